@@ -1,0 +1,3 @@
+//! The `wecom-relay` command.
+
+fn main() {}
