@@ -1,7 +1,9 @@
 //! wecom-relay: Alertmanager's webhook in, WeCom messages out, nothing lost in between.
 
+pub mod alertmanager;
 pub mod clock;
 pub mod metrics;
+pub mod render;
 pub mod retry;
 pub mod secret;
 pub mod telemetry;

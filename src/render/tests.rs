@@ -1,0 +1,182 @@
+use super::*;
+use crate::alertmanager::parse;
+
+fn source<'a>(name: &'a str, text: &'a str) -> Source<'a> {
+    Source { name: name.into(), origin: format!("{name}.tera").into(), text: text.into() }
+}
+
+fn compile(sources: &[(&str, &str)]) -> Result<Templates, Vec<String>> {
+    let sources: Vec<Source<'_>> = sources.iter().map(|(name, text)| source(name, text)).collect();
+    Templates::compile(&sources).map_err(|errors| errors.iter().map(ToString::to_string).collect())
+}
+
+fn errors(sources: &[(&str, &str)]) -> Vec<String> {
+    compile(sources).unwrap_err()
+}
+
+fn payload() -> Payload {
+    parse(
+        br#"{"receiver":"wechat","status":"firing","alerts":[
+            {"status":"firing","labels":{"alertname":"HighLoad","instance":"a","severity":"critical"},
+             "annotations":{"summary":"load\nis 9"},"startsAt":"s","endsAt":"e","generatorURL":"g","values":{"A":1.5}},
+            {"status":"resolved","labels":{"alertname":"HighLoad","instance":"b","severity":"critical"}}],
+            "groupLabels":{"alertname":"HighLoad"},"commonLabels":{"alertname":"HighLoad","severity":"critical",
+            "team":"db"},"commonAnnotations":{"summary":"load\nis 9"},"externalURL":"http://am","orgId":7,
+            "truncatedAlerts":3}"#,
+    )
+    .unwrap()
+}
+
+fn render(template: &str) -> Result<String, RenderError> {
+    compile(&[("t", template)]).unwrap().with(&payload()).render("t")
+}
+
+#[test]
+fn a_receivers_template_may_include_the_built_in_one() {
+    let name = receiver_template("db", "message");
+    let templates = compile(&[(&name, r#"{% include "wechat.default.message" %} see {{ orgId }}"#)]).unwrap();
+    let payload = payload();
+    let rendering = templates.with(&payload);
+    let message = rendering.render(&name).unwrap();
+    assert_eq!(message, rendering.render(DEFAULT_MESSAGE).unwrap() + " see 7");
+}
+
+#[test]
+fn an_override_is_used_and_leaves_the_fallback_as_it_was() {
+    let payload = payload();
+    let fallback = compile(&[]).unwrap().with(&payload).render(DEFAULT_MESSAGE).unwrap();
+    let text = r#"mine: {% include "builtin/wechat.default.message" %}"#;
+    let templates = compile(&[(DEFAULT_MESSAGE, text)]).unwrap();
+    let rendering = templates.with(&payload);
+    assert_eq!(rendering.render(DEFAULT_MESSAGE).unwrap(), format!("mine: {fallback}"));
+    assert_eq!(rendering.fallback(), fallback);
+    assert!(rendering.fallback_summary().starts_with("[FIRING:1"));
+}
+
+#[test]
+fn alerts_are_seen_by_status_and_with_what_is_unknown() {
+    let text = "{{ alerts | length }} {{ firing[0].values.A }} {{ resolved[0].labels.instance }} {{ truncatedAlerts }}";
+    assert_eq!(render(text).unwrap(), "2 1.5 b 3");
+}
+
+#[test]
+fn a_loop_shows_labels_in_alertmanagers_order() {
+    let text = "{% for name, value in alerts[0].labels %}{{ name }}={{ value }} {% endfor %}";
+    assert_eq!(render(text).unwrap(), "alertname=HighLoad instance=a severity=critical ");
+}
+
+#[test]
+fn text_is_not_escaped_whatever_the_name_ends_in() {
+    let templates = compile(&[("t.html", r#"{{ "<&>" }}"#)]).unwrap();
+    assert_eq!(templates.with(&payload()).render("t.html").unwrap(), "<&>");
+}
+
+#[test]
+fn the_summary_is_one_line_with_the_most_telling_first() {
+    let summary = |payload: &Payload| compile(&[]).unwrap().with(payload).render(DEFAULT_SUMMARY).unwrap();
+    let mut payload = payload();
+    let first = summary(&payload);
+    payload.truncated_alerts = 0;
+    payload.alerts.retain(|alert| alert.is_resolved());
+    payload.status = "resolved".to_owned();
+    let second = summary(&payload);
+    payload.group_labels.clear();
+    payload.common_labels.clear();
+    payload.common_annotations.clear();
+    let third = summary(&payload);
+    let fourth = summary(&Payload { status: "firing".to_owned(), ..Payload::default() });
+    insta::assert_snapshot!([first, second, third, fourth].join("\n"), @r"
+    [FIRING:1 RESOLVED:1 NOT SHOWN:3] HighLoad (critical) db load is 9
+    [RESOLVED:1] HighLoad (critical) db load is 9
+    [RESOLVED:1] HighLoad
+    [FIRING]
+    ");
+}
+
+#[test]
+fn all_that_is_wrong_is_reported_with_its_place() {
+    let errors = errors(&[
+        ("a", "ok\n  {{ x | nope }}{{ nor() }}"),
+        ("b", "{% if %}"),
+        ("c", "{% include \"nowhere\" %}"),
+        ("d", "line\n{% for x in %}"),
+        ("e", "{{ 1 is odder }}"),
+        ("f", "{% include \"b\" %}{% extends \"x\" %}"),
+        ("g", "{% extends \"x\" %}"),
+    ]);
+    insta::assert_snapshot!(errors.join("\n"), @r"
+    a.tera:2:10: Unknown filter `nope`
+    a.tera:2:20: Unknown function `nor`
+    b.tera:1:7: Found `%}` but expected one of: integer, float, string, bool, ident, `-`, `not`, `<`, `{`, `[` or `(`
+    c.tera:1:12: Unknown template `nowhere`
+    d.tera:2:13: Found `%}` but expected one of: integer, float, string, bool, ident, `-`, `not`, `<`, `{`, `[` or `(`
+    e.tera:1:9: Unknown test `odder`
+    f.tera:1:29: `extends` needs to be the first tag of the template
+    g.tera: the template extends `x`, which is not there
+    ");
+}
+
+#[test]
+fn a_name_that_is_defined_twice_is_an_error() {
+    let twice = [source("a", "1"), Source { origin: "other/a.tera".into(), ..source("a", "2") }];
+    let errors = Templates::compile(&twice).unwrap_err();
+    assert_eq!(
+        errors.first().unwrap().to_string(),
+        "other/a.tera: template `a` is already defined in a.tera"
+    );
+}
+
+#[test]
+fn includes_that_lead_back_do_not_compile() {
+    assert_eq!(
+        errors(&[("a", r#"{% include "b" %}"#), ("b", r#"{% include "a" %}"#)]),
+        ["a.tera: the template includes itself: a → b → a"]
+    );
+    assert_eq!(
+        errors(&[(DEFAULT_MESSAGE, r#"{% include "wechat.default.message" %}"#)]).len(),
+        1,
+        "an override that includes itself by name"
+    );
+    assert_eq!(errors(&[("a", r#"{% extends "a" %}"#)]), ["a.tera: the template extends itself: a"]);
+}
+
+#[test]
+fn components_that_call_themselves_end_in_an_error() {
+    let text = "{% component Again(n) %}{{ n }}{{ <Again n={n + 1} /> }}{% endcomponent Again %}{{ <Again n={1} /> }}";
+    let error = render(text).unwrap_err();
+    assert!(error.message.contains("recursion"), "{error}");
+}
+
+#[test]
+fn expressions_that_nest_without_end_do_not_compile() {
+    let text = format!("{{{{ {}1{} }}}}", "(".repeat(10_000), ")".repeat(10_000));
+    assert_eq!(errors(&[("t", &text)]).len(), 1);
+    let text = "{% if 1 %}".repeat(10_000) + &"{% endif %}".repeat(10_000);
+    assert_eq!(errors(&[("t", &text)]).len(), 1);
+}
+
+#[test]
+fn a_text_without_end_is_an_error() {
+    let text =
+        r#"{% for a in range(end=1000) %}{% for b in range(end=1000) %}0123456789{% endfor %}{% endfor %}"#;
+    let error = render(text).unwrap_err();
+    assert_eq!(error.to_string(), format!("t: the text is longer than {MAX_OUTPUT_BYTES} bytes"));
+}
+
+#[test]
+fn an_error_has_the_place_in_the_template_where_it_is() {
+    let templates = compile(&[("t", "{% include \"part\" %}"), ("part", "line\n {{ alerts[0].nope }}")]);
+    let templates = templates.unwrap();
+    let error = templates.with(&payload()).render("t").unwrap_err();
+    assert_eq!((error.template.as_str(), error.at), ("part", Some(Position { line: 2, column: 15 })));
+    assert!(templates.with(&payload()).render("nowhere").is_err());
+    assert!(render(r#"{{ throw(message="no") }}"#).unwrap_err().message.contains("no"));
+}
+
+#[test]
+fn a_fallback_that_is_too_long_is_cut() {
+    let mut payload = payload();
+    payload.external_url = "x".repeat(MAX_OUTPUT_BYTES);
+    let text = compile(&[]).unwrap().with(&payload).fallback();
+    assert!(text.starts_with("[FIRING:1]") && text.ends_with("AlertmanagerUrl:\n…"), "{}", text.len());
+}
