@@ -7,3 +7,4 @@ pub mod render;
 pub mod retry;
 pub mod secret;
 pub mod telemetry;
+pub mod wecom;

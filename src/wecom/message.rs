@@ -1,0 +1,318 @@
+//! The wire form of the two calls: what `message/send` is given, and what WeCom's replies say.
+//!
+//! Strict in what is sent: one [`Message`] has exactly one [`request_body`], byte for byte, because WeCom's
+//! duplicate check compares the request's JSON. Tolerant in what is received: a missing errcode is 0, `errmsg` is
+//! never matched on, and each other field may be missing or of another type. Derived `Deserialize` structs were
+//! rejected for replies: one field of an unexpected type would make an accepted message look like a failure.
+
+use std::{fmt, time::Duration};
+
+use serde_json::{Map, Value};
+
+use super::{Content, Errcode, Message, Missed, Receipt};
+use crate::secret::Secret;
+
+/// The most bytes of `text` and `markdown` content that WeCom shows; what is over is cut without an error.
+pub const MAX_CONTENT_BYTES: usize = 2048;
+
+/// The longest interval of WeCom's duplicate check, in seconds.
+pub const MAX_DUPLICATE_CHECK_SECS: u64 = 4 * 60 * 60;
+
+/// The most bytes of an `errmsg` that are kept.
+const MAX_ERRMSG_BYTES: usize = 500;
+
+/// The number of an app in its corp.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct AgentId(pub u64);
+
+impl fmt::Display for AgentId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// The JSON that `message/send` is given: compact, in a fixed order of fields, in raw UTF-8.
+pub fn request_body(agent_id: AgentId, message: &Message) -> String {
+    let recipients = &message.recipients;
+    let lists =
+        [("touser", recipients.touser()), ("toparty", recipients.toparty()), ("totag", recipients.totag())];
+    let mut body = String::from("{");
+    for (name, ids) in lists.into_iter().filter(|(_, ids)| !ids.is_empty()) {
+        body.push_str(&format!("\"{name}\":{},", Value::from(ids)));
+    }
+    let msgtype = message.content.msgtype();
+    let object = match &message.content {
+        Content::Text(text) | Content::Markdown(text) => {
+            format!("{{\"content\":{}}}", Value::from(text.as_str()))
+        }
+    };
+    // An integer: some platforms refuse an agentid that is a string.
+    body.push_str(&format!("\"msgtype\":\"{msgtype}\",\"agentid\":{agent_id},\"{msgtype}\":{object}"));
+    if let Some(interval) = message.duplicate_check {
+        let secs = interval_secs(interval);
+        body.push_str(&format!(",\"enable_duplicate_check\":1,\"duplicate_check_interval\":{secs}"));
+    }
+    body.push('}');
+    body
+}
+
+/// Whole seconds, rounded up, within what WeCom takes.
+fn interval_secs(interval: Duration) -> u64 {
+    let secs = interval.as_secs().saturating_add(u64::from(interval.subsec_nanos() > 0));
+    secs.clamp(1, MAX_DUPLICATE_CHECK_SECS)
+}
+
+/// What WeCom said to a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer<T> {
+    /// Errcode 0.
+    Done(T),
+    /// Another errcode.
+    Refused {
+        /// Why, as a number.
+        errcode: Errcode,
+        /// Why, in WeCom's words, at most 500 bytes.
+        errmsg: String,
+    },
+}
+
+/// An access token as `gettoken` grants it.
+#[derive(Debug, Clone)]
+pub struct Grant {
+    /// The token.
+    pub access_token: Secret,
+    /// For how many seconds it is good, if the reply says so.
+    pub expires_in: Option<i64>,
+}
+
+/// An answer that cannot be WeCom's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NotWecom {
+    /// Not a JSON object.
+    #[error("not a JSON object")]
+    NoObject,
+    /// None of the fields of WeCom's replies, or an errcode that is no number.
+    #[error("JSON without WeCom's fields")]
+    Foreign,
+    /// `gettoken` succeeded, and there is no token.
+    #[error("errcode 0 without an access_token")]
+    NoToken,
+}
+
+/// Reads a reply of `gettoken`.
+///
+/// # Errors
+/// [`NotWecom`] when it is not one.
+pub fn token_reply(body: &[u8]) -> Result<Answer<Grant>, NotWecom> {
+    let fields = object(body)?;
+    if let Some(refused) = refusal(&fields, &["access_token"])? {
+        return Ok(refused);
+    }
+    let access_token = Secret::new(text(&fields, "access_token"));
+    if access_token.is_empty() {
+        return Err(NotWecom::NoToken);
+    }
+    Ok(Answer::Done(Grant { access_token, expires_in: fields.get("expires_in").and_then(integer) }))
+}
+
+/// Reads a reply of `message/send`.
+///
+/// # Errors
+/// [`NotWecom`] when it is not one.
+pub fn send_reply(body: &[u8]) -> Result<Answer<Receipt>, NotWecom> {
+    let fields = object(body)?;
+    let known = ["msgid", "response_code", "invaliduser", "invalidparty", "invalidtag", "unlicenseduser"];
+    if let Some(refused) = refusal(&fields, &known)? {
+        return Ok(refused);
+    }
+    Ok(Answer::Done(Receipt {
+        msgid: text(&fields, "msgid"),
+        response_code: text(&fields, "response_code"),
+        missed: Missed {
+            users: list(&fields, "invaliduser"),
+            parties: list(&fields, "invalidparty"),
+            tags: list(&fields, "invalidtag"),
+            unlicensed: list(&fields, "unlicenseduser"),
+        },
+    }))
+}
+
+fn object(body: &[u8]) -> Result<Map<String, Value>, NotWecom> {
+    // An errmsg that was cut within a character must not hide the errcode.
+    match serde_json::from_str(&String::from_utf8_lossy(body)) {
+        Ok(Value::Object(fields)) => Ok(fields),
+        _ => Err(NotWecom::NoObject),
+    }
+}
+
+/// The refusal that a reply is, `None` for success. A missing errcode is 0 only beside another field of WeCom's:
+/// the JSON of some gateway in between must not pass for a delivery.
+fn refusal<T>(fields: &Map<String, Value>, known: &[&str]) -> Result<Option<Answer<T>>, NotWecom> {
+    let errcode = match fields.get("errcode") {
+        None | Some(Value::Null) => {
+            let wecom = fields.contains_key("errmsg") || known.iter().any(|name| fields.contains_key(*name));
+            if wecom { 0 } else { return Err(NotWecom::Foreign) }
+        }
+        Some(value) => integer(value).ok_or(NotWecom::Foreign)?,
+    };
+    if errcode == 0 {
+        return Ok(None);
+    }
+    Ok(Some(Answer::Refused {
+        errcode: Errcode(errcode),
+        errmsg: clip(text(fields, "errmsg"), MAX_ERRMSG_BYTES),
+    }))
+}
+
+fn integer(value: &Value) -> Option<i64> {
+    match value {
+        Value::Number(number) => number.as_i64(),
+        Value::String(text) => text.trim().parse().ok(),
+        _ => None,
+    }
+}
+
+fn text(fields: &Map<String, Value>, name: &str) -> String {
+    fields.get(name).and_then(scalar).unwrap_or_default()
+}
+
+fn scalar(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+/// A list of recipients, written with `|`, as an array, or as one number.
+fn list(fields: &Map<String, Value>, name: &str) -> Vec<String> {
+    let written = match fields.get(name) {
+        Some(Value::Array(values)) => values.iter().filter_map(scalar).collect(),
+        Some(value) => scalar(value).into_iter().collect::<Vec<_>>(),
+        None => Vec::new(),
+    };
+    let ids = written.iter().flat_map(|ids| ids.split('|')).map(str::trim);
+    ids.filter(|id| !id.is_empty()).map(str::to_owned).collect()
+}
+
+/// `text` cut at a character's border to at most `max_bytes`.
+pub(super) fn clip(mut text: String, max_bytes: usize) -> String {
+    let mut end = text.len().min(max_bytes);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text.truncate(end);
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wecom::Recipients;
+
+    fn message(content: Content, duplicate_check: Option<Duration>) -> Message {
+        let recipients = Recipients::parse("zhangsan|lisi", "", "7").unwrap();
+        Message { recipients, content, duplicate_check }
+    }
+
+    fn receipt(body: &str) -> Receipt {
+        match send_reply(body.as_bytes()) {
+            Ok(Answer::Done(receipt)) => receipt,
+            other => unreachable!("{body}: {other:?}"),
+        }
+    }
+
+    fn refused(body: &[u8]) -> (i64, String) {
+        match send_reply(body) {
+            Ok(Answer::Refused { errcode, errmsg }) => (errcode.0, errmsg),
+            other => unreachable!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_text_is_sent_in_a_fixed_order_of_fields() {
+        let message = message(Content::Text("告警 \"db1\"\n<b>".to_owned()), None);
+        assert_eq!(
+            request_body(AgentId(1_000_030), &message),
+            r#"{"touser":"zhangsan|lisi","totag":"7","msgtype":"text","agentid":1000030,"text":{"content":"告警 \"db1\"\n<b>"}}"#
+        );
+    }
+
+    #[test]
+    fn markdown_carries_the_duplicate_check() {
+        let mut message = message(Content::Markdown("# 恢复".to_owned()), Some(Duration::from_secs(120)));
+        message.recipients = Recipients::All;
+        assert_eq!(
+            request_body(AgentId(1), &message),
+            r##"{"touser":"@all","msgtype":"markdown","agentid":1,"markdown":{"content":"# 恢复"},"enable_duplicate_check":1,"duplicate_check_interval":120}"##
+        );
+    }
+
+    #[test]
+    fn the_interval_of_the_duplicate_check_keeps_within_wecoms_limits() {
+        assert_eq!(interval_secs(Duration::ZERO), 1);
+        assert_eq!(interval_secs(Duration::from_millis(1500)), 2);
+        assert_eq!(interval_secs(Duration::MAX), MAX_DUPLICATE_CHECK_SECS);
+    }
+
+    #[test]
+    fn success_is_errcode_0_in_every_shape_seen() {
+        let id = "mrVtVXE39it1tWVvd57npAlvYPK1_QbWrsoP5nAJpNWL9AekCJrk7qTXgahSlAq4J-h_4p794TcEXlqoQmO8kA";
+        assert_eq!(receipt(&format!(r#"{{"errcode":0,"errmsg":"ok","msgid":"{id}"}}"#)).msgid, id);
+        assert!(receipt(r#"{"errcode":0,"errmsg":"ok","invaliduser":""}"#).missed.is_empty());
+        assert!(receipt(r#"{"errcode":0,"errmsg":"ok. Warning: wrong json format. "}"#).missed.is_empty());
+        assert!(receipt(r#"{"errmsg":"ok"}"#).missed.is_empty());
+        assert_eq!(receipt(r#"{"errcode":"0","msgid":7}"#).msgid, "7");
+    }
+
+    #[test]
+    fn lists_of_the_missed_are_read_in_every_type() {
+        let missed = receipt(
+            r#"{"errcode":0,"invaliduser":"u1| u2","invalidparty":[1,"2|3",null],"invalidtag":2,"unlicenseduser":null}"#,
+        )
+        .missed;
+        let expected = Missed {
+            users: vec!["u1".to_owned(), "u2".to_owned()],
+            parties: vec!["1".to_owned(), "2".to_owned(), "3".to_owned()],
+            tags: vec!["2".to_owned()],
+            unlicensed: Vec::new(),
+        };
+        assert_eq!(missed, expected);
+    }
+
+    #[test]
+    fn a_refusal_is_read_whatever_surrounds_it() {
+        assert_eq!(refused(br#"{"errcode":40014,"errmsg":"invalid access_token","department":[]}"#).0, 40014);
+        assert_eq!(refused(br#"{"errcode":" 42001 "}"#), (42001, String::new()));
+        assert_eq!(refused(b"{\"errcode\":-1,\"errmsg\":\"\xe5\xbf\"}").0, -1);
+    }
+
+    #[test]
+    fn an_errmsg_is_clipped_at_a_characters_border() {
+        let body = format!(r#"{{"errcode":40058,"errmsg":"a{}"}}"#, "告".repeat(400));
+        let (_, errmsg) = refused(body.as_bytes());
+        assert_eq!(errmsg.len(), 499);
+        assert!(errmsg.ends_with('告'));
+    }
+
+    #[test]
+    fn what_is_not_wecoms_is_no_success() {
+        for body in ["", "[]", "<html></html>", "null", "{\"errcode\":0"] {
+            assert_eq!(send_reply(body.as_bytes()), Err(NotWecom::NoObject), "{body}");
+        }
+        for body in ["{}", r#"{"code":403,"message":"denied"}"#, r#"{"errcode":true}"#, r#"{"errcode":"x"}"#]
+        {
+            assert_eq!(send_reply(body.as_bytes()), Err(NotWecom::Foreign), "{body}");
+        }
+    }
+
+    #[test]
+    fn a_token_is_read_with_its_time() {
+        let body = br#"{"errcode":0,"errmsg":"ok","access_token":"accesstoken000001","expires_in":7200}"#;
+        let Ok(Answer::Done(grant)) = token_reply(body) else { unreachable!("no token") };
+        assert_eq!(grant.access_token.expose(), "accesstoken000001");
+        assert_eq!(grant.expires_in, Some(7200));
+        assert_eq!(token_reply(br#"{"errcode":0,"errmsg":"ok"}"#).unwrap_err(), NotWecom::NoToken);
+        assert!(!format!("{grant:?}").contains("accesstoken"));
+    }
+}

@@ -1,0 +1,396 @@
+//! WeCom as this program sees it: whom a message is for, what it says, and what a send came to.
+//!
+//! The port is [`WeCom`]. Its answer tells apart what was surely not taken from what may have been
+//! ([`Outcome`]), because that decides whether a resend can make a double. A `Result` with one error type was
+//! rejected: it hides that difference in error kinds that a caller forgets to match.
+
+pub mod client;
+pub mod endpoint;
+pub mod errcode;
+pub mod message;
+pub mod token;
+
+use std::{collections::HashSet, fmt, future::Future, time::Duration};
+
+/// The most users, departments and tags that one `message/send` takes.
+pub const MAX_USERS: usize = 1000;
+/// See [`MAX_USERS`].
+pub const MAX_PARTIES: usize = 100;
+/// See [`MAX_USERS`].
+pub const MAX_TAGS: usize = 100;
+
+/// Sends messages as one app.
+pub trait WeCom: Send + Sync + 'static {
+    /// Sends one message. Never fails as a call: every end that a send can have is an [`Outcome`].
+    ///
+    /// A refused access token (40014, 42001, 41001) is renewed and the message sent again before this returns.
+    fn send(&self, message: &Message) -> impl Future<Output = Outcome> + Send;
+}
+
+/// One `message/send`: what is sent is a function of this value alone, so that a resend is byte-identical.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    /// Whom it is for; within WeCom's limits for one call.
+    pub recipients: Recipients,
+    /// What it says.
+    pub content: Content,
+    /// Have WeCom suppress a copy of the same request within this time (`duplicate_check_interval`).
+    pub duplicate_check: Option<Duration>,
+}
+
+/// The body of a message by its `msgtype`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Content {
+    /// `text`: shown up to 2,048 bytes.
+    Text(String),
+    /// `markdown`: WeCom's subset, up to 2,048 bytes, not shown in personal WeChat.
+    Markdown(String),
+}
+
+impl Content {
+    /// WeCom's name of the type.
+    pub fn msgtype(&self) -> &'static str {
+        match self {
+            Self::Text(_) => "text",
+            Self::Markdown(_) => "markdown",
+        }
+    }
+
+    /// The text that is shown.
+    pub fn text(&self) -> &str {
+        match self {
+            Self::Text(text) | Self::Markdown(text) => text,
+        }
+    }
+}
+
+/// Whom a message is for. There is always somebody: an empty set cannot be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Recipients {
+    /// `@all`: everybody whom the app can see.
+    All,
+    /// Some users, departments and tags.
+    Listed(Listed),
+}
+
+/// Users, departments and tags, each in the order written and without doubles; not all empty.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Listed {
+    users: Vec<String>,
+    parties: Vec<String>,
+    tags: Vec<String>,
+}
+
+/// One addressee by itself: what WeCom's limit for a member is counted on.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Addressee {
+    /// Everybody.
+    All,
+    /// A member, in lower case (user ids are case-insensitive).
+    User(String),
+    /// A department.
+    Party(String),
+    /// A tag.
+    Tag(String),
+}
+
+/// No recipient at all: WeCom answers 82001.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("no recipient: name at least one user, department or tag")]
+pub struct NoRecipient;
+
+impl Recipients {
+    /// Reads `touser`, `toparty` and `totag` as Alertmanager's `to_user`, `to_party` and `to_tag` are written:
+    /// parts divided by `|`, spaces around them, empty parts and doubles without meaning.
+    ///
+    /// # Errors
+    /// [`NoRecipient`] when nothing is left.
+    pub fn parse(to_user: &str, to_party: &str, to_tag: &str) -> Result<Self, NoRecipient> {
+        let users = parts(to_user, str::to_lowercase);
+        if users.iter().any(|user| user.eq_ignore_ascii_case("@all")) {
+            return Ok(Self::All);
+        }
+        let listed =
+            Listed { users, parties: parts(to_party, str::to_owned), tags: parts(to_tag, str::to_owned) };
+        if listed.users.is_empty() && listed.parties.is_empty() && listed.tags.is_empty() {
+            return Err(NoRecipient);
+        }
+        Ok(Self::Listed(listed))
+    }
+
+    /// `touser` as it is sent; empty when no user is named.
+    pub fn touser(&self) -> String {
+        match self {
+            Self::All => "@all".to_owned(),
+            Self::Listed(listed) => listed.users.join("|"),
+        }
+    }
+
+    /// `toparty` as it is sent.
+    pub fn toparty(&self) -> String {
+        match self {
+            Self::All => String::new(),
+            Self::Listed(listed) => listed.parties.join("|"),
+        }
+    }
+
+    /// `totag` as it is sent.
+    pub fn totag(&self) -> String {
+        match self {
+            Self::All => String::new(),
+            Self::Listed(listed) => listed.tags.join("|"),
+        }
+    }
+
+    /// The same recipients in as few calls as WeCom's limits allow.
+    pub fn batches(&self) -> Vec<Self> {
+        let Self::Listed(listed) = self else { return vec![Self::All] };
+        let mut users = listed.users.chunks(MAX_USERS);
+        let mut parties = listed.parties.chunks(MAX_PARTIES);
+        let mut tags = listed.tags.chunks(MAX_TAGS);
+        let mut batches = Vec::new();
+        loop {
+            let batch = Listed {
+                users: users.next().unwrap_or_default().to_vec(),
+                parties: parties.next().unwrap_or_default().to_vec(),
+                tags: tags.next().unwrap_or_default().to_vec(),
+            };
+            if batch == Listed::default() {
+                return batches;
+            }
+            batches.push(Self::Listed(batch));
+        }
+    }
+
+    /// Everyone named, each by itself.
+    pub fn addressees(&self) -> Vec<Addressee> {
+        let Self::Listed(listed) = self else { return vec![Addressee::All] };
+        let users = listed.users.iter().map(|user| Addressee::User(user.to_lowercase()));
+        let parties = listed.parties.iter().cloned().map(Addressee::Party);
+        let tags = listed.tags.iter().cloned().map(Addressee::Tag);
+        users.chain(parties).chain(tags).collect()
+    }
+
+    /// A text that is equal for equal sets, however they were written.
+    pub fn canonical(&self) -> String {
+        let mut addressees = self.addressees();
+        addressees.sort_unstable();
+        let mut text = String::new();
+        for addressee in addressees {
+            let (kind, id) = match &addressee {
+                Addressee::All => ("@all", ""),
+                Addressee::User(id) => ("u:", id.as_str()),
+                Addressee::Party(id) => ("p:", id.as_str()),
+                Addressee::Tag(id) => ("t:", id.as_str()),
+            };
+            text.push_str(kind);
+            text.push_str(id);
+            text.push('|');
+        }
+        text
+    }
+}
+
+impl fmt::Display for Recipients {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let named = [("user", self.touser()), ("party", self.toparty()), ("tag", self.totag())];
+        let mut first = true;
+        for (kind, ids) in named.iter().filter(|(_, ids)| !ids.is_empty()) {
+            write!(f, "{}{kind} {ids}", if first { "" } else { ", " })?;
+            first = false;
+        }
+        Ok(())
+    }
+}
+
+/// The parts of a `|`-divided list; `fold` says which parts are the same.
+fn parts(list: &str, fold: impl Fn(&str) -> String) -> Vec<String> {
+    let mut seen = HashSet::new();
+    let parts = list.split('|').map(str::trim).filter(|part| !part.is_empty());
+    parts.filter(|part| seen.insert(fold(part))).map(str::to_owned).collect()
+}
+
+/// WeCom's `errcode`; 0 or missing is success.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Errcode(pub i64);
+
+impl fmt::Display for Errcode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// The calls that a send is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Api {
+    /// `gettoken`
+    GetToken,
+    /// `message/send`
+    MessageSend,
+}
+
+impl Api {
+    /// WeCom's name of the call.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::GetToken => "gettoken",
+            Self::MessageSend => "message/send",
+        }
+    }
+}
+
+/// How a send ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// WeCom took the message.
+    Accepted(Receipt),
+    /// WeCom said no with an errcode: the message was surely not taken.
+    Refused(Refusal),
+    /// The message did not get to WeCom: it was surely not taken.
+    Unsent(Fault),
+    /// The request was written and no usable answer came: the message may have been taken.
+    Doubtful(Fault),
+}
+
+/// What WeCom says of a message that it took.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Receipt {
+    /// `msgid`, by which a message can be recalled; empty when the reply had none.
+    pub msgid: String,
+    /// `response_code`, by which a card can be updated; empty when the reply had none.
+    pub response_code: String,
+    /// Those who did not get the message although the errcode was 0.
+    pub missed: Missed,
+}
+
+/// Recipients that WeCom passed over in an errcode-0 answer.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Missed {
+    /// `invaliduser`
+    pub users: Vec<String>,
+    /// `invalidparty`
+    pub parties: Vec<String>,
+    /// `invalidtag`
+    pub tags: Vec<String>,
+    /// `unlicenseduser`
+    pub unlicensed: Vec<String>,
+}
+
+impl Missed {
+    /// Whether everybody got the message.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// WeCom's own no.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// The call that was refused.
+    pub api: Api,
+    /// Why, as a number.
+    pub errcode: Errcode,
+    /// Why, in WeCom's words; at most a few hundred bytes, never matched on.
+    pub errmsg: String,
+}
+
+/// An end without WeCom's word.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// The call that failed.
+    pub api: Api,
+    /// What kind of failure.
+    pub kind: FaultKind,
+    /// The details for a person, without any secret.
+    pub detail: String,
+}
+
+/// Kinds of [`Fault`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum FaultKind {
+    /// No connection: DNS, TCP, TLS or the proxy.
+    Connect,
+    /// No answer in time.
+    Timeout,
+    /// The connection ended before the answer did.
+    Lost,
+    /// An HTTP status other than 200.
+    Status(u16),
+    /// An answer that is not WeCom's JSON, or is too long to be.
+    NotWecom,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::{collection::vec, prelude::*};
+
+    use super::*;
+
+    fn joined(recipients: &[Recipients], ids: impl Fn(&Recipients) -> String) -> String {
+        recipients.iter().map(ids).filter(|ids| !ids.is_empty()).collect::<Vec<_>>().join("|")
+    }
+
+    fn count(ids: &str) -> usize {
+        ids.split('|').filter(|id| !id.is_empty()).count()
+    }
+
+    #[test]
+    fn spaces_empty_parts_and_doubles_have_no_meaning() {
+        let recipients = Recipients::parse(" ZhangSan | lisi||zhangsan ", " 1 |1", "\t").unwrap();
+        assert_eq!(recipients.touser(), "ZhangSan|lisi");
+        assert_eq!(recipients.toparty(), "1");
+        assert_eq!(recipients.totag(), "");
+        assert_eq!(recipients.to_string(), "user ZhangSan|lisi, party 1");
+    }
+
+    #[test]
+    fn nobody_is_an_error_and_all_swallows_the_rest() {
+        assert_eq!(Recipients::parse(" | ", "", ""), Err(NoRecipient));
+        assert_eq!(Recipients::parse("lisi|@ALL", "1", ""), Ok(Recipients::All));
+        assert_eq!(Recipients::All.batches(), [Recipients::All]);
+        assert_eq!(Recipients::All.addressees(), [Addressee::All]);
+    }
+
+    #[test]
+    fn a_user_a_party_and_a_tag_of_one_id_are_three() {
+        let canonical: BTreeSet<String> = [("7", "", ""), ("", "7", ""), ("", "", "7")]
+            .iter()
+            .map(|(user, party, tag)| Recipients::parse(user, party, tag).unwrap().canonical())
+            .collect();
+        assert_eq!(canonical.len(), 3);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(32))]
+
+        #[test]
+        fn batches_are_the_whole_in_pieces_that_wecom_takes(
+            users in vec("[a-z]{1,4}", 0..2500), parties in vec(0u32..2000, 0..350), tags in vec(0u32..2000, 0..350),
+        ) {
+            let ids = |ids: &[u32]| ids.iter().map(u32::to_string).collect::<Vec<_>>().join("|");
+            let Ok(whole) = Recipients::parse(&users.join("|"), &ids(&parties), &ids(&tags)) else { return Ok(()) };
+            let batches = whole.batches();
+            prop_assert_eq!(joined(&batches, Recipients::touser), whole.touser());
+            prop_assert_eq!(joined(&batches, Recipients::toparty), whole.toparty());
+            prop_assert_eq!(joined(&batches, Recipients::totag), whole.totag());
+            for batch in &batches {
+                prop_assert!(!batch.addressees().is_empty());
+                prop_assert!(count(&batch.touser()) <= MAX_USERS);
+                prop_assert!(count(&batch.toparty()) <= MAX_PARTIES);
+                prop_assert!(count(&batch.totag()) <= MAX_TAGS);
+            }
+        }
+
+        #[test]
+        fn the_canonical_form_does_not_depend_on_the_order(users in vec("[a-zA-Z]{1,3}", 1..20), turn in 0usize..20) {
+            let mut turned = users.clone();
+            turned.rotate_left(turn % users.len());
+            turned.reverse();
+            let turned = Recipients::parse(&turned.join(" | ").to_uppercase(), "2|1", "").unwrap();
+            let straight = Recipients::parse(&users.join("|"), "1|2", "").unwrap();
+            prop_assert_eq!(straight.canonical(), turned.canonical());
+        }
+    }
+}
