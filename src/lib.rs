@@ -3,6 +3,7 @@
 pub mod alertmanager;
 pub mod clock;
 pub mod metrics;
+pub mod outbox;
 pub mod render;
 pub mod retry;
 pub mod secret;

@@ -1,0 +1,203 @@
+//! The one thread that touches the database.
+//!
+//! - Jobs that wait at the same time share one transaction and one wait for the disk; each has its savepoint, so
+//!   that what fails is undone alone. Nobody is answered before the commit, and all are told if it fails.
+//! - After an error that a connection may remember, the database is opened anew for the next batch: the outbox
+//!   recovers without a restart when the cause is gone.
+//! - When the file is no longer at its path, no new alert is taken, since a restart would not find it. What is in
+//!   it still goes out; then the file that is at the path, or a new one, takes its place.
+//!
+//! A pool of connections was rejected: SQLite has one writer, and a commit for each job costs a disk flush each.
+
+use std::{
+    fs::File,
+    sync::{
+        Arc,
+        mpsc::{Receiver, RecvTimeoutError},
+    },
+    time::Duration,
+};
+
+use rusqlite::Connection;
+use tokio::sync::Notify;
+
+use super::{
+    error::{Done, Failure},
+    open::{Access, Database, Settings},
+    tx::Tx,
+    writer::{Job, Order},
+};
+
+/// The most jobs that share a commit: it bounds how long the first of them waits.
+const MAX_BATCH: usize = 256;
+/// How often an idle thread looks for commits of other processes.
+const POLL: Duration = Duration::from_millis(500);
+
+/// Whether anything is left in the database that must go out.
+pub(super) const UNSETTLED: &str = "SELECT 1 FROM delivery INDEXED BY delivery_lane WHERE state < 4 LIMIT 1";
+
+/// What the thread owns.
+pub(super) struct Desk {
+    settings: Settings,
+    access: Access,
+    database: Option<Database>,
+    /// Whether an empty database is a fit successor: only of one that is known to be drained.
+    may_create: bool,
+    data_version: Option<i64>,
+    changed: Arc<Notify>,
+    _lock: Option<File>,
+}
+
+impl Desk {
+    pub(super) fn new(
+        settings: Settings,
+        access: Access,
+        database: Database,
+        lock: Option<File>,
+        changed: Arc<Notify>,
+    ) -> Self {
+        let database = Some(database);
+        Self { settings, access, database, may_create: false, data_version: None, changed, _lock: lock }
+    }
+
+    /// Works until it is told to close, or nobody is left who could tell it anything.
+    pub(super) fn run(mut self, orders: &Receiver<Order>) {
+        loop {
+            let mut batch = Vec::new();
+            let mut closing = false;
+            match orders.recv_timeout(POLL) {
+                Ok(Order::Run(job)) => batch.push(job),
+                Ok(Order::Close) | Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            while !batch.is_empty() && batch.len() < MAX_BATCH {
+                match orders.try_recv() {
+                    Ok(Order::Run(job)) => batch.push(job),
+                    Ok(Order::Close) => {
+                        closing = true;
+                        break;
+                    }
+                    Err(_) => break,
+                }
+            }
+            if !batch.is_empty() {
+                self.serve(batch);
+            }
+            if closing {
+                break;
+            }
+            self.look_for_others();
+        }
+        self.close();
+    }
+
+    fn serve(&mut self, mut batch: Vec<Box<dyn Job>>) {
+        let mut failed: Vec<Option<Failure>> = Vec::new();
+        failed.resize_with(batch.len(), || None);
+        let whole = self.transact(&mut batch, &mut failed);
+        let spoilt = failed.iter().flatten().chain(whole.as_ref().err()).any(Failure::spoils_connection);
+        if spoilt {
+            self.database = None;
+        }
+        let undone = whole.err().map(|failure| failure.store_error());
+        for (job, failure) in batch.into_iter().zip(failed) {
+            job.answer(failure.map(|failure| failure.store_error()).or_else(|| undone.clone()));
+        }
+    }
+
+    /// One transaction. An error is the whole batch's; that of a single job is left in `failed`.
+    fn transact(&mut self, batch: &mut [Box<dyn Job>], failed: &mut [Option<Failure>]) -> Done<()> {
+        let max_size_bytes = self.settings.max_size_bytes;
+        let (conn, moved) = self.connection()?;
+        let writes = batch.iter().any(|job| job.writes());
+        execute(conn, if writes { "BEGIN IMMEDIATE" } else { "BEGIN" })?;
+        let tx = Tx::new(conn, max_size_bytes, moved);
+        for (job, failed) in batch.iter_mut().zip(failed) {
+            if let Err(failure) = run_alone(conn, &tx, job.as_mut()) {
+                if conn.is_autocommit() {
+                    // SQLite has undone everything, what other jobs did too.
+                    return Err(failure);
+                }
+                *failed = Some(failure);
+            }
+        }
+        if let Err(failure) = execute(conn, "COMMIT") {
+            if !conn.is_autocommit() {
+                execute(conn, "ROLLBACK")?;
+            }
+            return Err(failure);
+        }
+        if tx.is_woken() {
+            self.changed.notify_waiters();
+        }
+        Ok(())
+    }
+
+    /// The connection, opened anew if need be, and whether its file is no longer at its path.
+    fn connection(&mut self) -> Done<(&Connection, bool)> {
+        let path = self.settings.path.as_path();
+        let mut moved = self.database.as_ref().is_some_and(|database| !database.is_at(path));
+        if moved && self.database.as_ref().map_or(Ok(true), |database| is_drained(&database.conn))? {
+            (self.database, self.may_create, moved) = (None, self.access == Access::Owner, false);
+        }
+        let database = match self.database.take() {
+            Some(database) => database,
+            None => {
+                self.data_version = None;
+                let opened = Database::open(&self.settings, self.access, self.may_create);
+                let opened = opened.map_err(|error| error.store_error())?;
+                // Others may have written while this one was away.
+                self.changed.notify_waiters();
+                opened
+            }
+        };
+        self.may_create = false;
+        Ok((&self.database.insert(database).conn, moved))
+    }
+
+    /// Wakes waiters when another process has committed something.
+    fn look_for_others(&mut self) {
+        let Some(database) = &self.database else { return };
+        // An error shows with the next job, which has somebody to tell.
+        let Ok(now) = data_version(&database.conn) else { return };
+        if self.data_version.replace(now).is_some_and(|seen| seen != now) {
+            self.changed.notify_waiters();
+        }
+    }
+
+    /// Leaves a file without a log beside it. What fails here is on disk all the same.
+    fn close(self) {
+        if let Some(database) = self.database {
+            let _checkpointed = database.conn.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
+        }
+    }
+}
+
+/// Runs a job so that its failure undoes its own changes and no others.
+fn run_alone(conn: &Connection, tx: &Tx<'_>, job: &mut dyn Job) -> Done<()> {
+    if !job.writes() {
+        return job.run(tx);
+    }
+    execute(conn, "SAVEPOINT job")?;
+    let done = job.run(tx);
+    if done.is_err() && !conn.is_autocommit() {
+        execute(conn, "ROLLBACK TO job")?;
+    }
+    if !conn.is_autocommit() {
+        execute(conn, "RELEASE job")?;
+    }
+    done
+}
+
+fn execute(conn: &Connection, sql: &str) -> Done<()> {
+    conn.prepare_cached(sql)?.execute([])?;
+    Ok(())
+}
+
+fn is_drained(conn: &Connection) -> rusqlite::Result<bool> {
+    Ok(!conn.prepare_cached(UNSETTLED)?.exists([])?)
+}
+
+fn data_version(conn: &Connection) -> rusqlite::Result<i64> {
+    conn.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))
+}

@@ -1,0 +1,192 @@
+//! Folding: which whole messages can be told by a digest, and putting one in their place.
+//!
+//! A lane's foldable messages are a run from its head, so they are found by walking lanes from their heads and
+//! never by looking at what stands behind an attempted message, however much that is.
+
+use std::{cmp::Reverse, collections::BinaryHeap};
+
+use jiff::Timestamp;
+
+use super::{
+    enqueue::{self, Numbers},
+    error::Done,
+    rows::{To, status},
+    tx::Tx,
+};
+use crate::outbox::{
+    Channel, Destination, Foldable, Folding, Key, Kind, NewNotification, NotificationId, ReceiverName,
+};
+
+pub(super) const NEXT_RECEIVER: &str = "SELECT receiver FROM delivery INDEXED BY delivery_fresh
+     WHERE state = 1 AND fresh = 1 AND channel = ?1 AND destination = ?2 AND receiver > ?3
+     ORDER BY receiver LIMIT 1";
+pub(super) const NEXT_HEAD: &str = "SELECT place, notification, lane FROM delivery INDEXED BY delivery_fresh
+     WHERE state = 1 AND fresh = 1 AND channel = ?1 AND destination = ?2 AND receiver = ?3 AND place > ?4
+     ORDER BY place LIMIT 1";
+pub(super) const NEXT_IN_LANE: &str =
+    "SELECT place, notification, fresh = 1 AND state = 0 AND destination = ?4
+     FROM delivery INDEXED BY delivery_lane
+     WHERE lane = ?1 AND place > ?2 AND state < 4 AND notification <> ?3 ORDER BY place LIMIT 1";
+pub(super) const LINE: &str = "SELECT receiver, status, severity, summary FROM notification WHERE id = ?1";
+pub(super) const ROWS: &str = "SELECT place, lane, destination = ?2 AND fresh = 1 AND state < 2 FROM delivery
+     INDEXED BY delivery_notification WHERE notification = ?1 ORDER BY id";
+pub(super) const AHEAD: &str = "SELECT state = 3 AND digest = ?3 FROM delivery INDEXED BY delivery_lane
+     WHERE lane = ?1 AND place < ?2 AND state < 4 ORDER BY place DESC LIMIT 1";
+pub(super) const EVERYBODY: &str = "SELECT touser, toparty, totag FROM notification WHERE id = ?1";
+pub(super) const FOLD: &str = "UPDATE delivery SET state = 3, digest = ?2 WHERE notification = ?1";
+
+pub(super) fn foldable(
+    tx: &Tx<'_>,
+    channel: &Channel,
+    destination: Destination,
+    limit: u32,
+) -> Done<Option<Folding>> {
+    let mut walk = Walk::new(tx, channel, destination);
+    let mut receiver = String::new();
+    while let Some(next) =
+        tx.first(NEXT_RECEIVER, (&channel.0, destination.0.0, &receiver), |row| row.get::<_, String>(0))?
+    {
+        walk.add(&ReceiverName(next.clone()))?;
+        receiver = next;
+    }
+    let mut messages = Vec::new();
+    while messages.len() < usize::try_from(limit).unwrap_or(usize::MAX) {
+        let Some(notification) = walk.next()? else { break };
+        messages.extend(line(tx, notification)?);
+    }
+    let Some(first) = messages.first() else { return Ok(None) };
+    let everybody = tx.only(EVERYBODY, [first.notification.0], |row| To::read(row, 0))?;
+    let recipients = everybody.recipients()?;
+    Ok(Some(Folding { recipients, messages }))
+}
+
+/// How many messages of one receiver can be folded, counted up to `count_to`.
+pub(super) fn count(
+    tx: &Tx<'_>,
+    channel: &Channel,
+    destination: Destination,
+    receiver: &ReceiverName,
+    count_to: u32,
+) -> Done<u32> {
+    let mut walk = Walk::new(tx, channel, destination);
+    walk.add(receiver)?;
+    let mut count = 0;
+    while count < count_to && walk.next()?.is_some() {
+        count += 1;
+    }
+    Ok(count)
+}
+
+fn line(tx: &Tx<'_>, notification: i64) -> Done<Option<Foldable>> {
+    let read = |row: &rusqlite::Row<'_>| {
+        Ok((ReceiverName(row.get(0)?), row.get(1)?, row.get::<_, String>(2)?, row.get::<_, String>(3)?))
+    };
+    let Some((receiver, number, severity, summary)) = tx.first(LINE, [notification], read)? else {
+        return Ok(None);
+    };
+    let notification = NotificationId(notification);
+    Ok(Some(Foldable { notification, receiver, status: status(number)?, severity, summary }))
+}
+
+/// The foldable messages of a destination in their order: heads as they come, each followed by its lane.
+struct Walk<'t, 'c> {
+    tx: &'t Tx<'c>,
+    channel: &'t Channel,
+    destination: Key,
+    next: BinaryHeap<Reverse<Step>>,
+}
+
+/// A message, by its place first. `receiver` is there for a head, and leads to the receiver's next head.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Step {
+    place: i64,
+    notification: i64,
+    lane: Key,
+    receiver: Option<ReceiverName>,
+}
+
+impl<'t, 'c> Walk<'t, 'c> {
+    fn new(tx: &'t Tx<'c>, channel: &'t Channel, destination: Destination) -> Self {
+        Self { tx, channel, destination: destination.0, next: BinaryHeap::new() }
+    }
+
+    fn add(&mut self, receiver: &ReceiverName) -> Done<()> {
+        self.add_after(receiver.clone(), 0)
+    }
+
+    fn add_after(&mut self, receiver: ReceiverName, place: i64) -> Done<()> {
+        let of = (&self.channel.0, self.destination.0, &receiver.0, place);
+        let head = self.tx.first(NEXT_HEAD, of, |row| {
+            Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, Key(row.get(2)?)))
+        })?;
+        self.next.extend(head.map(|(place, notification, lane)| {
+            Reverse(Step { place, notification, lane, receiver: Some(receiver) })
+        }));
+        Ok(())
+    }
+
+    fn next(&mut self) -> Done<Option<i64>> {
+        let Some(Reverse(Step { place, notification, lane, receiver })) = self.next.pop() else {
+            return Ok(None);
+        };
+        let after = (lane.0, place, notification, self.destination.0);
+        let follower = self.tx.first(NEXT_IN_LANE, after, |row| {
+            Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, bool>(2)?))
+        })?;
+        if let Some((place, notification, true)) = follower {
+            self.next.push(Reverse(Step { place, notification, lane, receiver: None }));
+        }
+        if let Some(receiver) = receiver {
+            self.add_after(receiver, place)?;
+        }
+        Ok(Some(notification))
+    }
+}
+
+/// Puts `digest` in the place of those `members` that can be folded, and returns its first delivery. Without any
+/// there is no digest.
+///
+/// What stands before a member in its lane must be folded into the same digest: else the digest would overtake it.
+pub(super) fn fold(
+    tx: &Tx<'_>,
+    channel: &Channel,
+    members: &[NotificationId],
+    digest: &NewNotification,
+    now: Timestamp,
+) -> Done<Option<i64>> {
+    if digest.deliveries.is_empty() || digest.channel != *channel {
+        return Ok(None);
+    }
+    let destination = Destination::of(channel, &digest.recipients);
+    let mut candidates = Vec::new();
+    for NotificationId(member) in members {
+        let rows = tx.all(ROWS, (member, destination.0.0), |row| {
+            Ok((row.get::<_, i64>(0)?, Key(row.get(1)?), row.get::<_, bool>(2)?))
+        })?;
+        if let Some((place, lane, _)) = rows.first()
+            && rows.iter().all(|(.., can_be)| *can_be)
+        {
+            candidates.push((*place, *lane, *member));
+        }
+    }
+    candidates.sort_unstable();
+    candidates.dedup();
+    let numbers = Numbers::take(tx, digest)?;
+    let first = numbers.first_delivery;
+    let mut folded = false;
+    for (place, lane, member) in candidates {
+        let ahead = tx.first(AHEAD, (lane.0, place, first), |row| row.get::<_, Option<bool>>(0))?;
+        if ahead.is_none_or(|is_member| is_member == Some(true)) {
+            tx.run(FOLD, (member, first))?;
+            folded = true;
+        }
+    }
+    if !folded {
+        return Ok(None);
+    }
+    // Its own lane: what waits for it waits in its members' lanes.
+    let lane = Key::of([b"digest".as_slice(), &first.to_le_bytes()]);
+    let digest = NewNotification { kind: Kind::Digest, ..digest.clone() };
+    enqueue::put(tx, numbers, &digest, lane, now)?;
+    Ok(Some(first))
+}

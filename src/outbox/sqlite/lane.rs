@@ -1,0 +1,107 @@
+//! The order of a lane, and what follows when a delivery is settled.
+//!
+//! `ready` is kept, not computed: it is the first unsettled delivery of its lane and no other. So every change of
+//! a lane's head goes through here.
+
+use jiff::Timestamp;
+
+use super::{
+    error::Done,
+    rows::{ms, state, state_number},
+    tx::Tx,
+};
+use crate::outbox::{Key, Kind, State};
+
+pub(super) const HEAD: &str = "SELECT id, state FROM delivery INDEXED BY delivery_lane
+     WHERE lane = ?1 AND state < 4 ORDER BY place LIMIT 1";
+pub(super) const PROMOTE: &str = "UPDATE delivery SET state = 1 WHERE id = ?1";
+pub(super) const SETTLED_ONE: &str = "UPDATE notification
+     SET open = open - 1, settled_at = CASE WHEN open = 1 THEN ?2 END WHERE id = ?1";
+pub(super) const REOPENED_ONE: &str =
+    "UPDATE notification SET open = open + 1, settled_at = NULL WHERE id = ?1";
+pub(super) const OF_NOTIFICATION: &str = "SELECT id, state, reason FROM delivery
+     INDEXED BY delivery_notification WHERE notification = ?1 ORDER BY id";
+pub(super) const MEMBERS: &str =
+    "SELECT id, notification, lane, state FROM delivery INDEXED BY delivery_digest
+     WHERE digest = ?1 ORDER BY id";
+pub(super) const SETTLE_MEMBER: &str =
+    "UPDATE delivery SET state = ?2, reason = ?3, settled_at = ?4 WHERE id = ?1";
+pub(super) const TOLD_BY_MEMBERS: &str = "UPDATE delivery SET noticed = 1 WHERE notification = ?1";
+
+/// The state of a delivery that comes to the end of `lane`.
+pub(super) fn state_at_end(tx: &Tx<'_>, lane: Key) -> Done<State> {
+    let head = tx.first(HEAD, [lane.0], |_| Ok(()))?;
+    Ok(if head.is_some() { State::Queued } else { State::Ready })
+}
+
+/// Lets the first delivery of `lane` come up, if nothing goes before it any more.
+pub(super) fn promote(tx: &Tx<'_>, lane: Key) -> Done<()> {
+    let head = tx.first(HEAD, [lane.0], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))?;
+    if let Some((id, at)) = head
+        && at == state_number(State::Queued)
+    {
+        tx.run(PROMOTE, [id])?;
+        tx.wake();
+    }
+    Ok(())
+}
+
+/// A delivery that was just settled, or given up.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ended {
+    pub(super) notification: i64,
+    pub(super) kind: Kind,
+    pub(super) lane: Key,
+}
+
+/// Does what follows from the end of a delivery.
+pub(super) fn ended(tx: &Tx<'_>, ended: Ended, now: Timestamp) -> Done<()> {
+    tx.run(SETTLED_ONE, (ended.notification, ms(now)))?;
+    promote(tx, ended.lane)?;
+    if ended.kind == Kind::Digest {
+        end_members(tx, ended.notification, now)?;
+    }
+    Ok(())
+}
+
+/// When all of a digest is settled, its members are what it is: delivered if anybody got it. Members that died
+/// with it before a person had it sent again are told now, too.
+fn end_members(tx: &Tx<'_>, digest: i64, now: Timestamp) -> Done<()> {
+    let read = |row: &rusqlite::Row<'_>| Ok((row.get::<_, i64>(0)?, row.get(1)?, row.get::<_, String>(2)?));
+    let mut parts = Vec::new();
+    for (id, number, reason) in tx.all(OF_NOTIFICATION, [digest], read)? {
+        parts.push((id, state(number)?, reason));
+    }
+    if parts.iter().any(|(_, state, _)| state_number(*state) < state_number(State::Delivered)) {
+        return Ok(());
+    }
+    let Some((first, ..)) = parts.first() else { return Ok(()) };
+    let find = |wanted| parts.iter().find(|(_, state, _)| *state == wanted);
+    let (end, reason) = match (find(State::Delivered), find(State::Dead)) {
+        (Some(_), _) => (State::Delivered, format!("told by digest {first}")),
+        (None, Some((_, _, reason))) => (State::Dead, reason.clone()),
+        (None, None) => (State::Discarded, format!("digest {first} was discarded")),
+    };
+    let read = |row: &rusqlite::Row<'_>| {
+        Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, Key(row.get(2)?), row.get::<_, i64>(3)?))
+    };
+    let members = tx.all(MEMBERS, [first], read)?;
+    let mut lanes = Vec::new();
+    for (id, notification, lane, at) in members {
+        let folded = at == state_number(State::Folded);
+        let revived = at == state_number(State::Dead) && end == State::Delivered;
+        if folded || revived {
+            tx.run(SETTLE_MEMBER, (id, state_number(end), &reason, ms(now)))?;
+        }
+        if folded {
+            tx.run(SETTLED_ONE, (notification, ms(now)))?;
+            lanes.push(lane);
+        }
+    }
+    if end == State::Dead && !lanes.is_empty() {
+        tx.run(TOLD_BY_MEMBERS, [digest])?;
+    }
+    lanes.sort_unstable();
+    lanes.dedup();
+    lanes.into_iter().try_for_each(|lane| promote(tx, lane))
+}

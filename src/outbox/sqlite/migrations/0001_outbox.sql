@@ -1,0 +1,129 @@
+-- Times are milliseconds since 1970. Keys are 16 bytes. The numbers of states, kinds and statuses are in rows.rs.
+
+-- The last numbers given out: never a number twice, not even after everything was purged.
+CREATE TABLE counter (
+    id           INTEGER PRIMARY KEY CHECK (id = 1),
+    notification INTEGER NOT NULL,
+    delivery     INTEGER NOT NULL, -- deliveries' ids and places
+    heard        INTEGER NOT NULL,
+    probed_at    INTEGER NOT NULL
+) STRICT;
+INSERT INTO counter VALUES (1, 0, 0, 0, 0);
+
+CREATE TABLE notification (
+    id          INTEGER PRIMARY KEY,
+    kind        INTEGER NOT NULL,
+    receiver    TEXT    NOT NULL,
+    channel     TEXT    NOT NULL,
+    group_key   TEXT    NOT NULL,
+    status      INTEGER NOT NULL,
+    severity    TEXT    NOT NULL,
+    source      TEXT    NOT NULL,
+    accepted_at INTEGER NOT NULL,
+    open        INTEGER NOT NULL, -- how many of its deliveries are not settled
+    settled_at  INTEGER,
+    touser      TEXT    NOT NULL,
+    toparty     TEXT    NOT NULL,
+    totag       TEXT    NOT NULL,
+    summary     TEXT    NOT NULL,
+    alerts      TEXT    NOT NULL,
+    plain       TEXT    NOT NULL
+) STRICT;
+CREATE INDEX notification_waiting ON notification (channel, receiver, id) WHERE open > 0 AND kind = 0;
+CREATE INDEX notification_settled ON notification (settled_at) WHERE settled_at IS NOT NULL;
+
+-- Rows that change stay short, so that many of them share a page; what never changes is in `message`.
+CREATE TABLE delivery (
+    id            INTEGER PRIMARY KEY,
+    notification  INTEGER NOT NULL,
+    channel       TEXT    NOT NULL,
+    receiver      TEXT    NOT NULL,
+    lane          BLOB    NOT NULL,
+    destination   BLOB    NOT NULL,
+    part_number   INTEGER NOT NULL,
+    part_of       INTEGER NOT NULL,
+    accepted_at   INTEGER NOT NULL,
+    place         INTEGER NOT NULL, -- in the lane: the id, until a person has it sent again
+    state         INTEGER NOT NULL,
+    fresh         INTEGER NOT NULL, -- of a whole alert of which nothing was ever claimed
+    due_at        INTEGER NOT NULL,
+    claimed_at    INTEGER,          -- last
+    attempts      INTEGER NOT NULL,
+    doubt_since   INTEGER,
+    check_ms      INTEGER,          -- frozen with the first claim, as is body_hash
+    body_hash     BLOB,
+    digest        INTEGER,          -- the first delivery of the digest that tells it
+    settled_at    INTEGER,
+    noticed       INTEGER NOT NULL,
+    reason        TEXT    NOT NULL,
+    msgid         TEXT    NOT NULL,
+    response_code TEXT    NOT NULL,
+    missed        TEXT    NOT NULL
+) STRICT;
+CREATE INDEX delivery_notification ON delivery (notification);
+CREATE INDEX delivery_state ON delivery (state);
+CREATE INDEX delivery_lane ON delivery (lane, place) WHERE state < 4;
+CREATE INDEX delivery_ready ON delivery (channel, destination, receiver, due_at, place) WHERE state = 1;
+CREATE INDEX delivery_fresh ON delivery (channel, destination, receiver, place) WHERE state = 1 AND fresh = 1;
+CREATE INDEX delivery_body ON delivery (body_hash, claimed_at) WHERE body_hash IS NOT NULL;
+CREATE INDEX delivery_digest ON delivery (digest) WHERE digest IS NOT NULL;
+CREATE INDEX delivery_unnoticed ON delivery (receiver, settled_at) WHERE state = 5 AND noticed = 0;
+
+CREATE TABLE message (
+    delivery INTEGER PRIMARY KEY,
+    touser   TEXT NOT NULL,
+    toparty  TEXT NOT NULL,
+    totag    TEXT NOT NULL,
+    msgtype  TEXT NOT NULL,
+    content  TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE attempt (
+    delivery    INTEGER NOT NULL,
+    n           INTEGER NOT NULL,
+    channel     TEXT    NOT NULL,
+    started_at  INTEGER NOT NULL,
+    duration_ms INTEGER NOT NULL,
+    ended_at    INTEGER NOT NULL,
+    errcode     INTEGER,
+    counted     INTEGER NOT NULL,
+    detail      TEXT    NOT NULL,
+    PRIMARY KEY (delivery, n)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX attempt_counted ON attempt (channel, ended_at) WHERE counted = 1;
+
+-- What was accepted and what each source said, by dedupe key, and how many times it came to that. `heard` numbers
+-- both, so that their order is not the clock's. They outlive the notification if they must.
+CREATE TABLE accepted (
+    heard        INTEGER PRIMARY KEY,
+    key          BLOB    NOT NULL UNIQUE,
+    notification INTEGER NOT NULL,
+    accepted_at  INTEGER NOT NULL,
+    times        INTEGER NOT NULL,
+    until        INTEGER NOT NULL
+) STRICT;
+CREATE TABLE said (
+    heard  INTEGER PRIMARY KEY,
+    lane   BLOB    NOT NULL,
+    source TEXT    NOT NULL,
+    key    BLOB    NOT NULL,
+    times  INTEGER NOT NULL,
+    until  INTEGER NOT NULL,
+    UNIQUE (key, source)
+) STRICT;
+CREATE INDEX said_last ON said (lane, source, heard);
+
+CREATE TABLE hold (
+    channel       TEXT    PRIMARY KEY,
+    since         INTEGER NOT NULL,
+    reason        TEXT    NOT NULL,
+    errcode       INTEGER,
+    probes        INTEGER NOT NULL,
+    next_probe_at INTEGER NOT NULL,
+    credentials   TEXT    NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE hold_told (
+    channel  TEXT NOT NULL,
+    receiver TEXT NOT NULL,
+    PRIMARY KEY (channel, receiver)
+) STRICT, WITHOUT ROWID;

@@ -1,0 +1,124 @@
+//! The query plans of every statement: each is a search in the index that is meant, none sorts or scans a table.
+
+use rusqlite::Connection;
+
+use super::{claim, desk, enqueue, fold, hold, lane, open, people, purge, schema, settle, waiting};
+
+/// A statement and what its plan must mention; an empty text asks only that nothing is scanned or sorted.
+const STATEMENTS: &[(&str, &str)] = &[
+    (enqueue::HEARD, "PRIMARY KEY"),
+    (enqueue::ACCEPTED, "(key=?)"),
+    (enqueue::LAST_SAID, "said_last (lane=? AND source=?)"),
+    (enqueue::SAID, "(key=? AND source=?)"),
+    (enqueue::PUT_ACCEPTED, ""),
+    (enqueue::PUT_SAID, ""),
+    (enqueue::NUMBERS, "PRIMARY KEY"),
+    (enqueue::PUT_NOTIFICATION, ""),
+    (enqueue::PUT_DELIVERY, ""),
+    (enqueue::PUT_MESSAGE, ""),
+    (lane::HEAD, "delivery_lane (lane=?)"),
+    (lane::PROMOTE, "PRIMARY KEY"),
+    (lane::SETTLED_ONE, "PRIMARY KEY"),
+    (lane::REOPENED_ONE, "PRIMARY KEY"),
+    (lane::OF_NOTIFICATION, "delivery_notification (notification=?)"),
+    (lane::MEMBERS, "delivery_digest (digest=?)"),
+    (lane::SETTLE_MEMBER, "PRIMARY KEY"),
+    (lane::TOLD_BY_MEMBERS, "delivery_notification (notification=?)"),
+    (claim::DUE_HEADS, "delivery_ready (channel=? AND destination=? AND receiver=? AND due_at<?)"),
+    (claim::LOAD, "SEARCH m USING INTEGER PRIMARY KEY"),
+    (claim::SAME_BODY, "delivery_body (body_hash=? AND claimed_at>?)"),
+    (claim::CLAIM_FIRST, "PRIMARY KEY"),
+    (claim::CLAIM_AGAIN, "PRIMARY KEY"),
+    (claim::STARTED, "delivery_notification (notification=?)"),
+    (fold::NEXT_RECEIVER, "delivery_fresh (channel=? AND destination=? AND receiver>?)"),
+    (fold::NEXT_HEAD, "delivery_fresh (channel=? AND destination=? AND receiver=? AND place>?)"),
+    (fold::NEXT_IN_LANE, "delivery_lane (lane=? AND place>?)"),
+    (fold::LINE, "PRIMARY KEY"),
+    (fold::EVERYBODY, "PRIMARY KEY"),
+    (fold::ROWS, "delivery_notification (notification=?)"),
+    (fold::AHEAD, "delivery_lane (lane=? AND place<?)"),
+    (fold::FOLD, "delivery_notification (notification=?)"),
+    (settle::LOAD, "SEARCH d USING INTEGER PRIMARY KEY"),
+    (settle::RECORD, "SEARCH attempt USING PRIMARY KEY (delivery=?)"),
+    (settle::DELIVERED, "PRIMARY KEY"),
+    (settle::DEAD, "PRIMARY KEY"),
+    (settle::RETRY, "PRIMARY KEY"),
+    (settle::IN_FLIGHT, "delivery_state (state=?)"),
+    (waiting::NEXT_RECEIVER, "delivery_ready (channel=? AND destination=? AND receiver>?)"),
+    (waiting::NEXT_DESTINATION, "delivery_ready (channel=? AND destination>?)"),
+    (waiting::FIRST_DUE, "delivery_ready (channel=? AND destination=? AND receiver=? AND due_at<?)"),
+    (waiting::COUNT_DUE, "delivery_ready (channel=? AND destination=? AND receiver=? AND due_at<?)"),
+    (waiting::NEXT_DUE, "delivery_ready (channel=? AND destination=? AND receiver=? AND due_at>?)"),
+    (waiting::NEXT_CHANNEL, "delivery_ready (channel>?)"),
+    (waiting::CHANNELS_IN_FLIGHT, "delivery_state (state=?)"),
+    (waiting::SENT_SINCE, "attempt_counted (channel=? AND ended_at>?)"),
+    (hold::PUT_HOLD, ""),
+    (hold::RELEASE, "PRIMARY KEY"),
+    (hold::FORGET_TOLD, "PRIMARY KEY"),
+    (hold::TOLD, "PRIMARY KEY"),
+    (hold::PUT_TOLD, "PRIMARY KEY"),
+    (hold::COUNT_HELD, "notification_waiting (channel=? AND receiver=?)"),
+    (hold::HELD_LINES, "notification_waiting (channel=? AND receiver=?)"),
+    (hold::UNNOTICED, "delivery_unnoticed (receiver=? AND settled_at>?)"),
+    (hold::NOTICED, "PRIMARY KEY"),
+    (purge::SETTLED_BEFORE, "notification_settled (settled_at>? AND settled_at<?)"),
+    (purge::DELETE_ATTEMPTS, "delivery_notification (notification=?)"),
+    (purge::DELETE_MESSAGES, "delivery_notification (notification=?)"),
+    (purge::DELETE_DELIVERIES, "delivery_notification (notification=?)"),
+    (purge::DELETE_NOTIFICATION, "PRIMARY KEY"),
+    (purge::DELETE_ACCEPTED, "PRIMARY KEY"),
+    (purge::DELETE_SAID, "PRIMARY KEY"),
+    (purge::PROBE, "PRIMARY KEY"),
+    (people::LIST_ALL, "SEARCH d USING INTEGER PRIMARY KEY (rowid>?)"),
+    (people::LIST_STATE, "delivery_state (state=? AND rowid>?)"),
+    (people::LIST_DIGEST, "delivery_digest (digest=? AND rowid>?)"),
+    (people::SHOW, "SEARCH d USING INTEGER PRIMARY KEY"),
+    (people::ATTEMPTS, "PRIMARY KEY (delivery=?)"),
+    (people::DUE_NOW, "PRIMARY KEY"),
+    (people::PLACE, "PRIMARY KEY"),
+    (people::AGAIN, "PRIMARY KEY"),
+    (people::DEAD_AFTER, "delivery_state (state=? AND rowid>?)"),
+    (people::DISCARD, "PRIMARY KEY"),
+    (people::NOT_WHOLE, "delivery_notification (notification=?)"),
+];
+
+/// These read a few rows from the beginning of a table on purpose, and are bounded by a limit or by the
+/// number of apps.
+const FROM_THE_BEGINNING: &[&str] =
+    &[purge::OLDEST_ACCEPTED, purge::OLDEST_SAID, hold::HOLDS, desk::UNSETTLED];
+
+fn plan(conn: &Connection, sql: &str) -> Vec<String> {
+    let mut statement = conn.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).expect(sql);
+    let nulls = vec![rusqlite::types::Null; statement.parameter_count()];
+    let steps = statement.query_map(rusqlite::params_from_iter(nulls), |row| row.get(3)).expect(sql);
+    steps.collect::<Result<_, _>>().expect(sql)
+}
+
+fn database() -> Connection {
+    let mut conn = Connection::open_in_memory().expect("open");
+    open::configure(&conn).expect("configure");
+    schema::migrate(&mut conn, 0).expect("migrate");
+    conn
+}
+
+#[test]
+fn every_statement_is_a_search_in_its_index() {
+    let conn = database();
+    for (sql, wanted) in STATEMENTS {
+        let steps = plan(&conn, sql);
+        let text = steps.join("\n");
+        assert!(text.contains(wanted), "{sql}\nshould use {wanted}, but does\n{text}");
+        let scans = steps.iter().filter(|step| step.starts_with("SCAN ") && *step != "SCAN (subquery-1)");
+        assert_eq!(scans.count(), 0, "{sql}\nscans:\n{text}");
+        assert!(!text.contains("TEMP B-TREE"), "{sql}\nsorts:\n{text}");
+    }
+}
+
+#[test]
+fn what_reads_from_the_beginning_does_not_sort() {
+    let conn = database();
+    for sql in FROM_THE_BEGINNING {
+        let text = plan(&conn, sql).join("\n");
+        assert!(!text.contains("TEMP B-TREE"), "{sql}\nsorts:\n{text}");
+    }
+}

@@ -1,0 +1,51 @@
+//! The schema and its history.
+//!
+//! A database carries the number of its last migration in `user_version`. A migration is applied whole or not at
+//! all, once, in order; one that was released is never edited. A newer database is refused, not guessed at.
+
+use rusqlite::Connection;
+
+/// Marks the file as this program's (`application_id`): "WcRl".
+pub(super) const APPLICATION_ID: i64 = 0x5763_526c;
+
+/// Migration `n` stands at `n - 1`.
+const MIGRATIONS: [&str; 1] = [include_str!("migrations/0001_outbox.sql")];
+
+/// The version that this program reads and writes.
+pub(super) const VERSION: i64 = MIGRATIONS.len() as i64;
+
+/// What a database file is to this program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Found {
+    /// Nothing is in it yet.
+    Empty,
+    /// An outbox of this version.
+    Outbox(i64),
+    /// Something else.
+    Foreign,
+}
+
+/// Looks at what is there.
+pub(super) fn look(conn: &Connection) -> rusqlite::Result<Found> {
+    let version: i64 = conn.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    let id: i64 = conn.query_row("PRAGMA application_id", [], |row| row.get(0))?;
+    let tables: i64 = conn.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    Ok(match (id, version, tables) {
+        (0, 0, 0) => Found::Empty,
+        (APPLICATION_ID, version, _) if version > 0 => Found::Outbox(version),
+        _ => Found::Foreign,
+    })
+}
+
+/// Brings the database from `version` (0 for an empty one) to [`VERSION`].
+pub(super) fn migrate(conn: &mut Connection, version: i64) -> rusqlite::Result<()> {
+    let steps = (1_i64..).zip(MIGRATIONS).filter(|(number, _)| *number > version);
+    for (number, sql) in steps {
+        let transaction = conn.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+        transaction.execute_batch(sql)?;
+        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+        transaction.pragma_update(None, "user_version", number)?;
+        transaction.commit()?;
+    }
+    Ok(())
+}

@@ -1,0 +1,109 @@
+//! The ends of claims: by their caller, or by the end of the last owner.
+
+use jiff::Timestamp;
+
+use super::{
+    error::Done,
+    lane::{self, Ended},
+    rows::{self, kind, ms, span_ms, state, time},
+    tx::Tx,
+};
+use crate::{
+    outbox::{Attempt, Channel, DeliveryId, Key, Kind, Settlement, State, Verdict},
+    wecom::Receipt,
+};
+
+pub(super) const LOAD: &str = "SELECT d.state, d.notification, d.lane, n.kind FROM delivery d
+     CROSS JOIN notification n ON n.id = d.notification WHERE d.id = ?1";
+pub(super) const RECORD: &str = "INSERT INTO attempt
+     (delivery, n, channel, started_at, duration_ms, ended_at, errcode, counted, detail)
+     SELECT id, 1 + (SELECT coalesce(max(n), 0) FROM attempt WHERE delivery = ?1), channel, ?2, ?3, ?4, ?5, ?6, ?7
+     FROM delivery WHERE id = ?1";
+pub(super) const DELIVERED: &str = "UPDATE delivery SET state = 4, attempts = attempts + 1, settled_at = ?2,
+     reason = ?3, msgid = ?4, response_code = ?5, missed = ?6 WHERE id = ?1";
+pub(super) const DEAD: &str =
+    "UPDATE delivery SET state = 5, attempts = attempts + 1, settled_at = ?2, reason = ?3 WHERE id = ?1";
+pub(super) const RETRY: &str = "UPDATE delivery SET state = 1, due_at = ?2, attempts = attempts + ?3,
+     doubt_since = coalesce(doubt_since, ?4), reason = ?5 WHERE id = ?1";
+// Not by the index of heads, which it changes while it walks; this is as rare as a clock that is set back.
+pub(super) const HASTEN: &str = "UPDATE delivery SET due_at = ?3 WHERE id IN
+     (SELECT id FROM delivery WHERE state = 1 AND channel = ?1 AND due_at > ?2)";
+pub(super) const IN_FLIGHT: &str =
+    "SELECT id, claimed_at FROM delivery INDEXED BY delivery_state WHERE state = 2 ORDER BY id";
+
+pub(super) fn settle(tx: &Tx<'_>, settlement: &Settlement, now: Timestamp) -> Done<()> {
+    let DeliveryId(id) = settlement.delivery;
+    let Some(ended) = in_flight(tx, id)? else { return Ok(()) };
+    let attempt = &settlement.attempt;
+    record(tx, id, attempt)?;
+    match &settlement.verdict {
+        Verdict::Delivered(receipt) => {
+            let Receipt { msgid, response_code, missed } = receipt;
+            let missed = rows::missed(missed);
+            tx.run(DELIVERED, (id, ms(now), &attempt.detail, msgid, response_code, missed))?;
+            lane::ended(tx, ended, now)
+        }
+        Verdict::Dead(reason) => {
+            tx.run(DEAD, (id, ms(now), reason))?;
+            lane::ended(tx, ended, now)
+        }
+        Verdict::Retry { at, charged, in_doubt } => {
+            // WeCom counts from when it took the message, which is after the start.
+            let doubt = in_doubt.then_some(ms(attempt.started_at));
+            tx.run(RETRY, (id, ms(*at), charged, doubt, &attempt.detail))?;
+            tx.wake();
+            Ok(())
+        }
+    }
+}
+
+fn in_flight(tx: &Tx<'_>, id: i64) -> Done<Option<Ended>> {
+    let read = |row: &rusqlite::Row<'_>| {
+        Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, Key(row.get(2)?), row.get::<_, i64>(3)?))
+    };
+    let Some((at, notification, lane, of_kind)) = tx.first(LOAD, [id], read)? else { return Ok(None) };
+    if state(at)? != State::InFlight {
+        return Ok(None);
+    }
+    let kind: Kind = kind(of_kind)?;
+    Ok(Some(Ended { notification, kind, lane }))
+}
+
+fn record(tx: &Tx<'_>, id: i64, attempt: &Attempt) -> Done<()> {
+    let Attempt { started_at, duration, errcode, detail, counted } = attempt;
+    let times = (ms(*started_at), span_ms(*duration), ended_ms(attempt));
+    tx.run(RECORD, (id, times.0, times.1, times.2, errcode, counted, detail))?;
+    Ok(())
+}
+
+fn ended_ms(attempt: &Attempt) -> i64 {
+    ms(attempt.started_at).saturating_add(span_ms(attempt.duration))
+}
+
+pub(super) fn hasten(tx: &Tx<'_>, channel: &Channel, horizon: Timestamp, now: Timestamp) -> Done<()> {
+    tx.run(HASTEN, (&channel.0, ms(horizon), ms(now)))?;
+    tx.wake();
+    Ok(())
+}
+
+/// Nobody knows what became of these: they may have been delivered, and are sent again.
+pub(super) fn recover(tx: &Tx<'_>, now: Timestamp) -> Done<u32> {
+    let read = |row: &rusqlite::Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, Option<i64>>(1)?));
+    let mut count = 0;
+    for (id, claimed_at) in tx.all(IN_FLIGHT, [], read)? {
+        // A clock that was set back must not make an attempt that ends before it began.
+        let started_at = claimed_at.map(time).transpose()?.unwrap_or(now).min(now);
+        let attempt = Attempt {
+            started_at,
+            duration: now.duration_since(started_at).unsigned_abs(),
+            errcode: None,
+            detail: "interrupted: the relay ended while it was being sent".to_owned(),
+            counted: true,
+        };
+        record(tx, id, &attempt)?;
+        tx.run(RETRY, (id, ms(now), true, Some(ms(started_at)), &attempt.detail))?;
+        tx.wake();
+        count += 1;
+    }
+    Ok(count)
+}

@@ -1,0 +1,90 @@
+//! What a job sees of the database: the batch's transaction, and short hands for statements.
+
+use std::cell::Cell;
+
+use rusqlite::{Connection, OptionalExtension, Params, Row};
+
+use super::error::Done;
+use crate::outbox::StoreError;
+
+/// The transaction of a batch of jobs.
+pub(super) struct Tx<'c> {
+    conn: &'c Connection,
+    max_size_bytes: u64,
+    moved: bool,
+    woken: Cell<bool>,
+}
+
+impl<'c> Tx<'c> {
+    /// `moved`: the file is not where a restart would look for it.
+    pub(super) fn new(conn: &'c Connection, max_size_bytes: u64, moved: bool) -> Self {
+        Self { conn, max_size_bytes, moved, woken: Cell::new(false) }
+    }
+
+    /// Something may be claimable once this is committed.
+    pub(super) fn wake(&self) {
+        self.woken.set(true);
+    }
+
+    pub(super) fn is_woken(&self) -> bool {
+        self.woken.get()
+    }
+
+    /// Changes rows, and says how many.
+    pub(super) fn run(&self, sql: &str, params: impl Params) -> Done<usize> {
+        Ok(self.conn.prepare_cached(sql)?.execute(params)?)
+    }
+
+    /// Reads the first row, if there is one.
+    pub(super) fn first<T>(
+        &self,
+        sql: &str,
+        params: impl Params,
+        read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Done<Option<T>> {
+        Ok(self.conn.prepare_cached(sql)?.query_row(params, read).optional()?)
+    }
+
+    /// Reads the row that an aggregate or a `RETURNING` surely gives.
+    pub(super) fn only<T>(
+        &self,
+        sql: &str,
+        params: impl Params,
+        read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Done<T> {
+        Ok(self.conn.prepare_cached(sql)?.query_row(params, read)?)
+    }
+
+    /// Reads every row.
+    pub(super) fn all<T>(
+        &self,
+        sql: &str,
+        params: impl Params,
+        read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Done<Vec<T>> {
+        Ok(self.conn.prepare_cached(sql)?.query_map(params, read)?.collect::<Result<_, _>>()?)
+    }
+
+    /// Whether a new alert would be safe: an error when the file was moved away, or when the rows take
+    /// `outbox.max_size` or more.
+    pub(super) fn room(&self) -> Done<()> {
+        if self.moved {
+            let reason =
+                "its file was deleted or replaced; what is left in it is delivered before another is used";
+            return Err(StoreError::Unavailable(reason.to_owned()).into());
+        }
+        let pragma = |sql: &str| self.only(sql, [], |row| row.get::<_, i64>(0));
+        let pages = pragma("PRAGMA page_count")? - pragma("PRAGMA freelist_count")?;
+        let used = u64::try_from(pages * pragma("PRAGMA page_size")?).unwrap_or(0);
+        if used < self.max_size_bytes {
+            return Ok(());
+        }
+        let (used, max) = (mebibytes(used), mebibytes(self.max_size_bytes));
+        Err(StoreError::Full(format!("it holds {used}, and `outbox.max_size` is {max}")).into())
+    }
+}
+
+fn mebibytes(bytes: u64) -> String {
+    let tenths = bytes.saturating_mul(10) / (1 << 20);
+    format!("{}.{} MiB", tenths / 10, tenths % 10)
+}
