@@ -2,6 +2,7 @@
 
 pub mod alertmanager;
 pub mod clock;
+pub mod delivery;
 pub mod metrics;
 pub mod outbox;
 pub mod render;

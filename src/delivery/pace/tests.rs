@@ -1,0 +1,293 @@
+use proptest::{collection::vec, prelude::*};
+
+use super::*;
+
+const SECOND: Duration = Duration::from_secs(1);
+const START: Uptime = Uptime(Duration::from_secs(1_000_000));
+
+fn at(secs: u64) -> Uptime {
+    START + SECOND * u32::try_from(secs).unwrap()
+}
+
+fn limits(per_minute: u32, per_hour: u32) -> Limits {
+    Limits { per_minute, per_hour }
+}
+
+fn pace(per_minute: u32, per_hour: u32) -> Pace {
+    Pace::new(limits(per_minute, per_hour), Windows::default())
+}
+
+fn user() -> Recipients {
+    Recipients::parse("u1", "", "").unwrap()
+}
+
+fn sets() -> [Recipients; 5] {
+    [
+        user(),
+        Recipients::parse("u1|u2", "", "").unwrap(),
+        Recipients::parse("u2", "p1", "").unwrap(),
+        Recipients::parse("", "p1", "t1").unwrap(),
+        Recipients::All,
+    ]
+}
+
+fn free(pace: &Pace, recipients: &Recipients, now: Uptime) -> u32 {
+    match pace.budget(recipients, now) {
+        Budget::Unlimited => u32::MAX,
+        Budget::Slots { free, .. } => free,
+    }
+}
+
+/// A send from its start to its reply.
+fn send(pace: &mut Pace, id: i64, recipients: &Recipients, counted: bool, now: Uptime) {
+    pace.start(DeliveryId(id), recipients, now);
+    pace.end(DeliveryId(id), recipients, counted, None, now);
+}
+
+#[test]
+fn a_slot_is_held_until_a_minute_after_the_reply() {
+    let mut pace = pace(1, 0);
+    pace.start(DeliveryId(1), &user(), at(0));
+    assert_eq!(free(&pace, &user(), at(100)), 0);
+    pace.end(DeliveryId(1), &user(), true, None, at(100));
+    assert_eq!(free(&pace, &user(), at(159)), 0);
+    assert_eq!(pace.next_release(&user(), at(100)), Some(at(160)));
+    assert_eq!(free(&pace, &user(), at(160)), 1);
+}
+
+#[test]
+fn a_definite_refusal_gives_the_slot_back() {
+    let mut pace = pace(1, 1);
+    send(&mut pace, 1, &user(), false, at(0));
+    assert_eq!(free(&pace, &user(), at(0)), 1);
+}
+
+#[test]
+fn what_is_for_everyone_is_charged_to_everyone_and_needs_room_in_the_fullest() {
+    let mut pace = pace(3, 0);
+    send(&mut pace, 1, &user(), true, at(0));
+    assert_eq!(free(&pace, &Recipients::All, at(0)), 2);
+    send(&mut pace, 2, &Recipients::All, true, at(0));
+    assert_eq!(free(&pace, &user(), at(0)), 1);
+    assert_eq!(free(&pace, &sets()[3], at(0)), 2);
+}
+
+#[test]
+fn a_resend_takes_over_its_slot_only_while_wecom_suppresses_the_copy() {
+    let mut pace = pace(2, 0);
+    let id = DeliveryId(1);
+    pace.start(id, &user(), at(0));
+    pace.end(id, &user(), true, Some(at(50)), at(10));
+    assert!(pace.has_slot(id, &user(), at(49)));
+    assert!(!pace.has_slot(id, &user(), at(50)));
+    pace.start(id, &user(), at(20));
+    assert_eq!(free(&pace, &user(), at(20)), 1);
+    // The first attempt counts: WeCom may have taken that one.
+    pace.end(id, &user(), true, Some(at(90)), at(30));
+    assert!(!pace.has_slot(id, &user(), at(50)));
+    pace.start(id, &user(), at(50));
+    assert_eq!(free(&pace, &user(), at(50)), 0);
+}
+
+#[test]
+fn a_refused_resend_does_not_give_back_the_slot_of_the_attempt_in_doubt() {
+    let mut pace = pace(1, 0);
+    let id = DeliveryId(1);
+    pace.start(id, &user(), at(0));
+    pace.end(id, &user(), true, Some(at(90)), at(10));
+    pace.start(id, &user(), at(11));
+    pace.end(id, &user(), false, None, at(12));
+    assert_eq!(free(&pace, &user(), at(12)), 0);
+    assert_eq!(free(&pace, &user(), at(70)), 1);
+}
+
+#[test]
+fn slots_of_parts_to_come_are_kept_for_them_and_not_for_a_resend() {
+    let mut pace = pace(3, 0);
+    let notification = NotificationId(1);
+    pace.start(DeliveryId(1), &user(), at(0));
+    pace.reserve(notification, DeliveryId(1), &user(), 2, at(0));
+    assert_eq!(free(&pace, &user(), at(0)), 0);
+    assert!(pace.has_reserved(notification, DeliveryId(2)));
+    assert!(!pace.has_reserved(notification, DeliveryId(1)));
+    pace.reserve(notification, DeliveryId(3), &user(), 0, at(0));
+    assert_eq!(free(&pace, &user(), at(0)), 2);
+}
+
+#[test]
+fn no_more_is_kept_for_parts_to_come_than_is_free() {
+    let mut pace = pace(2, 0);
+    let notification = NotificationId(1);
+    send(&mut pace, 1, &user(), true, at(0));
+    pace.start(DeliveryId(2), &user(), at(1));
+    pace.reserve(notification, DeliveryId(2), &user(), 2, at(1));
+    assert!(!pace.has_reserved(notification, DeliveryId(3)));
+}
+
+#[test]
+fn what_an_earlier_process_sent_counts_by_its_age() {
+    let mut pace = pace(2, 0);
+    pace.charge(&user(), SECOND * 59, at(0));
+    pace.charge(&user(), SECOND * 10, at(0));
+    assert_eq!(free(&pace, &user(), at(0)), 0);
+    assert_eq!(pace.next_release(&user(), at(0)), Some(at(1)));
+    assert_eq!(free(&pace, &user(), at(1)), 1);
+    assert_eq!(free(&pace, &user(), at(50)), 2);
+}
+
+#[test]
+fn an_hour_of_silence_does_not_hide_the_next_release() {
+    let mut pace = pace(0, 2);
+    send(&mut pace, 1, &user(), true, at(0));
+    send(&mut pace, 2, &user(), true, at(3000));
+    pace.start(DeliveryId(3), &user(), at(3600));
+    assert_eq!(free(&pace, &user(), at(3600)), 0);
+    assert_eq!(pace.next_release(&user(), at(3600)), Some(at(6600)));
+}
+
+#[test]
+fn ledgers_that_no_window_reaches_are_forgotten() {
+    let mut pace = pace(30, 1000);
+    for n in 0..10_000 {
+        let one = Recipients::parse(&format!("u{n}"), "", "").unwrap();
+        send(&mut pace, n, &one, true, at(n.unsigned_abs()));
+    }
+    assert!(pace.ledgers.len() <= 3601, "{}", pace.ledgers.len());
+    assert!(pace.suppressed.is_empty() && pace.reserved.is_empty() && pace.replaced.is_empty());
+}
+
+/// Sends whenever there is room, looking each second for `secs` seconds: when each was sent.
+fn under_demand(secs: u64) -> Vec<u64> {
+    let mut pace = pace(30, 1000);
+    let mut sent = Vec::new();
+    for second in 0..secs {
+        while free(&pace, &user(), at(second)) > 0 {
+            send(&mut pace, 1, &user(), true, at(second));
+            sent.push(second);
+        }
+    }
+    sent
+}
+
+#[test]
+fn constant_demand_for_three_hours_never_meets_three_minutes_of_silence() {
+    let sent = under_demand(3 * 3600);
+    let longest = sent.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap();
+    assert!(longest < 180, "{longest} s");
+    let first_hour = sent.iter().filter(|second| **second < 3600).count();
+    assert!((900..=1000).contains(&first_hour), "{first_hour}");
+    assert!(3 * 3600 - sent.last().unwrap() < 180);
+}
+
+#[test]
+fn beyond_seventy_percent_of_the_hour_the_rate_falls() {
+    let sent = under_demand(3600);
+    let in_minute = |minute: u64| sent.iter().filter(|second| **second / 60 == minute).count();
+    assert_eq!(in_minute(20), 30);
+    assert!(in_minute(40) < 15, "{}", in_minute(40));
+}
+
+#[test]
+fn sleeping_until_the_next_release_sends_everything_with_few_wakes() {
+    for (per_minute, per_hour) in [(30, 1000), (3, 0), (0, 40), (1, 10), (5, 20)] {
+        let mut pace = pace(per_minute, per_hour);
+        let (mut now, mut sent, mut wakes) = (at(0), 0, 0);
+        while sent < 200 {
+            while sent < 200 && free(&pace, &user(), now) > 0 {
+                send(&mut pace, sent, &user(), true, now);
+                sent += 1;
+            }
+            if sent < 200 {
+                let next = pace.next_release(&user(), now).unwrap();
+                assert!(next > now);
+                now = next;
+                wakes += 1;
+            }
+        }
+        assert!(wakes <= 2 * 200, "{wakes} wakes with {per_minute} a minute and {per_hour} an hour");
+    }
+}
+
+#[derive(Debug, Clone)]
+enum Event {
+    Start(usize),
+    End { which: usize, counted: bool },
+    Restart,
+    Pass(u64),
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    prop_oneof![
+        4 => (0..5_usize).prop_map(Event::Start),
+        4 => (0..9_usize, prop::bool::weighted(0.8)).prop_map(|(which, counted)| Event::End { which, counted }),
+        1 => Just(Event::Restart),
+        3 => (0..40_u64).prop_map(Event::Pass),
+        1 => (0..1500_u64).prop_map(Event::Pass),
+    ]
+}
+
+/// The most events of `times` in any `window`.
+fn most(times: &[Uptime], window: Duration) -> usize {
+    let within = |at: usize| times[at..].iter().take_while(|end| end.since(times[at]) < window).count();
+    (0..times.len()).map(within).max().unwrap_or(0)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn no_window_ever_has_more_than_the_limit_for_anybody(
+        per_minute in 1..6_u32, per_hour in 1..15_u32, events in vec(event(), 1..200),
+    ) {
+        let sets = sets();
+        let mut pace = pace(per_minute, per_hour);
+        let (mut now, mut id) = (at(0), 0);
+        let mut flying: Vec<(DeliveryId, usize)> = Vec::new();
+        let mut ended: Vec<(Uptime, usize)> = Vec::new();
+        for event in events {
+            match event {
+                Event::Start(set) if free(&pace, &sets[set], now) > 0 => {
+                    id += 1;
+                    pace.start(DeliveryId(id), &sets[set], now);
+                    flying.push((DeliveryId(id), set));
+                }
+                Event::Start(_) => {}
+                Event::End { which, counted } => {
+                    if which < flying.len() {
+                        let (id, set) = flying.remove(which);
+                        pace.end(id, &sets[set], counted, None, now);
+                        ended.extend(counted.then_some((now, set)));
+                    }
+                }
+                Event::Restart => {
+                    ended.extend(flying.drain(..).map(|(_, set)| (now, set)));
+                    pace = Pace::new(limits(per_minute, per_hour), Windows::default());
+                    for (at, set) in &ended {
+                        pace.charge(&sets[*set], now.since(*at), now);
+                    }
+                }
+                Event::Pass(secs) => now = now + SECOND * u32::try_from(secs).unwrap(),
+            }
+            for addressee in sets.iter().flat_map(Recipients::addressees) {
+                let concerns = |set: &usize| {
+                    let named = sets[*set].addressees();
+                    named.contains(&addressee) || named.contains(&Addressee::All)
+                };
+                let mut times: Vec<_> = ended.iter().filter(|(_, set)| concerns(set)).map(|(at, _)| *at).collect();
+                times.extend(flying.iter().filter(|(_, set)| concerns(set)).map(|_| now));
+                prop_assert!(most(&times, Windows::default().minute) <= per_minute as usize);
+                prop_assert!(most(&times, Windows::default().hour) <= per_hour as usize);
+            }
+        }
+    }
+}
+
+#[test]
+fn slots_kept_for_parts_that_never_come_are_let_go_and_somebody_is_woken_for_it() {
+    let mut pace = pace(3, 0);
+    pace.reserve(NotificationId(1), DeliveryId(1), &user(), 3, at(0));
+    assert_eq!(free(&pace, &user(), at(1)), 0);
+    let lapse = pace.next_release(&user(), at(1)).unwrap();
+    pace.lapse(lapse);
+    assert_eq!(free(&pace, &user(), lapse), 3);
+}

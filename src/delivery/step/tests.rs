@@ -1,0 +1,142 @@
+use rand::{SeedableRng, rngs::StdRng};
+
+use super::*;
+use crate::{
+    outbox::{DeliveryId, Kind, NotificationId, Part, ReceiverName},
+    wecom::{Api, Content, Errcode, Fault, FaultKind, Message, Receipt, Recipients, Refusal},
+};
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+fn now() -> Timestamp {
+    "2026-11-21T08:00:00Z".parse().unwrap()
+}
+
+fn claimed(attempts: u32, age: Duration) -> Claimed {
+    Claimed {
+        id: DeliveryId(1),
+        notification: NotificationId(1),
+        kind: Kind::Alert,
+        receiver: ReceiverName("wechat".to_owned()),
+        group_key: "group".to_owned(),
+        message: Message {
+            recipients: Recipients::All,
+            content: Content::Text("text".to_owned()),
+            duplicate_check: None,
+        },
+        everybody: Recipients::All,
+        to_come: 0,
+        part: Part::WHOLE,
+        accepted_at: earlier(now(), age),
+        claimed_at: now(),
+        attempts,
+        in_doubt_since: None,
+    }
+}
+
+fn after(claimed: &Claimed, outcome: &Outcome) -> Step {
+    step(claimed, outcome, &Policy::new(DAY), now(), &mut StdRng::seed_from_u64(1))
+}
+
+fn of(outcome: &Outcome) -> Step {
+    after(&claimed(0, Duration::ZERO), outcome)
+}
+
+fn refused(errcode: i64) -> Outcome {
+    Outcome::Refused(Refusal { api: Api::MessageSend, errcode: Errcode(errcode), errmsg: "no".to_owned() })
+}
+
+fn fault(kind: FaultKind) -> Fault {
+    Fault { api: Api::MessageSend, kind, detail: "detail".to_owned() }
+}
+
+fn blocked(step: &Step) -> BlockKind {
+    match &step.health {
+        Health::Blocked(block) => block.kind,
+        other => panic!("not blocked: {other:?}"),
+    }
+}
+
+#[test]
+fn an_accepted_message_is_delivered_and_counted() {
+    let receipt = Receipt { msgid: "m1".to_owned(), ..Receipt::default() };
+    let step = of(&Outcome::Accepted(receipt.clone()));
+    assert_eq!(step, Step { verdict: Verdict::Delivered(receipt), health: Health::Well, counted: true });
+}
+
+#[test]
+fn a_message_or_recipient_that_is_refused_for_good_is_dead_and_the_channel_well() {
+    for errcode in [44004, 81013] {
+        let step = of(&refused(errcode));
+        assert!(matches!(&step.verdict, Verdict::Dead(reason) if reason.contains(&errcode.to_string())));
+        assert_eq!((step.health, step.counted), (Health::Well, false));
+    }
+}
+
+#[test]
+fn a_transient_failure_is_charged_and_comes_back_within_seconds() {
+    for outcome in [refused(-1), Outcome::Unsent(fault(FaultKind::Connect))] {
+        let step = of(&outcome);
+        let Verdict::Retry { at, charged: true, in_doubt: false } = step.verdict else { panic!("{step:?}") };
+        assert!(at <= later(now(), Duration::from_secs(2)));
+        assert_eq!((step.health, step.counted), (Health::Trouble, false));
+    }
+}
+
+#[test]
+fn what_ended_without_a_word_is_in_doubt_and_counted() {
+    for kind in [FaultKind::Timeout, FaultKind::Lost, FaultKind::Status(502), FaultKind::NotWecom] {
+        let step = of(&Outcome::Doubtful(fault(kind)));
+        assert!(matches!(step.verdict, Verdict::Retry { in_doubt: true, charged: true, .. }), "{step:?}");
+        assert!(step.counted);
+    }
+}
+
+#[test]
+fn a_block_of_the_whole_channel_is_not_charged_to_the_message() {
+    let kinds = [
+        (40001, BlockKind::Configuration),
+        (42001, BlockKind::Configuration),
+        (60020, BlockKind::UntrustedIp),
+        (45009, BlockKind::RateLimited),
+    ];
+    for (errcode, kind) in kinds {
+        let step = of(&refused(errcode));
+        assert_eq!(step.verdict, Verdict::Retry { at: now(), charged: false, in_doubt: false });
+        assert_eq!((blocked(&step), step.counted), (kind, false));
+    }
+}
+
+#[test]
+fn an_unknown_errcode_is_tried_three_times() {
+    let verdict = |attempts| after(&claimed(attempts, Duration::ZERO), &refused(123_456)).verdict;
+    assert!(matches!(verdict(0), Verdict::Retry { charged: true, .. }));
+    assert!(matches!(verdict(1), Verdict::Retry { charged: true, .. }));
+    assert!(matches!(verdict(2), Verdict::Dead(_)));
+}
+
+#[test]
+fn a_message_expires_with_an_attempt_that_failed_and_not_with_one_that_did_not() {
+    let old = claimed(500, DAY);
+    for outcome in [refused(-1), refused(40001), Outcome::Doubtful(fault(FaultKind::Timeout))] {
+        let verdict = after(&old, &outcome).verdict;
+        assert!(matches!(&verdict, Verdict::Dead(reason) if reason.contains("expire_after")), "{verdict:?}");
+    }
+    let accepted = Outcome::Accepted(Receipt::default());
+    assert!(matches!(after(&old, &accepted).verdict, Verdict::Delivered(_)));
+    let young = claimed(500, DAY - Duration::from_secs(1));
+    assert!(matches!(after(&young, &refused(-1)).verdict, Verdict::Retry { .. }));
+}
+
+#[test]
+fn an_outage_costs_at_most_some_600_calls_in_its_first_hour() {
+    for seed in 0..50 {
+        let (schedule, mut rng) = (transient_schedule(), StdRng::seed_from_u64(seed));
+        let (mut calls, mut passed) = (0, Duration::ZERO);
+        while passed < Duration::from_secs(3600) {
+            calls += 1;
+            passed += schedule.delay(calls, &mut rng);
+        }
+        assert!((200..=600).contains(&calls), "{calls}");
+    }
+}
