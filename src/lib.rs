@@ -7,6 +7,7 @@ pub mod metrics;
 pub mod outbox;
 pub mod render;
 pub mod retry;
+pub mod sandbox;
 pub mod secret;
 pub mod telemetry;
 pub mod wecom;

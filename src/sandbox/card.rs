@@ -1,0 +1,129 @@
+//! The checks of `template_card`. That they are made is documented; of their errcodes only 42028 was seen and 42045 is
+//! named in the text, the others follow the order of the documented table.
+
+use serde_json::Value;
+
+use super::checks::{Fields, Shown};
+use super::directory::App;
+use super::reply::Refusal;
+
+pub(super) fn check(card: &Fields<'_>, app: &App) -> Result<Shown, Refusal> {
+    let card_type = card.text("card_type")?;
+    let interactive = match card_type {
+        "text_notice" | "news_notice" => false,
+        "button_interaction" | "vote_interaction" | "multiple_interaction" => true,
+        _ => return Err(Refusal::new(42031)),
+    };
+    let calls_back = interactive || card.inner("action_menu").is_some();
+    if calls_back && !app.callback {
+        return Err(Refusal::new(43012));
+    }
+    task_id(card.text("task_id")?, calls_back)?;
+
+    let main_title = title(card)?;
+    match card_type {
+        "text_notice" if main_title.is_empty() => {
+            card.required("sub_title_text", 42033)?;
+        }
+        "news_notice" if card.inner("image_text_area").is_none() => {
+            let image = card.inner("card_image").ok_or(Refusal::new(42044))?;
+            image.required("url", 42044)?;
+        }
+        _ => {}
+    }
+    if let Some(quote) = card.inner("quote_area") {
+        target(&quote)?;
+    }
+    horizontal(card)?;
+    jumps(card)?;
+    if card_type == "button_interaction" && !(1..=6).contains(&card.list("button_list").len()) {
+        return Err(Refusal::new(42035));
+    }
+    match card.inner("card_action") {
+        Some(action) if interactive || matches!(action.number("type", 0..=2)?, Some(1 | 2)) => {
+            target(&action)?;
+        }
+        None if interactive => {}
+        _ => return Err(Refusal::new(42045)),
+    }
+    Ok(Shown { text: screen(card), content: Value::Object(card.object.clone()), calls_back })
+}
+
+fn task_id(id: &str, required: bool) -> Result<(), Refusal> {
+    let fits = id.chars().all(|c| c.is_ascii_alphanumeric() || "_-@".contains(c)) && id.len() <= 128;
+    if !fits || (required && id.is_empty()) {
+        return Err(Refusal::new(42014));
+    }
+    Ok(())
+}
+
+fn title<'a>(card: &Fields<'a>) -> Result<&'a str, Refusal> {
+    card.inner("main_title").map_or(Ok(""), |title| title.text("title"))
+}
+
+/// What a click leads to: nothing (0), a url (1) or a mini program (2).
+fn target(fields: &Fields<'_>) -> Result<(), Refusal> {
+    match fields.number("type", 0..=2)? {
+        Some(1) => fields.required("url", 42028).map(|_| ()),
+        Some(2) => fields.required("appid", 42030).map(|_| ()),
+        _ => Ok(()),
+    }
+}
+
+fn horizontal(card: &Fields<'_>) -> Result<(), Refusal> {
+    let rows = card.list("horizontal_content_list");
+    if rows.len() > 6 {
+        return Err(Refusal::new(42035));
+    }
+    for row in rows {
+        row.required("keyname", 42027)?;
+        match row.number("type", 0..=3)? {
+            Some(1) => row.required("url", 42028)?,
+            Some(2) => row.required("media_id", 42029)?,
+            Some(3) => row.required("userid", 42049)?,
+            _ => row.text("value")?,
+        };
+    }
+    Ok(())
+}
+
+fn jumps(card: &Fields<'_>) -> Result<(), Refusal> {
+    let jumps = card.list("jump_list");
+    if jumps.len() > 3 {
+        return Err(Refusal::new(42035));
+    }
+    for jump in jumps {
+        jump.required("title", 42033)?;
+        target(&jump)?;
+    }
+    Ok(())
+}
+
+/// The card as lines of text, from top to bottom. The client shortens further; how much depends on it.
+fn screen(card: &Fields<'_>) -> String {
+    let inner = |object: &str, key: &str| card.inner(object).and_then(|inner| inner.text(key).ok());
+    let fixed = [
+        inner("source", "desc"),
+        inner("main_title", "title"),
+        inner("main_title", "desc"),
+        inner("emphasis_content", "title"),
+        inner("emphasis_content", "desc"),
+        inner("quote_area", "title"),
+        inner("quote_area", "quote_text"),
+        card.text("sub_title_text").ok(),
+    ];
+    let mut lines: Vec<String> =
+        fixed.into_iter().flatten().filter(|line| !line.is_empty()).map(str::to_owned).collect();
+    let pairs = [("horizontal_content_list", "keyname", "value"), ("vertical_content_list", "title", "desc")];
+    for (list, name, value) in pairs {
+        for row in card.list(list) {
+            lines.push(format!(
+                "{}: {}",
+                row.text(name).unwrap_or_default(),
+                row.text(value).unwrap_or_default()
+            ));
+        }
+    }
+    lines.extend(card.list("jump_list").iter().filter_map(|jump| jump.text("title").ok()).map(str::to_owned));
+    lines.join("\n")
+}

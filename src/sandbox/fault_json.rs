@@ -1,0 +1,158 @@
+//! A fault as the control API takes and shows it.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Api, Effect, Fault, Lasts, Moment};
+
+/// A fault as it stands in JSON.
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct FaultBody {
+    #[serde(default = "any_api")]
+    api: String,
+    fault: EffectBody,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    count: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    for_ms: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    app: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    member: Option<String>,
+}
+
+#[derive(Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+struct EffectBody {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    errcode: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    errmsg: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    http_status: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    body: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hang: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    drop: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    truncate: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    latency_ms: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    taken: Option<bool>,
+}
+
+fn any_api() -> String {
+    "*".to_owned()
+}
+
+impl TryFrom<FaultBody> for Fault {
+    type Error = String;
+
+    fn try_from(body: FaultBody) -> Result<Self, String> {
+        let api = match body.api.as_str() {
+            "*" => None,
+            "gettoken" => Some(Api::Gettoken),
+            "message/send" => Some(Api::MessageSend),
+            other => return Err(format!("api is `{other}`: it must be `gettoken`, `message/send` or `*`")),
+        };
+        let lasts = match (body.count, body.for_ms) {
+            (None, None) => Lasts::UntilCleared,
+            (Some(0), _) => return Err("count is 0: it must be at least 1".to_owned()),
+            (Some(count), None) => Lasts::Calls(count),
+            (None, Some(time)) => Lasts::For(Duration::from_millis(time)),
+            (Some(_), Some(_)) => return Err("count and for_ms are both given: give one, or none".to_owned()),
+        };
+        if body.member.is_some() && api == Some(Api::Gettoken) {
+            return Err("member is given for gettoken, which names none: leave one of them out".to_owned());
+        }
+        Ok(Self { effect: body.fault.try_into()?, api, app: body.app, member: body.member, lasts })
+    }
+}
+
+impl TryFrom<EffectBody> for Effect {
+    type Error = String;
+
+    fn try_from(body: EffectBody) -> Result<Self, String> {
+        let EffectBody { errcode, errmsg, http_status, body, hang, drop, truncate, latency_ms, taken } = body;
+        if errmsg.is_some() && errcode.is_none() {
+            return Err("errmsg is given without errcode".to_owned());
+        }
+        if body.is_some() && http_status.is_none() {
+            return Err("body is given without http_status".to_owned());
+        }
+        if taken.is_some() && errcode.is_none() && http_status.is_none() && hang.is_none() {
+            return Err("taken goes with errcode, http_status or hang only".to_owned());
+        }
+        let taken = taken.unwrap_or(false);
+        match (errcode, http_status, hang, drop.as_deref(), truncate, latency_ms) {
+            (Some(0), None, None, None, None, None) => Err("errcode is 0, which is no fault".to_owned()),
+            (Some(errcode), None, None, None, None, None) => Ok(Self::Errcode { errcode, errmsg, taken }),
+            (None, Some(status @ 400..=599), None, None, None, None) => {
+                Ok(Self::HttpStatus { status, body: body.unwrap_or_default(), taken })
+            }
+            (None, Some(status), None, None, None, None) => {
+                Err(format!("http_status is {status}: it must be 400 to 599"))
+            }
+            (None, None, Some(true), None, None, None) => Ok(Self::Hang { taken }),
+            (None, None, None, Some("before"), None, None) => Ok(Self::Drop(Moment::Before)),
+            (None, None, None, Some("after"), None, None) => Ok(Self::Drop(Moment::After)),
+            (None, None, None, Some(other), None, None) => {
+                Err(format!("drop is `{other}`: it must be `before` or `after`"))
+            }
+            (None, None, None, None, Some(true), None) => Ok(Self::Truncate),
+            (None, None, None, None, None, Some(time)) => Ok(Self::Latency(Duration::from_millis(time))),
+            _ => Err(
+                "fault must hold exactly one of errcode, http_status, hang: true, drop, truncate: true and \
+                      latency_ms"
+                    .to_owned(),
+            ),
+        }
+    }
+}
+
+impl From<&Fault> for FaultBody {
+    fn from(fault: &Fault) -> Self {
+        let (count, for_ms) = match fault.lasts {
+            Lasts::UntilCleared => (None, None),
+            Lasts::Calls(calls) => (Some(calls), None),
+            Lasts::For(time) => (None, Some(millis(time))),
+        };
+        let api = fault.api.map_or("*", Api::name).to_owned();
+        Self {
+            api,
+            fault: (&fault.effect).into(),
+            count,
+            for_ms,
+            app: fault.app,
+            member: fault.member.clone(),
+        }
+    }
+}
+
+impl From<&Effect> for EffectBody {
+    fn from(effect: &Effect) -> Self {
+        let none = Self::default();
+        match effect.clone() {
+            Effect::Errcode { errcode, errmsg, taken } => {
+                Self { errcode: Some(errcode), errmsg, taken: Some(taken), ..none }
+            }
+            Effect::HttpStatus { status, body, taken } => {
+                Self { http_status: Some(status), body: Some(body), taken: Some(taken), ..none }
+            }
+            Effect::Hang { taken } => Self { hang: Some(true), taken: Some(taken), ..none },
+            Effect::Drop(Moment::Before) => Self { drop: Some("before".to_owned()), ..none },
+            Effect::Drop(Moment::After) => Self { drop: Some("after".to_owned()), ..none },
+            Effect::Truncate => Self { truncate: Some(true), ..none },
+            Effect::Latency(time) => Self { latency_ms: Some(millis(time)), ..none },
+        }
+    }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}

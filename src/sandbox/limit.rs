@@ -1,0 +1,53 @@
+//! The silent member limit: what one app may show one member within sliding windows.
+
+use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::{Limit, later};
+
+/// Corp, agent id and userid.
+type Pair = (String, u64, String);
+
+#[derive(Default)]
+pub(super) struct MemberLimits {
+    shown: HashMap<Pair, VecDeque<Timestamp>>,
+}
+
+impl MemberLimits {
+    /// True if one more message may be shown now; then it is counted. What is dropped does not count.
+    pub(super) fn admit(&mut self, pair: Pair, limits: &[Limit], now: Timestamp) -> bool {
+        let longest = limits.iter().map(|limit| limit.window).max().unwrap_or(Duration::ZERO);
+        let shown = self.shown.entry(pair).or_default();
+        while shown.front().is_some_and(|at| later(*at, longest) <= now) {
+            shown.pop_front();
+        }
+        let fits = |limit: &Limit| {
+            let past = shown.partition_point(|at| later(*at, limit.window) <= now);
+            shown.len() - past < limit.messages
+        };
+        let admitted = limits.iter().all(fits);
+        if admitted {
+            shown.push_back(now);
+        }
+        admitted
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_window_slides_and_what_is_dropped_does_not_count() {
+        let limits = [Limit { messages: 2, window: Duration::from_secs(10) }];
+        let mut members = MemberLimits::default();
+        let mut admit = |second| {
+            let now = Timestamp::from_second(second).unwrap();
+            members.admit(("ww1".into(), 1, "zhangsan".into()), &limits, now)
+        };
+        let admitted: Vec<bool> = [0, 6, 9, 10, 11, 16].map(&mut admit).into();
+        assert_eq!(admitted, [true, true, false, true, false, true]);
+    }
+}
