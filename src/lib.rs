@@ -3,6 +3,8 @@
 pub mod alertmanager;
 pub mod clock;
 pub mod delivery;
+pub mod http;
+pub mod intake;
 pub mod metrics;
 pub mod outbox;
 pub mod render;

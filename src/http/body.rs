@@ -1,0 +1,85 @@
+//! Reading a body within bounds of size, time and of the memory that all bodies take together.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::body::Body;
+use futures_util::StreamExt;
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::timeout,
+};
+
+use super::Answer;
+
+/// The largest body; some 80,000 alerts.
+pub const BODY_BYTES: usize = 32 << 20;
+/// How long a body may take.
+const BODY_TIME: Duration = Duration::from_secs(30);
+/// In what amounts memory is reserved.
+const UNIT: usize = 4096;
+
+/// The memory that all bodies may take together.
+#[derive(Debug, Clone)]
+pub struct Memory(Arc<Semaphore>);
+
+impl Memory {
+    /// Room for `bytes`.
+    pub fn new(bytes: usize) -> Self {
+        Self(Arc::new(Semaphore::new(bytes / UNIT)))
+    }
+
+    fn reserve(&self, bytes: usize) -> Result<OwnedSemaphorePermit, Answer> {
+        let units = u32::try_from(bytes.div_ceil(UNIT)).map_err(|_| Answer::Overload)?;
+        Arc::clone(&self.0).try_acquire_many_owned(units).map_err(|_| Answer::Overload)
+    }
+}
+
+impl Default for Memory {
+    /// Four of the largest bodies, or some 100,000 usual ones.
+    fn default() -> Self {
+        Self::new(4 * BODY_BYTES)
+    }
+}
+
+/// A body, and the memory that is reserved for it until it is dropped.
+#[derive(Debug)]
+pub(super) struct Bytes {
+    pub(super) bytes: Vec<u8>,
+    _reserved: Option<OwnedSemaphorePermit>,
+}
+
+/// Reads the whole of `body`. `announced` is its `Content-Length`.
+pub(super) async fn read(body: Body, announced: Option<usize>, memory: &Memory) -> Result<Bytes, Answer> {
+    if announced.is_some_and(|bytes| bytes > BODY_BYTES) {
+        return Err(Answer::TooLarge);
+    }
+    let reading = collect(body, announced.unwrap_or(0), memory);
+    let seconds = BODY_TIME.as_secs();
+    timeout(BODY_TIME, reading)
+        .await
+        .unwrap_or_else(|_| Err(Answer::Incomplete(format!("it took longer than {seconds} s"))))
+}
+
+async fn collect(body: Body, announced: usize, memory: &Memory) -> Result<Bytes, Answer> {
+    // Nothing is allocated on the word of a header: a slow client would hold the memory for nothing.
+    let mut bytes = Vec::with_capacity(announced.min(64 * 1024));
+    let mut reserved: Option<OwnedSemaphorePermit> = None;
+    let mut chunks = body.into_data_stream();
+    while let Some(chunk) = chunks.next().await {
+        let chunk = chunk.map_err(|error| Answer::Incomplete(error.to_string()))?;
+        if bytes.len() + chunk.len() > BODY_BYTES {
+            return Err(Answer::TooLarge);
+        }
+        let has = reserved.as_ref().map_or(0, OwnedSemaphorePermit::num_permits) * UNIT;
+        let needs = (bytes.len() + chunk.len()).saturating_sub(has);
+        if needs > 0 {
+            let more = memory.reserve(needs)?;
+            match &mut reserved {
+                Some(reserved) => reserved.merge(more),
+                None => reserved = Some(more),
+            }
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    Ok(Bytes { bytes, _reserved: reserved })
+}

@@ -1,0 +1,53 @@
+//! The listening side: Alertmanager's webhook, and the endpoints of operation.
+//!
+//! Status codes are a protocol with Alertmanager, which retries 5xx and transport errors only; they are all
+//! decided in [`answer`].
+
+mod answer;
+mod body;
+mod ops;
+mod server;
+mod webhook;
+
+use std::sync::Arc;
+
+use axum::{Router, routing};
+use tokio_util::sync::CancellationToken;
+
+pub use self::{
+    answer::Answer,
+    body::{BODY_BYTES, Memory},
+    server::serve,
+};
+use crate::{clock::Clock, intake::Intake, metrics::Metrics, outbox::Outbox};
+
+/// What the handlers share.
+pub struct Relay<O> {
+    /// Where accepted notifications go.
+    pub outbox: O,
+    /// How a body becomes a notification.
+    pub intake: Arc<Intake>,
+    /// The time of day.
+    pub clock: Arc<dyn Clock>,
+    /// Is cancelled when nothing new is taken.
+    pub stop: CancellationToken,
+    /// The memory that bodies may take.
+    pub memory: Memory,
+    /// Where requests are counted.
+    pub metrics: Arc<Metrics>,
+}
+
+/// All routes.
+pub fn router<O: Outbox>(relay: Arc<Relay<O>>) -> Router {
+    // Grafana sends by PUT when it is told to.
+    let webhook = routing::post(webhook::take::<O>).put(webhook::take::<O>);
+    Router::new()
+        .route("/webhook", webhook.clone())
+        .route("/webhook/{receiver}", webhook)
+        .route("/-/healthy", routing::get(ops::healthy))
+        .route("/-/ready", routing::get(ops::ready::<O>))
+        .route("/metrics", routing::get(ops::metrics::<O>))
+        .method_not_allowed_fallback(async || Answer::WrongMethod)
+        .fallback(webhook::nowhere)
+        .with_state(relay)
+}
