@@ -3,8 +3,10 @@
 pub mod alertmanager;
 pub mod clock;
 pub mod delivery;
+pub mod dispatch;
 pub mod http;
 pub mod intake;
+pub mod lifecycle;
 pub mod metrics;
 pub mod outbox;
 pub mod render;

@@ -1,0 +1,17 @@
+//! From the outbox to WeCom: claim, send, settle.
+//!
+//! One loop a channel ([`channel`]) owns everything that is decided for it; the outbox is the truth, and the loop
+//! takes no input but its own looking. It is woken by the outbox's signal and by a timer, and asks again.
+//! [`notices`] tells fallback receivers of what died or is held, [`janitor`] deletes what was kept long enough.
+
+pub mod channel;
+pub mod janitor;
+pub mod notices;
+mod report;
+mod text;
+mod unwritten;
+
+use std::time::Duration;
+
+/// How long to wait before the outbox is asked again after it failed.
+const STORE_PAUSE: Duration = Duration::from_millis(500);

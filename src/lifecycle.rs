@@ -1,0 +1,146 @@
+//! Every task of the process: started here, watched here, ended here.
+//!
+//! A task that ends before it was asked to ends the process with an error, so that no dead part hides behind a
+//! healthy-looking whole. On SIGTERM or SIGINT no new work begins; what runs has until a deadline; a second
+//! signal ends the process at once.
+
+use std::{future::Future, time::Duration};
+
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::mpsc,
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+/// How long a shutdown waits for what is in flight; above the time-out of one send.
+pub const DRAIN: Duration = Duration::from_secs(15);
+
+/// The tasks of a process.
+#[derive(Debug)]
+pub struct Lifecycle {
+    tasks: TaskTracker,
+    stop: CancellationToken,
+    hard: CancellationToken,
+    died: mpsc::UnboundedSender<String>,
+    deaths: mpsc::UnboundedReceiver<String>,
+}
+
+/// How a process came to its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum End {
+    /// It was asked to stop, and everything ended in time.
+    Clean,
+    /// It was asked to stop, and this much was still running at the deadline.
+    Overdue(usize),
+    /// A second signal.
+    Forced,
+    /// A task died.
+    Died(String),
+}
+
+impl Default for Lifecycle {
+    fn default() -> Self {
+        let (died, deaths) = mpsc::unbounded_channel();
+        Self {
+            tasks: TaskTracker::new(),
+            stop: CancellationToken::new(),
+            hard: CancellationToken::new(),
+            died,
+            deaths,
+        }
+    }
+}
+
+impl Lifecycle {
+    /// Is cancelled when no new work may begin.
+    pub fn stop(&self) -> CancellationToken {
+        self.stop.clone()
+    }
+
+    /// Runs `task` until it ends. It must end after [`Self::stop`], and not before.
+    pub fn spawn<E>(
+        &self,
+        name: impl Into<String>,
+        task: impl Future<Output = Result<(), E>> + Send + 'static,
+    ) where
+        E: std::fmt::Display + Send + 'static,
+    {
+        let (name, died) = (name.into(), self.died.clone());
+        let (stop, hard) = (self.stop.clone(), self.hard.clone());
+        let (work, watch) = self.supervised(task);
+        self.tasks.spawn(async move {
+            let ended = tokio::select! {
+                ended = work => ended,
+                () = hard.cancelled() => {
+                    watch.abort();
+                    return;
+                }
+            };
+            let reason = match ended {
+                Ok(Ok(())) if stop.is_cancelled() => return,
+                Ok(Ok(())) => "ended unasked".to_owned(),
+                Ok(Err(error)) => error.to_string(),
+                Err(panic) => panic.to_string(),
+            };
+            // Nobody listens any more once the process is ending.
+            let _ = died.send(format!("{name}: {reason}"));
+        });
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the one place where tasks are spawned")]
+    fn supervised<T: Send + 'static>(
+        &self,
+        task: impl Future<Output = T> + Send + 'static,
+    ) -> (tokio::task::JoinHandle<T>, tokio::task::AbortHandle) {
+        let handle = tokio::spawn(task);
+        let abort = handle.abort_handle();
+        (handle, abort)
+    }
+
+    /// Waits for a signal or for the death of a task, and ends everything; what is in flight has `drain` to finish.
+    ///
+    /// # Errors
+    /// When the signals cannot be listened to.
+    pub async fn run(mut self, drain: Duration) -> std::io::Result<End> {
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut asked = async || {
+            tokio::select! {
+                _ = terminate.recv() => "SIGTERM",
+                _ = interrupt.recv() => "SIGINT",
+            }
+        };
+        let death = tokio::select! {
+            signal = asked() => {
+                // First of all, so that nothing is begun any more when this is said.
+                self.stop.cancel();
+                tracing::info!(signal, "stopping: finishing what is in flight");
+                None
+            }
+            death = self.deaths.recv() => death,
+        };
+        let again = async {
+            let signal = asked().await;
+            tracing::warn!(signal, "stopping at once");
+        };
+        Ok(self.end(death, drain, again).await)
+    }
+
+    /// Ends everything, without waiting for a reason to.
+    pub async fn finish(self, drain: Duration) -> End {
+        self.end(None, drain, std::future::pending()).await
+    }
+
+    async fn end(mut self, death: Option<String>, drain: Duration, again: impl Future<Output = ()>) -> End {
+        self.stop.cancel();
+        self.tasks.close();
+        let drained = tokio::select! {
+            () = self.tasks.wait() => End::Clean,
+            () = tokio::time::sleep(drain) => End::Overdue(self.tasks.len()),
+            () = again => End::Forced,
+        };
+        self.hard.cancel();
+        let death = death.or_else(|| self.deaths.try_recv().ok());
+        death.map_or(drained, End::Died)
+    }
+}
