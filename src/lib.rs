@@ -2,6 +2,7 @@
 
 pub mod alertmanager;
 pub mod clock;
+pub mod config;
 pub mod delivery;
 pub mod dispatch;
 pub mod http;
