@@ -1,6 +1,8 @@
 //! wecom-relay: Alertmanager's webhook in, WeCom messages out, nothing lost in between.
 
 pub mod alertmanager;
+pub mod app;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod delivery;

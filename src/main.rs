@@ -1,3 +1,10 @@
 //! The `wecom-relay` command.
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::Parser;
+use wecom_relay::cli::Cli;
+
+fn main() -> ExitCode {
+    Cli::parse().run()
+}

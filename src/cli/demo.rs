@@ -1,0 +1,119 @@
+//! `wecom-relay demo`: the whole way of an alert, on this machine alone.
+
+use std::{net::TcpListener as StdListener, path::Path, sync::Arc, time::Duration};
+
+use anyhow::{Context, anyhow, bail};
+use tokio::{net::TcpListener, time::timeout};
+
+use super::{Failure, output::Output, runtime};
+use crate::{
+    app::{self, Prepared, Tuning},
+    clock::SystemClock,
+    config,
+    lifecycle::{DRAIN, End, Lifecycle},
+    outbox::sqlite::Access,
+    sandbox::{Directory, Sandbox, Settings},
+};
+
+/// Arguments of `demo`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Exit after the sample messages instead of staying up
+    #[arg(long)]
+    once: bool,
+}
+
+/// The member of the sandbox's directory who gets the messages.
+const MEMBER: &str = "zhangsan";
+/// How long a message may take here.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+const FIRING: &str = include_str!("sample-firing.json");
+const RESOLVED: &str = include_str!("sample-resolved.json");
+
+pub(super) fn run(args: &Args, output: &mut Output) -> Result<(), Failure> {
+    let folder = tempfile::Builder::new().prefix("wecom-relay-demo-").tempdir()?;
+    runtime()?.block_on(demo(args, folder.path(), output)).map_err(Failure::Other)
+}
+
+async fn demo(args: &Args, folder: &Path, output: &mut Output) -> anyhow::Result<()> {
+    let clock = Arc::new(SystemClock);
+    let lifecycle = Lifecycle::default();
+    let sandbox = Sandbox::new(Directory::builtin(), Settings::default(), clock.clone());
+    let wecom = TcpListener::bind("127.0.0.1:0").await.context("listen for the sandbox")?;
+    let api_url = format!("http://{}/cgi-bin/", wecom.local_addr()?);
+    let (served, stop) = (sandbox.clone(), lifecycle.stop());
+    lifecycle.spawn("sandbox", async move { served.serve(wecom, stop.cancelled_owned()).await });
+
+    let listener = StdListener::bind("127.0.0.1:0").context("listen for the relay")?;
+    let webhook = format!("http://{}/webhook", listener.local_addr()?);
+    let config = config::parse(&config_text(&api_url, folder), &folder.join("config.yml"), &|_| None)?.config;
+    let prepared = Prepared::new(config)?;
+    let outbox = app::open_outbox(&prepared.config, Access::Owner)?;
+    app::start(prepared, listener, outbox.clone(), clock, Tuning::default(), &lifecycle).await?;
+
+    output.line(&format!("A sandbox plays WeCom at {api_url}"))?;
+    output.line(&format!("The relay takes webhooks at {webhook}"))?;
+    for (payload, number) in [(FIRING, 1), (RESOLVED, 2)] {
+        post(&webhook, payload).await?;
+        let seen = timeout(PATIENCE, sandbox.wait_for_delivered(MEMBER, number)).await;
+        let seen = seen.map_err(|_| anyhow!("no message arrived within {} s", PATIENCE.as_secs()))?;
+        let Some(message) = seen.last() else { bail!("no message arrived") };
+        output.line(&format!("\n── {MEMBER} sees message {number} ──────────────────────────────"))?;
+        output.line(&message.text)?;
+    }
+    output.line("\n── for alertmanager.yml ────────────────────────────────────")?;
+    output.line(&receiver_block(&webhook))?;
+    if args.once {
+        let end = lifecycle.finish(DRAIN).await;
+        outbox.close().await;
+        return finished(end);
+    }
+    output.line("\nIt stays up; stop it with Ctrl-C.")?;
+    output.line(&format!(
+        "What {MEMBER} sees: {}/sandbox/members/{MEMBER}/messages",
+        api_url.trim_end_matches("/cgi-bin/")
+    ))?;
+    let end = lifecycle.run(DRAIN).await?;
+    outbox.close().await;
+    finished(end)
+}
+
+fn finished(end: End) -> anyhow::Result<()> {
+    match end {
+        End::Died(task) => Err(anyhow!("a task died: {task}")),
+        End::Clean | End::Overdue(_) | End::Forced => Ok(()),
+    }
+}
+
+fn config_text(api_url: &str, folder: &Path) -> String {
+    format!(
+        "outbox:\n  path: {}\napps:\n  - name: demo\n    corp_id: ww1234567890abcdef\n    agent_id: 1000002\n    \
+         api_secret: sandbox-secret-1000002\n    api_url: {api_url}\nreceivers:\n  - name: wechat\n    \
+         to_user: {MEMBER}\n",
+        serde_json::Value::from(folder.join("outbox.db").display().to_string()),
+    )
+}
+
+fn receiver_block(webhook: &str) -> String {
+    format!(
+        "route:\n  receiver: wechat\n\nreceivers:\n  - name: wechat\n    webhook_configs:\n      - url: {webhook}\n        \
+         send_resolved: true"
+    )
+}
+
+/// Posts as Alertmanager does.
+#[expect(clippy::disallowed_methods, reason = "the demo plays Alertmanager, which is no client of WeCom")]
+async fn post(webhook: &str, payload: &'static str) -> anyhow::Result<()> {
+    // The client needs TLS to be made, although nothing here is encrypted; a second installation changes nothing.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let client = reqwest::Client::builder().no_proxy().build()?;
+    let request = client.post(webhook).header("Content-Type", "application/json").body(payload);
+    let answer = request.send().await?;
+    let status = answer.status();
+    let text = answer.text().await?;
+    if !status.is_success() {
+        bail!("the relay answered {status}: {text}");
+    }
+    Ok(())
+}

@@ -1,0 +1,89 @@
+//! `wecom-relay outbox show`: one delivery, with everything that is known of it.
+
+use super::{json, moment, text::plain, unknown};
+use crate::{
+    cli::{Failure, output::Output},
+    outbox::{DeliveryId, Detail, Listed, OutboxQuery, State},
+};
+
+/// Arguments of `show`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The delivery, as `outbox list` names it
+    #[arg(value_name = "ID")]
+    id: i64,
+    /// Print one JSON object with all fields
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) async fn run(args: &Args, outbox: &impl OutboxQuery, output: &mut Output) -> Result<(), Failure> {
+    let id = DeliveryId(args.id);
+    let Some(detail) = outbox.show(id).await? else { return Err(unknown(id, output)) };
+    if args.json {
+        output.line(&serde_json::to_string(&json::Detail::from(&detail))?)?;
+        return Ok(());
+    }
+    for (name, value) in fields(&detail) {
+        output.line(&format!("{:<12}{value}", format!("{name}:")))?;
+    }
+    for attempt in &detail.attempts {
+        let errcode = attempt.errcode.map_or_else(|| "-".to_owned(), |errcode| errcode.to_string());
+        output.line(&format!(
+            "  {}  {:.3} s  errcode {errcode}  {}",
+            moment(attempt.started_at),
+            attempt.duration.as_secs_f64(),
+            plain(&attempt.detail)
+        ))?;
+    }
+    let text = detail.content.text();
+    output.line(&format!("message ({}, {} bytes):", detail.content.msgtype(), text.len()))?;
+    for line in text.lines() {
+        output.line(&format!("  | {}", plain(line)))?;
+    }
+    Ok(())
+}
+
+fn fields(detail: &Detail) -> Vec<(&'static str, String)> {
+    let listed = &detail.listed;
+    let Listed { id, notification, part, .. } = listed;
+    let (kind, status) = (json::kind(listed.kind), json::status(listed.status));
+    let whose = format!(
+        "{id}, part {} of {} of notification {notification} ({kind}, {status})",
+        part.number, part.of
+    );
+    let mut fields = vec![("delivery", whose), ("state", state(listed))];
+    if !listed.reason.is_empty() {
+        fields.push(("reason", plain(&listed.reason)));
+    }
+    fields
+        .push(("receiver", format!("{}, over app {}", plain(&listed.receiver.0), plain(&listed.channel.0))));
+    fields.push(("group", plain(&detail.group_key)));
+    fields.push(("to", detail.recipients.to_string()));
+    fields.push(("accepted", moment(listed.accepted_at)));
+    if let Some(digest) = listed.digest {
+        fields.push(("digest", format!("told by delivery {digest}")));
+    }
+    if let Some(since) = detail.in_doubt_since {
+        let since = format!("since {}: it may have arrived without WeCom's word", moment(since));
+        fields.push(("in doubt", since));
+    }
+    if !detail.msgid.is_empty() {
+        fields.push(("msgid", plain(&detail.msgid)));
+    }
+    if !detail.missed.is_empty() {
+        fields.push(("passed over", plain(&detail.missed)));
+    }
+    fields.push(("summary", plain(&listed.summary)));
+    fields.push(("attempts", format!("{} made, {} charged", detail.attempts.len(), listed.attempts)));
+    fields
+}
+
+fn state(listed: &Listed) -> String {
+    let name = listed.state.name();
+    match (listed.state, listed.due_at, listed.settled_at) {
+        (State::Ready, Some(due), _) => format!("{name}, due {}", moment(due)),
+        (_, _, Some(settled)) => format!("{name} since {}", moment(settled)),
+        _ => name.to_owned(),
+    }
+}

@@ -1,0 +1,68 @@
+//! `wecom-relay sandbox`: a WeCom on this machine.
+
+use std::{fs, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+
+use anyhow::{Context, anyhow};
+use tokio::net::TcpListener;
+
+use super::{Failure, output::Output, runtime};
+use crate::{
+    clock::SystemClock,
+    lifecycle::{End, Lifecycle},
+    sandbox::{BUILTIN_YAML, Directory, Sandbox, Settings},
+};
+
+/// Arguments of `sandbox`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  wecom-relay sandbox
+  curl -s http://127.0.0.1:8062/sandbox/members/zhangsan/messages
+  curl -s http://127.0.0.1:8062/sandbox/faults -d '{\"fault\":{\"errcode\":45009},\"count\":3}'")]
+pub(super) struct Args {
+    /// Where it listens
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8062")]
+    listen: SocketAddr,
+    /// Its corps, apps and members, as YAML [default: a built-in directory]
+    #[arg(long, value_name = "FILE")]
+    directory: Option<PathBuf>,
+    /// Print the built-in directory and exit
+    #[arg(long)]
+    print_directory: bool,
+    /// How long an access token lives, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 7200)]
+    expires_in: u64,
+}
+
+pub(super) fn run(args: Args, output: &mut Output) -> Result<(), Failure> {
+    if args.print_directory {
+        output.line(BUILTIN_YAML.trim_end())?;
+        return Ok(());
+    }
+    let directory = match &args.directory {
+        Some(path) => {
+            let text = fs::read_to_string(path).with_context(|| format!("read {}", path.display()));
+            let text = text.map_err(Failure::Other)?;
+            Directory::from_yaml(&text)
+                .map_err(|error| Failure::Other(anyhow!("{}:{error}", path.display())))?
+        }
+        None => Directory::builtin(),
+    };
+    let settings = Settings { expires_in: Duration::from_secs(args.expires_in), ..Settings::default() };
+    let sandbox = Sandbox::new(directory, settings, Arc::new(SystemClock));
+    runtime()?.block_on(serve(sandbox, args.listen, output)).map_err(Failure::Other)
+}
+
+async fn serve(sandbox: Sandbox, listen: SocketAddr, output: &mut Output) -> anyhow::Result<()> {
+    let listener = TcpListener::bind(listen).await.with_context(|| format!("listen on {listen}"))?;
+    let address = listener.local_addr()?;
+    output.line(&format!("WeCom's API is at http://{address}/cgi-bin/ (write it into api_url)"))?;
+    output.line(&format!("What a member sees: http://{address}/sandbox/members/zhangsan/messages"))?;
+    let lifecycle = Lifecycle::default();
+    let stop = lifecycle.stop();
+    lifecycle.spawn("sandbox", async move { sandbox.serve(listener, stop.cancelled_owned()).await });
+    match lifecycle.run(Duration::from_secs(1)).await? {
+        End::Died(reason) => Err(anyhow!(reason)),
+        End::Clean | End::Overdue(_) | End::Forced => Ok(()),
+    }
+}

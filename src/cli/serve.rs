@@ -1,0 +1,64 @@
+//! `wecom-relay serve`: the daemon.
+
+use std::{net::TcpListener, sync::Arc};
+
+use anyhow::{Context, anyhow};
+
+use super::{Failure, runtime};
+use crate::{
+    app::{self, Prepared, Tuning},
+    clock::SystemClock,
+    config::Loaded,
+    lifecycle::{DRAIN, End, Lifecycle},
+    outbox::sqlite::Access,
+};
+
+pub(super) fn run(loaded: Loaded) -> Result<(), Failure> {
+    for warning in &loaded.warnings {
+        tracing::warn!(%warning, "the configuration is probably not as meant");
+    }
+    let prepared = Prepared::new(loaded.config)?;
+    runtime()?.block_on(serve(prepared)).map_err(Failure::Other)
+}
+
+async fn serve(prepared: Prepared) -> anyhow::Result<()> {
+    let listen = prepared.config.server.listen;
+    let outbox = app::open_outbox(&prepared.config, Access::Owner)?;
+    let listener = TcpListener::bind(listen)
+        .with_context(|| format!("listen on {listen} (server.listen): is another program using the port?"))?;
+    let address = listener.local_addr()?;
+    let lifecycle = Lifecycle::default();
+    let death = outbox.clone();
+    let stop = lifecycle.stop();
+    lifecycle.spawn("outbox", async move {
+        match stop.run_until_cancelled(death.died()).await {
+            Some(()) => Err("the writer thread ended"),
+            None => Ok(()),
+        }
+    });
+    let receivers = prepared.config.receivers.len();
+    app::start(prepared, listener, outbox.clone(), Arc::new(SystemClock), Tuning::default(), &lifecycle)
+        .await?;
+    tracing::info!(%address, receivers, version = env!("CARGO_PKG_VERSION"), "ready");
+    let end = lifecycle.run(DRAIN).await?;
+    outbox.close().await;
+    match end {
+        End::Clean => {
+            tracing::info!("stopped");
+            Ok(())
+        }
+        End::Overdue(tasks) => {
+            tracing::warn!(
+                tasks,
+                "stopped at the deadline; what was in flight is sent again at the next start"
+            );
+            Ok(())
+        }
+        End::Forced => {
+            Err(anyhow!("stopped by a second signal; what was in flight is sent again at the next start"))
+        }
+        End::Died(task) => {
+            Err(anyhow!("a task died: {task}; accepted alerts are kept and sent at the next start"))
+        }
+    }
+}
