@@ -1,1 +1,32 @@
 //! Behaviour of the whole program.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test that meets the unexpected stops there"
+)]
+
+mod alertmanager;
+mod cli;
+mod config;
+mod dedupe;
+mod disk;
+mod faults;
+mod http;
+mod kill;
+mod layers;
+mod model;
+mod outbox_conformance;
+mod outbox_model;
+mod outbox_sqlite;
+mod readme;
+mod relay;
+mod render;
+mod sandbox;
+mod shutdown;
+mod store;
+mod storm;
+mod support;
+mod timings;
+mod tokens;
+mod wecom_client;

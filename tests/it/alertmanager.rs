@@ -1,0 +1,255 @@
+//! A real Alertmanager that notifies through its own WeChat notifier and through the relay at once: two members
+//! read the same bytes.
+
+use std::{
+    collections::BTreeMap,
+    ffi::OsString,
+    fmt::Write as _,
+    io::{BufRead, BufReader},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::{Arc, Mutex},
+    thread,
+    time::Duration,
+};
+
+use reqwest::{Method, header::CONTENT_TYPE};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::{sync::oneshot, time::timeout};
+use wecom_relay::sandbox::Sandbox;
+
+use crate::support::{CORP, Options, Relay, SECRET, Wecom, http_client};
+
+/// Who reads what Alertmanager's own notifier sends.
+const NATIVE: &str = "lisi";
+/// Who reads what the relay sends.
+const RELAYED: &str = "zhangsan";
+/// How long Alertmanager and everything behind it may take to get somewhere.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+const CHINESE: &str = "磁盘空间不足";
+const MARKUP: &str = "HttpErrors";
+const SEVERAL: &str = "InstanceDown";
+const BARE: &str = "Watchdog";
+const GROUPS: [&str; 4] = [CHINESE, MARKUP, SEVERAL, BARE];
+
+#[tokio::test]
+async fn the_relay_says_byte_for_byte_what_alertmanagers_own_notifier_says() {
+    let Some(binary) = binary() else { return skip() };
+    let wecom = Wecom::live(wecom_relay::sandbox::Settings::default()).await;
+    // A name that Alertmanager quotes on its way.
+    let receivers = format!("  - {{ name: ops.oncall, to_user: {RELAYED} }}\n");
+    let relay = Relay::with(&wecom.url, Options { receivers, ..Options::default() }).await;
+    let alertmanager = Alertmanager::start(&binary, &config(&wecom.url, &relay.url)).await;
+
+    alertmanager.post(&alerts(|_| true)).await;
+    agree(&wecom.sandbox, &alertmanager, |_, texts| texts.len() == 1 && texts[0].starts_with("[FIRING:"))
+        .await;
+    // One of several resolves: the group goes on firing, with alerts of both kinds in its message.
+    alertmanager.post(&alerts(|instance| instance != "db-1:9100")).await;
+    agree(&wecom.sandbox, &alertmanager, |group, texts| {
+        group != SEVERAL
+            || texts.iter().any(|text| text.contains("Firing:\n") && text.contains("Resolved:\nL"))
+    })
+    .await;
+    alertmanager.post(&alerts(|_| false)).await;
+    agree(&wecom.sandbox, &alertmanager, |_, texts| {
+        texts.last().is_some_and(|text| text.starts_with("[RESOLVED] "))
+    })
+    .await;
+    drop(alertmanager);
+    relay.stop().await;
+    assert_eq!(read_by(&wecom.sandbox, RELAYED), read_by(&wecom.sandbox, NATIVE));
+}
+
+/// The alerts of all groups; those whose instance does not fire are resolved.
+fn alerts(fires: impl Fn(&str) -> bool) -> Value {
+    let alert = |group: &str, instance: &str, labels: Value, annotations: Value| {
+        let mut alert = json!({
+            "labels": { "alertname": group, "instance": instance },
+            "annotations": annotations,
+            "startsAt": "2024-01-01T16:00:00.5+08:00",
+            "generatorURL": "http://prometheus.example.com/graph?g0.expr=up+%3D%3D+0&g0.tab=1",
+        });
+        for (name, value) in labels.as_object().unwrap() {
+            alert["labels"][name] = value.clone();
+        }
+        if !fires(instance) {
+            alert["endsAt"] = json!("2024-01-01T16:30:00+08:00");
+        }
+        alert
+    };
+    json!([
+        alert(
+            CHINESE,
+            "数据库-1",
+            json!({ "severity": "严重", "team": "运维" }),
+            json!({ "summary": "根分区已用 95%", "description": "请尽快处理。\n谢谢！👍" }),
+        ),
+        alert(
+            MARKUP,
+            "web-1:8080",
+            json!({ "path": "/a?b=1&c=<d>", "severity": "warning" }),
+            json!({ "summary": "<b>\"5xx\" & 'timeouts'</b>\\ {{ $value }} {% if %}", "empty": "" }),
+        ),
+        alert(
+            SEVERAL,
+            "db-1:9100",
+            json!({ "severity": "critical", "dc": "a" }),
+            json!({ "summary": "down" })
+        ),
+        alert(
+            SEVERAL,
+            "db-2:9100",
+            json!({ "severity": "critical", "dc": "b" }),
+            json!({ "summary": "down" })
+        ),
+        alert(
+            SEVERAL,
+            "db-3:9100",
+            json!({ "severity": "critical", "dc": "b" }),
+            json!({ "summary": "slow" })
+        ),
+        alert(BARE, "", json!({}), json!({})),
+    ])
+}
+
+fn config(wecom: &str, relay: &str) -> String {
+    format!(
+        "route:
+  receiver: ops.oncall
+  group_by: [alertname]
+  group_wait: 1s
+  group_interval: 1s
+  repeat_interval: 1h
+receivers:
+  - name: ops.oncall
+    wechat_configs:
+      - api_url: {wecom}/cgi-bin/
+        corp_id: {CORP}
+        agent_id: '1000002'
+        api_secret: {SECRET}
+        to_user: {NATIVE}
+        send_resolved: true
+    webhook_configs:
+      - url: {relay}/webhook
+        send_resolved: true
+"
+    )
+}
+
+/// What a member read, by group and in order.
+fn read_by(sandbox: &Sandbox, member: &str) -> BTreeMap<&'static str, Vec<String>> {
+    let mut read: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for seen in sandbox.delivered_to(member) {
+        let group = GROUPS.into_iter().find(|group| seen.text.contains(group)).unwrap_or("no group");
+        read.entry(group).or_default().push(seen.text.to_string());
+    }
+    read
+}
+
+/// Waits until both members read the same, and `holds` of every group.
+async fn agree(sandbox: &Sandbox, alertmanager: &Alertmanager, holds: impl Fn(&str, &[String]) -> bool) {
+    let reached = sandbox.wait_until(|sandbox| {
+        let native = read_by(sandbox, NATIVE);
+        native.len() == GROUPS.len()
+            && native.iter().all(|(group, texts)| holds(group, texts))
+            && native == read_by(sandbox, RELAYED)
+    });
+    if timeout(PATIENCE, reached).await.is_err() {
+        let (native, relayed) = (read_by(sandbox, NATIVE), read_by(sandbox, RELAYED));
+        panic!("native: {native:#?}\nrelayed: {relayed:#?}\n{}", alertmanager.said());
+    }
+}
+
+/// A real one, which ends when this is dropped.
+struct Alertmanager {
+    process: Child,
+    url: String,
+    said: Arc<Mutex<String>>,
+    _folder: TempDir,
+}
+
+impl Alertmanager {
+    async fn start(binary: &Path, config: &str) -> Self {
+        let folder = TempDir::new().unwrap();
+        let file = folder.path().join("alertmanager.yml");
+        std::fs::write(&file, config).unwrap();
+        let option = |name: &str, value: &Path| {
+            let mut option = OsString::from(name);
+            option.push(value);
+            option
+        };
+        let mut process = Command::new(binary)
+            .arg(option("--config.file=", &file))
+            .arg(option("--storage.path=", &folder.path().join("data")))
+            .args(["--web.listen-address=127.0.0.1:0", "--web.external-url=http://alertmanager.example.com"])
+            .args(["--cluster.listen-address=", "--log.level=debug"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let stderr = process.stderr.take().unwrap();
+        let said = Arc::<Mutex<String>>::default();
+        // From here on the guard ends it, whatever panics.
+        let mut started = Self { process, url: String::new(), said: said.clone(), _folder: folder };
+        let (tell, told) = oneshot::channel();
+        thread::spawn(move || {
+            let mut tell = Some(tell);
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                let address =
+                    line.split_once("Listening on").and_then(|(_, rest)| rest.split_once("address="));
+                if let Some((_, address)) = address
+                    && let Some(tell) = tell.take()
+                {
+                    // Nobody waits any more when the test has failed.
+                    _ = tell.send(address.trim().to_owned());
+                }
+                _ = writeln!(said.lock().unwrap(), "{line}");
+            }
+        });
+        match timeout(PATIENCE, told).await {
+            Ok(Ok(address)) => started.url = format!("http://{address}"),
+            _ => panic!("Alertmanager does not listen:\n{}", started.said()),
+        }
+        started
+    }
+
+    async fn post(&self, alerts: &Value) {
+        let request = http_client().request(Method::POST, format!("{}/api/v2/alerts", self.url));
+        let request = request.header(CONTENT_TYPE, "application/json").body(alerts.to_string());
+        let answer = request.send().await.unwrap();
+        let (status, text) = (answer.status(), answer.text().await.unwrap());
+        assert!(status.is_success(), "{status} {text}\n{}", self.said());
+    }
+
+    fn said(&self) -> String {
+        format!("Alertmanager said:\n{}", self.said.lock().unwrap())
+    }
+}
+
+impl Drop for Alertmanager {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        _ = self.process.kill();
+        _ = self.process.wait();
+    }
+}
+
+/// Debian's name of it, or its own.
+fn binary() -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    let names = ["prometheus-alertmanager", "alertmanager"];
+    let mut files =
+        names.iter().flat_map(|name| std::env::split_paths(&path).map(move |folder| folder.join(name)));
+    files.find(|file| file.is_file())
+}
+
+#[expect(clippy::print_stderr, reason = "a test that did not run must not look like one that did")]
+fn skip() {
+    let missing = "no prometheus-alertmanager and no alertmanager on PATH";
+    assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "{missing}");
+    eprintln!("skipped: {missing}");
+}

@@ -1,0 +1,75 @@
+//! What all commands have in common, and the demo.
+
+use std::{
+    io::{BufRead, BufReader},
+    process::Stdio,
+};
+
+use super::{Place, command, run};
+use crate::support::Options;
+
+#[tokio::test]
+async fn the_demo_shows_both_messages_and_the_block_for_alertmanager() {
+    let out = run(command(&["demo", "--once"]), String::new()).await.success();
+    let at = |text: &str| out.find(text).unwrap_or_else(|| panic!("{text} is not in {out}"));
+    assert!(at("sees message 1") < at("[FIRING:1] InstanceDown"));
+    assert!(at("sees message 2") < at("[RESOLVED] InstanceDown"));
+    assert!(at("webhook_configs:\n      - url: http://127.0.0.1:") > at("for alertmanager.yml"));
+    assert!(out.contains("/webhook\n        send_resolved: true\n"), "{out}");
+}
+
+#[tokio::test]
+async fn every_command_has_help() {
+    let commands: [&[&str]; 12] = [
+        &[],
+        &["serve"],
+        &["check"],
+        &["render"],
+        &["send"],
+        &["sandbox"],
+        &["demo"],
+        &["outbox"],
+        &["outbox", "list"],
+        &["outbox", "show"],
+        &["outbox", "retry"],
+        &["outbox", "discard"],
+    ];
+    for named in commands {
+        let args: Vec<&str> = named.iter().copied().chain(["--help"]).collect();
+        let out = run(command(&args), String::new()).await.success();
+        assert!(out.contains("Usage: wecom-relay"), "{named:?}: {out}");
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_command_line_is_told() {
+    for args in [&["outbox", "list", "--state", "sleeping"][..], &["outbox", "list", "--older-than", "soon"]]
+    {
+        let told = run(command(args), String::new()).await.failure(2);
+        assert!(told.starts_with("error: invalid value"), "{told}");
+    }
+    let told = run(command(&["outbox", "retry"]), String::new()).await.failure(2);
+    assert!(told.contains("<ID>"), "{told}");
+}
+
+#[tokio::test]
+async fn a_reader_that_goes_away_is_no_failure() {
+    let place = Place::with(&Options::default(), "http://127.0.0.1:9");
+    let pair =
+        concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/alertmanager/pairs/076-many_200_alerts_one_group");
+    let webhook = format!("{pair}/webhook.json");
+    for args in [&["render", "-r", "wechat", &webhook][..], &["sandbox", "--print-directory"], &["check"]] {
+        let mut command = command(args);
+        command.current_dir(place.folder.path()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        // The pipe is closed before anything was written to it, or after its first line.
+        for lines in [0, 1] {
+            let mut child = command.spawn().unwrap();
+            let mut out = BufReader::new(child.stdout.take().unwrap());
+            (0..lines).for_each(|_| _ = out.read_line(&mut String::new()).unwrap());
+            drop(out);
+            let ended = child.wait_with_output().unwrap();
+            assert_eq!(ended.status.code(), Some(0), "{args:?}");
+            assert!(!String::from_utf8_lossy(&ended.stderr).contains("panicked"), "{args:?}");
+        }
+    }
+}

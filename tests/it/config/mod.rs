@@ -1,0 +1,210 @@
+//! The configuration: what is taken, what is warned of, and that no secret gets out of it.
+
+mod example;
+mod refused;
+
+use std::{
+    fs::{self, Permissions},
+    os::unix::fs::PermissionsExt,
+    path::Path,
+    time::Duration,
+};
+
+use proptest::prelude::*;
+use wecom_relay::config::{self, Loaded};
+use wecom_relay::intake::Format;
+
+const MINIMAL: &str = "
+apps:
+  - name: ops
+    corp_id: ww1234567890abcdef
+    agent_id: 1000030
+    api_secret: not-a-real-secret
+receivers:
+  - name: wechat
+    to_user: zhangsan
+";
+
+fn env(name: &str) -> Option<String> {
+    match name {
+        "OPS_SECRET" => Some("not-a-real-secret\n".to_owned()),
+        "EMPTY_SECRET" => Some("\n".to_owned()),
+        _ => None,
+    }
+}
+
+fn parse(source: &str) -> Result<Loaded, config::Problems> {
+    config::parse(source, Path::new("config.yml"), &env)
+}
+
+fn warnings(source: &str) -> String {
+    let warnings: Vec<_> = parse(source).unwrap().warnings.iter().map(ToString::to_string).collect();
+    warnings.join("\n")
+}
+
+/// A folder with files in it, and what loading its `config.yml` came to; the folder's own path is cut out.
+fn load_in_folder(files: &[(&str, &str)]) -> (tempfile::TempDir, Result<Loaded, String>) {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in files {
+        let path = folder.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+    }
+    let loaded = config::load(&folder.path().join("config.yml"), &env)
+        .map_err(|problems| problems.to_string().replace(&format!("{}/", folder.path().display()), ""));
+    (folder, loaded)
+}
+
+#[test]
+fn a_minimal_configuration_gets_the_defaults() {
+    let Loaded { config, warnings } = parse(MINIMAL).unwrap();
+    assert!(warnings.is_empty());
+    let receiver = config.receiver("wechat").unwrap();
+    assert_eq!(config.server.listen.to_string(), "0.0.0.0:8061");
+    assert_eq!(config.outbox.dedupe_window, Some(Duration::from_secs(120)));
+    assert_eq!(receiver.app.name.as_str(), "ops");
+    assert_eq!(receiver.message_type, Format::Text);
+    assert_eq!(receiver.message.value, r#"{% include "wechat.default.message" %}"#);
+    assert!(receiver.send_resolved);
+    assert_eq!(receiver.fallback, None);
+    assert_eq!(receiver.message.place.to_string(), "config.yml:8:5: receivers[0].message");
+}
+
+#[test]
+fn ids_are_taken_as_numbers_and_as_texts() {
+    let source =
+        MINIMAL.replace("1000030", "'1000030'").replace("to_user: zhangsan", "to_user: 007\n    to_party: 3");
+    let config = parse(&source).unwrap().config;
+    assert_eq!(config.app("ops").unwrap().agent_id.to_string(), "1000030");
+    assert_eq!(config.receiver("wechat").unwrap().recipients.to_string(), "user 007, party 3");
+}
+
+#[test]
+fn aliases_and_merges_work() {
+    let source = MINIMAL.replace("  - name: wechat", "  - &common\n    name: wechat")
+        + "  - <<: *common\n    name: second\n    send_resolved: false\n";
+    let config = parse(&source).unwrap().config;
+    let second = config.receiver("second").unwrap();
+    assert_eq!(second.recipients.to_string(), "user zhangsan");
+    assert!(!second.send_resolved);
+}
+
+#[test]
+fn secrets_and_templates_are_read_from_files_beside_the_configuration() {
+    let source = MINIMAL.replace("api_secret: not-a-real-secret", "api_secret_file: keys/ops")
+        + "templates: ['templates/*.tera', 'templates/a.message.tera']\n";
+    let files = [
+        ("config.yml", source.as_str()),
+        ("keys/ops", "not-a-real-secret\r\n"),
+        ("templates/b.tera", "B"),
+        ("templates/a.message.tera", "A"),
+        ("templates/.hidden.tera", "H"),
+        ("templates/README", "R"),
+    ];
+    let (folder, loaded) = load_in_folder(&files);
+    let Loaded { config, warnings } = loaded.unwrap();
+    assert!(warnings.is_empty());
+    assert_eq!(config.app("ops").unwrap().api_secret.expose(), "not-a-real-secret");
+    let templates: Vec<_> = config.templates.iter().map(|t| (t.name.as_str(), t.text.as_str())).collect();
+    assert_eq!(templates, [("a.message", "A"), ("b", "B")]);
+    assert_eq!(config.templates.first().unwrap().path, folder.path().join("templates/a.message.tera"));
+}
+
+#[test]
+fn a_secret_file_that_everybody_can_read_is_a_warning() {
+    let source = MINIMAL.replace("api_secret: not-a-real-secret", "api_secret_file: ops.key");
+    let (folder, _) = load_in_folder(&[("config.yml", &source), ("ops.key", "not-a-real-secret")]);
+    fs::set_permissions(folder.path().join("ops.key"), Permissions::from_mode(0o644)).unwrap();
+    let loaded = config::load(&folder.path().join("config.yml"), &env).unwrap();
+    let warning = loaded.warnings.first().unwrap().to_string();
+    insta::assert_snapshot!(warning.replace(folder.path().to_str().unwrap(), "…"), @"…/config.yml:6:22: apps[0].api_secret_file: …/ops.key can be read by every user; take that right away: chmod o-r");
+}
+
+#[test]
+fn what_is_allowed_and_probably_not_meant_is_a_warning() {
+    let source = "
+apps:
+  - name: ops
+    corp_id: ww1234567890abcdef
+    agent_id: 1000030
+    api_secret: not-a-real-secret
+    api_url: http://wecom.example
+    limits: { per_minute: 60, per_hour: 0 }
+  - { name: twin, corp_id: ww1234567890abcdef, agent_id: 1000030, api_secret: not-a-real-secret }
+receivers:
+  - { name: wechat, app: ops, to_user: zhangsan, fallback: oncall }
+  - { name: oncall, app: ops, to_user: lisi, fallback_after: 1m }
+";
+    insta::assert_snapshot!(warnings(source), @r"
+        config.yml:7:14: apps[0].api_url: the secret goes over the network unencrypted; use https
+        config.yml:8:27: apps[0].limits.per_minute: WeCom silently drops what is over 30
+        config.yml:9:5: apps[1]: this is the same app of WeCom as apps[0], and each counts its own limits; use one of them for both
+        config.yml:11:5: receivers[0]: the fallback oncall sends with the same app, ops; one on another app works when this app does not
+        config.yml:12:62: receivers[1].fallback_after: this has no effect without fallback; name a fallback
+        ");
+}
+
+#[test]
+fn no_secret_gets_into_problems_or_debug_output() {
+    const SECRET: &str = "s3cr3tS3cr3t-S3cr3t_s3cr3t";
+    let forms = [
+        "api_secret: SECRET",
+        "api_secret: [SECRET]",
+        "api_secret: {SECRET: SECRET}",
+        "api_secret: 'SECRET two'",
+        "api_secret: *SECRET",
+        "api_secret: !SECRET x",
+        "api_secret: '\\SECRET",
+        "api_secret: \"SECRET\\q\"",
+        "api_secret:SECRET",
+        "{api_secret:SECRET}",
+        "api_secret: SECRET: SECRET",
+        "api_secrets: SECRET",
+        "api_secret_env: SECRET",
+        "api_secret_file: SECRET",
+        "api_secret: x\n    proxy_url: 'ftp://u:SECRET@proxy'",
+        "api_secret: x\n    proxy_url: 'http://u:SECRET@proxy:999999'",
+        "api_secret: x\n    proxy_url: 'http://u:SECRET@proxy:3128'",
+        "api_secret: x\n    api_url: 'https://u:SECRET@wecom.example'",
+        "api_secret: x\n    limits: SECRET",
+    ];
+    for form in forms {
+        let source = MINIMAL.replace("api_secret: not-a-real-secret", form).replace("SECRET", SECRET);
+        let shown = match parse(&source) {
+            Ok(loaded) => format!("{loaded:?}"),
+            Err(problems) => format!("{problems} {problems:?}"),
+        };
+        assert!(!shown.contains("s3cr3t"), "{form}: {shown}");
+    }
+}
+
+/// Text that is nearly a configuration: lines of one with pieces of YAML between.
+fn nearly_yaml() -> impl Strategy<Value = String> {
+    const PIECES: &str = "apps:¦receivers:¦  - name: ¦  - ¦    ¦to_user: ¦agent_id: ¦limits: ¦templates: ¦server: ¦\
+        outbox: ¦max_size: ¦&a ¦*a¦<<: ¦[¦]¦{¦}¦,¦'¦\"¦|¦>¦~¦!!int ¦!x ¦? ¦: ¦# ¦---\n¦...¦\t¦\n¦值¦1e999¦0x1F¦-1¦\
+        true¦ops¦\u{feff}¦\0¦%";
+    let pieces = prop::sample::select(PIECES.split('¦').collect::<Vec<_>>());
+    prop::collection::vec(pieces, 0..40).prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    #[test]
+    fn no_text_panics(source in ".*") {
+        let _ = parse(&source);
+    }
+
+    #[test]
+    fn no_text_that_is_nearly_a_configuration_panics(source in nearly_yaml()) {
+        let _ = parse(&source);
+        let _ = parse(&format!("{MINIMAL}{source}"));
+    }
+
+    #[test]
+    fn no_bytes_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config.yml");
+        fs::write(&path, bytes).unwrap();
+        let _ = config::load(&path, &env);
+    }
+}

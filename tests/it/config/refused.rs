@@ -1,0 +1,191 @@
+//! What is refused, and in which words.
+
+use std::path::Path;
+
+use wecom_relay::config;
+
+use super::{MINIMAL, env, load_in_folder, parse};
+
+fn problems(source: &str) -> String {
+    parse(source).unwrap_err().to_string()
+}
+
+#[test]
+fn all_mistakes_of_a_file_are_told_at_once_with_their_places() {
+    let source = "
+server:
+  lisen: 0.0.0.0:8061
+outbox:
+  dedupe_window: 120
+  max_size: 1MiB
+  expire_after: 5 minutes
+  retention: 10m
+  retention: 1h
+timezone: Asia/Shanghai
+templates: templates/*.tera
+apps:
+  - name: ops
+    corp_id: ww1234567890abcdef
+    agent_id: none
+    api_secret: not-a-real-secret
+    api_secret_env: OPS_SECRET
+    limits: { per_minute: many }
+  - name: ops
+    corp_id: ''
+    agent_id: '1000031'
+    api_secret_file: no/such/file
+    api_url: qyapi.weixin.qq.com
+    proxy_url: ftp://user:not-a-real-password@proxy
+receivers:
+  - name: a/b
+    app: opps
+    message_type: textcard
+    send_resolved: yes
+  - name: oncall
+    app: ops
+    to_user: '{{ commonLabels.owner }}'
+    message: ''
+    fallback: oncall
+  - name: one
+    app: ops
+    to_party: 3
+    fallback: two
+    fallback_after: soon
+  - name: two
+    to_user: [zhangsan]
+    fallback: one
+  - name: three
+    app: ops
+    to_tag: 1
+    fallback: onecall
+";
+    insta::assert_snapshot!(problems(source), @r#"
+        config.yml:3:3: server.lisen: this key is unknown; did you mean listen?
+        config.yml:5:18: outbox.dedupe_window: "120" is not a duration; write it with a unit, as 90s, 2m, 1h30m or 7d
+        config.yml:6:13: outbox.max_size: this is too small; give it at least 16MiB
+        config.yml:7:17: outbox.expire_after: "5 minutes" is not a duration; write it with a unit, as 90s, 2m, 1h30m or 7d
+        config.yml:8:14: outbox.retention: this is too short; give it at least 1h
+        config.yml:9:3: outbox.retention: this key stands twice, first in line 8; keep one of them
+        config.yml:10:1: timezone: this key is unknown; known here are server, outbox, templates, apps, receivers
+        config.yml:11:12: templates: this is a text, where a list belongs; begin each item with a dash, or write [ … ]
+        config.yml:15:15: apps[0].agent_id: "none" is not an agent id; write the app's AgentId, a whole number above 0, such as 1000030
+        config.yml:17:21: apps[0].api_secret_env: the app has more than one secret; give exactly one of api_secret, api_secret_file and api_secret_env
+        config.yml:18:27: apps[0].limits.per_minute: "many" is not a number of messages; write a whole number such as 30; 0 is no limit
+        config.yml:19:11: apps[1].name: the name "ops" is taken by apps[0].name in line 13; give each its own name
+        config.yml:20:14: apps[1].corp_id: this is empty; write the corp's id, such as ww1234567890abcdef
+        config.yml:22:22: apps[1].api_secret_file: no/such/file cannot be read: No such file or directory (os error 2); name a file that this user can read; a relative path starts at the configuration's folder
+        config.yml:23:14: apps[1].api_url: https:// or http:// is missing at its start: write it like https://qyapi.weixin.qq.com/cgi-bin/
+        config.yml:24:16: apps[1].proxy_url: it must start with http:// or https:// or socks5:// or socks5h://: write it like http://user:password@proxy.example.com:3128
+        config.yml:26:5: receivers[0].to_user: no recipient: name at least one user, department or tag; to write to everybody, say so: to_user: '@all'
+        config.yml:26:11: receivers[0].name: the name "a/b" has a slash or a control character in it; use other characters
+        config.yml:27:10: receivers[0].app: there is no app "opps"; did you mean ops?
+        config.yml:28:19: receivers[0].message_type: "textcard" is not a type of message; write text or markdown
+        config.yml:29:20: receivers[0].send_resolved: this is a text, where true or false belongs; write true or false, without quotes
+        config.yml:32:14: receivers[1].to_user: templates for recipients are not supported yet; write ids with | between them, and a receiver for each set of people
+        config.yml:33:14: receivers[1].message: this is empty; write a template, or leave the key out
+        config.yml:34:15: receivers[1].fallback: a receiver cannot be its own fallback; name another one
+        config.yml:38:15: receivers[2].fallback: the fallbacks go round in a circle: one → two → one; let the last one have no fallback
+        config.yml:39:21: receivers[2].fallback_after: "soon" is not a duration; write it with a unit, as 90s, 2m, 1h30m or 7d
+        config.yml:40:5: receivers[3].app: there is more than one app, and none is named here; name the one that sends: ops
+        config.yml:41:14: receivers[3].to_user: this is a list, where a text belongs
+        config.yml:46:15: receivers[4].fallback: there is no receiver "onecall"; did you mean oncall?
+        "#);
+}
+
+#[test]
+fn parts_of_the_wrong_kind_are_told_without_what_follows_from_them() {
+    insta::assert_snapshot!(problems("apps: ops\nreceivers:\n  - wechat\n  - name: a\n    app: b\n    to_user: c\nserver: []\n"), @r"
+        config.yml:1:7: apps: this is a text, where a list belongs; begin each item with a dash, or write [ … ]
+        config.yml:3:5: receivers[0]: this is a text, where a mapping belongs; its keys are name, app, to_user, to_party, to_tag, message_type, message, send_resolved, fallback, fallback_after
+        config.yml:7:9: server: this is a list, where a mapping belongs; its keys are listen
+        ");
+    insta::assert_snapshot!(problems("- a\n- b\n"), @"config.yml:1:1: this is a list, where a mapping belongs; its keys are server, outbox, templates, apps, receivers");
+    insta::assert_snapshot!(problems("just a text"), @"config.yml:1:1: this is a text, where a mapping belongs; its keys are server, outbox, templates, apps, receivers");
+    insta::assert_snapshot!(problems("apps:\nreceivers: []\n"), @r"
+        config.yml:1:5: apps: there is no app; list at least one, with name, corp_id, agent_id and a secret
+        config.yml:2:12: receivers: there is no receiver; list at least one, with name and to_user, to_party or to_tag
+        ");
+}
+
+#[test]
+fn an_empty_file_says_what_belongs_there() {
+    insta::assert_snapshot!(problems("# nothing yet\n"), @"config.yml: the configuration is empty; config.example.yml shows what belongs there: at least apps and receivers");
+}
+
+#[test]
+fn a_syntax_error_has_its_place() {
+    insta::assert_snapshot!(problems("apps:\n  - name: ops\n    api_secret: @all\n"), @"config.yml:3:17: this is not YAML: unexpected character: `@'; look at the line above too; a text that begins with @, *, &, ! or % needs quotes");
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_named() {
+    let error = config::load(Path::new("no/such/config.yml"), &env).unwrap_err();
+    insta::assert_snapshot!(error, @"no/such/config.yml: the configuration cannot be read: No such file or directory (os error 2)");
+}
+
+#[test]
+fn a_fallback_circle_is_told_once() {
+    let receiver = |name, fallback| format!("  - {{name: {name}, to_user: u, fallback: {fallback}}}\n");
+    let source = MINIMAL.replace("  - name: wechat\n    to_user: zhangsan\n", "")
+        + &receiver("tail", "a")
+        + &receiver("a", "b")
+        + &receiver("b", "c")
+        + &receiver("c", "a");
+    insta::assert_snapshot!(problems(&source), @"config.yml:9:37: receivers[1].fallback: the fallbacks go round in a circle: a → b → c → a; let the last one have no fallback");
+}
+
+#[test]
+fn nobody_is_never_everybody() {
+    let source = MINIMAL.replace("to_user: zhangsan", "to_user: ' | '");
+    insta::assert_snapshot!(problems(&source), @"config.yml:9:14: receivers[0].to_user: no recipient: name at least one user, department or tag; to write to everybody, say so: to_user: '@all'");
+}
+
+#[test]
+fn receivers_must_name_their_app_when_there_are_two() {
+    let two =
+        MINIMAL.replace("receivers:", "  - {name: b, corp_id: c, agent_id: 2, api_secret: x}\nreceivers:");
+    insta::assert_snapshot!(problems(&two), @"config.yml:9:5: receivers[0].app: there is more than one app, and none is named here; name the one that sends: ops, b");
+}
+
+#[test]
+fn faults_of_secrets_and_templates_are_told() {
+    let source = "
+apps:
+  - {name: a, corp_id: c, agent_id: 1, api_secret_file: keys/empty}
+  - {name: b, corp_id: c, agent_id: 2, api_secret_file: keys/two-lines}
+  - {name: c, corp_id: c, agent_id: 3, api_secret_file: keys}
+  - {name: d, corp_id: c, agent_id: 4, api_secret_env: EMPTY_SECRET}
+  - {name: e, corp_id: c, agent_id: 5, api_secret_env: NO_SECRET}
+  - {name: f, corp_id: c, agent_id: 6, api_secret: ''}
+  - {name: g, corp_id: c, agent_id: 7}
+receivers:
+  - {name: r, app: a, to_user: u}
+templates:
+  - templates/*.tera
+  - templates/*.html
+  - templates/other/b.txt
+  - templates/none.tera
+  - tem*/b.tera
+";
+    let files = [
+        ("config.yml", source),
+        ("keys/empty", "\n"),
+        ("keys/two-lines", "not-a-real\nsecret\n"),
+        ("templates/b.tera", "B"),
+        ("templates/other/b.txt", "B"),
+    ];
+    let (_folder, loaded) = load_in_folder(&files);
+    insta::assert_snapshot!(loaded.unwrap_err(), @r#"
+        config.yml:3:57: apps[0].api_secret_file: the secret is empty; put the secret of the app there
+        config.yml:4:57: apps[1].api_secret_file: the secret has spaces, line breaks or control characters in it; put the secret there alone, in one line
+        config.yml:5:57: apps[2].api_secret_file: the file cannot be read: Is a directory (os error 21); name a file that this user can read; a relative path starts at the configuration's folder
+        config.yml:6:56: apps[3].api_secret_env: the secret is empty; put the secret of the app there
+        config.yml:7:56: apps[4].api_secret_env: the environment variable NO_SECRET is not set; set it, or use api_secret_file
+        config.yml:8:52: apps[5].api_secret: this is empty; write the secret here, or use api_secret_file
+        config.yml:9:5: apps[6].api_secret: the app has no secret; give exactly one of api_secret, api_secret_file and api_secret_env
+        config.yml:14:5: templates[1]: "templates/*.html": no file matches; * and ? are known in the file's name only; a relative path starts at the configuration's folder
+        config.yml:15:5: templates[2]: templates/b.tera and templates/other/b.txt would both be the template "b"; rename one of them
+        config.yml:16:5: templates[3]: "templates/none.tera": No such file or directory (os error 2); * and ? are known in the file's name only; a relative path starts at the configuration's folder
+        config.yml:17:5: templates[4]: "tem*/b.tera": No such file or directory (os error 2); * and ? are known in the file's name only; a relative path starts at the configuration's folder
+        "#);
+}

@@ -1,0 +1,187 @@
+//! The answer waits for the disk, and so does every send.
+
+use std::{fs, path::Path, process::Command, sync::Arc, time::Duration};
+
+use wecom_relay::{
+    outbox::Outbox,
+    sandbox::{Api, Effect, Fault, Settings},
+};
+
+use crate::support::{
+    Gated, Gates, Options, Process, Relay, Wecom, config_file, payload, process::serve, soon,
+};
+
+async fn gated(wecom: &Wecom) -> (Relay, Arc<Gates>) {
+    let gates = Arc::new(Gates::default());
+    let relay = Relay::over(&wecom.url, Options::default(), |outbox| Gated::new(outbox, &gates)).await;
+    (relay, gates)
+}
+
+#[tokio::test]
+async fn no_answer_is_given_before_the_outbox_has_the_alert() {
+    let wecom = Wecom::live(Settings::default()).await;
+    let (relay, gates) = gated(&wecom).await;
+    gates.enqueue.hold();
+    let alert = payload("Down", &[("a", true)]);
+    {
+        let posted = relay.try_post(&alert);
+        tokio::pin!(posted);
+        tokio::select! {
+            status = &mut posted => panic!("answered with {status}"),
+            () = gates.enqueue.reached(1) => {}
+        }
+        assert!(tokio::time::timeout(Duration::from_millis(200), &mut posted).await.is_err());
+        assert_eq!(wecom.sandbox.send_calls(), 0);
+        gates.enqueue.open();
+        assert_eq!(soon(posted).await, 200);
+    }
+    soon(wecom.sandbox.wait_for_delivered("zhangsan", 1)).await;
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn a_failed_commit_is_a_503_and_nothing_is_delivered() {
+    let wecom = Wecom::live(Settings::default()).await;
+    let (relay, gates) = gated(&wecom).await;
+    gates.enqueue.fail();
+    let alert = payload("Down", &[("a", true)]);
+    assert_eq!(relay.try_post(&alert).await, 503);
+    assert!(relay.listed(&[]).await.is_empty());
+    gates.enqueue.open();
+    // As Alertmanager does.
+    assert!(relay.post(&alert).await.starts_with("accepted"));
+    soon(wecom.sandbox.wait_for_delivered("zhangsan", 1)).await;
+    relay.stop().await;
+    assert_eq!(wecom.sandbox.send_calls(), 1);
+}
+
+#[tokio::test]
+async fn nothing_is_sent_before_it_is_marked_in_flight() {
+    let wecom = Wecom::live(Settings::default()).await;
+    let (relay, gates) = gated(&wecom).await;
+    gates.claim.fail();
+    relay.post(&payload("Down", &[("a", true)])).await;
+    soon(gates.claim.reached(3)).await;
+    assert_eq!(wecom.sandbox.send_calls(), 0);
+    gates.claim.open();
+    soon(wecom.sandbox.wait_for_delivered("zhangsan", 1)).await;
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn a_result_that_cannot_be_written_is_kept_and_nothing_more_is_sent_until_it_is() {
+    let wecom = Wecom::live(Settings::default()).await;
+    let (relay, gates) = gated(&wecom).await;
+    gates.settle.fail();
+    relay.post(&payload("First", &[("a", true)])).await;
+    soon(gates.settle.reached(1)).await;
+    let claims = gates.claim.came();
+    relay.post(&payload("First", &[("a", false)])).await;
+    relay.post(&payload("Second", &[("a", true)])).await;
+    soon(gates.settle.reached(4)).await;
+    assert_eq!((wecom.sandbox.send_calls(), gates.claim.came()), (1, claims));
+    gates.settle.open();
+    soon(wecom.sandbox.wait_for_delivered("zhangsan", 3)).await;
+    soon(relay.settled(3)).await;
+    relay.stop().await;
+    assert_eq!(wecom.sandbox.send_calls(), 3);
+}
+
+#[tokio::test]
+async fn a_hold_that_was_over_before_it_could_be_written_is_not_written_later() {
+    let wecom = Wecom::live(Settings::default()).await;
+    let (relay, gates) = gated(&wecom).await;
+    gates.hold.hold();
+    // One send is on its way when the other one meets the limit, and gets through.
+    let slow = Fault::new(Effect::Latency(Duration::from_millis(300))).on(Api::MessageSend);
+    wecom.sandbox.inject(slow.times(1));
+    relay.post(&payload("Slow", &[("a", true)])).await;
+    soon(wecom.sandbox.wait_until(|sandbox| sandbox.send_calls() == 1)).await;
+    wecom.sandbox.inject(Fault::errcode(45009).on(Api::MessageSend).times(1));
+    relay.post(&payload("Limited", &[("a", true)])).await;
+    soon(gates.hold.reached(1)).await;
+    soon(relay.settled(2)).await;
+    gates.hold.open();
+    relay.post(&payload("Next", &[("a", true)])).await;
+    soon(relay.settled(3)).await;
+    soon(async {
+        while !relay.outbox.holds().await.unwrap().is_empty() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
+    relay.stop().await;
+}
+
+/// What the relay asked of the system, a call a line.
+struct Trace(Vec<String>);
+
+impl Trace {
+    fn read(path: &Path) -> Self {
+        Self(fs::read_to_string(path).unwrap().lines().map(str::to_owned).collect())
+    }
+
+    /// Where the next call of one of these names is that says `what`. Of a call that another thread interrupts,
+    /// strace writes what was read where it goes on, and what is written where it begins.
+    fn next(&self, from: usize, names: &[&str], what: &str) -> Option<usize> {
+        let calls = |name: &&str| [format!("{name}("), format!("<... {name} resumed>")];
+        let calls: Vec<String> = names.iter().flat_map(calls).collect();
+        let is = |line: &String| line.contains(what) && calls.iter().any(|call| line.contains(call));
+        self.0.iter().skip(from).position(is).map(|at| from + at)
+    }
+
+    /// Where the next call that waits for the disk with the write-ahead log has ended.
+    fn next_sync(&self, from: usize) -> Option<usize> {
+        let began = self.next(from, &["fdatasync", "fsync"], "outbox.db-wal")?;
+        let line = &self.0[began];
+        if line.ends_with("= 0") {
+            return Some(began);
+        }
+        let thread = line.split_whitespace().next()?;
+        let ended = |line: &String| {
+            line.starts_with(thread) && line.contains("sync resumed>") && line.ends_with("= 0")
+        };
+        self.0.iter().skip(began).position(ended).map(|at| began + at)
+    }
+}
+
+#[tokio::test]
+#[expect(clippy::print_stderr, reason = "says why it is skipped")]
+async fn between_a_post_and_its_200_the_log_is_synced() {
+    let traceable = Command::new("strace").args(["-f", "-o", "/dev/null", "true"]).output();
+    if !traceable.is_ok_and(|output| output.status.success()) {
+        return eprintln!("skipped: strace is not there or may not trace");
+    }
+    let wecom = Wecom::live(Settings::default()).await;
+    let (folder, config) = config_file(&wecom.url, &Options::default());
+    let traced = folder.path().join("trace");
+    let mut command = Command::new("strace");
+    // -D: the relay itself is the child, so that it can be signalled and killed.
+    command.args(["-D", "-f", "-y", "-s", "40", "-e"]);
+    command.arg("trace=fdatasync,fsync,recvfrom,read,write,writev,sendto,sendmsg").arg("-o").arg(&traced);
+    let relay = serve(&config);
+    command.arg(relay.get_program()).args(relay.get_args());
+    let mut relay = Process::launch(command);
+    relay.ready().await;
+    for group in ["First", "Second", "Third"] {
+        assert_eq!(relay.post(&payload(group, &[("a", true)])).await, Some(200));
+        soon(wecom.sandbox.wait_until(|_| wecom.sandbox.send_calls() > 0)).await;
+    }
+    relay.signal("TERM");
+    assert!(relay.ended().await.success());
+    soon(async {
+        let (pid, ended) = (relay.pid().to_string(), "+++ exited with 0 +++");
+        while !Trace::read(&traced).0.iter().any(|line| line.starts_with(&pid) && line.ends_with(ended)) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    })
+    .await;
+    let trace = Trace::read(&traced);
+    let mut at = 0;
+    for _ in 0..3 {
+        let posted = trace.next(at, &["recvfrom", "read"], "\"POST /webhook").unwrap();
+        at = trace.next(posted, &["write", "writev", "sendto", "sendmsg"], "HTTP/1.1 200 OK").unwrap();
+        let synced = trace.next_sync(posted).unwrap();
+        assert!(synced < at, "{}", trace.0[posted..=at].join("\n"));
+    }
+}

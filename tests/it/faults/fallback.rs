@@ -1,0 +1,89 @@
+//! Notices to fallback receivers.
+
+use std::{sync::Arc, time::Duration};
+
+use wecom_relay::{
+    outbox::{Kind, State},
+    sandbox::{Api, Fault, Settings},
+};
+
+use super::{held, quick, second_app, seen_by, shown};
+use crate::support::{AGENT, Options, Relay, ShiftedClock, Wecom, payload, soon};
+
+#[tokio::test]
+async fn the_fallback_is_told_of_every_dead_letter_once() {
+    let wecom = Wecom::live(Settings::default()).await;
+    let receivers =
+        "  - { name: wechat, app: ops, to_user: nobody, fallback: oncall }\n  - { name: oncall, app: \
+                     second, to_user: lisi }\n"
+            .to_owned();
+    let relay = Relay::with(&wecom.url, Options { receivers, app: second_app(&wecom), ..quick() }).await;
+    let groups: Vec<String> = (0..10).map(|group| format!("Lost{group}")).collect();
+    for group in &groups {
+        relay.post(&payload(group, &[("a", true)])).await;
+    }
+    let told_of = |group: &String| {
+        let line = format!("- [FIRING:1] {group} ");
+        seen_by(&wecom, "lisi").iter().filter(|notice| notice.contains(&line)).count()
+    };
+    soon(wecom.sandbox.wait_until(|_| groups.iter().all(|group| told_of(group) > 0))).await;
+    // Some round of notices later: what dies now is told, and nothing else again.
+    relay.post(&payload("Last", &[("a", true)])).await;
+    soon(wecom.sandbox.wait_until(|_| told_of(&"Last".to_owned()) > 0)).await;
+    relay.stop().await;
+    let notices = seen_by(&wecom, "lisi");
+    assert!(groups.iter().all(|group| told_of(group) == 1), "{notices:?}");
+    assert!(notices.iter().all(|notice| notice.starts_with("[UNDELIVERED] ")), "{notices:?}");
+    assert!(notices.iter().all(|notice| notice.contains("81013")), "the reason is told: {notices:?}");
+}
+
+#[tokio::test]
+async fn the_fallback_is_told_once_of_a_hold_that_lasts_longer_than_fallback_after() {
+    let wecom = Wecom::live(Settings::default()).await;
+    let receivers =
+        "  - { name: wechat, app: ops, to_user: zhangsan, fallback: oncall, fallback_after: 5m }\n  - { \
+                     name: oncall, app: second, to_user: lisi }\n"
+            .to_owned();
+    let clock = Arc::new(ShiftedClock::default());
+    let options = Options { receivers, app: second_app(&wecom), clock: clock.clone(), ..quick() };
+    let relay = Relay::with(&wecom.url, options).await;
+    wecom.sandbox.inject(Fault::errcode(60020).on(Api::MessageSend).for_app(AGENT));
+    relay.post(&payload("Held", &[("a", true)])).await;
+    relay.post(&payload("AlsoHeld", &[("a", true)])).await;
+    held(&relay, true).await;
+    clock.advance(Duration::from_secs(301));
+    let notices = shown(&wecom, "lisi", 1).await;
+    assert!(notices[0].starts_with("[HELD] 2 messages for receiver wechat wait since "), "{}", notices[0]);
+    assert!(notices[0].contains("\n- [FIRING:1] Held ") && notices[0].contains("\n- [FIRING:1] AlsoHeld "));
+    // Some more rounds of notices and of probes.
+    let probes = held(&relay, true).await[0].probes;
+    while held(&relay, true).await[0].probes < probes + 10 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(seen_by(&wecom, "zhangsan").is_empty());
+    wecom.sandbox.clear_faults();
+    shown(&wecom, "zhangsan", 2).await;
+    relay.stop().await;
+    assert_eq!(seen_by(&wecom, "lisi").len(), 1);
+}
+
+#[tokio::test]
+async fn the_death_of_a_notice_gives_no_notice() {
+    let wecom = Wecom::live(Settings::default()).await;
+    let receivers = "  - { name: wechat, app: ops, to_user: nobody, fallback: oncall }\n  - { name: oncall, app: \
+                     second, to_user: nobody, fallback: boss }\n  - { name: boss, app: second, to_user: lisi }\n"
+        .to_owned();
+    let relay = Relay::with(&wecom.url, Options { receivers, app: second_app(&wecom), ..quick() }).await;
+    relay.post(&payload("Lost", &[("a", true)])).await;
+    // The alert, and the notice of it.
+    let settled = soon(relay.settled(2)).await;
+    assert!(settled.iter().all(|delivery| delivery.state == State::Dead));
+    assert_eq!(settled[1].kind, Kind::Notice);
+    let alert = payload("AlsoLost", &[("a", true)]).to_string();
+    assert_eq!(relay.request(reqwest::Method::POST, "/webhook/oncall", alert).await.0, 200);
+    let notices = shown(&wecom, "lisi", 1).await;
+    assert!(notices[0].starts_with("[UNDELIVERED] 1 message for receiver oncall "), "{}", notices[0]);
+    assert!(notices[0].contains("\n- [FIRING:1] AlsoLost "), "{}", notices[0]);
+    relay.stop().await;
+    assert_eq!(seen_by(&wecom, "lisi").len(), 1);
+}

@@ -1,0 +1,65 @@
+//! What goes wrong at WeCom and on the way to it, one fault at a time; each test asserts on what members saw.
+
+mod blocked;
+mod clock;
+mod doubt;
+mod expiry;
+mod fallback;
+mod isolation;
+mod recipients;
+mod secret;
+mod token;
+mod transient;
+
+use wecom_relay::outbox::{Outbox, State};
+
+use crate::support::{CORP, OTHER_AGENT, OTHER_SECRET, Options, Relay, Wecom, hurried, soon};
+
+/// A relay for zhangsan that waits tenths of seconds where the product waits seconds and minutes.
+fn quick() -> Options {
+    Options { tuning: hurried(), ..Options::default() }
+}
+
+/// A second app, named `second`, as further lines of the configuration.
+fn second_app(wecom: &Wecom) -> String {
+    format!(
+        "  - name: second\n    corp_id: {CORP}\n    agent_id: {OTHER_AGENT}\n    api_secret: {OTHER_SECRET}\n    \
+         api_url: {}/cgi-bin/\n",
+        wecom.url
+    )
+}
+
+/// What a member was shown.
+fn seen_by(wecom: &Wecom, userid: &str) -> Vec<String> {
+    wecom.sandbox.delivered_to(userid).into_iter().map(|shown| shown.text.to_string()).collect()
+}
+
+/// Waits until a member was shown so many messages.
+async fn shown(wecom: &Wecom, userid: &str, count: usize) -> Vec<String> {
+    soon(wecom.sandbox.wait_for_delivered(userid, count)).await;
+    seen_by(wecom, userid)
+}
+
+/// Waits until a channel is held, or until none is.
+async fn held(relay: &Relay, is_held: bool) -> Vec<wecom_relay::outbox::Hold> {
+    soon(async {
+        loop {
+            let holds = relay.outbox.holds().await.unwrap();
+            if holds.is_empty() != is_held {
+                return holds;
+            }
+            // A hold gives no signal of its own.
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+    })
+    .await
+}
+
+/// Nothing is left to do and nothing was given up.
+async fn all_delivered(relay: &Relay, count: usize) {
+    let settled = soon(relay.settled(count)).await;
+    assert_eq!(settled.len(), count);
+    for delivery in settled {
+        assert_eq!(delivery.state, State::Delivered, "{}: {}", delivery.summary, delivery.reason);
+    }
+}

@@ -1,0 +1,84 @@
+//! A wrong secret: WeCom bans the caller's IP for an hour when it is offered again and again.
+
+use std::{sync::Arc, time::Duration};
+
+use wecom_relay::{
+    app::Tuning,
+    sandbox::{Answer, Api, Settings},
+};
+
+use super::{held, second_app, shown};
+use crate::support::{Options, Relay, SECRET, ShiftedClock, Wecom, hurried, payload};
+
+/// Offered secrets that were wrong.
+fn refused(wecom: &Wecom) -> usize {
+    let calls = wecom.sandbox.calls();
+    let wrong =
+        calls.iter().filter(|call| call.api == Api::Gettoken && call.answer == Answer::Errcode(40001));
+    wrong.count()
+}
+
+struct Site {
+    wecom: Wecom,
+    clock: Arc<ShiftedClock>,
+    rounds: usize,
+}
+
+impl Site {
+    /// A relay with a wrong secret for zhangsan's app and a right one for lisi's, and the product's own probes.
+    fn options(&self, secret: &'static str) -> Options {
+        Options {
+            receivers: "  - { name: wechat, app: ops, to_user: zhangsan }\n  - { name: other, app: second, \
+                        to_user: lisi }\n"
+                .to_owned(),
+            secret,
+            app: second_app(&self.wecom),
+            tuning: Tuning { probes: Tuning::default().probes, ..hurried() },
+            clock: self.clock.clone(),
+            ..Options::default()
+        }
+    }
+
+    /// Alerts for both; returns when lisi's app has delivered, so the relay had its time to do what is wrong.
+    async fn alerts(&mut self, relay: &Relay) {
+        for _ in 0..5 {
+            self.rounds += 1;
+            let alert = payload(&format!("Group{}", self.rounds), &[("a", true)]);
+            relay.post(&alert).await;
+            let (status, _) = relay.request(reqwest::Method::POST, "/webhook/other", alert.to_string()).await;
+            assert_eq!(status, 200);
+            shown(&self.wecom, "lisi", self.rounds).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_secret_is_offered_once_and_not_again_by_a_restart_and_another_one_is_tried_at_once() {
+    let wecom = Wecom::live(Settings::default()).await;
+    let mut site = Site { wecom, clock: Arc::default(), rounds: 0 };
+    let relay = Relay::with(&site.wecom.url, site.options("wrong")).await;
+    site.alerts(&relay).await;
+    assert_eq!(held(&relay, true).await[0].errcode, Some(40001));
+    assert_eq!(refused(&site.wecom), 1);
+    let mut folder = relay.stop().await;
+
+    for _ in 0..3 {
+        let options = Options { folder: Some(folder), ..site.options("wrong") };
+        let relay = Relay::with(&site.wecom.url, options).await;
+        site.alerts(&relay).await;
+        assert_eq!(refused(&site.wecom), 1);
+        folder = relay.stop().await;
+    }
+
+    site.clock.advance(Duration::from_secs(61));
+    let relay = Relay::with(&site.wecom.url, Options { folder: Some(folder), ..site.options("wrong") }).await;
+    site.alerts(&relay).await;
+    assert_eq!(refused(&site.wecom), 2);
+    let folder = relay.stop().await;
+
+    let relay = Relay::with(&site.wecom.url, Options { folder: Some(folder), ..site.options(SECRET) }).await;
+    assert_eq!(shown(&site.wecom, "zhangsan", site.rounds).await.len(), site.rounds);
+    assert_eq!(refused(&site.wecom), 2);
+    held(&relay, false).await;
+    relay.stop().await;
+}

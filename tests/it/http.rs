@@ -1,0 +1,193 @@
+//! The status of every answer, which decides whether Alertmanager sends the notification again.
+
+mod direct;
+mod ops;
+mod refused;
+mod unavailable;
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::support::{Options, Relay, Wecom, payload, payload_at};
+
+fn receivers(receivers: &str) -> Options {
+    Options { receivers: receivers.to_owned(), ..Options::default() }
+}
+
+fn for_receiver(name: &str) -> Value {
+    let mut payload = payload("Down", &[("a", true)]);
+    payload["receiver"] = json!(name);
+    payload
+}
+
+#[tokio::test]
+async fn a_notification_is_answered_with_200_and_its_copy_too() {
+    let wecom = Wecom::start().await;
+    let relay = Relay::start(&wecom.url).await;
+    let body = payload("Down", &[("a", true)]);
+    assert_eq!(relay.post(&body).await, "accepted as notification 1\n");
+    assert_eq!(relay.post(&body).await, "a copy of notification 1, which was accepted before\n");
+    wecom.sandbox.wait_for_delivered("zhangsan", 1).await;
+    relay.stop().await;
+    assert_eq!(wecom.sandbox.delivered_to("zhangsan").len(), 1);
+}
+
+#[tokio::test]
+async fn what_a_receiver_does_not_want_is_answered_with_200_and_not_kept() {
+    let wecom = Wecom::start().await;
+    let options = receivers("  - { name: wechat, to_user: zhangsan, send_resolved: false }\n");
+    let relay = Relay::with(&wecom.url, options).await;
+    let text = relay.post(&payload("Down", &[("a", false), ("b", false)])).await;
+    assert_eq!(
+        text,
+        "nothing to send: all alerts are resolved and receiver wechat has send_resolved: false\n"
+    );
+    assert!(relay.listed(&[]).await.is_empty());
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn put_is_taken_like_post() {
+    let wecom = Wecom::start().await;
+    let relay = Relay::start(&wecom.url).await;
+    let body = payload("Down", &[("a", true)]).to_string();
+    let (status, text) = relay.request(Method::PUT, "/webhook", body.clone()).await;
+    assert_eq!((status, text.as_str()), (200, "accepted as notification 1\n"));
+    assert_eq!(relay.request(Method::PUT, "/webhook/wechat", body).await.0, 200);
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn a_receiver_is_found_by_path_and_by_payload_quoted_or_not() {
+    let wecom = Wecom::start().await;
+    let options = receivers(
+        "  - { name: 'db.oncall (prod)', to_user: zhangsan }\n  - { name: 值班, to_user: lisi }\n  - { name: 'a%b+c', \
+         to_user: wangwu }\n",
+    );
+    let relay = Relay::with(&wecom.url, options).await;
+    for (number, (path, named)) in [
+        ("/webhook", r"db\.oncall \(prod\)"),
+        ("/webhook", "db.oncall (prod)"),
+        ("/webhook/db.oncall%20(prod)", "another"),
+        ("/webhook/db%2Eoncall%20%28prod%29", "another"),
+        ("/webhook", "值班"),
+        ("/webhook/%E5%80%BC%E7%8F%AD", "another"),
+        ("/webhook/值班", "another"),
+        ("/webhook/a%25b+c", "another"),
+        ("/webhook", r"a%b\+c"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let mut body = payload_at(&format!("Group{number}"), &[("a", true)], "2026-11-21T08:00:00Z");
+        body["receiver"] = json!(named);
+        let (status, text) = relay.request(Method::POST, path, body.to_string()).await;
+        assert_eq!(status, 200, "{path} {named}: {text}");
+    }
+    wecom.sandbox.wait_for_delivered("zhangsan", 4).await;
+    relay.settled(9).await;
+    assert_eq!(wecom.sandbox.delivered_to("lisi").len(), 3);
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn grafanas_payload_is_taken() {
+    let wecom = Wecom::start().await;
+    let relay = Relay::start(&wecom.url).await;
+    let mut body = for_receiver("wechat");
+    body["version"] = json!("1");
+    body["orgId"] = json!(1);
+    body["title"] = json!("[FIRING:1] Down");
+    body["state"] = json!("alerting");
+    body["message"] = json!("**Firing**");
+    body["alerts"][0]["values"] = json!({ "B": 22.5 });
+    body["alerts"][0]["valueString"] = json!("[ var='B' value=22.5 ]");
+    body["alerts"][0]["silenceURL"] = json!("http://grafana.example.com/alerting/silence/new");
+    relay.post(&body).await;
+    let seen = wecom.sandbox.wait_for_delivered("zhangsan", 1).await;
+    assert!(seen[0].text.starts_with("[FIRING:1] Down"), "{}", seen[0].text);
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn a_body_in_chunks_of_unknown_length_is_taken() {
+    let wecom = Wecom::start().await;
+    let relay = Relay::start(&wecom.url).await;
+    let body = payload("Down", &[("a", true)]).to_string();
+    let text = raw::chunked(&relay.url, body.as_bytes().chunks(7)).await;
+    assert!(text.starts_with("HTTP/1.1 200 OK"), "{text}");
+    wecom.sandbox.wait_for_delivered("zhangsan", 1).await;
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn a_body_of_20_mb_is_taken_and_delivered() {
+    let wecom = Wecom::start().await;
+    // The message is short: what is tried here is the way in.
+    let options = receivers(
+        "  - { name: wechat, to_user: zhangsan, message: '{{ alerts | length }} alerts of {{ receiver }}' }\n",
+    );
+    let relay = Relay::with(&wecom.url, options).await;
+    let mut body = payload("Flood", &[("a", true)]);
+    let one = body["alerts"][0].clone();
+    let alerts = (0..20_000).map(|number| {
+        let mut alert = one.clone();
+        alert["annotations"] = json!({ "description": format!("{number:01000}") });
+        alert["fingerprint"] = json!(format!("{number:016x}"));
+        alert
+    });
+    body["alerts"] = alerts.collect();
+    let body = body.to_string();
+    assert!(body.len() > 20 << 20, "{}", body.len());
+    let (status, text) = relay.request(Method::POST, "/webhook", body).await;
+    assert_eq!(status, 200, "{text}");
+    let seen = wecom.sandbox.wait_for_delivered("zhangsan", 1).await;
+    assert_eq!(&*seen[0].text, "20000 alerts of wechat");
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn a_message_too_long_for_the_pace_reaches_the_member_as_a_digest() {
+    let wecom = Wecom::start().await;
+    let relay = Relay::start(&wecom.url).await;
+    let many: Vec<String> = (0..1000).map(|number| format!("host-{number}")).collect();
+    let many: Vec<(&str, bool)> = many.iter().map(|name| (name.as_str(), true)).collect();
+    relay.post(&payload("Flood", &many)).await;
+    let seen = wecom.sandbox.wait_for_delivered("zhangsan", 1).await;
+    assert!(seen[0].text.contains("[FIRING:1000] Flood"), "{}", seen[0].text);
+    relay.stop().await;
+}
+
+/// Requests that no client library makes.
+mod raw {
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpStream,
+    };
+
+    /// A connection to the relay at `url`.
+    pub(super) async fn connect(url: &str) -> TcpStream {
+        TcpStream::connect(url.trim_start_matches("http://")).await.unwrap()
+    }
+
+    /// What comes back until the relay closes the connection.
+    pub(super) async fn rest(mut stream: TcpStream) -> String {
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).await.unwrap();
+        String::from_utf8(answer).unwrap()
+    }
+
+    /// Posts `chunks` without a length.
+    pub(super) async fn chunked(url: &str, chunks: impl Iterator<Item = &[u8]>) -> String {
+        let mut stream = connect(url).await;
+        let head = "POST /webhook HTTP/1.1\r\nHost: relay\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n";
+        stream.write_all(head.as_bytes()).await.unwrap();
+        for chunk in chunks {
+            stream.write_all(format!("{:x}\r\n", chunk.len()).as_bytes()).await.unwrap();
+            stream.write_all(chunk).await.unwrap();
+            stream.write_all(b"\r\n").await.unwrap();
+        }
+        stream.write_all(b"0\r\n\r\n").await.unwrap();
+        rest(stream).await
+    }
+}

@@ -1,0 +1,75 @@
+//! The router without a socket, over an outbox of its own and without a dispatcher.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    body::{Body, to_bytes},
+    http::Request,
+};
+use hyper::service::Service;
+use hyper_util::service::TowerToHyperService;
+use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
+use wecom_relay::{
+    app::Prepared,
+    clock::SystemClock,
+    config,
+    http::{self, BODY_BYTES, Memory},
+    outbox::sqlite::{Access, Settings, SqliteOutbox},
+};
+
+use crate::support::Options;
+
+/// A router and what is behind it.
+pub(super) struct Direct {
+    router: Router,
+    pub(super) stop: CancellationToken,
+    pub(super) folder: TempDir,
+}
+
+impl Direct {
+    /// With room for so many bytes of bodies, over an outbox that waits for a lock for 20 ms.
+    pub(super) fn new(memory: usize) -> Self {
+        let folder = TempDir::new().unwrap();
+        let yaml = Options::default().yaml("http://127.0.0.1:9", &folder);
+        let loaded = config::parse(&yaml, &folder.path().join("config.yml"), &|_| None).unwrap();
+        let prepared = Prepared::new(loaded.config).unwrap();
+        let settings = Settings {
+            busy_timeout: Duration::from_millis(20),
+            ..Settings::new(folder.path().join("outbox.db"), 1 << 30)
+        };
+        let stop = CancellationToken::new();
+        let relay = http::Relay {
+            outbox: SqliteOutbox::open(settings, Access::Owner).unwrap(),
+            intake: prepared.intake,
+            clock: Arc::new(SystemClock),
+            stop: stop.clone(),
+            memory: Memory::new(memory),
+            metrics: Arc::default(),
+        };
+        Self { router: http::router(Arc::new(relay)), stop, folder }
+    }
+
+    /// With more room than any body takes.
+    pub(super) fn roomy() -> Self {
+        Self::new(2 * BODY_BYTES)
+    }
+
+    /// The status and the text of the answer to `request`.
+    pub(super) async fn ask(&self, request: Request<Body>) -> (u16, String) {
+        let service = TowerToHyperService::new(self.router.clone());
+        let Ok(answer) = service.call(request).await;
+        let status = answer.status().as_u16();
+        let text = to_bytes(answer.into_body(), usize::MAX).await.unwrap();
+        (status, String::from_utf8(text.to_vec()).unwrap())
+    }
+
+    pub(super) async fn post(&self, body: impl Into<Body>) -> (u16, String) {
+        self.ask(Request::post("/webhook").body(body.into()).unwrap()).await
+    }
+
+    pub(super) async fn get(&self, path: &str) -> (u16, String) {
+        self.ask(Request::get(path).body(Body::empty()).unwrap()).await
+    }
+}

@@ -1,0 +1,45 @@
+//! The endpoints of operation, and paths and methods that there are not.
+
+use reqwest::Method;
+
+use crate::support::{Relay, Wecom};
+
+#[tokio::test]
+async fn a_running_relay_is_healthy_and_ready_even_when_wecom_is_not_there() {
+    let relay = Relay::start("http://127.0.0.1:9").await;
+    assert_eq!(relay.request(Method::GET, "/-/healthy", "").await, (200, "alive\n".to_owned()));
+    assert_eq!(relay.request(Method::GET, "/-/ready", "").await, (200, "ready\n".to_owned()));
+    assert_eq!(relay.request(Method::HEAD, "/-/healthy", "").await.0, 200);
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn an_unknown_path_is_answered_with_404_that_names_the_right_ones() {
+    let wecom = Wecom::start().await;
+    let relay = Relay::start(&wecom.url).await;
+    for path in ["/", "/webhooks", "/webhook/", "/webhook/wechat/", "/api/v2/alerts"] {
+        let (status, text) = relay.request(Method::POST, path, "{}").await;
+        assert_eq!(status, 404, "{path}");
+        let right = "nothing here; Alertmanager's webhook goes to /webhook or /webhook/{receiver}\n";
+        assert_eq!(text, right, "{path}");
+    }
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn another_method_is_answered_with_405_and_the_right_ones() {
+    let wecom = Wecom::start().await;
+    let relay = Relay::start(&wecom.url).await;
+    for method in [Method::GET, Method::DELETE, Method::PATCH] {
+        for path in ["/webhook", "/webhook/wechat"] {
+            let request = relay.client.request(method.clone(), format!("{}{path}", relay.url));
+            let answer = request.send().await.unwrap();
+            assert_eq!(answer.status(), 405, "{method} {path}");
+            let allowed = answer.headers()["allow"].to_str().unwrap().to_owned();
+            assert!(allowed.contains("POST") && allowed.contains("PUT"), "{method} {path}: {allowed}");
+            assert_eq!(answer.text().await.unwrap(), "not with this method; a webhook is a POST\n");
+        }
+    }
+    assert_eq!(relay.request(Method::POST, "/-/healthy", "").await.0, 405);
+    relay.stop().await;
+}

@@ -1,0 +1,77 @@
+//! What can never be taken: 4xx, each with a text that says what the body looks like.
+
+use reqwest::Method;
+use serde_json::json;
+use tokio::io::AsyncWriteExt;
+
+use super::{for_receiver, raw, receivers};
+use crate::support::{Relay, Wecom};
+
+#[tokio::test]
+async fn what_is_not_alertmanagers_payload_is_answered_with_400_that_says_what_it_looks_like() {
+    let wecom = Wecom::start().await;
+    let relay = Relay::start(&wecom.url).await;
+    let good = for_receiver("wechat").to_string();
+    let push = json!([{ "labels": { "alertname": "Down" }, "startsAt": "2026-11-21T08:00:00Z" }]).to_string();
+    let mut no_text = good.clone().into_bytes();
+    no_text[20] = 0xFF;
+    for (body, says) in [
+        (Vec::new(), "the body is empty"),
+        (b" \n".to_vec(), "the body is empty"),
+        (good.as_bytes()[..good.len() / 2].to_vec(), "was the body cut off?"),
+        (no_text, "the body is not UTF-8: byte 20"),
+        (vec![0x1F, 0x8B, 8, 0, 0], "is it compressed?"),
+        ("[".repeat(100_000).into_bytes(), "nested too deeply"),
+        (format!("{{\"alerts\":{}", "[{\"a\":".repeat(5_000)).into_bytes(), "nested too deeply"),
+        (push.into_bytes(), "this looks like the body of Alertmanager's own /api/v2/alerts"),
+        (br#"{"msgtype":"text","text":{"content":"x"}}"#.to_vec(), "a message for a WeCom group robot"),
+        (br#"{"title":"x","ruleId":1}"#.to_vec(), "the JSON object has no `alerts`"),
+        (b"{}".to_vec(), "no fields"),
+        (br#"{"alerts":"none"}"#.to_vec(), "not Alertmanager's webhook payload"),
+        (b"null".to_vec(), "the body is `null`"),
+        (b"\"Down\"".to_vec(), "the body is a JSON string"),
+        (b"alertname=Down".to_vec(), "the body is not JSON"),
+    ] {
+        let shown = String::from_utf8_lossy(&body).chars().take(40).collect::<String>();
+        let (status, text) = relay.request(Method::POST, "/webhook", body).await;
+        assert_eq!(status, 400, "{shown}: {text}");
+        assert!(text.contains(says) && text.lines().count() == 1, "{shown}: {text}");
+    }
+    assert!(relay.listed(&[]).await.is_empty());
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn an_unknown_receiver_is_answered_with_404_that_lists_those_that_there_are() {
+    let wecom = Wecom::start().await;
+    let options = receivers("  - { name: wechat, to_user: zhangsan }\n  - { name: oncall, to_user: lisi }\n");
+    let relay = Relay::with(&wecom.url, options).await;
+    let known = "the configuration has: oncall, wechat";
+    let (status, text) = relay.request(Method::POST, "/webhook/wechta", "{}").await;
+    assert_eq!(status, 404);
+    assert_eq!(text, format!("there is no receiver \"wechta\"; {known}\n"));
+    let (status, text) = relay.request(Method::POST, "/webhook", for_receiver(r"db\.x").to_string()).await;
+    assert_eq!((status, text), (404, format!("there is no receiver \"db.x\"; {known}\n")));
+    let (status, text) = relay.request(Method::POST, "/webhook/%FF", "{}").await;
+    assert_eq!(status, 404, "{text}");
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn a_body_that_announces_more_than_32_mib_is_answered_with_413_before_it_is_sent() {
+    let wecom = Wecom::start().await;
+    let relay = Relay::start(&wecom.url).await;
+    let mut stream = raw::connect(&relay.url).await;
+    let length = (32 << 20) + 1;
+    let head = format!(
+        "POST /webhook HTTP/1.1\r\nHost: relay\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let answer = raw::rest(stream).await;
+    assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
+    assert!(
+        answer
+            .ends_with("the body is larger than 32 MiB; set max_alerts in Alertmanager's webhook_configs\n")
+    );
+    relay.stop().await;
+}

@@ -1,0 +1,166 @@
+//! What is only in the way for now: 503, so that Alertmanager sends the notification again. And never a panic.
+
+use std::{convert::Infallible, fs, time::Duration};
+
+use axum::body::Body;
+use futures_util::{StreamExt, stream};
+use proptest::prelude::*;
+use reqwest::Method;
+use rusqlite::Connection;
+use tokio::io::AsyncWriteExt;
+use wecom_relay::http::BODY_BYTES;
+
+use super::{direct::Direct, for_receiver, raw};
+use crate::support::{Relay, Wecom, payload, payload_at};
+
+#[tokio::test]
+async fn a_store_that_is_gone_is_answered_with_503_until_it_is_back() {
+    let wecom = Wecom::start().await;
+    let relay = Relay::start(&wecom.url).await;
+    let path = relay.folder.path().join("outbox.db");
+    let away = relay.folder.path().join("away.db");
+    fs::rename(&path, &away).unwrap();
+    // A file would be made anew.
+    fs::create_dir(&path).unwrap();
+    let body = for_receiver("wechat").to_string();
+    let (status, text) = relay.request(Method::POST, "/webhook", body.clone()).await;
+    assert_eq!(status, 503, "{text}");
+    assert!(text.starts_with("not accepted, try again: the outbox "), "{text}");
+    assert_eq!(relay.request(Method::GET, "/-/ready", "").await.0, 503);
+    assert_eq!(relay.request(Method::GET, "/-/healthy", "").await.0, 200);
+    fs::remove_dir(&path).unwrap();
+    fs::rename(&away, &path).unwrap();
+    assert_eq!(relay.request(Method::GET, "/-/ready", "").await.0, 200);
+    assert_eq!(relay.request(Method::POST, "/webhook", body).await.0, 200);
+    wecom.sandbox.wait_for_delivered("zhangsan", 1).await;
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn a_store_that_is_locked_is_answered_with_503_until_it_is_free() {
+    let direct = Direct::roomy();
+    let other = Connection::open(direct.folder.path().join("outbox.db")).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let body = for_receiver("wechat").to_string();
+    let (status, text) = direct.post(body.clone()).await;
+    assert_eq!(status, 503, "{text}");
+    assert_eq!(direct.get("/-/ready").await.0, 503);
+    other.execute_batch("ROLLBACK").unwrap();
+    assert_eq!(direct.get("/-/ready").await.0, 200);
+    assert_eq!(direct.post(body).await, (200, "accepted as notification 1\n".to_owned()));
+}
+
+#[tokio::test]
+async fn a_relay_that_stops_answers_with_503() {
+    let direct = Direct::roomy();
+    direct.stop.cancel();
+    let stopping = (503, "not accepted, try again: the relay is stopping\n".to_owned());
+    assert_eq!(direct.post(for_receiver("wechat").to_string()).await, stopping);
+    assert_eq!(direct.get("/-/ready").await, stopping);
+    assert_eq!(direct.get("/-/healthy").await.0, 200);
+}
+
+#[tokio::test]
+async fn a_request_that_is_under_way_when_the_stop_comes_is_still_taken() {
+    let wecom = Wecom::start().await;
+    let relay = Relay::start(&wecom.url).await;
+    let body = for_receiver("wechat").to_string();
+    let (first, second) = body.split_at(100);
+    let mut stream = raw::connect(&relay.url).await;
+    let length = body.len();
+    // The answer to Expect says that the handler reads the body: it has seen no stop.
+    let head = format!(
+        "POST /webhook HTTP/1.1\r\nHost: relay\r\nExpect: 100-continue\r\nContent-Length: {length}\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut go_on = [0; 25];
+    tokio::io::AsyncReadExt::read_exact(&mut stream, &mut go_on).await.unwrap();
+    assert_eq!(&go_on, b"HTTP/1.1 100 Continue\r\n\r\n");
+    stream.write_all(first.as_bytes()).await.unwrap();
+    let finish = async {
+        stream.write_all(second.as_bytes()).await.unwrap();
+        raw::rest(stream).await
+    };
+    let (folder, answer) = tokio::join!(relay.stop(), finish);
+    assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
+    // What was accepted in the last moment goes out at the next start.
+    let options = crate::support::Options { folder: Some(folder), ..crate::support::Options::default() };
+    let relay = Relay::with(&wecom.url, options).await;
+    wecom.sandbox.wait_for_delivered("zhangsan", 1).await;
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn bodies_share_a_bounded_memory_and_what_does_not_fit_is_answered_with_503() {
+    let direct = Direct::new(64 * 1024);
+    let many: Vec<String> = (0..400).map(|number| format!("host-{number}")).collect();
+    let many: Vec<(&str, bool)> = many.iter().map(|name| (name.as_str(), true)).collect();
+    let large = payload("Large", &many).to_string();
+    assert!(large.len() > 64 * 1024);
+    let too_much = (503, "not accepted, try again: too much at once\n".to_owned());
+    assert_eq!(direct.post(large).await, too_much);
+    // The memory is given back, however a request ends.
+    for number in 0..40 {
+        let small = payload_at(&format!("Small{number}"), &[("a", true)], "2026-11-21T08:00:00Z");
+        assert_eq!(direct.post(small.to_string()).await.0, 200);
+        assert_eq!(direct.post("x".repeat(3000)).await.0, 400);
+    }
+}
+
+#[tokio::test]
+async fn a_body_in_chunks_of_more_than_32_mib_is_answered_with_413() {
+    let direct = Direct::roomy();
+    let chunk = Ok::<_, Infallible>(vec![b' '; 1 << 20]);
+    let body = Body::from_stream(stream::repeat(chunk).take(33));
+    assert_eq!(direct.post(body).await.0, 413);
+    assert_eq!(direct.post(vec![b' '; BODY_BYTES]).await.0, 400);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_does_not_come_within_30_seconds_is_answered_with_503() {
+    let direct = Direct::roomy();
+    let asked = tokio::time::Instant::now();
+    let body = stream::once(async { Ok::<_, Infallible>(b"{".to_vec()) }).chain(stream::pending());
+    let (status, text) = direct.post(Body::from_stream(body)).await;
+    assert_eq!((status, text.as_str()), (503, "the body did not arrive: it took longer than 30 s\n"));
+    assert_eq!(asked.elapsed().as_secs(), Duration::from_secs(30).as_secs());
+}
+
+#[tokio::test]
+async fn a_body_that_ends_early_is_answered_with_503() {
+    let direct = Direct::roomy();
+    let broken = stream::iter([Ok(b"{".to_vec()), Err(std::io::Error::other("connection reset"))]);
+    let (status, text) = direct.post(Body::from_stream(broken)).await;
+    assert_eq!(status, 503, "{text}");
+}
+
+/// Bytes of any kind, and payloads with something wrong in the middle.
+fn bodies() -> impl Strategy<Value = Vec<u8>> {
+    let payload = for_receiver("wechat").to_string().into_bytes();
+    let cut = (0..payload.len(), any::<Vec<u8>>(), 0..20usize).prop_map(move |(at, bytes, out)| {
+        let end = (at + out).min(payload.len());
+        let mut body = payload.clone();
+        body.splice(at..end, bytes.into_iter().take(8));
+        body
+    });
+    prop_oneof![1 => any::<Vec<u8>>(), 1 => "\\PC{0,60}".prop_map(String::into_bytes), 3 => cut]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn no_body_gets_anything_but_an_answer(bodies in prop::collection::vec(bodies(), 1..8)) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let direct = Direct::roomy();
+            for body in bodies {
+                let shown = String::from_utf8_lossy(&body).into_owned();
+                let (status, text) = direct.post(body).await;
+                prop_assert!(matches!(status, 200 | 400 | 404), "{shown}: {status} {text}");
+                prop_assert!(text.ends_with('\n'), "{shown}: {text}");
+            }
+            Ok(())
+        })?;
+    }
+}

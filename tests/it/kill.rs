@@ -1,0 +1,156 @@
+//! `kill -9` at any moment loses nothing that was answered with 200.
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use rand::{RngExt, SeedableRng, rngs::StdRng};
+use tokio::sync::watch;
+use wecom_relay::sandbox::{Api, Effect, Fault, Outcome, Settings};
+
+use crate::support::{
+    NO_LIMITS, Options, Process, Wecom, config_file, http_client, payload,
+    process::{post, serve},
+    soon,
+};
+
+fn unlimited() -> Settings {
+    Settings { member_limits: Vec::new(), ..Settings::default() }
+}
+
+#[tokio::test]
+async fn killed_between_the_200_and_the_send_it_sends_after_the_restart() {
+    let wecom = Wecom::live(Settings::default()).await;
+    let (_folder, config) = config_file(&wecom.url, &Options::default());
+    wecom.sandbox.inject(Fault::new(Effect::Hang { taken: false }).on(Api::Gettoken));
+    let relay = Process::start(&config).await;
+    for group in ["First", "Second", "Third"] {
+        assert_eq!(relay.post(&payload(group, &[("a", true)])).await, Some(200));
+    }
+    assert_eq!(relay.post(&payload("First", &[("a", false)])).await, Some(200));
+    relay.kill().await;
+    assert_eq!(wecom.sandbox.send_calls(), 0);
+    wecom.sandbox.clear_faults();
+    let mut relay = Process::start(&config).await;
+    soon(wecom.sandbox.wait_for_delivered("zhangsan", 4)).await;
+    relay.signal("TERM");
+    assert!(relay.ended().await.success());
+    assert_eq!(wecom.sandbox.delivered_to("zhangsan").len(), 4);
+}
+
+#[tokio::test]
+async fn killed_between_the_send_and_its_settling_the_member_sees_one() {
+    let wecom = Wecom::live(Settings::default()).await;
+    let (_folder, config) = config_file(&wecom.url, &Options::default());
+    wecom.sandbox.inject(Fault::new(Effect::Hang { taken: true }).on(Api::MessageSend).times(1));
+    let relay = Process::start(&config).await;
+    assert_eq!(relay.post(&payload("Down", &[("a", true)])).await, Some(200));
+    soon(wecom.sandbox.wait_for_delivered("zhangsan", 1)).await;
+    assert_eq!(relay.post(&payload("Down", &[("a", false)])).await, Some(200));
+    relay.kill().await;
+    let mut relay = Process::start(&config).await;
+    let doubt = "were in flight when the last process ended; sent again with WeCom's duplicate check";
+    assert!(relay.log.iter().any(|line| line.contains(doubt)), "{:?}", relay.log);
+    let seen = soon(wecom.sandbox.wait_for_delivered("zhangsan", 2)).await;
+    assert!(seen[0].text.starts_with("[FIRING:1] Down ") && seen[1].text.starts_with("[RESOLVED] Down "));
+    relay.signal("TERM");
+    assert!(relay.ended().await.success());
+    let became: Vec<Outcome> = wecom.sandbox.messages().iter().map(|message| message.members[0].1).collect();
+    assert_eq!(became, [Outcome::Shown, Outcome::Duplicate, Outcome::Shown]);
+}
+
+const POSTERS: usize = 24;
+
+/// Posts groups, each firing and then resolved, and each as often as it takes for a 200, as Alertmanager does.
+/// Returns how many groups there were when `relay` is told to be the last one.
+async fn pester(poster: usize, mut relay: watch::Receiver<(String, bool)>) -> usize {
+    let client = http_client();
+    let mut groups = 0;
+    loop {
+        for fires in [true, false] {
+            let alert = payload(&name(poster, groups), &[("a", fires)]);
+            loop {
+                let url = relay.borrow_and_update().0.clone();
+                match post(&client, &url, &alert).await {
+                    Some(200) => break,
+                    Some(status) => assert_eq!(status, 503),
+                    // It was killed: the next one has another address.
+                    None => relay.changed().await.unwrap(),
+                }
+            }
+        }
+        groups += 1;
+        if relay.borrow().1 {
+            return groups;
+        }
+    }
+}
+
+fn name(poster: usize, group: usize) -> String {
+    format!("Poster{poster}Group{group}")
+}
+
+/// One process, killed at a random moment: while it takes and sends, or while it starts.
+async fn doomed(config: &Path, url: &watch::Sender<(String, bool)>, rng: &mut StdRng) {
+    if rng.random_ratio(1, 5) {
+        let process = Process::launch(serve(config));
+        tokio::time::sleep(Duration::from_micros(rng.random_range(0..60_000))).await;
+        return process.kill().await;
+    }
+    let process = Process::start(config).await;
+    url.send_replace((process.url.clone(), false));
+    tokio::time::sleep(Duration::from_micros(rng.random_range(0..400_000))).await;
+    process.kill().await;
+}
+
+/// `WECOM_RELAY_KILL_ROUNDS` is how often; `WECOM_RELAY_KILL_SEED` repeats the moments of an earlier run.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[expect(clippy::print_stderr, reason = "the seed is needed to repeat a failure")]
+async fn killed_again_and_again_under_load_every_accepted_alert_is_seen_once_and_in_order() {
+    let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().unwrap());
+    let rounds = number("WECOM_RELAY_KILL_ROUNDS").unwrap_or(20);
+    let seed = number("WECOM_RELAY_KILL_SEED").unwrap_or(u64::from(std::process::id()));
+    eprintln!("{rounds} times kill -9 with WECOM_RELAY_KILL_SEED={seed}");
+    let mut rng = StdRng::seed_from_u64(seed);
+    let wecom = Wecom::live(unlimited()).await;
+    // So that something is in flight at every moment.
+    wecom.sandbox.inject(Fault::new(Effect::Latency(Duration::from_millis(10))).on(Api::MessageSend));
+    let options = Options { app: NO_LIMITS.to_owned(), ..Options::default() };
+    let (_folder, config) = config_file(&wecom.url, &options);
+    let relay = Process::start(&config).await;
+    let url = watch::Sender::new((relay.url.clone(), false));
+    let mut posters = tokio::task::JoinSet::new();
+    for poster in 0..POSTERS {
+        let relay = url.subscribe();
+        posters.spawn(async move { (poster, pester(poster, relay).await) });
+    }
+    relay.kill().await;
+    for _ in 1..rounds {
+        doomed(&config, &url, &mut rng).await;
+    }
+    let mut last = Process::start(&config).await;
+    url.send_replace((last.url.clone(), true));
+    let groups: Vec<(usize, usize)> = soon(posters.join_all()).await;
+    let count: usize = groups.iter().map(|(_, groups)| groups * 2).sum();
+    soon(wecom.sandbox.wait_for_delivered("zhangsan", count)).await;
+    last.signal("TERM");
+    assert!(last.ended().await.success());
+    let seen: Vec<Arc<str>> =
+        wecom.sandbox.delivered_to("zhangsan").into_iter().map(|shown| shown.text).collect();
+    let mut places = std::collections::HashMap::<&str, Vec<usize>>::new();
+    for (at, text) in seen.iter().enumerate() {
+        let (title, _) = text.split_once(" (").unwrap();
+        places.entry(title).or_default().push(at);
+    }
+    for (poster, groups) in groups {
+        for group in 0..groups {
+            let name = name(poster, group);
+            let place =
+                |status: &str| places.remove(format!("[{status}] {name}").as_str()).unwrap_or_default();
+            let [firing, resolved] = ["FIRING:1", "RESOLVED"].map(place);
+            assert_eq!((firing.len(), resolved.len()), (1, 1), "how often {name} was seen");
+            assert!(firing < resolved, "{name} was seen resolved before it fired");
+        }
+    }
+    assert_eq!(seen.len(), count);
+    let copies = wecom.sandbox.messages().iter().filter(|one| one.members[0].1 == Outcome::Duplicate).count();
+    eprintln!("{count} notifications, {copies} copies suppressed by WeCom's duplicate check");
+}

@@ -1,0 +1,211 @@
+//! What must be true after a round, of what was accepted and of what members see.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use tokio::time::Instant;
+use wecom_relay::{
+    outbox::{Kind, Listed, State},
+    wecom::{Addressee, Outcome},
+};
+
+use super::{round::History, scene::Made, wecom::Call};
+
+/// Checks everything that a round promises.
+pub(super) fn check(history: &History) {
+    let round = Checked::new(history);
+    round.what_was_accepted_is_there_once();
+    round.what_is_delivered_is_visible();
+    round.what_is_dead_was_refused_or_expired();
+    round.a_resend_is_byte_identical();
+    round.nothing_is_seen_twice_without_a_reason();
+    round.lanes_keep_their_order();
+    round.nobody_is_sent_too_much();
+}
+
+struct Checked<'h> {
+    history: &'h History,
+    /// What was handed in, by the beginning of its summary.
+    made: HashMap<&'h str, &'h Made>,
+    rows: Vec<(&'h Listed, &'h Made)>,
+}
+
+fn mark(text: &str) -> &str {
+    text.split_inclusive(' ').next().unwrap_or_default()
+}
+
+impl<'h> Checked<'h> {
+    fn new(history: &'h History) -> Self {
+        let made: HashMap<_, _> =
+            history.handed_in.iter().map(|(made, _)| (made.mark.as_str(), made)).collect();
+        let alerts = history.listed.iter().filter(|listed| listed.kind == Kind::Alert);
+        let rows = alerts.map(|listed| (listed, made[mark(&listed.summary)])).collect();
+        Self { history, made, rows }
+    }
+
+    fn what_was_accepted_is_there_once(&self) {
+        let mut ids: BTreeMap<&str, BTreeSet<i64>> = BTreeMap::new();
+        for (listed, made) in &self.rows {
+            ids.entry(&made.mark).or_default().insert(listed.notification.0);
+        }
+        for (made, promised) in &self.history.handed_in {
+            let stored = ids.remove(made.mark.as_str()).unwrap_or_default();
+            assert!(stored.len() <= 1, "{:?} is stored twice", made.mark);
+            if let Some(id) = promised {
+                assert!(stored.contains(&id.0), "{:?} was promised as {id} and is not there", made.mark);
+            }
+        }
+    }
+
+    fn what_is_delivered_is_visible(&self) {
+        let mut own: BTreeMap<(String, String), usize> = BTreeMap::new();
+        for (listed, made) in &self.rows {
+            if listed.state != State::Delivered {
+                continue;
+            }
+            match listed.digest {
+                None => *own.entry(self.key(listed, made)).or_default() += 1,
+                Some(digest) => {
+                    let told = self.history.shown.iter().find(|call| tells(call, made));
+                    assert!(told.is_some(), "{:?} is not in any digest that is seen ({digest})", made.mark);
+                    let everybody = made.new.recipients.canonical();
+                    assert_eq!(told.unwrap().message.recipients.canonical(), everybody, "{:?}", made.mark);
+                }
+            }
+        }
+        for (key, delivered) in own {
+            let seen = self.history.shown.iter().filter(|call| call.key == key).count();
+            assert!(seen >= delivered, "{key:?} was delivered {delivered} times and is seen {seen} times");
+        }
+    }
+
+    fn what_is_dead_was_refused_or_expired(&self) {
+        for listed in &self.history.listed {
+            if listed.state != State::Dead {
+                assert_eq!(listed.state, State::Delivered, "{listed:#?}");
+                continue;
+            }
+            let age = listed.settled_at.unwrap().duration_since(listed.accepted_at).unsigned_abs();
+            let expired = age >= self.history.scene.settings.policy.expire_after;
+            let refused = listed.reason.contains("errcode");
+            assert!(expired || refused, "{listed:#?}");
+        }
+    }
+
+    fn a_resend_is_byte_identical(&self) {
+        let mut first: HashMap<(String, String), &Call> = HashMap::new();
+        for call in &self.history.calls {
+            if self.is_distinct(call) {
+                let first = first.entry(call.key.clone()).or_insert(call);
+                assert_eq!(first.message, call.message);
+            }
+        }
+    }
+
+    fn nothing_is_seen_twice_without_a_reason(&self) {
+        let mut deliveries: BTreeMap<(String, String), usize> = BTreeMap::new();
+        for (listed, made) in &self.rows {
+            *deliveries.entry(self.key(listed, made)).or_default() += 1;
+        }
+        let mut seen: BTreeMap<(String, String), Vec<&Call>> = BTreeMap::new();
+        for call in &self.history.shown {
+            seen.entry(call.key.clone()).or_default().push(call);
+        }
+        for (key, copies) in seen {
+            let meant = deliveries.get(&key).copied().unwrap_or(1);
+            let doubts = self.history.calls.iter().filter(|call| call.key == key && self.is_in_doubt(call));
+            let doubts = doubts.count();
+            assert!(copies.len() <= meant + doubts, "{key:?} is seen {} times", copies.len());
+        }
+        for (listed, made) in &self.rows {
+            let both = listed.digest.is_some()
+                && self.is_distinct_lane(made)
+                && self.history.calls.iter().any(|call| call.key == self.key(listed, made));
+            assert!(!both, "{:?} was sent and folded", made.mark);
+        }
+    }
+
+    /// Whether the caller could not know that WeCom took this call.
+    fn is_in_doubt(&self, call: &Call) -> bool {
+        let Some(taken) = call.taken else { return false };
+        let died_then = |crash: &Instant| *crash >= taken;
+        match &call.outcome {
+            None | Some(Outcome::Doubtful(_)) => true,
+            // Taken, but perhaps not written down.
+            Some(_) => self.history.crashes.iter().any(died_then),
+        }
+    }
+
+    fn lanes_keep_their_order(&self) {
+        let mut last: HashMap<(usize, Addressee), (i64, usize)> = HashMap::new();
+        for (listed, made) in &self.rows {
+            if !self.is_distinct_lane(made) {
+                continue;
+            }
+            let key = self.key(listed, made);
+            let first = self.history.shown.iter().position(|call| call.key == key || tells(call, made));
+            let Some(first) = first else { continue };
+            for addressee in self.history.shown[first].addressees() {
+                let before = last.insert((made.lane, addressee), (listed.id.0, first));
+                let in_order = before.is_none_or(|(_, before)| before <= first);
+                assert!(in_order, "{key:?} is seen before {before:?}, which was accepted before it");
+            }
+        }
+    }
+
+    fn nobody_is_sent_too_much(&self) {
+        let settings = &self.history.scene.settings;
+        let mut seen: BTreeMap<Addressee, Vec<&Call>> = BTreeMap::new();
+        let all: BTreeSet<_> = self.history.shown.iter().flat_map(Call::addressees).collect();
+        for call in &self.history.shown {
+            let named = call.addressees();
+            let everybody = named.contains(&Addressee::All);
+            for addressee in all.iter().filter(|one| everybody || named.contains(one)) {
+                seen.entry(addressee.clone()).or_default().push(call);
+            }
+        }
+        let limits = [
+            (settings.limits.per_minute, settings.windows.minute),
+            (settings.limits.per_hour, settings.windows.hour),
+        ];
+        for (limit, window) in limits.into_iter().filter(|(limit, _)| *limit > 0) {
+            for (addressee, calls) in &seen {
+                for over in calls.windows(limit as usize + 1) {
+                    let span = over[limit as usize].taken.unwrap().duration_since(over[0].taken.unwrap());
+                    assert!(
+                        span >= window,
+                        "{addressee:?} got {} messages in {span:?}: {over:#?}",
+                        limit + 1
+                    );
+                }
+            }
+        }
+    }
+
+    /// Under which key a delivery of an alert is sent.
+    fn key(&self, listed: &Listed, made: &Made) -> (String, String) {
+        let same = self.rows.iter().filter(|(other, _)| other.notification == listed.notification);
+        let at = same.take_while(|(other, _)| other.id < listed.id).count();
+        let delivery = &made.new.deliveries[at];
+        (delivery.recipients.canonical(), delivery.content.text().to_owned())
+    }
+
+    fn is_distinct_lane(&self, made: &Made) -> bool {
+        self.history.scene.is_distinct(made.lane)
+    }
+
+    fn is_distinct(&self, call: &Call) -> bool {
+        let text = call.message.content.text();
+        text.starts_with("[DIGEST]") || self.made.contains_key(mark(text))
+    }
+}
+
+/// Whether `call` is a digest that lists `made`.
+fn tells(call: &Call, made: &Made) -> bool {
+    let text = call.message.content.text();
+    text.starts_with("[DIGEST]")
+        && text.contains(&format!("\n- {}", made.mark.trim_end()))
+        && text.lines().any(|line| {
+            let line = line.strip_prefix("- ").unwrap_or_default();
+            line == made.mark.trim_end() || line.starts_with(&made.mark)
+        })
+}

@@ -1,0 +1,60 @@
+//! Rounds of whatever can go wrong, from a seed: what is accepted is delivered or dead in the end, nothing is seen
+//! twice without an ambiguous end or a crash before it, every lane keeps its order, nobody is sent too much.
+//!
+//! The dispatcher, its decisions and the SQLite outbox are the real ones; WeCom, the time and the faults are made
+//! up. A round is a function of its seed: `WECOM_RELAY_MODEL_SEED=… WECOM_RELAY_MODEL_ROUNDS=1` plays one again.
+
+mod check;
+mod outbox;
+mod round;
+mod scene;
+mod wecom;
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    sync::atomic::{AtomicU64, Ordering},
+    thread,
+};
+
+fn number(name: &str, default: u64) -> u64 {
+    std::env::var(name).map_or(default, |value| value.parse().unwrap())
+}
+
+#[test]
+fn whatever_goes_wrong_every_accepted_notification_ends_delivered_or_dead_once_and_in_order() {
+    let rounds = number("WECOM_RELAY_MODEL_ROUNDS", 1000);
+    let first = number("WECOM_RELAY_MODEL_SEED", 1);
+    let next = AtomicU64::new(0);
+    let play = || {
+        loop {
+            let round = next.fetch_add(1, Ordering::Relaxed);
+            if round >= rounds {
+                return;
+            }
+            let seed = first.wrapping_add(round);
+            if let Err(failure) = catch_unwind(AssertUnwindSafe(|| play(seed))) {
+                next.store(rounds, Ordering::Relaxed);
+                tell(seed);
+                resume_unwind(failure);
+            }
+        }
+    };
+    thread::scope(|scope| {
+        let workers = thread::available_parallelism().map_or(1, usize::from).min(4);
+        let workers: Vec<_> = (0..workers).map(|_| scope.spawn(play)).collect();
+        for worker in workers {
+            worker.join().unwrap_or_else(|failure| resume_unwind(failure));
+        }
+    });
+}
+
+fn play(seed: u64) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+    let history = runtime.unwrap().block_on(round::play(seed));
+    check::check(&history);
+}
+
+#[expect(clippy::print_stderr, reason = "whoever reads of the failure needs the seed")]
+fn tell(seed: u64) {
+    eprintln!("the round failed: WECOM_RELAY_MODEL_SEED={seed} WECOM_RELAY_MODEL_ROUNDS=1 plays it again");
+}

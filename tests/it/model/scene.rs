@@ -1,0 +1,149 @@
+//! What a round is about: limits, receivers, whom they write to, and the notifications that come.
+
+use std::time::Duration;
+
+use rand::{RngExt, rngs::StdRng};
+use wecom_relay::{
+    delivery::{
+        pace::{Limits, Windows},
+        step::Policy,
+    },
+    dispatch::channel::Settings,
+    outbox::{Channel, Dedupe, Key, Kind, NewDelivery, NewNotification, Part, ReceiverName, Status},
+    wecom::{Content, Recipients},
+};
+
+/// The most parts of a message; no limit is below it.
+const MAX_PARTS: u16 = 3;
+
+/// A round's fixed circumstances.
+#[derive(Debug)]
+pub(super) struct Scene {
+    pub(super) channel: Channel,
+    pub(super) settings: Settings,
+    pub(super) lanes: Vec<Lane>,
+    count: u32,
+}
+
+/// Where notifications that keep their order come from.
+#[derive(Debug)]
+pub(super) struct Lane {
+    receiver: ReceiverName,
+    group_key: String,
+    /// To one of these.
+    recipients: Vec<Recipients>,
+    /// What every message says, when it is always the same.
+    constant: Option<String>,
+    /// Whether recipients are written to in two calls.
+    is_batched: bool,
+}
+
+/// A notification of the round.
+#[derive(Debug, Clone)]
+pub(super) struct Made {
+    pub(super) lane: usize,
+    /// Begins the line that it has in a digest.
+    pub(super) mark: String,
+    pub(super) new: NewNotification,
+}
+
+fn users(ids: &str) -> Recipients {
+    Recipients::parse(ids, "", "").unwrap()
+}
+
+impl Scene {
+    pub(super) fn new(rng: &mut StdRng) -> Self {
+        let limits = match rng.random_range(0..5) {
+            0 => Limits { per_minute: 0, per_hour: 0 },
+            1 => Limits { per_minute: 30, per_hour: 1000 },
+            2 => Limits { per_minute: rng.random_range(3..12), per_hour: 0 },
+            3 => Limits { per_minute: 0, per_hour: rng.random_range(12..60) },
+            _ => Limits { per_minute: rng.random_range(3..12), per_hour: rng.random_range(20..80) },
+        };
+        let expire_after = Duration::from_secs(60 * rng.random_range(10..24 * 60));
+        let settings = Settings {
+            concurrency: [1, 2, 5, 32][rng.random_range(0..4)],
+            limits,
+            windows: Windows::default(),
+            duplicate_check: Duration::from_secs(120),
+            policy: Policy::new(expire_after),
+            credentials: "the same".to_owned(),
+        };
+        let sets = [
+            users("u1"),
+            users("u1|u2"),
+            users("u2"),
+            Recipients::parse("u3", "p1", "t1").unwrap(),
+            Recipients::parse("", "p1", "").unwrap(),
+            Recipients::All,
+        ];
+        let many = rng.random_range(1..=sets.len());
+        let lanes = (0..rng.random_range(1..8))
+            .map(|n| {
+                let first = sets[rng.random_range(0..many)].clone();
+                let mut recipients = vec![first];
+                if rng.random_range(0..5) == 0 {
+                    recipients.push(sets[rng.random_range(0..many)].clone());
+                }
+                let is_batched = rng.random_range(0..8) == 0;
+                if is_batched {
+                    recipients = vec![users("u1|u2")];
+                }
+                Lane {
+                    receiver: ReceiverName(format!("r{}", rng.random_range(0..3))),
+                    group_key: format!("g{n}"),
+                    recipients,
+                    constant: (rng.random_range(0..8) == 0).then(|| format!("lane {n} as ever")),
+                    is_batched,
+                }
+            })
+            .collect();
+        Self { channel: Channel("ops".to_owned()), settings, lanes, count: 0 }
+    }
+
+    /// The next notification, of any lane.
+    pub(super) fn next(&mut self, rng: &mut StdRng) -> Made {
+        let at = rng.random_range(0..self.lanes.len());
+        let lane = &self.lanes[at];
+        self.count += 1;
+        let mark = format!("n{} ", self.count);
+        let recipients = lane.recipients[rng.random_range(0..lane.recipients.len())].clone();
+        let of = match rng.random_range(0..6) {
+            0 if lane.constant.is_none() => rng.random_range(2..=MAX_PARTS),
+            _ => 1,
+        };
+        let batches = if lane.is_batched { vec![users("u1"), users("u2")] } else { vec![recipients.clone()] };
+        let delivery = |number, recipients| NewDelivery {
+            recipients,
+            content: Content::Text(lane.constant.clone().unwrap_or_else(|| format!("{mark}part {number}"))),
+            part: Part { number, of },
+        };
+        let deliveries = (1..=of)
+            .flat_map(|number| batches.iter().map(move |batch| delivery(number, batch.clone())))
+            .collect();
+        let new = NewNotification {
+            kind: Kind::Alert,
+            receiver: lane.receiver.clone(),
+            group_key: lane.group_key.clone(),
+            status: if rng.random() { Status::Firing } else { Status::Resolved },
+            severity: "warning".to_owned(),
+            alerts: Vec::new(),
+            dedupe: Some(Dedupe {
+                key: Key::of([mark.as_bytes()]),
+                source: "http://alertmanager.example.com".to_owned(),
+                window: Duration::from_secs(120),
+            }),
+            summary: format!("{mark}{}", "-".repeat(rng.random_range(0..90))),
+            plain: mark.clone(),
+            channel: self.channel.clone(),
+            recipients,
+            deliveries,
+        };
+        Made { lane: at, mark, new }
+    }
+
+    /// Whether messages of `lane` can be told apart.
+    pub(super) fn is_distinct(&self, lane: usize) -> bool {
+        self.lanes[lane].constant.is_none()
+    }
+}

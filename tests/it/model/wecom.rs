@@ -1,0 +1,201 @@
+//! A WeCom in memory, whose moods come from the seed. It keeps what its members see.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use rand::{RngExt, SeedableRng, rngs::StdRng};
+use tokio::time::Instant;
+use wecom_relay::wecom::{
+    Addressee, Api, Errcode, Fault, FaultKind, Message, Outcome, Receipt, Refusal, WeCom,
+};
+
+/// How WeCom and the way to it are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mood {
+    /// Everything is taken.
+    Well,
+    /// Now and then something goes wrong, of every kind.
+    Moody,
+    /// Most ends say nothing.
+    Foggy,
+    /// Nothing gets there.
+    Away,
+    /// The app's configuration is refused.
+    Misconfigured,
+    /// Too many calls.
+    Busy,
+}
+
+impl Mood {
+    pub(super) const ALL: [Self; 6] =
+        [Self::Well, Self::Moody, Self::Foggy, Self::Away, Self::Misconfigured, Self::Busy];
+}
+
+/// One call of `message/send`.
+#[derive(Debug, Clone)]
+pub(super) struct Call {
+    pub(super) message: Message,
+    /// Whom it is for and what it says: what a member can tell messages apart by.
+    pub(super) key: (String, String),
+    /// When it came to WeCom and was taken.
+    pub(super) taken: Option<Instant>,
+    /// Whether members see it: taken, and no copy.
+    pub(super) shown: bool,
+    /// How it ended for the caller; `None` while it has not, and when the caller died before.
+    pub(super) outcome: Option<Outcome>,
+}
+
+impl Call {
+    pub(super) fn addressees(&self) -> Vec<Addressee> {
+        self.message.recipients.addressees()
+    }
+}
+
+/// The service.
+#[derive(Debug)]
+pub(super) struct FakeWecom(Mutex<Inside>);
+
+#[derive(Debug)]
+struct Inside {
+    rng: StdRng,
+    mood: Mood,
+    /// Whether a suppressed copy prolongs the interval; WeCom does not say.
+    copies_prolong: bool,
+    calls: Vec<Call>,
+    /// Calls in the order in which they were taken and shown.
+    shown: Vec<usize>,
+}
+
+/// What will become of a call.
+struct Script {
+    way_there: Duration,
+    is_taken: bool,
+    way_back: Duration,
+    outcome: Outcome,
+}
+
+impl FakeWecom {
+    pub(super) fn new(seed: u64) -> Arc<Self> {
+        let mut rng = StdRng::seed_from_u64(seed);
+        let copies_prolong = rng.random();
+        let (calls, shown) = (Vec::new(), Vec::new());
+        Arc::new(Self(Mutex::new(Inside { rng, mood: Mood::Well, copies_prolong, calls, shown })))
+    }
+
+    pub(super) fn set(&self, mood: Mood) {
+        self.inside().mood = mood;
+    }
+
+    pub(super) fn calls(&self) -> Vec<Call> {
+        self.inside().calls.clone()
+    }
+
+    /// The calls that members see, in the order in which they see them.
+    pub(super) fn shown(&self) -> Vec<Call> {
+        let inside = self.inside();
+        inside.shown.iter().map(|at| inside.calls[*at].clone()).collect()
+    }
+
+    fn inside(&self) -> MutexGuard<'_, Inside> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl WeCom for FakeWecom {
+    async fn send(&self, message: &Message) -> Outcome {
+        let (at, script) = self.inside().begin(message);
+        tokio::time::sleep(script.way_there).await;
+        if script.is_taken {
+            self.inside().take(at);
+        }
+        tokio::time::sleep(script.way_back).await;
+        self.inside().calls[at].outcome = Some(script.outcome.clone());
+        script.outcome
+    }
+}
+
+impl Inside {
+    fn begin(&mut self, message: &Message) -> (usize, Script) {
+        let script = self.script();
+        let key = (message.recipients.canonical(), message.content.text().to_owned());
+        self.calls.push(Call { message: message.clone(), key, taken: None, shown: false, outcome: None });
+        (self.calls.len() - 1, script)
+    }
+
+    fn take(&mut self, at: usize) {
+        let now = Instant::now();
+        let call = &self.calls[at];
+        let of = |other: &Call| {
+            other.message.content == call.message.content
+                && other.message.recipients == call.message.recipients
+                && (other.shown || self.copies_prolong)
+        };
+        let last = self.calls.iter().filter(|other| of(other)).filter_map(|other| other.taken).max();
+        let is_copy = match (call.message.duplicate_check, last) {
+            (Some(interval), Some(last)) => now.duration_since(last) < interval,
+            _ => false,
+        };
+        let call = &mut self.calls[at];
+        call.taken = Some(now);
+        call.shown = !is_copy;
+        if call.shown {
+            self.shown.push(at);
+        }
+    }
+
+    fn script(&mut self) -> Script {
+        let slow = self.rng.random_range(0..100) < 10;
+        let mut ms = || Duration::from_millis(self.rng.random_range(0..if slow { 4_500 } else { 200 }));
+        let (way_there, way_back) = (ms(), ms());
+        let (is_taken, outcome) = self.end();
+        Script { way_there, is_taken, way_back, outcome }
+    }
+
+    fn end(&mut self) -> (bool, Outcome) {
+        let dice = self.rng.random_range(0..100);
+        match self.mood {
+            Mood::Well => (true, Outcome::Accepted(Receipt::default())),
+            Mood::Moody => match dice {
+                ..55 => (true, Outcome::Accepted(Receipt::default())),
+                55..60 => (true, doubtful(FaultKind::Timeout)),
+                60..65 => (false, doubtful(FaultKind::Lost)),
+                65..72 => (false, unsent(FaultKind::Connect)),
+                72..78 => (false, doubtful(FaultKind::Status(502))),
+                78..84 => (false, refused(-1)),
+                84..86 => (false, refused(45009)),
+                86..88 => (false, refused(60020)),
+                88..89 => (false, refused(42001)),
+                89..92 => (false, refused(44004)),
+                92..94 => (false, refused(81013)),
+                94..96 => (false, refused(123_456)),
+                _ => (true, doubtful(FaultKind::NotWecom)),
+            },
+            Mood::Foggy => match dice {
+                ..20 => (true, Outcome::Accepted(Receipt::default())),
+                20..60 => (true, doubtful(FaultKind::Timeout)),
+                _ => (false, doubtful(FaultKind::Timeout)),
+            },
+            Mood::Away => (false, unsent(FaultKind::Connect)),
+            Mood::Misconfigured => (false, refused(if dice < 70 { 40001 } else { 60020 })),
+            Mood::Busy => (false, refused(if dice < 70 { 45009 } else { -1 })),
+        }
+    }
+}
+
+fn fault(kind: FaultKind) -> Fault {
+    Fault { api: Api::MessageSend, kind, detail: "the seed wants it so".to_owned() }
+}
+
+fn unsent(kind: FaultKind) -> Outcome {
+    Outcome::Unsent(fault(kind))
+}
+
+fn doubtful(kind: FaultKind) -> Outcome {
+    Outcome::Doubtful(fault(kind))
+}
+
+fn refused(errcode: i64) -> Outcome {
+    Outcome::Refused(Refusal { api: Api::MessageSend, errcode: Errcode(errcode), errmsg: String::new() })
+}

@@ -1,0 +1,173 @@
+//! An outbox as plain lists, where every answer is computed from all rows.
+
+use std::collections::BTreeMap;
+
+use wecom_relay::outbox::{Kind, NewNotification, Part, State};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Lane {
+    Group(u8),
+    Digest(i64),
+}
+
+/// `Queued` stands for both states of what waits: which one it is follows from the lane.
+#[derive(Debug, Clone)]
+pub(crate) struct Row {
+    pub(crate) id: i64,
+    pub(crate) notification: i64,
+    pub(crate) kind: Kind,
+    pub(crate) lane: Lane,
+    pub(crate) place: i64,
+    pub(crate) to: u8,
+    pub(crate) part: Part,
+    pub(crate) state: State,
+    pub(crate) fresh: bool,
+    pub(crate) due: i64,
+    pub(crate) attempts: u32,
+    pub(crate) digest: Option<i64>,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Model {
+    pub(crate) rows: Vec<Row>,
+    pub(crate) places: i64,
+    pub(crate) now: i64,
+    pub(crate) settled_at: BTreeMap<i64, i64>,
+}
+
+pub(crate) fn is_settled(state: State) -> bool {
+    matches!(state, State::Delivered | State::Dead | State::Discarded)
+}
+
+impl Model {
+    pub(crate) fn place(&mut self) -> i64 {
+        self.places += 1;
+        self.places
+    }
+
+    pub(crate) fn row(&mut self, id: i64) -> &mut Row {
+        self.rows.iter_mut().find(|row| row.id == id).unwrap()
+    }
+
+    /// What goes before `row` in its lane.
+    pub(crate) fn ahead<'m>(&'m self, row: &'m Row) -> impl Iterator<Item = &'m Row> {
+        let before = |other: &&Row| other.lane == row.lane && other.place < row.place;
+        self.rows.iter().filter(before).filter(|other| !is_settled(other.state))
+    }
+
+    pub(crate) fn state(&self, row: &Row) -> State {
+        let is_head = row.state == State::Queued && self.ahead(row).next().is_none();
+        if is_head { State::Ready } else { row.state }
+    }
+
+    pub(crate) fn heads(&self, to: u8) -> Vec<Row> {
+        let ready = |row: &&Row| row.to == to && self.state(row) == State::Ready;
+        let mut heads: Vec<_> = self.rows.iter().filter(ready).cloned().collect();
+        heads.sort_by_key(|row| (row.due, row.place));
+        heads
+    }
+
+    pub(crate) fn slots(row: &Row) -> u32 {
+        if row.fresh { u32::from(row.part.of) } else { 1 }
+    }
+
+    pub(crate) fn foldable(&self, to: u8) -> Vec<i64> {
+        let fits = |row: &Row| row.fresh && row.state == State::Queued && row.to == to;
+        let can_be = |row: &&Row| fits(row) && self.ahead(row).all(fits);
+        let mut found: Vec<_> = self.rows.iter().filter(can_be).collect();
+        found.sort_by_key(|row| row.place);
+        let mut ids: Vec<_> = found.into_iter().map(|row| row.notification).collect();
+        ids.dedup();
+        ids
+    }
+
+    /// The rows of a notification that was just put in, whose numbers the outbox gave.
+    pub(crate) fn put(&mut self, new: &NewNotification, notification: i64, ids: &[i64], lane: Lane, to: u8) {
+        for (id, delivery) in ids.iter().zip(&new.deliveries) {
+            let row = Row {
+                id: *id,
+                notification,
+                kind: new.kind,
+                lane,
+                place: self.place(),
+                to,
+                part: delivery.part,
+                state: State::Queued,
+                fresh: new.kind == Kind::Alert,
+                due: self.now,
+                attempts: 0,
+                digest: None,
+            };
+            self.rows.push(row);
+        }
+    }
+
+    pub(crate) fn claim(&mut self, id: i64) {
+        let row = self.row(id);
+        row.state = State::InFlight;
+        let notification = row.notification;
+        self.rows.iter_mut().filter(|row| row.notification == notification).for_each(|row| row.fresh = false);
+    }
+
+    /// The members of `wanted` that a digest takes, and no others.
+    pub(crate) fn folds(&self, to: u8, wanted: &[i64]) -> Vec<i64> {
+        let mut taken: Vec<i64> = Vec::new();
+        for member in self.foldable(to) {
+            let first = self.rows.iter().filter(|row| row.notification == member).min_by_key(|row| row.place);
+            let alone = self.ahead(first.unwrap()).all(|row| taken.contains(&row.notification));
+            if alone && wanted.contains(&member) {
+                taken.push(member);
+            }
+        }
+        taken
+    }
+
+    pub(crate) fn end(&mut self, id: i64, state: State) {
+        let row = self.row(id);
+        row.state = state;
+        let (notification, kind) = (row.notification, row.kind);
+        self.note_end(notification);
+        let parts: Vec<_> = self.rows.iter().filter(|row| row.notification == notification).collect();
+        if kind != Kind::Digest || !parts.iter().all(|row| is_settled(row.state)) {
+            return;
+        }
+        let has = |state| parts.iter().any(|row| row.state == state);
+        let end = [State::Delivered, State::Dead].into_iter().find(|state| has(*state));
+        let (end, first) = (end.unwrap_or(State::Discarded), parts.iter().map(|row| row.id).min());
+        let mut members = Vec::new();
+        for row in self.rows.iter_mut().filter(|row| row.digest == first) {
+            if row.state == State::Folded {
+                members.push(row.notification);
+            }
+            if row.state == State::Folded || row.state == State::Dead && end == State::Delivered {
+                row.state = end;
+            }
+        }
+        members.into_iter().for_each(|member| self.note_end(member));
+    }
+
+    pub(crate) fn note_end(&mut self, notification: i64) {
+        let mut parts = self.rows.iter().filter(|row| row.notification == notification);
+        if parts.all(|row| is_settled(row.state)) {
+            self.settled_at.insert(notification, self.now);
+        }
+    }
+
+    /// A message of which one part goes another way is no longer whole.
+    pub(crate) fn break_up(&mut self, notification: i64) {
+        let parts = self.rows.iter_mut().filter(|row| row.notification == notification);
+        let parts: Vec<_> = parts.collect();
+        if parts.len() > 1 {
+            parts.into_iter().for_each(|row| row.fresh = false);
+        }
+    }
+
+    pub(crate) fn again(&mut self, id: i64) {
+        let (place, now) = (self.place(), self.now);
+        let row = self.row(id);
+        (row.place, row.state, row.due, row.attempts, row.digest) = (place, State::Queued, now, 0, None);
+        let notification = row.notification;
+        self.settled_at.remove(&notification);
+        self.break_up(notification);
+    }
+}

@@ -1,0 +1,260 @@
+//! What the SQLite engine does beyond the port: its file, its neighbours and its troubles.
+
+use std::{fs, path::PathBuf, time::Duration};
+
+use rusqlite::Connection;
+use tempfile::TempDir;
+use wecom_relay::outbox::{
+    Outbox, OutboxQuery, State, StoreError, Which,
+    sqlite::{Access, OpenError, Settings, SqliteOutbox},
+};
+
+use crate::outbox_conformance::{
+    conformance,
+    fixture::{alert, at, claim, claim_one, deliver, drain, kill, list, take},
+};
+
+conformance!(fresh);
+
+/// Long enough for a busy machine; a wake-up that is lost never comes.
+const LONG: Duration = Duration::from_secs(5);
+
+/// A directory in memory where there is one: waiting for a disk proves nothing here.
+pub(crate) fn directory() -> TempDir {
+    let memory = PathBuf::from("/dev/shm");
+    if memory.is_dir() { TempDir::new_in(memory).unwrap() } else { TempDir::new().unwrap() }
+}
+
+pub(crate) fn settings(directory: &TempDir) -> Settings {
+    let path = directory.path().join("outbox.db");
+    Settings { busy_timeout: Duration::from_millis(50), ..Settings::new(path, 1 << 30) }
+}
+
+pub(crate) fn fresh() -> (SqliteOutbox, TempDir) {
+    let directory = directory();
+    (SqliteOutbox::open(settings(&directory), Access::Owner).unwrap(), directory)
+}
+
+#[tokio::test]
+async fn everything_is_there_after_it_was_closed() {
+    let (outbox, directory) = fresh();
+    take(&outbox, alert("a", "one"), at(0)).await;
+    take(&outbox, alert("b", "two"), at(0)).await;
+    claim_one(&outbox, at(1)).await;
+    let before = list(&outbox).await;
+    let other = outbox.clone();
+    outbox.close().await;
+    assert_eq!(other.probe(at(1)).await, Err(StoreError::Closed));
+    assert!(!directory.path().join("outbox.db-wal").exists());
+    let outbox = SqliteOutbox::open(settings(&directory), Access::Owner).unwrap();
+    assert_eq!(list(&outbox).await, before);
+    assert_eq!(outbox.recover(at(2)).await.unwrap(), 1);
+    let mut sent = drain(&outbox, at(3)).await;
+    sent.sort_unstable();
+    assert_eq!(sent, ["one", "two"]);
+}
+
+#[tokio::test]
+async fn a_second_owner_is_refused_and_a_guest_is_not() {
+    let (outbox, directory) = fresh();
+    let error = SqliteOutbox::open(settings(&directory), Access::Owner).unwrap_err();
+    assert!(matches!(error, OpenError::Owned { .. }), "{error}");
+    assert!(error.to_string().contains("outbox.db.lock") && error.to_string().contains("`serve`"), "{error}");
+    let guest = SqliteOutbox::open(settings(&directory), Access::Guest).unwrap();
+    take(&outbox, alert("a", "one"), at(0)).await;
+    assert_eq!(list(&guest).await.len(), 1);
+    outbox.close().await;
+    SqliteOutbox::open(settings(&directory), Access::Owner).unwrap();
+}
+
+#[test]
+fn a_guest_makes_nothing() {
+    let directory = directory();
+    let error = SqliteOutbox::open(settings(&directory), Access::Guest).unwrap_err();
+    assert!(matches!(error, OpenError::Missing { .. }), "{error}");
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn the_directory_and_the_files_are_for_this_user_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let directory = directory();
+    let path = directory.path().join("var/lib/outbox.db");
+    let outbox = SqliteOutbox::open(Settings::new(path.clone(), 1 << 30), Access::Owner).unwrap();
+    take(&outbox, alert("a", "one"), at(0)).await;
+    let mode = |path: PathBuf| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(directory.path().join("var/lib")), 0o700);
+    assert_eq!(mode(path.clone()), 0o600);
+    assert_eq!(mode(path.with_extension("db-wal")), 0o600);
+}
+
+#[tokio::test]
+async fn a_newer_or_a_foreign_file_is_refused() {
+    let (outbox, directory) = fresh();
+    outbox.close().await;
+    let settings = settings(&directory);
+    let conn = Connection::open(&settings.path).unwrap();
+    conn.pragma_update(None, "user_version", 99).unwrap();
+    for access in [Access::Owner, Access::Guest] {
+        let error = SqliteOutbox::open(settings.clone(), access).unwrap_err();
+        assert!(matches!(error, OpenError::Newer { found: 99, .. }), "{error}");
+    }
+    conn.pragma_update(None, "application_id", 7).unwrap();
+    let error = SqliteOutbox::open(settings.clone(), Access::Owner).unwrap_err();
+    assert!(matches!(error, OpenError::NotAnOutbox { .. }), "{error}");
+    drop(conn);
+    fs::write(&settings.path, "these are not the bytes of a database, but of a text ".repeat(99)).unwrap();
+    let error = SqliteOutbox::open(settings, Access::Owner).unwrap_err();
+    assert!(matches!(error, OpenError::NotAnOutbox { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_full_outbox_takes_no_alert_but_goes_on_sending() {
+    let directory = directory();
+    let settings = Settings { max_size_bytes: 1 << 20, ..settings(&directory) };
+    let outbox = SqliteOutbox::open(settings, Access::Owner).unwrap();
+    let long = "x".repeat(20_000);
+    let mut taken = 0;
+    let full = loop {
+        match outbox.enqueue(alert(&taken.to_string(), &long), at(0)).await {
+            Ok(_) => taken += 1,
+            Err(error) => break error,
+        }
+    };
+    assert!(taken > 5, "{taken}");
+    assert!(matches!(&full, StoreError::Full(text) if text.contains("outbox.max_size")), "{full}");
+    assert!(matches!(outbox.probe(at(1)).await, Err(StoreError::Full(_))));
+    assert_eq!(drain(&outbox, at(1)).await.len(), taken);
+    assert!(outbox.enqueue(alert("a", &long), at(2)).await.is_err());
+    while outbox.purge(at(1000), 5).await.unwrap() > 0 {}
+    outbox.probe(at(3)).await.unwrap();
+    take(&outbox, alert("a", &long), at(3)).await;
+    outbox.close().await;
+    let size = fs::metadata(directory.path().join("outbox.db")).unwrap().len();
+    assert!(size < 400_000, "{size}");
+}
+
+#[tokio::test]
+async fn a_locked_file_is_unavailable_and_recovers() {
+    let (outbox, directory) = fresh();
+    take(&outbox, alert("a", "one"), at(0)).await;
+    let other = Connection::open(settings(&directory).path).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let answer = outbox.enqueue(alert("a", "two"), at(0)).await;
+    assert!(matches!(answer, Err(StoreError::Unavailable(_))), "{answer:?}");
+    assert_eq!(list(&outbox).await.len(), 1);
+    other.execute_batch("ROLLBACK").unwrap();
+    take(&outbox, alert("a", "two"), at(0)).await;
+}
+
+#[tokio::test]
+async fn a_deleted_file_takes_nothing_more_but_what_is_in_it_goes_out() {
+    let (outbox, directory) = fresh();
+    take(&outbox, alert("a", "one"), at(0)).await;
+    fs::remove_file(settings(&directory).path).unwrap();
+    let answer = outbox.enqueue(alert("a", "two"), at(0)).await;
+    assert!(matches!(&answer, Err(StoreError::Unavailable(text)) if text.contains("deleted")), "{answer:?}");
+    assert!(matches!(outbox.probe(at(1)).await, Err(StoreError::Unavailable(_))));
+    assert_eq!(drain(&outbox, at(1)).await, ["one"]);
+    outbox.probe(at(2)).await.unwrap();
+    take(&outbox, alert("a", "three"), at(2)).await;
+    outbox.close().await;
+    let outbox = SqliteOutbox::open(settings(&directory), Access::Owner).unwrap();
+    assert_eq!(drain(&outbox, at(3)).await, ["three"]);
+}
+
+#[tokio::test]
+async fn a_file_that_comes_back_is_used_again() {
+    let (outbox, directory) = fresh();
+    take(&outbox, alert("a", "one"), at(0)).await;
+    let (path, away) = (settings(&directory).path, directory.path().join("away.db"));
+    fs::rename(&path, &away).unwrap();
+    assert!(outbox.enqueue(alert("a", "two"), at(0)).await.is_err());
+    fs::rename(&away, &path).unwrap();
+    take(&outbox, alert("a", "two"), at(0)).await;
+    assert_eq!(drain(&outbox, at(1)).await, ["one", "two"]);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_file_that_may_not_be_written_is_said_to_be() {
+    use std::os::unix::fs::PermissionsExt;
+    let (outbox, directory) = fresh();
+    outbox.close().await;
+    let path = settings(&directory).path;
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o400)).unwrap();
+    if fs::OpenOptions::new().write(true).open(&path).is_ok() {
+        // The superuser may write everything.
+        return;
+    }
+    let error = SqliteOutbox::open(settings(&directory), Access::Owner).unwrap_err();
+    assert!(matches!(error, OpenError::Permission { .. }), "{error}");
+}
+
+#[test]
+fn a_directory_that_cannot_be_made_is_named() {
+    let directory = directory();
+    fs::write(directory.path().join("file"), "").unwrap();
+    let path = directory.path().join("file/sub/outbox.db");
+    let error = SqliteOutbox::open(Settings::new(path, 1 << 30), Access::Owner).unwrap_err();
+    assert!(matches!(error, OpenError::Directory { .. }), "{error}");
+    assert!(error.to_string().contains("file/sub"), "{error}");
+}
+
+#[tokio::test]
+async fn a_damaged_file_is_said_to_be_damaged() {
+    let (outbox, directory) = fresh();
+    for n in 0..200 {
+        take(&outbox, alert(&n.to_string(), &"x".repeat(500)), at(0)).await;
+    }
+    outbox.close().await;
+    let path = settings(&directory).path;
+    let mut bytes = fs::read(&path).unwrap();
+    bytes.iter_mut().skip(8192).for_each(|byte| *byte = 0x5a);
+    fs::write(&path, bytes).unwrap();
+    match SqliteOutbox::open(settings(&directory), Access::Owner) {
+        Err(error) => assert!(matches!(error, OpenError::NotAnOutbox { .. }), "{error}"),
+        Ok(outbox) => {
+            let answer = outbox.enqueue(alert("a", "one"), at(0)).await;
+            assert!(matches!(answer, Err(StoreError::Damaged(_))), "{answer:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_change_by_another_process_is_noticed() {
+    let (outbox, directory) = fresh();
+    take(&outbox, alert("a", "one"), at(0)).await;
+    let claimed = claim_one(&outbox, at(0)).await;
+    kill(&outbox, &claimed, at(1)).await;
+    let guest = SqliteOutbox::open(settings(&directory), Access::Guest).unwrap();
+    let changed = outbox.changed();
+    let noticed = changed.notified();
+    guest.retry(Which::AllDead, at(2)).await.unwrap();
+    tokio::time::timeout(LONG, noticed).await.unwrap();
+    assert_eq!(list(&outbox).await.remove(0).state, State::Ready);
+}
+
+#[tokio::test]
+async fn own_changes_are_noticed_at_once() {
+    let (outbox, _kept) = fresh();
+    let changed = outbox.changed();
+    let noticed = changed.notified();
+    take(&outbox, alert("a", "one"), at(0)).await;
+    take(&outbox, alert("a", "two"), at(0)).await;
+    tokio::time::timeout(LONG, noticed).await.unwrap();
+    let claimed = claim(&outbox, 1, at(1)).await;
+    let noticed = changed.notified();
+    deliver(&outbox, claimed.first().unwrap(), at(1)).await;
+    tokio::time::timeout(LONG, noticed).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_was_handed_over_is_done_though_the_caller_goes_away() {
+    let (outbox, _kept) = fresh();
+    let put = outbox.enqueue(alert("a", "one"), at(0));
+    // Polled once, then dropped. Whether the answer is there by then is of no matter.
+    let _answer = futures_util::FutureExt::now_or_never(put);
+    assert_eq!(list(&outbox).await.len(), 1);
+}

@@ -1,0 +1,60 @@
+//! The README keeps up with the program.
+
+use std::{collections::BTreeSet, process::Command};
+
+use wecom_relay::config::accepted_keys;
+
+const README: &str = include_str!("../../README.md");
+const CI: &str = include_str!("../../.ci/run");
+
+/// The first cells of a table's rows, without their backticks.
+fn first_column(heading: &str) -> Vec<&'static str> {
+    let section = README.split(&format!("\n## {heading}\n")).nth(1).unwrap();
+    let section = section.split("\n## ").next().unwrap();
+    let rows = section.lines().filter_map(|line| line.strip_prefix("| `"));
+    rows.map(|row| row.split('`').next().unwrap()).collect()
+}
+
+#[test]
+fn the_reference_has_every_accepted_key_and_no_other() {
+    let keys: BTreeSet<String> = first_column("Configuration").into_iter().map(str::to_owned).collect();
+    assert_eq!(keys, accepted_keys().into_iter().collect());
+}
+
+#[test]
+fn every_subcommand_is_described() {
+    let help = Command::new(env!("CARGO_BIN_EXE_wecom-relay")).arg("--help").output().unwrap();
+    let help = String::from_utf8(help.stdout).unwrap();
+    let commands = help.split("Commands:\n").nth(1).unwrap().split("\n\n").next().unwrap();
+    let commands: Vec<_> = commands.lines().map(|line| line.split_whitespace().next().unwrap()).collect();
+    assert!(commands.contains(&"serve"), "{help}");
+    let described = first_column("Commands");
+    for command in commands {
+        let is_it = |row: &&str| row.split_whitespace().nth(1) == Some(command);
+        assert!(described.iter().any(is_it), "{command} is not in {described:?}");
+    }
+}
+
+#[test]
+fn the_checks_of_a_change_run_the_commands_that_are_told() {
+    for command in
+        ["cargo test --locked", "cargo fmt --check", "cargo clippy --locked --all-targets -- -D warnings"]
+    {
+        assert!(README.contains(command), "{command} is not in the README");
+        assert!(CI.contains(command), "{command} is not in .ci/run");
+    }
+    assert!(README.contains("\ncargo run --release -- demo\n"));
+    assert!(CI.contains("cargo run --release --locked -- demo --once"));
+}
+
+#[test]
+fn the_shortest_configuration_is_valid() {
+    let section = README.split("in its shortest form:").nth(1).unwrap();
+    let yaml = section.split("```").nth(1).unwrap().strip_prefix("yaml\n").unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let secret = folder.path().join("secret");
+    std::fs::write(&secret, "not-a-real-secret\n").unwrap();
+    let yaml = yaml.replace("/etc/wecom-relay/ops_secret", secret.to_str().unwrap());
+    let parsed = wecom_relay::config::parse(&yaml, &folder.path().join("config.yml"), &|_| None);
+    assert_eq!(parsed.unwrap().config.receivers.len(), 1);
+}

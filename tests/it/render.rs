@@ -1,0 +1,160 @@
+//! The built-in message against what Alertmanager itself sends.
+
+#![cfg(test)]
+
+use std::{fmt::Write, fs, path::Path};
+
+use proptest::{collection::btree_map, collection::vec, prelude::*, sample::select};
+use wecom_relay::{
+    alertmanager::{self, Alert, Pairs, Payload},
+    render::{self, DEFAULT_MESSAGE, Templates},
+};
+
+fn render(templates: &Templates, payload: &Payload) -> String {
+    templates.with(payload).render(DEFAULT_MESSAGE).unwrap()
+}
+
+#[test]
+fn the_default_message_is_what_alertmanager_sent_for_every_recorded_notification() {
+    let pairs = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/alertmanager/pairs");
+    let templates = Templates::compile(&[]).unwrap();
+    let mut compared = 0;
+    for pair in fs::read_dir(pairs).unwrap() {
+        let pair = pair.unwrap().path();
+        let payload = alertmanager::parse(&fs::read(pair.join("webhook.json")).unwrap()).unwrap();
+        let native = fs::read_to_string(pair.join("native.txt")).unwrap();
+        assert_eq!(render(&templates, &payload), native, "{}", pair.display());
+        assert_eq!(templates.with(&payload).fallback(), native, "{}", pair.display());
+        compared += 1;
+    }
+    assert_eq!(compared, 16);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
+
+    #[test]
+    fn the_default_message_is_what_alertmanagers_grammar_says_for_any_payload(payload in payloads()) {
+        let templates = Templates::compile(&[]).unwrap();
+        prop_assert_eq!(render(&templates, &payload), native(&payload));
+    }
+
+    #[test]
+    fn the_summary_is_always_one_line(payload in payloads()) {
+        let templates = Templates::compile(&[]).unwrap();
+        let summary = templates.with(&payload).render(render::DEFAULT_SUMMARY).unwrap();
+        prop_assert!(!summary.is_empty() && !summary.chars().any(char::is_control), "{:?}", summary);
+    }
+}
+
+/// Alertmanager's own template, written down as a program.
+fn native(payload: &Payload) -> String {
+    let mut text = format!("[{}", payload.status.to_uppercase());
+    if payload.status == "firing" {
+        write!(text, ":{}", payload.firing().count()).unwrap();
+    }
+    write!(text, "] {} ", values(&payload.group_labels)).unwrap();
+    if payload.common_labels.len() > payload.group_labels.len() {
+        let mut rest = payload.common_labels.clone();
+        rest.retain(|name, _| !payload.group_labels.contains_key(name));
+        write!(text, "({})", values(&rest)).unwrap();
+    }
+    write!(text, "\n{}\n", values(&payload.common_annotations)).unwrap();
+    for (title, status) in [("Firing", "firing"), ("Resolved", "resolved")] {
+        let alerts: Vec<&Alert> = payload.alerts.iter().filter(|alert| alert.status == status).collect();
+        if !alerts.is_empty() {
+            writeln!(text, "Alerts {title}:").unwrap();
+        }
+        for alert in alerts {
+            for (title, pairs) in [("Labels", &alert.labels), ("Annotations", &alert.annotations)] {
+                writeln!(text, "{title}:").unwrap();
+                for (name, value) in sorted(pairs) {
+                    writeln!(text, " - {name} = {value}").unwrap();
+                }
+            }
+            writeln!(text, "Source: {}", alert.generator_url).unwrap();
+        }
+        text.push('\n');
+    }
+    write!(text, "AlertmanagerUrl:\n{}/#/alerts?receiver=", payload.external_url).unwrap();
+    for byte in payload.receiver.bytes() {
+        match byte {
+            b' ' => text.push('+'),
+            byte if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) => text.push(byte.into()),
+            byte => write!(text, "%{byte:02X}").unwrap(),
+        }
+    }
+    text
+}
+
+fn sorted(pairs: &Pairs) -> Vec<(&str, &str)> {
+    let mut sorted: Vec<(&str, &str)> =
+        pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    if let Some(alertname) = sorted.iter().position(|(name, _)| *name == "alertname") {
+        let first = sorted.remove(alertname);
+        sorted.insert(0, first);
+    }
+    sorted
+}
+
+fn values(pairs: &Pairs) -> String {
+    sorted(pairs).into_iter().map(|(_, value)| value).collect::<Vec<_>>().join(" ")
+}
+
+fn texts() -> impl Strategy<Value = String> {
+    prop_oneof![any::<String>(), "[a-z]{1,8}", "[ \t\r\n]{1,3}", "\\{[{%#]-? ?[a-z]{0,3} ?-?[%#}]\\}"]
+}
+
+fn names() -> impl Strategy<Value = String> {
+    prop_oneof![
+        select(vec!["alertname", "severity", "instance", "Zone", "__name__", "名", "loop", "0"])
+            .prop_map(str::to_owned),
+        any::<String>()
+    ]
+}
+
+fn pairs() -> impl Strategy<Value = Pairs> {
+    btree_map(names(), texts(), 0..6)
+}
+
+fn statuses() -> impl Strategy<Value = String> {
+    prop_oneof![
+        4 => Just("firing".to_owned()),
+        4 => Just("resolved".to_owned()),
+        1 => texts(),
+    ]
+}
+
+fn alerts() -> impl Strategy<Value = Alert> {
+    (statuses(), pairs(), pairs(), texts()).prop_map(|(status, labels, annotations, generator_url)| Alert {
+        status,
+        labels,
+        annotations,
+        generator_url,
+        ..Alert::default()
+    })
+}
+
+fn payloads() -> impl Strategy<Value = Payload> {
+    (
+        statuses(),
+        prop_oneof![9 => vec(alerts(), 0..8), 1 => vec(alerts(), 0..101)],
+        [pairs(), pairs(), pairs()],
+        texts(),
+        texts(),
+    )
+        .prop_map(
+            |(status, alerts, [group_labels, common_labels, common_annotations], external_url, receiver)| {
+                Payload {
+                    status,
+                    alerts,
+                    group_labels,
+                    common_labels,
+                    common_annotations,
+                    external_url,
+                    receiver,
+                    ..Payload::default()
+                }
+            },
+        )
+}

@@ -1,0 +1,65 @@
+//! The directory's YAML, and what is said of a wrong one.
+
+use wecom_relay::sandbox::{BUILTIN_YAML, Directory};
+
+const SMALL: &str = "corps:
+  - corp_id: ww1
+    departments:
+      - { id: 1 }
+      - { id: 2, parent: 1 }
+    tags:
+      - { id: 5, members: [ZhangSan] }
+    members:
+      - { userid: zhangsan, departments: [1] }
+    apps:
+      - { agent_id: 1, secret: s1 }
+";
+
+#[test]
+fn the_builtin_directory_is_what_its_yaml_says() {
+    assert_eq!(Directory::from_yaml(BUILTIN_YAML).unwrap(), Directory::builtin());
+    assert!(Directory::from_yaml(SMALL).is_ok());
+}
+
+#[test]
+fn a_wrong_directory_is_refused_with_the_place_and_what_would_be_right() {
+    for (from, to, expected) in [
+        ("{ id: 1 }", "{ id: 1, nmae: x }", "4:18: unknown field `nmae`"),
+        ("agent_id: 1, ", "", "missing field `agent_id`"),
+        ("agent_id: 1,", "agent_id: one,", "11:21: this must be a whole number"),
+        ("parent: 1", "parent: 9", "5:26: department `9` is not in this corp: there are 1, 2"),
+        ("{ id: 1 }", "{ id: 1, parent: 2 }", "department `1` is under itself: leave `parent` out"),
+        ("id: 2,", "id: 1,", "5:15: department id `1` is used twice"),
+        ("[ZhangSan]", "[lisi]", "7:28: member `lisi` is not in this corp: there are zhangsan"),
+        ("departments: [1]", "departments: [3]", "9:43: department `3` is not in this corp"),
+        ("userid: zhangsan,", "userid: zhang san,", "9:19: `zhang san` is no userid"),
+        ("secret: s1", "secret: ''", "11:32: `secret` is empty"),
+        ("secret: s1", "secret: s1, trusted_ips: [203.0.113]", "11:50: `203.0.113` is no IP address"),
+        ("secret: s1", "secret: s1, visible: { tags: [6] }", "tag `6` is not in this corp: there are 5"),
+        (
+            "- { agent_id: 1, secret: s1 }",
+            "- { agent_id: 1, secret: s1 }\n      - { agent_id: 2, secret: s1 }",
+            "secret is used twice",
+        ),
+        (
+            "- { userid: zhangsan, departments: [1] }",
+            "- { userid: zhangsan }\n      - { userid: ZhangSan }",
+            "10:19: userid `zhangsan` is used twice",
+        ),
+    ] {
+        assert!(SMALL.contains(from), "{from}");
+        let error = Directory::from_yaml(&SMALL.replacen(from, to, 1)).unwrap_err().to_string();
+        assert!(error.contains(expected), "expected {expected:?} in {error:?}");
+        assert!(error.starts_with(|c: char| c.is_ascii_digit()) && !error.contains('\n'), "{error:?}");
+    }
+    let error = Directory::from_yaml("corps: []").unwrap_err().to_string();
+    assert_eq!(error, "1:8: `corps` is empty: list at least one corp");
+    for (text, message) in [
+        ("", "1:1: there is nothing here: a directory starts with `corps:`"),
+        ("corps: 5", "1:8: this must be a list"),
+        ("corps: [{ corp_id: [a], members: [], apps: [] }]", "1:20: this must be a text"),
+        ("corps: [{ corp_id: a, corp_id: b }]", "1:23: duplicate mapping key `corp_id` is not allowed here"),
+    ] {
+        assert_eq!(Directory::from_yaml(text).unwrap_err().to_string(), message);
+    }
+}

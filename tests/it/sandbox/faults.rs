@@ -1,0 +1,188 @@
+//! Faults on request, one by one and together.
+
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout};
+use wecom_relay::sandbox::{Answer, Api, Directory, Effect, Fault, Moment, Sandbox, Settings};
+
+use super::{text, text_to, texts};
+use crate::support::{CORP, ManualClock, OTHER_AGENT, SECRET, Wecom, http_client};
+
+/// Long enough for whatever does answer.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+#[tokio::test]
+async fn an_errcode_is_given_in_place_of_the_message_for_a_number_of_calls() {
+    let wecom = Wecom::start().await;
+    let token = wecom.token().await;
+    wecom.sandbox.inject(Fault::errcode(45009).on(Api::MessageSend).times(2));
+    for _ in 0..2 {
+        let reply = wecom.send(&token, &text("lost")).await;
+        assert_eq!(reply["errcode"], 45009);
+        assert!(reply["errmsg"].as_str().unwrap().starts_with("api freq out of limit, hint: ["));
+    }
+    assert_eq!(wecom.send(&token, &text("back")).await["errcode"], 0);
+    assert_eq!(texts(&wecom.sandbox.delivered_to("zhangsan")), ["back"]);
+    let calls = wecom.sandbox.calls();
+    let answers: Vec<(bool, Answer)> = calls.iter().skip(1).map(|call| (call.taken, call.answer)).collect();
+    let refused = (false, Answer::Errcode(45009));
+    assert_eq!(answers, [refused, refused, (true, Answer::Errcode(0))]);
+}
+
+#[tokio::test]
+async fn a_fault_lasts_for_a_time_or_until_it_is_cleared() {
+    let wecom = Wecom::start().await;
+    let token = wecom.token().await;
+    let errmsg = Some("system error".to_owned());
+    let busy = Fault::new(Effect::Errcode { errcode: -1, errmsg, taken: false });
+    wecom.sandbox.inject(busy.clone().lasting(Duration::from_secs(60)));
+    wecom.clock.advance(Duration::from_millis(59_999));
+    let reply = wecom.send(&token, &text("x")).await;
+    assert_eq!(reply.to_string(), r#"{"errcode":-1,"errmsg":"system error"}"#);
+    wecom.clock.advance(Duration::from_millis(1));
+    assert_eq!(wecom.send(&token, &text("x")).await["errcode"], 0);
+
+    wecom.sandbox.inject(busy);
+    for _ in 0..3 {
+        assert_eq!(wecom.send(&token, &text("x")).await["errcode"], -1);
+    }
+    wecom.sandbox.clear_faults();
+    assert_eq!(wecom.send(&token, &text("x")).await["errcode"], 0);
+}
+
+#[tokio::test]
+async fn an_http_error_is_given_before_or_after_the_message_is_taken() {
+    let wecom = Wecom::start().await;
+    let token = wecom.token().await;
+    for taken in [false, true] {
+        let effect = Effect::HttpStatus { status: 502, body: "<h1>502</h1>".into(), taken };
+        wecom.sandbox.inject(Fault::new(effect).times(1));
+        let response = wecom.try_send(&token, text("x").to_string()).await.unwrap();
+        assert_eq!(response.status(), 502);
+        assert_eq!(response.text().await.unwrap(), "<h1>502</h1>");
+        assert_eq!(wecom.sandbox.delivered_to("zhangsan").len(), usize::from(taken));
+        assert_eq!(wecom.sandbox.calls().last().unwrap().answer, Answer::Status(502));
+    }
+}
+
+#[tokio::test]
+async fn a_connection_is_lost_before_or_after_the_message_is_taken() {
+    let wecom = Wecom::start().await;
+    let token = wecom.token().await;
+    for (moment, delivered) in [(Moment::Before, 0), (Moment::After, 1)] {
+        wecom.sandbox.inject(Fault::new(Effect::Drop(moment)).times(1));
+        let error = timeout(PATIENCE, wecom.try_send(&token, text("x").to_string())).await.unwrap();
+        let error = error.unwrap_err();
+        assert!(error.is_request() && !error.is_timeout(), "{error:?}");
+        assert_eq!(wecom.sandbox.delivered_to("zhangsan").len(), delivered);
+        let call = wecom.sandbox.calls().last().unwrap().clone();
+        assert_eq!((call.answer, call.taken), (Answer::None, moment == Moment::After));
+    }
+    assert_eq!(wecom.send(&token, &text("x")).await["errcode"], 0);
+    assert_eq!(wecom.sandbox.send_calls(), 3);
+}
+
+#[tokio::test]
+async fn half_an_answer_is_given_to_a_message_that_is_taken() {
+    let wecom = Wecom::start().await;
+    let token = wecom.token().await;
+    wecom.sandbox.inject(Fault::new(Effect::Truncate).times(1));
+    let response = wecom.try_send(&token, text("x").to_string()).await.unwrap();
+    assert_eq!(response.status(), 200);
+    assert!(timeout(PATIENCE, response.text()).await.unwrap().is_err());
+    assert_eq!(wecom.sandbox.delivered_to("zhangsan").len(), 1);
+}
+
+#[tokio::test]
+async fn a_call_that_hangs_is_never_answered_whether_it_is_taken_or_not() {
+    let wecom = Wecom::start().await;
+    let token = wecom.token().await;
+    for taken in [false, true] {
+        wecom.sandbox.inject(Fault::new(Effect::Hang { taken }).times(1));
+        let calls = wecom.sandbox.send_calls();
+        let arrived = wecom.sandbox.wait_until(|sandbox| sandbox.send_calls() > calls);
+        tokio::select! {
+            biased;
+            answer = wecom.try_send(&token, text("x").to_string()) => panic!("answered: {answer:?}"),
+            () = arrived => {}
+        }
+        assert_eq!(wecom.sandbox.delivered_to("zhangsan").len(), usize::from(taken));
+        assert_eq!(wecom.sandbox.calls().last().unwrap().answer, Answer::None);
+    }
+}
+
+#[tokio::test]
+async fn a_hung_call_does_not_keep_the_sandbox_alive() {
+    let sandbox = Sandbox::new(Directory::builtin(), Settings::default(), ManualClock::new());
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/cgi-bin/gettoken", listener.local_addr().unwrap());
+    let (stop, stopped) = oneshot::channel::<()>();
+    let mut tasks = JoinSet::new();
+    let served = sandbox.clone();
+    tasks.spawn(async move { served.serve(listener, async move { _ = stopped.await }).await.is_ok() });
+    sandbox.inject(Fault::new(Effect::Hang { taken: false }));
+    let mut client = JoinSet::new();
+    client.spawn(async move { http_client().get(url).send().await.is_err() });
+    sandbox.wait_until(|sandbox| sandbox.gettoken_calls() == 1).await;
+    stop.send(()).unwrap();
+    assert!(timeout(PATIENCE, tasks.join_next()).await.unwrap().unwrap().unwrap());
+    assert!(timeout(PATIENCE, client.join_next()).await.unwrap().unwrap().unwrap());
+}
+
+#[tokio::test]
+async fn latency_delays_the_answer_not_the_message_and_goes_with_another_fault() {
+    let wecom = Wecom::start().await;
+    let token = wecom.token().await;
+    wecom.sandbox.inject(Fault::new(Effect::Latency(PATIENCE)).times(1));
+    tokio::select! {
+        answer = wecom.try_send(&token, text("x").to_string()) => panic!("answered first: {answer:?}"),
+        _ = wecom.sandbox.wait_for_delivered("zhangsan", 1) => {}
+    }
+
+    let latency = Duration::from_millis(50);
+    wecom.sandbox.inject(Fault::new(Effect::Latency(latency)));
+    wecom.sandbox.inject(Fault::new(Effect::Latency(latency)));
+    wecom.sandbox.inject(Fault::errcode(45033));
+    let started = Instant::now();
+    assert_eq!(wecom.send(&token, &text("x")).await["errcode"], 45033);
+    assert!(started.elapsed() >= 2 * latency);
+}
+
+#[tokio::test]
+async fn of_two_faults_the_older_one_wins_and_only_it_is_used_up() {
+    let wecom = Wecom::start().await;
+    let token = wecom.token().await;
+    wecom.sandbox.inject(Fault::errcode(45009).times(1));
+    wecom.sandbox.inject(Fault::errcode(-1).times(1));
+    for errcode in [45009, -1, 0] {
+        assert_eq!(wecom.send(&token, &text("x")).await["errcode"], errcode);
+    }
+}
+
+#[tokio::test]
+async fn a_fault_may_be_narrowed_to_an_api_an_app_or_a_member() {
+    let wecom = Wecom::start().await;
+    let token = wecom.token().await;
+    wecom.sandbox.inject(Fault::errcode(45033).on(Api::Gettoken));
+    wecom.sandbox.inject(Fault::errcode(50003).for_app(OTHER_AGENT));
+    wecom.sandbox.inject(Fault::errcode(60111).for_member("LiSi"));
+    let reply = wecom.gettoken(&[("corpid", CORP), ("corpsecret", SECRET)]).await;
+    assert_eq!(reply["errcode"], 45033);
+    assert_eq!(wecom.send(&token, &text("x")).await["errcode"], 0);
+    assert_eq!(wecom.send(&token, &text_to("zhangsan|lisi", "x")).await["errcode"], 60111);
+}
+
+#[tokio::test]
+async fn a_router_without_a_connection_says_that_it_cannot_drop_it() {
+    let sandbox = Sandbox::new(Directory::builtin(), Settings::default(), ManualClock::new());
+    sandbox.inject(Fault::new(Effect::Drop(Moment::Before)));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/cgi-bin/gettoken", listener.local_addr().unwrap());
+    let mut server = JoinSet::new();
+    let router = sandbox.router();
+    server.spawn(async move { axum::serve(listener, router).await });
+    assert_eq!(http_client().get(url).send().await.unwrap().status(), 500);
+}

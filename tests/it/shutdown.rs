@@ -1,0 +1,124 @@
+//! How the relay ends: asked to, asked twice, or by the death of a part of it.
+
+use std::{convert::Infallible, time::Duration};
+
+use wecom_relay::{
+    lifecycle::{End, Lifecycle},
+    outbox::{
+        Filter, OutboxQuery, State,
+        sqlite::{Access, Settings, SqliteOutbox},
+    },
+    sandbox::{self, Api, Effect, Fault},
+};
+
+use crate::support::{Options, Process, Wecom, config_file, payload, process::serve, soon};
+
+const STOPPING: &str = "stopping: finishing what is in flight";
+
+async fn states(folder: &tempfile::TempDir) -> Vec<State> {
+    let settings = Settings::new(folder.path().join("outbox.db"), u64::MAX);
+    let outbox = SqliteOutbox::open(settings, Access::Guest).unwrap();
+    let listed = outbox.list(Filter { limit: 100, ..Filter::default() }).await.unwrap();
+    listed.into_iter().map(|delivery| delivery.state).collect()
+}
+
+#[tokio::test]
+async fn asked_to_stop_it_finishes_what_is_in_flight_and_begins_nothing_new() {
+    for signal in ["TERM", "INT"] {
+        let wecom = Wecom::live(sandbox::Settings::default()).await;
+        let (folder, config) = config_file(&wecom.url, &Options::default());
+        let mut relay = Process::start(&config).await;
+        let slow = Effect::Latency(Duration::from_millis(500));
+        wecom.sandbox.inject(Fault::new(slow).on(Api::MessageSend));
+        assert_eq!(relay.post(&payload("Down", &[("a", true)])).await, Some(200));
+        assert_eq!(relay.post(&payload("Down", &[("a", false)])).await, Some(200));
+        soon(wecom.sandbox.wait_for_delivered("zhangsan", 1)).await;
+        relay.signal(signal);
+        relay.logged(STOPPING).await;
+        assert!(matches!(relay.post(&payload("Late", &[("a", true)])).await, None | Some(503)));
+        assert!(relay.ended().await.success(), "{:?}", relay.log);
+        assert_eq!(wecom.sandbox.send_calls(), 1);
+        assert_eq!(states(&folder).await, [State::Delivered, State::Ready]);
+    }
+}
+
+#[tokio::test]
+async fn asked_twice_it_stops_at_once_and_sends_again_after_the_restart() {
+    let wecom = Wecom::live(sandbox::Settings::default()).await;
+    let (folder, config) = config_file(&wecom.url, &Options::default());
+    let mut relay = Process::start(&config).await;
+    wecom.sandbox.inject(Fault::new(Effect::Hang { taken: true }).on(Api::MessageSend).times(1));
+    assert_eq!(relay.post(&payload("Down", &[("a", true)])).await, Some(200));
+    soon(wecom.sandbox.wait_for_delivered("zhangsan", 1)).await;
+    relay.signal("TERM");
+    relay.logged(STOPPING).await;
+    relay.signal("TERM");
+    let ended = tokio::time::timeout(Duration::from_secs(5), relay.ended()).await.unwrap();
+    assert_eq!(ended.code(), Some(1));
+    let mut relay = Process::start(&config).await;
+    soon(wecom.sandbox.wait_until(|sandbox| sandbox.send_calls() == 2)).await;
+    relay.signal("TERM");
+    assert!(relay.ended().await.success());
+    assert_eq!(states(&folder).await, [State::Delivered]);
+    assert_eq!(wecom.sandbox.delivered_to("zhangsan").len(), 1);
+}
+
+#[tokio::test]
+async fn a_second_relay_on_the_same_outbox_is_refused() {
+    let wecom = Wecom::live(sandbox::Settings::default()).await;
+    let (_folder, config) = config_file(&wecom.url, &Options::default());
+    let mut first = Process::start(&config).await;
+    let mut second = Process::launch(serve(&config));
+    assert_eq!(second.ended().await.code(), Some(1));
+    let said = second.log.join("\n");
+    assert!(said.contains("another `serve` uses this outbox") && said.contains("outbox.db.lock"), "{said}");
+    // The first one is none the worse for it.
+    assert_eq!(first.post(&payload("Down", &[("a", true)])).await, Some(200));
+    soon(wecom.sandbox.wait_for_delivered("zhangsan", 1)).await;
+    first.signal("TERM");
+    assert!(first.ended().await.success());
+}
+
+async fn panics() -> Result<(), Infallible> {
+    panic!("a defect")
+}
+
+#[tokio::test]
+async fn the_death_of_a_task_ends_everything_and_is_told() {
+    let deaths = |end: End| match end {
+        End::Died(death) => death,
+        end => panic!("{end:?}"),
+    };
+    let drain = Duration::from_secs(10);
+
+    let lifecycle = Lifecycle::default();
+    let stop = lifecycle.stop();
+    lifecycle.spawn("loyal", async move {
+        stop.cancelled().await;
+        Ok::<_, Infallible>(())
+    });
+    lifecycle.spawn("brittle", panics());
+    let death = deaths(soon(lifecycle.run(drain)).await.unwrap());
+    assert!(death.starts_with("brittle: ") && death.contains("a defect"), "{death}");
+
+    let lifecycle = Lifecycle::default();
+    lifecycle.spawn("lazy", async { Ok::<_, Infallible>(()) });
+    assert_eq!(deaths(soon(lifecycle.run(drain)).await.unwrap()), "lazy: ended unasked");
+
+    let lifecycle = Lifecycle::default();
+    lifecycle.spawn("unlucky", async { Err("no luck") });
+    assert_eq!(deaths(soon(lifecycle.run(drain)).await.unwrap()), "unlucky: no luck");
+}
+
+#[tokio::test]
+async fn what_does_not_end_in_time_is_ended() {
+    let lifecycle = Lifecycle::default();
+    let (alive, dropped) = tokio::sync::oneshot::channel::<()>();
+    lifecycle.spawn("stubborn", async move {
+        std::future::pending::<()>().await;
+        drop(alive);
+        Ok::<_, Infallible>(())
+    });
+    assert_eq!(soon(lifecycle.finish(Duration::from_millis(50))).await, End::Overdue(1));
+    assert!(soon(dropped).await.is_err());
+}

@@ -1,0 +1,258 @@
+//! Trouble with the outbox's file: no 200 that is not true, nothing lost, and no restart needed afterwards.
+
+use std::{collections::HashSet, fs, io::Write, path::Path, process::Command, sync::Arc, time::Duration};
+
+use reqwest::Method;
+use rusqlite::Connection;
+use serde_json::Value;
+use tempfile::TempDir;
+use wecom_relay::{
+    outbox::{Changed, Outbox, OutboxQuery, State},
+    sandbox::{Api, Effect, Fault, Settings},
+};
+
+use crate::support::{
+    NO_LIMITS, Options, Process, Relay, Wecom, config_file, hurried, payload, process::serve, soon,
+};
+
+/// A payload of some 50 kB.
+fn large(group: &str) -> Value {
+    let names: Vec<String> = (0..120).map(|alert| format!("instance{alert}")).collect();
+    let alerts: Vec<(&str, bool)> = names.iter().map(|name| (name.as_str(), true)).collect();
+    payload(group, &alerts)
+}
+
+async fn get(relay: &Relay, path: &str) -> (u16, String) {
+    relay.request(Method::GET, path, "").await
+}
+
+/// Posts large alerts until one is refused: how many were accepted, and what the refusal says.
+async fn fill(relay: &Relay) -> (usize, String) {
+    for accepted in 0..10_000 {
+        let body = large(&format!("Group{accepted}")).to_string();
+        let (status, text) = relay.request(Method::POST, "/webhook", body).await;
+        if status != 200 {
+            assert_eq!(status, 503, "{text}");
+            return (accepted, text);
+        }
+    }
+    panic!("never full")
+}
+
+/// A WeCom that drops nothing, so that nothing is paced.
+fn unlimited() -> Settings {
+    Settings { member_limits: Vec::new(), ..Settings::default() }
+}
+
+fn busy() -> Fault {
+    Fault::errcode(60020).on(Api::MessageSend)
+}
+
+#[tokio::test]
+async fn a_full_outbox_refuses_with_a_reason_and_takes_alerts_again_when_there_is_room() {
+    let wecom = Wecom::live(unlimited()).await;
+    let store = |settings| wecom_relay::outbox::sqlite::Settings { max_size_bytes: 400 << 10, ..settings };
+    let relay = Relay::with(
+        &wecom.url,
+        Options { app: NO_LIMITS.to_owned(), store, tuning: hurried(), ..Options::default() },
+    )
+    .await;
+    wecom.sandbox.inject(busy());
+    let (accepted, text) = fill(&relay).await;
+    assert!(accepted > 0 && text.contains("full") && text.contains("max_size"), "{accepted}: {text}");
+    let (status, text) = get(&relay, "/-/ready").await;
+    assert!(status == 503 && text.contains("full"), "{text}");
+    assert_eq!(get(&relay, "/-/healthy").await.0, 200);
+
+    // A person gives some up; the room is there when they are purged.
+    let clock = wecom_relay::clock::SystemClock;
+    let now = wecom_relay::clock::Clock::now(&clock);
+    let waiting = relay.listed(&[State::Ready, State::Queued, State::InFlight]).await;
+    for delivery in waiting.iter().filter(|delivery| delivery.notification.0 <= 2) {
+        // The one that probes is in flight for a moment, and not touched then.
+        while relay.outbox.discard(delivery.id, now).await.unwrap() != Changed::Deliveries(1) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+    relay.outbox.purge(now + Duration::from_secs(60), 100).await.unwrap();
+    assert_eq!(get(&relay, "/-/ready").await.0, 200);
+    relay.post(&payload("Small", &[("a", true)])).await;
+
+    // The rest is delivered and purged: what was accepted is seen, but for what was given up.
+    wecom.sandbox.clear_faults();
+    let is_seen = |group: &str| {
+        let mark = format!("] {group} ");
+        wecom.sandbox.delivered_to("zhangsan").iter().any(|shown| shown.text.contains(&mark))
+    };
+    soon(
+        wecom
+            .sandbox
+            .wait_until(|_| (2..accepted).all(|group| is_seen(&format!("Group{group}"))) && is_seen("Small")),
+    )
+    .await;
+    assert!(!is_seen("Group0") && !is_seen(&format!("Group{accepted}")));
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn while_the_file_is_moved_away_nothing_is_accepted() {
+    let wecom = Wecom::live(Settings::default()).await;
+    let relay = Relay::with(&wecom.url, Options { tuning: hurried(), ..Options::default() }).await;
+    wecom.sandbox.inject(busy());
+    relay.post(&payload("First", &[("a", true)])).await;
+    let path = |name: &str| relay.folder.path().join(name);
+    fs::rename(path("outbox.db"), path("elsewhere.db")).unwrap();
+    assert_eq!(relay.try_post(&payload("Second", &[("a", true)])).await, 503);
+    let (status, text) = get(&relay, "/-/ready").await;
+    assert!(status == 503 && text.contains("its file was deleted or replaced"), "{text}");
+    fs::rename(path("elsewhere.db"), path("outbox.db")).unwrap();
+    relay.post(&payload("Second", &[("a", true)])).await;
+    wecom.sandbox.clear_faults();
+    soon(relay.settled(2)).await;
+    relay.stop().await;
+    assert_eq!(wecom.sandbox.delivered_to("zhangsan").len(), 2);
+}
+
+#[tokio::test]
+async fn what_a_deleted_file_held_is_delivered_and_then_another_file_is_used() {
+    let wecom = Wecom::live(Settings::default()).await;
+    let relay = Relay::with(&wecom.url, Options { tuning: hurried(), ..Options::default() }).await;
+    wecom.sandbox.inject(busy());
+    relay.post(&payload("First", &[("a", true)])).await;
+    for name in ["outbox.db", "outbox.db-wal", "outbox.db-shm"] {
+        fs::remove_file(relay.folder.path().join(name)).unwrap();
+    }
+    assert_eq!(relay.try_post(&payload("Second", &[("a", true)])).await, 503);
+    wecom.sandbox.clear_faults();
+    soon(wecom.sandbox.wait_for_delivered("zhangsan", 1)).await;
+    soon(async {
+        // As Alertmanager does.
+        while relay.try_post(&payload("Second", &[("a", true)])).await != 200 {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    })
+    .await;
+    soon(wecom.sandbox.wait_for_delivered("zhangsan", 2)).await;
+    let folder = relay.stop().await;
+    assert!(folder.path().join("outbox.db").exists());
+    assert_eq!(wecom.sandbox.delivered_to("zhangsan").len(), 2);
+}
+
+#[tokio::test]
+async fn while_another_process_locks_the_file_nothing_is_accepted_or_sent_twice() {
+    let wecom = Wecom::live(Settings::default()).await;
+    let store = |settings| wecom_relay::outbox::sqlite::Settings {
+        busy_timeout: Duration::from_millis(50),
+        ..settings
+    };
+    let relay = Relay::with(&wecom.url, Options { store, ..Options::default() }).await;
+    let slow = Effect::Latency(Duration::from_millis(300));
+    wecom.sandbox.inject(Fault::new(slow).on(Api::MessageSend).times(1));
+    relay.post(&payload("First", &[("a", true)])).await;
+    soon(wecom.sandbox.wait_until(|sandbox| sandbox.send_calls() == 1)).await;
+    let other = Connection::open(relay.folder.path().join("outbox.db")).unwrap();
+    other.busy_timeout(Duration::from_secs(5)).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let (status, text) =
+        relay.request(Method::POST, "/webhook", payload("Second", &[("a", true)]).to_string()).await;
+    assert!(status == 503 && text.contains("locked"), "{text}");
+    assert_eq!(get(&relay, "/-/ready").await.0, 503);
+    // Longer than the send takes, and than the first tries to write its result.
+    tokio::time::sleep(Duration::from_millis(1000)).await;
+    other.execute_batch("ROLLBACK").unwrap();
+    drop(other);
+    soon(relay.settled(1)).await;
+    relay.post(&payload("Second", &[("a", true)])).await;
+    soon(relay.settled(2)).await;
+    relay.stop().await;
+    assert_eq!(wecom.sandbox.send_calls(), 2);
+    assert_eq!(wecom.sandbox.delivered_to("zhangsan").len(), 2);
+}
+
+/// What `serve` says of such a file, and that it leaves it alone.
+async fn is_refused(config: &Path, file: &Path, content: &[u8]) -> String {
+    fs::write(file, content).unwrap();
+    let mut relay = Process::launch(serve(config));
+    assert_eq!(relay.ended().await.code(), Some(1), "{:?}", relay.log);
+    assert_eq!(fs::read(file).unwrap(), content);
+    relay.log.join("\n")
+}
+
+#[tokio::test]
+async fn a_damaged_file_is_refused_at_the_start_and_left_alone() {
+    let wecom = Wecom::live(Settings::default()).await;
+    let (folder, config) = config_file(&wecom.url, &Options::default());
+    let file = folder.path().join("outbox.db");
+    let said = is_refused(&config, &file, "not a database at all\n".repeat(1000).as_bytes()).await;
+    assert!(said.contains("is not an outbox") && said.contains("outbox.db"), "{said}");
+
+    // A whole outbox of which the half is gone.
+    fs::remove_file(&file).unwrap();
+    let mut relay = Process::start(&config).await;
+    assert_eq!(relay.post(&large("Down")).await, Some(200));
+    relay.signal("TERM");
+    assert!(relay.ended().await.success());
+    let whole = fs::read(&file).unwrap();
+    let said = is_refused(&config, &file, &whole[..whole.len() / 2]).await;
+    assert!(said.contains("is not an outbox") && said.contains("malformed"), "{said}");
+}
+
+/// A small file system of its own, until it is dropped.
+struct SmallDisk(Arc<TempDir>);
+
+impl SmallDisk {
+    fn mount() -> Option<Self> {
+        let folder = Arc::new(TempDir::new().unwrap());
+        let mut mount = Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", "size=2m", "tmpfs"]).arg(folder.path());
+        mount.output().is_ok_and(|output| output.status.success()).then_some(Self(folder))
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        // Lazily, should the outbox still be open.
+        _ = Command::new("umount").arg("-l").arg(self.0.path()).output();
+    }
+}
+
+#[tokio::test]
+#[expect(clippy::print_stderr, reason = "says why it is skipped")]
+async fn on_a_full_disk_nothing_is_accepted_and_nothing_is_sent_twice() {
+    let Some(disk) = SmallDisk::mount() else {
+        return eprintln!("skipped: this user may not mount a small file system");
+    };
+    let wecom = Wecom::live(unlimited()).await;
+    let folder = Some(Arc::clone(&disk.0));
+    let relay = Relay::with(
+        &wecom.url,
+        Options { app: NO_LIMITS.to_owned(), folder, tuning: hurried(), ..Options::default() },
+    )
+    .await;
+    let slow = Effect::Latency(Duration::from_millis(300));
+    wecom.sandbox.inject(Fault::new(slow).on(Api::MessageSend).times(1));
+    relay.post(&payload("First", &[("a", true)])).await;
+    soon(wecom.sandbox.wait_until(|sandbox| sandbox.send_calls() == 1)).await;
+    let filler = disk.0.path().join("filler");
+    let mut file = fs::File::create(&filler).unwrap();
+    while file.write_all(&[1; 4096]).is_ok() {}
+    drop(file);
+    let (mut accepted, text) = fill(&relay).await;
+    assert!(text.contains("no space left"), "{text}");
+    assert_eq!(get(&relay, "/-/ready").await.0, 503);
+    // Longer than the send takes, and than the first tries to write its result.
+    tokio::time::sleep(Duration::from_millis(1000)).await;
+    fs::remove_file(&filler).unwrap();
+    relay.post(&payload("Last", &[("a", true)])).await;
+    accepted += 2;
+    soon(relay.settled(accepted)).await;
+    let bodies: HashSet<_> = wecom.sandbox.messages().into_iter().map(|message| message.request).collect();
+    assert_eq!(bodies.len(), wecom.sandbox.send_calls(), "nothing was sent twice");
+    let is_seen = |group: &str| {
+        let shown = wecom.sandbox.delivered_to("zhangsan");
+        shown.iter().any(|shown| shown.text.contains(&format!("] {group} ")))
+    };
+    let filled = (0..accepted - 2).map(|group| format!("Group{group}"));
+    assert!(filled.chain(["First".to_owned(), "Last".to_owned()]).all(|group| is_seen(&group)));
+    relay.stop().await;
+}

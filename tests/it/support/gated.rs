@@ -1,0 +1,211 @@
+//! An outbox whose doors a test holds shut, or slams.
+
+use std::{sync::Arc, time::Duration};
+
+use jiff::Timestamp;
+use tokio::sync::{Notify, watch};
+use wecom_relay::outbox::{
+    Backlog, Changed, Channel, Claimed, DeliveryId, Destination, Detail, Enqueued, Filter, Folding, Hold,
+    Listed, NewNotification, NoticeOf, NotificationId, Outbox, OutboxQuery, Pick, ReceiverName, Sent,
+    Settlement, StoreError, StoreResult, Unnoticed, Waiting, Which, sqlite::SqliteOutbox,
+};
+
+/// The real outbox behind [`Gates`].
+#[derive(Clone)]
+pub(crate) struct Gated {
+    inner: SqliteOutbox,
+    gates: Arc<Gates>,
+}
+
+/// What a test does to an outbox.
+#[derive(Default)]
+pub(crate) struct Gates {
+    pub(crate) enqueue: Gate,
+    pub(crate) settle: Gate,
+    pub(crate) claim: Gate,
+    pub(crate) hold: Gate,
+}
+
+/// One method's door.
+pub(crate) struct Gate {
+    door: watch::Sender<Door>,
+    came: watch::Sender<usize>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Door {
+    Open,
+    /// Who comes waits.
+    Held,
+    /// Who comes is told that the disk is full.
+    Full,
+}
+
+impl Default for Gate {
+    fn default() -> Self {
+        Self { door: watch::Sender::new(Door::Open), came: watch::Sender::new(0) }
+    }
+}
+
+impl Gate {
+    pub(crate) fn hold(&self) {
+        self.door.send_replace(Door::Held);
+    }
+
+    pub(crate) fn fail(&self) {
+        self.door.send_replace(Door::Full);
+    }
+
+    pub(crate) fn open(&self) {
+        self.door.send_replace(Door::Open);
+    }
+
+    /// How many calls came so far.
+    pub(crate) fn came(&self) -> usize {
+        *self.came.borrow()
+    }
+
+    /// Returns when `count` calls came.
+    pub(crate) async fn reached(&self, count: usize) {
+        _ = self.came.subscribe().wait_for(|came| *came >= count).await;
+    }
+
+    async fn pass(&self) -> StoreResult<()> {
+        self.came.send_modify(|came| *came += 1);
+        match self.door.subscribe().wait_for(|door| *door != Door::Held).await {
+            Ok(door) if *door == Door::Full => {
+                Err(StoreError::Full("no space left on its device".to_owned()))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Gated {
+    pub(crate) fn new(inner: SqliteOutbox, gates: &Arc<Gates>) -> Self {
+        Self { inner, gates: Arc::clone(gates) }
+    }
+}
+
+impl Outbox for Gated {
+    async fn enqueue(&self, notification: NewNotification, now: Timestamp) -> StoreResult<Enqueued> {
+        self.gates.enqueue.pass().await?;
+        self.inner.enqueue(notification, now).await
+    }
+
+    async fn claim(
+        &self,
+        channel: &Channel,
+        picks: Vec<Pick>,
+        duplicate_check: Duration,
+        now: Timestamp,
+    ) -> StoreResult<Vec<Claimed>> {
+        self.gates.claim.pass().await?;
+        self.inner.claim(channel, picks, duplicate_check, now).await
+    }
+
+    async fn settle(&self, settlement: Settlement, now: Timestamp) -> StoreResult<()> {
+        self.gates.settle.pass().await?;
+        self.inner.settle(settlement, now).await
+    }
+
+    async fn waiting(&self, channel: &Channel, count_to: u32, now: Timestamp) -> StoreResult<Waiting> {
+        self.inner.waiting(channel, count_to, now).await
+    }
+
+    async fn foldable(
+        &self,
+        channel: &Channel,
+        destination: Destination,
+        limit: u32,
+    ) -> StoreResult<Option<Folding>> {
+        self.inner.foldable(channel, destination, limit).await
+    }
+
+    async fn recover(&self, now: Timestamp) -> StoreResult<u32> {
+        self.inner.recover(now).await
+    }
+
+    async fn hasten(&self, channel: &Channel, horizon: Timestamp, now: Timestamp) -> StoreResult<()> {
+        self.inner.hasten(channel, horizon, now).await
+    }
+
+    async fn sent_since(&self, channel: &Channel, since: Timestamp) -> StoreResult<Vec<Sent>> {
+        self.inner.sent_since(channel, since).await
+    }
+
+    async fn channels(&self) -> StoreResult<Vec<Channel>> {
+        self.inner.channels().await
+    }
+
+    async fn holds(&self) -> StoreResult<Vec<Hold>> {
+        self.inner.holds().await
+    }
+
+    async fn hold(&self, hold: Hold) -> StoreResult<()> {
+        self.gates.hold.pass().await?;
+        self.inner.hold(hold).await
+    }
+
+    async fn release(&self, channel: &Channel) -> StoreResult<()> {
+        self.inner.release(channel).await
+    }
+
+    async fn unnoticed(
+        &self,
+        receiver: &ReceiverName,
+        since: Timestamp,
+        limit: u32,
+    ) -> StoreResult<Vec<Unnoticed>> {
+        self.inner.unnoticed(receiver, since, limit).await
+    }
+
+    async fn held_backlog(
+        &self,
+        channel: &Channel,
+        receiver: &ReceiverName,
+        lines: u32,
+        count_to: u32,
+    ) -> StoreResult<Option<Backlog>> {
+        self.inner.held_backlog(channel, receiver, lines, count_to).await
+    }
+
+    async fn notice(
+        &self,
+        notice: NewNotification,
+        of: NoticeOf,
+        now: Timestamp,
+    ) -> StoreResult<NotificationId> {
+        self.inner.notice(notice, of, now).await
+    }
+
+    async fn purge(&self, before: Timestamp, limit: u32) -> StoreResult<u32> {
+        self.inner.purge(before, limit).await
+    }
+
+    async fn probe(&self, now: Timestamp) -> StoreResult<()> {
+        self.inner.probe(now).await
+    }
+
+    fn changed(&self) -> Arc<Notify> {
+        self.inner.changed()
+    }
+}
+
+impl OutboxQuery for Gated {
+    async fn list(&self, filter: Filter) -> StoreResult<Vec<Listed>> {
+        self.inner.list(filter).await
+    }
+
+    async fn show(&self, id: DeliveryId) -> StoreResult<Option<Detail>> {
+        self.inner.show(id).await
+    }
+
+    async fn retry(&self, which: Which, now: Timestamp) -> StoreResult<Changed> {
+        self.inner.retry(which, now).await
+    }
+
+    async fn discard(&self, id: DeliveryId, now: Timestamp) -> StoreResult<Changed> {
+        self.inner.discard(id, now).await
+    }
+}

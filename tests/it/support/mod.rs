@@ -1,0 +1,167 @@
+//! What the tests share.
+
+mod gated;
+pub(crate) mod process;
+mod relay;
+
+pub(crate) use gated::{Gated, Gates};
+pub(crate) use process::Process;
+pub(crate) use relay::{NO_LIMITS, Options, Relay, config_file, hurried, payload, payload_at};
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use reqwest::{Client, Method};
+use serde_json::Value;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use wecom_relay::clock::{Clock, SystemClock};
+use wecom_relay::sandbox::{Directory, Sandbox, Settings};
+
+/// A client without time-outs, proxies or opinions.
+#[expect(clippy::disallowed_methods, reason = "the client of the tests; the relay has its own")]
+pub(crate) fn http_client() -> Client {
+    // Another test of this process was first.
+    _ = rustls::crypto::ring::default_provider().install_default();
+    Client::builder().no_proxy().build().unwrap()
+}
+
+/// A clock that stands until it is moved.
+pub(crate) struct ManualClock(Mutex<Timestamp>);
+
+impl ManualClock {
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self(Mutex::new("2026-11-21T08:00:00Z".parse().unwrap())))
+    }
+
+    pub(crate) fn advance(&self, by: Duration) {
+        *self.0.lock().unwrap() += SignedDuration::try_from(by).unwrap();
+    }
+
+    pub(crate) fn set_back(&self, by: Duration) {
+        *self.0.lock().unwrap() -= SignedDuration::try_from(by).unwrap();
+    }
+}
+
+impl Clock for ManualClock {
+    fn now(&self) -> Timestamp {
+        *self.0.lock().unwrap()
+    }
+}
+
+/// What a test waits for, and does not wait for ever.
+pub(crate) async fn soon<T>(awaited: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(60), awaited).await.unwrap()
+}
+
+/// The system's clock, which can be set.
+#[derive(Default)]
+pub(crate) struct ShiftedClock(Mutex<SignedDuration>);
+
+impl ShiftedClock {
+    pub(crate) fn advance(&self, by: Duration) {
+        *self.0.lock().unwrap() += SignedDuration::try_from(by).unwrap();
+    }
+
+    pub(crate) fn set_back(&self, by: Duration) {
+        *self.0.lock().unwrap() -= SignedDuration::try_from(by).unwrap();
+    }
+}
+
+impl Clock for ShiftedClock {
+    fn now(&self) -> Timestamp {
+        SystemClock.now() + *self.0.lock().unwrap()
+    }
+}
+
+/// A sandbox on a port of its own, and a client of it. It ends when it is dropped.
+pub(crate) struct Wecom {
+    pub(crate) sandbox: Sandbox,
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) client: Client,
+    pub(crate) url: String,
+    _server: JoinSet<()>,
+}
+
+pub(crate) const CORP: &str = "ww1234567890abcdef";
+pub(crate) const AGENT: u64 = 1000002;
+pub(crate) const SECRET: &str = "sandbox-secret-1000002";
+/// The app that sees department 2 only and may send cards that call back.
+pub(crate) const OTHER_AGENT: u64 = 1000030;
+pub(crate) const OTHER_SECRET: &str = "sandbox-secret-1000030";
+
+impl Wecom {
+    pub(crate) async fn start() -> Self {
+        Self::with(Settings::default()).await
+    }
+
+    pub(crate) async fn with(settings: Settings) -> Self {
+        Self::of(Directory::builtin(), settings).await
+    }
+
+    /// A sandbox whose time passes by itself.
+    pub(crate) async fn live(settings: Settings) -> Self {
+        Self::on(Directory::builtin(), settings, ManualClock::new(), Arc::new(SystemClock)).await
+    }
+
+    pub(crate) async fn of(directory: Directory, settings: Settings) -> Self {
+        let clock = ManualClock::new();
+        Self::on(directory, settings, clock.clone(), clock).await
+    }
+
+    async fn on(
+        directory: Directory,
+        settings: Settings,
+        clock: Arc<ManualClock>,
+        told: Arc<dyn Clock>,
+    ) -> Self {
+        let sandbox = Sandbox::new(directory, settings, told);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let mut server = JoinSet::new();
+        let served = sandbox.clone();
+        server.spawn(async move { served.serve(listener, std::future::pending()).await.unwrap() });
+        Self { sandbox, clock, client: http_client(), url, _server: server }
+    }
+
+    /// `gettoken` with these query parameters.
+    pub(crate) async fn gettoken(&self, query: &[(&str, &str)]) -> Value {
+        let query: Vec<String> = query.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let url = format!("{}/cgi-bin/gettoken?{}", self.url, query.join("&"));
+        self.client.get(url).send().await.unwrap().json().await.unwrap()
+    }
+
+    /// A token of [`AGENT`].
+    pub(crate) async fn token(&self) -> String {
+        self.token_of(SECRET).await
+    }
+
+    pub(crate) async fn token_of(&self, secret: &str) -> String {
+        let reply = self.gettoken(&[("corpid", CORP), ("corpsecret", secret)]).await;
+        reply["access_token"].as_str().unwrap().to_owned()
+    }
+
+    /// `message/send`, whatever comes of it.
+    pub(crate) async fn try_send(
+        &self,
+        token: &str,
+        body: impl Into<String>,
+    ) -> reqwest::Result<reqwest::Response> {
+        let url = format!("{}/cgi-bin/message/send?access_token={token}", self.url);
+        self.client.post(url).body(body.into()).send().await
+    }
+
+    /// `message/send` and its reply.
+    pub(crate) async fn send(&self, token: &str, body: &Value) -> Value {
+        self.try_send(token, body.to_string()).await.unwrap().json().await.unwrap()
+    }
+
+    /// The control API: status and JSON, `Null` where there is none.
+    pub(crate) async fn control(&self, method: Method, path: &str, body: impl Into<String>) -> (u16, Value) {
+        let url = format!("{}/sandbox{path}", self.url);
+        let response = self.client.request(method, url).body(body.into()).send().await.unwrap();
+        let status = response.status().as_u16();
+        (status, serde_json::from_str(&response.text().await.unwrap()).unwrap_or(Value::Null))
+    }
+}

@@ -1,0 +1,117 @@
+//! The relay as a process of its own, so that it can be killed.
+
+use std::{
+    io::{BufRead, BufReader},
+    path::Path,
+    process::{Child, Command, ExitStatus, Stdio},
+    thread,
+};
+
+use reqwest::Client;
+use serde_json::Value;
+use tokio::sync::mpsc;
+
+use super::{http_client, soon};
+
+/// `wecom-relay serve`. It is killed when it is dropped.
+pub(crate) struct Process {
+    child: Child,
+    lines: mpsc::UnboundedReceiver<String>,
+    /// Every line that was logged and looked at.
+    pub(crate) log: Vec<String>,
+    pub(crate) url: String,
+    pub(crate) client: Client,
+}
+
+impl Process {
+    /// A relay that takes alerts.
+    pub(crate) async fn start(config: &Path) -> Self {
+        let mut process = Self::launch(serve(config));
+        process.ready().await;
+        process
+    }
+
+    /// Starts `command`, whose log lines are JSON on standard error.
+    pub(crate) fn launch(mut command: Command) -> Self {
+        let mut child = command.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let stderr = child.stderr.take().unwrap();
+        let (sender, lines) = mpsc::unbounded_channel();
+        // Ends with the process.
+        thread::spawn(move || {
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                _ = sender.send(line);
+            }
+        });
+        Self { child, lines, log: Vec::new(), url: String::new(), client: http_client() }
+    }
+
+    /// Waits until it takes alerts.
+    pub(crate) async fn ready(&mut self) {
+        let ready = self.logged("ready").await;
+        self.url = format!("http://{}", ready["address"].as_str().unwrap());
+    }
+
+    /// The next log line with this message.
+    pub(crate) async fn logged(&mut self, message: &str) -> Value {
+        loop {
+            let Some(line) = soon(self.lines.recv()).await else {
+                panic!("it ended without saying {message:?}: {}", self.log.join("\n"));
+            };
+            let event: Value = serde_json::from_str(&line).unwrap_or_default();
+            self.log.push(line);
+            if event["message"] == message {
+                return event;
+            }
+        }
+    }
+
+    /// Posts a payload; `None` when there was no answer.
+    pub(crate) async fn post(&self, payload: &Value) -> Option<u16> {
+        post(&self.client, &self.url, payload).await
+    }
+
+    /// `kill -9`.
+    pub(crate) async fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Sends this process, and no other, a signal.
+    pub(crate) fn signal(&self, signal: &str) {
+        let sent = Command::new("kill").arg(format!("-{signal}")).arg(self.pid().to_string()).status();
+        assert!(sent.unwrap().success());
+    }
+
+    /// Waits for its own end.
+    pub(crate) async fn ended(&mut self) -> ExitStatus {
+        while let Some(line) = soon(self.lines.recv()).await {
+            self.log.push(line);
+        }
+        self.child.wait().unwrap()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It has ended already, as a rule.
+        _ = self.child.kill();
+        _ = self.child.wait();
+    }
+}
+
+/// The command line of a relay with this configuration.
+pub(crate) fn serve(config: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_wecom-relay"));
+    command.args(["--log-format", "json", "--log-level", "info", "serve", "--config"]).arg(config);
+    command
+}
+
+/// Posts a payload to the relay at `url`; `None` when there was no answer.
+pub(crate) async fn post(client: &Client, url: &str, payload: &Value) -> Option<u16> {
+    let request = client.post(format!("{url}/webhook")).body(payload.to_string());
+    request.send().await.ok().map(|response| response.status().as_u16())
+}

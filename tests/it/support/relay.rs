@@ -1,0 +1,237 @@
+//! The whole relay in this process, on a port of its own.
+
+use std::{fs, net::TcpListener, path::PathBuf, sync::Arc, time::Duration};
+
+use reqwest::{Client, Method};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use wecom_relay::{
+    app::{self, Prepared, Tuning},
+    clock::{Clock, SystemClock},
+    config,
+    delivery::step::Probes,
+    lifecycle::{End, Lifecycle},
+    outbox::{
+        DeliveryId, Detail, Filter, Listed, Outbox, OutboxQuery, State,
+        sqlite::{Access, Settings, SqliteOutbox},
+    },
+    retry::Schedule,
+};
+
+use super::{CORP, SECRET, http_client};
+
+/// A relay that delivers to a sandbox.
+pub(crate) struct Relay {
+    pub(crate) url: String,
+    pub(crate) outbox: SqliteOutbox,
+    pub(crate) client: Client,
+    pub(crate) folder: Arc<TempDir>,
+    lifecycle: Lifecycle,
+}
+
+/// What a test wants of a relay.
+pub(crate) struct Options {
+    /// `receivers:` and what is below it.
+    pub(crate) receivers: String,
+    /// The app's secret.
+    pub(crate) secret: &'static str,
+    /// Further keys of the app, each line with four spaces before it.
+    pub(crate) app: String,
+    /// Further keys of the outbox, each line with two spaces before it.
+    pub(crate) outbox: String,
+    /// Further top-level keys.
+    pub(crate) more: String,
+    pub(crate) tuning: Tuning,
+    pub(crate) clock: Arc<dyn Clock>,
+    /// Where the outbox is; another one for each relay when it is `None`.
+    pub(crate) folder: Option<Arc<TempDir>>,
+    /// Changes what the configuration says of the outbox.
+    pub(crate) store: fn(Settings) -> Settings,
+}
+
+/// Limits that never matter, as further keys of an app.
+pub(crate) const NO_LIMITS: &str = "    limits: { per_minute: 0, per_hour: 0 }\n";
+
+/// The waits of [`Tuning`] in tenths of seconds, so that what the product does in minutes is seen in a test.
+pub(crate) fn hurried() -> Tuning {
+    let every = |ms| Schedule::new(Vec::new(), Duration::from_millis(ms));
+    let probes = Probes {
+        rate_limited: every(200),
+        untrusted_ip: every(200),
+        configuration: every(200),
+        unanswered: Duration::from_millis(100),
+    };
+    Tuning { transient: every(100), probes, seed: Some(1), ..Tuning::default() }
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            receivers: "  - { name: wechat, to_user: zhangsan }\n".to_owned(),
+            secret: SECRET,
+            app: String::new(),
+            outbox: String::new(),
+            more: String::new(),
+            tuning: Tuning { seed: Some(1), ..Tuning::default() },
+            clock: Arc::new(SystemClock),
+            folder: None,
+            store: |settings| settings,
+        }
+    }
+}
+
+impl Options {
+    /// The configuration that these options make, for a sandbox at `wecom`.
+    pub(crate) fn yaml(&self, wecom: &str, folder: &TempDir) -> String {
+        let Self { receivers, secret, app, outbox, more, .. } = self;
+        let path = folder.path().join("outbox.db");
+        format!(
+            "server: {{ listen: '127.0.0.1:0' }}\noutbox:\n  path: {}\n{outbox}apps:\n  - name: ops\n    \
+             corp_id: {CORP}\n    agent_id: 1000002\n    api_secret: {secret}\n    api_url: {wecom}/cgi-bin/\n{app}\
+             receivers:\n{receivers}{more}",
+            path.display()
+        )
+    }
+}
+
+/// The configuration `options` of a relay towards `wecom`, in a file of a folder of its own.
+pub(crate) fn config_file(wecom: &str, options: &Options) -> (Arc<TempDir>, PathBuf) {
+    let folder = Arc::new(TempDir::new().unwrap());
+    let path = folder.path().join("config.yml");
+    fs::write(&path, options.yaml(wecom, &folder)).unwrap();
+    (folder, path)
+}
+
+impl Relay {
+    /// A relay with one receiver `wechat`, for zhangsan, towards the sandbox at `wecom`.
+    pub(crate) async fn start(wecom: &str) -> Self {
+        Self::with(wecom, Options::default()).await
+    }
+
+    pub(crate) async fn with(wecom: &str, options: Options) -> Self {
+        Self::over(wecom, options, |outbox| outbox).await
+    }
+
+    /// A relay whose outbox is what `wrap` makes of it.
+    pub(crate) async fn over<O: Outbox>(
+        wecom: &str,
+        options: Options,
+        wrap: impl FnOnce(SqliteOutbox) -> O,
+    ) -> Self {
+        let folder = options.folder.clone().unwrap_or_else(|| Arc::new(TempDir::new().unwrap()));
+        let yaml = options.yaml(wecom, &folder);
+        let loaded = config::parse(&yaml, &folder.path().join("config.yml"), &|_| None);
+        let config = loaded.unwrap_or_else(|problems| panic!("{problems}")).config;
+        let prepared = Prepared::tuned(config, &options.tuning).unwrap();
+        let outbox = &prepared.config.outbox;
+        let settings = (options.store)(Settings::new(outbox.path.clone(), outbox.max_size_bytes));
+        let outbox = SqliteOutbox::open(settings, Access::Owner).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let lifecycle = Lifecycle::default();
+        app::start(prepared, listener, wrap(outbox.clone()), options.clock, options.tuning, &lifecycle)
+            .await
+            .unwrap();
+        Self { url, outbox, client: http_client(), folder, lifecycle }
+    }
+
+    /// Posts a body to `path`: status and text of the answer.
+    pub(crate) async fn request(
+        &self,
+        method: Method,
+        path: &str,
+        body: impl Into<reqwest::Body>,
+    ) -> (u16, String) {
+        let response =
+            self.client.request(method, format!("{}{path}", self.url)).body(body).send().await.unwrap();
+        (response.status().as_u16(), response.text().await.unwrap())
+    }
+
+    /// Posts a payload to `/webhook`, which must be answered with 200.
+    pub(crate) async fn post(&self, payload: &Value) -> String {
+        let (status, text) = self.request(Method::POST, "/webhook", payload.to_string()).await;
+        assert_eq!(status, 200, "{text}");
+        text
+    }
+
+    /// Posts a payload to `/webhook`: the status of the answer.
+    pub(crate) async fn try_post(&self, payload: &Value) -> u16 {
+        self.request(Method::POST, "/webhook", payload.to_string()).await.0
+    }
+
+    /// Stops it as SIGTERM does.
+    pub(crate) async fn stop(self) -> Arc<TempDir> {
+        assert_eq!(self.lifecycle.finish(Duration::from_secs(20)).await, End::Clean);
+        self.outbox.close().await;
+        self.folder
+    }
+
+    /// The deliveries in these states, in order of acceptance.
+    pub(crate) async fn listed(&self, states: &[State]) -> Vec<Listed> {
+        let filter = Filter { states: states.to_vec(), limit: 100_000, ..Filter::default() };
+        self.outbox.list(filter).await.unwrap()
+    }
+
+    /// Everything about one delivery.
+    pub(crate) async fn shown(&self, id: i64) -> Detail {
+        self.outbox.show(DeliveryId(id)).await.unwrap().unwrap()
+    }
+
+    /// Returns when as many deliveries are settled.
+    pub(crate) async fn settled(&self, count: usize) -> Vec<Listed> {
+        loop {
+            let settled = self.listed(&[State::Delivered, State::Dead, State::Discarded]).await;
+            if settled.len() >= count {
+                return settled;
+            }
+            // A settling gives no signal of its own, so the outbox is asked until it says so.
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+}
+
+/// A notification of `group` for receiver `wechat`, with these alerts: name, and whether it fires.
+pub(crate) fn payload(group: &str, alerts: &[(&str, bool)]) -> Value {
+    payload_at(group, alerts, "2026-11-21T08:00:00Z")
+}
+
+/// [`payload`] with the alerts' start.
+pub(crate) fn payload_at(group: &str, alerts: &[(&str, bool)], starts_at: &str) -> Value {
+    let fires = alerts.iter().any(|(_, fires)| *fires);
+    let alerts: Vec<Value> = alerts
+        .iter()
+        .map(|(name, fires)| {
+            let (status, ends_at) = if *fires {
+                ("firing", "0001-01-01T00:00:00Z")
+            } else {
+                ("resolved", "2026-11-21T08:30:00Z")
+            };
+            json!({
+                "status": status,
+                "labels": { "alertname": group, "instance": name, "severity": "critical" },
+                "annotations": {},
+                "startsAt": starts_at,
+                "endsAt": ends_at,
+                "generatorURL": "http://prometheus.example.com/graph",
+                "fingerprint": format!("{:016x}", fingerprint(&format!("{group}/{name}"))),
+            })
+        })
+        .collect();
+    json!({
+        "receiver": "wechat",
+        "status": if fires { "firing" } else { "resolved" },
+        "alerts": alerts,
+        "groupLabels": { "alertname": group },
+        "commonLabels": { "alertname": group, "severity": "critical" },
+        "commonAnnotations": {},
+        "externalURL": "http://alertmanager.example.com",
+        "version": "4",
+        "groupKey": format!("{{}}:{{alertname=\"{group}\"}}"),
+        "truncatedAlerts": 0,
+    })
+}
+
+fn fingerprint(text: &str) -> u64 {
+    text.bytes()
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
