@@ -12,7 +12,8 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-/// How long a shutdown waits for what is in flight; above the time-out of one send.
+/// How long a shutdown waits for what is in flight: above the time-out of a call of WeCom. What takes longer, for
+/// instance because a token is renewed at that moment, is sent again at the next start.
 pub const DRAIN: Duration = Duration::from_secs(15);
 
 /// The tasks of a process.
@@ -117,7 +118,10 @@ impl Lifecycle {
                 tracing::info!(signal, "stopping: finishing what is in flight");
                 None
             }
-            death = self.deaths.recv() => death,
+            death = self.deaths.recv() => {
+                tracing::error!(death, "a task died; stopping");
+                death
+            }
         };
         let again = async {
             let signal = asked().await;

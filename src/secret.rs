@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 pub struct Secret(SecretString);
 
 impl Secret {
-    /// Takes `text` as a secret. One trailing line break, as editors leave it in a secret file, is no part of it.
+    /// Takes `text` as a secret. Trailing line breaks, as editors leave them in a secret file, are no part of it.
     pub fn new(text: impl Into<String>) -> Self {
         let mut text = text.into();
         while text.ends_with(['\n', '\r']) {

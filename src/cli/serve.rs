@@ -1,6 +1,6 @@
 //! `wecom-relay serve`: the daemon.
 
-use std::{net::TcpListener, sync::Arc};
+use std::{net::TcpListener, sync::Arc, time::Duration};
 
 use anyhow::{Context, anyhow};
 
@@ -13,12 +13,18 @@ use crate::{
     outbox::sqlite::Access,
 };
 
+/// How long the outbox may take to close.
+const CLOSE: Duration = Duration::from_secs(5);
+
 pub(super) fn run(loaded: Loaded) -> Result<(), Failure> {
     for warning in &loaded.warnings {
         tracing::warn!(%warning, "the configuration is probably not as meant");
     }
     let prepared = Prepared::new(loaded.config)?;
-    runtime()?.block_on(serve(prepared)).map_err(Failure::Other)
+    let runtime = runtime()?;
+    let served = runtime.block_on(serve(prepared)).map_err(Failure::Other);
+    runtime.shutdown_background();
+    served
 }
 
 async fn serve(prepared: Prepared) -> anyhow::Result<()> {
@@ -41,7 +47,10 @@ async fn serve(prepared: Prepared) -> anyhow::Result<()> {
         .await?;
     tracing::info!(%address, receivers, version = env!("CARGO_PKG_VERSION"), "ready");
     let end = lifecycle.run(DRAIN).await?;
-    outbox.close().await;
+    // A disk that hangs must not keep an end from coming that was asked for twice.
+    if end != End::Forced && tokio::time::timeout(CLOSE, outbox.close()).await.is_err() {
+        tracing::warn!("the outbox could not be closed in time; nothing that was accepted is lost");
+    }
     match end {
         End::Clean => {
             tracing::info!("stopped");

@@ -243,7 +243,11 @@ impl<O: Outbox, W: WeCom> Dispatcher<O, W> {
             match self.claim(capacity).await {
                 Ok(Claims { claimed, wake }) if claimed.is_empty() => return Ok(wake),
                 Ok(Claims { claimed, .. }) => claimed.into_iter().for_each(|claimed| self.start(claimed)),
-                Err(error) => self.store_failed(error).await?,
+                Err(StoreError::Closed) => return Err(Died::Store(StoreError::Closed)),
+                Err(error) => {
+                    tracing::warn!(channel = %self.channel, %error, "the outbox does not answer; trying again");
+                    return Ok(Some(self.uptime() + STORE_PAUSE));
+                }
             }
         }
     }

@@ -1,7 +1,7 @@
 //! Tells fallback receivers, in one folded notice, what died and what is held for long.
 //!
-//! A notice is terminal: what becomes of it is logged and shown, and gives no notice in turn, so that two
-//! receivers that are each other's fallback cannot loop.
+//! A notice is terminal: what becomes of it is logged and shown, and gives no notice in turn, so that
+//! there are no notices of notices.
 
 use std::{sync::Arc, time::Duration};
 

@@ -19,7 +19,8 @@ const GRACE: Duration = Duration::from_secs(10);
 pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) -> io::Result<()> {
     listener.set_nonblocking(true)?;
     let handle = Handle::new();
-    let mut server = axum_server::from_tcp(listener)?.handle(handle.clone());
+    // Else a client that says nothing is waited for without an end, in case it speaks HTTP/2.
+    let mut server = axum_server::from_tcp(listener)?.http1_only().handle(handle.clone());
     server.http_builder().http1().timer(TokioTimer::new()).header_read_timeout(HEADER_TIME);
     let serving = server.serve(router.into_make_service());
     tokio::pin!(serving);
