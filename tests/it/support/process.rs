@@ -5,6 +5,7 @@ use std::{
     path::Path,
     process::{Child, Command, ExitStatus, Stdio},
     thread,
+    time::Duration,
 };
 
 use reqwest::Client;
@@ -110,8 +111,11 @@ pub(crate) fn serve(config: &Path) -> Command {
     command
 }
 
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// Posts a payload to the relay at `url`; `None` when there was no answer.
 pub(crate) async fn post(client: &Client, url: &str, payload: &Value) -> Option<u16> {
-    let request = client.post(format!("{url}/webhook")).body(payload.to_string());
+    // Alertmanager gives a request up, too.
+    let request = client.post(format!("{url}/webhook")).timeout(PATIENCE).body(payload.to_string());
     request.send().await.ok().map(|response| response.status().as_u16())
 }
