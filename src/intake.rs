@@ -11,7 +11,7 @@ use crate::{
     outbox::{
         AlertRef, Channel, Dedupe, Key, Kind, NewDelivery, NewNotification, Part, ReceiverName, Status,
     },
-    render::{self, RenderError, Rendering, Templates},
+    render::{self, Limits, Markup, Moment, RenderError, Rendered, Rendering, Templates},
     wecom::{Content, Recipients},
 };
 
@@ -39,6 +39,15 @@ pub enum Format {
     Text,
     /// `markdown`
     Markdown,
+}
+
+impl Format {
+    fn markup(self) -> Markup {
+        match self {
+            Self::Text => Markup::Plain,
+            Self::Markdown => Markup::Markdown,
+        }
+    }
 }
 
 /// All that is needed to take a webhook.
@@ -105,7 +114,7 @@ impl Intake {
     ///
     /// # Errors
     /// [`Rejected`] says what is wrong and what would be right.
-    pub fn take(&self, receiver: Option<&str>, body: &[u8]) -> Result<Taken, Rejected> {
+    pub fn take(&self, receiver: Option<&str>, body: &[u8], moment: &Moment) -> Result<Taken, Rejected> {
         // The path is looked at first: a wrong one is wrong whatever the body is.
         let named = receiver.map(|name| self.named(name)).transpose()?;
         let payload = alertmanager::parse(body)?;
@@ -113,7 +122,7 @@ impl Intake {
             Some(receiver) => receiver,
             None => self.addressed(&payload.receiver)?,
         };
-        Ok(self.notification(receiver, &payload))
+        Ok(self.notification(receiver, &payload, moment))
     }
 
     /// The receiver of this name.
@@ -133,25 +142,28 @@ impl Intake {
     }
 
     /// What `payload` says to `receiver`.
-    pub fn notification(&self, receiver: &Receiver, payload: &Payload) -> Taken {
+    pub fn notification(&self, receiver: &Receiver, payload: &Payload, moment: &Moment) -> Taken {
         let payload =
             if receiver.send_resolved { Some(Cow::Borrowed(payload)) } else { payload.without_resolved() };
         let Some(payload) = payload else { return Taken::Unwanted(receiver.name.clone()) };
-        let rendering = self.templates.with(&payload);
+        let rendering = self.templates.with(&payload, moment);
         let mut failures = Vec::new();
-        let content = match rendered(&rendering, &receiver.template) {
-            Ok(text) => content(receiver.format, text),
+        let (format, message) = match rendered(&rendering, &receiver.template) {
+            Ok(message) => (receiver.format, message),
             Err(failure) => {
-                let text = rendering.fallback();
-                let text = format!("[wecom-relay: {failure}; this is the built-in text]\n{text}");
+                let line = format!("[wecom-relay: {failure}; this is the built-in text]");
                 failures.push(failure);
-                Content::Text(text)
+                (Format::Text, rendering.fallback().headed(&line))
             }
         };
-        let summary = rendered(&rendering, render::DEFAULT_SUMMARY).unwrap_or_else(|failure| {
-            failures.push(failure);
-            rendering.fallback_summary()
-        });
+        let summary = match rendered(&rendering, render::DEFAULT_SUMMARY) {
+            Ok(summary) => summary.into_text(),
+            Err(failure) => {
+                failures.push(failure);
+                rendering.fallback_summary()
+            }
+        };
+        let texts = render::parts(&message, format.markup(), Limits::default(), rendering.alerts_url());
         let fires = payload.alerts.iter().any(|alert| !alert.is_resolved()) || payload.truncated_alerts > 0;
         let notification = Box::new(NewNotification {
             kind: Kind::Alert,
@@ -162,10 +174,10 @@ impl Intake {
             alerts: payload.alerts.iter().map(alert_ref).collect(),
             dedupe: self.dedupe_window.map(|window| dedupe(receiver, &payload, window)),
             summary: summary.lines().collect::<Vec<_>>().join(" "),
-            plain: content.text().to_owned(),
+            plain: message.into_text(),
             channel: receiver.channel.clone(),
             recipients: receiver.recipients.clone(),
-            deliveries: deliveries(&receiver.recipients, &content),
+            deliveries: addressed(&receiver.recipients, format, texts),
         });
         Taken::Notification { notification, failures }
     }
@@ -173,16 +185,21 @@ impl Intake {
 
 /// The calls of `message/send` for one message: part by part, and each part to every batch of the recipients.
 pub fn deliveries(recipients: &Recipients, content: &Content) -> Vec<NewDelivery> {
-    let texts = render::split(content.text(), render::Limits::default());
+    let format = match content {
+        Content::Text(_) => Format::Text,
+        Content::Markdown(_) => Format::Markdown,
+    };
+    let message = Rendered::from(content.text().to_owned());
+    addressed(recipients, format, render::parts(&message, format.markup(), Limits::default(), ""))
+}
+
+fn addressed(recipients: &Recipients, format: Format, texts: Vec<String>) -> Vec<NewDelivery> {
     let of = u16::try_from(texts.len()).unwrap_or(u16::MAX);
     let parts = texts.into_iter().zip(1..=of);
     let batches = recipients.batches();
     parts
         .flat_map(|(text, number)| {
-            let content = match content {
-                Content::Text(_) => Content::Text(text),
-                Content::Markdown(_) => Content::Markdown(text),
-            };
+            let content = content(format, text);
             let part = Part { number, of };
             batches.iter().cloned().map(move |recipients| NewDelivery {
                 recipients,
@@ -193,9 +210,9 @@ pub fn deliveries(recipients: &Recipients, content: &Content) -> Vec<NewDelivery
         .collect()
 }
 
-fn rendered(rendering: &Rendering<'_>, template: &str) -> Result<String, TemplateFailure> {
-    let text = rendering.render(template)?;
-    if text.trim().is_empty() { Err(TemplateFailure::Empty(template.to_owned())) } else { Ok(text) }
+fn rendered(rendering: &Rendering<'_>, template: &str) -> Result<Rendered, TemplateFailure> {
+    let text = rendering.message(template)?;
+    if text.text().trim().is_empty() { Err(TemplateFailure::Empty(template.to_owned())) } else { Ok(text) }
 }
 
 fn content(format: Format, text: String) -> Content {

@@ -1,7 +1,15 @@
 //! `wecom-relay check`: mistakes found before a start, and what messages will look like.
 
 use super::{Failure, output::Output};
-use crate::{alertmanager, app::Prepared, config::Loaded, intake::Taken, wecom::message::MAX_CONTENT_BYTES};
+use crate::{
+    alertmanager,
+    app::Prepared,
+    clock::{Clock, SystemClock},
+    config::Loaded,
+    intake::Taken,
+    render::Moment,
+    wecom::message::MAX_CONTENT_BYTES,
+};
 
 /// A payload as Alertmanager sends it.
 pub(super) const SAMPLE: &str = include_str!("sample-firing.json");
@@ -10,12 +18,14 @@ pub(super) fn run(loaded: Loaded, output: &mut Output) -> Result<(), Failure> {
     for warning in &loaded.warnings {
         output.error(&format!("warning: {warning}"));
     }
+    let moment = Moment { now: SystemClock.now(), zone: None };
     let prepared = Prepared::new(loaded.config)?;
     let payload = alertmanager::parse(SAMPLE.as_bytes())?;
     let mut failed = false;
     for receiver in &prepared.config.receivers {
         let receiver = super::receiver(&prepared, receiver.name.as_str())?;
-        let Taken::Notification { notification, failures } = prepared.intake.notification(receiver, &payload)
+        let Taken::Notification { notification, failures } =
+            prepared.intake.notification(receiver, &payload, &moment)
         else {
             continue;
         };

@@ -11,9 +11,11 @@ use anyhow::Context;
 use super::{Failure, output::Output};
 use crate::{
     app::Prepared,
+    clock::{Clock, SystemClock},
     config::Config,
     dispatch::channel::DUPLICATE_CHECK,
     intake::Taken,
+    render::Moment,
     wecom::{
         Message,
         message::{AgentId, request_body},
@@ -39,9 +41,10 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args, config: Config, output: &mut Output) -> Result<(), Failure> {
+    let moment = Moment { now: SystemClock.now(), zone: None };
     let prepared = Prepared::new(config)?;
     let body = read(&args.payload).map_err(Failure::Other)?;
-    let taken = prepared.intake.take(Some(&args.receiver), &body)?;
+    let taken = prepared.intake.take(Some(&args.receiver), &body, &moment)?;
     let (notification, failures) = match taken {
         Taken::Notification { notification, failures } => (notification, failures),
         Taken::Unwanted(receiver) => {

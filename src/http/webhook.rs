@@ -11,6 +11,7 @@ use super::{Answer, Relay, body};
 use crate::{
     intake::Taken,
     outbox::{Enqueued, Outbox},
+    render::Moment,
 };
 
 /// Takes a notification; answers 200 when it is on disk.
@@ -66,7 +67,8 @@ async fn accept<O: Outbox>(
     let length = request.headers().get(CONTENT_LENGTH);
     let length = length.and_then(|length| length.to_str().ok()?.parse().ok());
     let body = body::read(request.into_body(), length, &relay.memory).await?;
-    let taken = relay.intake.take(receiver, &body.bytes).map_err(Answer::Rejected)?;
+    let moment = Moment { now: relay.clock.now(), zone: None };
+    let taken = relay.intake.take(receiver, &body.bytes, &moment).map_err(Answer::Rejected)?;
     drop(body);
     let (notification, failures) = match taken {
         Taken::Notification { notification, failures } => (*notification, failures),

@@ -4,29 +4,45 @@
 //! template must stop the program at its start, not an alert in the night. What a template can still do wrong at
 //! run time is an error with a place, and [`Rendering::fallback`] has a text for that case, always.
 
+mod border;
 mod context;
 mod functions;
+pub mod samples;
+mod scope;
 mod split;
 mod tera;
 
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, fmt, sync::Arc};
 
 use crate::alertmanager::Payload;
 
+pub use border::Rendered;
 pub use functions::go_query_escape;
-pub use split::{Limits, PART_BYTES, split};
+pub use scope::Moment;
+pub use split::{Limits, Markup, PART_BYTES, parts};
 
-use self::tera::Tera;
+use self::{
+    border::{Borders, Taken},
+    scope::Scope,
+    tera::Tera,
+};
 
 /// The message that Alertmanager itself would send, byte for byte.
 pub const DEFAULT_MESSAGE: &str = "wechat.default.message";
 /// One line that stands for a notification in a digest.
 pub const DEFAULT_SUMMARY: &str = "wechat.default.summary";
 
+/// The Chinese message that users of Alertmanager's `wechat_configs` know, repaired.
+pub const ZH_MESSAGE: &str = "wechat.zh.message";
+/// A message in WeCom's markdown.
+pub const MARKDOWN_MESSAGE: &str = "wechat.markdown.message";
+
 /// The built-in templates. Each can be overridden by name, and included as `builtin/<name>` even then.
-pub const BUILTIN: [(&str, &str); 2] = [
+pub const BUILTIN: [(&str, &str); 4] = [
     (DEFAULT_MESSAGE, include_str!("../../templates/wechat.default.message.tera")),
     (DEFAULT_SUMMARY, include_str!("../../templates/wechat.default.summary.tera")),
+    (ZH_MESSAGE, include_str!("../../templates/wechat.zh.message.tera")),
+    (MARKDOWN_MESSAGE, include_str!("../../templates/wechat.markdown.message.tera")),
 ];
 
 /// The longest text that a template may write: the built-in message of some 25,000 alerts.
@@ -111,7 +127,7 @@ trait Engine: Sized + Send + Sync {
     fn compile(sources: &[Source<'_>]) -> Result<Self, Vec<CompileError>>;
 
     /// Prepares a payload, once for all templates that are rendered with it.
-    fn context(payload: &Payload) -> Self::Context;
+    fn context(payload: &Payload, scope: Arc<Scope>) -> Self::Context;
 
     /// Appends the rendered template to `out`, up to `max_bytes`.
     ///
@@ -130,6 +146,8 @@ trait Engine: Sized + Send + Sync {
 #[derive(Debug)]
 pub struct Templates {
     engine: Tera,
+    /// What no border may be, because a template says it.
+    taken: Taken,
 }
 
 impl Templates {
@@ -156,16 +174,24 @@ impl Templates {
             }
             all.push(builtin(format!("{BUILTIN_PREFIX}{name}"), text));
         }
+        let mut taken = Taken::default();
+        all.iter().for_each(|source| taken.note(&source.text));
         match Tera::compile(&all) {
-            Ok(engine) if doubles.is_empty() => Ok(Self { engine }),
+            Ok(engine) if doubles.is_empty() => Ok(Self { engine, taken }),
             Ok(_) => Err(doubles),
             Err(errors) => Err(doubles.into_iter().chain(errors).collect()),
         }
     }
 
-    /// Prepares `payload`, once for all templates that are rendered with it.
-    pub fn with(&self, payload: &Payload) -> Rendering<'_> {
-        Rendering { engine: &self.engine, context: Tera::context(payload) }
+    /// Prepares `payload`, once for all templates that are rendered with it at `moment`.
+    pub fn with(&self, payload: &Payload, moment: &Moment) -> Rendering<'_> {
+        let mut taken = self.taken;
+        taken.note_payload(payload);
+        let borders = Borders::free(taken);
+        let alerts_url = functions::alerts_url(payload);
+        let external_url = payload.external_url.clone();
+        let scope = Arc::new(Scope { moment: moment.clone(), borders, external_url, alerts_url });
+        Rendering { engine: &self.engine, context: Tera::context(payload, Arc::clone(&scope)), scope }
     }
 }
 
@@ -181,6 +207,7 @@ fn builtin<'a>(name: impl Into<Cow<'a, str>>, text: &'a str) -> Source<'a> {
 pub struct Rendering<'a> {
     engine: &'a Tera,
     context: <Tera as Engine>::Context,
+    scope: Arc<Scope>,
 }
 
 impl Rendering<'_> {
@@ -189,29 +216,40 @@ impl Rendering<'_> {
     /// # Errors
     /// [`RenderError`] when the template fails, is not there, or writes more than [`MAX_OUTPUT_BYTES`].
     pub fn render(&self, template: &str) -> Result<String, RenderError> {
+        self.message(template).map(Rendered::into_text)
+    }
+
+    /// The same, with what [`parts`] has to know about it.
+    ///
+    /// # Errors
+    /// As of [`Self::render`].
+    pub fn message(&self, template: &str) -> Result<Rendered, RenderError> {
         let mut text = String::new();
         self.engine.render(template, &self.context, MAX_OUTPUT_BYTES, &mut text)?;
-        Ok(text)
+        Ok(self.scope.borders.read(text))
     }
 
     /// The text of the built-in `wechat.default.message`, for when another template failed. Overrides do not
     /// change it, and it cannot fail: a text over [`MAX_OUTPUT_BYTES`] is cut.
-    pub fn fallback(&self) -> String {
+    pub fn fallback(&self) -> Rendered {
         self.whatever(DEFAULT_MESSAGE)
     }
 
     /// The text of the built-in `wechat.default.summary`, likewise.
     pub fn fallback_summary(&self) -> String {
-        self.whatever(DEFAULT_SUMMARY)
+        self.whatever(DEFAULT_SUMMARY).into_text()
     }
 
-    fn whatever(&self, name: &str) -> String {
+    /// Where a browser shows all alerts of the notification; empty when the payload does not say.
+    pub fn alerts_url(&self) -> &str {
+        &self.scope.alerts_url
+    }
+
+    fn whatever(&self, name: &str) -> Rendered {
         let mut text = String::new();
         let name = format!("{BUILTIN_PREFIX}{name}");
-        match self.engine.render(&name, &self.context, MAX_OUTPUT_BYTES, &mut text) {
-            Ok(()) => text,
-            Err(_) => text + "…",
-        }
+        let result = self.engine.render(&name, &self.context, MAX_OUTPUT_BYTES, &mut text);
+        self.scope.borders.read(if result.is_ok() { text } else { text + "…" })
     }
 }
 

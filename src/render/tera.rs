@@ -8,20 +8,33 @@ use std::{
     collections::HashSet,
     io,
     panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
 };
 
 use tera::{Error, ErrorKind, ReportError};
 
 use crate::alertmanager::Payload;
 
-use super::{CompileError, Engine, Position, RenderError, Source, context::context, functions};
+use super::{
+    CompileError, Engine, Position, RenderError, Source,
+    context::context,
+    functions,
+    scope::{self, Scope},
+};
+
+/// A payload's variables, and what filters know beside them.
+#[derive(Debug)]
+pub(super) struct Prepared {
+    variables: tera::Context,
+    scope: Arc<Scope>,
+}
 
 /// Compiled Tera templates.
 #[derive(Debug)]
 pub(super) struct Tera(tera::Tera);
 
 impl Engine for Tera {
-    type Context = tera::Context;
+    type Context = Prepared;
 
     fn compile(sources: &[Source<'_>]) -> Result<Self, Vec<CompileError>> {
         let mut tera = tera::Tera::new();
@@ -54,20 +67,22 @@ impl Engine for Tera {
         Err(found)
     }
 
-    fn context(payload: &Payload) -> tera::Context {
-        context(payload)
+    fn context(payload: &Payload, scope: Arc<Scope>) -> Prepared {
+        Prepared { variables: context(payload), scope }
     }
 
     fn render(
         &self,
         template: &str,
-        context: &tera::Context,
+        context: &Prepared,
         max_bytes: usize,
         out: &mut String,
     ) -> Result<(), RenderError> {
         let mut capped = Capped { bytes: Vec::with_capacity(4096), max_bytes, full: false };
+        let _scope = scope::enter(&context.scope);
         // A defect of the engine must cost a template, not the alert.
-        let result = catch_unwind(AssertUnwindSafe(|| self.0.render_to(template, context, &mut capped)));
+        let result =
+            catch_unwind(AssertUnwindSafe(|| self.0.render_to(template, &context.variables, &mut capped)));
         let failed = |at, message| RenderError { template: template.to_owned(), at, message };
         let result = match result {
             Ok(Ok(())) => Ok(()),
@@ -78,7 +93,7 @@ impl Engine for Tera {
                 ErrorKind::RenderingError(report) => RenderError {
                     template: report.filename().to_owned(),
                     at: Some(position(report)),
-                    message: report.message().to_owned(),
+                    message: clear(report.message()),
                 },
                 _ => failed(None, error.to_string()),
             }),
@@ -90,6 +105,14 @@ impl Engine for Tera {
         });
         result
     }
+}
+
+/// Tera's message, with what to do about the one that missing labels cause.
+fn clear(message: &str) -> String {
+    if message == "Tried to render a variable that is undefined" {
+        return "what is written here is not there; `{{ … or \"\" }}` writes nothing then".to_owned();
+    }
+    message.to_owned()
 }
 
 /// The template at which compiling stopped, where, and why; none for an error that lists references.

@@ -14,6 +14,10 @@ fn errors(sources: &[(&str, &str)]) -> Vec<String> {
     compile(sources).unwrap_err()
 }
 
+fn moment() -> Moment {
+    Moment { now: "2026-11-21T09:30:00Z".parse().unwrap(), zone: None }
+}
+
 fn payload() -> Payload {
     parse(
         br#"{"receiver":"wechat","status":"firing","alerts":[
@@ -28,7 +32,7 @@ fn payload() -> Payload {
 }
 
 fn render(template: &str) -> Result<String, RenderError> {
-    compile(&[("t", template)]).unwrap().with(&payload()).render("t")
+    compile(&[("t", template)]).unwrap().with(&payload(), &moment()).render("t")
 }
 
 #[test]
@@ -36,7 +40,7 @@ fn a_receivers_template_may_include_the_built_in_one() {
     let name = receiver_template("db", "message");
     let templates = compile(&[(&name, r#"{% include "wechat.default.message" %} see {{ orgId }}"#)]).unwrap();
     let payload = payload();
-    let rendering = templates.with(&payload);
+    let rendering = templates.with(&payload, &moment());
     let message = rendering.render(&name).unwrap();
     assert_eq!(message, rendering.render(DEFAULT_MESSAGE).unwrap() + " see 7");
 }
@@ -44,12 +48,12 @@ fn a_receivers_template_may_include_the_built_in_one() {
 #[test]
 fn an_override_is_used_and_leaves_the_fallback_as_it_was() {
     let payload = payload();
-    let fallback = compile(&[]).unwrap().with(&payload).render(DEFAULT_MESSAGE).unwrap();
+    let fallback = compile(&[]).unwrap().with(&payload, &moment()).render(DEFAULT_MESSAGE).unwrap();
     let text = r#"mine: {% include "builtin/wechat.default.message" %}"#;
     let templates = compile(&[(DEFAULT_MESSAGE, text)]).unwrap();
-    let rendering = templates.with(&payload);
+    let rendering = templates.with(&payload, &moment());
     assert_eq!(rendering.render(DEFAULT_MESSAGE).unwrap(), format!("mine: {fallback}"));
-    assert_eq!(rendering.fallback(), fallback);
+    assert_eq!(rendering.fallback().text(), fallback);
     assert!(rendering.fallback_summary().starts_with("[FIRING:1"));
 }
 
@@ -68,12 +72,13 @@ fn a_loop_shows_labels_in_alertmanagers_order() {
 #[test]
 fn text_is_not_escaped_whatever_the_name_ends_in() {
     let templates = compile(&[("t.html", r#"{{ "<&>" }}"#)]).unwrap();
-    assert_eq!(templates.with(&payload()).render("t.html").unwrap(), "<&>");
+    assert_eq!(templates.with(&payload(), &moment()).render("t.html").unwrap(), "<&>");
 }
 
 #[test]
 fn the_summary_is_one_line_with_the_most_telling_first() {
-    let summary = |payload: &Payload| compile(&[]).unwrap().with(payload).render(DEFAULT_SUMMARY).unwrap();
+    let summary =
+        |payload: &Payload| compile(&[]).unwrap().with(payload, &moment()).render(DEFAULT_SUMMARY).unwrap();
     let mut payload = payload();
     let first = summary(&payload);
     payload.truncated_alerts = 0;
@@ -167,9 +172,9 @@ fn a_text_without_end_is_an_error() {
 fn an_error_has_the_place_in_the_template_where_it_is() {
     let templates = compile(&[("t", "{% include \"part\" %}"), ("part", "line\n {{ alerts[0].nope }}")]);
     let templates = templates.unwrap();
-    let error = templates.with(&payload()).render("t").unwrap_err();
+    let error = templates.with(&payload(), &moment()).render("t").unwrap_err();
     assert_eq!((error.template.as_str(), error.at), ("part", Some(Position { line: 2, column: 15 })));
-    assert!(templates.with(&payload()).render("nowhere").is_err());
+    assert!(templates.with(&payload(), &moment()).render("nowhere").is_err());
     assert!(render(r#"{{ throw(message="no") }}"#).unwrap_err().message.contains("no"));
 }
 
@@ -177,6 +182,6 @@ fn an_error_has_the_place_in_the_template_where_it_is() {
 fn a_fallback_that_is_too_long_is_cut() {
     let mut payload = payload();
     payload.external_url = "x".repeat(MAX_OUTPUT_BYTES);
-    let text = compile(&[]).unwrap().with(&payload).fallback();
+    let text = compile(&[]).unwrap().with(&payload, &moment()).fallback().into_text();
     assert!(text.starts_with("[FIRING:1]") && text.ends_with("AlertmanagerUrl:\n…"), "{}", text.len());
 }

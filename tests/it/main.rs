@@ -9,6 +9,7 @@
 mod alertmanager;
 mod cli;
 mod config;
+mod corpus;
 mod dedupe;
 mod disk;
 mod faults;
@@ -22,6 +23,7 @@ mod outbox_sqlite;
 mod readme;
 mod relay;
 mod render;
+mod render_builtin;
 mod sandbox;
 mod shutdown;
 mod store;

@@ -7,11 +7,15 @@ use std::{fmt::Write, fs, path::Path};
 use proptest::{collection::btree_map, collection::vec, prelude::*, sample::select};
 use wecom_relay::{
     alertmanager::{self, Alert, Pairs, Payload},
-    render::{self, DEFAULT_MESSAGE, Templates},
+    render::{self, DEFAULT_MESSAGE, Limits, Markup, Moment, Templates},
 };
 
+fn moment() -> Moment {
+    Moment { now: "2026-11-21T09:30:00Z".parse().unwrap(), zone: None }
+}
+
 fn render(templates: &Templates, payload: &Payload) -> String {
-    templates.with(payload).render(DEFAULT_MESSAGE).unwrap()
+    templates.with(payload, &moment()).render(DEFAULT_MESSAGE).unwrap()
 }
 
 #[test]
@@ -24,10 +28,42 @@ fn the_default_message_is_what_alertmanager_sent_for_every_recorded_notification
         let payload = alertmanager::parse(&fs::read(pair.join("webhook.json")).unwrap()).unwrap();
         let native = fs::read_to_string(pair.join("native.txt")).unwrap();
         assert_eq!(render(&templates, &payload), native, "{}", pair.display());
-        assert_eq!(templates.with(&payload).fallback(), native, "{}", pair.display());
+        assert_eq!(templates.with(&payload, &moment()).fallback().text(), native, "{}", pair.display());
         compared += 1;
     }
     assert_eq!(compared, 16);
+}
+
+#[test]
+fn two_hundred_alerts_are_shown_or_counted_and_the_link_is_there() {
+    let pair = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/data/alertmanager/pairs/076-many_200_alerts_one_group");
+    let payload = alertmanager::parse(&fs::read(pair.join("webhook.json")).unwrap()).unwrap();
+    let templates = Templates::compile(&[]).unwrap();
+    let rendering = templates.with(&payload, &moment());
+    for (name, markup) in [
+        (DEFAULT_MESSAGE, Markup::Plain),
+        (render::ZH_MESSAGE, Markup::Plain),
+        (render::MARKDOWN_MESSAGE, Markup::Markdown),
+    ] {
+        let message = rendering.message(name).unwrap();
+        assert_eq!(message.alerts(), 200, "{name}");
+        let parts = render::parts(&message, markup, Limits::default(), rendering.alerts_url());
+        assert_eq!(parts.len(), 5, "{name}");
+        assert!(parts.iter().all(|part| part.len() <= render::PART_BYTES), "{name}");
+        let text = parts.concat();
+        let shown = payload
+            .alerts
+            .iter()
+            .filter(|alert| text.contains(alert.labels.get("instance").unwrap()))
+            .count();
+        let hidden = 200 - shown;
+        let told =
+            [format!("{hidden} of 200 alerts are not shown"), format!("共 200 条告警，{hidden} 条未显示")];
+        let last = parts.last().unwrap();
+        assert!(told.iter().any(|told| last.contains(told)), "{name}: {shown} shown, {last}");
+        assert!(last.lines().last().unwrap().contains(rendering.alerts_url()), "{name}: {last}");
+    }
 }
 
 proptest! {
@@ -36,13 +72,25 @@ proptest! {
     #[test]
     fn the_default_message_is_what_alertmanagers_grammar_says_for_any_payload(payload in payloads()) {
         let templates = Templates::compile(&[]).unwrap();
-        prop_assert_eq!(render(&templates, &payload), native(&payload));
+        prop_assert_eq!(&render(&templates, &payload), &native(&payload));
+        prop_assert_eq!(templates.with(&payload, &moment()).fallback().into_text(), native(&payload));
+    }
+
+    #[test]
+    fn every_built_in_template_takes_any_payload_and_its_parts_fit(payload in payloads()) {
+        let templates = Templates::compile(&[]).unwrap();
+        let rendering = templates.with(&payload, &moment());
+        for (name, _) in render::BUILTIN {
+            let message = rendering.message(name).unwrap();
+            let parts = render::parts(&message, Markup::Markdown, Limits::default(), rendering.alerts_url());
+            prop_assert!(parts.len() <= 5 && parts.iter().all(|part| part.len() <= render::PART_BYTES));
+        }
     }
 
     #[test]
     fn the_summary_is_always_one_line(payload in payloads()) {
         let templates = Templates::compile(&[]).unwrap();
-        let summary = templates.with(&payload).render(render::DEFAULT_SUMMARY).unwrap();
+        let summary = templates.with(&payload, &moment()).render(render::DEFAULT_SUMMARY).unwrap();
         prop_assert!(!summary.is_empty() && !summary.chars().any(char::is_control), "{:?}", summary);
     }
 }
@@ -102,7 +150,29 @@ fn values(pairs: &Pairs) -> String {
 }
 
 fn texts() -> impl Strategy<Value = String> {
-    prop_oneof![any::<String>(), "[a-z]{1,8}", "[ \t\r\n]{1,3}", "\\{[{%#]-? ?[a-z]{0,3} ?-?[%#}]\\}"]
+    let odd = select(vec![
+        '\0',
+        '\u{1}',
+        '\u{7f}',
+        '\u{85}',
+        '\u{2028}',
+        '\u{e000}',
+        '\u{fdd0}',
+        '\u{fdd1}',
+        '\u{fdd2}',
+        '\u{fdef}',
+        '\u{feff}',
+        '\u{fffe}',
+        '\u{ffff}',
+        '\u{10ffff}',
+    ]);
+    prop_oneof![
+        any::<String>(),
+        "[a-z]{1,8}",
+        "[ \t\r\n]{1,3}",
+        "\\{[{%#]-? ?[a-z]{0,3} ?-?[%#}]\\}",
+        vec(odd, 1..4).prop_map(String::from_iter),
+    ]
 }
 
 fn names() -> impl Strategy<Value = String> {
@@ -138,7 +208,7 @@ fn alerts() -> impl Strategy<Value = Alert> {
 fn payloads() -> impl Strategy<Value = Payload> {
     (
         statuses(),
-        prop_oneof![9 => vec(alerts(), 0..8), 1 => vec(alerts(), 0..101)],
+        prop_oneof![9 => vec(alerts(), 0..8), 1 => vec(alerts(), 0..400)],
         [pairs(), pairs(), pairs()],
         texts(),
         texts(),

@@ -1,0 +1,194 @@
+//! The examples of `templates/README.md`, and what a table cannot show.
+
+use jiff::tz::TimeZone;
+use proptest::prelude::*;
+
+use super::{super::samples, *};
+use crate::{
+    alertmanager::parse,
+    render::{Moment, Source, Templates},
+};
+
+const README: &str = include_str!("../../../templates/README.md");
+
+fn moment() -> Moment {
+    Moment { now: "2026-11-21T09:28:42Z".parse().unwrap(), zone: None }
+}
+
+fn rendered(template: &str, moment: &Moment) -> Result<String, String> {
+    let source = Source { name: "t".into(), origin: "t".into(), text: template.into() };
+    let templates = Templates::compile(&[source]).map_err(|errors| format!("{errors:?}"))?;
+    let payload = parse(samples::ALL[0].1.as_bytes()).unwrap();
+    templates.with(&payload, moment).render("t").map_err(|error| error.message)
+}
+
+fn render(template: &str) -> Result<String, String> {
+    rendered(template, &moment())
+}
+
+/// The rows of the tables whose second cell is an example and whose third is what it writes.
+fn examples() -> impl Iterator<Item = (&'static str, String, String)> {
+    README.lines().filter_map(|row| {
+        let cells: Vec<&str> = row.strip_prefix("| ")?.strip_suffix(" |")?.split(" | ").collect();
+        let code = |cell: &str| Some(cell.trim().strip_prefix('`')?.strip_suffix('`')?.replace("\\|", "|"));
+        let [name, _, example, result] = cells.as_slice() else { return None };
+        Some((name.trim().trim_matches('`').split('(').next()?, code(example)?, code(result)?))
+    })
+}
+
+#[test]
+fn every_example_writes_what_the_table_says() {
+    for (name, example, result) in examples() {
+        assert_eq!(render(&example).as_deref(), Ok(result.as_str()), "{name}: {example}");
+    }
+}
+
+#[test]
+fn every_function_has_an_example() {
+    let mut tera = Tera::default();
+    register(&mut tera);
+    for name in NAMES {
+        assert!(examples().any(|(named, example, _)| named == name && example.contains(name)), "{name}");
+        let called = format!("{{{{ 1 | {name} }}}}");
+        let calls = [called.as_str(), &format!("{{{{ {name}() }}}}")];
+        assert!(calls.iter().any(|call| tera.add_raw_template("t", call).is_ok()), "{name}");
+    }
+}
+
+#[test]
+fn names_are_removed_by_array_or_map_and_nothing_else() {
+    assert_eq!(render(r#"{{ {"a": 1, "b": 2} | remove(names={"b": 0}) }}"#).unwrap(), r#"{"a": 1}"#);
+    assert!(render(r#"{{ {"a": 1} | remove(names=1) }}"#).is_err());
+}
+
+#[test]
+fn a_range_is_short_and_ends() {
+    assert_eq!(render("{{ range(end=-1) }}").unwrap(), "[]");
+    assert!(render("{{ range(end=1001) }}").is_err());
+    assert!(render("{{ range(end=1, step_by=0) }}").is_err());
+}
+
+#[test]
+fn a_missing_label_is_empty_where_it_is_asked_for_and_an_error_where_it_is_shown() {
+    let label = "alerts[0].labels.nope";
+    assert_eq!(render(&format!("{{% if {label} %}}x{{% endif %}}.")).unwrap(), ".");
+    assert_eq!(
+        render(&format!("{{{{ {label} | default(value=\"d\") }}}}{{{{ {label} or \"e\" }}}}")).unwrap(),
+        "de"
+    );
+    assert_eq!(
+        render(&format!("{{{{ {label} }}}}")).unwrap_err(),
+        "what is written here is not there; `{{ … or \"\" }}` writes nothing then"
+    );
+    for filter in ["date", "since", "duration", "one_line", "go_query_escape", "markdown_escape", "values"] {
+        assert!(render(&format!("{{{{ {label} | {filter} }}}}")).is_err(), "{filter}");
+    }
+}
+
+#[test]
+fn a_time_is_shown_in_the_zone_that_is_asked_for_else_configured_else_its_own() {
+    let shanghai = Moment { zone: Some(TimeZone::get("Asia/Shanghai").unwrap()), ..moment() };
+    let time = r#""2026-11-21T03:23:42.5-06:00" | date"#;
+    assert_eq!(rendered(&format!("{{{{ {time} }}}}"), &moment()).unwrap(), "2026-11-21 03:23:42");
+    assert_eq!(rendered(&format!("{{{{ {time} }}}}"), &shanghai).unwrap(), "2026-11-21 17:23:42");
+    let zone = format!("{{{{ {time}(zone=\"Europe/Berlin\", format=\"%H:%M %Z\") }}}}");
+    assert_eq!(rendered(&zone, &shanghai).unwrap(), "10:23 CET");
+    assert!(render(&format!("{{{{ {time}(zone=\"Mars\") }}}}")).unwrap_err().contains("Mars"));
+    assert!(render(&format!("{{{{ {time}(format=\"%!\") }}}}")).unwrap_err().contains("format"));
+}
+
+#[test]
+fn what_is_no_time_is_shown_as_it_is_and_gos_zero_time_not_at_all() {
+    assert_eq!(render(r#"{{ "soon" | date }}{{ "soon" | since }}"#).unwrap(), "soonsoon");
+    let zero = r#"{{ "0001-01-01T00:00:00Z" | date }}{{ "0001-01-01T00:00:00Z" | since }}{{ "" | date }}"#;
+    assert_eq!(render(zero).unwrap(), "");
+    assert!(render("{{ [] | date }}").is_err());
+    assert!(render("{{ 99999999999999 | date }}").is_err());
+}
+
+#[test]
+fn durations_have_their_two_largest_units() {
+    let of =
+        |seconds: i64, lang| render(&format!("{{{{ {seconds} | duration(lang=\"{lang}\") }}}}")).unwrap();
+    let en = [-5, 0, 59, 60, 3599, 3600, 3660, 86_399, 86_400, 90_061].map(|seconds| of(seconds, "en"));
+    assert_eq!(en, ["0s", "0s", "59s", "1m", "59m 59s", "1h", "1h 1m", "23h 59m", "1d", "1d 1h"]);
+    let zh = [0, 61, 3660, 90_061, 86_400 + 59].map(|seconds| of(seconds, "zh"));
+    assert_eq!(zh, ["0秒", "1分钟1秒", "1小时1分钟", "1天1小时", "1天"]);
+    assert!(render(r#"{{ 1 | duration(lang="fr") }}"#).is_err());
+    assert!(render(r#"{{ "x" | duration }}"#).is_err());
+}
+
+#[test]
+fn a_pattern_takes_linear_time_and_little_memory() {
+    let evil = format!(
+        r#"{{{{ "{}" | regex_replace(pattern="(a*)*b", replacement="") | length }}}}"#,
+        "a".repeat(50_000)
+    );
+    assert_eq!(render(&evil).unwrap(), "50000");
+    assert!(
+        render(r#"{{ "a" | regex_replace(pattern="(((a{100}){100}){100})", replacement="") }}"#).is_err()
+    );
+    assert!(render(r#"{{ "a" | regex_replace(pattern="(", replacement="") }}"#).is_err());
+    let long = "x".repeat(10_000);
+    let growing = format!(r#"{{{{ "{long}" | regex_replace(pattern="", replacement="{long}") }}}}"#);
+    assert!(render(&growing).unwrap_err().contains("longer"));
+}
+
+#[test]
+fn a_silence_is_for_exactly_the_labels_of_the_alert() {
+    let alert = r#"{"labels": {"a": "x\"y\\z", "名": "1 2"} }"#;
+    let url = render(&format!("{{{{ {alert} | silence_url }}}}")).unwrap();
+    assert_eq!(
+        url,
+        "https://alertmanager.example.com/#/silences/new?filter=\
+         %7Ba%3D%22x%5C%22y%5C%5Cz%22%2C%22%E5%90%8D%22%3D%221%202%22%7D"
+    );
+    assert_eq!(render(r#"{{ {"silenceURL": "u"} | silence_url }}"#).unwrap(), "u");
+    assert!(render(r#"{{ {} | silence_url }}"#).is_err());
+}
+
+#[test]
+fn functions_work_in_components_and_captured_text() {
+    let text = r#"{% component Started(alert) %}{{ alert.startsAt | since }}{% endcomponent Started %}
+        {%- filter upper %}{{ <Started alert={alerts[0]} /> }}{{ alerts[0] | begin_alert }}{% endfilter %}"#;
+    assert_eq!(render(text).unwrap(), "4M 59S");
+}
+
+#[test]
+fn a_scope_ends_with_its_render() {
+    render("x").unwrap();
+    let mut tera = Tera::default();
+    register(&mut tera);
+    let error = tera.render_str("{{ alerts_url() }}", &tera::Context::new(), false).unwrap_err();
+    assert!(error.to_string().contains("no payload"), "{error}");
+}
+
+proptest! {
+    #[test]
+    fn escaped_text_has_no_meaning_in_markdown(text in any::<String>(), special in "[]\\[()<>*`#/a-z \n]{0,40}") {
+        for text in [text, special] {
+            let escaped = markdown::escape(&text);
+            let around = format!("**{escaped}**<font color=\"info\">{escaped}</font>");
+            for broken in ["](", "`", "<f", "</f"] {
+                prop_assert!(!escaped.contains(broken), "{:?}", escaped);
+            }
+            prop_assert_eq!(around.matches("**").count(), 2, "{:?}", around);
+            prop_assert!(!escaped.lines().any(|line| line.trim_start_matches(' ').starts_with(['#', '>'])));
+            let seen: String = escaped.chars().filter(|c| *c != '\u{200B}').collect();
+            prop_assert_eq!(seen, text.replace('`', "ˋ").replace('\u{200B}', ""));
+        }
+    }
+
+    #[test]
+    fn a_url_stays_within_its_link(url in "https?://[\\PC ]{0,40}") {
+        let escaped = markdown::url(&url);
+        prop_assert!(!escaped.contains(|c: char| c.is_whitespace() || "()[]<>*`".contains(c)), "{}", escaped);
+    }
+
+    #[test]
+    fn truncated_text_keeps_to_its_bytes(text in any::<String>(), bytes in 3usize..60) {
+        let short = crate::render::split::shorten(&text, bytes);
+        prop_assert!(short.len() <= bytes);
+        prop_assert!(*short == text || short.ends_with('…'));
+    }
+}

@@ -1,0 +1,138 @@
+//! Times and durations for readers.
+//!
+//! What is no time is returned as it is: a message that shows an odd time is worth more than none. Go's zero time,
+//! the `endsAt` of an alert that fires, is empty.
+
+use jiff::{
+    SignedDuration, Timestamp, Zoned,
+    fmt::{strtime, temporal::Pieces},
+    tz::{Offset, TimeZone},
+};
+use tera::{Error, Kwargs, State, TeraResult, Value};
+
+use crate::render::scope;
+
+/// What `date` writes when it is not told a format: what Chinese operators are used to.
+const FORMAT: &str = "%Y-%m-%d %H:%M:%S";
+
+/// What is given as a time.
+enum Time {
+    At {
+        moment: Timestamp,
+        offset: Offset,
+    },
+    /// Go's zero time, or an empty text.
+    None,
+    Other(String),
+}
+
+impl Time {
+    fn of(value: &Value) -> TeraResult<Self> {
+        if let Some(text) = value.as_str() {
+            return Ok(Self::read(text));
+        }
+        if let Some(seconds) = value.as_i64() {
+            let moment = Timestamp::from_second(seconds);
+            let moment =
+                moment.map_err(|_| Error::message(format!("{seconds} is too far away for a time")))?;
+            return Ok(Self::At { moment, offset: Offset::UTC });
+        }
+        Err(Error::message(format!(
+            "a time is a text as in `startsAt`, or a number of seconds since 1970, not {}",
+            value.name()
+        )))
+    }
+
+    fn read(text: &str) -> Self {
+        if text.is_empty() || text.starts_with("0001-01-01T00:00:00") {
+            return Self::None;
+        }
+        let Ok(moment) = text.parse::<Timestamp>() else { return Self::Other(text.to_owned()) };
+        let offset = Pieces::parse(text).ok().and_then(|pieces| pieces.to_numeric_offset());
+        Self::At { moment, offset: offset.unwrap_or(Offset::UTC) }
+    }
+}
+
+/// The time in a format of strftime, in the zone that is asked for, else the configured one, else its own.
+pub(super) fn date(value: &Value, kwargs: Kwargs, _: &State<'_>) -> TeraResult<String> {
+    let format = kwargs.get::<&str>("format")?.unwrap_or(FORMAT);
+    let zone = kwargs.get::<&str>("zone")?.map(zone).transpose()?;
+    let (moment, offset) = match Time::of(value)? {
+        Time::At { moment, offset } => (moment, offset),
+        Time::None => return Ok(String::new()),
+        Time::Other(text) => return Ok(text),
+    };
+    let zone = match zone {
+        Some(zone) => zone,
+        None => scope::with(|scope| scope.moment.zone.clone())?.unwrap_or_else(|| TimeZone::fixed(offset)),
+    };
+    let zoned: Zoned = moment.to_zoned(zone);
+    strtime::format(format, &zoned)
+        .map_err(|error| Error::message(format!("`format` is no format of a time: {error}")))
+}
+
+fn zone(name: &str) -> TeraResult<TimeZone> {
+    TimeZone::get(name).map_err(|_| Error::message(format!("there is no time zone {name:?}")))
+}
+
+/// How long ago the time is.
+pub(super) fn since(value: &Value, kwargs: Kwargs, _: &State<'_>) -> TeraResult<String> {
+    let lang = Lang::of(&kwargs)?;
+    let now = scope::with(|scope| scope.moment.now)?;
+    Ok(match Time::of(value)? {
+        Time::At { moment, .. } => lang.readable(now.duration_since(moment)),
+        Time::None => String::new(),
+        Time::Other(text) => text,
+    })
+}
+
+/// A number of seconds, or the time from one moment `until` another.
+pub(super) fn duration(value: &Value, kwargs: Kwargs, _: &State<'_>) -> TeraResult<String> {
+    let lang = Lang::of(&kwargs)?;
+    let Some(until) = kwargs.get::<&Value>("until")? else {
+        let seconds = value.as_f64().or_else(|| value.as_str()?.trim().parse().ok());
+        let seconds = seconds.and_then(|seconds| SignedDuration::try_from_secs_f64(seconds).ok());
+        return seconds.map(|length| lang.readable(length)).ok_or_else(|| {
+            Error::message("a duration is a number of seconds, or a time with `until` as another time")
+        });
+    };
+    Ok(match (Time::of(value)?, Time::of(until)?) {
+        (Time::At { moment: from, .. }, Time::At { moment: until, .. }) => {
+            lang.readable(until.duration_since(from))
+        }
+        _ => String::new(),
+    })
+}
+
+#[derive(Clone, Copy)]
+enum Lang {
+    En,
+    Zh,
+}
+
+impl Lang {
+    fn of(kwargs: &Kwargs) -> TeraResult<Self> {
+        match kwargs.get::<&str>("lang")? {
+            None | Some("en") => Ok(Self::En),
+            Some("zh") => Ok(Self::Zh),
+            Some(other) => Err(Error::message(format!("`lang` is \"en\" or \"zh\", not {other:?}"))),
+        }
+    }
+
+    /// The two largest units; what is negative, as when clocks differ, is none.
+    fn readable(self, length: SignedDuration) -> String {
+        let seconds = length.as_secs().max(0);
+        let (day, hour, minute, second, space) = match self {
+            Self::En => ("d", "h", "m", "s", " "),
+            Self::Zh => ("天", "小时", "分钟", "秒", ""),
+        };
+        let units = [(seconds / 86_400, day), (seconds / 3600 % 24, hour), (seconds / 60 % 60, minute)];
+        let units = units.into_iter().chain([(seconds % 60, second)]).skip_while(|(count, _)| *count == 0);
+        let shown: Vec<String> = units
+            .take(2)
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, unit)| format!("{count}{unit}"))
+            .collect();
+        if shown.is_empty() { format!("0{second}") } else { shown.join(space) }
+    }
+}

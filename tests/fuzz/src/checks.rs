@@ -1,0 +1,50 @@
+//! What must hold for any input.
+
+use std::{path::Path, sync::LazyLock};
+
+use wecom_relay::{
+    alertmanager, config,
+    render::{self, Limits, Markup, Moment, Rendered, Templates},
+};
+
+static TEMPLATES: LazyLock<Templates> = LazyLock::new(|| Templates::compile(&[]).unwrap());
+
+/// A webhook's body is refused, or every built-in template writes parts that fit.
+pub(crate) fn payload(body: &[u8]) {
+    let Ok(payload) = alertmanager::parse(body) else { return };
+    let moment = Moment { now: jiff::Timestamp::UNIX_EPOCH, zone: None };
+    let rendering = TEMPLATES.with(&payload, &moment);
+    for (name, _) in render::BUILTIN {
+        let message = rendering.message(name).unwrap();
+        for markup in [Markup::Plain, Markup::Markdown] {
+            fit(&message, markup, Limits::default(), rendering.alerts_url());
+        }
+    }
+}
+
+/// A text is told in parts that fit; the first two bytes choose the limits.
+pub(crate) fn split(data: &[u8]) {
+    let [bytes, parts, text @ ..] = data else { return };
+    let limits = Limits { part_bytes: 256 + usize::from(*bytes) * 8, max_parts: usize::from(*parts % 16) };
+    let message = Rendered::from(String::from_utf8_lossy(text).repeat(1 + usize::from(*parts / 16)));
+    for markup in [Markup::Plain, Markup::Markdown] {
+        fit(&message, markup, limits, "http://am/#/alerts?receiver=(x)");
+    }
+}
+
+/// A configuration is taken or refused.
+pub(crate) fn config(source: &[u8]) {
+    let Ok(source) = std::str::from_utf8(source) else { return };
+    let _ = config::parse(source, Path::new("config.yml"), &|_| None);
+}
+
+fn fit(message: &Rendered, markup: Markup, limits: Limits, link: &str) {
+    let parts = render::parts(message, markup, limits, link);
+    assert!(!parts.is_empty() && parts.len() <= limits.max_parts.max(1), "{} parts", parts.len());
+    assert!(parts.iter().all(|part| part.len() <= limits.part_bytes), "{parts:?}");
+    if let [whole] = parts.as_slice()
+        && message.text().len() <= limits.part_bytes
+    {
+        assert_eq!(whole, message.text());
+    }
+}

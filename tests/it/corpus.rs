@@ -1,0 +1,32 @@
+//! The seeds of the fuzz targets in `tests/fuzz`, run as ordinary tests.
+
+#![cfg(test)]
+
+use std::{fs, path::Path};
+
+#[path = "../fuzz/src/checks.rs"]
+mod checks;
+
+fn seeds(target: &str, check: fn(&[u8])) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz/corpus").join(target);
+    let files: Vec<_> = fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()).collect();
+    assert!(!files.is_empty(), "{target}");
+    for file in files {
+        check(&fs::read(file).unwrap());
+    }
+}
+
+#[test]
+fn payloads_are_parsed_rendered_and_split() {
+    seeds("payload", checks::payload);
+}
+
+#[test]
+fn texts_are_split() {
+    seeds("split", checks::split);
+}
+
+#[test]
+fn configurations_are_read() {
+    seeds("config", checks::config);
+}

@@ -1,0 +1,83 @@
+//! What the built-in templates write for the sample payloads, and the Chinese one against the one that it repairs.
+
+#![cfg(test)]
+
+use std::{fs, path::Path};
+
+use jiff::tz::TimeZone;
+use wecom_relay::{
+    alertmanager,
+    render::{self, Limits, Markup, Moment, Templates, samples},
+};
+
+fn moment() -> Moment {
+    Moment {
+        now: "2026-11-21T09:45:00Z".parse().unwrap(),
+        zone: Some(TimeZone::get("Asia/Shanghai").unwrap()),
+    }
+}
+
+/// The parts that are sent for a sample.
+fn sent(template: &str, sample: &str) -> String {
+    let markup = if template == render::MARKDOWN_MESSAGE { Markup::Markdown } else { Markup::Plain };
+    let payload = alertmanager::parse(sample.as_bytes()).unwrap();
+    let templates = Templates::compile(&[]).unwrap();
+    let rendering = templates.with(&payload, &moment());
+    let message = rendering.message(template).unwrap();
+    let parts = render::parts(&message, markup, Limits::default(), rendering.alerts_url());
+    parts.join("\n----------\n")
+}
+
+#[test]
+fn every_template_writes_what_it_wrote_for_every_sample() {
+    for (template, _) in render::BUILTIN {
+        for (sample, payload) in samples::ALL {
+            insta::assert_snapshot!(format!("{template}-{sample}"), sent(template, payload));
+        }
+    }
+}
+
+#[test]
+fn the_chinese_message_has_all_that_the_native_one_says_of_a_single_alert() {
+    let pairs = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/alertmanager/pairs_zh");
+    let templates = Templates::compile(&[]).unwrap();
+    let mut compared = 0;
+    for pair in fs::read_dir(pairs).unwrap() {
+        let pair = pair.unwrap().path();
+        let payload = alertmanager::parse(&fs::read(pair.join("webhook.json")).unwrap()).unwrap();
+        let native = fs::read_to_string(pair.join("native.txt")).unwrap();
+        let moment = Moment { zone: None, ..moment() };
+        let message = templates.with(&payload, &moment).render(render::ZH_MESSAGE).unwrap();
+        assert!(!message.contains("0001-01-01"), "{message}");
+        assert_eq!(message.matches("告警详情===").count(), payload.alerts.len(), "{message}");
+        if payload.alerts.len() > 1 {
+            continue;
+        }
+        let mut lines = message.lines();
+        // A field that is empty is left out, and so is a heading under which nothing stands.
+        let told = |line: &&str| !line.is_empty() && !line.ends_with(": ") && *line != "===参考信息===";
+        for line in native.lines().filter(told) {
+            assert!(lines.any(|other| other == line), "{}: {line:?} is missing in {message}", pair.display());
+        }
+        compared += 1;
+    }
+    assert_eq!(compared, 4);
+}
+
+#[test]
+fn grafanas_own_fields_are_there_for_templates() {
+    let text = "{% for a in firing %}{{ a.values.A }} {{ a.silenceURL }} {{ a.panelURL }} {{ a | silence_url }}{% endfor %}\
+        {% for a in resolved %}[{% for name, value in a.values or {} %}{{ name }}{% endfor %}]{% endfor %} {{ alerts_url() }}";
+    let source = render::Source { name: "t".into(), origin: "t".into(), text: text.into() };
+    let templates = Templates::compile(&[source]).unwrap();
+    let (_, grafana) = samples::ALL[5];
+    let payload = alertmanager::parse(grafana.as_bytes()).unwrap();
+    let silence = "https://grafana.example.com/alerting/silence/new?alertmanager=grafana&\
+        matcher=alertname%3DHigh+CPU&matcher=host%3Dweb-1&orgId=1";
+    let panel = "https://grafana.example.com/d/node?orgId=1&viewPanel=4";
+    let text = templates.with(&payload, &moment()).render("t").unwrap();
+    assert_eq!(
+        text,
+        format!("92.734 {silence} {panel} {silence}[] https://grafana.example.com/alerting/list")
+    );
+}
