@@ -1,18 +1,20 @@
 //! The composition root: from a configuration to a running daemon. The only place that names concrete types.
 
-use std::{net::TcpListener, path::Path, sync::Arc, time::Duration};
+mod receivers;
+
+use std::{net::TcpListener, sync::Arc, time::Duration};
 
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 
 use crate::{
     clock::Clock,
-    config::{Config, Place, Position, Problem, Problems, Receiver},
+    config::{Config, Place, Problem, Problems, Receiver},
     delivery::{
         pace::{Limits, Windows},
         step::{Policy, Probes, transient_schedule},
     },
     dispatch::{channel, janitor, notices},
-    http::{self, Memory, Relay},
+    http::{self, Bounded, Memory, Relay},
     intake::{self, Intake},
     lifecycle::Lifecycle,
     metrics::Metrics,
@@ -20,7 +22,6 @@ use crate::{
         Channel, Outbox, ReceiverName, StoreError,
         sqlite::{Access, OpenError, Settings, SqliteOutbox},
     },
-    render::{self, Source, Templates},
     retry::Schedule,
     wecom::{
         client::{CALL_TIMEOUT, CONNECT_TIMEOUT, Client, ClientSettings},
@@ -48,6 +49,8 @@ pub struct Tuning {
     pub concurrency: u32,
     /// `duplicate_check_interval`.
     pub duplicate_check: Duration,
+    /// How long the templates of one message may take.
+    pub render_limit: Duration,
     /// Delays after transient failures.
     pub transient: Schedule,
     /// When a held channel is probed.
@@ -66,6 +69,7 @@ impl Default for Tuning {
             windows: Windows::default(),
             concurrency: channel::CONCURRENCY,
             duplicate_check: channel::DUPLICATE_CHECK,
+            render_limit: http::RENDER_LIMIT,
             transient: transient_schedule(),
             probes: Probes::default(),
             connect_timeout: CONNECT_TIMEOUT,
@@ -90,7 +94,7 @@ impl Prepared {
     /// All problems at once.
     pub fn tuned(config: Config, tuning: &Tuning) -> Result<Self, Problems> {
         let mut problems = Vec::new();
-        let templates = compile(&config).map_err(|found| problems.extend(found)).ok();
+        let templates = receivers::compile(&config).map_err(|found| problems.extend(found)).ok();
         let caches = TokenCaches::default();
         let mut clients = Vec::with_capacity(config.apps.len());
         for app in &config.apps {
@@ -104,14 +108,18 @@ impl Prepared {
                 call_timeout: tuning.call_timeout,
             };
             match Client::new(settings, &caches) {
-                Ok(client) => clients.push((channel_of(app.name.as_str()), Arc::new(client))),
+                Ok(client) => clients.push((Channel(app.name.as_str().to_owned()), Arc::new(client))),
                 Err(error) => problems.push(Problem::new(app.place.clone(), error.to_string(), "")),
             }
         }
         match (templates, Problems::new(problems)) {
             (Some(templates), None) => {
-                let receivers = config.receivers.iter().map(receiver_of);
-                let intake = Arc::new(Intake::new(receivers, templates, config.outbox.dedupe_window));
+                let settings = intake::Settings {
+                    dedupe_window: config.outbox.dedupe_window,
+                    timezone: config.timezone.clone(),
+                };
+                let intake = Intake::new(receivers::receivers(&config), templates, settings);
+                let intake = Arc::new(intake);
                 Ok(Self { config, intake, clients })
             }
             (_, problems) => Err(problems.unwrap_or_else(|| {
@@ -123,61 +131,6 @@ impl Prepared {
     /// The client of the app that sends for `receiver`.
     pub fn client(&self, receiver: &intake::Receiver) -> Option<&Arc<Client>> {
         self.clients.iter().find(|(channel, _)| *channel == receiver.channel).map(|(_, client)| client)
-    }
-}
-
-fn compile(config: &Config) -> Result<Templates, Vec<Problem>> {
-    let mut sources = Vec::new();
-    for file in &config.templates {
-        let origin = file.path.display().to_string();
-        sources.push(Source { name: (&file.name).into(), origin: origin.into(), text: (&file.text).into() });
-    }
-    for receiver in &config.receivers {
-        let name = message_template(receiver);
-        let origin = receiver.message.place.to_string();
-        sources.push(Source {
-            name: name.into(),
-            origin: origin.into(),
-            text: (&receiver.message.value).into(),
-        });
-    }
-    Templates::compile(&sources).map_err(|errors| {
-        let problem = |error: render::CompileError| {
-            let receiver =
-                config.receivers.iter().find(|receiver| receiver.message.place.to_string() == error.origin);
-            let Some(receiver) = receiver else {
-                let place = Place { at: error.at.map(position), ..Place::file(Path::new(&error.origin)) };
-                return Problem::new(place, error.message, "");
-            };
-            let at = error.at.map(|at| format!("line {}, column {} of the template: ", at.line, at.column));
-            let wrong = format!("{}{}", at.unwrap_or_default(), error.message);
-            Problem::new(receiver.message.place.clone(), wrong, "")
-        };
-        errors.into_iter().map(problem).collect()
-    })
-}
-
-/// Where a template's mistake is in its file.
-fn position(at: render::Position) -> Position {
-    Position { line: at.line as u64, column: at.column as u64 }
-}
-
-fn message_template(receiver: &Receiver) -> String {
-    render::receiver_template(receiver.name.as_str(), "message")
-}
-
-fn channel_of(app: &str) -> Channel {
-    Channel(app.to_owned())
-}
-
-fn receiver_of(receiver: &Receiver) -> intake::Receiver {
-    intake::Receiver {
-        name: ReceiverName(receiver.name.as_str().to_owned()),
-        channel: channel_of(receiver.app.name.as_str()),
-        recipients: receiver.recipients.clone(),
-        format: receiver.message_type,
-        template: message_template(receiver),
-        send_resolved: receiver.send_resolved,
     }
 }
 
@@ -262,6 +215,7 @@ pub async fn start<O: Outbox>(
         janitor::run(purged, retention, purge_clock, stop).await;
         Ok(())
     });
+    let intake = Bounded::new(intake, tuning.render_limit);
     let relay = Relay { outbox, intake, clock, stop: lifecycle.stop(), memory: Memory::default(), metrics };
     lifecycle.spawn("http server", http::serve(listener, http::router(Arc::new(relay)), lifecycle.stop()));
     Ok(())
@@ -279,14 +233,13 @@ fn credentials(app: &crate::config::App) -> String {
 }
 
 fn route(config: &Config, receiver: &Receiver) -> Option<notices::Route> {
-    let fallback = receiver.fallback.as_ref()?;
-    let to = config.receiver(fallback.receiver.as_str())?;
+    let to = receivers::fallback(receiver, config)?;
     Some(notices::Route {
         receiver: ReceiverName(receiver.name.as_str().to_owned()),
-        channel: channel_of(receiver.app.name.as_str()),
-        fallback: ReceiverName(to.name.as_str().to_owned()),
-        fallback_channel: channel_of(to.app.name.as_str()),
-        fallback_recipients: to.recipients.clone(),
-        after: fallback.after,
+        channel: receivers::channel_of(receiver),
+        fallback: to.name,
+        fallback_channel: to.channel,
+        fallback_recipients: to.recipients,
+        after: receiver.fallback.as_ref()?.after,
     })
 }

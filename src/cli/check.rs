@@ -1,49 +1,42 @@
 //! `wecom-relay check`: mistakes found before a start, and what messages will look like.
+//!
+//! Every receiver is rendered with every sample, since most mistakes of templates show only with some payloads.
 
-use super::{Failure, output::Output};
+use super::{
+    Failure,
+    output::{Output, shown},
+    runtime,
+};
 use crate::{
-    alertmanager,
     app::Prepared,
     clock::{Clock, SystemClock},
     config::Loaded,
-    intake::Taken,
-    render::Moment,
-    wecom::message::MAX_CONTENT_BYTES,
+    http::{Bounded, RENDER_LIMIT},
+    intake::{Receiver, Request, Taken},
+    render,
+    wecom::limits,
 };
-
-/// A payload as Alertmanager sends it.
-pub(super) const SAMPLE: &str = include_str!("sample-firing.json");
 
 pub(super) fn run(loaded: Loaded, output: &mut Output) -> Result<(), Failure> {
     for warning in &loaded.warnings {
         output.error(&format!("warning: {warning}"));
     }
-    let moment = Moment { now: SystemClock.now(), zone: None };
     let prepared = Prepared::new(loaded.config)?;
-    let payload = alertmanager::parse(SAMPLE.as_bytes())?;
+    let intake = Bounded::new(prepared.intake.clone(), RENDER_LIMIT);
+    let runtime = runtime()?;
     let mut failed = false;
     for receiver in &prepared.config.receivers {
-        let receiver = super::receiver(&prepared, receiver.name.as_str())?;
-        let Taken::Notification { notification, failures } =
-            prepared.intake.notification(receiver, &payload, &moment)
-        else {
-            continue;
-        };
-        for failure in failures {
-            failed = true;
-            output.error(&format!("receiver {}: {failure}", receiver.name));
-        }
+        let receiver = prepared.intake.named(receiver.name.as_str())?;
         output.line(&format!(
             "receiver {}: app {}, to {}",
-            receiver.name, receiver.channel, receiver.recipients
+            receiver.name, receiver.channel, receiver.address
         ))?;
-        for delivery in &notification.deliveries {
-            let text = delivery.content.text();
-            let kind = delivery.content.msgtype();
-            output.line(&format!("{kind}, {} of {MAX_CONTENT_BYTES} bytes:", text.len()))?;
-            for line in text.lines() {
-                output.line(&format!("  | {line}"))?;
-            }
+        for (name, payload) in render::samples::ALL {
+            let request =
+                prepared.intake.request(Some(&receiver.name.0), payload.as_bytes(), SystemClock.now())?;
+            let Request::Order(order) = request else { continue };
+            let taken = runtime.block_on(intake.fill(order));
+            failed |= tell(receiver, name, &taken, output)?;
         }
     }
     if failed {
@@ -52,4 +45,28 @@ pub(super) fn run(loaded: Loaded, output: &mut Output) -> Result<(), Failure> {
     let (apps, receivers) = (prepared.config.apps.len(), prepared.config.receivers.len());
     output.line(&format!("the configuration is valid: {apps} app(s), {receivers} receiver(s)"))?;
     Ok(())
+}
+
+/// Shows what became of a sample; says whether something failed.
+fn tell(receiver: &Receiver, sample: &str, taken: &Taken, output: &mut Output) -> Result<bool, Failure> {
+    let place = format!("receiver {}, sample {sample}", receiver.name);
+    for failure in &taken.failures {
+        output.error(&format!("{place}: {failure}"));
+    }
+    if let Some(why) = &taken.unaddressed {
+        let then = match &receiver.fallback {
+            Some(fallback) => format!("it would go to the fallback {}", fallback.name),
+            None => "it would be a dead letter, as there is no fallback".to_owned(),
+        };
+        output.error(&format!("warning: {place}: {why}; {then}"));
+    }
+    for delivery in &taken.notification.deliveries {
+        let content = &delivery.content;
+        let (kind, usage, to) = (content.msgtype(), limits::usage(content), &delivery.recipients);
+        output.line(&format!("{sample}: {kind} to {to}, {usage}:"))?;
+        for line in shown(content).lines() {
+            output.line(&format!("  | {line}"))?;
+        }
+    }
+    Ok(!taken.failures.is_empty())
 }

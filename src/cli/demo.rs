@@ -12,6 +12,7 @@ use crate::{
     config,
     lifecycle::{DRAIN, End, Lifecycle},
     outbox::sqlite::Access,
+    render::samples::{FIRING, RESOLVED},
     sandbox::{Directory, Sandbox, Settings},
 };
 
@@ -27,9 +28,6 @@ pub(super) struct Args {
 const MEMBER: &str = "zhangsan";
 /// How long a message may take here.
 const PATIENCE: Duration = Duration::from_secs(30);
-
-const FIRING: &str = include_str!("sample-firing.json");
-const RESOLVED: &str = include_str!("sample-resolved.json");
 
 pub(super) fn run(args: &Args, output: &mut Output) -> Result<(), Failure> {
     let folder = tempfile::Builder::new().prefix("wecom-relay-demo-").tempdir()?;

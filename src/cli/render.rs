@@ -8,16 +8,20 @@ use std::{
 
 use anyhow::Context;
 
-use super::{Failure, output::Output};
+use super::{
+    Failure,
+    output::{Output, shown},
+    runtime,
+};
 use crate::{
     app::Prepared,
     clock::{Clock, SystemClock},
     config::Config,
     dispatch::channel::DUPLICATE_CHECK,
-    intake::Taken,
-    render::Moment,
+    http::{Bounded, RENDER_LIMIT},
+    intake::{Request, Taken},
     wecom::{
-        Message,
+        Message, limits,
         message::{AgentId, request_body},
     },
 };
@@ -41,19 +45,26 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args, config: Config, output: &mut Output) -> Result<(), Failure> {
-    let moment = Moment { now: SystemClock.now(), zone: None };
     let prepared = Prepared::new(config)?;
+    let intake = Bounded::new(prepared.intake.clone(), RENDER_LIMIT);
     let body = read(&args.payload).map_err(Failure::Other)?;
-    let taken = prepared.intake.take(Some(&args.receiver), &body, &moment)?;
-    let (notification, failures) = match taken {
-        Taken::Notification { notification, failures } => (notification, failures),
-        Taken::Unwanted(receiver) => {
+    let order = match prepared.intake.request(Some(&args.receiver), &body, SystemClock.now())? {
+        Request::Order(order) => order,
+        Request::Unwanted(receiver) => {
             output.error(&format!(
                 "nothing to send: all alerts are resolved and {receiver} has send_resolved: false"
             ));
             return Ok(());
         }
     };
+    let Taken { notification, failures, unaddressed } = runtime()?.block_on(intake.fill(order));
+    if let Some(why) = unaddressed {
+        let then = match &notification.dead {
+            Some(_) => "this would be a dead letter".to_owned(),
+            None => format!("this would go to {} by app {}", notification.recipients, notification.channel),
+        };
+        output.error(&format!("warning: {why}; {then}"));
+    }
     let app = prepared.config.app(&notification.channel.0);
     let agent_id = app.map_or(AgentId(0), |app| app.agent_id);
     let count = notification.deliveries.len();
@@ -67,15 +78,15 @@ pub(super) fn run(args: &Args, config: Config, output: &mut Output) -> Result<()
             output.line(&request_body(agent_id, &message))?;
             continue;
         }
-        let (text, kind) = (delivery.content.text(), delivery.content.msgtype());
         if count > 1 {
             output.error(&format!(
-                "message {number} of {count}: {kind}, {} bytes, to {}",
-                text.len(),
+                "message {number} of {count}: {}, {}, to {}",
+                delivery.content.msgtype(),
+                limits::usage(&delivery.content),
                 delivery.recipients
             ));
         }
-        output.line(text)?;
+        output.line(&shown(&delivery.content))?;
     }
     if failures.is_empty() {
         return Ok(());

@@ -5,8 +5,8 @@ use crate::{
     app::Prepared,
     config::Config,
     delivery::step::describe,
-    intake,
-    wecom::{Content, Message, Outcome, WeCom, errcode},
+    intake::{self, Address},
+    wecom::{Message, Outcome, WeCom, errcode},
 };
 
 /// Arguments of `send`.
@@ -31,9 +31,16 @@ pub(super) fn run(args: &Args, config: Config, output: &mut Output) -> Result<()
         output.error("there is nothing to send: TEXT is empty");
         return Err(Failure::Told);
     }
-    let content = Content::Text(args.text.clone());
+    let Address::Literal(recipients) = &receiver.address else {
+        output.error(&format!(
+            "{} writes to whom a payload names: try it with a payload, or send to a receiver whose recipients are \
+             written out",
+            receiver.name
+        ));
+        return Err(Failure::Told);
+    };
     let runtime = runtime()?;
-    for delivery in intake::deliveries(&receiver.recipients, &content) {
+    for delivery in intake::text_deliveries(recipients, args.text.clone()) {
         let recipients = delivery.recipients.to_string();
         let message =
             Message { recipients: delivery.recipients, content: delivery.content, duplicate_check: None };

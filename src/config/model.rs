@@ -2,12 +2,13 @@
 
 use std::{fmt, net::SocketAddr, num::NonZeroU32, path::PathBuf, sync::Arc, time::Duration};
 
+use jiff::tz::TimeZone;
+
 use super::problem::Place;
 use crate::{
-    intake::Format,
+    intake::{Address, Form},
     secret::Secret,
     wecom::{
-        Recipients,
         endpoint::{ApiUrl, ProxyUrl},
         message::AgentId,
     },
@@ -20,6 +21,8 @@ pub struct Config {
     pub server: Server,
     /// The queue on disk.
     pub outbox: Outbox,
+    /// The zone of times in messages; `None` is the one that the payload carries.
+    pub timezone: Option<TimeZone>,
     /// The template files; no two of one name.
     pub templates: Vec<TemplateFile>,
     /// WeCom applications; at least one, no two of one name.
@@ -111,11 +114,17 @@ pub struct Receiver {
     /// The app that sends.
     pub app: Arc<App>,
     /// Whom it is for.
-    pub recipients: Recipients,
-    /// How the message is shown.
-    pub message_type: Format,
-    /// The template of the message, and where it is written.
+    pub recipients: Address<Located<String>>,
+    /// How the message is shown, with the templates that only this type has.
+    pub message_type: Form<Located<String>>,
+    /// The template of the message, and where it is written; of a card, of its text form.
     pub message: Located<String>,
+    /// Whether all its templates are defaults.
+    pub default_templates: bool,
+    /// Whether markdown and cards are followed by their text form.
+    pub plain_copy: bool,
+    /// How many parts a long message has at most; at least 1.
+    pub max_parts: u16,
     /// Whether resolved alerts are sent too.
     pub send_resolved: bool,
     /// Who hears of what cannot be delivered.

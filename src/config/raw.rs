@@ -4,10 +4,12 @@
 //! accepted follow from it. Structs with `derive(Deserialize)` were rejected: they end at the first mistake.
 
 use super::{
+    model::Located,
     nearest::nearest,
     node::{Entry, Node, Value},
     problem::{Place, Position, Report, Reported, quoted},
 };
+use crate::intake::Tree;
 
 macro_rules! shapes {
     ($($(#[$doc:meta])* $name:ident at $path:literal { $($key:ident),* $(,)? })*) => {
@@ -41,7 +43,7 @@ macro_rules! shapes {
 
 shapes! {
     /// The whole file.
-    Root at "" { server, outbox, templates, apps, receivers }
+    Root at "" { server, outbox, timezone, templates, apps, receivers }
     /// The listening side.
     Server at "server." { listen }
     /// The queue on disk.
@@ -54,7 +56,8 @@ shapes! {
     Limits at "apps[].limits." { per_minute, per_hour }
     /// A receiver of alerts.
     Receiver at "receivers[]." {
-        name, app, to_user, to_party, to_tag, message_type, message, send_resolved, fallback, fallback_after,
+        name, app, to_user, to_party, to_tag, message_type, message, title, description, url, btntxt, template_card,
+        plain_copy, max_parts, send_resolved, fallback, fallback_after,
     }
 }
 
@@ -138,15 +141,55 @@ impl<'y> Field<'y> {
         }
     }
 
+    /// A mapping of anything, whose texts are kept with their places. What is null is left out.
+    pub(super) fn tree(&self, report: &mut Report) -> Result<Option<Tree<Located<String>>>, Reported> {
+        match self.value() {
+            None => Ok(None),
+            Some(Value::Map(_)) => Ok(self.subtree(report)?),
+            Some(_) => Err(self.mistyped("a mapping", "", report)),
+        }
+    }
+
+    fn subtree(&self, report: &mut Report) -> Result<Option<Tree<Located<String>>>, Reported> {
+        Ok(Some(match self.value() {
+            None | Some(Value::Null) => return Ok(None),
+            Some(Value::Bool(value)) => Tree::Fixed((*value).into()),
+            Some(Value::Number(text)) => Tree::Fixed(number(text)),
+            Some(Value::Text(text)) => Tree::Text(Located { value: text.clone(), place: self.place.clone() }),
+            Some(Value::List(_)) => {
+                let items = self.items(report)?.unwrap_or_default();
+                let items = items.iter().filter_map(|item| item.subtree(report).transpose());
+                Tree::List(items.collect::<Result<_, _>>()?)
+            }
+            Some(Value::Map(entries)) => {
+                let keys: Vec<_> = entries.iter().map(|entry| entry.key.as_str()).collect();
+                self.entries_of(entries, &keys, report);
+                let mut map: Vec<(String, Tree<_>)> = Vec::new();
+                for key in keys {
+                    if map.iter().all(|(other, _)| other != key)
+                        && let Some(value) = self.child(entries, key).subtree(report)?
+                    {
+                        map.push((key.to_owned(), value));
+                    }
+                }
+                Tree::Map(map)
+            }
+        }))
+    }
+
     /// The entries of a mapping, after a word on those that are doubled or not in `keys`.
     fn entries(&self, keys: &[&'static str], report: &mut Report) -> Result<&'y [Entry], Reported> {
-        let entries = match self.value() {
-            None => return Ok(&[]),
-            Some(Value::Map(entries)) => entries,
-            Some(_) => {
-                return Err(self.mistyped("a mapping", &format!("its keys are {}", list(keys)), report));
+        match self.value() {
+            None => Ok(&[]),
+            Some(Value::Map(entries)) => {
+                self.entries_of(entries, keys, report);
+                Ok(entries)
             }
-        };
+            Some(_) => Err(self.mistyped("a mapping", &format!("its keys are {}", list(keys)), report)),
+        }
+    }
+
+    fn entries_of(&self, entries: &[Entry], keys: &[&str], report: &mut Report) {
         for (i, entry) in entries.iter().enumerate() {
             let place = self.at(Some(entry.at), self.path(shown(&entry.key)));
             if !keys.contains(&entry.key.as_str()) {
@@ -160,7 +203,6 @@ impl<'y> Field<'y> {
                 report.problem(&place, wrong, "keep one of them");
             }
         }
-        Ok(entries)
     }
 
     fn child(&self, entries: &'y [Entry], key: &str) -> Self {
@@ -182,6 +224,12 @@ impl<'y> Field<'y> {
         let found = self.node.map_or("nothing", |node| node.value.kind());
         report.problem(&self.place, format!("this is {found}, where {wanted} belongs"), right)
     }
+}
+
+/// A number as JSON has it; as a text when JSON has none like it.
+fn number(text: &str) -> serde_json::Value {
+    let number = text.parse::<serde_json::Number>().ok().filter(|number| number.to_string() == text);
+    number.map_or_else(|| text.into(), serde_json::Value::Number)
 }
 
 /// `words` with commas between them.

@@ -131,7 +131,8 @@ impl Pace {
 
     /// What `recipients` may be sent at `now`.
     pub fn budget(&self, recipients: &Recipients, now: Uptime) -> Budget {
-        if !self.is_limited() {
+        // What is for nobody is refused, and costs nobody a slot.
+        if !self.is_limited() || *recipients == Recipients::Nobody {
             return Budget::Unlimited;
         }
         let everyone = self.ledgers.get(&Addressee::All);
@@ -143,7 +144,7 @@ impl Pace {
                 budgets.push(of(None, everyone));
                 budgets
             }
-            Recipients::Listed(_) => {
+            Recipients::Nobody | Recipients::Listed(_) => {
                 let named = recipients.addressees();
                 named.iter().map(|addressee| of(self.ledgers.get(addressee), everyone)).collect()
             }
@@ -160,7 +161,7 @@ impl Pace {
         let everyone = self.ledgers.get(&Addressee::All);
         let named: Vec<&Ledger> = match recipients {
             Recipients::All => self.ledgers.values().collect(),
-            Recipients::Listed(_) => {
+            Recipients::Nobody | Recipients::Listed(_) => {
                 recipients.addressees().iter().filter_map(|addressee| self.ledgers.get(addressee)).collect()
             }
         };

@@ -105,7 +105,7 @@ impl Planner<'_> {
             Recipients::All => {
                 self.planned.iter().filter(|(one, _)| **one != Addressee::All).map(|(_, n)| *n).max()
             }
-            Recipients::Listed(_) => recipients.addressees().iter().map(of).max(),
+            Recipients::Nobody | Recipients::Listed(_) => recipients.addressees().iter().map(of).max(),
         };
         let planned = each.unwrap_or(0).saturating_add(of(&Addressee::All));
         Budget::Slots { free: free.saturating_sub(planned), reserve, last }

@@ -35,6 +35,7 @@ impl Text {
             plain: self.text,
             channel,
             recipients,
+            dead: None,
         }
     }
 }

@@ -5,6 +5,7 @@
 
 mod answer;
 mod body;
+mod bounded;
 mod ops;
 mod server;
 mod webhook;
@@ -17,16 +18,17 @@ use tokio_util::sync::CancellationToken;
 pub use self::{
     answer::Answer,
     body::{BODY_BYTES, Memory},
+    bounded::{Bounded, RENDER_LIMIT},
     server::serve,
 };
-use crate::{clock::Clock, intake::Intake, metrics::Metrics, outbox::Outbox};
+use crate::{clock::Clock, metrics::Metrics, outbox::Outbox};
 
 /// What the handlers share.
 pub struct Relay<O> {
     /// Where accepted notifications go.
     pub outbox: O,
     /// How a body becomes a notification.
-    pub intake: Arc<Intake>,
+    pub intake: Bounded,
     /// The time of day.
     pub clock: Arc<dyn Clock>,
     /// Is cancelled when nothing new is taken.

@@ -9,9 +9,9 @@ use axum::{
 
 use super::{Answer, Relay, body};
 use crate::{
-    intake::Taken,
+    intake::{self, Taken},
+    metrics::Metrics,
     outbox::{Enqueued, Outbox},
-    render::Moment,
 };
 
 /// Takes a notification; answers 200 when it is on disk.
@@ -67,26 +67,48 @@ async fn accept<O: Outbox>(
     let length = request.headers().get(CONTENT_LENGTH);
     let length = length.and_then(|length| length.to_str().ok()?.parse().ok());
     let body = body::read(request.into_body(), length, &relay.memory).await?;
-    let moment = Moment { now: relay.clock.now(), zone: None };
-    let taken = relay.intake.take(receiver, &body.bytes, &moment).map_err(Answer::Rejected)?;
-    drop(body);
-    let (notification, failures) = match taken {
-        Taken::Notification { notification, failures } => (*notification, failures),
-        Taken::Unwanted(receiver) => {
+    let request =
+        relay.intake.intake().request(receiver, &body.bytes, relay.clock.now()).map_err(Answer::Rejected)?;
+    let order = match request {
+        intake::Request::Order(order) => order,
+        intake::Request::Unwanted(receiver) => {
             known.clone_from(&receiver.0);
             return Ok(Answer::Unwanted(receiver));
         }
     };
-    known.clone_from(&notification.receiver.0);
-    for failure in failures {
-        relay.metrics.template_fell_back(&notification.receiver.0);
-        tracing::error!(
-            receiver = %notification.receiver, group = notification.group_key, %failure,
-            "a template failed; the built-in text is sent in its place"
-        );
-    }
-    match relay.outbox.enqueue(notification, relay.clock.now()).await.map_err(Answer::Store)? {
-        Enqueued::Accepted(id) => Ok(Answer::Accepted(id)),
+    let taken = relay.intake.fill(order).await;
+    drop(body);
+    let receiver = taken.notification.receiver.0.clone();
+    known.clone_from(&receiver);
+    tell(&taken, &relay.metrics);
+    let is_dead = taken.notification.dead.is_some();
+    match relay.outbox.enqueue(taken.notification, relay.clock.now()).await.map_err(Answer::Store)? {
+        Enqueued::Accepted(id) => {
+            if is_dead {
+                relay.metrics.died(&receiver);
+            }
+            Ok(Answer::Accepted(id))
+        }
         Enqueued::Duplicate(id) => Ok(Answer::Duplicate(id)),
+    }
+}
+
+/// Logs and counts what is not as the configuration describes it.
+fn tell(taken: &Taken, metrics: &Metrics) {
+    let Taken { notification, failures, unaddressed } = taken;
+    let (receiver, group) = (&notification.receiver, &notification.group_key);
+    for failure in failures {
+        metrics.template_fell_back(&receiver.0);
+        tracing::error!(%receiver, group, %failure, "a message is not as configured; a plainer text stands in");
+    }
+    match (unaddressed, &notification.dead) {
+        (Some(why), None) => {
+            tracing::warn!(%receiver, group, %why, app = %notification.channel, "sent to the fallback instead");
+        }
+        (Some(why), Some(_)) => tracing::error!(
+            %receiver, group, %why,
+            "dead letter: there is nobody to send to, and no fallback; see `wecom-relay outbox list --state dead`"
+        ),
+        (None, _) => {}
     }
 }

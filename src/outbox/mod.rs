@@ -53,7 +53,8 @@ pub type StoreResult<T> = Result<T, StoreError>;
 ///
 /// A caller that goes away while a method runs leaves the store whole: the change happens or does not.
 pub trait Outbox: OutboxQuery + Clone + Send + Sync + 'static {
-    /// Takes a notification, and returns when it is on disk.
+    /// Takes a notification, and returns when it is on disk. One that is [`NewNotification::dead`] is kept as dead
+    /// letters, and nothing of its lane waits for it.
     ///
     /// It is a duplicate when the same [`Dedupe::key`] was accepted less than [`Dedupe::window`] ago. But a source
     /// that comes back to a key after something else of the same lane says that the state has come back: its nth

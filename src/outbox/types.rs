@@ -162,6 +162,9 @@ pub struct NewNotification {
     pub recipients: Recipients,
     /// The calls of `message/send` that it takes, in order.
     pub deliveries: Vec<NewDelivery>,
+    /// Why it cannot be delivered, if that is known before the first attempt: its deliveries are dead letters from
+    /// the start, which nothing waits for.
+    pub dead: Option<String>,
 }
 
 /// One call of `message/send` to be made.

@@ -2,10 +2,15 @@
 
 /// A name and a webhook's body for each.
 pub const ALL: [(&str, &str); 6] = [
-    ("firing", include_str!("samples/firing.json")),
-    ("resolved", include_str!("samples/resolved.json")),
+    ("firing", FIRING),
+    ("resolved", RESOLVED),
     ("mixed", include_str!("samples/mixed.json")),
     ("storm", include_str!("samples/storm.json")),
     ("missing-labels", include_str!("samples/missing-labels.json")),
     ("grafana", include_str!("samples/grafana.json")),
 ];
+
+/// One alert that fires.
+pub const FIRING: &str = include_str!("samples/firing.json");
+/// The same, resolved.
+pub const RESOLVED: &str = include_str!("samples/resolved.json");

@@ -45,6 +45,7 @@ pub fn request_body(agent_id: AgentId, message: &Message) -> String {
         Content::Text(text) | Content::Markdown(text) => {
             format!("{{\"content\":{}}}", Value::from(text.as_str()))
         }
+        Content::TextCard(card) | Content::TemplateCard(card) => card.json().to_owned(),
     };
     // An integer: some platforms refuse an agentid that is a string.
     body.push_str(&format!("\"msgtype\":\"{msgtype}\",\"agentid\":{agent_id},\"{msgtype}\":{object}"));

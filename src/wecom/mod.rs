@@ -5,12 +5,16 @@
 //! rejected: it hides that difference in error kinds that a caller forgets to match.
 
 pub mod client;
+mod content;
 pub mod endpoint;
 pub mod errcode;
+pub mod limits;
 pub mod message;
 pub mod token;
 
 use std::{collections::HashSet, fmt, future::Future, time::Duration};
+
+pub use content::{Card, Content};
 
 /// The most users, departments and tags that one `message/send` takes.
 pub const MAX_USERS: usize = 1000;
@@ -38,35 +42,11 @@ pub struct Message {
     pub duplicate_check: Option<Duration>,
 }
 
-/// The body of a message by its `msgtype`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Content {
-    /// `text`: shown up to 2,048 bytes.
-    Text(String),
-    /// `markdown`: WeCom's subset, up to 2,048 bytes, not shown in personal WeChat.
-    Markdown(String),
-}
-
-impl Content {
-    /// WeCom's name of the type.
-    pub fn msgtype(&self) -> &'static str {
-        match self {
-            Self::Text(_) => "text",
-            Self::Markdown(_) => "markdown",
-        }
-    }
-
-    /// The text that is shown.
-    pub fn text(&self) -> &str {
-        match self {
-            Self::Text(text) | Self::Markdown(text) => text,
-        }
-    }
-}
-
-/// Whom a message is for. There is always somebody: an empty set cannot be made.
+/// Whom a message is for. An empty set is not read from anywhere: it is [`Recipients::Nobody`], and meant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Recipients {
+    /// Of a dead letter that nobody could be found for. WeCom refuses it (82001), should it be sent all the same.
+    Nobody,
     /// `@all`: everybody whom the app can see.
     All,
     /// Some users, departments and tags.
@@ -121,6 +101,7 @@ impl Recipients {
     /// `touser` as it is sent; empty when no user is named.
     pub fn touser(&self) -> String {
         match self {
+            Self::Nobody => String::new(),
             Self::All => "@all".to_owned(),
             Self::Listed(listed) => listed.users.join("|"),
         }
@@ -129,7 +110,7 @@ impl Recipients {
     /// `toparty` as it is sent.
     pub fn toparty(&self) -> String {
         match self {
-            Self::All => String::new(),
+            Self::Nobody | Self::All => String::new(),
             Self::Listed(listed) => listed.parties.join("|"),
         }
     }
@@ -137,14 +118,14 @@ impl Recipients {
     /// `totag` as it is sent.
     pub fn totag(&self) -> String {
         match self {
-            Self::All => String::new(),
+            Self::Nobody | Self::All => String::new(),
             Self::Listed(listed) => listed.tags.join("|"),
         }
     }
 
     /// The same recipients in as few calls as WeCom's limits allow.
     pub fn batches(&self) -> Vec<Self> {
-        let Self::Listed(listed) = self else { return vec![Self::All] };
+        let Self::Listed(listed) = self else { return vec![self.clone()] };
         let mut users = listed.users.chunks(MAX_USERS);
         let mut parties = listed.parties.chunks(MAX_PARTIES);
         let mut tags = listed.tags.chunks(MAX_TAGS);
@@ -164,7 +145,11 @@ impl Recipients {
 
     /// Everyone named, each by itself.
     pub fn addressees(&self) -> Vec<Addressee> {
-        let Self::Listed(listed) = self else { return vec![Addressee::All] };
+        let listed = match self {
+            Self::Nobody => return Vec::new(),
+            Self::All => return vec![Addressee::All],
+            Self::Listed(listed) => listed,
+        };
         let users = listed.users.iter().map(|user| Addressee::User(user.to_lowercase()));
         let parties = listed.parties.iter().cloned().map(Addressee::Party);
         let tags = listed.tags.iter().cloned().map(Addressee::Tag);
@@ -193,6 +178,9 @@ impl Recipients {
 
 impl fmt::Display for Recipients {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if *self == Self::Nobody {
+            return f.write_str("nobody");
+        }
         let named = [("user", self.touser()), ("party", self.toparty()), ("tag", self.totag())];
         let mut first = true;
         for (kind, ids) in named.iter().filter(|(_, ids)| !ids.is_empty()) {

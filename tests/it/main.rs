@@ -16,6 +16,7 @@ mod faults;
 mod http;
 mod kill;
 mod layers;
+mod messages;
 mod model;
 mod outbox_conformance;
 mod outbox_model;

@@ -2,7 +2,10 @@
 
 use super::{json, moment, text::plain, unknown};
 use crate::{
-    cli::{Failure, output::Output},
+    cli::{
+        Failure,
+        output::{Output, shown},
+    },
     outbox::{DeliveryId, Detail, Listed, OutboxQuery, State},
 };
 
@@ -36,9 +39,9 @@ pub(super) async fn run(args: &Args, outbox: &impl OutboxQuery, output: &mut Out
             plain(&attempt.detail)
         ))?;
     }
-    let text = detail.content.text();
-    output.line(&format!("message ({}, {} bytes):", detail.content.msgtype(), text.len()))?;
-    for line in text.lines() {
+    let bytes = detail.content.text().len();
+    output.line(&format!("message ({}, {bytes} bytes):", detail.content.msgtype()))?;
+    for line in shown(&detail.content).lines() {
         output.line(&format!("  | {}", plain(line)))?;
     }
     Ok(())

@@ -5,7 +5,9 @@
 
 mod apps;
 mod fallbacks;
+mod form;
 mod receivers;
+mod recipients;
 mod secrets;
 mod templates;
 
@@ -13,6 +15,8 @@ use std::{
     path::{Path, PathBuf},
     time::Duration,
 };
+
+use jiff::tz::TimeZone;
 
 use super::{
     duration,
@@ -50,12 +54,14 @@ pub(super) fn config(
     let root = raw::Root::read(&Field::root(document, file), report)?;
     let server = server(&root.server, report);
     let outbox = outbox(&root.outbox, around, report);
+    let timezone = timezone(&root.timezone, report);
     let templates = templates::read(&root.templates, around, report);
     let apps = apps::read(&root.apps, around, report);
     let receivers = receivers::read(&root.receivers, &apps, report);
     Ok(Config {
         server: server?,
         outbox: outbox?,
+        timezone: timezone?,
         templates: templates?,
         apps: apps.into_valid()?,
         receivers: receivers?,
@@ -67,6 +73,11 @@ fn server(field: &Field<'_>, report: &mut Report) -> Result<Server, Reported> {
     let right = "write an IP address and a port, such as 0.0.0.0:8061 or [::1]:8061";
     let listen = raw.listen.parsed(|text| text.parse().ok(), "an address to listen on", right, report)?;
     Ok(Server { listen: listen.unwrap_or_else(|| ([0, 0, 0, 0], 8061).into()) })
+}
+
+fn timezone(field: &Field<'_>, report: &mut Report) -> Result<Option<TimeZone>, Reported> {
+    let right = "write a name of the time zone database, such as Asia/Shanghai or UTC";
+    field.parsed(|name| TimeZone::get(name.trim()).ok(), "a time zone", right, report)
 }
 
 fn outbox(field: &Field<'_>, around: &Surroundings<'_>, report: &mut Report) -> Result<Outbox, Reported> {

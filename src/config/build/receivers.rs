@@ -2,19 +2,16 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{MINUTE, apps::Apps, duration, fallbacks::Links, name};
+use super::{MINUTE, apps::Apps, duration, fallbacks::Links, form, name, recipients};
 use crate::{
     config::{
-        model::{App, Fallback, Located, Receiver, ReceiverName},
+        model::{App, Fallback, Receiver, ReceiverName},
         nearest::nearest,
         problem::{Place, Report, Reported, quoted},
         raw::{self, Field, list},
     },
-    intake::Format,
-    wecom::Recipients,
+    intake::Address,
 };
-
-const DEFAULT_MESSAGE: &str = r#"{% include "wechat.default.message" %}"#;
 
 pub(super) fn read(
     field: &Field<'_>,
@@ -39,6 +36,7 @@ pub(super) fn read(
     let receivers: Vec<_> = receivers.collect();
     links.refuse_circles(report)?;
     let receivers = receivers.into_iter().collect::<Result<Vec<_>, _>>()?;
+    refuse_templated_fallbacks(&receivers, report)?;
     warn_of_shared_apps(&receivers, report);
     Ok(receivers)
 }
@@ -52,20 +50,21 @@ fn receiver<'y>(
     report: &mut Report,
 ) -> Result<Receiver, Reported> {
     let app = app(&raw.app, apps, report);
-    let recipients = recipients(&raw, report);
-    let message_type = message_type(&raw.message_type, report);
-    let message = match raw.message.is_set() {
-        true => raw.message.required_text("write a template, or leave the key out", report),
-        false => Ok(DEFAULT_MESSAGE),
-    };
+    let recipients = recipients::read(&raw, report);
+    let form = form::read(&raw, report);
+    let max_parts = form::max_parts(&raw.max_parts, form.as_ref().ok(), app.as_ref().ok(), report);
     let send_resolved = raw.send_resolved.truth(report);
     let fallback = fallback(name, &raw, links, report);
+    let (name, form) = (name?, form?);
     Ok(Receiver {
-        name: ReceiverName::checked(name?),
+        name: ReceiverName::checked(name),
         app: app?,
+        default_templates: form::is_default(&raw) && matches!(recipients, Ok(Address::Literal(_))),
         recipients: recipients?,
-        message_type: message_type?,
-        message: Located { value: message?.to_owned(), place: raw.message.place },
+        message: form.message,
+        message_type: form.message_type,
+        plain_copy: form.plain_copy,
+        max_parts: max_parts?,
         send_resolved: send_resolved?.unwrap_or(true),
         fallback: fallback?,
         place: place.clone(),
@@ -102,35 +101,6 @@ pub(super) fn meant(name: &str, known: &[&str]) -> String {
     }
 }
 
-fn recipients(raw: &raw::Receiver<'_>, report: &mut Report) -> Result<Recipients, Reported> {
-    let to_user = literal(&raw.to_user, report);
-    let to_party = literal(&raw.to_party, report);
-    let to_tag = literal(&raw.to_tag, report);
-    Recipients::parse(to_user?, to_party?, to_tag?).map_err(|none| {
-        let right = "to write to everybody, say so: to_user: '@all'";
-        report.problem(&raw.to_user.place, none.to_string(), right)
-    })
-}
-
-fn literal<'y>(field: &Field<'y>, report: &mut Report) -> Result<&'y str, Reported> {
-    let text = field.text(report)?.unwrap_or_default();
-    if text.contains("{{") || text.contains("{%") {
-        let right = "write ids with | between them, and a receiver for each set of people";
-        return Err(report.problem(&field.place, "templates for recipients are not supported yet", right));
-    }
-    Ok(text)
-}
-
-fn message_type(field: &Field<'_>, report: &mut Report) -> Result<Format, Reported> {
-    let parse = |text: &str| match text {
-        "text" => Some(Format::Text),
-        "markdown" => Some(Format::Markdown),
-        _ => None,
-    };
-    let message_type = field.parsed(parse, "a type of message", "write text or markdown", report)?;
-    Ok(message_type.unwrap_or(Format::Text))
-}
-
 fn fallback<'y>(
     name: Result<&'y str, Reported>,
     raw: &raw::Receiver<'y>,
@@ -147,6 +117,22 @@ fn fallback<'y>(
     };
     links.add(name.ok(), receiver, &raw.fallback.place, report)?;
     Ok(Some(Fallback { receiver: ReceiverName::checked(receiver), after: after? }))
+}
+
+/// A fallback is told what has no payload: there is nothing that its templates could be rendered with.
+fn refuse_templated_fallbacks(receivers: &[Receiver], report: &mut Report) -> Result<(), Reported> {
+    let mut all = Ok(());
+    for receiver in receivers {
+        let Some(fallback) = &receiver.fallback else { continue };
+        let templated = |other: &&Receiver| {
+            other.name == fallback.receiver && matches!(other.recipients, Address::Template { .. })
+        };
+        if receivers.iter().any(|other| templated(&other)) {
+            let wrong = format!("the fallback {} has templates for recipients", fallback.receiver);
+            all = Err(report.problem(&receiver.place, wrong, "name one whose recipients are written out"));
+        }
+    }
+    all
 }
 
 fn warn_of_shared_apps(receivers: &[Receiver], report: &mut Report) {

@@ -27,8 +27,8 @@ pub(super) const PUT_NOTIFICATION: &str = "INSERT INTO notification (id, kind, r
      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)";
 pub(super) const PUT_DELIVERY: &str = "INSERT INTO delivery (id, notification, channel, receiver, lane,
      destination, part_number, part_of, accepted_at, place, state, fresh, due_at, attempts, noticed, reason,
-     msgid, response_code, missed)
-     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?1, ?10, ?11, ?9, 0, ?12, '', '', '', '')";
+     msgid, response_code, missed, settled_at)
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?1, ?10, ?11, ?9, 0, ?12, ?13, '', '', '', ?14)";
 pub(super) const PUT_MESSAGE: &str = "INSERT INTO message (delivery, touser, toparty, totag, msgtype, content) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
 
 /// Takes a notification that comes from outside.
@@ -115,7 +115,7 @@ pub(super) fn put(
     let NotificationId(notification) = numbers.notification;
     put_notification(tx, notification, new, now)?;
     let Destination(destination) = Destination::of(&new.channel, &new.recipients);
-    let mut state = lane::state_at_end(tx, lane)?;
+    let mut state = if new.dead.is_some() { State::Dead } else { lane::state_at_end(tx, lane)? };
     if state == State::Ready && !new.deliveries.is_empty() {
         tx.wake();
     }
@@ -133,21 +133,26 @@ pub(super) fn put(
                 delivery.part.of,
                 ms(now),
                 state_number(state),
-                new.kind == Kind::Alert,
+                new.kind == Kind::Alert && new.dead.is_none(),
                 // Nobody is told of a notice that died: it would go round.
                 new.kind == Kind::Notice,
+                new.dead.as_deref().unwrap_or_default(),
+                new.dead.is_some().then_some(ms(now)),
             ),
         )?;
         let to = &delivery.recipients;
         let content = &delivery.content;
         tx.run(PUT_MESSAGE, (id, to.touser(), to.toparty(), to.totag(), content.msgtype(), content.text()))?;
-        state = State::Queued;
+        if new.dead.is_none() {
+            state = State::Queued;
+        }
     }
     Ok(())
 }
 
 fn put_notification(tx: &Tx<'_>, id: i64, new: &NewNotification, now: Timestamp) -> Done<()> {
-    let open = i64::try_from(new.deliveries.len()).unwrap_or(i64::MAX);
+    let count = i64::try_from(new.deliveries.len()).unwrap_or(i64::MAX);
+    let open = if new.dead.is_some() { 0 } else { count };
     let columns = rusqlite::params![
         id,
         kind_number(new.kind),

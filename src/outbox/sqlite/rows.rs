@@ -78,11 +78,7 @@ pub(super) fn status(number: i64) -> Done<Status> {
 }
 
 pub(super) fn content(msgtype: &str, text: String) -> Done<Content> {
-    match msgtype {
-        "text" => Ok(Content::Text(text)),
-        "markdown" => Ok(Content::Markdown(text)),
-        other => Err(Failure::unreadable("a msgtype", other)),
-    }
+    Content::stored(msgtype, text).ok_or_else(|| Failure::unreadable("a message of type", msgtype))
 }
 
 /// `touser`, `toparty` and `totag` as they are stored.
@@ -97,6 +93,9 @@ impl To {
 
     pub(super) fn recipients(&self) -> Done<Recipients> {
         let Self(users, parties, tags) = self;
+        if [users, parties, tags].iter().all(|ids| ids.is_empty()) {
+            return Ok(Recipients::Nobody);
+        }
         Recipients::parse(users, parties, tags).map_err(|_| Failure::unreadable("recipients", "empty"))
     }
 }

@@ -11,7 +11,7 @@ async fn a_good_configuration_is_shown_with_a_sample_of_each_receivers_messages(
     assert!(out.contains("receiver wechat: app ops, to user zhangsan\n"), "{out}");
     assert!(out.contains("  | [FIRING:1] InstanceDown"), "{out}");
     assert!(
-        out.contains("receiver oncall: app ops, to party 2\ntext, 13 of 2048 bytes:\n  | 告警 firing\n"),
+        out.contains("receiver oncall: app ops, to party 2\nfiring: text to party 2, 13 of 2048 bytes:\n  | 告警 firing\n"),
         "{out}"
     );
     assert!(out.ends_with("the configuration is valid: 1 app(s), 2 receiver(s)\n"), "{out}");
@@ -77,7 +77,28 @@ async fn a_template_that_fails_on_the_sample_fails_the_check() {
     let options = Options { receivers: receivers.to_owned(), ..Options::default() };
     let ended = Place::with(&options, "http://127.0.0.1:9").run(&["check"]).await;
     assert_eq!(ended.code, Some(1), "{ended:?}");
-    assert!(ended.err.contains("receiver wechat: "), "{ended:?}");
+    assert!(ended.err.contains("receiver wechat, sample firing: "), "{ended:?}");
+}
+
+#[tokio::test]
+async fn a_card_that_wecom_would_refuse_fails_the_check() {
+    let receivers =
+        "  - { name: wechat, to_user: zhangsan, message_type: textcard, url: '{{ groupKey }}' }\n";
+    let options = Options { receivers: receivers.to_owned(), ..Options::default() };
+    let ended = Place::with(&options, "http://127.0.0.1:9").run(&["check"]).await;
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(ended.err.contains("WeCom would refuse the card"), "{ended:?}");
+}
+
+#[tokio::test]
+async fn recipients_that_come_out_empty_are_a_warning() {
+    let receivers =
+        "  - { name: wechat, to_user: \"{{ commonLabels.owner | default(value='') }}\", message: x }\n";
+    let options = Options { receivers: receivers.to_owned(), ..Options::default() };
+    let ended = Place::with(&options, "http://127.0.0.1:9").run(&["check"]).await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(ended.err.contains("warning: receiver wechat, sample firing: "), "{ended:?}");
+    assert!(ended.out.contains("firing: text to nobody, 1 of 2048 bytes:\n"), "{ended:?}");
 }
 
 #[tokio::test]

@@ -23,6 +23,7 @@ fn the_example_loads_and_states_the_defaults() {
     assert_eq!(receiver.message.value, default.message.value);
     assert_eq!(receiver.message_type, default.message_type);
     assert_eq!(receiver.send_resolved, default.send_resolved);
+    assert_eq!(receiver.max_parts, default.max_parts);
 }
 
 #[test]

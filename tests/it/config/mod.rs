@@ -12,7 +12,7 @@ use std::{
 
 use proptest::prelude::*;
 use wecom_relay::config::{self, Loaded};
-use wecom_relay::intake::Format;
+use wecom_relay::intake::{Address, Form, Tree};
 
 const MINIMAL: &str = "
 apps:
@@ -64,7 +64,9 @@ fn a_minimal_configuration_gets_the_defaults() {
     assert_eq!(config.server.listen.to_string(), "0.0.0.0:8061");
     assert_eq!(config.outbox.dedupe_window, Some(Duration::from_secs(120)));
     assert_eq!(receiver.app.name.as_str(), "ops");
-    assert_eq!(receiver.message_type, Format::Text);
+    assert_eq!(receiver.message_type, Form::Text);
+    assert_eq!((receiver.plain_copy, receiver.max_parts), (false, 5));
+    assert_eq!(config.timezone, None);
     assert_eq!(receiver.message.value, r#"{% include "wechat.default.message" %}"#);
     assert!(receiver.send_resolved);
     assert_eq!(receiver.fallback, None);
@@ -78,6 +80,42 @@ fn ids_are_taken_as_numbers_and_as_texts() {
     let config = parse(&source).unwrap().config;
     assert_eq!(config.app("ops").unwrap().agent_id.to_string(), "1000030");
     assert_eq!(config.receiver("wechat").unwrap().recipients.to_string(), "user 007, party 3");
+}
+
+#[test]
+fn recipients_are_written_out_or_templates() {
+    let with = |to: &str| {
+        let config = parse(&MINIMAL.replace("to_user: zhangsan", to)).unwrap().config;
+        config.receiver("wechat").unwrap().recipients.clone()
+    };
+    let Address::Template { to_user, to_party, to_tag } =
+        with("to_user: '{{ commonLabels.owner }}'\n    to_party: 3")
+    else {
+        panic!("no template");
+    };
+    assert_eq!([to_user, to_party, to_tag].map(|to| to.value), ["{{ commonLabels.owner }}", "3", ""]);
+    let all = Address::Literal(wecom_relay::wecom::Recipients::All);
+    assert_eq!(with("to_user: '@all'\n    to_party: '{{ commonLabels.owner }}'"), all);
+}
+
+#[test]
+fn a_card_is_a_tree_of_templates_with_their_places() {
+    let card = "    message_type: template_card\n    template_card:\n      main_title: { title: 't', empty: }\n      \
+                n: [1, 007, true, x]\n";
+    let config = parse(&(MINIMAL.to_owned() + card)).unwrap().config;
+    let Form::TemplateCard(tree) = &config.receiver("wechat").unwrap().message_type else {
+        panic!("no card");
+    };
+    let paths = tree.map("template_card", &mut |path, text| {
+        assert!(text.place.to_string().ends_with(&format!("receivers[0].{path}")), "{}", text.place);
+        format!("{path}={}", text.value)
+    });
+    let text = |text: &str| Tree::Text(text.to_owned());
+    let fixed = |json: serde_json::Value| Tree::Fixed(json);
+    let list = vec![fixed(1.into()), fixed("007".into()), fixed(true.into()), text("template_card.n[3]=x")];
+    let title = Tree::Map(vec![("title".to_owned(), text("template_card.main_title.title=t"))]);
+    let expected = Tree::Map(vec![("main_title".to_owned(), title), ("n".to_owned(), Tree::List(list))]);
+    assert_eq!(paths, expected);
 }
 
 #[test]

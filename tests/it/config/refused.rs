@@ -21,7 +21,7 @@ outbox:
   expire_after: 5 minutes
   retention: 10m
   retention: 1h
-timezone: Asia/Shanghai
+timezone: Asia/Shangai
 templates: templates/*.tera
 apps:
   - name: ops
@@ -39,7 +39,7 @@ apps:
 receivers:
   - name: a/b
     app: opps
-    message_type: textcard
+    message_type: textcrad
     send_resolved: yes
   - name: oncall
     app: ops
@@ -66,7 +66,7 @@ receivers:
         config.yml:7:17: outbox.expire_after: "5 minutes" is not a duration; write it with a unit, as 90s, 2m, 1h30m or 7d
         config.yml:8:14: outbox.retention: this is too short; give it at least 1h
         config.yml:9:3: outbox.retention: this key stands twice, first in line 8; keep one of them
-        config.yml:10:1: timezone: this key is unknown; known here are server, outbox, templates, apps, receivers
+        config.yml:10:11: timezone: "Asia/Shangai" is not a time zone; write a name of the time zone database, such as Asia/Shanghai or UTC
         config.yml:11:12: templates: this is a text, where a list belongs; begin each item with a dash, or write [ … ]
         config.yml:15:15: apps[0].agent_id: "none" is not an agent id; write the app's AgentId, a whole number above 0, such as 1000030
         config.yml:17:21: apps[0].api_secret_env: the app has more than one secret; give exactly one of api_secret, api_secret_file and api_secret_env
@@ -79,9 +79,8 @@ receivers:
         config.yml:26:5: receivers[0].to_user: no recipient: name at least one user, department or tag; to write to everybody, say so: to_user: '@all'
         config.yml:26:11: receivers[0].name: the name "a/b" has a slash or a control character in it; use other characters
         config.yml:27:10: receivers[0].app: there is no app "opps"; did you mean ops?
-        config.yml:28:19: receivers[0].message_type: "textcard" is not a type of message; write text or markdown
+        config.yml:28:19: receivers[0].message_type: "textcrad" is not a type of message; write text, markdown, textcard or template_card
         config.yml:29:20: receivers[0].send_resolved: this is a text, where true or false belongs; write true or false, without quotes
-        config.yml:32:14: receivers[1].to_user: templates for recipients are not supported yet; write ids with | between them, and a receiver for each set of people
         config.yml:33:14: receivers[1].message: this is empty; write a template, or leave the key out
         config.yml:34:15: receivers[1].fallback: a receiver cannot be its own fallback; name another one
         config.yml:38:15: receivers[2].fallback: the fallbacks go round in a circle: one → two → one; let the last one have no fallback
@@ -96,11 +95,11 @@ receivers:
 fn parts_of_the_wrong_kind_are_told_without_what_follows_from_them() {
     insta::assert_snapshot!(problems("apps: ops\nreceivers:\n  - wechat\n  - name: a\n    app: b\n    to_user: c\nserver: []\n"), @r"
         config.yml:1:7: apps: this is a text, where a list belongs; begin each item with a dash, or write [ … ]
-        config.yml:3:5: receivers[0]: this is a text, where a mapping belongs; its keys are name, app, to_user, to_party, to_tag, message_type, message, send_resolved, fallback, fallback_after
+        config.yml:3:5: receivers[0]: this is a text, where a mapping belongs; its keys are name, app, to_user, to_party, to_tag, message_type, message, title, description, url, btntxt, template_card, plain_copy, max_parts, send_resolved, fallback, fallback_after
         config.yml:7:9: server: this is a list, where a mapping belongs; its keys are listen
         ");
-    insta::assert_snapshot!(problems("- a\n- b\n"), @"config.yml:1:1: this is a list, where a mapping belongs; its keys are server, outbox, templates, apps, receivers");
-    insta::assert_snapshot!(problems("just a text"), @"config.yml:1:1: this is a text, where a mapping belongs; its keys are server, outbox, templates, apps, receivers");
+    insta::assert_snapshot!(problems("- a\n- b\n"), @"config.yml:1:1: this is a list, where a mapping belongs; its keys are server, outbox, timezone, templates, apps, receivers");
+    insta::assert_snapshot!(problems("just a text"), @"config.yml:1:1: this is a text, where a mapping belongs; its keys are server, outbox, timezone, templates, apps, receivers");
     insta::assert_snapshot!(problems("apps:\nreceivers: []\n"), @r"
         config.yml:1:5: apps: there is no app; list at least one, with name, corp_id, agent_id and a secret
         config.yml:2:12: receivers: there is no receiver; list at least one, with name and to_user, to_party or to_tag
@@ -188,4 +187,43 @@ templates:
         config.yml:16:5: templates[3]: "templates/none.tera": No such file or directory (os error 2); * and ? are known in the file's name only; a relative path starts at the configuration's folder
         config.yml:17:5: templates[4]: "tem*/b.tera": No such file or directory (os error 2); * and ? are known in the file's name only; a relative path starts at the configuration's folder
         "#);
+}
+
+#[test]
+fn keys_that_the_message_type_has_no_use_for_are_told() {
+    let app = MINIMAL.split("receivers:").next().unwrap();
+    let source = format!(
+        "{app}    limits: {{ per_minute: 3 }}
+receivers:
+  - {{ name: a, to_user: u, title: t, template_card: {{ a: b }}, plain_copy: true }}
+  - {{ name: b, to_user: u, message_type: markdown, url: 'https://a.example' }}
+  - {{ name: c, to_user: u, message_type: textcard, template_card: {{ a: b }}, btntxt: ' ' }}
+  - {{ name: d, to_user: u, message_type: template_card, description: d }}
+  - {{ name: e, to_user: u, message_type: template_card, template_card: [a] }}
+  - {{ name: f, to_user: u, message_type: template_card, template_card: {{ a: b, a: c }} }}
+  - {{ name: g, to_user: u, max_parts: 4 }}
+  - {{ name: h, to_user: u, max_parts: 0 }}
+"
+    );
+    insta::assert_snapshot!(problems(&source), @r#"
+        config.yml:9:35: receivers[0].title: this is for message_type textcard, and here it is text; leave it out, or change message_type
+        config.yml:9:53: receivers[0].template_card: this is for message_type template_card, and here it is text; leave it out, or change message_type
+        config.yml:9:75: receivers[0].plain_copy: a text needs no plain copy; leave it out: the message is a text already
+        config.yml:10:57: receivers[1].url: this is for message_type textcard, and here it is markdown; leave it out, or change message_type
+        config.yml:11:67: receivers[2].template_card: this is for message_type template_card, and here it is textcard; leave it out, or change message_type
+        config.yml:11:85: receivers[2].btntxt: this is empty; write a template, or leave the key out
+        config.yml:12:5: receivers[3].template_card: the card is missing; write the card's fields: at least main_title with title, and card_action with type and url
+        config.yml:12:70: receivers[3].description: this is for message_type textcard, and here it is template_card; leave it out, or change message_type
+        config.yml:13:72: receivers[4].template_card: this is a list, where a mapping belongs
+        config.yml:14:80: receivers[5].template_card.a: this key stands twice, first in line 14; keep one of them
+        config.yml:15:39: receivers[6].max_parts: 4 parts are more than the app may send in a minute; write at most 3: limits.per_minute, less what a plain copy needs
+        config.yml:16:39: receivers[7].max_parts: "0" is not a number of parts; write a whole number from 1 on, such as 5
+        "#);
+}
+
+#[test]
+fn a_fallback_has_its_recipients_written_out() {
+    let source = MINIMAL.to_owned()
+        + "    fallback: oncall\n  - { name: oncall, to_user: '{{ commonLabels.owner }}', to_party: 3 }\n";
+    insta::assert_snapshot!(problems(&source), @"config.yml:8:5: receivers[0]: the fallback oncall has templates for recipients; name one whose recipients are written out");
 }

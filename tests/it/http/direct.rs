@@ -15,7 +15,7 @@ use wecom_relay::{
     app::Prepared,
     clock::SystemClock,
     config,
-    http::{self, BODY_BYTES, Memory},
+    http::{self, BODY_BYTES, Bounded, Memory},
     outbox::sqlite::{Access, Settings, SqliteOutbox},
 };
 
@@ -42,7 +42,7 @@ impl Direct {
         let stop = CancellationToken::new();
         let relay = http::Relay {
             outbox: SqliteOutbox::open(settings, Access::Owner).unwrap(),
-            intake: prepared.intake,
+            intake: Bounded::new(prepared.intake, http::RENDER_LIMIT),
             clock: Arc::new(SystemClock),
             stop: stop.clone(),
             memory: Memory::new(memory),

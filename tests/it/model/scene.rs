@@ -138,6 +138,7 @@ impl Scene {
             channel: self.channel.clone(),
             recipients,
             deliveries,
+            dead: None,
         };
         Made { lane: at, mark, new }
     }

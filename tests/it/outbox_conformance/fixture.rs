@@ -50,6 +50,7 @@ pub(crate) fn alert(group: &str, says: &str) -> NewNotification {
             content: Content::Text(says.to_owned()),
             part: Part::WHOLE,
         }],
+        dead: None,
     }
 }
 

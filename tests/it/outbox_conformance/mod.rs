@@ -50,6 +50,8 @@ macro_rules! conformance {
                 what_is_claimed_is_given_to_nobody_else,
                 two_claims_at_once_share_nothing,
                 a_claim_carries_what_was_put_in,
+                every_type_of_message_is_given_out_as_it_was_put_in,
+                what_is_dead_from_the_start_is_kept_and_nothing_waits_for_it,
                 what_was_in_flight_is_in_doubt_after_a_recovery,
                 a_retry_waits_until_it_is_due,
                 what_waits_for_a_moment_beyond_the_horizon_can_be_hastened,

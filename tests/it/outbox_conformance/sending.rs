@@ -1,13 +1,20 @@
 //! Claims and what becomes of them.
 
+use serde_json::json;
 use wecom_relay::{
-    outbox::{Destination, Kind, NotificationId, Outbox, Part, Pick, Settlement, State, Verdict},
-    wecom::Receipt,
+    outbox::{
+        Changed, Destination, Kind, NewNotification, NotificationId, Outbox, Part, Pick, Settlement, State,
+        Verdict, Which,
+    },
+    wecom::{
+        Content, Receipt, Recipients,
+        limits::{self, TextCard},
+    },
 };
 
 use super::fixture::{
-    CHECK, alert, at, attempt, claim, claim_one, deliver, kill, list, ops, put_off, says, settle, states,
-    take, team, user,
+    CHECK, alert, at, attempt, claim, claim_one, deliver, kill, list, ops, put_off, says, settle, split,
+    states, take, team, user,
 };
 
 fn heads(slots: u32) -> Vec<Pick> {
@@ -53,6 +60,60 @@ pub(crate) async fn a_claim_carries_what_was_put_in<O: Outbox>(outbox: O) {
     assert_eq!((&claimed.message.recipients, &claimed.message.content), (&to, &content));
     assert_eq!((claimed.accepted_at, claimed.claimed_at), (at(0), at(1)));
     assert_eq!((claimed.attempts, claimed.in_doubt_since), (0, None));
+}
+
+pub(crate) async fn every_type_of_message_is_given_out_as_it_was_put_in<O: Outbox>(outbox: O) {
+    let card = json!({
+        "main_title": { "title": "磁盘 \"/data\"" },
+        "card_action": { "type": 1, "url": "https://a.example/?q=1&r=<2>" },
+        "more": [1.5, null, true],
+    });
+    let text_card = TextCard {
+        title: "磁盘".to_owned(),
+        description: "a<br>\n\t\"b\"".to_owned(),
+        url: "https://a.example".to_owned(),
+        btntxt: String::new(),
+    };
+    let contents = [
+        Content::Text("text".to_owned()),
+        Content::Markdown("**text**".to_owned()),
+        limits::text_card(text_card).unwrap(),
+        limits::template_card(card.as_object().unwrap().clone()).unwrap(),
+    ];
+    for (content, n) in contents.iter().zip(0..) {
+        let mut new = alert("a", content.msgtype());
+        new.deliveries.iter_mut().for_each(|delivery| delivery.content = content.clone());
+        take(&outbox, new, at(n)).await;
+        let claimed = claim_one(&outbox, at(n)).await;
+        assert_eq!(&claimed.message.content, content);
+        assert_eq!(&outbox.show(claimed.id).await.unwrap().unwrap().content, content);
+        deliver(&outbox, &claimed, at(n)).await;
+    }
+}
+
+pub(crate) async fn what_is_dead_from_the_start_is_kept_and_nothing_waits_for_it<O: Outbox>(outbox: O) {
+    let nobody = |mut new: NewNotification| {
+        new.recipients = Recipients::Nobody;
+        new.deliveries.iter_mut().for_each(|delivery| delivery.recipients = Recipients::Nobody);
+        NewNotification { dead: Some("nobody".to_owned()), ..new }
+    };
+    take(&outbox, nobody(split("a", "lost", 2)), at(0)).await;
+    take(&outbox, alert("a", "next"), at(1)).await;
+    let dead = list(&outbox).await;
+    let dead: Vec<_> = dead.iter().filter(|listed| listed.state == State::Dead).collect();
+    assert_eq!(dead.len(), 2);
+    assert_eq!((dead[0].reason.as_str(), dead[0].settled_at), ("nobody", Some(at(0))));
+    assert_eq!(outbox.show(dead[0].id).await.unwrap().unwrap().recipients, Recipients::Nobody);
+    assert_eq!(outbox.unnoticed(&team(), at(-1), 10).await.unwrap().len(), 2);
+    let next = claim_one(&outbox, at(2)).await;
+    assert_eq!(next.message.content.text(), "next");
+    deliver(&outbox, &next, at(2)).await;
+    let retried = outbox.retry(Which::One(dead[0].id), at(3)).await.unwrap();
+    assert_eq!(retried, Changed::Deliveries(1));
+    let again = claim_one(&outbox, at(3)).await;
+    assert_eq!(again.message.recipients, Recipients::Nobody);
+    kill(&outbox, &again, at(4)).await;
+    assert_eq!(outbox.purge(at(5), 10).await.unwrap(), 2);
 }
 
 pub(crate) async fn what_was_in_flight_is_in_doubt_after_a_recovery<O: Outbox>(outbox: O) {

@@ -1,0 +1,196 @@
+//! Rendering that ends: the operator's templates run beside the request, under a time limit.
+//!
+//! A template cannot be stopped from outside, so it runs on a thread of its own, which is left to itself when the
+//! time is over. Each receiver has so many threads and no more, and those that hang are its own loss: further
+//! payloads are written with the built-in template at once. Recipients and message have threads of their own, so
+//! that a message that hangs still goes to the right people. Built-in templates end, and run in place.
+//!
+//! The runtime's blocking threads were rejected: it waits for them when it stops.
+
+use std::{
+    collections::HashMap,
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+    time::Duration,
+};
+
+use tokio::{
+    sync::{Semaphore, oneshot},
+    time::{Instant, timeout_at},
+};
+
+use crate::intake::{Addressed, Intake, Order, Taken, TemplateFailure, Unaddressed};
+
+/// How long the templates of one message may take.
+pub const RENDER_LIMIT: Duration = Duration::from_secs(2);
+
+/// The threads of one receiver for one of the two steps: a few, since those that hang keep a processor busy.
+const THREADS: usize = 2;
+
+/// An [`Intake`] whose templates end.
+#[derive(Debug)]
+pub struct Bounded {
+    intake: Arc<Intake>,
+    limit: Duration,
+    steps: HashMap<String, Steps>,
+}
+
+#[derive(Debug, Default)]
+struct Steps {
+    address: Threads,
+    write: Threads,
+}
+
+impl Bounded {
+    /// `intake` under a time limit for each of its two steps.
+    pub fn new(intake: Arc<Intake>, limit: Duration) -> Self {
+        let steps = intake.receivers().map(|receiver| (receiver.name.0.clone(), Steps::default())).collect();
+        Self { intake, limit, steps }
+    }
+
+    /// What it bounds.
+    pub fn intake(&self) -> &Intake {
+        &self.intake
+    }
+
+    /// Addresses and writes.
+    pub async fn fill(&self, order: Arc<Order>) -> Taken {
+        let steps = match self.steps.get(&order.receiver().name.0) {
+            Some(steps) if !order.receiver().builtin_only => steps,
+            _ => return self.intake.fill(&order),
+        };
+        let addressed = match order.receiver().has_literal_address() {
+            true => self.intake.address(&order),
+            false => {
+                let (intake, order) = (Arc::clone(&self.intake), Arc::clone(&order));
+                let addressed = steps.address.run(self.limit, move || intake.address(&order)).await;
+                addressed.unwrap_or(Addressed::Nobody(Unaddressed::Late))
+            }
+        };
+        let (intake, to) = (Arc::clone(&self.intake), addressed.clone());
+        let ordered = Arc::clone(&order);
+        let taken = steps.write.run(self.limit, move || intake.write(&ordered, to)).await;
+        taken.unwrap_or_else(|_late| {
+            self.intake.write_builtin(&order, addressed, TemplateFailure::Late(self.limit))
+        })
+    }
+}
+
+/// The work did not end in time, or there was no thread for it.
+#[derive(Debug)]
+struct Late;
+
+#[derive(Debug)]
+struct Threads {
+    free: Arc<Semaphore>,
+    /// How many run although nobody waits for them any more.
+    abandoned: Arc<AtomicUsize>,
+}
+
+impl Default for Threads {
+    fn default() -> Self {
+        Self { free: Arc::new(Semaphore::new(THREADS)), abandoned: Arc::default() }
+    }
+}
+
+impl Threads {
+    async fn run<T: Send + 'static>(
+        &self,
+        limit: Duration,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Late> {
+        if self.abandoned.load(Ordering::Acquire) >= THREADS {
+            return Err(Late);
+        }
+        let deadline = Instant::now() + limit;
+        let permit = timeout_at(deadline, Arc::clone(&self.free).acquire_owned()).await;
+        let Ok(Ok(permit)) = permit else { return Err(Late) };
+        let (tell, told) = oneshot::channel();
+        let abandoned = Arc::clone(&self.abandoned);
+        let body = move || {
+            let unheard = tell.send(work()).is_err();
+            if unheard {
+                abandoned.fetch_sub(1, Ordering::AcqRel);
+            }
+            drop(permit);
+        };
+        let spawned: io::Result<_> = thread::Builder::new().name("render".to_owned()).spawn(body);
+        if let Err(error) = spawned {
+            tracing::error!(%error, "no thread for templates; the built-in ones are used");
+            return Err(Late);
+        }
+        let mut awaited = Awaited { told: Some(told), abandoned: Arc::clone(&self.abandoned) };
+        awaited.until(deadline).await
+    }
+}
+
+/// A thread's result. Whoever stops waiting for it, by the time limit or because the caller hung up, is noted.
+struct Awaited<T> {
+    told: Option<oneshot::Receiver<T>>,
+    abandoned: Arc<AtomicUsize>,
+}
+
+impl<T> Awaited<T> {
+    async fn until(&mut self, deadline: Instant) -> Result<T, Late> {
+        let Some(told) = self.told.as_mut() else { return Err(Late) };
+        let Ok(ended) = timeout_at(deadline, told).await else { return Err(Late) };
+        self.told = None;
+        ended.map_err(|_panicked| Late)
+    }
+}
+
+impl<T> Drop for Awaited<T> {
+    fn drop(&mut self) {
+        let Some(told) = self.told.as_mut() else { return };
+        // Counted first: the thread takes it back as soon as it finds nobody listening.
+        self.abandoned.fetch_add(1, Ordering::AcqRel);
+        told.close();
+        if told.try_recv().is_ok() {
+            self.abandoned.fetch_sub(1, Ordering::AcqRel);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_hangs_is_left_and_when_all_hang_nobody_waits() {
+        let threads = Threads::default();
+        let limit = Duration::from_millis(20);
+        let mut ends = Vec::new();
+        for _ in 0..THREADS {
+            let (end, ended) = mpsc::channel::<()>();
+            ends.push(end);
+            assert!(threads.run(limit, move || ended.recv().is_err()).await.is_err());
+        }
+        let long = Duration::from_secs(600);
+        assert!(threads.run(long, || ()).await.is_err(), "it waited for a thread that hangs");
+        drop(ends);
+        while threads.abandoned.load(Ordering::Acquire) > 0 {
+            tokio::task::yield_now().await;
+        }
+        assert!(threads.run(long, || ()).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_caller_that_hangs_up_leaves_the_count_right() {
+        let threads = Threads::default();
+        let (end, ended) = mpsc::channel::<()>();
+        let run = threads.run(Duration::from_secs(600), move || ended.recv().is_err());
+        assert!(tokio::time::timeout(Duration::from_millis(20), run).await.is_err());
+        assert_eq!(threads.abandoned.load(Ordering::Acquire), 1);
+        drop(end);
+        while threads.abandoned.load(Ordering::Acquire) > 0 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(threads.run(Duration::from_secs(600), || 7).await.ok(), Some(7));
+    }
+}

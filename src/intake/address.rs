@@ -1,0 +1,87 @@
+//! Whom a notification is for, when templates say so.
+//!
+//! A label must not be able to write to everybody, and an empty one must not lose an alert: both lead to the
+//! receiver's fallback, or to a dead letter that a person can see.
+
+use super::{Address, Receiver};
+use crate::{
+    outbox::Channel,
+    render::{RenderError, Rendering},
+    wecom::Recipients,
+};
+
+/// Whom a notification is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Addressed {
+    /// Them.
+    To(Recipients),
+    /// Nobody, for this reason.
+    Nobody(Unaddressed),
+}
+
+/// Why there is nobody.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unaddressed {
+    /// Nothing was left of the three.
+    #[error("to_user, to_party and to_tag came out empty")]
+    Empty,
+    /// `@all` did not stand in the configuration.
+    #[error("to_user came out as @all, which counts only when it is written so in the configuration")]
+    Everybody,
+    /// A template failed.
+    #[error("a template of the recipients failed: {0}")]
+    Template(#[from] RenderError),
+    /// The templates did not end in time.
+    #[error("the templates of the recipients did not end in time")]
+    Late,
+}
+
+/// What `address` comes to.
+pub(super) fn addressed(address: &Address<String>, rendering: &Rendering<'_>) -> Addressed {
+    match address {
+        Address::Literal(recipients) => Addressed::To(recipients.clone()),
+        Address::Template { to_user, to_party, to_tag } => {
+            named(rendering, [to_user, to_party, to_tag]).map_or_else(Addressed::Nobody, Addressed::To)
+        }
+    }
+}
+
+fn named(rendering: &Rendering<'_>, [user, party, tag]: [&String; 3]) -> Result<Recipients, Unaddressed> {
+    let (user, party, tag) = (rendering.render(user)?, rendering.render(party)?, rendering.render(tag)?);
+    match Recipients::parse(&user, &party, &tag) {
+        Ok(Recipients::All) => Err(Unaddressed::Everybody),
+        Ok(recipients) => Ok(recipients),
+        Err(_) => Err(Unaddressed::Empty),
+    }
+}
+
+/// Where a notification goes.
+pub(super) struct Way {
+    pub(super) channel: Channel,
+    pub(super) recipients: Recipients,
+    /// What its reader must know first.
+    pub(super) note: Option<String>,
+    /// Why it goes nowhere.
+    pub(super) dead: Option<String>,
+}
+
+pub(super) fn way(receiver: &Receiver, addressed: &Addressed) -> Way {
+    let (why, fallback) = match (addressed, &receiver.fallback) {
+        (Addressed::To(recipients), _) => {
+            let (channel, recipients) = (receiver.channel.clone(), recipients.clone());
+            return Way { channel, recipients, note: None, dead: None };
+        }
+        (Addressed::Nobody(why), fallback) => (why, fallback),
+    };
+    let Some(fallback) = fallback else {
+        let dead = Some(format!("nobody to send to: {why}"));
+        return Way { channel: receiver.channel.clone(), recipients: Recipients::Nobody, note: None, dead };
+    };
+    let note = format!("[wecom-relay: for receiver {}, which has nobody to send to: {why}]", receiver.name);
+    Way {
+        channel: fallback.channel.clone(),
+        recipients: fallback.recipients.clone(),
+        note: Some(note),
+        dead: None,
+    }
+}

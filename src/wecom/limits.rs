@@ -1,0 +1,192 @@
+//! What WeCom takes of a card, in WeCom's own units: cut where WeCom would cut, but visibly; refused where it would
+//! refuse.
+//!
+//! Of a template card the known keys are checked and all others passed on, so that what WeCom adds can be used at
+//! once. A card is checked when it is made, never when it is sent: a refusal must leave time for a text.
+
+mod template_card;
+
+use serde::Serialize;
+
+pub use template_card::template_card;
+
+use super::{
+    content::{Card, Content},
+    message::MAX_CONTENT_BYTES,
+};
+
+const TITLE_CHARS: usize = 128;
+const DESCRIPTION_CHARS: usize = 512;
+const BUTTON_CHARS: usize = 4;
+const URL_BYTES: usize = 2048;
+
+/// Why WeCom would not take a card.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{field} {wrong}")]
+pub struct Unfit {
+    /// The field, by its path of keys.
+    pub field: String,
+    /// What is wrong with it.
+    pub wrong: String,
+}
+
+impl Unfit {
+    fn new(field: impl Into<String>, wrong: impl Into<String>) -> Self {
+        Self { field: field.into(), wrong: wrong.into() }
+    }
+}
+
+/// The fields of a `textcard`; an empty `btntxt` leaves the button's words to WeCom.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct TextCard {
+    /// At most 128 characters.
+    pub title: String,
+    /// At most 512 characters.
+    pub description: String,
+    /// What a tap opens.
+    pub url: String,
+    /// At most 4 characters.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub btntxt: String,
+}
+
+/// A `textcard` that WeCom takes as it is.
+///
+/// # Errors
+/// [`Unfit`] when a field that must be there is empty, or the url is none.
+pub fn text_card(card: TextCard) -> Result<Content, Unfit> {
+    for (field, text) in [("title", &card.title), ("description", &card.description)] {
+        if text.trim().is_empty() {
+            return Err(Unfit::new(field, "is empty"));
+        }
+    }
+    let card = TextCard {
+        title: clip_chars(card.title.trim(), TITLE_CHARS),
+        description: clip_tagged(card.description.trim(), DESCRIPTION_CHARS),
+        url: url("url", &card.url)?,
+        btntxt: clip_chars(card.btntxt.trim(), BUTTON_CHARS),
+    };
+    let json = serde_json::to_string(&card).map_err(|error| Unfit::new("textcard", error.to_string()))?;
+    Ok(Content::TextCard(Card::checked(json)))
+}
+
+/// An address that WeCom takes.
+fn url(field: &str, url: &str) -> Result<String, Unfit> {
+    let url = url.trim();
+    if url.is_empty() {
+        return Err(Unfit::new(field, "is empty"));
+    }
+    if !["http://", "https://"].iter().any(|scheme| url.len() > scheme.len() && url.starts_with(scheme)) {
+        return Err(Unfit::new(
+            field,
+            format!("does not begin with http:// or https://: {}", clip_chars(url, 60)),
+        ));
+    }
+    if url.len() > URL_BYTES {
+        return Err(Unfit::new(field, format!("is longer than {URL_BYTES} bytes")));
+    }
+    Ok(url.to_owned())
+}
+
+/// `text` in at most `max` characters; what is cut is shown by `…`.
+fn clip_chars(text: &str, max: usize) -> String {
+    if text.chars().nth(max).is_none() {
+        return text.to_owned();
+    }
+    let end = text.char_indices().nth(max.saturating_sub(1)).map_or(0, |(at, _)| at);
+    format!("{}…", text.get(..end).unwrap_or_default())
+}
+
+/// [`clip_chars`] for the tags of a textcard: none is cut in two, and none is left open.
+fn clip_tagged(text: &str, max: usize) -> String {
+    const CLOSE: &str = "</div>";
+    if text.chars().nth(max).is_none() {
+        return text.to_owned();
+    }
+    let room = max.saturating_sub(1 + CLOSE.len());
+    let end = text.char_indices().nth(room).map_or(0, |(at, _)| at);
+    let kept = text.get(..end).unwrap_or_default();
+    let tag = kept.rfind('<').filter(|at| {
+        let rest = text.get(*at..).unwrap_or_default();
+        let is_tag = ["<div", "</div", "<br"].iter().any(|tag| rest.starts_with(tag));
+        is_tag && kept.get(*at..).is_some_and(|cut| !cut.contains('>'))
+    });
+    let kept = kept.get(..tag.unwrap_or(end)).unwrap_or_default();
+    let open = kept.matches("<div").count() > kept.matches(CLOSE).count();
+    format!("{kept}…{}", if open { CLOSE } else { "" })
+}
+
+/// How much of what WeCom takes is used, for a person.
+pub fn usage(content: &Content) -> String {
+    match content {
+        Content::Text(text) | Content::Markdown(text) => {
+            format!("{} of {MAX_CONTENT_BYTES} bytes", text.len())
+        }
+        Content::TextCard(card) => {
+            let fields: serde_json::Value = serde_json::from_str(card.json()).unwrap_or_default();
+            let chars =
+                |name| fields.get(name).and_then(|text| text.as_str()).map_or(0, |text| text.chars().count());
+            let (title, description) = (chars("title"), chars("description"));
+            format!(
+                "title {title} of {TITLE_CHARS} characters, description {description} of {DESCRIPTION_CHARS}, \
+                 {} bytes",
+                card.json().len()
+            )
+        }
+        Content::TemplateCard(card) => format!("{} bytes", card.json().len()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn card(title: &str, description: &str, url: &str, btntxt: &str) -> Result<String, String> {
+        let [title, description, url, btntxt] = [title, description, url, btntxt].map(str::to_owned);
+        let content = text_card(TextCard { title, description, url, btntxt });
+        content.map(|content| content.text().to_owned()).map_err(|unfit| unfit.to_string())
+    }
+
+    #[test]
+    fn what_wecom_would_cut_is_cut_visibly() {
+        let json = card(&"告".repeat(129), &"警".repeat(513), "https://a.example", "查看详情吧").unwrap();
+        let fields: serde_json::Value = serde_json::from_str(&json).unwrap();
+        assert_eq!(fields["title"], "告".repeat(127) + "…");
+        assert!(fields["description"].as_str().unwrap().ends_with("警…"));
+        assert_eq!(fields["btntxt"], "查看详…");
+        let whole = card(&"告".repeat(128), &"警".repeat(512), "https://a.example", "").unwrap();
+        assert!(!whole.contains('…') && !whole.contains("btntxt"), "{whole}");
+    }
+
+    #[test]
+    fn what_wecom_would_refuse_is_refused() {
+        assert_eq!(card(" ", "d", "http://a", ""), Err("title is empty".to_owned()));
+        assert_eq!(card("t", "\n", "http://a", ""), Err("description is empty".to_owned()));
+        assert_eq!(card("t", "d", "", ""), Err("url is empty".to_owned()));
+        let wrong = "url does not begin with http:// or https://: /#/alerts";
+        assert_eq!(card("t", "d", "/#/alerts", ""), Err(wrong.to_owned()));
+        assert_eq!(card("t", "d", "https://", "").unwrap_err().lines().count(), 1);
+        let long = format!("http://a.example/{}", "a".repeat(2048));
+        assert_eq!(card("t", "d", &long, ""), Err("url is longer than 2048 bytes".to_owned()));
+    }
+
+    #[test]
+    fn a_tag_is_not_cut_in_two_and_not_left_open() {
+        let text = format!("<div class=\"gray\">{}", "x".repeat(600));
+        assert!(clip_tagged(&text, 100).ends_with("x…</div>"));
+        let text = format!("{}<div class=\"highlight\">{}", "x".repeat(90), "y".repeat(100));
+        assert_eq!(clip_tagged(&text, 100), "x".repeat(90) + "…");
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_clipped_fits(text in "(<div class=\"gray\">|</div>|<br>|\\PC){0,60}", max in 24usize..80) {
+            for clipped in [clip_chars(&text, max), clip_tagged(&text, max)] {
+                prop_assert!(clipped.chars().count() <= max, "{}", clipped);
+                prop_assert!(clipped == text || clipped.contains('…'));
+            }
+        }
+    }
+}

@@ -1,0 +1,278 @@
+//! The rules of a `template_card`. The lengths are WeCom's recommendations, beyond which its client cuts.
+
+use serde_json::{Map, Value};
+
+use super::{Unfit, clip_chars, url};
+use crate::wecom::content::{Card, Content};
+
+type Object = Map<String, Value>;
+
+/// The one type of card that is sent so far: those that call back need a callback.
+const TEXT_NOTICE: &str = "text_notice";
+const MOST_ROWS: usize = 6;
+const MOST_JUMPS: usize = 3;
+const TASK_ID_BYTES: usize = 128;
+
+/// Recommended lengths in characters, by object and key.
+const LENGTHS: [(&str, &str, usize); 5] = [
+    ("source", "desc", 20),
+    ("main_title", "title", 36),
+    ("main_title", "desc", 44),
+    ("emphasis_content", "title", 14),
+    ("emphasis_content", "desc", 22),
+];
+const SUB_TITLE_CHARS: usize = 160;
+const KEYNAME_CHARS: usize = 5;
+const VALUE_CHARS: usize = 30;
+const JUMP_TITLE_CHARS: usize = 18;
+
+/// Keys whose values are numbers to WeCom, and keys whose values are texts, wherever they stand.
+const NUMBERS: [&str; 2] = ["type", "desc_color"];
+const TEXTS: [&str; 13] = [
+    "card_type",
+    "title",
+    "desc",
+    "sub_title_text",
+    "keyname",
+    "value",
+    "quote_text",
+    "url",
+    "appid",
+    "pagepath",
+    "media_id",
+    "userid",
+    "task_id",
+];
+
+/// A `template_card` that WeCom takes as it is: a `text_notice`, which is also what a card without `card_type` is.
+///
+/// # Errors
+/// [`Unfit`] when WeCom would refuse it.
+pub fn template_card(mut card: Object) -> Result<Content, Unfit> {
+    typed(&mut card);
+    match text(&card, "card_type") {
+        "" => _ = card.insert("card_type".to_owned(), TEXT_NOTICE.into()),
+        TEXT_NOTICE => {}
+        other => {
+            return Err(Unfit::new(
+                "card_type",
+                format!("is {other:?}, and only {TEXT_NOTICE} is supported"),
+            ));
+        }
+    }
+    task_id(&mut card)?;
+    for (object, key, max) in LENGTHS {
+        if let Some(inner) = inner(&mut card, object)? {
+            clip(inner, key, max);
+        }
+    }
+    clip(&mut card, "sub_title_text", SUB_TITLE_CHARS);
+    let title = inner(&mut card, "main_title")?.is_some_and(|title| !text(title, "title").trim().is_empty());
+    if !title && text(&card, "sub_title_text").trim().is_empty() {
+        return Err(Unfit::new("main_title.title", "is empty, and so is sub_title_text"));
+    }
+    if let Some(quote) = inner(&mut card, "quote_area")? {
+        target(quote, "quote_area")?;
+    }
+    rows(&mut card)?;
+    jumps(&mut card)?;
+    let Some(action) = inner(&mut card, "card_action")? else {
+        return Err(Unfit::new("card_action", "is missing: write type: 1 and a url"));
+    };
+    if target(action, "card_action")? == 0 {
+        return Err(Unfit::new("card_action.type", "must be 1, for a url, or 2, for a mini program"));
+    }
+    Ok(Content::TemplateCard(Card::of(card)))
+}
+
+/// Gives the known keys the types that WeCom wants, whatever a template or YAML made of them.
+fn typed(object: &mut Object) {
+    for (key, value) in object.iter_mut() {
+        match value {
+            Value::String(text) if NUMBERS.contains(&key.as_str()) => {
+                if let Ok(number) = text.trim().parse::<i64>() {
+                    *value = number.into();
+                }
+            }
+            Value::Number(_) | Value::Bool(_) if TEXTS.contains(&key.as_str()) => {
+                *value = value.to_string().into();
+            }
+            Value::Object(inner) => typed(inner),
+            Value::Array(items) => items.iter_mut().filter_map(Value::as_object_mut).for_each(typed),
+            _ => {}
+        }
+    }
+}
+
+fn text<'a>(object: &'a Object, key: &str) -> &'a str {
+    object.get(key).and_then(Value::as_str).unwrap_or_default()
+}
+
+fn clip(object: &mut Object, key: &str, max: usize) {
+    if let Some(Value::String(text)) = object.get_mut(key) {
+        *text = clip_chars(text.trim(), max);
+    }
+}
+
+fn inner<'a>(object: &'a mut Object, key: &str) -> Result<Option<&'a mut Object>, Unfit> {
+    match object.get_mut(key) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::Object(inner)) => Ok(Some(inner)),
+        Some(_) => Err(Unfit::new(key, "is no mapping")),
+    }
+}
+
+fn task_id(card: &mut Object) -> Result<(), Unfit> {
+    let id = text(card, "task_id").trim().to_owned();
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "_-@".contains(c);
+    if id.len() > TASK_ID_BYTES || !id.chars().all(allowed) {
+        let wrong = format!("may have letters, digits, _, - and @ only, at most {TASK_ID_BYTES}");
+        return Err(Unfit::new("task_id", wrong));
+    }
+    if id.is_empty() {
+        card.remove("task_id");
+        if card.contains_key("action_menu") {
+            return Err(Unfit::new("task_id", "is empty, and action_menu needs one"));
+        }
+        return Ok(());
+    }
+    card.insert("task_id".to_owned(), id.into());
+    Ok(())
+}
+
+/// What a tap leads to, 0 for nothing; it must be said where.
+fn target(object: &mut Object, path: &str) -> Result<i64, Unfit> {
+    let number = match object.get("type") {
+        None | Some(Value::Null) => 0,
+        Some(value) => value.as_i64().unwrap_or(-1),
+    };
+    match number {
+        1 => {
+            let url = url(&format!("{path}.url"), text(object, "url"))?;
+            object.insert("url".to_owned(), url.into());
+        }
+        2 => required(object, path, "appid")?,
+        0 => {}
+        _ => return Err(Unfit::new(format!("{path}.type"), "must be 0, 1 or 2")),
+    }
+    Ok(number)
+}
+
+fn required(object: &Object, path: &str, key: &str) -> Result<(), Unfit> {
+    if text(object, key).trim().is_empty() {
+        return Err(Unfit::new(format!("{path}.{key}"), "is empty"));
+    }
+    Ok(())
+}
+
+fn list<'a>(card: &'a mut Object, key: &str, most: usize) -> Result<Vec<&'a mut Object>, Unfit> {
+    let items = match card.get_mut(key) {
+        None | Some(Value::Null) => return Ok(Vec::new()),
+        Some(Value::Array(items)) => items,
+        Some(_) => return Err(Unfit::new(key, "is no list")),
+    };
+    if items.len() > most {
+        return Err(Unfit::new(key, format!("has {} entries, and WeCom takes {most}", items.len())));
+    }
+    let object = |item: &'a mut Value| {
+        item.as_object_mut().ok_or_else(|| Unfit::new(key, "has an entry that is no mapping"))
+    };
+    items.iter_mut().map(object).collect()
+}
+
+fn rows(card: &mut Object) -> Result<(), Unfit> {
+    const LIST: &str = "horizontal_content_list";
+    for (row, at) in list(card, LIST, MOST_ROWS)?.into_iter().zip(0..) {
+        let path = format!("{LIST}[{at}]");
+        required(row, &path, "keyname")?;
+        clip(row, "keyname", KEYNAME_CHARS);
+        clip(row, "value", VALUE_CHARS);
+        match row.get("type").and_then(Value::as_i64) {
+            Some(1) => _ = url(&format!("{path}.url"), text(row, "url"))?,
+            Some(2) => required(row, &path, "media_id")?,
+            Some(3) => required(row, &path, "userid")?,
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn jumps(card: &mut Object) -> Result<(), Unfit> {
+    const LIST: &str = "jump_list";
+    for (jump, at) in list(card, LIST, MOST_JUMPS)?.into_iter().zip(0..) {
+        let path = format!("{LIST}[{at}]");
+        required(jump, &path, "title")?;
+        clip(jump, "title", JUMP_TITLE_CHARS);
+        target(jump, &path)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn checked(changes: Value) -> Result<Value, String> {
+        let mut card = json!({
+            "main_title": { "title": "t" },
+            "card_action": { "type": 1, "url": "https://a.example" },
+        });
+        for (key, value) in changes.as_object().unwrap() {
+            card[key] = value.clone();
+        }
+        let content = template_card(card.as_object().unwrap().clone()).map_err(|unfit| unfit.to_string())?;
+        Ok(serde_json::from_str(content.text()).unwrap())
+    }
+
+    #[test]
+    fn lengths_are_cut_visibly_and_unknown_keys_pass() {
+        let card = checked(json!({
+            "main_title": { "title": "题".repeat(40), "desc": 7 },
+            "horizontal_content_list": [{ "keyname": "instance", "value": "v".repeat(31) }],
+            "emphasis_content": { "title": 12 },
+            "task_id": " id-1@x ",
+            "new_thing": { "deep": [1, true, "x"] },
+            "card_action": { "type": "1", "url": " https://a.example " },
+        }))
+        .unwrap();
+        assert_eq!(card["card_type"], "text_notice");
+        assert_eq!(card["main_title"], json!({ "title": "题".repeat(35) + "…", "desc": "7" }));
+        let row = json!({ "keyname": "inst…", "value": "v".repeat(29) + "…" });
+        assert_eq!(card["horizontal_content_list"][0], row);
+        assert_eq!(card["emphasis_content"]["title"], "12");
+        assert_eq!(card["task_id"], "id-1@x");
+        assert_eq!(card["new_thing"], json!({ "deep": [1, true, "x"] }));
+        assert_eq!(card["card_action"], json!({ "type": 1, "url": "https://a.example" }));
+    }
+
+    #[test]
+    fn what_wecom_would_refuse_is_refused() {
+        let row = json!({ "keyname": "k", "value": "v" });
+        let jump = json!({ "title": "t", "type": 1, "url": "http://a" });
+        for (changes, said) in [
+            (json!({ "card_type": "vote_interaction" }), "card_type is \"vote_interaction\""),
+            (json!({ "main_title": { "title": " " } }), "main_title.title is empty"),
+            (json!({ "main_title": "t" }), "main_title is no mapping"),
+            (json!({ "card_action": null }), "card_action is missing"),
+            (json!({ "card_action": { "type": 0 } }), "card_action.type must be 1"),
+            (json!({ "card_action": { "type": 1, "url": "" } }), "card_action.url is empty"),
+            (json!({ "card_action": { "type": 2 } }), "card_action.appid is empty"),
+            (json!({ "horizontal_content_list": vec![row; 7] }), "horizontal_content_list has 7 entries"),
+            (
+                json!({ "horizontal_content_list": [{ "value": "v" }] }),
+                "horizontal_content_list[0].keyname is empty",
+            ),
+            (json!({ "jump_list": vec![jump; 4] }), "jump_list has 4 entries"),
+            (json!({ "jump_list": [{ "title": "t", "type": 9 }] }), "jump_list[0].type must be"),
+            (json!({ "task_id": "a b" }), "task_id may have"),
+            (json!({ "action_menu": {} }), "task_id is empty"),
+            (json!({ "quote_area": { "type": 1 } }), "quote_area.url is empty"),
+        ] {
+            let error = checked(changes).unwrap_err();
+            assert!(error.starts_with(said), "{error}");
+        }
+        assert!(checked(json!({ "main_title": null, "sub_title_text": "s" })).is_ok());
+    }
+}

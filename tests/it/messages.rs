@@ -1,0 +1,236 @@
+//! Every type of message on its whole way, whom it reaches, and what stands in for one that cannot be made.
+
+use std::time::Duration;
+
+use reqwest::Method;
+use serde_json::{Value, json};
+use wecom_relay::{app::Tuning, outbox::State};
+
+use crate::support::{Options, Relay, Wecom, payload};
+
+/// A receiver `wechat` for zhangsan with these keys.
+fn keys(keys: &str) -> Options {
+    let indented: String = keys.lines().map(|line| format!("    {line}\n")).collect();
+    let receivers = format!("  - name: wechat\n    to_user: zhangsan\n{indented}");
+    Options { receivers, ..Options::default() }
+}
+
+/// A receiver `wechat` whose recipients are `to_user`, and what else there is.
+fn addressed(to_user: &str, more: &str) -> Options {
+    let receivers = format!("  - name: wechat\n    to_user: \"{to_user}\"\n{more}");
+    Options { receivers, ..Options::default() }
+}
+
+const OWNER: &str = "{{ commonLabels.owner | default(value='') }}";
+
+fn owned_by(owner: &str) -> Value {
+    let mut payload = payload("Down", &[("a", true)]);
+    payload["commonLabels"]["owner"] = owner.into();
+    payload
+}
+
+/// The bodies of the messages that one alert makes, and what zhangsan sees of them.
+async fn sent(options: Options, count: usize) -> (Vec<String>, Vec<(String, String)>) {
+    let wecom = Wecom::start().await;
+    let relay = Relay::with(&wecom.url, options).await;
+    relay.post(&payload("Down", &[("a", true)])).await;
+    relay.settled(count).await;
+    relay.stop().await;
+    let bodies = wecom.sandbox.messages().into_iter().map(|message| message.request.to_string()).collect();
+    let seen = wecom.sandbox.delivered_to("zhangsan");
+    (bodies, seen.into_iter().map(|seen| (seen.msgtype, seen.text.to_string())).collect())
+}
+
+async fn body(options: Options) -> String {
+    let (bodies, seen) = sent(options, 1).await;
+    assert_eq!((bodies.len(), seen.len()), (1, 1), "{bodies:#?}");
+    bodies.concat()
+}
+
+#[tokio::test]
+async fn a_text_is_sent_as_it_is_written() {
+    let body = body(keys("message: '{{ status }} {{ commonLabels.alertname }}'")).await;
+    insta::assert_snapshot!(body, @r#"{"touser":"zhangsan","msgtype":"text","agentid":1000002,"text":{"content":"firing Down"},"enable_duplicate_check":1,"duplicate_check_interval":120}"#);
+}
+
+#[tokio::test]
+async fn markdown_is_sent_as_it_is_written() {
+    let body = body(keys("message_type: markdown\nmessage: '**{{ commonLabels.alertname }}**'")).await;
+    insta::assert_snapshot!(body, @r#"{"touser":"zhangsan","msgtype":"markdown","agentid":1000002,"markdown":{"content":"**Down**"},"enable_duplicate_check":1,"duplicate_check_interval":120}"#);
+}
+
+#[tokio::test]
+async fn a_textcard_has_defaults_for_everything() {
+    let body = body(keys("message_type: textcard")).await;
+    insta::assert_snapshot!(body, @r#"{"touser":"zhangsan","msgtype":"textcard","agentid":1000002,"textcard":{"title":"[FIRING:1] Down (critical)","description":"Down a critical","url":"http://alertmanager.example.com/#/alerts?receiver=wechat"},"enable_duplicate_check":1,"duplicate_check_interval":120}"#);
+}
+
+#[tokio::test]
+async fn a_textcard_is_made_of_templates() {
+    let card = "message_type: textcard\n\
+        title: '{{ commonLabels.alertname }}'\n\
+        description: '<div class=\"highlight\">{{ commonLabels.severity }}</div>'\n\
+        url: 'https://grafana.example/?q={{ groupKey | go_query_escape }}'\n\
+        btntxt: 查看";
+    insta::assert_snapshot!(body(keys(card)).await, @r#"{"touser":"zhangsan","msgtype":"textcard","agentid":1000002,"textcard":{"title":"Down","description":"<div class=\"highlight\">critical</div>","url":"https://grafana.example/?q=%7B%7D%3A%7Balertname%3D%22Down%22%7D","btntxt":"查看"},"enable_duplicate_check":1,"duplicate_check_interval":120}"#);
+}
+
+const CARD: &str = "message_type: template_card
+template_card:
+  source: { desc: Alertmanager, desc_color: 2 }
+  main_title: { title: '{{ commonLabels.alertname }}', desc: '{{ status }}' }
+  horizontal_content_list:
+    - { keyname: 级别, value: '{{ commonLabels.severity }}' }
+  card_action: { type: 1, url: '{{ externalURL }}' }
+  something_new: [1, '{{ receiver }}']
+";
+
+#[tokio::test]
+async fn a_template_card_is_a_mapping_of_templates() {
+    insta::assert_snapshot!(body(keys(CARD)).await, @r#"{"touser":"zhangsan","msgtype":"template_card","agentid":1000002,"template_card":{"card_action":{"type":1,"url":"http://alertmanager.example.com"},"card_type":"text_notice","horizontal_content_list":[{"keyname":"级别","value":"critical"}],"main_title":{"desc":"firing","title":"Down"},"something_new":[1,"wechat"],"source":{"desc":"Alertmanager","desc_color":2}},"enable_duplicate_check":1,"duplicate_check_interval":120}"#);
+}
+
+#[tokio::test]
+async fn a_plain_copy_follows_its_card() {
+    let (bodies, seen) = sent(keys(&format!("{CARD}plain_copy: true")), 2).await;
+    assert_eq!(bodies.len(), 2);
+    let types: Vec<&str> = seen.iter().map(|(msgtype, _)| msgtype.as_str()).collect();
+    assert_eq!(types, ["template_card", "text"]);
+    assert!(seen[1].1.starts_with("[FIRING:1] Down"), "{}", seen[1].1);
+}
+
+#[tokio::test]
+async fn a_card_and_its_copy_do_not_depend_on_each_other() {
+    let wecom = Wecom::start().await;
+    let relay = Relay::with(&wecom.url, keys(&format!("{CARD}plain_copy: true"))).await;
+    let fault = json!({ "api": "message/send", "fault": { "errcode": 82004 }, "count": 1 });
+    let (status, said) = wecom.control(Method::POST, "/faults", fault.to_string()).await;
+    assert!(status < 300, "{said}");
+    relay.post(&payload("Down", &[("a", true)])).await;
+    let states: Vec<State> = relay.settled(2).await.iter().map(|listed| listed.state).collect();
+    assert_eq!(states, [State::Dead, State::Delivered]);
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn a_card_that_wecom_would_refuse_is_replaced_by_the_text() {
+    let card = CARD.replace("{{ externalURL }}", "{{ commonAnnotations.link | default(value='') }}");
+    let card = card.replace("url: '", "url: \"").replace("') }}'", "') }}\"");
+    for refused in ["message_type: textcard\nurl: '{{ groupKey }}'", card.as_str()] {
+        let wecom = Wecom::start().await;
+        let relay = Relay::with(&wecom.url, keys(refused)).await;
+        relay.post(&payload("Down", &[("a", true)])).await;
+        let seen = wecom.sandbox.wait_for_delivered("zhangsan", 1).await;
+        assert!(seen[0].text.starts_with("[FIRING:1] Down"), "{}", seen[0].text);
+        let (_, metrics) = relay.request(Method::GET, "/metrics", "").await;
+        assert!(
+            metrics.contains(r#"wecom_relay_template_fallbacks_total{receiver="wechat"} 1"#),
+            "{metrics}"
+        );
+        relay.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_field_that_fails_is_replaced_by_the_text_with_a_word_on_it() {
+    let (_, seen) = sent(keys("message_type: textcard\ntitle: '{{ commonLabels.none }}'"), 1).await;
+    let (msgtype, text) = &seen[0];
+    assert_eq!(msgtype, "text");
+    assert!(text.starts_with("[wecom-relay: receiver/wechat/title, line 1, column "), "{text}");
+    assert!(text.contains("\n[FIRING:1] Down"), "{text}");
+}
+
+#[tokio::test]
+async fn whom_the_payload_names_gets_the_message() {
+    let wecom = Wecom::start().await;
+    let relay = Relay::with(&wecom.url, addressed(OWNER, "")).await;
+    relay.post(&owned_by(" lisi || LISI | ")).await;
+    let seen = wecom.sandbox.wait_for_delivered("lisi", 1).await;
+    assert!(seen[0].text.starts_with("[FIRING:1] Down"), "{}", seen[0].text);
+    relay.stop().await;
+    assert!(wecom.sandbox.delivered_to("zhangsan").is_empty());
+    assert!(wecom.sandbox.messages()[0].request.contains(r#""touser":"lisi""#));
+}
+
+#[tokio::test]
+async fn a_label_never_writes_to_everybody_and_nobody_is_a_dead_letter() {
+    for (owner, reason) in [("@all", "@all"), ("lisi|@ALL", "@all"), ("", "empty"), (" | ", "empty")] {
+        let wecom = Wecom::start().await;
+        let relay = Relay::with(&wecom.url, addressed(OWNER, "")).await;
+        assert!(relay.post(&owned_by(owner)).await.starts_with("accepted"));
+        let settled = relay.settled(1).await;
+        assert_eq!(settled[0].state, State::Dead);
+        assert!(settled[0].reason.contains(reason), "{}", settled[0].reason);
+        let (_, metrics) = relay.request(Method::GET, "/metrics", "").await;
+        let counted = r#"wecom_relay_deliveries_total{receiver="wechat",state="dead"} 1"#;
+        assert!(metrics.contains(counted), "{metrics}");
+        relay.stop().await;
+        assert!(wecom.sandbox.messages().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn what_is_for_nobody_goes_to_the_fallback_and_says_so() {
+    let wecom = Wecom::start().await;
+    let more = "    message_type: markdown\n    plain_copy: true\n    fallback: oncall\n\
+                \x20 - { name: oncall, to_user: wangwu }\n";
+    let relay = Relay::with(&wecom.url, addressed(OWNER, more)).await;
+    relay.post(&owned_by("@all")).await;
+    let seen = wecom.sandbox.wait_for_delivered("wangwu", 1).await;
+    assert_eq!(seen[0].msgtype, "text");
+    assert!(
+        seen[0].text.starts_with("[wecom-relay: for receiver wechat, which has nobody"),
+        "{}",
+        seen[0].text
+    );
+    assert!(seen[0].text.contains("\n[FIRING:1] Down"), "{}", seen[0].text);
+    relay.stop().await;
+    assert_eq!(wecom.sandbox.messages().len(), 1);
+    assert!(wecom.sandbox.delivered_to("zhangsan").is_empty());
+}
+
+/// Ends after some seconds, so that the tests do, and long after the limit.
+const HANGS: &str = "{% for a in range(end=1000) %}{% for b in range(end=1000) %}{% for c in range(end=10) %}\
+    {% endfor %}{% endfor %}{% endfor %}x";
+
+fn impatient(options: Options) -> Options {
+    Options { tuning: Tuning { render_limit: Duration::from_millis(100), ..options.tuning }, ..options }
+}
+
+#[tokio::test]
+async fn a_template_that_hangs_is_replaced_in_time_and_hinders_nobody_else() {
+    let wecom = Wecom::start().await;
+    let more = format!(
+        "    message: '{HANGS}'\n  - {{ name: other, to_user: wangwu, message: '{{{{ status }}}}' }}\n"
+    );
+    let relay = Relay::with(&wecom.url, impatient(addressed(OWNER, &more))).await;
+    for n in 0..4 {
+        let mut payload = owned_by("lisi");
+        payload["groupKey"] = n.to_string().into();
+        relay.post(&payload).await;
+    }
+    let (status, _) = relay.request(Method::GET, "/-/ready", "").await;
+    assert_eq!(status, 200);
+    let (status, text) =
+        relay.request(Method::POST, "/webhook/other", payload("Down", &[("a", true)]).to_string()).await;
+    assert_eq!(status, 200, "{text}");
+    let seen = wecom.sandbox.wait_for_delivered("lisi", 4).await;
+    for seen in seen {
+        let first =
+            "[wecom-relay: the templates did not end within 0.1 s; this is the built-in text]\n[FIRING:1]";
+        assert!(seen.text.starts_with(first), "{}", seen.text);
+    }
+    assert_eq!(&*wecom.sandbox.wait_for_delivered("wangwu", 1).await[0].text, "firing");
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn recipients_that_hang_lead_to_the_fallback() {
+    let wecom = Wecom::start().await;
+    let more = "    fallback: oncall\n  - { name: oncall, to_user: wangwu }\n";
+    let relay = Relay::with(&wecom.url, impatient(addressed(HANGS, more))).await;
+    relay.post(&owned_by("lisi")).await;
+    let seen = wecom.sandbox.wait_for_delivered("wangwu", 1).await;
+    assert!(seen[0].text.contains("did not end in time"), "{}", seen[0].text);
+    relay.stop().await;
+}
