@@ -1,5 +1,5 @@
-//! The decisions of delivery: whether a channel may send ([`gate`]), who may be sent to now ([`pace`]), what goes out next ([`plan`]), what is told in
-//! one line instead ([`fold`]), what an end means ([`step`]).
+//! The decisions of delivery: whether a channel may send ([`gate`]), who may be sent to now ([`pace`]), what goes
+//! out next ([`plan`]), what is told in one line instead ([`fold`]), what an end means ([`step`]).
 //!
 //! Pure and synchronous: the moment, the randomness and what is known of the queue come in as arguments, so that
 //! a test drives hours in microseconds. Deciding inside the loop that sends was rejected: it cannot be tested
@@ -7,6 +7,7 @@
 
 pub mod fold;
 pub mod gate;
+mod instead;
 pub mod pace;
 pub mod plan;
 pub mod step;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use rand::Rng;
 
+use super::instead::instead;
 use crate::{
     outbox::{Claimed, Verdict},
     retry::{Schedule, Step as RetryStep},
@@ -142,11 +143,16 @@ pub fn step(
     let attempts = claimed.attempts.saturating_add(1);
     let expired = now.duration_since(claimed.accepted_at) >= signed(policy.expire_after);
     let describe = || describe(outcome);
+    let given_up = |reason: String| match instead(claimed, &reason) {
+        Some(content) => Verdict::Instead { content, reason },
+        None => Verdict::Dead(reason),
+    };
     let (verdict, health) = match class {
-        Class::Message | Class::Recipient => (Verdict::Dead(describe()), Health::Well),
+        Class::Message => (given_up(describe()), Health::Well),
+        Class::Recipient => (Verdict::Dead(describe()), Health::Well),
         Class::Unknown if attempts >= policy.unknown_tries => {
             let reason = format!("{}; tried {attempts} times", describe());
-            (Verdict::Dead(reason), Health::Well)
+            (given_up(reason), Health::Well)
         }
         Class::Unknown => (retry(policy.transient.delay(attempts, rng), true), Health::Well),
         Class::Transient => (retry(policy.transient.delay(attempts, rng), true), Health::Trouble),

@@ -38,7 +38,7 @@ pub(super) fn attempt(
             }
         }
         Verdict::Dead(_) => metrics.died(receiver),
-        Verdict::Retry { .. } => {}
+        Verdict::Retry { .. } | Verdict::Instead { .. } => {}
     }
     log(end, took);
 }
@@ -76,6 +76,10 @@ fn log(end: &End<'_>, took: Duration) {
         (Verdict::Retry { at, .. }, outcome) => tracing::warn!(
             %channel, delivery = %id, %notification, %receiver, group = group_key, ms,
             outcome = step::describe(outcome), next = %at, "not delivered yet"
+        ),
+        (Verdict::Instead { reason, .. }, _) => tracing::error!(
+            %channel, delivery = %id, %notification, %receiver, group = group_key, reason,
+            "WeCom refused the message; it is sent as plain text instead"
         ),
         (Verdict::Dead(reason), _) => tracing::error!(
             %channel, delivery = %id, %notification, %receiver, group = group_key, reason,

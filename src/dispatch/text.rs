@@ -32,7 +32,7 @@ impl Text {
             dedupe: None,
             summary: self.summary,
             deliveries: recipients.batches().into_iter().map(delivery).collect(),
-            plain: self.text,
+            text_form: None,
             channel,
             recipients,
             dead: None,

@@ -28,8 +28,11 @@ pub use self::{
 use crate::{
     alertmanager::{self, Payload, PayloadError},
     outbox::{Kind, NewNotification, ReceiverName, Status},
-    render::{Limits, Moment, PART_BYTES, Rendering, Templates},
+    render::{self, Limits, Markup, Moment, PART_BYTES, Rendering, Templates},
 };
+
+/// A text form is one message, with room for a line that says why it is sent.
+const TEXT_FORM: Limits = Limits { part_bytes: PART_BYTES - 200, max_parts: 1 };
 
 /// All that is needed to take a webhook.
 #[derive(Debug)]
@@ -207,8 +210,11 @@ impl Intake {
         let body = note.map_or(body, |note| Body::Text(plain.clone().headed(&note)));
         let limits = Limits { part_bytes: PART_BYTES, max_parts: receiver.max_parts.into() };
         let mut contents = body.split(limits, rendering.alerts_url());
+        // A plain copy is that already.
+        let text_form = (matches!(body, Body::Card(_)) && !receiver.plain_copy)
+            .then(|| render::parts(&plain, Markup::Plain, TEXT_FORM, rendering.alerts_url()).concat());
         if receiver.plain_copy && !matches!(body, Body::Text(_)) {
-            contents.extend(Body::Text(plain.clone()).split(limits, rendering.alerts_url()));
+            contents.extend(Body::Text(plain).split(limits, rendering.alerts_url()));
         }
         let fires = payload.alerts.iter().any(|alert| !alert.is_resolved()) || payload.truncated_alerts > 0;
         let dedupe = self.settings.dedupe_window.map(|window| identity::dedupe(receiver, payload, window));
@@ -222,7 +228,7 @@ impl Intake {
             dedupe,
             summary: summary.lines().collect::<Vec<_>>().join(" "),
             deliveries: calls::deliveries(&recipients, contents),
-            plain: plain.into_text(),
+            text_form,
             channel,
             recipients,
             dead,

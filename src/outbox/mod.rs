@@ -8,7 +8,8 @@
 //!    be claimed. A folded delivery is unsettled until its digest is settled.
 //! 4. What [`Outbox::claim`] returns is marked in flight on disk. It is given to nobody else until it is
 //!    settled, or until [`Outbox::recover`] puts it in doubt.
-//! 5. What a delivery carries never changes after its first claim.
+//! 5. What a delivery carries never changes after its first claim, unless WeCom refused it
+//!    ([`Verdict::Instead`]).
 //!
 //! The port lists use cases, not tables, and a transaction never leaves a method. The present moment is an
 //! argument. Order and dedupe are defined here, by acceptance and by [`Dedupe`], not by an engine's row numbers.

@@ -154,8 +154,8 @@ pub struct NewNotification {
     pub dedupe: Option<Dedupe>,
     /// One line, for digests, notices and lists.
     pub summary: String,
-    /// The whole as plain text, for what cannot be sent as it was meant.
-    pub plain: String,
+    /// The text that takes the place of a card when WeCom refuses it; not longer than one message.
+    pub text_form: Option<String>,
     /// The app that sends it.
     pub channel: Channel,
     /// Everybody it is for; with the channel this makes the [`Destination`].
@@ -312,6 +312,8 @@ pub struct Claimed {
     pub attempts: u32,
     /// When the first attempt began that ended without WeCom's word, if one did.
     pub in_doubt_since: Option<Timestamp>,
+    /// [`NewNotification::text_form`]
+    pub text_form: Option<String>,
 }
 
 /// One attempt, for the record.
@@ -342,6 +344,13 @@ pub enum Verdict {
         charged: bool,
         /// Whether the attempt may have delivered it.
         in_doubt: bool,
+    },
+    /// WeCom refused what it carries, and it is due at once with this instead.
+    Instead {
+        /// What it carries from now on.
+        content: Content,
+        /// What WeCom refused, and why.
+        reason: String,
     },
     /// It is a dead letter, for this reason.
     Dead(String),

@@ -4,7 +4,11 @@ use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use wecom_relay::{app::Tuning, outbox::State};
+use wecom_relay::{
+    app::Tuning,
+    outbox::State,
+    sandbox::{Api, Fault},
+};
 
 use crate::support::{Options, Relay, Wecom, payload};
 
@@ -109,6 +113,22 @@ async fn a_card_and_its_copy_do_not_depend_on_each_other() {
     relay.post(&payload("Down", &[("a", true)])).await;
     let states: Vec<State> = relay.settled(2).await.iter().map(|listed| listed.state).collect();
     assert_eq!(states, [State::Dead, State::Delivered]);
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn a_card_that_wecom_refuses_although_it_looked_right_goes_out_as_text() {
+    let wecom = Wecom::start().await;
+    wecom.sandbox.inject(Fault::errcode(40058).on(Api::MessageSend).times(1));
+    let relay = Relay::with(&wecom.url, keys(CARD)).await;
+    relay.post(&payload("Down", &[("a", true)])).await;
+    let seen = wecom.sandbox.wait_for_delivered("zhangsan", 1).await;
+    let (line, text) = seen[0].text.split_once('\n').unwrap();
+    assert!(
+        line.starts_with("[wecom-relay: this was to be a template_card; message/send answered errcode 40058")
+    );
+    assert!(text.starts_with("[FIRING:1] Down"), "{text}");
+    assert_eq!(relay.settled(1).await[0].state, State::Delivered);
     relay.stop().await;
 }
 

@@ -31,6 +31,7 @@ fn claimed(attempts: u32, age: Duration) -> Claimed {
         claimed_at: now(),
         attempts,
         in_doubt_since: None,
+        text_form: None,
     }
 }
 
@@ -139,4 +140,38 @@ fn an_outage_costs_at_most_some_600_calls_in_its_first_hour() {
         }
         assert!((200..=600).contains(&calls), "{calls}");
     }
+}
+
+#[test]
+fn what_wecom_refuses_for_its_content_goes_out_as_text_if_it_was_none() {
+    let refusal = refused(40008);
+    let as_text = |content, text_form: Option<&str>| {
+        let mut claimed = claimed(0, Duration::ZERO);
+        claimed.message.content = content;
+        claimed.text_form = text_form.map(str::to_owned);
+        match after(&claimed, &refusal).verdict {
+            Verdict::Instead { content: Content::Text(text), .. } => Some(text),
+            Verdict::Dead(_) => None,
+            other => panic!("{other:?}"),
+        }
+    };
+    let card = || Content::stored("textcard", "{}".to_owned()).unwrap();
+    assert_eq!(as_text(Content::Text("text".to_owned()), Some("form")), None);
+    assert_eq!(as_text(card(), None), None);
+    insta::assert_snapshot!(
+        as_text(card(), Some("form")).unwrap(),
+        @r"
+    [wecom-relay: this was to be a textcard; message/send answered errcode 40008: no]
+    form
+    "
+    );
+    let long = "x".repeat(2048);
+    assert_eq!(as_text(Content::Markdown(long.clone()), None), Some(long));
+}
+
+#[test]
+fn what_wecom_refuses_for_its_recipients_is_not_tried_as_text() {
+    let mut claimed = claimed(0, Duration::ZERO);
+    claimed.message.content = Content::Markdown("text".to_owned());
+    assert!(matches!(after(&claimed, &refused(81013)).verdict, Verdict::Dead(_)));
 }

@@ -23,7 +23,8 @@ pub(super) const DUE_HEADS: &str = "SELECT id, part_number, part_of, fresh FROM 
      ORDER BY due_at, place LIMIT ?5";
 pub(super) const LOAD: &str = "SELECT d.notification, n.kind, d.receiver, n.group_key, d.part_number, d.part_of,
      d.accepted_at, d.claimed_at, d.attempts, d.doubt_since, d.check_ms, d.channel, m.msgtype, m.content,
-     m.touser, m.toparty, m.totag, n.touser, n.toparty, n.totag, n.open
+     m.touser, m.toparty, m.totag, n.touser, n.toparty, n.totag, n.open,
+     n.text_form
      FROM delivery d CROSS JOIN notification n ON n.id = d.notification CROSS JOIN message m ON m.delivery = d.id
      WHERE d.id = ?1";
 pub(super) const SAME_BODY: &str = "SELECT 1 FROM delivery INDEXED BY delivery_body
@@ -97,7 +98,12 @@ fn mark(tx: &Tx<'_>, id: i64, interval: Duration, now: Timestamp) -> Done<Option
             channel,
             msgtype,
             row.get::<_, String>(13)?,
-            (To::read(row, 14)?, To::read(row, 17)?, row.get::<_, u32>(20)?),
+            (
+                To::read(row, 14)?,
+                To::read(row, 17)?,
+                row.get::<_, u32>(20)?,
+                row.get::<_, Option<String>>(21)?,
+            ),
         );
         Ok((ids, names, part, times, before, row.get::<_, u32>(8)?, row.get::<_, Option<i64>>(10)?, sent))
     };
@@ -106,7 +112,7 @@ fn mark(tx: &Tx<'_>, id: i64, interval: Duration, now: Timestamp) -> Done<Option
     else {
         return Ok(None);
     };
-    let (channel, msgtype, text, (to, everybody, open)) = sent;
+    let (channel, msgtype, text, (to, everybody, open, text_form)) = sent;
     let (recipients, content) = (to.recipients()?, rows::content(&msgtype, text)?);
     let check_ms = if before.is_some() {
         tx.run(CLAIM_AGAIN, (id, ms(now)))?;
@@ -135,5 +141,6 @@ fn mark(tx: &Tx<'_>, id: i64, interval: Duration, now: Timestamp) -> Done<Option
         claimed_at: now,
         attempts,
         in_doubt_since: doubt_since.map(time).transpose()?,
+        text_form,
     }))
 }

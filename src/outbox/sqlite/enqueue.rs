@@ -23,7 +23,7 @@ pub(super) const PUT_SAID: &str =
 pub(super) const NUMBERS: &str = "UPDATE counter
      SET notification = notification + 1, delivery = delivery + ?1 WHERE id = 1 RETURNING notification, delivery";
 pub(super) const PUT_NOTIFICATION: &str = "INSERT INTO notification (id, kind, receiver, channel, group_key,
-     status, severity, source, accepted_at, open, settled_at, touser, toparty, totag, summary, alerts, plain)
+     status, severity, source, accepted_at, open, settled_at, touser, toparty, totag, summary, alerts, text_form)
      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)";
 pub(super) const PUT_DELIVERY: &str = "INSERT INTO delivery (id, notification, channel, receiver, lane,
      destination, part_number, part_of, accepted_at, place, state, fresh, due_at, attempts, noticed, reason,
@@ -170,7 +170,7 @@ fn put_notification(tx: &Tx<'_>, id: i64, new: &NewNotification, now: Timestamp)
         new.recipients.totag(),
         new.summary,
         rows::alerts(&new.alerts)?,
-        new.plain,
+        new.text_form,
     ];
     tx.run(PUT_NOTIFICATION, columns)?;
     Ok(())

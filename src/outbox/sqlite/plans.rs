@@ -43,6 +43,8 @@ const STATEMENTS: &[(&str, &str)] = &[
     (settle::DELIVERED, "PRIMARY KEY"),
     (settle::DEAD, "PRIMARY KEY"),
     (settle::RETRY, "PRIMARY KEY"),
+    (settle::INSTEAD, "PRIMARY KEY"),
+    (settle::REWRITE, "PRIMARY KEY"),
     (settle::IN_FLIGHT, "delivery_state (state=?)"),
     (waiting::NEXT_RECEIVER, "delivery_ready (channel=? AND destination=? AND receiver>?)"),
     (waiting::NEXT_DESTINATION, "delivery_ready (channel=? AND destination>?)"),

@@ -25,6 +25,11 @@ pub(super) const DEAD: &str =
     "UPDATE delivery SET state = 5, attempts = attempts + 1, settled_at = ?2, reason = ?3 WHERE id = ?1";
 pub(super) const RETRY: &str = "UPDATE delivery SET state = 1, due_at = ?2, attempts = attempts + ?3,
      doubt_since = coalesce(doubt_since, ?4), reason = ?5 WHERE id = ?1";
+// What is known of the old body does not hold for the new one.
+pub(super) const INSTEAD: &str =
+    "UPDATE delivery SET state = 1, due_at = ?2, attempts = attempts + 1, reason = ?3,
+     claimed_at = NULL, check_ms = NULL, body_hash = NULL, doubt_since = NULL WHERE id = ?1";
+pub(super) const REWRITE: &str = "UPDATE message SET msgtype = ?2, content = ?3 WHERE delivery = ?1";
 // Not by the index of heads, which it changes while it walks; this is as rare as a clock that is set back.
 pub(super) const HASTEN: &str = "UPDATE delivery SET due_at = ?3 WHERE id IN
      (SELECT id FROM delivery WHERE state = 1 AND channel = ?1 AND due_at > ?2)";
@@ -51,6 +56,12 @@ pub(super) fn settle(tx: &Tx<'_>, settlement: &Settlement, now: Timestamp) -> Do
             // WeCom counts from when it took the message, which is after the start.
             let doubt = in_doubt.then_some(ms(attempt.started_at));
             tx.run(RETRY, (id, ms(*at), charged, doubt, &attempt.detail))?;
+            tx.wake();
+            Ok(())
+        }
+        Verdict::Instead { content, reason } => {
+            tx.run(INSTEAD, (id, ms(now), reason))?;
+            tx.run(REWRITE, (id, content.msgtype(), content.text()))?;
             tx.wake();
             Ok(())
         }

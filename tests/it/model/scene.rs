@@ -134,7 +134,7 @@ impl Scene {
                 window: Duration::from_secs(120),
             }),
             summary: format!("{mark}{}", "-".repeat(rng.random_range(0..90))),
-            plain: mark.clone(),
+            text_form: None,
             channel: self.channel.clone(),
             recipients,
             deliveries,

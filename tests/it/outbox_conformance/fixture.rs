@@ -42,7 +42,7 @@ pub(crate) fn alert(group: &str, says: &str) -> NewNotification {
         alerts: vec![AlertRef { fingerprint: "0123456789abcdef".to_owned(), status: Status::Firing }],
         dedupe: None,
         summary: says.to_owned(),
-        plain: format!("{says}, plainly"),
+        text_form: Some(format!("{says}, plainly")),
         channel: ops(),
         recipients: user("zhang"),
         deliveries: vec![NewDelivery {

@@ -56,6 +56,7 @@ macro_rules! conformance {
                 a_retry_waits_until_it_is_due,
                 what_waits_for_a_moment_beyond_the_horizon_can_be_hastened,
                 doubt_keeps_its_first_moment,
+                what_was_refused_goes_out_with_other_words_in_its_place,
                 the_duplicate_check_is_frozen_with_the_first_claim,
                 an_equal_body_within_the_interval_gets_no_check,
                 settling_twice_changes_nothing,

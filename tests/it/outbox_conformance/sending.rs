@@ -144,6 +144,23 @@ pub(crate) async fn a_retry_waits_until_it_is_due<O: Outbox>(outbox: O) {
     assert_eq!(claim_one(&outbox, at(20)).await.attempts, 1);
 }
 
+pub(crate) async fn what_was_refused_goes_out_with_other_words_in_its_place<O: Outbox>(outbox: O) {
+    take(&outbox, alert("a", "card"), at(0)).await;
+    take(&outbox, alert("a", "later"), at(0)).await;
+    let claimed = claim_one(&outbox, at(1)).await;
+    assert_eq!(claimed.text_form.as_deref(), Some("card, plainly"));
+    let reason = "no card".to_owned();
+    let content = Content::Text("words".to_owned());
+    settle(&outbox, claimed.id, Verdict::Instead { content, reason }, at(2)).await;
+    let again = outbox.claim(&ops(), heads(2), CHECK, at(3)).await.unwrap();
+    assert_eq!(says(&again), ["words"]);
+    assert_eq!((again[0].id, again[0].in_doubt_since), (claimed.id, None));
+    assert_eq!(again[0].message.duplicate_check, Some(CHECK), "the new body was never sent");
+    assert_eq!(outbox.show(claimed.id).await.unwrap().unwrap().content, again[0].message.content);
+    deliver(&outbox, &again[0], at(4)).await;
+    assert_eq!(says(&claim(&outbox, 2, at(5)).await), ["later"]);
+}
+
 pub(crate) async fn doubt_keeps_its_first_moment<O: Outbox>(outbox: O) {
     take(&outbox, alert("a", "text"), at(0)).await;
     for second in [1, 5] {

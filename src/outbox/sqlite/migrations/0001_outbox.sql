@@ -27,7 +27,7 @@ CREATE TABLE notification (
     totag       TEXT    NOT NULL,
     summary     TEXT    NOT NULL,
     alerts      TEXT    NOT NULL,
-    plain       TEXT    NOT NULL
+    text_form   TEXT
 ) STRICT;
 CREATE INDEX notification_waiting ON notification (channel, receiver, id) WHERE open > 0 AND kind = 0;
 CREATE INDEX notification_settled ON notification (settled_at) WHERE settled_at IS NOT NULL;
