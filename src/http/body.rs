@@ -41,11 +41,11 @@ impl Default for Memory {
     }
 }
 
-/// A body, and the memory that is reserved for it until it is dropped.
+/// A body, and the memory that is reserved for it and for what is made of it.
 #[derive(Debug)]
 pub(super) struct Bytes {
     pub(super) bytes: Vec<u8>,
-    _reserved: Option<OwnedSemaphorePermit>,
+    pub(super) reserved: Option<OwnedSemaphorePermit>,
 }
 
 /// Reads the whole of `body`. `announced` is its `Content-Length`.
@@ -81,5 +81,5 @@ async fn collect(body: Body, announced: usize, memory: &Memory) -> Result<Bytes,
         }
         bytes.extend_from_slice(&chunk);
     }
-    Ok(Bytes { bytes, _reserved: reserved })
+    Ok(Bytes { bytes, reserved })
 }

@@ -5,11 +5,12 @@
 //! payloads are written with the built-in template at once. Recipients and message have threads of their own, so
 //! that a message that hangs still goes to the right people. Built-in templates end, and run in place.
 //!
-//! The runtime's blocking threads were rejected: it waits for them when it stops.
+//! The runtime's blocking threads were rejected for templates: it waits for them when it stops. They take what ends
+//! but takes long: the large payloads, which would keep other requests waiting.
 
 use std::{
     collections::HashMap,
-    io,
+    future, io, panic,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -23,10 +24,15 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use crate::intake::{Addressed, Intake, Order, Taken, TemplateFailure, Unaddressed};
+use jiff::Timestamp;
+
+use crate::intake::{Addressed, Intake, Order, Rejected, Request, Taken, TemplateFailure, Unaddressed};
 
 /// How long the templates of one message may take.
 pub const RENDER_LIMIT: Duration = Duration::from_secs(2);
+
+/// A payload of this size takes some milliseconds to read and to render.
+const LARGE: usize = 256 << 10;
 
 /// The threads of one receiver for one of the two steps: a few, since those that hang keep a processor busy.
 const THREADS: usize = 2;
@@ -52,16 +58,32 @@ impl Bounded {
         Self { intake, limit, steps }
     }
 
-    /// What it bounds.
-    pub fn intake(&self) -> &Intake {
-        &self.intake
+    /// [`Intake::request`]
+    ///
+    /// # Errors
+    /// [`Rejected`] says what is wrong and what would be right.
+    pub async fn request(
+        &self,
+        receiver: Option<&str>,
+        body: Vec<u8>,
+        now: Timestamp,
+    ) -> Result<Request, Rejected> {
+        if body.len() < LARGE {
+            return self.intake.request(receiver, &body, now);
+        }
+        let (intake, receiver) = (Arc::clone(&self.intake), receiver.map(str::to_owned));
+        aside(move || intake.request(receiver.as_deref(), &body, now)).await
     }
 
     /// Addresses and writes.
     pub async fn fill(&self, order: Arc<Order>) -> Taken {
         let steps = match self.steps.get(&order.receiver().name.0) {
             Some(steps) if !order.receiver().builtin_only => steps,
-            _ => return self.intake.fill(&order),
+            _ if order.body_bytes() < LARGE => return self.intake.fill(&order),
+            _ => {
+                let intake = Arc::clone(&self.intake);
+                return aside(move || intake.fill(&order)).await;
+            }
         };
         let addressed = match order.receiver().has_literal_address() {
             true => self.intake.address(&order),
@@ -77,6 +99,18 @@ impl Bounded {
         taken.unwrap_or_else(|_late| {
             self.intake.write_builtin(&order, addressed, TemplateFailure::Late(self.limit))
         })
+    }
+}
+
+/// Runs what may take long and ends.
+async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => panic::resume_unwind(panic),
+            // Only a runtime that has ended cancels it.
+            Err(_cancelled) => future::pending().await,
+        },
     }
 }
 

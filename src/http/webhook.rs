@@ -66,9 +66,10 @@ async fn accept<O: Outbox>(
     }
     let length = request.headers().get(CONTENT_LENGTH);
     let length = length.and_then(|length| length.to_str().ok()?.parse().ok());
-    let body = body::read(request.into_body(), length, &relay.memory).await?;
-    let request =
-        relay.intake.intake().request(receiver, &body.bytes, relay.clock.now()).map_err(Answer::Rejected)?;
+    // The reservation lasts until the store has it: what is rendered is about as large as the body.
+    let body::Bytes { bytes, reserved: _reserved } =
+        body::read(request.into_body(), length, &relay.memory).await?;
+    let request = relay.intake.request(receiver, bytes, relay.clock.now()).await.map_err(Answer::Rejected)?;
     let order = match request {
         intake::Request::Order(order) => order,
         intake::Request::Unwanted(receiver) => {
@@ -77,7 +78,6 @@ async fn accept<O: Outbox>(
         }
     };
     let taken = relay.intake.fill(order).await;
-    drop(body);
     let receiver = taken.notification.receiver.0.clone();
     known.clone_from(&receiver);
     tell(&taken, &relay.metrics);

@@ -56,6 +56,7 @@ pub struct Settings {
 pub struct Order {
     receiver: Arc<Receiver>,
     payload: Payload,
+    body_bytes: usize,
     moment: Moment,
 }
 
@@ -100,6 +101,11 @@ impl Order {
     pub fn receiver(&self) -> &Receiver {
         &self.receiver
     }
+
+    /// How large the payload was.
+    pub fn body_bytes(&self) -> usize {
+        self.body_bytes
+    }
 }
 
 impl Intake {
@@ -139,7 +145,12 @@ impl Intake {
         Ok(match wanted {
             Some(payload) => {
                 let moment = Moment { now, zone: self.settings.timezone.clone() };
-                Request::Order(Arc::new(Order { receiver: Arc::clone(receiver), payload, moment }))
+                Request::Order(Arc::new(Order {
+                    receiver: Arc::clone(receiver),
+                    payload,
+                    body_bytes: body.len(),
+                    moment,
+                }))
             }
             None => Request::Unwanted(receiver.name.clone()),
         })

@@ -79,6 +79,33 @@ async fn a_textcard_is_made_of_templates() {
     insta::assert_snapshot!(body(keys(card)).await, @r#"{"touser":"zhangsan","msgtype":"textcard","agentid":1000002,"textcard":{"title":"Down","description":"<div class=\"highlight\">critical</div>","url":"https://grafana.example/?q=%7B%7D%3A%7Balertname%3D%22Down%22%7D","btntxt":"查看"},"enable_duplicate_check":1,"duplicate_check_interval":120}"#);
 }
 
+#[tokio::test]
+async fn markdown_has_a_template_of_its_own_by_default() {
+    let (_, seen) = sent(keys("message_type: markdown"), 1).await;
+    assert_eq!(seen[0].0, "markdown");
+    assert!(seen[0].1.contains("<font color="), "{}", seen[0].1);
+}
+
+#[tokio::test]
+async fn two_hundred_alerts_in_a_group_are_all_shown_or_counted() {
+    let pair = include_str!("../data/alertmanager/pairs/076-many_200_alerts_one_group/webhook.json");
+    for (max_parts, shows_all) in [(5, false), (30, true)] {
+        let wecom = Wecom::start().await;
+        let relay = Relay::with(&wecom.url, keys(&format!("max_parts: {max_parts}"))).await;
+        let (status, _) = relay.request(Method::POST, "/webhook/wechat", pair.to_owned()).await;
+        assert_eq!(status, 200);
+        let parts = wecom.sandbox.wait_for_delivered("zhangsan", 1).await[0].text.to_string();
+        let of: usize = parts.split(['/', ')']).nth(1).unwrap().parse().unwrap();
+        let parts = wecom.sandbox.wait_for_delivered("zhangsan", of).await;
+        assert!(of <= max_parts && parts.iter().all(|part| part.text.len() <= 2048));
+        let text: String = parts.iter().map(|part| &*part.text).collect();
+        let told = text.contains("共 200 条告警，");
+        assert_eq!(told, !shows_all, "{text}");
+        assert!(text.contains("/#/alerts?receiver="), "{text}");
+        relay.stop().await;
+    }
+}
+
 const CARD: &str = "message_type: template_card
 template_card:
   source: { desc: Alertmanager, desc_color: 2 }

@@ -13,10 +13,11 @@ use crate::{
 };
 
 const MESSAGE: &str = r#"{% include "wechat.default.message" %}"#;
+const MARKDOWN: &str = r#"{% include "wechat.markdown.message" %}"#;
 const TITLE: &str = r#"{% include "wechat.default.summary" %}"#;
 // `<br>` is the line break that WeCom documents for a textcard.
 const DESCRIPTION: &str = r#"{% for alert in alerts %}{{ alert.labels | values | join(sep=" ") }}{% if alert.annotations.summary %}: {{ alert.annotations.summary }}{% endif %}{% if not loop.last %}<br>{% endif %}{% endfor %}"#;
-const URL: &str = "{{ externalURL }}/#/alerts?receiver={{ receiver | go_query_escape }}";
+const URL: &str = "{{ alerts_url() }}";
 
 const MAX_PARTS: u16 = 5;
 
@@ -46,7 +47,8 @@ pub(super) fn read(raw: &raw::Receiver<'_>, report: &mut Report) -> Result<Messa
     let named = |text: &str| TYPES.into_iter().find(|(name, _)| *name == text).map(|(_, kind)| kind);
     let right = "write text, markdown, textcard or template_card";
     let kind = raw.message_type.parsed(named, "a type of message", right, report);
-    let message = template(&raw.message, MESSAGE, report);
+    let default = if kind == Ok(Some(Type::Markdown)) { MARKDOWN } else { MESSAGE };
+    let message = template(&raw.message, default, report);
     let fields = [(&raw.title, TITLE), (&raw.description, DESCRIPTION), (&raw.url, URL), (&raw.btntxt, "")];
     let [title, description, url, btntxt] = fields.map(|(field, default)| template(field, default, report));
     let card = raw.template_card.tree(report);
