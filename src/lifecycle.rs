@@ -4,7 +4,7 @@
 //! healthy-looking whole. On SIGTERM or SIGINT no new work begins; what runs has until a deadline; a second
 //! signal ends the process at once.
 
-use std::{future::Future, time::Duration};
+use std::{convert::Infallible, future::Future, time::Duration};
 
 use tokio::{
     signal::unix::{SignalKind, signal},
@@ -16,14 +16,20 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 /// instance because a token is renewed at that moment, is sent again at the next start.
 pub const DRAIN: Duration = Duration::from_secs(15);
 
-/// The tasks of a process.
+/// The tasks of a process, and their end.
 #[derive(Debug)]
 pub struct Lifecycle {
-    tasks: TaskTracker,
+    tasks: Tasks,
+    deaths: mpsc::UnboundedReceiver<String>,
+}
+
+/// The tasks of a process. Clones are the same tasks.
+#[derive(Debug, Clone)]
+pub struct Tasks {
+    tracker: TaskTracker,
     stop: CancellationToken,
     hard: CancellationToken,
     died: mpsc::UnboundedSender<String>,
-    deaths: mpsc::UnboundedReceiver<String>,
 }
 
 /// How a process came to its end.
@@ -42,20 +48,28 @@ pub enum End {
 impl Default for Lifecycle {
     fn default() -> Self {
         let (died, deaths) = mpsc::unbounded_channel();
-        Self {
-            tasks: TaskTracker::new(),
+        let tasks = Tasks {
+            tracker: TaskTracker::new(),
             stop: CancellationToken::new(),
             hard: CancellationToken::new(),
             died,
-            deaths,
-        }
+        };
+        Self { tasks, deaths }
     }
 }
 
-impl Lifecycle {
+impl Tasks {
     /// Is cancelled when no new work may begin.
     pub fn stop(&self) -> CancellationToken {
         self.stop.clone()
+    }
+
+    /// [`Self::spawn`] for what has no errors.
+    pub fn spawn_endless(&self, name: impl Into<String>, task: impl Future<Output = ()> + Send + 'static) {
+        self.spawn::<Infallible>(name, async move {
+            task.await;
+            Ok(())
+        });
     }
 
     /// Runs `task` until it ends. It must end after [`Self::stop`], and not before.
@@ -69,7 +83,7 @@ impl Lifecycle {
         let (name, died) = (name.into(), self.died.clone());
         let (stop, hard) = (self.stop.clone(), self.hard.clone());
         let (work, watch) = self.supervised(task);
-        self.tasks.spawn(async move {
+        self.tracker.spawn(async move {
             let ended = tokio::select! {
                 ended = work => ended,
                 () = hard.cancelled() => {
@@ -97,6 +111,29 @@ impl Lifecycle {
         let abort = handle.abort_handle();
         (handle, abort)
     }
+}
+
+impl Lifecycle {
+    /// Its tasks, to which more can be added.
+    pub fn tasks(&self) -> Tasks {
+        self.tasks.clone()
+    }
+
+    /// [`Tasks::stop`]
+    pub fn stop(&self) -> CancellationToken {
+        self.tasks.stop()
+    }
+
+    /// [`Tasks::spawn`]
+    pub fn spawn<E>(
+        &self,
+        name: impl Into<String>,
+        task: impl Future<Output = Result<(), E>> + Send + 'static,
+    ) where
+        E: std::fmt::Display + Send + 'static,
+    {
+        self.tasks.spawn(name, task);
+    }
 
     /// Waits for a signal or for the death of a task, and ends everything; what is in flight has `drain` to finish.
     ///
@@ -114,7 +151,7 @@ impl Lifecycle {
         let death = tokio::select! {
             signal = asked() => {
                 // First of all, so that nothing is begun any more when this is said.
-                self.stop.cancel();
+                self.tasks.stop.cancel();
                 tracing::info!(signal, "stopping: finishing what is in flight");
                 None
             }
@@ -136,14 +173,14 @@ impl Lifecycle {
     }
 
     async fn end(mut self, death: Option<String>, drain: Duration, again: impl Future<Output = ()>) -> End {
-        self.stop.cancel();
-        self.tasks.close();
+        self.tasks.stop.cancel();
+        self.tasks.tracker.close();
         let drained = tokio::select! {
-            () = self.tasks.wait() => End::Clean,
-            () = tokio::time::sleep(drain) => End::Overdue(self.tasks.len()),
+            () = self.tasks.tracker.wait() => End::Clean,
+            () = tokio::time::sleep(drain) => End::Overdue(self.tasks.tracker.len()),
             () = again => End::Forced,
         };
-        self.hard.cancel();
+        self.tasks.hard.cancel();
         let death = death.or_else(|| self.deaths.try_recv().ok());
         death.map_or(drained, End::Died)
     }

@@ -1,16 +1,19 @@
 //! Log lines: one constant message and fields each, on standard error.
 //!
-//! ERROR says that an alert may be lost or that a person must act, WARN that something unexpected happened and
-//! nothing is lost.
+//! - What a line is about is said by fields that have the same names everywhere: `app`, `receiver`, `group`,
+//!   `notification`, `delivery`.
+//! - ERROR says that an alert may be lost or that a person must act, WARN that something unexpected happened and
+//!   nothing is lost, INFO that something was done, DEBUG the steps on the way to that.
 
 use std::io::{self, IsTerminal};
 
-use tracing_subscriber::{EnvFilter, fmt};
+use tracing::Subscriber;
+use tracing_subscriber::{EnvFilter, fmt, fmt::MakeWriter, util::SubscriberInitExt};
 
 /// How log lines are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum LogFormat {
-    /// For people.
+    /// For people; in colours when a terminal shows them.
     #[default]
     Text,
     /// One JSON object a line.
@@ -27,12 +30,28 @@ pub struct BadFilter(String);
 /// # Errors
 /// [`BadFilter`]
 pub fn init(format: LogFormat, filter: &str) -> Result<(), BadFilter> {
-    let filter = EnvFilter::try_new(filter).map_err(|_| BadFilter(filter.to_owned()))?;
-    let lines = fmt().with_env_filter(filter).with_writer(io::stderr).with_target(false);
     // A second start in one process keeps the first.
-    let _ = match format {
-        LogFormat::Text => lines.with_ansi(io::stderr().is_terminal()).try_init(),
-        LogFormat::Json => lines.json().flatten_event(true).try_init(),
-    };
+    let _ = lines(format, filter, io::stderr().is_terminal(), io::stderr)?.try_init();
     Ok(())
+}
+
+/// What writes log lines to `writer`.
+///
+/// # Errors
+/// [`BadFilter`]
+pub fn lines<W>(
+    format: LogFormat,
+    filter: &str,
+    colours: bool,
+    writer: W,
+) -> Result<Box<dyn Subscriber + Send + Sync>, BadFilter>
+where
+    W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
+{
+    let filter = EnvFilter::try_new(filter).map_err(|_| BadFilter(filter.to_owned()))?;
+    let lines = fmt().with_env_filter(filter).with_writer(writer).with_target(false);
+    Ok(match format {
+        LogFormat::Text => Box::new(lines.with_ansi(colours).finish()),
+        LogFormat::Json => Box::new(lines.json().flatten_event(true).with_span_list(false).finish()),
+    })
 }

@@ -1,7 +1,9 @@
 //! The command line: one file a subcommand.
 
 mod check;
+mod completion;
 mod demo;
+mod health;
 mod outbox;
 mod output;
 mod render;
@@ -9,7 +11,11 @@ mod sandbox;
 mod send;
 mod serve;
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+};
 
 use clap::{Parser, Subcommand, ValueEnum};
 
@@ -18,6 +24,7 @@ use crate::{
     app::Prepared,
     config::{self, Loaded, Problems},
     telemetry::{self, LogFormat},
+    wecom::client::{SetupError, tls_config},
 };
 
 /// Delivers Alertmanager's webhooks to WeCom (企业微信) without losing one.
@@ -64,8 +71,12 @@ enum Command {
     Outbox(outbox::Args),
     /// Runs a WeCom on this machine, for tests and staging
     Sandbox(sandbox::Args),
+    /// Asks a running relay on this machine whether it is well
+    Health(health::Args),
     /// Shows the relay at work: a sandbox, a relay and a sample alert; needs nothing
     Demo(demo::Args),
+    /// Prints what completes the commands in a shell
+    Completion(completion::Args),
 }
 
 /// Why a command ended without success.
@@ -122,25 +133,40 @@ impl Cli {
         telemetry::init(format, level)?;
         let load = || load(self.config.as_deref());
         match command {
-            Command::Serve => serve::run(load()?),
+            Command::Serve => {
+                let path = config::find(self.config.as_deref())?;
+                serve::run(Arc::new(move || read(&path)))
+            }
             Command::Check => check::run(load()?, output),
             Command::Render(args) => render::run(&args, load()?.config, output),
             Command::Send(args) => send::run(&args, load()?.config, output),
             Command::Outbox(args) => outbox::run(&args, &load()?.config, output),
             Command::Sandbox(args) => sandbox::run(args, output),
+            Command::Health(args) => health::run(args, || Ok(load()?.config.server.listen), output),
             Command::Demo(args) => demo::run(&args, output),
+            Command::Completion(args) => completion::run(&args, output),
         }
     }
 }
 
-fn load(path: Option<&std::path::Path>) -> Result<Loaded, Failure> {
+fn load(path: Option<&Path>) -> Result<Loaded, Failure> {
     let path = config::find(path)?;
-    Ok(config::load(&path, &|name| std::env::var(name).ok())?)
+    Ok(read(&path)?)
+}
+
+fn read(path: &Path) -> Result<Loaded, Problems> {
+    config::load(path, &|name| std::env::var(name).ok())
 }
 
 /// The receiver of this name, and what it needs.
 fn receiver<'a>(prepared: &'a Prepared, name: &str) -> Result<&'a crate::intake::Receiver, Failure> {
     Ok(prepared.intake.named(name)?)
+}
+
+/// A client for what is no WeCom. Like WeCom's own it needs no certificates of the system: an image has none.
+#[expect(clippy::disallowed_methods, reason = "this talks to a relay and is no client of WeCom")]
+fn http_client() -> Result<reqwest::ClientBuilder, SetupError> {
+    Ok(reqwest::Client::builder().tls_backend_preconfigured(tls_config()?).no_proxy())
 }
 
 /// A runtime for commands that talk to a network.

@@ -3,31 +3,35 @@
 use std::{net::TcpListener, sync::Arc, time::Duration};
 
 use anyhow::{Context, anyhow};
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Failure, runtime};
 use crate::{
-    app::{self, Prepared, Tuning},
+    app::{self, Prepared, Source, Tuning},
     clock::SystemClock,
-    config::Loaded,
     lifecycle::{DRAIN, End, Lifecycle},
     outbox::sqlite::Access,
+    systemd,
 };
 
 /// How long the outbox may take to close.
 const CLOSE: Duration = Duration::from_secs(5);
 
-pub(super) fn run(loaded: Loaded) -> Result<(), Failure> {
+pub(super) fn run(source: Arc<Source>) -> Result<(), Failure> {
+    let loaded = source()?;
     for warning in &loaded.warnings {
         tracing::warn!(%warning, "the configuration is probably not as meant");
     }
     let prepared = Prepared::new(loaded.config)?;
     let runtime = runtime()?;
-    let served = runtime.block_on(serve(prepared)).map_err(Failure::Other);
+    let served = runtime.block_on(serve(prepared, source)).map_err(Failure::Other);
     runtime.shutdown_background();
     served
 }
 
-async fn serve(prepared: Prepared) -> anyhow::Result<()> {
+async fn serve(prepared: Prepared, source: Arc<Source>) -> anyhow::Result<()> {
+    // First of all: before it is listened to, this signal would end the process.
+    let mut hangups = signal(SignalKind::hangup())?;
     let listen = prepared.config.server.listen;
     let outbox = app::open_outbox(&prepared.config, Access::Owner)?;
     let listener = TcpListener::bind(listen)
@@ -43,8 +47,18 @@ async fn serve(prepared: Prepared) -> anyhow::Result<()> {
         }
     });
     let receivers = prepared.config.receivers.len();
-    app::start(prepared, listener, outbox.clone(), Arc::new(SystemClock), Tuning::default(), &lifecycle)
-        .await?;
+    let clock = Arc::new(SystemClock);
+    let running =
+        app::start(prepared, listener, outbox.clone(), clock, Tuning::default(), &lifecycle).await?;
+    let (tasks, pulses, reloads) = (lifecycle.tasks(), running.pulses(), running.reloads());
+    tasks.spawn_endless("systemd", systemd::run(outbox.clone(), move || pulses.all(), address, tasks.stop()));
+    tasks.spawn_endless("reloads", running.run_reloads(source));
+    let stop = tasks.stop();
+    tasks.spawn_endless("SIGHUP", async move {
+        while let Some(Some(())) = stop.run_until_cancelled(hangups.recv()).await {
+            reloads.ask().await;
+        }
+    });
     tracing::info!(%address, receivers, version = env!("CARGO_PKG_VERSION"), "ready");
     let end = lifecycle.run(DRAIN).await?;
     // A disk that hangs must not keep an end from coming that was asked for twice.

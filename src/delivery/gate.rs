@@ -36,7 +36,7 @@ pub struct Gate {
 enum State {
     Open,
     Troubled { probe_at: Uptime },
-    Held { hold: Hold, probe_at: Uptime },
+    Held { hold: Hold, probed_at: Uptime, probe_at: Uptime },
 }
 
 /// What may be sent now.
@@ -78,7 +78,7 @@ impl Gate {
                 // A wall clock that was set back must not stretch the hold.
                 let longest = policy.probes.after(BlockKind::Configuration, u32::MAX);
                 let wait = if hold.credentials == credentials { wait.min(longest) } else { Duration::ZERO };
-                State::Held { hold, probe_at: uptime + wait }
+                State::Held { hold, probed_at: uptime, probe_at: uptime + wait }
             }
             None => State::Open,
         };
@@ -107,11 +107,20 @@ impl Gate {
         }
     }
 
-    /// Probes at the next occasion: something was mended, or may have been.
-    pub fn nudge(&mut self, now: Uptime) {
+    /// Takes other credentials and delays, and probes at the next occasion: something was mended, or may have been.
+    /// With the same credentials a held channel is not probed more often than after [`Probes::unanswered`], however
+    /// often this is called.
+    pub fn renew(&mut self, credentials: String, policy: &Policy, now: Uptime) {
+        let other = self.credentials != credentials;
+        self.credentials = credentials;
+        (self.schedule, self.probes) = (policy.transient.clone(), policy.probes.clone());
         match &mut self.state {
             State::Open => {}
-            State::Troubled { probe_at } | State::Held { probe_at, .. } => *probe_at = now,
+            State::Troubled { probe_at } => *probe_at = now,
+            State::Held { probe_at, .. } if other => *probe_at = now,
+            State::Held { probed_at, probe_at, .. } => {
+                *probe_at = (*probe_at).min(now.max(*probed_at + self.probes.unanswered));
+            }
         }
     }
 
@@ -153,7 +162,7 @@ impl Gate {
         self.failures = 0;
         let (since, probes) = match &self.state {
             // What was in flight when the hold began says nothing new.
-            State::Held { hold, probe_at } if uptime < *probe_at && hold.errcode == block.errcode => {
+            State::Held { hold, probe_at, .. } if uptime < *probe_at && hold.errcode == block.errcode => {
                 return None;
             }
             State::Held { hold, .. } => (hold.since, hold.probes.saturating_add(1)),
@@ -169,7 +178,7 @@ impl Gate {
             next_probe_at: later(now, wait),
             credentials: self.credentials.clone(),
         };
-        self.state = State::Held { hold: hold.clone(), probe_at: uptime + wait };
+        self.state = State::Held { hold: hold.clone(), probed_at: uptime, probe_at: uptime + wait };
         Some(Change::Held(hold))
     }
 }

@@ -23,6 +23,8 @@ pub struct Plan {
     pub actions: Vec<Action>,
     /// When room that is missing now may be there.
     pub wake: Option<Uptime>,
+    /// Where nothing goes out now because there is no room.
+    pub waits: Vec<Destination>,
 }
 
 /// One thing to claim.
@@ -91,7 +93,9 @@ impl Planner<'_> {
         }
         match self.budget(&head.recipients) {
             Budget::Unlimited => self.share(&open, self.capacity),
-            Budget::Slots { free: 0, .. } => self.wake(self.pace.next_release(&head.recipients, self.now)),
+            Budget::Slots { free: 0, .. } => {
+                self.wait(head.destination, self.pace.next_release(&head.recipients, self.now));
+            }
             Budget::Slots { free, reserve, last } => self.limited(&open, free, reserve, last),
         }
     }
@@ -112,6 +116,7 @@ impl Planner<'_> {
     }
 
     fn limited(&mut self, queues: &[&Queue], free: u32, reserve: u32, last: Option<Uptime>) {
+        let Some(first) = queues.first() else { return };
         let spare = free.saturating_sub(reserve);
         let waiting: u32 = queues.iter().map(|queue| queue.due.max(queue.fresh)).sum();
         let fits = queues.iter().all(|queue| queue.slots <= free);
@@ -123,7 +128,7 @@ impl Planner<'_> {
             && let Some(last) = last
             && last + self.pace.spacing() > self.now
         {
-            return self.wake(Some(last + self.pace.spacing()));
+            return self.wait(first.destination, Some(last + self.pace.spacing()));
         }
         if let Some(started) = self.first(queues, |queue| queue.started) {
             return self.send(started, 1);
@@ -132,13 +137,11 @@ impl Planner<'_> {
         match self.first(queues, |queue| queue.slots <= free) {
             Some(single) if fresh < 2 => self.send(single, single.slots),
             _ if fresh > 0 => {
-                let destination = queues.first().map(|queue| queue.destination);
-                self.plan.actions.extend(destination.map(|destination| Action::Fold { destination }));
+                self.plan.actions.push(Action::Fold { destination: first.destination });
                 self.capacity -= 1;
-                queues.iter().take(1).for_each(|queue| self.take(&queue.recipients, 1));
+                self.take(&first.recipients, 1);
             }
-            _ => self
-                .wake(queues.first().and_then(|queue| self.pace.next_release(&queue.recipients, self.now))),
+            _ => self.wait(first.destination, self.pace.next_release(&first.recipients, self.now)),
         }
     }
 
@@ -190,7 +193,8 @@ impl Planner<'_> {
         (0..queues.len()).filter_map(|at| queues.get((at + self.turn) % len)).copied().find(|queue| is(queue))
     }
 
-    fn wake(&mut self, at: Option<Uptime>) {
+    fn wait(&mut self, destination: Destination, at: Option<Uptime>) {
+        self.plan.waits.push(destination);
         self.plan.wake = [self.plan.wake, at].into_iter().flatten().min();
     }
 }

@@ -124,6 +124,36 @@ pub struct Step {
     pub health: Health,
     /// Whether WeCom took the message, or may have.
     pub counted: bool,
+    /// Of which kind a dead letter is.
+    pub cause: Option<Cause>,
+}
+
+/// Why a delivery is given up, in a few words that do not change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// WeCom refuses the message.
+    Refused,
+    /// None of its recipients can get it.
+    Nobody,
+    /// WeCom keeps answering with an errcode that nobody knows.
+    UnknownCode,
+    /// It took too long.
+    Expired,
+}
+
+impl Cause {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Refused, Self::Nobody, Self::UnknownCode, Self::Expired];
+
+    /// Its name, for metrics and the log.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Refused => "refused",
+            Self::Nobody => "nobody",
+            Self::UnknownCode => "unknown_code",
+            Self::Expired => "expired",
+        }
+    }
 }
 
 /// Decides what follows from `outcome`.
@@ -135,24 +165,34 @@ pub fn step(
     rng: &mut impl Rng,
 ) -> Step {
     if let Outcome::Accepted(receipt) = outcome {
-        return Step { verdict: Verdict::Delivered(receipt.clone()), health: Health::Well, counted: true };
+        let verdict = Verdict::Delivered(receipt.clone());
+        return Step { verdict, health: Health::Well, counted: true, cause: None };
     }
     let class = errcode::class_of(outcome).unwrap_or(Class::Unknown);
     let in_doubt = matches!(outcome, Outcome::Doubtful(_));
-    let retry = |delay: Duration, charged| Verdict::Retry { at: later(now, delay), charged, in_doubt };
+    let unknown = class == Class::Unknown;
+    let retry =
+        |delay: Duration, charged| Verdict::Retry { at: later(now, delay), charged, in_doubt, unknown };
     let attempts = claimed.attempts.saturating_add(1);
     let expired = now.duration_since(claimed.accepted_at) >= signed(policy.expire_after);
     let describe = || describe(outcome);
-    let given_up = |reason: String| match instead(claimed, &reason) {
+    // Tries of their own: what failed before for reasons that pass says nothing of this one.
+    let unknown_tries = claimed.unknown.saturating_add(1);
+    let mut cause = None;
+    let mut dead = |why, reason| {
+        cause = Some(why);
+        Verdict::Dead(reason)
+    };
+    let mut given_up = |why, reason: String| match instead(claimed, &reason) {
         Some(content) => Verdict::Instead { content, reason },
-        None => Verdict::Dead(reason),
+        None => dead(why, reason),
     };
     let (verdict, health) = match class {
-        Class::Message => (given_up(describe()), Health::Well),
-        Class::Recipient => (Verdict::Dead(describe()), Health::Well),
-        Class::Unknown if attempts >= policy.unknown_tries => {
-            let reason = format!("{}; tried {attempts} times", describe());
-            (given_up(reason), Health::Well)
+        Class::Message => (given_up(Cause::Refused, describe()), Health::Well),
+        Class::Recipient => (dead(Cause::Nobody, describe()), Health::Well),
+        Class::Unknown if unknown_tries >= policy.unknown_tries => {
+            let reason = format!("{}; tried {unknown_tries} times", describe());
+            (given_up(Cause::UnknownCode, reason), Health::Well)
         }
         Class::Unknown => (retry(policy.transient.delay(attempts, rng), true), Health::Well),
         Class::Transient => (retry(policy.transient.delay(attempts, rng), true), Health::Trouble),
@@ -170,14 +210,12 @@ pub fn step(
     let verdict = match verdict {
         Verdict::Retry { .. } if expired => {
             let hours = policy.expire_after.as_secs_f64() / 3600.0;
-            Verdict::Dead(format!(
-                "not delivered within {hours:.1} h (expire_after); at last: {}",
-                describe()
-            ))
+            let reason = format!("not delivered within {hours:.1} h (expire_after); at last: {}", describe());
+            dead(Cause::Expired, reason)
         }
         verdict => verdict,
     };
-    Step { verdict, health, counted: in_doubt }
+    Step { verdict, health, counted: in_doubt, cause }
 }
 
 fn blocked(kind: BlockKind, outcome: &Outcome) -> Health {

@@ -15,16 +15,19 @@ use std::{
 use jiff::Timestamp;
 use rand::rngs::StdRng;
 use tokio::{
+    sync::watch,
     task::{JoinError, JoinSet},
     time::Instant,
 };
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 use super::{
     STORE_PAUSE,
-    report::{self, End},
+    report::{self, End, story},
     text::Text,
     unwritten::{Holding, Unwritten},
+    waits::Waits,
 };
 use crate::{
     clock::Clock,
@@ -33,13 +36,14 @@ use crate::{
         gate::{Admission, Gate},
         pace::{Limits, Pace, Windows},
         plan::{self, Action},
-        step::{self, Policy},
+        step::{self, Health, Policy},
     },
     metrics::Metrics,
     outbox::{
-        Attempt, COPY_MARGIN, Channel, Claimed, Destination, Kind, Outbox, Pick, Queue, Settlement,
-        StoreError,
+        Attempt, COPY_MARGIN, Channel, Claimed, Destination, Kind, NotificationId, Outbox, Pick, Queue,
+        ReceiverName, Settlement, StoreError,
     },
+    pulse::Pulse,
     wecom::{Outcome, WeCom},
 };
 
@@ -58,6 +62,15 @@ pub struct Settings {
     pub policy: Policy,
     /// The app's credentials as a fingerprint.
     pub credentials: String,
+}
+
+/// With what a channel is served. Replaced as a whole by a reload.
+#[derive(Debug)]
+pub struct Service<W> {
+    /// The app; `None` when it is no longer in the configuration, and its messages wait.
+    pub wecom: Option<Arc<W>>,
+    /// How.
+    pub settings: Settings,
 }
 
 /// Sends at the same time, as WeCom takes them without a 45033.
@@ -84,24 +97,27 @@ pub enum Died {
 pub struct Dispatcher<O, W> {
     channel: Channel,
     outbox: O,
-    wecom: Arc<W>,
     clock: Arc<dyn Clock>,
     rng: StdRng,
-    settings: Settings,
+    service: Arc<Service<W>>,
+    services: watch::Receiver<Arc<Service<W>>>,
     metrics: Arc<Metrics>,
+    pulse: Pulse,
     pace: Pace,
     gate: Gate,
     started: Instant,
     turn: usize,
-    sends: JoinSet<Ended>,
+    sends: JoinSet<Ended<W>>,
     settles: JoinSet<()>,
     /// Results that the outbox did not take yet.
     unwritten: Arc<AtomicUsize>,
     holding: Holding,
+    waits: Waits,
 }
 
 /// A send that ended.
-struct Ended {
+struct Ended<W> {
+    service: Arc<Service<W>>,
     claimed: Claimed,
     outcome: Outcome,
     started_at: Timestamp,
@@ -109,17 +125,18 @@ struct Ended {
 }
 
 impl<O: Outbox, W: WeCom> Dispatcher<O, W> {
-    /// A dispatcher that has not looked yet.
+    /// A dispatcher that has not looked yet. It serves the channel with the latest of `services`.
     pub fn new(
         channel: Channel,
         outbox: O,
-        wecom: Arc<W>,
+        mut services: watch::Receiver<Arc<Service<W>>>,
         clock: Arc<dyn Clock>,
         rng: StdRng,
-        settings: Settings,
         metrics: Arc<Metrics>,
     ) -> Self {
         let now = clock.now();
+        let service = Arc::clone(&services.borrow_and_update());
+        let settings = &service.settings;
         let credentials = settings.credentials.clone();
         let gate = Gate::new(channel.clone(), credentials, &settings.policy, None, now, Uptime(ORIGIN));
         Self {
@@ -131,14 +148,21 @@ impl<O: Outbox, W: WeCom> Dispatcher<O, W> {
             settles: JoinSet::new(),
             unwritten: Arc::default(),
             holding: Holding::default(),
+            waits: Waits::default(),
             channel,
             outbox,
-            wecom,
             clock,
             rng,
-            settings,
+            service,
+            services,
             metrics,
+            pulse: Pulse::default(),
         }
+    }
+
+    /// Beats with each turn of the loop, which turns when [`Outbox::changed`] is notified.
+    pub fn pulse(&self) -> Pulse {
+        self.pulse.clone()
     }
 
     /// Serves the channel until `stop`, and then until nothing is in flight.
@@ -156,6 +180,7 @@ impl<O: Outbox, W: WeCom> Dispatcher<O, W> {
             let notified = changed.notified();
             tokio::pin!(notified);
             notified.as_mut().enable();
+            self.pulse.beat();
 
             let stopping = stop.is_cancelled();
             let wake = if stopping { None } else { self.fill().await? };
@@ -168,6 +193,7 @@ impl<O: Outbox, W: WeCom> Dispatcher<O, W> {
                 () = stop.cancelled(), if !stopping => {}
                 Some(ended) = self.sends.join_next() => self.ended(ended?),
                 Some(settled) = self.settles.join_next() => settled?,
+                Ok(()) = self.services.changed() => self.adopt(),
                 () = &mut notified, if !stopping => {}
                 () = sleep_until(alarm), if !stopping => {}
             }
@@ -184,11 +210,20 @@ impl<O: Outbox, W: WeCom> Dispatcher<O, W> {
         Uptime(ORIGIN) + self.started.elapsed()
     }
 
+    /// Goes on with what a reload brought. Something was mended, or may have been: a held channel is tried.
+    fn adopt(&mut self) {
+        let service = Arc::clone(&self.services.borrow_and_update());
+        let uptime = self.uptime();
+        self.pace.set_limits(service.settings.limits);
+        self.gate.renew(service.settings.credentials.clone(), &service.settings.policy, uptime);
+        self.service = service;
+    }
+
     /// Learns what an earlier process left: the hold, and what was sent in the last hour.
     async fn restore(&mut self) -> Result<(), Died> {
         loop {
             let (now, uptime) = (self.clock.now(), self.uptime());
-            let since = step::earlier(now, self.settings.windows.hour);
+            let since = step::earlier(now, self.service.settings.windows.hour);
             let read = async {
                 let holds = self.outbox.holds().await?;
                 Ok((holds, self.outbox.sent_since(&self.channel, since).await?))
@@ -196,9 +231,9 @@ impl<O: Outbox, W: WeCom> Dispatcher<O, W> {
             match read.await {
                 Ok((holds, sent)) => {
                     let hold = holds.into_iter().find(|hold| hold.channel == self.channel);
-                    let credentials = self.settings.credentials.clone();
-                    self.metrics.held(&self.channel.0, hold.is_some());
-                    let policy = &self.settings.policy;
+                    let credentials = self.service.settings.credentials.clone();
+                    report::restored(&self.metrics, &self.channel, hold.as_ref());
+                    let policy = &self.service.settings.policy;
                     self.gate = Gate::new(self.channel.clone(), credentials, policy, hold, now, uptime);
                     for send in sent {
                         // A send that the wall clock puts into the future ended just now at the latest.
@@ -216,8 +251,9 @@ impl<O: Outbox, W: WeCom> Dispatcher<O, W> {
         if error == StoreError::Closed {
             return Err(Died::Store(error));
         }
-        tracing::warn!(channel = %self.channel, %error, "the outbox does not answer; trying again");
+        tracing::warn!(app = %self.channel, %error, "the outbox does not answer; trying again");
         tokio::time::sleep(STORE_PAUSE).await;
+        self.pulse.beat();
         Ok(())
     }
 
@@ -228,11 +264,17 @@ impl<O: Outbox, W: WeCom> Dispatcher<O, W> {
                 // The end of the settling wakes the loop.
                 return Ok(None);
             }
+            let Some(wecom) = self.service.wecom.clone() else {
+                // A reload wakes the loop.
+                return Ok(None);
+            };
             let in_flight = self.sends.len();
             let capacity = match self.gate.admission(in_flight, self.uptime()) {
-                Admission::Open => {
-                    self.settings.concurrency.saturating_sub(u32::try_from(in_flight).unwrap_or(u32::MAX))
-                }
+                Admission::Open => self
+                    .service
+                    .settings
+                    .concurrency
+                    .saturating_sub(u32::try_from(in_flight).unwrap_or(u32::MAX)),
                 Admission::Probe => 1,
                 Admission::Probing => 0,
                 Admission::Wait(at) => return Ok(Some(at)),
@@ -242,10 +284,12 @@ impl<O: Outbox, W: WeCom> Dispatcher<O, W> {
             }
             match self.claim(capacity).await {
                 Ok(Claims { claimed, wake }) if claimed.is_empty() => return Ok(wake),
-                Ok(Claims { claimed, .. }) => claimed.into_iter().for_each(|claimed| self.start(claimed)),
+                Ok(Claims { claimed, .. }) => {
+                    claimed.into_iter().for_each(|claimed| self.start(claimed, Arc::clone(&wecom)));
+                }
                 Err(StoreError::Closed) => return Err(Died::Store(StoreError::Closed)),
                 Err(error) => {
-                    tracing::warn!(channel = %self.channel, %error, "the outbox does not answer; trying again");
+                    tracing::warn!(app = %self.channel, %error, "the outbox does not answer; trying again");
                     return Ok(Some(self.uptime() + STORE_PAUSE));
                 }
             }
@@ -255,7 +299,7 @@ impl<O: Outbox, W: WeCom> Dispatcher<O, W> {
     async fn claim(&mut self, capacity: u32) -> Result<Claims, StoreError> {
         let now = self.clock.now();
         // More than a minute's limit need not be told apart.
-        let limit = self.settings.limits.per_minute;
+        let limit = self.service.settings.limits.per_minute;
         let count_to = match self.pace.is_limited() {
             true if limit > 0 => limit.max(capacity).saturating_add(1).min(fold::MAX_MEMBERS),
             true => fold::MAX_MEMBERS,
@@ -266,18 +310,25 @@ impl<O: Outbox, W: WeCom> Dispatcher<O, W> {
         let uptime = self.uptime();
         self.pace.lapse(uptime);
         let plan = plan::plan(&waiting.queues, &self.pace, capacity, self.turn, uptime);
+        self.waits.note(&plan.waits, &waiting.queues, uptime);
         let mut picks = Vec::with_capacity(plan.actions.len());
+        let mut digests = Vec::new();
         for action in plan.actions {
             match action {
                 Action::Send { destination, receiver, slots } => {
                     picks.push(Pick::Heads { destination, receiver, slots });
                 }
-                Action::Fold { destination } => picks.extend(self.fold(destination, &waiting.queues).await?),
+                Action::Fold { destination } => {
+                    if let Some((pick, members)) = self.fold(destination, &waiting.queues).await? {
+                        picks.push(pick);
+                        digests.push((destination, members));
+                    }
+                }
             }
         }
         let horizon = step::later(now, HORIZON);
         if waiting.next_due.is_some_and(|due| due > horizon) {
-            tracing::warn!(channel = %self.channel, "the clock was set back; what waits is tried now");
+            tracing::warn!(app = %self.channel, "the clock was set back; what waits is tried now");
             self.outbox.hasten(&self.channel, horizon, now).await?;
         }
         let due = waiting.next_due.map(|due| {
@@ -289,14 +340,27 @@ impl<O: Outbox, W: WeCom> Dispatcher<O, W> {
         if picks.is_empty() {
             return Ok(Claims { claimed: Vec::new(), wake });
         }
-        let claimed = self.outbox.claim(&self.channel, picks, self.settings.duplicate_check, now).await?;
+        let claimed =
+            self.outbox.claim(&self.channel, picks, self.service.settings.duplicate_check, now).await?;
+        for (destination, members) in digests {
+            // Not an older one that is sent again.
+            let is_it = |one: &&Claimed| {
+                one.kind == Kind::Digest
+                    && one.attempts == 0
+                    && one.claimed_at == now
+                    && self.destination(one) == destination
+            };
+            if let Some(digest) = claimed.iter().find(is_it) {
+                report::folded(&self.metrics, &self.channel, digest, &members);
+            }
+        }
         // What was planned was not there: look again, though nothing may happen that says so.
         let again = claimed.is_empty().then(|| uptime + STORE_PAUSE);
         Ok(Claims { claimed, wake: [wake, again].into_iter().flatten().min() })
     }
 
     /// A digest of what waits for `destination`.
-    async fn fold(&self, destination: Destination, queues: &[Queue]) -> Result<Option<Pick>, StoreError> {
+    async fn fold(&self, destination: Destination, queues: &[Queue]) -> Result<Option<Digest>, StoreError> {
         let folding = self.outbox.foldable(&self.channel, destination, fold::MAX_MEMBERS).await?;
         let (Some(folding), Some(queue)) =
             (folding, queues.iter().find(|queue| queue.destination == destination))
@@ -305,8 +369,8 @@ impl<O: Outbox, W: WeCom> Dispatcher<O, W> {
         };
         let Some(digest) = fold::digest(&folding.messages) else { return Ok(None) };
         let members = digest.members;
-        self.metrics.folded(&self.channel.0, members.len());
-        tracing::info!(channel = %self.channel, recipients = %folding.recipients, members = members.len(), "folded");
+        let told = folding.messages.into_iter().take(members.len());
+        let told = told.map(|message| (message.notification, message.receiver)).collect();
         let message = Text {
             kind: Kind::Digest,
             receiver: queue.receiver.clone(),
@@ -315,10 +379,14 @@ impl<O: Outbox, W: WeCom> Dispatcher<O, W> {
             text: digest.text,
         };
         let digest = Box::new(message.to(self.channel.clone(), folding.recipients));
-        Ok(Some(Pick::Digest { members, digest }))
+        Ok(Some((Pick::Digest { members, digest }, told)))
     }
 
-    fn start(&mut self, claimed: Claimed) {
+    fn destination(&self, claimed: &Claimed) -> Destination {
+        Destination::of(&self.channel, &claimed.everybody)
+    }
+
+    fn start(&mut self, claimed: Claimed, wecom: Arc<W>) {
         let uptime = self.uptime();
         let recipients = &claimed.message.recipients;
         let repeats = claimed.in_doubt_since.is_some_and(|since| {
@@ -326,6 +394,8 @@ impl<O: Outbox, W: WeCom> Dispatcher<O, W> {
             claimed.message.duplicate_check.is_some_and(|interval| age < interval)
         });
         self.pace.start(claimed.id, recipients, uptime);
+        let waited = self.waits.end(self.destination(&claimed), uptime);
+        self.metrics.paced(&self.channel.0, waited);
         let parts = claimed.part.of.saturating_sub(claimed.part.number);
         // This part may be to come for other batches of the recipients.
         let parts_left = claimed.to_come.min(u32::from(parts) + 1);
@@ -333,44 +403,49 @@ impl<O: Outbox, W: WeCom> Dispatcher<O, W> {
         if let Some(since) = claimed.in_doubt_since
             && !repeats
         {
-            tracing::warn!(
-                delivery = %claimed.id, notification = %claimed.notification, receiver = %claimed.receiver, %since,
+            story!(
+                warn, self.channel, claimed, %since,
                 "sent again although an earlier attempt may have delivered it, later than WeCom's duplicate check \
                  reaches; a copy is possible"
             );
         }
-        let (wecom, clock) = (Arc::clone(&self.wecom), Arc::clone(&self.clock));
-        self.sends.spawn(async move {
+        story!(debug, self.channel, claimed, attempts = claimed.attempts, "sending");
+        let span = tracing::debug_span!(
+            "send", app = %self.channel, receiver = %claimed.receiver, group = claimed.group_key,
+            notification = %claimed.notification, delivery = %claimed.id,
+        );
+        let (service, clock) = (Arc::clone(&self.service), Arc::clone(&self.clock));
+        let send = async move {
             let (started_at, started) = (clock.now(), Instant::now());
             let outcome = wecom.send(&claimed.message).await;
-            Ended { claimed, outcome, started_at, duration: started.elapsed() }
-        });
+            Ended { service, claimed, outcome, started_at, duration: started.elapsed() }
+        };
+        self.sends.spawn(send.instrument(span));
     }
 
-    fn ended(&mut self, ended: Ended) {
-        let Ended { claimed, outcome, started_at, duration } = ended;
+    fn ended(&mut self, ended: Ended<W>) {
+        let Ended { service, claimed, outcome, started_at, duration } = ended;
         let (now, uptime) = (self.clock.now(), self.uptime());
-        let step = step::step(&claimed, &outcome, &self.settings.policy, now, &mut self.rng);
+        let step = step::step(&claimed, &outcome, &self.service.settings.policy, now, &mut self.rng);
         // Reckoned from the start, and so that the copy arrives before.
         let interval = claimed.message.duplicate_check.filter(|_| matches!(outcome, Outcome::Doubtful(_)));
         let suppressed_until =
             interval.map(|interval| uptime.before(duration) + interval.saturating_sub(COPY_MARGIN));
         let recipients = &claimed.message.recipients;
         self.pace.end(claimed.id, recipients, step.counted, suppressed_until, uptime);
-        if let Some(change) = self.gate.note(&step.health, now, uptime, &mut self.rng) {
-            report::gate(&self.metrics, &change);
+        // What older credentials met says nothing of those that a reload brought meanwhile.
+        let is_news = service.settings.credentials == self.service.settings.credentials
+            || !matches!(step.health, Health::Blocked(_));
+        let change = is_news.then(|| self.gate.note(&step.health, now, uptime, &mut self.rng)).flatten();
+        if let Some(change) = change {
+            report::gate(&self.metrics, &change, &step.health);
             let result = self.holding.change(change);
             self.write(result);
         }
-        let errcode = match &outcome {
-            Outcome::Accepted(_) => Some(0),
-            Outcome::Refused(refusal) => Some(refusal.errcode.0),
-            Outcome::Unsent(_) | Outcome::Doubtful(_) => None,
-        };
-        let end =
-            End { channel: &self.channel, claimed: &claimed, outcome: &outcome, verdict: &step.verdict };
-        report::attempt(&self.metrics, &end, errcode, duration, now);
-        let detail = step::describe(&outcome);
+        let (channel, cause) = (&self.channel, step.cause);
+        let end = End { channel, claimed: &claimed, outcome: &outcome, verdict: &step.verdict, cause };
+        report::attempt(&self.metrics, &end, duration, now);
+        let (errcode, detail) = (report::errcode(&outcome), step::describe(&outcome));
         let attempt = Attempt { started_at, duration, errcode, detail, counted: step.counted };
         let settlement = Settlement { delivery: claimed.id, attempt, verdict: step.verdict };
         self.write(Unwritten::Settlement(settlement, now));
@@ -383,8 +458,9 @@ impl<O: Outbox, W: WeCom> Dispatcher<O, W> {
         self.settles.spawn(async move {
             let Err(error) = result.write(&outbox).await else { return };
             unwritten.fetch_add(1, Ordering::AcqRel);
+            let delivery = result.delivery().map(tracing::field::display);
             tracing::error!(
-                %channel, %error,
+                app = %channel, delivery, %error,
                 "a result cannot be written to the outbox; it is kept in memory and nothing more is sent until it is"
             );
             loop {
@@ -396,10 +472,13 @@ impl<O: Outbox, W: WeCom> Dispatcher<O, W> {
                 }
             }
             unwritten.fetch_sub(1, Ordering::AcqRel);
-            tracing::info!(%channel, "the outbox takes results again");
+            tracing::info!(app = %channel, "the outbox takes results again");
         });
     }
 }
+
+/// A digest to be made, and whose notifications it tells.
+type Digest = (Pick, Vec<(NotificationId, ReceiverName)>);
 
 struct Claims {
     claimed: Vec<Claimed>,

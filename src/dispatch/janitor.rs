@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::{clock::Clock, delivery::step::earlier, outbox::Outbox};
@@ -11,9 +12,15 @@ const INTERVAL: Duration = Duration::from_secs(60);
 /// How much to delete in one transaction, so that accepting never waits long for it.
 const BATCH: u32 = 200;
 
-/// Deletes until `stop`.
-pub async fn run<O: Outbox>(outbox: O, retention: Duration, clock: Arc<dyn Clock>, stop: CancellationToken) {
+/// Deletes until `stop`, what is older than the latest of `retention`.
+pub async fn run<O: Outbox>(
+    outbox: O,
+    retention: watch::Receiver<Duration>,
+    clock: Arc<dyn Clock>,
+    stop: CancellationToken,
+) {
     while stop.run_until_cancelled(tokio::time::sleep(INTERVAL)).await.is_some() {
+        let retention = *retention.borrow();
         loop {
             match outbox.purge(earlier(clock.now(), retention), BATCH).await {
                 Ok(deleted) if deleted < BATCH => break,

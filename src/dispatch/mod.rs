@@ -10,6 +10,7 @@ pub mod notices;
 mod report;
 mod text;
 mod unwritten;
+mod waits;
 
 use std::time::Duration;
 

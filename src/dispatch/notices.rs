@@ -5,6 +5,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::text::Text;
@@ -43,12 +44,18 @@ const COUNT_TO: u32 = 100_000;
 /// How many lines of what waits are read for a notice.
 const LINES: u32 = 20;
 
-/// Tells of what there is to tell until `stop`.
-pub async fn run<O: Outbox>(outbox: O, routes: Vec<Route>, clock: Arc<dyn Clock>, stop: CancellationToken) {
-    if routes.is_empty() {
-        return stop.cancelled().await;
-    }
+/// Tells of what there is to tell until `stop`, by the latest of `routes`.
+pub async fn run<O: Outbox>(
+    outbox: O,
+    routes: watch::Receiver<Vec<Route>>,
+    clock: Arc<dyn Clock>,
+    stop: CancellationToken,
+) {
     while stop.run_until_cancelled(tokio::time::sleep(INTERVAL)).await.is_some() {
+        let routes = routes.borrow().clone();
+        if routes.is_empty() {
+            continue;
+        }
         if let Err(error) = tell(&outbox, &routes, clock.as_ref()).await {
             tracing::warn!(%error, "the fallback could not be told yet; trying again");
         }
@@ -122,6 +129,7 @@ async fn send<O: Outbox>(
         Text { kind: Kind::Notice, receiver: route.fallback.clone(), status: Status::Firing, summary, text };
     let notice = message.to(route.fallback_channel.clone(), route.fallback_recipients.clone());
     let id = outbox.notice(notice, told, clock.now()).await?;
-    tracing::warn!(notification = %id, receiver = %route.receiver, fallback = %route.fallback, "told the fallback");
+    let (app, receiver, fallback) = (&route.channel, &route.receiver, &route.fallback);
+    tracing::warn!(%app, %receiver, notification = %id, %fallback, "told the fallback");
     Ok(())
 }

@@ -10,7 +10,7 @@ use tokio::sync::Mutex;
 
 use crate::{
     delivery::gate::Change,
-    outbox::{Outbox, Settlement, StoreResult},
+    outbox::{DeliveryId, Outbox, Settlement, StoreResult},
 };
 
 /// What is to be written down, as often as it takes.
@@ -40,6 +40,14 @@ impl Holding {
 }
 
 impl Unwritten {
+    /// The delivery that it is about, if it is about one.
+    pub(super) fn delivery(&self) -> Option<DeliveryId> {
+        match self {
+            Self::Settlement(settlement, _) => Some(settlement.delivery),
+            Self::Change(..) => None,
+        }
+    }
+
     /// Writes it once.
     pub(super) async fn write<O: Outbox>(&self, outbox: &O) -> StoreResult<()> {
         match self {

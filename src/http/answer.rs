@@ -39,6 +39,10 @@ pub enum Answer {
     Healthy,
     /// The store takes writes.
     Ready,
+    /// The configuration was read again; what came of it.
+    Reloaded(String),
+    /// The configuration was read again and not taken; why.
+    NotReloaded(String),
     /// There is nothing at this path.
     UnknownPath,
     /// Not with this method.
@@ -49,9 +53,13 @@ impl Answer {
     /// The status, which decides what Alertmanager does next.
     pub fn status(&self) -> StatusCode {
         match self {
-            Self::Accepted(_) | Self::Duplicate(_) | Self::Unwanted(_) | Self::Healthy | Self::Ready => {
-                StatusCode::OK
-            }
+            Self::Accepted(_)
+            | Self::Duplicate(_)
+            | Self::Unwanted(_)
+            | Self::Healthy
+            | Self::Ready
+            | Self::Reloaded(_) => StatusCode::OK,
+            Self::NotReloaded(_) => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Rejected(Rejected::Payload(_)) => StatusCode::BAD_REQUEST,
             Self::Rejected(Rejected::UnknownReceiver { .. }) | Self::UnknownPath => StatusCode::NOT_FOUND,
             Self::WrongMethod => StatusCode::METHOD_NOT_ALLOWED,
@@ -73,7 +81,12 @@ impl Answer {
             Self::Store(_) => "store",
             Self::Overload => "overload",
             Self::Draining => "draining",
-            Self::Healthy | Self::Ready | Self::UnknownPath | Self::WrongMethod => return None,
+            Self::Healthy
+            | Self::Ready
+            | Self::Reloaded(_)
+            | Self::NotReloaded(_)
+            | Self::UnknownPath
+            | Self::WrongMethod => return None,
         })
     }
 
@@ -97,6 +110,10 @@ impl Answer {
             Self::Draining => "not accepted, try again: the relay is stopping".to_owned(),
             Self::Healthy => "alive".to_owned(),
             Self::Ready => "ready".to_owned(),
+            Self::Reloaded(said) => said.clone(),
+            Self::NotReloaded(problems) => {
+                format!("not reloaded, and the old configuration stays:\n{problems}")
+            }
             Self::UnknownPath => {
                 "nothing here; Alertmanager's webhook goes to /webhook or /webhook/{receiver}".to_owned()
             }

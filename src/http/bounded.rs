@@ -26,7 +26,9 @@ use tokio::{
 
 use jiff::Timestamp;
 
-use crate::intake::{Addressed, Intake, Order, Rejected, Request, Taken, TemplateFailure, Unaddressed};
+use crate::intake::{
+    Addressed, Intake, Order, Receiver, Rejected, Request, Taken, TemplateFailure, Unaddressed,
+};
 
 /// How long the templates of one message may take.
 pub const RENDER_LIMIT: Duration = Duration::from_secs(2);
@@ -42,7 +44,7 @@ const THREADS: usize = 2;
 pub struct Bounded {
     intake: Arc<Intake>,
     limit: Duration,
-    steps: HashMap<String, Steps>,
+    steps: HashMap<String, Arc<Steps>>,
 }
 
 #[derive(Debug, Default)]
@@ -54,8 +56,19 @@ struct Steps {
 impl Bounded {
     /// `intake` under a time limit for each of its two steps.
     pub fn new(intake: Arc<Intake>, limit: Duration) -> Self {
-        let steps = intake.receivers().map(|receiver| (receiver.name.0.clone(), Steps::default())).collect();
-        Self { intake, limit, steps }
+        Self { intake: Arc::clone(&intake), limit, steps: HashMap::new() }.with(intake)
+    }
+
+    /// The same with another intake. Receivers keep their threads by name: those that hang are not forgotten.
+    #[must_use]
+    pub fn with(&self, intake: Arc<Intake>) -> Self {
+        let steps = |receiver: &Receiver| {
+            let name = receiver.name.0.clone();
+            let steps = self.steps.get(&name).map(Arc::clone).unwrap_or_default();
+            (name, steps)
+        };
+        let steps = intake.receivers().map(steps).collect();
+        Self { intake, limit: self.limit, steps }
     }
 
     /// [`Intake::request`]

@@ -7,11 +7,13 @@ mod answer;
 mod body;
 mod bounded;
 mod ops;
+mod reload;
 mod server;
 mod webhook;
 
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use axum::{Router, routing};
 use tokio_util::sync::CancellationToken;
 
@@ -19,6 +21,7 @@ pub use self::{
     answer::Answer,
     body::{BODY_BYTES, Memory},
     bounded::{Bounded, RENDER_LIMIT},
+    reload::{ReloadRequest, Reloads},
     server::serve,
 };
 use crate::{clock::Clock, metrics::Metrics, outbox::Outbox};
@@ -28,7 +31,7 @@ pub struct Relay<O> {
     /// Where accepted notifications go.
     pub outbox: O,
     /// How a body becomes a notification.
-    pub intake: Bounded,
+    pub intake: Arc<ArcSwap<Bounded>>,
     /// The time of day.
     pub clock: Arc<dyn Clock>,
     /// Is cancelled when nothing new is taken.
@@ -37,6 +40,8 @@ pub struct Relay<O> {
     pub memory: Memory,
     /// Where requests are counted.
     pub metrics: Arc<Metrics>,
+    /// Who reads the configuration again.
+    pub reloads: Reloads,
 }
 
 /// All routes.
@@ -48,6 +53,7 @@ pub fn router<O: Outbox>(relay: Arc<Relay<O>>) -> Router {
         .route("/webhook/{receiver}", webhook)
         .route("/-/healthy", routing::get(ops::healthy))
         .route("/-/ready", routing::get(ops::ready::<O>))
+        .route("/-/reload", routing::post(reload::reload::<O>).put(reload::reload::<O>))
         .route("/metrics", routing::get(ops::metrics::<O>))
         .method_not_allowed_fallback(async || Answer::WrongMethod)
         .fallback(webhook::nowhere)

@@ -9,6 +9,7 @@ use axum::{
 
 use super::{Answer, Relay, body};
 use crate::{
+    delivery::step::Cause,
     intake::{self, Taken},
     metrics::Metrics,
     outbox::{Enqueued, Outbox},
@@ -69,7 +70,9 @@ async fn accept<O: Outbox>(
     // The reservation lasts until the store has it: what is rendered is about as large as the body.
     let body::Bytes { bytes, reserved: _reserved } =
         body::read(request.into_body(), length, &relay.memory).await?;
-    let request = relay.intake.request(receiver, bytes, relay.clock.now()).await.map_err(Answer::Rejected)?;
+    // One configuration for the whole of a request, though a reload comes in between.
+    let intake = relay.intake.load_full();
+    let request = intake.request(receiver, bytes, relay.clock.now()).await.map_err(Answer::Rejected)?;
     let order = match request {
         intake::Request::Order(order) => order,
         intake::Request::Unwanted(receiver) => {
@@ -77,7 +80,7 @@ async fn accept<O: Outbox>(
             return Ok(Answer::Unwanted(receiver));
         }
     };
-    let taken = relay.intake.fill(order).await;
+    let taken = intake.fill(order).await;
     let receiver = taken.notification.receiver.0.clone();
     known.clone_from(&receiver);
     tell(&taken, &relay.metrics);
@@ -85,7 +88,7 @@ async fn accept<O: Outbox>(
     match relay.outbox.enqueue(taken.notification, relay.clock.now()).await.map_err(Answer::Store)? {
         Enqueued::Accepted(id) => {
             if is_dead {
-                relay.metrics.died(&receiver);
+                relay.metrics.died(&receiver, Cause::Nobody.name());
             }
             Ok(Answer::Accepted(id))
         }

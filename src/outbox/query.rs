@@ -5,7 +5,10 @@ use std::{future::Future, time::Duration};
 use jiff::Timestamp;
 
 use super::{Channel, DeliveryId, Kind, NotificationId, Part, ReceiverName, Status, StoreResult};
-use crate::wecom::{Content, Recipients};
+use crate::{
+    metrics::Waiting,
+    wecom::{Content, Recipients},
+};
 
 /// Where a delivery stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -142,6 +145,35 @@ pub struct RecordedAttempt {
     pub counted: bool,
 }
 
+/// What waits for one receiver in one channel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Depth {
+    /// The app that sends it.
+    pub channel: Channel,
+    /// Whose it is.
+    pub receiver: ReceiverName,
+    /// Deliveries that are not settled.
+    pub deliveries: u64,
+    /// When the first of them, in order of acceptance, was accepted.
+    pub oldest_accepted_at: Option<Timestamp>,
+    /// How many deliveries people gave up instead of having them sent, since there is this outbox.
+    pub discarded: u64,
+}
+
+impl<'a> From<&'a Depth> for Waiting<'a> {
+    fn from(depth: &'a Depth) -> Self {
+        let Depth { channel, receiver, deliveries, oldest_accepted_at, discarded } = depth;
+        let (deliveries, discarded) = (*deliveries, *discarded);
+        Self {
+            app: &channel.0,
+            receiver: &receiver.0,
+            deliveries,
+            oldest_accepted_at: *oldest_accepted_at,
+            discarded,
+        }
+    }
+}
+
 /// Which dead letters are tried again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Which {
@@ -169,6 +201,9 @@ pub trait OutboxQuery {
 
     /// One delivery.
     fn show(&self, id: DeliveryId) -> impl Future<Output = StoreResult<Option<Detail>>> + Send;
+
+    /// How much waits, for everybody for whom anything ever waited; costs by their number, not by what waits.
+    fn depths(&self) -> impl Future<Output = StoreResult<Vec<Depth>>> + Send;
 
     /// Puts dead or discarded letters at the end of their lanes again, due now, with no attempts charged. One that
     /// waits for its next attempt becomes due now.

@@ -310,6 +310,8 @@ pub struct Claimed {
     pub claimed_at: Timestamp,
     /// How many attempts were charged so far.
     pub attempts: u32,
+    /// How many attempts ended with an errcode that nobody knows.
+    pub unknown: u32,
     /// When the first attempt began that ended without WeCom's word, if one did.
     pub in_doubt_since: Option<Timestamp>,
     /// [`NewNotification::text_form`]
@@ -344,6 +346,8 @@ pub enum Verdict {
         charged: bool,
         /// Whether the attempt may have delivered it.
         in_doubt: bool,
+        /// Whether WeCom answered with an errcode that nobody knows.
+        unknown: bool,
     },
     /// WeCom refused what it carries, and it is due at once with this instead.
     Instead {

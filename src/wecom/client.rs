@@ -25,7 +25,7 @@ use super::{
     message::{self, AgentId, Answer, Grant, NotWecom},
     token::{Failure, Token, TokenCache, TokenCaches},
 };
-use crate::secret::Secret;
+use crate::{metrics::Refreshes, secret::Secret};
 
 /// How long name lookup, TCP, the proxy and TLS may take together.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -67,6 +67,7 @@ pub struct SetupError(String);
 pub struct Client {
     caller: Arc<Caller>,
     tokens: Arc<TokenCache>,
+    refreshes: Refreshes,
 }
 
 impl Client {
@@ -77,7 +78,13 @@ impl Client {
     pub fn new(settings: ClientSettings, caches: &TokenCaches) -> Result<Self, SetupError> {
         let tokens = caches.cache(&settings.api_url, &settings.corp_id, &settings.api_secret);
         let (http, secrets) = (http_client(&settings)?, secrets(&settings));
-        Ok(Self { caller: Arc::new(Caller { http, settings, secrets }), tokens })
+        let caller = Arc::new(Caller { http, settings, secrets });
+        Ok(Self { caller, tokens, refreshes: Refreshes::default() })
+    }
+
+    /// The same client, which counts its calls of `gettoken`.
+    pub fn counting(&self, refreshes: Refreshes) -> Self {
+        Self { refreshes, ..self.clone() }
     }
 
     /// Gets an access token, or finds the current one: whether corp and secret are accepted.
@@ -85,8 +92,17 @@ impl Client {
     /// # Errors
     /// [`Failure`] when there is none.
     pub async fn token(&self) -> Result<Token, Failure> {
-        let caller = Arc::clone(&self.caller);
-        self.tokens.token(|| async move { caller.get_token().await }).await
+        let (caller, refreshes) = (Arc::clone(&self.caller), self.refreshes.clone());
+        let fetch = || async move {
+            let granted = caller.get_token().await;
+            match &granted {
+                Ok(_) => refreshes.ok.inc(),
+                Err(Failure::Refused(_)) => refreshes.refused.inc(),
+                Err(Failure::Fault(_)) => refreshes.failed.inc(),
+            };
+            granted
+        };
+        self.tokens.token(fetch).await
     }
 }
 
@@ -180,8 +196,8 @@ impl Caller {
         }
         let response = request.send().await.map_err(broken)?;
         let status = response.status().as_u16();
-        let elapsed_ms = u64::try_from(started_at.elapsed().as_millis()).unwrap_or(u64::MAX);
-        debug!(api = api.name(), status, elapsed_ms, "answer of WeCom");
+        let duration_ms = u64::try_from(started_at.elapsed().as_millis()).unwrap_or(u64::MAX);
+        debug!(api = api.name(), status, duration_ms, "WeCom answered");
         if status != 200 {
             return Err(bad_status(&response));
         }
@@ -190,7 +206,7 @@ impl Caller {
 
     fn fault(&self, api: Api, broken: Broken, token: Option<&Token>) -> Fault {
         let detail = message::clip(self.redact(broken.detail, token), MAX_DETAIL_BYTES);
-        debug!(api = api.name(), kind = ?broken.kind, detail, "no answer of WeCom");
+        debug!(api = api.name(), kind = ?broken.kind, detail, "there is no answer of WeCom");
         Fault { api, kind: broken.kind, detail }
     }
 
@@ -296,7 +312,10 @@ fn http_client(settings: &ClientSettings) -> Result<reqwest::Client, SetupError>
 }
 
 /// The bundled roots and an explicit provider: neither the system's store nor a process-wide default is needed.
-fn tls_config() -> Result<ClientConfig, SetupError> {
+///
+/// # Errors
+/// [`SetupError`], never in practice.
+pub fn tls_config() -> Result<ClientConfig, SetupError> {
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter().cloned());
     let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))

@@ -95,6 +95,11 @@ impl ProxyUrl {
         self.url.expose()
     }
 
+    /// What tells it from other addresses and does not tell it.
+    pub fn fingerprint(&self) -> String {
+        self.url.fingerprint()
+    }
+
     /// The password as it is written in the address; for redaction.
     pub(super) fn password(&self) -> Option<Secret> {
         let url = Url::parse(self.expose()).ok()?;

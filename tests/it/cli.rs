@@ -1,6 +1,8 @@
 //! The program as people run it: arguments, output, exit codes.
 
 mod check;
+mod completion;
+mod health;
 mod outbox;
 mod output;
 mod render;

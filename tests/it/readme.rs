@@ -7,11 +7,14 @@ use wecom_relay::config::accepted_keys;
 const README: &str = include_str!("../../README.md");
 const CI: &str = include_str!("../../.ci/run");
 
+pub(crate) fn section(heading: &str) -> &'static str {
+    let section = README.split(&format!("\n## {heading}\n")).nth(1).unwrap();
+    section.split("\n## ").next().unwrap()
+}
+
 /// The first cells of a table's rows, without their backticks.
 fn first_column(heading: &str) -> Vec<&'static str> {
-    let section = README.split(&format!("\n## {heading}\n")).nth(1).unwrap();
-    let section = section.split("\n## ").next().unwrap();
-    let rows = section.lines().filter_map(|line| line.strip_prefix("| `"));
+    let rows = section(heading).lines().filter_map(|line| line.strip_prefix("| `"));
     rows.map(|row| row.split('`').next().unwrap()).collect()
 }
 
@@ -44,7 +47,7 @@ fn the_checks_of_a_change_run_the_commands_that_are_told() {
         assert!(CI.contains(command), "{command} is not in .ci/run");
     }
     assert!(README.contains("\ncargo run --release -- demo\n"));
-    assert!(CI.contains("cargo run --release --locked -- demo --once"));
+    assert!(CI.contains(r#""$release" demo --once"#));
 }
 
 #[test]

@@ -93,10 +93,22 @@ fn one_at_a_time_goes_out_after_three_transient_failures_in_a_row() {
 }
 
 #[test]
-fn a_nudge_probes_at_once() {
+fn a_reload_probes_a_held_channel_at_once_but_not_again_and_again() {
+    let policy = Policy::new(MINUTE * 1440);
+    let pause = policy.probes.unanswered;
     let mut gate = gate(None);
     note(&mut gate, &block(40001), Duration::ZERO);
-    gate.nudge(UP);
+    gate.renew("same".to_owned(), &policy, UP);
+    assert_eq!(gate.admission(0, UP), Admission::Wait(UP + pause));
+    gate.renew("same".to_owned(), &policy, UP + pause * 2);
+    assert_eq!(gate.admission(0, UP + pause * 2), Admission::Probe);
+}
+
+#[test]
+fn a_reload_with_other_credentials_probes_at_once() {
+    let mut gate = gate(None);
+    note(&mut gate, &block(40001), Duration::ZERO);
+    gate.renew("new".to_owned(), &Policy::new(MINUTE * 1440), UP);
     assert_eq!(gate.admission(0, UP), Admission::Probe);
 }
 

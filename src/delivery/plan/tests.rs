@@ -126,8 +126,10 @@ fn destinations_with_a_recipient_in_common_do_not_spend_the_same_slot_twice() {
 fn without_room_the_plan_wakes_when_there_is_some() {
     let mut pace = pace(5);
     spend(&mut pace, &user("u1"), 5, NOW.before(Duration::from_secs(20)));
-    let plan = plan(&[queue("a", &user("u1"), 1, 1)], &pace, 32, 0, NOW);
-    assert_eq!(plan, Plan { actions: Vec::new(), wake: Some(NOW + Duration::from_secs(40)) });
+    let queue = queue("a", &user("u1"), 1, 1);
+    let plan = plan(std::slice::from_ref(&queue), &pace, 32, 0, NOW);
+    let wake = Some(NOW + Duration::from_secs(40));
+    assert_eq!(plan, Plan { actions: Vec::new(), wake, waits: vec![queue.destination] });
 }
 
 fn queues() -> impl Strategy<Value = Vec<Queue>> {

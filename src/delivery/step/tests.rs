@@ -30,6 +30,7 @@ fn claimed(attempts: u32, age: Duration) -> Claimed {
         accepted_at: earlier(now(), age),
         claimed_at: now(),
         attempts,
+        unknown: 0,
         in_doubt_since: None,
         text_form: None,
     }
@@ -62,15 +63,16 @@ fn blocked(step: &Step) -> BlockKind {
 fn an_accepted_message_is_delivered_and_counted() {
     let receipt = Receipt { msgid: "m1".to_owned(), ..Receipt::default() };
     let step = of(&Outcome::Accepted(receipt.clone()));
-    assert_eq!(step, Step { verdict: Verdict::Delivered(receipt), health: Health::Well, counted: true });
+    let verdict = Verdict::Delivered(receipt);
+    assert_eq!(step, Step { verdict, health: Health::Well, counted: true, cause: None });
 }
 
 #[test]
 fn a_message_or_recipient_that_is_refused_for_good_is_dead_and_the_channel_well() {
-    for errcode in [44004, 81013] {
+    for (errcode, cause) in [(44004, Cause::Refused), (81013, Cause::Nobody)] {
         let step = of(&refused(errcode));
         assert!(matches!(&step.verdict, Verdict::Dead(reason) if reason.contains(&errcode.to_string())));
-        assert_eq!((step.health, step.counted), (Health::Well, false));
+        assert_eq!((step.health, step.counted, step.cause), (Health::Well, false, Some(cause)));
     }
 }
 
@@ -78,7 +80,9 @@ fn a_message_or_recipient_that_is_refused_for_good_is_dead_and_the_channel_well(
 fn a_transient_failure_is_charged_and_comes_back_within_seconds() {
     for outcome in [refused(-1), Outcome::Unsent(fault(FaultKind::Connect))] {
         let step = of(&outcome);
-        let Verdict::Retry { at, charged: true, in_doubt: false } = step.verdict else { panic!("{step:?}") };
+        let Verdict::Retry { at, charged: true, in_doubt: false, unknown: false } = step.verdict else {
+            panic!("{step:?}")
+        };
         assert!(at <= later(now(), Duration::from_secs(2)));
         assert_eq!((step.health, step.counted), (Health::Trouble, false));
     }
@@ -103,25 +107,37 @@ fn a_block_of_the_whole_channel_is_not_charged_to_the_message() {
     ];
     for (errcode, kind) in kinds {
         let step = of(&refused(errcode));
-        assert_eq!(step.verdict, Verdict::Retry { at: now(), charged: false, in_doubt: false });
+        assert_eq!(
+            step.verdict,
+            Verdict::Retry { at: now(), charged: false, in_doubt: false, unknown: false }
+        );
         assert_eq!((blocked(&step), step.counted), (kind, false));
     }
 }
 
 #[test]
-fn an_unknown_errcode_is_tried_three_times() {
-    let verdict = |attempts| after(&claimed(attempts, Duration::ZERO), &refused(123_456)).verdict;
-    assert!(matches!(verdict(0), Verdict::Retry { charged: true, .. }));
-    assert!(matches!(verdict(1), Verdict::Retry { charged: true, .. }));
-    assert!(matches!(verdict(2), Verdict::Dead(_)));
+fn an_unknown_errcode_is_tried_three_times_however_often_the_delivery_failed_otherwise() {
+    for others in [0, 2, 500] {
+        let after_tries = |unknown| {
+            after(&Claimed { unknown, ..claimed(others + unknown, Duration::ZERO) }, &refused(123_456))
+        };
+        for tries in [0, 1] {
+            let verdict = after_tries(tries).verdict;
+            assert!(matches!(verdict, Verdict::Retry { charged: true, unknown: true, .. }), "{verdict:?}");
+        }
+        let last = after_tries(2);
+        assert!(matches!(&last.verdict, Verdict::Dead(reason) if reason.ends_with("; tried 3 times")));
+        assert_eq!(last.cause, Some(Cause::UnknownCode));
+    }
 }
 
 #[test]
 fn a_message_expires_with_an_attempt_that_failed_and_not_with_one_that_did_not() {
     let old = claimed(500, DAY);
     for outcome in [refused(-1), refused(40001), Outcome::Doubtful(fault(FaultKind::Timeout))] {
-        let verdict = after(&old, &outcome).verdict;
+        let Step { verdict, cause, .. } = after(&old, &outcome);
         assert!(matches!(&verdict, Verdict::Dead(reason) if reason.contains("expire_after")), "{verdict:?}");
+        assert_eq!(cause, Some(Cause::Expired));
     }
     let accepted = Outcome::Accepted(Receipt::default());
     assert!(matches!(after(&old, &accepted).verdict, Verdict::Delivered(_)));

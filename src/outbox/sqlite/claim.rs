@@ -23,8 +23,7 @@ pub(super) const DUE_HEADS: &str = "SELECT id, part_number, part_of, fresh FROM 
      ORDER BY due_at, place LIMIT ?5";
 pub(super) const LOAD: &str = "SELECT d.notification, n.kind, d.receiver, n.group_key, d.part_number, d.part_of,
      d.accepted_at, d.claimed_at, d.attempts, d.doubt_since, d.check_ms, d.channel, m.msgtype, m.content,
-     m.touser, m.toparty, m.totag, n.touser, n.toparty, n.totag, n.open,
-     n.text_form
+     m.touser, m.toparty, m.totag, n.touser, n.toparty, n.totag, n.open, d.unknown, n.text_form
      FROM delivery d CROSS JOIN notification n ON n.id = d.notification CROSS JOIN message m ON m.delivery = d.id
      WHERE d.id = ?1";
 pub(super) const SAME_BODY: &str = "SELECT 1 FROM delivery INDEXED BY delivery_body
@@ -102,12 +101,13 @@ fn mark(tx: &Tx<'_>, id: i64, interval: Duration, now: Timestamp) -> Done<Option
                 To::read(row, 14)?,
                 To::read(row, 17)?,
                 row.get::<_, u32>(20)?,
-                row.get::<_, Option<String>>(21)?,
+                row.get::<_, Option<String>>(22)?,
             ),
         );
-        Ok((ids, names, part, times, before, row.get::<_, u32>(8)?, row.get::<_, Option<i64>>(10)?, sent))
+        let tries = (row.get::<_, u32>(8)?, row.get::<_, u32>(21)?);
+        Ok((ids, names, part, times, before, tries, row.get::<_, Option<i64>>(10)?, sent))
     };
-    let Some(((notification, of_kind), (receiver, group_key), part, times, before, attempts, frozen, sent)) =
+    let Some(((notification, of_kind), (receiver, group_key), part, times, before, tries, frozen, sent)) =
         tx.first(LOAD, [id], read)?
     else {
         return Ok(None);
@@ -126,7 +126,7 @@ fn mark(tx: &Tx<'_>, id: i64, interval: Duration, now: Timestamp) -> Done<Option
         check_ms
     };
     tx.run(STARTED, [notification])?;
-    let (accepted_at, doubt_since) = times;
+    let ((accepted_at, doubt_since), (attempts, unknown)) = (times, tries);
     Ok(Some(Claimed {
         id: DeliveryId(id),
         notification: NotificationId(notification),
@@ -140,6 +140,7 @@ fn mark(tx: &Tx<'_>, id: i64, interval: Duration, now: Timestamp) -> Done<Option
         accepted_at: time(accepted_at)?,
         claimed_at: now,
         attempts,
+        unknown,
         in_doubt_since: doubt_since.map(time).transpose()?,
         text_form,
     }))

@@ -10,6 +10,7 @@
 //! Times are kept to the millisecond.
 
 mod claim;
+mod depth;
 mod desk;
 mod enqueue;
 mod error;
@@ -36,8 +37,8 @@ use tokio::sync::Notify;
 pub use self::open::{Access, OpenError, Settings};
 use self::{open::Database, writer::Writer};
 use super::{
-    Backlog, Changed, Channel, Claimed, DeliveryId, Destination, Detail, Enqueued, Filter, Folding, Hold,
-    Listed, NewNotification, NoticeOf, NotificationId, Outbox, OutboxQuery, Pick, ReceiverName, Sent,
+    Backlog, Changed, Channel, Claimed, DeliveryId, Depth, Destination, Detail, Enqueued, Filter, Folding,
+    Hold, Listed, NewNotification, NoticeOf, NotificationId, Outbox, OutboxQuery, Pick, ReceiverName, Sent,
     Settlement, StoreResult, Unnoticed, Waiting, Which,
 };
 
@@ -193,6 +194,10 @@ impl OutboxQuery for SqliteOutbox {
 
     async fn show(&self, id: DeliveryId) -> StoreResult<Option<Detail>> {
         self.writer.read(move |tx| people::show(tx, id)).await
+    }
+
+    async fn depths(&self) -> StoreResult<Vec<Depth>> {
+        self.writer.read(depth::depths).await
     }
 
     async fn retry(&self, which: Which, now: Timestamp) -> StoreResult<Changed> {

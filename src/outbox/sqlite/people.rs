@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use rusqlite::Row;
 
 use super::{
+    depth,
     error::Done,
     lane::{self, Ended},
     rows::{self, To, kind, ms, span, state, state_number, status, time},
@@ -53,7 +54,8 @@ pub(super) const LOAD: &str = "SELECT d.state, d.notification, d.lane, n.kind FR
      CROSS JOIN notification n ON n.id = d.notification WHERE d.id = ?1";
 pub(super) const DUE_NOW: &str = "UPDATE delivery SET due_at = min(due_at, ?2) WHERE id = ?1";
 pub(super) const PLACE: &str = "UPDATE counter SET delivery = delivery + 1 WHERE id = 1 RETURNING delivery";
-pub(super) const AGAIN: &str = "UPDATE delivery SET state = ?2, place = ?3, due_at = ?4, attempts = 0,
+pub(super) const AGAIN: &str =
+    "UPDATE delivery SET state = ?2, place = ?3, due_at = ?4, attempts = 0, unknown = 0,
      settled_at = NULL, digest = NULL, noticed = ?5, reason = '' WHERE id = ?1";
 // A digest that nobody got is told by its members, which died with it: both would tell it twice.
 pub(super) const DEAD_AFTER: &str = "SELECT d.id FROM delivery d INDEXED BY delivery_state
@@ -251,6 +253,7 @@ pub(super) fn discard(tx: &Tx<'_>, DeliveryId(id): DeliveryId, now: Timestamp) -
         State::Queued | State::Ready => {
             tx.run(DISCARD, (id, ms(now)))?;
             tx.run(NOT_WHOLE, (of.notification, id))?;
+            depth::discarded(tx, id)?;
             lane::ended(tx, of, now)?;
         }
         State::Dead => {

@@ -2,7 +2,7 @@
 
 use rusqlite::Connection;
 
-use super::{claim, desk, enqueue, fold, hold, lane, open, people, purge, schema, settle, waiting};
+use super::{claim, depth, desk, enqueue, fold, hold, lane, open, people, purge, schema, settle, waiting};
 
 /// A statement and what its plan must mention; an empty text asks only that nothing is scanned or sorted.
 const STATEMENTS: &[(&str, &str)] = &[
@@ -53,14 +53,16 @@ const STATEMENTS: &[(&str, &str)] = &[
     (waiting::NEXT_DUE, "delivery_ready (channel=? AND destination=? AND receiver=? AND due_at>?)"),
     (waiting::NEXT_CHANNEL, "delivery_ready (channel>?)"),
     (waiting::CHANNELS_IN_FLIGHT, "delivery_state (state=?)"),
+    (depth::OLDEST, "notification_waiting (channel=? AND receiver=? AND kind=?)"),
+    (depth::COUNT_DISCARDED, "PRIMARY KEY"),
     (waiting::SENT_SINCE, "attempt_counted (channel=? AND ended_at>?)"),
     (hold::PUT_HOLD, ""),
     (hold::RELEASE, "PRIMARY KEY"),
     (hold::FORGET_TOLD, "PRIMARY KEY"),
     (hold::TOLD, "PRIMARY KEY"),
     (hold::PUT_TOLD, "PRIMARY KEY"),
-    (hold::COUNT_HELD, "notification_waiting (channel=? AND receiver=?)"),
-    (hold::HELD_LINES, "notification_waiting (channel=? AND receiver=?)"),
+    (hold::COUNT_HELD, "notification_waiting (channel=? AND receiver=? AND kind=?)"),
+    (hold::HELD_LINES, "notification_waiting (channel=? AND receiver=? AND kind=?)"),
     (hold::UNNOTICED, "delivery_unnoticed (receiver=? AND settled_at>?)"),
     (hold::NOTICED, "PRIMARY KEY"),
     (purge::SETTLED_BEFORE, "notification_settled (settled_at>? AND settled_at<?)"),
@@ -85,9 +87,9 @@ const STATEMENTS: &[(&str, &str)] = &[
 ];
 
 /// These read a few rows from the beginning of a table on purpose, and are bounded by a limit or by the
-/// number of apps.
+/// number of apps and receivers.
 const FROM_THE_BEGINNING: &[&str] =
-    &[purge::OLDEST_ACCEPTED, purge::OLDEST_SAID, hold::HOLDS, desk::UNSETTLED];
+    &[purge::OLDEST_ACCEPTED, purge::OLDEST_SAID, hold::HOLDS, desk::UNSETTLED, depth::DEPTHS];
 
 fn plan(conn: &Connection, sql: &str) -> Vec<String> {
     let mut statement = conn.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).expect(sql);

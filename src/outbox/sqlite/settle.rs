@@ -24,11 +24,11 @@ pub(super) const DELIVERED: &str = "UPDATE delivery SET state = 4, attempts = at
 pub(super) const DEAD: &str =
     "UPDATE delivery SET state = 5, attempts = attempts + 1, settled_at = ?2, reason = ?3 WHERE id = ?1";
 pub(super) const RETRY: &str = "UPDATE delivery SET state = 1, due_at = ?2, attempts = attempts + ?3,
-     doubt_since = coalesce(doubt_since, ?4), reason = ?5 WHERE id = ?1";
+     doubt_since = coalesce(doubt_since, ?4), reason = ?5, unknown = unknown + ?6 WHERE id = ?1";
 // What is known of the old body does not hold for the new one.
 pub(super) const INSTEAD: &str =
     "UPDATE delivery SET state = 1, due_at = ?2, attempts = attempts + 1, reason = ?3,
-     claimed_at = NULL, check_ms = NULL, body_hash = NULL, doubt_since = NULL WHERE id = ?1";
+     claimed_at = NULL, check_ms = NULL, body_hash = NULL, doubt_since = NULL, unknown = 0 WHERE id = ?1";
 pub(super) const REWRITE: &str = "UPDATE message SET msgtype = ?2, content = ?3 WHERE delivery = ?1";
 // Not by the index of heads, which it changes while it walks; this is as rare as a clock that is set back.
 pub(super) const HASTEN: &str = "UPDATE delivery SET due_at = ?3 WHERE id IN
@@ -52,10 +52,10 @@ pub(super) fn settle(tx: &Tx<'_>, settlement: &Settlement, now: Timestamp) -> Do
             tx.run(DEAD, (id, ms(now), reason))?;
             lane::ended(tx, ended, now)
         }
-        Verdict::Retry { at, charged, in_doubt } => {
+        Verdict::Retry { at, charged, in_doubt, unknown } => {
             // WeCom counts from when it took the message, which is after the start.
             let doubt = in_doubt.then_some(ms(attempt.started_at));
-            tx.run(RETRY, (id, ms(*at), charged, doubt, &attempt.detail))?;
+            tx.run(RETRY, (id, ms(*at), charged, doubt, &attempt.detail, unknown))?;
             tx.wake();
             Ok(())
         }
@@ -112,7 +112,7 @@ pub(super) fn recover(tx: &Tx<'_>, now: Timestamp) -> Done<u32> {
             counted: true,
         };
         record(tx, id, &attempt)?;
-        tx.run(RETRY, (id, ms(now), true, Some(ms(started_at)), &attempt.detail))?;
+        tx.run(RETRY, (id, ms(now), true, Some(ms(started_at)), &attempt.detail, false))?;
         tx.wake();
         count += 1;
     }

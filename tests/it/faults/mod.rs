@@ -10,6 +10,7 @@ mod recipients;
 mod secret;
 mod token;
 mod transient;
+mod unknown;
 
 use wecom_relay::outbox::{Outbox, State};
 

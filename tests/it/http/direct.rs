@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use arc_swap::ArcSwap;
 use axum::{
     Router,
     body::{Body, to_bytes},
@@ -10,12 +11,13 @@ use axum::{
 use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
 use tempfile::TempDir;
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use wecom_relay::{
     app::Prepared,
     clock::SystemClock,
     config,
-    http::{self, BODY_BYTES, Bounded, Memory},
+    http::{self, BODY_BYTES, Bounded, Memory, Reloads},
     outbox::sqlite::{Access, Settings, SqliteOutbox},
 };
 
@@ -42,11 +44,12 @@ impl Direct {
         let stop = CancellationToken::new();
         let relay = http::Relay {
             outbox: SqliteOutbox::open(settings, Access::Owner).unwrap(),
-            intake: Bounded::new(prepared.intake, http::RENDER_LIMIT),
+            intake: Arc::new(ArcSwap::from_pointee(Bounded::new(prepared.intake, http::RENDER_LIMIT))),
             clock: Arc::new(SystemClock),
             stop: stop.clone(),
             memory: Memory::new(memory),
             metrics: Arc::default(),
+            reloads: Reloads::new(mpsc::channel(1).0),
         };
         Self { router: http::router(Arc::new(relay)), stop, folder }
     }

@@ -16,8 +16,8 @@ use jiff::Timestamp;
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use tokio::sync::Notify;
 use wecom_relay::outbox::{
-    Backlog, Changed, Channel, Claimed, DeliveryId, Destination, Detail, Enqueued, Filter, Folding, Hold,
-    Listed, NewNotification, NoticeOf, NotificationId, Outbox, OutboxQuery, Pick, ReceiverName, Sent,
+    Backlog, Changed, Channel, Claimed, DeliveryId, Depth, Destination, Detail, Enqueued, Filter, Folding,
+    Hold, Listed, NewNotification, NoticeOf, NotificationId, Outbox, OutboxQuery, Pick, ReceiverName, Sent,
     Settlement, StoreError, StoreResult, Unnoticed, Waiting, Which, sqlite::SqliteOutbox,
 };
 
@@ -260,6 +260,10 @@ impl OutboxQuery for FaultyOutbox {
 
     async fn show(&self, id: DeliveryId) -> StoreResult<Option<Detail>> {
         self.run(self.inner.show(id)).await
+    }
+
+    async fn depths(&self) -> StoreResult<Vec<Depth>> {
+        self.run(self.inner.depths()).await
     }
 
     async fn retry(&self, which: Which, now: Timestamp) -> StoreResult<Changed> {

@@ -9,11 +9,11 @@ use std::{
 use jiff::{SignedDuration, Timestamp};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use tempfile::TempDir;
-use tokio::{task::JoinSet, time::Instant};
+use tokio::{sync::watch, task::JoinSet, time::Instant};
 use tokio_util::sync::CancellationToken;
 use wecom_relay::{
     clock::Clock,
-    dispatch::channel::Dispatcher,
+    dispatch::channel::{Dispatcher, Service},
     outbox::{
         Enqueued, Filter, Listed, NotificationId, Outbox, OutboxQuery, State, StoreError,
         sqlite::{Access, Settings, SqliteOutbox},
@@ -220,9 +220,9 @@ impl Round {
         let (channel, settings) = (self.scene.channel.clone(), self.scene.settings.clone());
         let clock: Arc<dyn Clock> = self.wall.clone();
         let rng = StdRng::seed_from_u64(1);
-        let wecom = Arc::clone(&self.wecom);
-        let dispatcher =
-            Dispatcher::new(channel, outbox.clone(), wecom, clock, rng, settings, Arc::default());
+        let service = Arc::new(Service { wecom: Some(Arc::clone(&self.wecom)), settings });
+        let (_, services) = watch::channel(service);
+        let dispatcher = Dispatcher::new(channel, outbox.clone(), services, clock, rng, Arc::default());
         let stop = CancellationToken::new();
         let mut task = JoinSet::new();
         let run = dispatcher.run(stop.clone());

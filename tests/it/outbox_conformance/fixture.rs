@@ -139,7 +139,8 @@ pub(crate) async fn kill<O: Outbox>(outbox: &O, claimed: &Claimed, now: Timestam
 }
 
 pub(crate) async fn put_off<O: Outbox>(outbox: &O, claimed: &Claimed, at: Timestamp, now: Timestamp) {
-    settle(outbox, claimed.id, Verdict::Retry { at, charged: true, in_doubt: false }, now).await;
+    settle(outbox, claimed.id, Verdict::Retry { at, charged: true, in_doubt: false, unknown: false }, now)
+        .await;
 }
 
 pub(crate) async fn list<O: Outbox>(outbox: &O) -> Vec<Listed> {

@@ -4,6 +4,7 @@
 //! it is used.
 
 pub(crate) mod dedupe;
+pub(crate) mod depth;
 pub(crate) mod fixture;
 pub(crate) mod fold;
 pub(crate) mod holds;
@@ -89,6 +90,12 @@ macro_rules! conformance {
                 a_discarded_head_lets_the_next_one_come_up,
                 what_is_in_flight_or_folded_is_not_discarded,
                 what_is_unknown_is_said_to_be;
+            depth:
+                what_waits_is_counted_for_each_receiver_until_it_is_settled,
+                folded_messages_wait_until_their_digest_is_settled,
+                what_people_give_up_while_it_waits_is_counted,
+                a_receiver_that_changed_its_app_has_a_depth_at_each,
+                tries_with_an_unknown_errcode_are_counted_apart;
         }
     };
 }

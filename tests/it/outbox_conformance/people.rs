@@ -50,7 +50,13 @@ pub(crate) async fn a_list_is_filtered_and_paged<O: Outbox>(outbox: O) {
 pub(crate) async fn a_delivery_is_shown_with_its_attempts<O: Outbox>(outbox: O) {
     take(&outbox, alert("a", "text"), at(0)).await;
     let claimed = claim_one(&outbox, at(1)).await;
-    settle(&outbox, claimed.id, Verdict::Retry { at: at(5), charged: true, in_doubt: true }, at(2)).await;
+    settle(
+        &outbox,
+        claimed.id,
+        Verdict::Retry { at: at(5), charged: true, in_doubt: true, unknown: false },
+        at(2),
+    )
+    .await;
     let waits = outbox.show(claimed.id).await.unwrap().unwrap();
     assert_eq!((waits.listed.state, waits.listed.due_at), (State::Ready, Some(at(5))));
     assert_eq!(waits.listed.reason, "said");

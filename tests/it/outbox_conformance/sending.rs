@@ -135,7 +135,7 @@ pub(crate) async fn what_was_in_flight_is_in_doubt_after_a_recovery<O: Outbox>(o
 pub(crate) async fn a_retry_waits_until_it_is_due<O: Outbox>(outbox: O) {
     take(&outbox, alert("a", "text"), at(0)).await;
     let claimed = claim_one(&outbox, at(1)).await;
-    let retry = Verdict::Retry { at: at(10), charged: false, in_doubt: false };
+    let retry = Verdict::Retry { at: at(10), charged: false, in_doubt: false, unknown: false };
     settle(&outbox, claimed.id, retry, at(2)).await;
     assert!(claim(&outbox, 1, at(9)).await.is_empty());
     let claimed = claim_one(&outbox, at(10)).await;
@@ -165,7 +165,7 @@ pub(crate) async fn doubt_keeps_its_first_moment<O: Outbox>(outbox: O) {
     take(&outbox, alert("a", "text"), at(0)).await;
     for second in [1, 5] {
         let claimed = claim_one(&outbox, at(second)).await;
-        let retry = Verdict::Retry { at: at(second), charged: true, in_doubt: true };
+        let retry = Verdict::Retry { at: at(second), charged: true, in_doubt: true, unknown: false };
         settle(&outbox, claimed.id, retry, at(second + 1)).await;
     }
     let since = claim_one(&outbox, at(9)).await.in_doubt_since;

@@ -131,7 +131,7 @@ async fn step(outbox: &SqliteOutbox, model: &mut Model, step: Step, count: usize
                     let due = model.now + delay;
                     let row = model.row(of);
                     (row.state, row.due) = (State::Queued, due);
-                    Verdict::Retry { at: at(due), charged: true, in_doubt: true }
+                    Verdict::Retry { at: at(due), charged: true, in_doubt: true, unknown: false }
                 }
                 _ => Verdict::Dead("refused".to_owned()),
             };
@@ -216,6 +216,12 @@ async fn step(outbox: &SqliteOutbox, model: &mut Model, step: Step, count: usize
 /// Everything that can be asked gives the model's answer.
 async fn compare(outbox: &SqliteOutbox, model: &Model) {
     let listed = outbox.list(Filter { limit: 1000, ..Filter::default() }).await.unwrap();
+    let open: Vec<_> = listed.iter().filter(|row| !is_settled(row.state)).collect();
+    let depths = outbox.depths().await.unwrap();
+    assert!(depths.len() <= 1, "{depths:?}");
+    assert_eq!(depths.iter().map(|depth| depth.deliveries).sum::<u64>(), open.len() as u64);
+    let oldest = open.iter().min_by_key(|row| row.notification).map(|row| row.accepted_at);
+    assert_eq!(depths.iter().find_map(|depth| depth.oldest_accepted_at), oldest);
     let stored: Vec<_> = listed
         .into_iter()
         .map(|row| (row.id.0, row.state, row.attempts, row.due_at, row.digest.map(|id| id.0)))

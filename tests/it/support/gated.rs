@@ -5,8 +5,8 @@ use std::{sync::Arc, time::Duration};
 use jiff::Timestamp;
 use tokio::sync::{Notify, watch};
 use wecom_relay::outbox::{
-    Backlog, Changed, Channel, Claimed, DeliveryId, Destination, Detail, Enqueued, Filter, Folding, Hold,
-    Listed, NewNotification, NoticeOf, NotificationId, Outbox, OutboxQuery, Pick, ReceiverName, Sent,
+    Backlog, Changed, Channel, Claimed, DeliveryId, Depth, Destination, Detail, Enqueued, Filter, Folding,
+    Hold, Listed, NewNotification, NoticeOf, NotificationId, Outbox, OutboxQuery, Pick, ReceiverName, Sent,
     Settlement, StoreError, StoreResult, Unnoticed, Waiting, Which, sqlite::SqliteOutbox,
 };
 
@@ -24,6 +24,7 @@ pub(crate) struct Gates {
     pub(crate) settle: Gate,
     pub(crate) claim: Gate,
     pub(crate) hold: Gate,
+    pub(crate) holds: Gate,
 }
 
 /// One method's door.
@@ -139,6 +140,7 @@ impl Outbox for Gated {
     }
 
     async fn holds(&self) -> StoreResult<Vec<Hold>> {
+        self.gates.holds.pass().await?;
         self.inner.holds().await
     }
 
@@ -199,6 +201,10 @@ impl OutboxQuery for Gated {
 
     async fn show(&self, id: DeliveryId) -> StoreResult<Option<Detail>> {
         self.inner.show(id).await
+    }
+
+    async fn depths(&self) -> StoreResult<Vec<Depth>> {
+        self.inner.depths().await
     }
 
     async fn retry(&self, which: Which, now: Timestamp) -> StoreResult<Changed> {

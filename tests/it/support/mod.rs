@@ -1,6 +1,7 @@
 //! What the tests share.
 
 mod gated;
+pub(crate) mod log;
 pub(crate) mod process;
 mod relay;
 

@@ -12,9 +12,10 @@ use wecom_relay::{
     delivery::step::Probes,
     lifecycle::{End, Lifecycle},
     outbox::{
-        DeliveryId, Detail, Filter, Listed, Outbox, OutboxQuery, State,
+        Channel, DeliveryId, Detail, Filter, Listed, Outbox, OutboxQuery, State,
         sqlite::{Access, Settings, SqliteOutbox},
     },
+    pulse::Pulse,
     retry::Schedule,
 };
 
@@ -26,6 +27,8 @@ pub(crate) struct Relay {
     pub(crate) outbox: SqliteOutbox,
     pub(crate) client: Client,
     pub(crate) folder: Arc<TempDir>,
+    /// Of the dispatchers.
+    pub(crate) pulses: Vec<(Channel, Pulse)>,
     lifecycle: Lifecycle,
 }
 
@@ -124,9 +127,10 @@ impl Relay {
         wrap: impl FnOnce(SqliteOutbox) -> O,
     ) -> Self {
         let folder = options.folder.clone().unwrap_or_else(|| Arc::new(TempDir::new().unwrap()));
-        let yaml = options.yaml(wecom, &folder);
-        let loaded = config::parse(&yaml, &folder.path().join("config.yml"), &|_| None);
-        let config = loaded.unwrap_or_else(|problems| panic!("{problems}")).config;
+        let path = folder.path().join("config.yml");
+        fs::write(&path, options.yaml(wecom, &folder)).unwrap();
+        let source = Arc::new(move || config::load(&path, &|_| None));
+        let config = source().unwrap_or_else(|problems| panic!("{problems}")).config;
         let prepared = Prepared::tuned(config, &options.tuning).unwrap();
         let outbox = &prepared.config.outbox;
         let settings = (options.store)(Settings::new(outbox.path.clone(), outbox.max_size_bytes));
@@ -134,10 +138,13 @@ impl Relay {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let lifecycle = Lifecycle::default();
-        app::start(prepared, listener, wrap(outbox.clone()), options.clock, options.tuning, &lifecycle)
-            .await
-            .unwrap();
-        Self { url, outbox, client: http_client(), folder, lifecycle }
+        let outbox_of_relay = wrap(outbox.clone());
+        let running =
+            app::start(prepared, listener, outbox_of_relay, options.clock, options.tuning, &lifecycle);
+        let running = running.await.unwrap();
+        let pulses = running.pulses().all();
+        lifecycle.tasks().spawn_endless("reloads", running.run_reloads(source));
+        Self { url, outbox, client: http_client(), folder, pulses, lifecycle }
     }
 
     /// Posts a body to `path`: status and text of the answer.

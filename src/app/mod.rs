@@ -1,25 +1,26 @@
 //! The composition root: from a configuration to a running daemon. The only place that names concrete types.
 
 mod receivers;
+mod reload;
+mod running;
 
 use std::{net::TcpListener, sync::Arc, time::Duration};
 
-use rand::{RngExt, SeedableRng, rngs::StdRng};
+use rand::{SeedableRng, rngs::StdRng};
 
 use crate::{
     clock::Clock,
-    config::{Config, Place, Problem, Problems, Receiver},
+    config::{Config, Place, Problem, Problems},
     delivery::{
-        pace::{Limits, Windows},
-        step::{Policy, Probes, transient_schedule},
+        pace::Windows,
+        step::{Probes, transient_schedule},
     },
-    dispatch::{channel, janitor, notices},
-    http::{self, Bounded, Memory, Relay},
+    dispatch::channel,
+    http,
     intake::{self, Intake},
     lifecycle::Lifecycle,
-    metrics::Metrics,
     outbox::{
-        Channel, Outbox, ReceiverName, StoreError,
+        Channel, Outbox, StoreError,
         sqlite::{Access, OpenError, Settings, SqliteOutbox},
     },
     retry::Schedule,
@@ -27,6 +28,11 @@ use crate::{
         client::{CALL_TIMEOUT, CONNECT_TIMEOUT, Client, ClientSettings},
         token::TokenCaches,
     },
+};
+
+pub use self::{
+    reload::Source,
+    running::{Pulses, Running},
 };
 
 /// A configuration that is ready to be served.
@@ -38,6 +44,8 @@ pub struct Prepared {
     pub intake: Arc<Intake>,
     /// The client of each app, in the configuration's order.
     pub clients: Vec<(Channel, Arc<Client>)>,
+    /// The tokens of the clients.
+    pub caches: Arc<TokenCaches>,
 }
 
 /// What a test turns that nobody else should.
@@ -93,9 +101,16 @@ impl Prepared {
     /// # Errors
     /// All problems at once.
     pub fn tuned(config: Config, tuning: &Tuning) -> Result<Self, Problems> {
+        Self::sharing(config, tuning, Arc::default())
+    }
+
+    /// [`Self::tuned`] with the tokens that a running daemon has.
+    ///
+    /// # Errors
+    /// All problems at once.
+    pub fn sharing(config: Config, tuning: &Tuning, caches: Arc<TokenCaches>) -> Result<Self, Problems> {
         let mut problems = Vec::new();
         let templates = receivers::compile(&config).map_err(|found| problems.extend(found)).ok();
-        let caches = TokenCaches::default();
         let mut clients = Vec::with_capacity(config.apps.len());
         for app in &config.apps {
             let settings = ClientSettings {
@@ -120,7 +135,7 @@ impl Prepared {
                 };
                 let intake = Intake::new(receivers::receivers(&config), templates, settings);
                 let intake = Arc::new(intake);
-                Ok(Self { config, intake, clients })
+                Ok(Self { config, intake, clients, caches })
             }
             (_, problems) => Err(problems.unwrap_or_else(|| {
                 Problem::new(Place::default(), "the templates do not compile", "").into()
@@ -143,8 +158,8 @@ pub fn open_outbox(config: &Config, access: Access) -> Result<SqliteOutbox, Open
     SqliteOutbox::open(settings, access)
 }
 
-/// Starts every task of the daemon under `lifecycle`. When this returns, what the last process left in flight is
-/// accounted for.
+/// Starts every task of the daemon under `lifecycle`, but its reloads: [`Running::run_reloads`]. When this returns,
+/// what the last process left in flight is accounted for.
 ///
 /// # Errors
 /// When the outbox does not answer.
@@ -155,91 +170,12 @@ pub async fn start<O: Outbox>(
     clock: Arc<dyn Clock>,
     tuning: Tuning,
     lifecycle: &Lifecycle,
-) -> Result<(), StoreError> {
-    let Prepared { config, intake, clients } = prepared;
-    let in_doubt = outbox.recover(clock.now()).await?;
-    if in_doubt > 0 {
-        tracing::warn!(
-            deliveries = in_doubt,
-            "were in flight when the last process ended; sent again with WeCom's duplicate check"
-        );
-    }
-    let queued = outbox.channels().await?;
-    for channel in queued.iter().filter(|queued| clients.iter().all(|(channel, _)| channel != *queued)) {
-        tracing::error!(
-            %channel,
-            "messages wait for an app that is not in the configuration; they are kept until it is there again, or \
-             given up by `wecom-relay outbox discard`"
-        );
-    }
-    let metrics = Arc::new(Metrics::default());
-    let mut seeds = rng(tuning.seed);
-    for (channel, client) in clients {
-        let Some(app) = config.app(&channel.0) else { continue };
-        let limit = |limit: Option<std::num::NonZeroU32>| limit.map_or(0, std::num::NonZeroU32::get);
-        let settings = channel::Settings {
-            concurrency: tuning.concurrency,
-            limits: Limits { per_minute: limit(app.limits.per_minute), per_hour: limit(app.limits.per_hour) },
-            windows: tuning.windows,
-            duplicate_check: tuning.duplicate_check,
-            policy: Policy {
-                transient: tuning.transient.clone(),
-                probes: tuning.probes.clone(),
-                ..Policy::new(config.outbox.expire_after)
-            },
-            credentials: credentials(app),
-        };
-        let name = format!("dispatcher of {channel}");
-        let rng = StdRng::seed_from_u64(seeds.random());
-        let dispatcher = channel::Dispatcher::new(
-            channel,
-            outbox.clone(),
-            client,
-            Arc::clone(&clock),
-            rng,
-            settings,
-            Arc::clone(&metrics),
-        );
-        lifecycle.spawn(name, dispatcher.run(lifecycle.stop()));
-    }
-    let routes = config.receivers.iter().filter_map(|receiver| route(&config, receiver)).collect();
-    let (notices, stop) = (outbox.clone(), lifecycle.stop());
-    let notices_clock = Arc::clone(&clock);
-    lifecycle.spawn::<StoreError>("notices", async move {
-        notices::run(notices, routes, notices_clock, stop).await;
-        Ok(())
-    });
-    let (purged, stop, retention) = (outbox.clone(), lifecycle.stop(), config.outbox.retention);
-    let purge_clock = Arc::clone(&clock);
-    lifecycle.spawn::<StoreError>("janitor", async move {
-        janitor::run(purged, retention, purge_clock, stop).await;
-        Ok(())
-    });
-    let intake = Bounded::new(intake, tuning.render_limit);
-    let relay = Relay { outbox, intake, clock, stop: lifecycle.stop(), memory: Memory::default(), metrics };
-    lifecycle.spawn("http server", http::serve(listener, http::router(Arc::new(relay)), lifecycle.stop()));
-    Ok(())
+) -> Result<Running<O>, StoreError> {
+    Running::start(prepared, listener, outbox, clock, tuning, lifecycle.tasks()).await
 }
 
 /// The randomness of this process: the one place that asks the system for it.
 #[expect(clippy::disallowed_methods, reason = "the one place that asks the system for randomness")]
 fn rng(seed: Option<u64>) -> StdRng {
     seed.map_or_else(|| StdRng::seed_from_u64(rand::random()), StdRng::seed_from_u64)
-}
-
-/// What makes a channel's credentials: when this changes, a hold may be over.
-fn credentials(app: &crate::config::App) -> String {
-    format!("{} {} {} {}", app.corp_id, app.agent_id, app.api_url.as_str(), app.api_secret.fingerprint())
-}
-
-fn route(config: &Config, receiver: &Receiver) -> Option<notices::Route> {
-    let to = receivers::fallback(receiver, config)?;
-    Some(notices::Route {
-        receiver: ReceiverName(receiver.name.as_str().to_owned()),
-        channel: receivers::channel_of(receiver),
-        fallback: to.name,
-        fallback_channel: to.channel,
-        fallback_recipients: to.recipients,
-        after: receiver.fallback.as_ref()?.after,
-    })
 }

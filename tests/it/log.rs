@@ -1,0 +1,151 @@
+//! The log of a run, as JSON lines: constant messages, fields, levels, and the names of what they are about.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use wecom_relay::{
+    sandbox::{Api, Fault, Settings},
+    telemetry::{self, LogFormat},
+};
+
+use crate::support::{
+    Options, Relay, SECRET, Wecom, hurried,
+    log::{Hearing, Written, heard_by},
+    payload, soon,
+};
+
+/// What this thread logs, while it is kept.
+struct Log {
+    written: Written,
+    _hearing: Hearing,
+}
+
+impl Log {
+    fn start() -> Self {
+        let written = Written::default();
+        let writer = written.clone();
+        let lines = telemetry::lines(LogFormat::Json, "wecom_relay=debug", false, move || writer.clone());
+        Self { written, _hearing: heard_by(lines.unwrap()) }
+    }
+
+    fn text(&self) -> String {
+        self.written.text()
+    }
+
+    fn lines(&self) -> Vec<Value> {
+        self.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    /// Waits for a line with this message.
+    async fn said(&self, message: &str) {
+        soon(async {
+            while !self.lines().iter().any(|line| line["message"] == message) {
+                // The log gives no signal.
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        })
+        .await;
+    }
+
+    /// Level and message of the lines about `delivery`, each of which must have all its names.
+    fn story(&self, delivery: &str) -> Vec<(String, String)> {
+        let mut story = Vec::new();
+        for line in self.lines() {
+            let of = if line["delivery"].is_null() { &line["span"] } else { &line };
+            if of["delivery"] == delivery {
+                for name in ["app", "receiver", "group", "notification"] {
+                    assert!(of[name].as_str().is_some_and(|name| !name.is_empty()), "{name} in {line}");
+                }
+                let text = |key: &str| line[key].as_str().unwrap().to_owned();
+                story.push((text("level"), text("message")));
+            }
+        }
+        story
+    }
+}
+
+fn owned(story: &[(&str, &str)]) -> Vec<(String, String)> {
+    story.iter().map(|(level, message)| ((*level).to_owned(), (*message).to_owned())).collect()
+}
+
+fn quick() -> Options {
+    Options { tuning: hurried(), ..Options::default() }
+}
+
+const SENDING: (&str, &str) = ("DEBUG", "sending");
+const ANSWERED: (&str, &str) = ("DEBUG", "WeCom answered");
+const DEAD: &str = "dead letter: not delivered and not tried again; see `wecom-relay outbox show`";
+const HELD: &str = "the app is held until somebody has mended it: its messages wait, nothing is lost";
+const LIMITED: &str = "the app is held until a limit of WeCom has passed: its messages wait, nothing is lost";
+
+#[tokio::test]
+async fn the_story_of_a_delivery_that_fails_once_is_told_with_all_its_names_and_one_line_at_info() {
+    let log = Log::start();
+    let wecom = Wecom::live(Settings::default()).await;
+    let relay = Relay::with(&wecom.url, quick()).await;
+    wecom.sandbox.inject(Fault::errcode(-1).on(Api::MessageSend).times(1));
+    relay.post(&payload("Down", &[("a", true)])).await;
+    log.said("delivered").await;
+    // The first answer is the token.
+    let expected = [
+        SENDING,
+        ANSWERED,
+        ANSWERED,
+        ("WARN", "not delivered yet"),
+        SENDING,
+        ANSWERED,
+        ("INFO", "delivered"),
+    ];
+    assert_eq!(log.story("1"), owned(&expected));
+    let lines = log.lines();
+    let accepted = lines.iter().find(|line| line["message"] == "accepted").unwrap();
+    assert_eq!((&accepted["level"], &accepted["notification"]), (&"DEBUG".into(), &"1".into()));
+    let retry = lines.iter().find(|line| line["message"] == "not delivered yet").unwrap();
+    assert!(retry["outcome"].as_str().unwrap().contains("errcode -1"), "{retry}");
+    assert!(retry["duration_ms"].is_u64() && retry["next"].is_string(), "{retry}");
+    let delivered = lines.iter().find(|line| line["message"] == "delivered").unwrap();
+    assert!(delivered["msgid"].is_string() && delivered["timestamp"].is_string(), "{delivered}");
+    relay.stop().await;
+    assert!(!log.text().contains(SECRET) && !log.text().contains("access_token"), "{}", log.text());
+}
+
+#[tokio::test]
+async fn a_dead_letter_is_an_error_with_its_cause() {
+    let log = Log::start();
+    let wecom = Wecom::live(Settings::default()).await;
+    let receivers = "  - { name: wechat, to_user: nobody }\n".to_owned();
+    let relay = Relay::with(&wecom.url, Options { receivers, ..quick() }).await;
+    relay.post(&payload("Down", &[("a", true)])).await;
+    log.said(DEAD).await;
+    assert_eq!(log.story("1"), owned(&[SENDING, ANSWERED, ANSWERED, ("ERROR", DEAD)]));
+    let dead = log.lines().into_iter().find(|line| line["message"] == DEAD).unwrap();
+    assert_eq!(dead["cause"], "nobody");
+    assert!(dead["reason"].as_str().unwrap().contains("81013"), "{dead}");
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn a_hold_is_an_error_when_somebody_must_act_and_its_end_is_told() {
+    for (errcode, level, message) in [(60020, "ERROR", HELD), (45009, "WARN", LIMITED)] {
+        let log = Log::start();
+        let wecom = Wecom::live(Settings::default()).await;
+        let relay = Relay::with(&wecom.url, quick()).await;
+        wecom.sandbox.inject(Fault::errcode(errcode).on(Api::MessageSend).times(2));
+        relay.post(&payload("Down", &[("a", true)])).await;
+        log.said("the app flows again").await;
+        log.said("delivered").await;
+        let lines = log.lines();
+        let holds: Vec<_> = lines.iter().filter(|line| line["message"] == message).collect();
+        assert_eq!(holds.len(), 2, "{}", log.text());
+        for (hold, probes) in holds.iter().zip(1..) {
+            assert_eq!((&hold["level"], &hold["app"]), (&level.into(), &"ops".into()), "{hold}");
+            assert_eq!((&hold["errcode"], &hold["probes"]), (&errcode.into(), &probes.into()), "{hold}");
+            assert!(hold["reason"].is_string() && hold["next_probe_at"].is_string(), "{hold}");
+        }
+        let end = lines.iter().find(|line| line["message"] == "the app flows again").unwrap();
+        assert_eq!((&end["level"], &end["app"]), (&"INFO".into(), &"ops".into()), "{end}");
+        let worse = lines.iter().filter(|line| line["level"] == "ERROR").count();
+        assert_eq!(worse, if level == "ERROR" { 2 } else { 0 }, "{}", log.text());
+        relay.stop().await;
+    }
+}

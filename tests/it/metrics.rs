@@ -1,0 +1,157 @@
+//! What a running relay says of itself: each metric moves for what it says, and for nothing else.
+
+mod deliveries;
+mod queue;
+mod table;
+
+pub(crate) use table::described;
+
+use std::time::Duration;
+
+use reqwest::Method;
+use wecom_relay::{
+    clock::{Clock, SystemClock},
+    sandbox::{Api, Effect, Fault, Settings},
+};
+
+use crate::support::{Options, Relay, Wecom, hurried, payload, soon};
+
+/// A relay for zhangsan that waits tenths of seconds where the product waits seconds and minutes.
+fn quick() -> Options {
+    Options { tuning: hurried(), ..Options::default() }
+}
+
+async fn scrape(relay: &Relay) -> String {
+    let (status, text) = relay.request(Method::GET, "/metrics", "").await;
+    assert_eq!(status, 200);
+    text
+}
+
+/// What `text` says of a series, if it is there.
+fn value(text: &str, series: &str) -> Option<f64> {
+    let of_series = |line: &str| line.strip_prefix(series)?.strip_prefix(' ')?.parse().ok();
+    text.lines().find_map(of_series)
+}
+
+/// What the relay says of these series now.
+async fn values<const N: usize>(relay: &Relay, series: [&str; N]) -> [f64; N] {
+    let text = scrape(relay).await;
+    series.map(|series| value(&text, series).unwrap_or_else(|| panic!("{series} is not in:\n{text}")))
+}
+
+/// Waits until a series has a value.
+async fn until(relay: &Relay, series: &str, wanted: impl Fn(f64) -> bool) {
+    soon(async {
+        while !wanted(values(relay, [series]).await[0]) {
+            // A metric gives no signal.
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn everything_configured_is_there_from_the_start_in_the_format_of_openmetrics() {
+    let wecom = Wecom::start().await;
+    let began = SystemClock.now().as_second() as f64;
+    let relay = Relay::start(&wecom.url).await;
+    let response = relay.client.get(format!("{}/metrics", relay.url)).send().await.unwrap();
+    let format = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    assert_eq!(response.headers()["content-type"], format);
+    let text = response.text().await.unwrap();
+    assert!(text.ends_with("\n# EOF\n") && text.matches("# EOF").count() == 1, "{text}");
+    for series in [
+        r#"wecom_relay_notifications_received_total{receiver="wechat",result="accepted"}"#,
+        r#"wecom_relay_notifications_received_total{receiver="",result="rejected"}"#,
+        r#"wecom_relay_deliveries_total{receiver="wechat",state="delivered",reason=""}"#,
+        r#"wecom_relay_deliveries_total{receiver="wechat",state="dead",reason="discarded"}"#,
+        r#"wecom_relay_attempts_total{app="ops",errcode="0"}"#,
+        r#"wecom_relay_delivery_latency_seconds_count{receiver="wechat"}"#,
+        r#"wecom_relay_request_duration_seconds_count{app="ops"}"#,
+        r#"wecom_relay_pace_wait_seconds_count{app="ops"}"#,
+        r#"wecom_relay_channel_held{app="ops",reason="configuration"}"#,
+        r#"wecom_relay_channel_held{app="ops",reason="rate_limited"}"#,
+        r#"wecom_relay_folded_total{app="ops"}"#,
+        r#"wecom_relay_token_refreshes_total{app="ops",result="failed"}"#,
+        r#"wecom_relay_template_fallbacks_total{receiver="wechat"}"#,
+        r#"wecom_relay_invalid_recipients_total{app="ops",kind="unlicenseduser"}"#,
+        r#"wecom_relay_outbox_depth{receiver="wechat"}"#,
+        r#"wecom_relay_outbox_oldest_age_seconds{receiver="wechat"}"#,
+    ] {
+        assert_eq!(value(&text, series), Some(0.0), "{series} in:\n{text}");
+    }
+    let version = format!("wecom_relay_build_info{{version=\"{}\"}}", env!("CARGO_PKG_VERSION"));
+    assert_eq!(value(&text, &version), Some(1.0));
+    assert_eq!(value(&text, "wecom_relay_config_last_reload_successful"), Some(1.0));
+    let loaded = value(&text, "wecom_relay_config_last_reload_success_timestamp_seconds").unwrap();
+    assert!((began..began + 60.0).contains(&loaded), "{loaded}");
+    let process =
+        ["cpu_seconds_total", "resident_memory_bytes", "virtual_memory_bytes", "open_fds", "max_fds"];
+    for name in process {
+        assert!(value(&text, &format!("process_{name}")).unwrap() > 0.0, "{name}");
+    }
+    let started = value(&text, "process_start_time_seconds").unwrap();
+    assert!((began - 3600.0..=began + 2.0).contains(&started), "{started}");
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn requests_are_counted_by_what_became_of_them_and_a_made_up_receiver_makes_no_series() {
+    let wecom = Wecom::start().await;
+    let receivers = "  - { name: wechat, to_user: zhangsan, send_resolved: false }\n".to_owned();
+    let relay = Relay::with(&wecom.url, Options { receivers, ..Options::default() }).await;
+    relay.post(&payload("Down", &[("a", true)])).await;
+    relay.post(&payload("Down", &[("a", true)])).await;
+    relay.post(&payload("Down", &[("a", false)])).await;
+    for (path, body) in [("/webhook/made-up-1", "{}"), ("/webhook/made-up-2", "{}"), ("/webhook", "no json")]
+    {
+        assert!(relay.request(Method::POST, path, body).await.0 >= 400);
+    }
+    let text = scrape(&relay).await;
+    for (receiver, result, count) in [
+        ("wechat", "accepted", 1.0),
+        ("wechat", "duplicate", 1.0),
+        ("wechat", "unwanted", 1.0),
+        ("wechat", "store", 0.0),
+        ("", "rejected", 3.0),
+    ] {
+        let series = format!(
+            "wecom_relay_notifications_received_total{{receiver=\"{receiver}\",result=\"{result}\"}}"
+        );
+        assert_eq!(value(&text, &series), Some(count), "{series} in:\n{text}");
+    }
+    assert!(!text.contains("made-up"), "{text}");
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn a_template_that_falls_back_is_counted() {
+    let wecom = Wecom::start().await;
+    let receivers =
+        "  - { name: wechat, to_user: zhangsan, message: '{{ commonLabels.nothing }}' }\n".to_owned();
+    let relay = Relay::with(&wecom.url, Options { receivers, ..Options::default() }).await;
+    relay.post(&payload("Down", &[("a", true)])).await;
+    let fallbacks = r#"wecom_relay_template_fallbacks_total{receiver="wechat"}"#;
+    assert_eq!(values(&relay, [fallbacks]).await, [1.0]);
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn token_refreshes_are_counted_by_their_result() {
+    let wecom = Wecom::live(Settings::default()).await;
+    let relay = Relay::with(&wecom.url, quick()).await;
+    let lost = Effect::HttpStatus { status: 500, body: String::new(), taken: false };
+    wecom.sandbox.inject(Fault::new(lost).on(Api::Gettoken).times(1));
+    relay.post(&payload("First", &[("a", true)])).await;
+    soon(wecom.sandbox.wait_for_delivered("zhangsan", 1)).await;
+    let of = |result: &str| format!("wecom_relay_token_refreshes_total{{app=\"ops\",result=\"{result}\"}}");
+    let [ok, refused, failed] = ["ok", "refused", "failed"].map(of);
+    let series = [ok.as_str(), refused.as_str(), failed.as_str()];
+    assert_eq!(values(&relay, series).await, [1.0, 0.0, 1.0]);
+    wecom.sandbox.inject(Fault::errcode(40001).on(Api::Gettoken).times(1));
+    wecom.sandbox.inject(Fault::errcode(42001).on(Api::MessageSend).times(1));
+    relay.post(&payload("Second", &[("a", true)])).await;
+    soon(wecom.sandbox.wait_for_delivered("zhangsan", 2)).await;
+    assert_eq!(values(&relay, series).await, [2.0, 1.0, 1.0]);
+    relay.stop().await;
+}

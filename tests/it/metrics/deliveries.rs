@@ -1,0 +1,189 @@
+//! What becomes of deliveries.
+
+use std::{sync::Arc, time::Duration};
+
+use wecom_relay::{
+    app::Tuning,
+    clock::Clock,
+    delivery::pace::Windows,
+    outbox::{Changed, OutboxQuery, State},
+    sandbox::{Api, Effect, Fault, Settings},
+};
+
+use super::{quick, scrape, until, value, values};
+use crate::support::{Options, Relay, ShiftedClock, Wecom, hurried, payload, soon};
+
+/// An errcode that is in no table.
+const UNKNOWN: i64 = 999_001;
+
+#[tokio::test]
+async fn a_delivery_is_counted_with_its_attempts_and_how_long_it_took() {
+    let wecom = Wecom::live(Settings::default()).await;
+    let tuning = Tuning { call_timeout: Duration::from_millis(300), ..hurried() };
+    let relay = Relay::with(&wecom.url, Options { tuning, ..Options::default() }).await;
+    wecom.sandbox.inject(Fault::errcode(-1).on(Api::MessageSend).times(1));
+    wecom.sandbox.inject(Fault::new(Effect::Hang { taken: false }).on(Api::MessageSend).times(1));
+    wecom.sandbox.inject(Fault::errcode(UNKNOWN).on(Api::MessageSend).times(1));
+    relay.post(&payload("Down", &[("a", true)])).await;
+    soon(relay.settled(1)).await;
+    let seen = values(
+        &relay,
+        [
+            r#"wecom_relay_attempts_total{app="ops",errcode="-1"}"#,
+            r#"wecom_relay_attempts_total{app="ops",errcode="none"}"#,
+            r#"wecom_relay_attempts_total{app="ops",errcode="other"}"#,
+            r#"wecom_relay_attempts_total{app="ops",errcode="0"}"#,
+            r#"wecom_relay_request_duration_seconds_count{app="ops"}"#,
+            r#"wecom_relay_deliveries_total{receiver="wechat",state="delivered",reason=""}"#,
+            r#"wecom_relay_delivery_latency_seconds_count{receiver="wechat"}"#,
+        ],
+    )
+    .await;
+    assert_eq!(seen, [1.0, 1.0, 1.0, 1.0, 4.0, 1.0, 1.0]);
+    let sums = [
+        r#"wecom_relay_delivery_latency_seconds_sum{receiver="wechat"}"#,
+        r#"wecom_relay_request_duration_seconds_sum{app="ops"}"#,
+    ];
+    // The time-out is in both; the pauses are in the first alone.
+    let [latency, requests] = values(&relay, sums).await;
+    assert!(requests >= 0.3 && latency > requests, "{latency} {requests}");
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn a_dead_letter_is_counted_with_its_reason() {
+    let wecom = Wecom::live(Settings::default()).await;
+    let receivers =
+        "  - { name: wechat, to_user: zhangsan }\n  - { name: other, to_user: nobody }\n".to_owned();
+    let clock = Arc::new(ShiftedClock::default());
+    let relay = Relay::with(&wecom.url, Options { receivers, clock: clock.clone(), ..quick() }).await;
+    let dead = |receiver: &str, reason: &str| {
+        format!("wecom_relay_deliveries_total{{receiver=\"{receiver}\",state=\"dead\",reason=\"{reason}\"}}")
+    };
+    wecom.sandbox.inject(Fault::errcode(40008).on(Api::MessageSend).times(1));
+    relay.post(&payload("Refused", &[("a", true)])).await;
+    soon(relay.settled(1)).await;
+    wecom.sandbox.inject(Fault::errcode(UNKNOWN).on(Api::MessageSend).times(3));
+    relay.post(&payload("Unknown", &[("a", true)])).await;
+    soon(relay.settled(2)).await;
+    let alert = payload("Nobody", &[("a", true)]).to_string();
+    relay.request(reqwest::Method::POST, "/webhook/other", alert).await;
+    soon(relay.settled(3)).await;
+    wecom.sandbox.inject(Fault::errcode(-1).on(Api::MessageSend));
+    relay.post(&payload("Expired", &[("a", true)])).await;
+    clock.advance(Duration::from_secs(25 * 3600));
+    soon(relay.settled(4)).await;
+    relay.post(&payload("Discarded", &[("a", true)])).await;
+    let waits = soon(async {
+        loop {
+            let waits = relay.listed(&[State::Ready]).await;
+            if waits.iter().any(|waits| waits.attempts > 0) {
+                break waits[0].id;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
+    // It may be in flight at this very moment.
+    while relay.outbox.discard(waits, clock.now()).await.unwrap() != Changed::Deliveries(1) {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let text = scrape(&relay).await;
+    for (receiver, reason) in [
+        ("wechat", "refused"),
+        ("wechat", "unknown_code"),
+        ("other", "nobody"),
+        ("wechat", "expired"),
+        ("wechat", "discarded"),
+    ] {
+        assert_eq!(value(&text, &dead(receiver, reason)), Some(1.0), "{reason} in:\n{text}");
+    }
+    assert_eq!(value(&text, &dead("other", "refused")), Some(0.0));
+    // Once, however often it is asked.
+    assert_eq!(values(&relay, [dead("wechat", "discarded").as_str()]).await, [1.0]);
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn a_hold_is_told_with_its_reason_until_it_is_over() {
+    let wecom = Wecom::live(Settings::default()).await;
+    let relay = Relay::with(&wecom.url, quick()).await;
+    let configuration = r#"wecom_relay_channel_held{app="ops",reason="configuration"}"#;
+    let rate_limited = r#"wecom_relay_channel_held{app="ops",reason="rate_limited"}"#;
+    for (round, (errcode, held, other)) in
+        [(60020, configuration, rate_limited), (45009, rate_limited, configuration)].into_iter().enumerate()
+    {
+        wecom.sandbox.inject(Fault::errcode(errcode).on(Api::MessageSend));
+        relay.post(&payload(&format!("Group{round}"), &[("a", true)])).await;
+        until(&relay, held, |value| value == 1.0).await;
+        assert_eq!(values(&relay, [other]).await, [0.0]);
+        wecom.sandbox.clear_faults();
+        until(&relay, held, |value| value == 0.0).await;
+    }
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn a_hold_is_told_after_a_restart_too() {
+    let wecom = Wecom::live(Settings::default()).await;
+    let relay = Relay::start(&wecom.url).await;
+    let held = r#"wecom_relay_channel_held{app="ops",reason="rate_limited"}"#;
+    wecom.sandbox.inject(Fault::errcode(45009).on(Api::MessageSend));
+    relay.post(&payload("Down", &[("a", true)])).await;
+    until(&relay, held, |value| value == 1.0).await;
+    let folder = relay.stop().await;
+    let relay = Relay::with(&wecom.url, Options { folder: Some(folder), ..Options::default() }).await;
+    until(&relay, held, |value| value == 1.0).await;
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn waits_for_room_and_what_is_folded_are_counted() {
+    let wecom = Wecom::live(Settings { member_limits: Vec::new(), ..Settings::default() }).await;
+    let windows = Windows { minute: Duration::from_secs(1), hour: Duration::from_secs(60) };
+    let (app, tuning) =
+        ("    limits: { per_minute: 2, per_hour: 100 }\n".to_owned(), Tuning { windows, ..hurried() });
+    let relay = Relay::with(&wecom.url, Options { app, tuning, ..Options::default() }).await;
+    let count = r#"wecom_relay_pace_wait_seconds_count{app="ops"}"#;
+    let sum = r#"wecom_relay_pace_wait_seconds_sum{app="ops"}"#;
+    let folded = r#"wecom_relay_folded_total{app="ops"}"#;
+    relay.post(&payload("First", &[("a", true)])).await;
+    soon(relay.settled(1)).await;
+    assert_eq!(values(&relay, [count, sum, folded]).await, [1.0, 0.0, 0.0]);
+    relay.post(&payload("Second", &[("a", true)])).await;
+    soon(relay.settled(2)).await;
+    let [_, before] = values(&relay, [count, sum]).await;
+    for group in 0..4 {
+        relay.post(&payload(&format!("Group{group}"), &[("a", true)])).await;
+    }
+    soon(async {
+        let open = [State::Ready, State::Queued, State::InFlight, State::Folded];
+        while !relay.listed(&open).await.is_empty() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
+    let [waits, waited, told] = values(&relay, [count, sum, folded]).await;
+    assert!(waits > 2.0 && waited - before > 0.3, "{waits} {waited} {before}");
+    assert_eq!(told, relay.listed(&[]).await.iter().filter(|row| row.digest.is_some()).count() as f64);
+    assert!(told >= 2.0, "{told}");
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn recipients_that_wecom_passes_over_are_counted_by_their_kind() {
+    let wecom = Wecom::live(Settings::default()).await;
+    let receivers =
+        "  - { name: wechat, to_user: zhangsan|nobody|sunqi, to_party: '99', to_tag: '77' }\n".to_owned();
+    let relay = Relay::with(&wecom.url, Options { receivers, ..quick() }).await;
+    relay.post(&payload("Down", &[("a", true)])).await;
+    soon(relay.settled(1)).await;
+    let text = scrape(&relay).await;
+    let of = |kind: &str| {
+        let series = format!("wecom_relay_invalid_recipients_total{{app=\"ops\",kind=\"{kind}\"}}");
+        value(&text, &series).unwrap()
+    };
+    assert_eq!((of("invalidparty"), of("invalidtag")), (1.0, 1.0), "{text}");
+    assert_eq!(of("invaliduser") + of("unlicenseduser"), 2.0, "{text}");
+    relay.stop().await;
+}

@@ -1,0 +1,98 @@
+//! What waits.
+
+use std::{sync::Arc, time::Duration};
+
+use rusqlite::Connection;
+use tokio::time::Instant;
+use wecom_relay::{
+    clock::{Clock, SystemClock},
+    outbox::{Channel, NewNotification, Outbox, OutboxQuery},
+    sandbox::{Api, Fault, Settings},
+};
+
+use super::{quick, scrape, until, value, values};
+use crate::{
+    outbox_conformance::fixture::alert,
+    outbox_sqlite::{directory, settings},
+    support::{Options, Relay, ShiftedClock, Wecom, payload},
+};
+
+const DEPTH: &str = r#"wecom_relay_outbox_depth{receiver="wechat"}"#;
+const AGE: &str = r#"wecom_relay_outbox_oldest_age_seconds{receiver="wechat"}"#;
+
+#[tokio::test]
+async fn depth_and_age_are_those_of_what_waits_and_0_when_nothing_does() {
+    let wecom = Wecom::live(Settings::default()).await;
+    let clock = Arc::new(ShiftedClock::default());
+    let receivers =
+        "  - { name: wechat, to_user: zhangsan }\n  - { name: other, to_user: lisi }\n".to_owned();
+    let relay = Relay::with(&wecom.url, Options { receivers, clock: clock.clone(), ..quick() }).await;
+    wecom.sandbox.inject(Fault::errcode(60020).on(Api::MessageSend));
+    relay.post(&payload("First", &[("a", true)])).await;
+    clock.advance(Duration::from_secs(600));
+    relay.post(&payload("Second", &[("a", true)])).await;
+    relay.post(&payload("Second", &[("b", true)])).await;
+    let [depth, age] = values(&relay, [DEPTH, AGE]).await;
+    assert_eq!(depth, 3.0);
+    assert!((600.0..660.0).contains(&age), "{age}");
+    let other = [DEPTH, AGE].map(|series| series.replace("wechat", "other"));
+    assert_eq!(values(&relay, [&other[0], &other[1]]).await, [0.0, 0.0]);
+    wecom.sandbox.clear_faults();
+    until(&relay, DEPTH, |depth| depth == 0.0).await;
+    assert_eq!(values(&relay, [AGE]).await, [0.0]);
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn messages_of_an_app_that_is_not_configured_are_told_until_they_are_given_up() {
+    let wecom = Wecom::live(Settings::default()).await;
+    let relay = Relay::with(&wecom.url, quick()).await;
+    let channel = Channel("former".to_owned());
+    let stray = NewNotification { channel, ..alert("group", "stray") };
+    relay.outbox.enqueue(stray, SystemClock.now()).await.unwrap();
+    let held = r#"wecom_relay_channel_held{app="former",reason="not_in_configuration"}"#;
+    let depth = r#"wecom_relay_outbox_depth{receiver="team"}"#;
+    assert_eq!(values(&relay, [held, depth]).await, [1.0, 1.0]);
+    let waits = relay.listed(&[]).await.remove(0).id;
+    relay.outbox.discard(waits, SystemClock.now()).await.unwrap();
+    assert_eq!(values(&relay, [held]).await, [0.0]);
+    assert_eq!(value(&scrape(&relay).await, depth), None);
+    relay.stop().await;
+}
+
+#[tokio::test]
+#[ignore = "takes minutes and prints a figure"]
+#[expect(clippy::print_stdout, reason = "the figures are what this is for")]
+async fn depths_of_a_million_waiting_messages() {
+    let directory = directory();
+    let settings = settings(&directory);
+    let open = || {
+        let access = wecom_relay::outbox::sqlite::Access::Owner;
+        wecom_relay::outbox::sqlite::SqliteOutbox::open(settings.clone(), access).unwrap()
+    };
+    open().close().await;
+    let conn = Connection::open(&settings.path).unwrap();
+    let began = Instant::now();
+    conn.execute_batch(
+        "BEGIN;
+         WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000000)
+         INSERT INTO notification SELECT i, 0, 'receiver' || (i % 20), 'ops', 'group' || i, 0, '', '',
+             1800000000000 + i, 1, NULL, 'zhang', '', '', 'summary', '', 'plain' FROM n;
+         INSERT INTO delivery SELECT id, id, channel, receiver, randomblob(16), x'00', 1, 1, accepted_at, id, 1, 1,
+             accepted_at, NULL, 0, NULL, NULL, NULL, NULL, NULL, 0, '', '', '', '', 0 FROM notification;
+         INSERT INTO message SELECT id, 'zhang', '', '', 'text', 'text' FROM notification;
+         COMMIT",
+    )
+    .unwrap();
+    println!("a million messages put in within {:.1} s", began.elapsed().as_secs_f64());
+    drop(conn);
+    let outbox = open();
+    for _ in 0..3 {
+        let began = Instant::now();
+        let depths = outbox.depths().await.unwrap();
+        let took = began.elapsed();
+        assert_eq!(depths.iter().map(|depth| depth.deliveries).sum::<u64>(), 1_000_000);
+        println!("depths and ages of {} receivers: {:.3} ms", depths.len(), took.as_secs_f64() * 1e3);
+    }
+    outbox.close().await;
+}

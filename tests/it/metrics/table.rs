@@ -1,0 +1,59 @@
+//! The table of the README against what a relay tells.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::scrape;
+use crate::{
+    readme,
+    support::{Relay, Wecom},
+};
+
+/// Labels, and the unit if it is one of OpenMetrics', by metric.
+pub(crate) type Table = BTreeMap<String, (BTreeSet<String>, Option<String>)>;
+
+fn told(text: &str) -> Table {
+    let mut table = Table::new();
+    let (mut of, mut histogram, mut unit) = (String::new(), false, None);
+    for line in text.lines() {
+        let words: Vec<_> = line.split(' ').collect();
+        match words.as_slice() {
+            ["#", "TYPE", name, kind] => {
+                (of, histogram, unit) = ((*name).to_owned(), *kind == "histogram", None);
+            }
+            ["#", "UNIT", _, of_unit] => unit = Some((*of_unit).to_owned()),
+            ["#", ..] => {}
+            _ => {
+                let series = line.rsplit_once(' ').unwrap().0;
+                let (name, labels) = series.split_once('{').unwrap_or((series, ""));
+                assert!(name.starts_with(&of), "{line} stands below {of}");
+                let name = if histogram { of.clone() } else { name.to_owned() };
+                let labels =
+                    labels.trim_end_matches('}').split(',').filter_map(|label| label.split_once('='));
+                let labels = labels.map(|(label, _)| label.to_owned()).filter(|label| label != "le");
+                table.entry(name).or_insert_with(|| (BTreeSet::new(), unit.clone())).0.extend(labels);
+            }
+        }
+    }
+    table
+}
+
+/// The table of the README.
+pub(crate) fn described() -> Table {
+    let rows = readme::section("Metrics").lines().filter(|line| line.starts_with("| `"));
+    let row = |line: &str| {
+        let cells: Vec<_> = line.trim_matches('|').split('|').map(str::trim).collect();
+        let labels = cells[1].split(", ").filter(|label| !label.is_empty());
+        let labels = labels.map(|label| label.trim_matches('`').to_owned()).collect();
+        let unit = Some(cells[2].to_owned()).filter(|unit| ["seconds", "bytes"].contains(&unit.as_str()));
+        (cells[0].trim_matches('`').to_owned(), (labels, unit))
+    };
+    rows.map(row).collect()
+}
+
+#[tokio::test]
+async fn the_readme_describes_every_metric_and_no_other() {
+    let wecom = Wecom::start().await;
+    let relay = Relay::start(&wecom.url).await;
+    assert_eq!(described(), told(&scrape(&relay).await));
+    relay.stop().await;
+}

@@ -1,0 +1,132 @@
+//! The unit of systemd, the image and the manifests of Kubernetes.
+
+use std::{
+    fs::{self, Permissions},
+    os::unix::fs::PermissionsExt,
+    path::Path,
+    time::Duration,
+};
+
+use serde_json::{Value, json};
+use wecom_relay::{
+    app::Prepared,
+    config::{self, parse_duration},
+    lifecycle::DRAIN,
+};
+
+use super::{documents, text};
+
+/// How long a stop may take: the drain, and the outbox's end.
+const STOP: Duration = Duration::from_secs(DRAIN.as_secs() + 5);
+
+/// What `wecom-relay check` looks at, with the secrets that a deployment puts beside the configuration.
+fn check(yaml: &str, secrets: &str) -> Prepared {
+    let folder = tempfile::tempdir().unwrap();
+    let secret = folder.path().join("ops_secret");
+    fs::write(&secret, "not-a-real-secret").unwrap();
+    fs::set_permissions(&secret, Permissions::from_mode(0o440)).unwrap();
+    assert!(yaml.contains(&format!("api_secret_file: {secrets}/ops_secret")), "{yaml}");
+    let yaml = yaml.replace(secrets, folder.path().to_str().unwrap());
+    let loaded = config::parse(&yaml, &folder.path().join("config.yml"), &|_| None).unwrap();
+    assert!(loaded.warnings.is_empty(), "{:?}", loaded.warnings);
+    Prepared::new(loaded.config).unwrap()
+}
+
+fn of_kind<'a>(documents: &'a [Value], kind: &str) -> &'a Value {
+    documents.iter().find(|document| document["kind"] == kind).unwrap()
+}
+
+/// The value of a key in the unit.
+fn setting(key: &str) -> String {
+    let unit = text("systemd/wecom-relay.service");
+    let value = unit.lines().find_map(|line| line.strip_prefix(&format!("{key}=")));
+    value.unwrap_or_else(|| panic!("{key} is not in the unit")).to_owned()
+}
+
+#[test]
+fn the_unit_leaves_time_for_a_stop() {
+    assert!(parse_duration(&setting("TimeoutStopSec")).unwrap() > STOP);
+    assert_eq!(setting("Type"), "notify");
+    assert_eq!(setting("RestartPreventExitStatus"), "64");
+    // The default of outbox.path.
+    assert_eq!(setting("StateDirectory"), "wecom-relay");
+}
+
+#[test]
+fn the_configuration_of_kubernetes_is_valid_and_keeps_its_queue_on_the_volume() {
+    let documents = documents("kubernetes/wecom-relay.yaml");
+    let config = of_kind(&documents, "ConfigMap")["data"]["config.yml"].as_str().unwrap();
+    let prepared = check(config, "/run/secrets/wecom-relay");
+    assert_eq!(prepared.config.outbox.path, Path::new("/data/outbox.db"));
+    let pod = &of_kind(&documents, "Deployment")["spec"]["template"]["spec"];
+    let mounts = pod["containers"][0]["volumeMounts"].as_array().unwrap();
+    let mounted: Vec<_> = mounts.iter().map(|mount| mount["mountPath"].as_str().unwrap()).collect();
+    assert_eq!(mounted, ["/etc/wecom-relay", "/run/secrets/wecom-relay", "/data"]);
+    for mount in mounts {
+        let volumes = pod["volumes"].as_array().unwrap();
+        assert!(volumes.iter().any(|volume| volume["name"] == mount["name"]), "{mount}");
+    }
+    let secret = &super::documents("kubernetes/secret.yaml")[0];
+    assert!(secret["stringData"]["ops_secret"].is_string());
+    assert_eq!(secret["metadata"]["name"], "wecom-relay");
+}
+
+#[test]
+fn the_pod_is_one_without_rights_and_has_time_to_stop() {
+    let documents = documents("kubernetes/wecom-relay.yaml");
+    let spec = &of_kind(&documents, "Deployment")["spec"];
+    assert_eq!((&spec["replicas"], &spec["strategy"]["type"]), (&json!(1), &json!("Recreate")));
+    let pod = &spec["template"]["spec"];
+    assert!(Duration::from_secs(pod["terminationGracePeriodSeconds"].as_u64().unwrap()) > STOP);
+    assert_eq!(pod["securityContext"]["runAsNonRoot"], true);
+    assert_eq!(pod["securityContext"]["seccompProfile"]["type"], "RuntimeDefault");
+    let container = &pod["containers"][0];
+    assert_eq!(
+        container["securityContext"],
+        json!({
+            "allowPrivilegeEscalation": false,
+            "readOnlyRootFilesystem": true,
+            "capabilities": { "drop": ["ALL"] },
+        })
+    );
+    assert_eq!(container["livenessProbe"]["httpGet"]["path"], "/-/healthy");
+    assert_eq!(container["readinessProbe"]["httpGet"]["path"], "/-/ready");
+    let labels = &spec["template"]["metadata"]["labels"];
+    assert_eq!(&spec["selector"]["matchLabels"], labels);
+    assert_eq!(&of_kind(&documents, "Service")["spec"]["selector"], labels);
+    assert_eq!(&of_kind(&documents, "NetworkPolicy")["spec"]["podSelector"]["matchLabels"], labels);
+    let monitor = &super::documents("kubernetes/monitoring.yaml")[0];
+    assert_eq!(&monitor["spec"]["selector"]["matchLabels"], labels);
+}
+
+#[test]
+fn the_configuration_of_the_container_is_valid_and_keeps_its_queue_on_the_volume() {
+    let prepared = check(&text("docker/config.yml"), "/run/secrets");
+    assert_eq!(prepared.config.outbox.path, Path::new("/data/outbox.db"));
+    let compose = &documents("docker/compose.yml")[0];
+    let relay = &compose["services"]["wecom-relay"];
+    assert!(parse_duration(relay["stop_grace_period"].as_str().unwrap()).unwrap() > STOP);
+    assert_eq!((&relay["read_only"], &relay["cap_drop"]), (&json!(true), &json!(["ALL"])));
+    let alertmanager = &documents("docker/alertmanager.yml")[0];
+    let receiver = alertmanager["route"]["receiver"].as_str().unwrap();
+    assert!(prepared.config.receiver(receiver).is_some());
+    let port = prepared.config.server.listen.port();
+    let url = format!("http://wecom-relay:{port}/webhook");
+    assert_eq!(alertmanager["receivers"][0]["webhook_configs"][0]["url"], url);
+}
+
+#[test]
+fn the_image_is_the_static_binary_of_a_user_without_a_name() {
+    let image = text("docker/Dockerfile");
+    for line in [
+        "FROM scratch",
+        "USER 65532:65532",
+        "VOLUME /data",
+        r#"ENTRYPOINT ["/wecom-relay"]"#,
+        r#"CMD ["serve"]"#,
+    ] {
+        assert!(image.lines().any(|found| found == line), "{line}");
+    }
+    assert!(image.contains("target-feature=+crt-static"));
+    assert!(image.contains(r#"CMD ["/wecom-relay", "health"]"#));
+}

@@ -1,0 +1,160 @@
+//! The rules of Prometheus and the dashboard of Grafana ask for metrics that there are.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    process::Command,
+    sync::LazyLock,
+};
+
+use serde_json::{Value, json};
+
+use super::{documents, text};
+use crate::metrics;
+
+/// Every series of the relay and its labels, as the README has them; of a histogram without `_bucket`, `_sum` and
+/// `_count`.
+static SERIES: LazyLock<BTreeMap<String, BTreeSet<String>>> = LazyLock::new(|| {
+    let described = metrics::described().into_iter().map(|(name, (labels, _))| (name, labels));
+    // Prometheus' own.
+    described.chain([("up".to_owned(), BTreeSet::new())]).collect()
+});
+
+/// The labels that Prometheus adds.
+const TARGET: [&str; 2] = ["job", "instance"];
+
+/// What of `expr` is no series of the relay, or a label that the series has not.
+fn unknown(expr: &str) -> Vec<String> {
+    let names = |text: &str| -> BTreeSet<String> {
+        let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+        words.filter(|word| !word.is_empty()).map(str::to_owned).collect()
+    };
+    let mut wrong: Vec<String> = names(expr)
+        .into_iter()
+        .filter(|name| name.starts_with("wecom_relay_") || name.starts_with("process_"))
+        .filter(|name| series(name).is_none())
+        .collect();
+    let mut selectors = expr.split('{');
+    let mut before = selectors.next().unwrap();
+    for selector in selectors {
+        let name = before.rsplit(|c: char| !c.is_ascii_alphanumeric() && c != '_').next().unwrap();
+        let within = selector.split('}').next().unwrap();
+        let labels = within.split(',').map(|one| one.split(['=', '!']).next().unwrap().trim());
+        let has = |label: &str| series(name).is_some_and(|labels| labels.contains(label));
+        for label in labels.filter(|label| !has(label) && !TARGET.contains(label)) {
+            wrong.push(format!("{name}{{{label}}}"));
+        }
+        before = selector;
+    }
+    wrong
+}
+
+/// The labels of the series that `name` is, or is a part of.
+fn series(name: &str) -> Option<&'static BTreeSet<String>> {
+    let parts = ["", "_bucket", "_sum", "_count"];
+    let is_it = |series: &str| {
+        let times = series.ends_with("_seconds") && !series.starts_with("process_");
+        parts.iter().filter(|part| part.is_empty() || times).any(|part| name == format!("{series}{part}"))
+    };
+    SERIES.iter().find(|(series, _)| is_it(series)).map(|(_, labels)| labels)
+}
+
+/// The alerts' names and expressions.
+fn rules() -> Vec<(String, String)> {
+    let groups = documents("prometheus/rules.yml").remove(0)["groups"].as_array().unwrap().clone();
+    let rules = groups.iter().flat_map(|group| group["rules"].as_array().unwrap());
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    rules.map(|rule| (text(&rule["alert"]), text(&rule["expr"]))).collect()
+}
+
+/// The titles and expressions of the dashboard's panels, its variables and annotations.
+fn panels() -> Vec<(String, String)> {
+    let dashboard: Value = serde_json::from_str(&text("grafana/dashboard.json")).unwrap();
+    let mut found = Vec::new();
+    for panel in dashboard["panels"].as_array().unwrap() {
+        for target in panel["targets"].as_array().into_iter().flatten() {
+            let title = panel["title"].as_str().unwrap();
+            found.push((title.to_owned(), target["expr"].as_str().unwrap().to_owned()));
+        }
+    }
+    for annotation in dashboard["annotations"]["list"].as_array().unwrap() {
+        if let Some(expr) = annotation["expr"].as_str() {
+            found.push((annotation["name"].as_str().unwrap().to_owned(), expr.to_owned()));
+        }
+    }
+    assert!(found.len() > 30, "{}", found.len());
+    found
+}
+
+#[test]
+fn every_metric_of_the_rules_and_the_dashboard_is_one_of_the_relay() {
+    for (place, expr) in rules().into_iter().chain(panels()) {
+        assert_eq!(unknown(&expr), [""; 0], "{place}: {expr}");
+    }
+    assert_eq!(unknown("rate(wecom_relay_atempts_total[5m])"), ["wecom_relay_atempts_total"]);
+    assert_eq!(unknown("up{app=\"ops\"} + process_open_fds"), ["up{app}"]);
+    assert_eq!(unknown("wecom_relay_outbox_depth_bucket"), ["wecom_relay_outbox_depth_bucket"]);
+}
+
+#[test]
+fn the_dashboard_shows_every_metric() {
+    let shown: String = panels().into_iter().map(|(_, expr)| expr + "\n").collect();
+    for series in SERIES.keys() {
+        assert!(shown.contains(series), "{series}");
+    }
+}
+
+#[test]
+fn every_alert_says_what_to_do() {
+    let groups = documents("prometheus/rules.yml").remove(0)["groups"].as_array().unwrap().clone();
+    for rule in groups.iter().flat_map(|group| group["rules"].as_array().unwrap()) {
+        let severity = rule["labels"]["severity"].as_str().unwrap();
+        assert!(["critical", "warning", "none"].contains(&severity), "{rule}");
+        for annotation in ["summary", "description"] {
+            assert!(!rule["annotations"][annotation].as_str().unwrap().is_empty(), "{rule}");
+        }
+    }
+}
+
+#[test]
+fn every_panel_takes_its_data_from_the_chosen_source() {
+    let dashboard: Value = serde_json::from_str(&text("grafana/dashboard.json")).unwrap();
+    let chosen = json!({ "type": "prometheus", "uid": "${datasource}" });
+    let panels = dashboard["panels"].as_array().unwrap();
+    let mut ids: Vec<_> = panels.iter().map(|panel| panel["id"].as_u64().unwrap()).collect();
+    ids.dedup();
+    assert_eq!(ids.len(), panels.len());
+    for panel in panels.iter().filter(|panel| panel["type"] != "row") {
+        assert_eq!(panel["datasource"], chosen, "{panel}");
+        for target in panel["targets"].as_array().unwrap() {
+            assert_eq!(target["datasource"], chosen, "{target}");
+        }
+    }
+}
+
+/// Debian's package `prometheus` has promtool.
+#[test]
+#[expect(clippy::print_stderr, reason = "a test that did not run must not look like one that did")]
+fn prometheus_understands_the_dashboard() {
+    let Ok(version) = Command::new("promtool").arg("--version").output() else {
+        assert!(
+            std::env::var("CI").as_deref() != Ok("true"),
+            "promtool is missing: apt-get install prometheus"
+        );
+        eprintln!("skipped: promtool is not on the PATH");
+        return;
+    };
+    assert!(version.status.success());
+    let plain = |expr: String| {
+        let expr = expr.replace("$__rate_interval", "1m").replace("$__range", "1h");
+        // A record needs a name of its own; what it is made of is looked at.
+        json!({ "record": "dashboard:panel", "labels": { "panel": expr }, "expr": expr })
+    };
+    let rules: Vec<_> = panels().into_iter().map(|(_, expr)| plain(expr)).collect();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("dashboard.yml");
+    // JSON is YAML.
+    let groups = json!({ "groups": [{ "name": "dashboard", "rules": rules }] });
+    std::fs::write(&path, groups.to_string()).unwrap();
+    let checked = Command::new("promtool").args(["check", "rules"]).arg(&path).output().unwrap();
+    assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
+}

@@ -1,0 +1,259 @@
+//! What a reload changes, what it leaves, and what it never costs.
+
+use std::{
+    fs,
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
+
+use reqwest::Method;
+use serde_json::Value;
+use tokio::{
+    task::JoinSet,
+    time::{Instant, MissedTickBehavior},
+};
+use wecom_relay::{
+    outbox::{Outbox as _, State},
+    sandbox::{Api, Settings},
+};
+
+use crate::support::{NO_LIMITS, Options, Process, Relay, SECRET, Wecom, config_file, hurried, payload};
+
+fn receivers(message: &str) -> Options {
+    let receivers = format!("  - {{ name: wechat, to_user: zhangsan, message: '{message}' }}\n");
+    Options { receivers, ..Options::default() }
+}
+
+impl Relay {
+    /// Writes another configuration and reloads: status and text of the answer.
+    async fn reload(&self, wecom: &str, options: &Options) -> (u16, String) {
+        self.reload_yaml(&options.yaml(wecom, &self.folder)).await
+    }
+
+    async fn reload_yaml(&self, yaml: &str) -> (u16, String) {
+        fs::write(self.folder.path().join("config.yml"), yaml).unwrap();
+        self.request(Method::POST, "/-/reload", "").await
+    }
+
+    async fn wait_for_hold(&self) {
+        while self.outbox.holds().await.unwrap().is_empty() {
+            // A hold gives no signal of its own, so the outbox is asked until it says so.
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    async fn metric(&self, name: &str) -> f64 {
+        let (_, metrics) = self.request(Method::GET, "/metrics", "").await;
+        let line = metrics.lines().find(|line| line.starts_with(name)).unwrap();
+        line.rsplit(' ').next().unwrap().parse().unwrap()
+    }
+}
+
+fn alert(group: &str) -> Value {
+    let mut payload = payload("Down", &[("a", true)]);
+    payload["groupKey"] = group.into();
+    payload
+}
+
+fn gettokens(wecom: &Wecom) -> usize {
+    wecom.sandbox.calls().iter().filter(|call| call.api == Api::Gettoken).count()
+}
+
+#[tokio::test]
+async fn a_reload_changes_the_messages_that_come_after_it_and_keeps_the_token() {
+    let wecom = Wecom::start().await;
+    let relay = Relay::with(&wecom.url, receivers("old")).await;
+    relay.post(&alert("1")).await;
+    relay.settled(1).await;
+    let (status, said) = relay.reload(&wecom.url, &receivers("new")).await;
+    assert_eq!((status, said.as_str()), (200, "reloaded: 1 app(s), 1 receiver(s)\n"));
+    relay.post(&alert("2")).await;
+    relay.settled(2).await;
+    relay.stop().await;
+    let texts: Vec<_> = wecom.sandbox.delivered_to("zhangsan").into_iter().map(|seen| seen.text).collect();
+    assert_eq!(texts.iter().map(|text| &**text).collect::<Vec<_>>(), ["old", "new"]);
+    assert_eq!(gettokens(&wecom), 1);
+}
+
+#[tokio::test]
+async fn a_wrong_configuration_is_explained_and_the_old_one_stays() {
+    let wecom = Wecom::start().await;
+    let relay = Relay::with(&wecom.url, receivers("old")).await;
+    let good = receivers("old").yaml(&wecom.url, &relay.folder);
+    for (bad, told) in [
+        (good.replace("old", "{{ none("), "receivers[0].message"),
+        (good.replace("to_user", "to_usr"), "did you mean to_user?"),
+        ("receivers: [".to_owned(), "config.yml:"),
+    ] {
+        let (status, said) = relay.reload_yaml(&bad).await;
+        assert_eq!(status, 500);
+        assert!(said.starts_with("not reloaded, and the old configuration stays:\n"), "{said}");
+        assert!(said.contains(told), "{said}");
+        assert_eq!(relay.metric("wecom_relay_config_last_reload_successful").await, 0.0);
+    }
+    relay.post(&alert("1")).await;
+    assert_eq!(&*wecom.sandbox.wait_for_delivered("zhangsan", 1).await[0].text, "old");
+    assert_eq!(relay.reload_yaml(&good).await.0, 200);
+    assert_eq!(relay.metric("wecom_relay_config_last_reload_successful").await, 1.0);
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn what_needs_a_restart_is_said() {
+    let wecom = Wecom::start().await;
+    let relay = Relay::with(&wecom.url, Options::default()).await;
+    let yaml = Options::default().yaml(&wecom.url, &relay.folder);
+    let (status, said) = relay.reload_yaml(&yaml.replace("127.0.0.1:0", "127.0.0.1:9")).await;
+    assert_eq!(status, 200);
+    assert!(said.contains("needs a restart to change: server.listen\n"), "{said}");
+    let (_, said) = relay.reload_yaml(&yaml.replace("outbox.db", "other.db")).await;
+    assert!(said.contains("needs a restart to change: outbox.path\n"), "{said}");
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn other_limits_count_what_was_sent_before() {
+    let wecom = Wecom::start().await;
+    let one =
+        |more: &str| Options { app: format!("    limits: {{ {more} }}\n"), ..receivers("{{ groupKey }}") };
+    let relay = Relay::with(&wecom.url, Options { app: NO_LIMITS.to_owned(), ..receivers("x") }).await;
+    for group in 0..3 {
+        relay.post(&alert(&group.to_string())).await;
+    }
+    relay.settled(3).await;
+    relay.reload(&wecom.url, &one("per_minute: 3, per_hour: 0")).await;
+    relay.post(&alert("waits")).await;
+    assert_eq!(relay.reload(&wecom.url, &one("per_minute: 9, per_hour: 0")).await.0, 200);
+    relay.settled(4).await;
+    relay.stop().await;
+    assert_eq!(&*wecom.sandbox.delivered_to("zhangsan")[3].text, "waits");
+}
+
+#[tokio::test]
+async fn a_mended_secret_flows_at_once_and_a_refused_one_is_not_hammered() {
+    let wecom = Wecom::start().await;
+    // The product's own waits: a minute at least.
+    let bad = Options { secret: "not-the-secret", ..Options::default() };
+    let relay = Relay::with(&wecom.url, Options { secret: "not-the-secret", ..Options::default() }).await;
+    relay.post(&payload("Down", &[("a", true)])).await;
+    relay.wait_for_hold().await;
+    for _ in 0..20 {
+        relay.reload(&wecom.url, &bad).await;
+    }
+    assert_eq!(gettokens(&wecom), 1);
+    assert_eq!(relay.reload(&wecom.url, &Options { secret: SECRET, ..Options::default() }).await.0, 200);
+    wecom.sandbox.wait_for_delivered("zhangsan", 1).await;
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn an_app_comes_goes_and_comes_again_and_its_messages_wait_for_it() {
+    let wecom = Wecom::start().await;
+    let relay = Relay::with(&wecom.url, Options { tuning: hurried(), ..Options::default() }).await;
+    let one = Options::default().yaml(&wecom.url, &relay.folder);
+    let app = |secret| {
+        format!(
+            "  - name: late\n    corp_id: ww1234567890abcdef\n    agent_id: 1000002\n    \
+             api_secret: {secret}\n    api_url: {}/cgi-bin/\n",
+            wecom.url
+        )
+    };
+    let two = |secret| {
+        let to = "  - { name: late, app: late, to_user: lisi }\n  - { name: wechat, app: ops, to_user: zhangsan }\n";
+        let (head, _) = one.split_once("receivers:\n").unwrap();
+        format!("{head}{}receivers:\n{to}", app(secret))
+    };
+    assert_eq!(relay.reload_yaml(&two("not-the-secret")).await.0, 200);
+    let (status, _) = relay.request(Method::POST, "/webhook/late", alert("1").to_string()).await;
+    assert_eq!(status, 200);
+    relay.wait_for_hold().await;
+
+    assert_eq!(relay.reload_yaml(&one).await.0, 200);
+    let (status, _) = relay.request(Method::POST, "/webhook/late", alert("2").to_string()).await;
+    assert_eq!(status, 404);
+    relay.post(&alert("3")).await;
+    wecom.sandbox.wait_for_delivered("zhangsan", 1).await;
+    assert_eq!(relay.listed(&[State::Ready]).await.len(), 1);
+
+    assert_eq!(relay.reload_yaml(&two(SECRET)).await.0, 200);
+    wecom.sandbox.wait_for_delivered("lisi", 1).await;
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn sighup_reloads_and_an_early_one_does_not_end_the_process() {
+    let wecom = Wecom::start().await;
+    let (folder, path) = config_file(&wecom.url, &receivers("old"));
+    let mut process = Process::start(&path).await;
+    fs::write(&path, receivers("new").yaml(&wecom.url, &folder)).unwrap();
+    process.signal("HUP");
+    process.logged("the configuration was read again").await;
+    process.post(&alert("1")).await;
+    assert_eq!(&*wecom.sandbox.wait_for_delivered("zhangsan", 1).await[0].text, "new");
+    fs::write(&path, "apps: 1").unwrap();
+    process.signal("HUP");
+    let line = "the configuration was not taken, and the old one stays: mend it and reload again";
+    assert!(process.logged(line).await["problems"].as_str().unwrap().contains("config.yml:1"));
+    process.signal("TERM");
+    assert!(process.ended().await.success());
+}
+
+/// For so long the relay is reloaded under load.
+const LOAD: Duration = Duration::from_secs(30);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reload_ten_times_a_second_under_load_loses_and_refuses_nothing() {
+    let wecom = Wecom::with(Settings { member_limits: Vec::new(), ..Settings::default() }).await;
+    let options = |message: &str| Options { app: NO_LIMITS.to_owned(), ..receivers(message) };
+    let relay = Relay::with(&wecom.url, options("{{ groupKey }} 0")).await;
+    let ends = Instant::now() + LOAD;
+    let mut posters = JoinSet::new();
+    for poster in 0..8 {
+        let (client, url) = (relay.client.clone(), format!("{}/webhook", relay.url));
+        posters.spawn(async move {
+            let mut posted = Vec::new();
+            while Instant::now() < ends {
+                let group = format!("{poster}-{}", posted.len());
+                let body = alert(&group).to_string();
+                let status = client.post(&url).body(body).send().await.unwrap().status();
+                assert_eq!(status, 200, "{group}");
+                posted.push(group);
+            }
+            posted
+        });
+    }
+    let stop = AtomicBool::new(false);
+    let mut every = tokio::time::interval(Duration::from_millis(100));
+    every.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut reloads = 0;
+    let reloading = async {
+        while !stop.load(Ordering::Acquire) {
+            every.tick().await;
+            reloads += 1;
+            let (status, said) =
+                relay.reload(&wecom.url, &options(&format!("{{{{ groupKey }}}} {reloads}"))).await;
+            assert_eq!(status, 200, "{said}");
+        }
+    };
+    let posting = async {
+        let posted: Vec<String> = posters.join_all().await.into_iter().flatten().collect();
+        stop.store(true, Ordering::Release);
+        posted
+    };
+    let ((), posted) = tokio::join!(reloading, posting);
+    assert!(reloads > 30 && posted.len() > 100, "{reloads} reloads, {} posts", posted.len());
+    let settled = relay.settled(posted.len()).await;
+    assert!(settled.iter().all(|listed| listed.state == State::Delivered));
+    assert_eq!(gettokens(&wecom), 1);
+    relay.stop().await;
+    let mut seen: Vec<String> = wecom
+        .sandbox
+        .delivered_to("zhangsan")
+        .into_iter()
+        .map(|seen| seen.text.split(' ').next().unwrap().to_owned())
+        .collect();
+    let mut posted = posted;
+    seen.sort_unstable();
+    posted.sort_unstable();
+    assert_eq!(seen, posted);
+}
