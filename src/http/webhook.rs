@@ -12,7 +12,7 @@ use crate::{
     delivery::step::Cause,
     intake::{self, Taken},
     metrics::Metrics,
-    outbox::{Enqueued, Outbox},
+    outbox::{Enqueued, NewNotification, Outbox},
 };
 
 /// Takes a notification; answers 200 when it is on disk.
@@ -26,16 +26,21 @@ pub(super) async fn take<O: Outbox>(
         return nowhere(request.method().clone(), request.uri().clone()).await;
     };
     let receiver = receiver.map(|Path(name)| name);
-    let mut known = String::new();
+    let mut known = Known::default();
     let answer =
         accept(&relay, receiver.as_deref(), request, &mut known).await.unwrap_or_else(|refused| refused);
     if let Some(result) = answer.result() {
-        relay.metrics.received(&known, result);
+        relay.metrics.received(&known.receiver, result);
     }
+    let Known { app, receiver: of, group } = &known;
     match &answer {
-        Answer::Accepted(id) => tracing::debug!(notification = %id, "accepted"),
-        Answer::Duplicate(id) => tracing::info!(notification = %id, "a copy was not taken again"),
-        Answer::Store(error) => tracing::error!(receiver, %error, "a notification was not accepted"),
+        Answer::Accepted(id) => tracing::debug!(app, receiver = of, group, notification = %id, "accepted"),
+        Answer::Duplicate(id) => {
+            tracing::info!(app, receiver = of, group, notification = %id, "a copy was not taken again");
+        }
+        Answer::Store(error) => {
+            tracing::error!(app, receiver = of, group, %error, "a notification was not accepted");
+        }
         Answer::Overload | Answer::Draining | Answer::Incomplete(_) => {
             tracing::warn!(receiver, answer = ?answer, "a notification was not accepted; it will be sent again");
         }
@@ -56,11 +61,19 @@ pub(super) async fn nowhere(method: Method, uri: Uri) -> Answer {
     Answer::UnknownPath
 }
 
+/// What a request turned out to be about.
+#[derive(Default)]
+struct Known {
+    app: String,
+    receiver: String,
+    group: String,
+}
+
 async fn accept<O: Outbox>(
     relay: &Relay<O>,
     receiver: Option<&str>,
     request: Request,
-    known: &mut String,
+    known: &mut Known,
 ) -> Result<Answer, Answer> {
     if relay.stop.is_cancelled() {
         return Err(Answer::Draining);
@@ -76,19 +89,19 @@ async fn accept<O: Outbox>(
     let order = match request {
         intake::Request::Order(order) => order,
         intake::Request::Unwanted(receiver) => {
-            known.clone_from(&receiver.0);
+            known.receiver.clone_from(&receiver.0);
             return Ok(Answer::Unwanted(receiver));
         }
     };
     let taken = intake.fill(order).await;
-    let receiver = taken.notification.receiver.0.clone();
-    known.clone_from(&receiver);
+    let NewNotification { channel, receiver, group_key, .. } = &taken.notification;
+    *known = Known { app: channel.0.clone(), receiver: receiver.0.clone(), group: group_key.clone() };
     tell(&taken, &relay.metrics);
     let is_dead = taken.notification.dead.is_some();
     match relay.outbox.enqueue(taken.notification, relay.clock.now()).await.map_err(Answer::Store)? {
         Enqueued::Accepted(id) => {
             if is_dead {
-                relay.metrics.died(&receiver, Cause::Nobody.name());
+                relay.metrics.died(&known.receiver, Cause::Nobody.name());
             }
             Ok(Answer::Accepted(id))
         }
@@ -99,17 +112,17 @@ async fn accept<O: Outbox>(
 /// Logs and counts what is not as the configuration describes it.
 fn tell(taken: &Taken, metrics: &Metrics) {
     let Taken { notification, failures, unaddressed } = taken;
-    let (receiver, group) = (&notification.receiver, &notification.group_key);
+    let (app, receiver, group) = (&notification.channel, &notification.receiver, &notification.group_key);
     for failure in failures {
         metrics.template_fell_back(&receiver.0);
-        tracing::error!(%receiver, group, %failure, "a message is not as configured; a plainer text stands in");
+        tracing::error!(%app, %receiver, group, %failure, "a message is not as configured; a plainer text stands in");
     }
     match (unaddressed, &notification.dead) {
         (Some(why), None) => {
-            tracing::warn!(%receiver, group, %why, app = %notification.channel, "sent to the fallback instead");
+            tracing::warn!(%app, %receiver, group, %why, "sent to the fallback instead");
         }
         (Some(why), Some(_)) => tracing::error!(
-            %receiver, group, %why,
+            %app, %receiver, group, %why,
             "dead letter: there is nobody to send to, and no fallback; see `wecom-relay outbox list --state dead`"
         ),
         (None, _) => {}

@@ -100,6 +100,9 @@ async fn the_story_of_a_delivery_that_fails_once_is_told_with_all_its_names_and_
     let lines = log.lines();
     let accepted = lines.iter().find(|line| line["message"] == "accepted").unwrap();
     assert_eq!((&accepted["level"], &accepted["notification"]), (&"DEBUG".into(), &"1".into()));
+    for (name, value) in [("app", "ops"), ("receiver", "wechat"), ("group", r#"{}:{alertname="Down"}"#)] {
+        assert_eq!(accepted[name], value, "{accepted}");
+    }
     let retry = lines.iter().find(|line| line["message"] == "not delivered yet").unwrap();
     assert!(retry["outcome"].as_str().unwrap().contains("errcode -1"), "{retry}");
     assert!(retry["duration_ms"].is_u64() && retry["next"].is_string(), "{retry}");
