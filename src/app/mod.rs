@@ -67,6 +67,8 @@ pub struct Tuning {
     pub connect_timeout: Duration,
     /// How long one call of WeCom may take.
     pub call_timeout: Duration,
+    /// How many connections of clients are open at once.
+    pub connections: usize,
     /// What jitter is drawn from; `None` for the system's randomness.
     pub seed: Option<u64>,
 }
@@ -82,6 +84,7 @@ impl Default for Tuning {
             probes: Probes::default(),
             connect_timeout: CONNECT_TIMEOUT,
             call_timeout: CALL_TIMEOUT,
+            connections: http::CONNECTIONS,
             seed: None,
         }
     }

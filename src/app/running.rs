@@ -23,7 +23,7 @@ use crate::{
     config::{App, Config, Receiver},
     delivery::{pace::Limits, step::Policy},
     dispatch::{channel, janitor, notices},
-    http::{self, Bounded, Memory, Relay, ReloadRequest, Reloads},
+    http::{self, Bounded, Entrance, Memory, Refusals, Relay, ReloadRequest, Reloads},
     lifecycle::Tasks,
     metrics::{Metrics, Waiting},
     outbox::{Channel, Outbox, ReceiverName, StoreError},
@@ -65,6 +65,7 @@ pub struct Running<O> {
     clients: BTreeMap<Channel, (String, Arc<Client>)>,
     pulses: Pulses,
     intake: Arc<ArcSwap<Bounded>>,
+    entrance: Entrance,
     routes: watch::Sender<Vec<notices::Route>>,
     retention: watch::Sender<Duration>,
 }
@@ -105,6 +106,7 @@ impl<O: Outbox> Running<O> {
             clients: BTreeMap::new(),
             pulses: Pulses::default(),
             intake: Arc::new(ArcSwap::from_pointee(bounded)),
+            entrance: Entrance::new(prepared.config.server.admission.clone()),
             routes: watch::Sender::new(Vec::new()),
             retention: watch::Sender::new(prepared.config.outbox.retention),
             outbox,
@@ -133,15 +135,24 @@ impl<O: Outbox> Running<O> {
             clock: Arc::clone(&self.clock),
             stop: stop(),
             memory: Memory::default(),
+            entrance: self.entrance.clone(),
+            refusals: Refusals::default(),
             metrics: Arc::clone(&self.metrics),
             reloads: self.reloads.clone(),
         };
-        self.tasks.spawn("http server", http::serve(listener, http::router(Arc::new(relay)), stop()));
+        let (router, entrance) = (http::router(Arc::new(relay)), self.entrance.clone());
+        let served = http::serve(listener, router, entrance, self.tuning.connections, stop());
+        self.tasks.spawn("http server", served);
     }
 
     /// The pulses of its dispatchers, those that come later too.
     pub fn pulses(&self) -> Pulses {
         self.pulses.clone()
+    }
+
+    /// Who gets in.
+    pub fn entrance(&self) -> Entrance {
+        self.entrance.clone()
     }
 
     /// Where reloads are asked for.
@@ -173,6 +184,7 @@ impl<O: Outbox> Running<O> {
                 });
             }
         }
+        self.entrance.replace(config.server.admission.clone());
         self.intake.store(Arc::new(self.intake.load().with(intake)));
         let routes = config.receivers.iter().filter_map(|receiver| route(&config, receiver));
         self.routes.send_replace(routes.collect());

@@ -1,6 +1,6 @@
 //! `wecom-relay serve`: the daemon.
 
-use std::{net::TcpListener, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context, anyhow};
 use tokio::signal::unix::{SignalKind, signal};
@@ -9,6 +9,7 @@ use super::{Failure, runtime};
 use crate::{
     app::{self, Prepared, Source, Tuning},
     clock::SystemClock,
+    http,
     lifecycle::{DRAIN, End, Lifecycle},
     outbox::sqlite::Access,
     systemd,
@@ -34,7 +35,7 @@ async fn serve(prepared: Prepared, source: Arc<Source>) -> anyhow::Result<()> {
     let mut hangups = signal(SignalKind::hangup())?;
     let listen = prepared.config.server.listen;
     let outbox = app::open_outbox(&prepared.config, Access::Owner)?;
-    let listener = TcpListener::bind(listen)
+    let listener = http::listen(listen)
         .with_context(|| format!("listen on {listen} (server.listen): is another program using the port?"))?;
     let address = listener.local_addr()?;
     let lifecycle = Lifecycle::default();
@@ -48,8 +49,8 @@ async fn serve(prepared: Prepared, source: Arc<Source>) -> anyhow::Result<()> {
     });
     let receivers = prepared.config.receivers.len();
     let clock = Arc::new(SystemClock);
-    let running =
-        app::start(prepared, listener, outbox.clone(), clock, Tuning::default(), &lifecycle).await?;
+    let tuning = Tuning { connections: connections(), ..Tuning::default() };
+    let running = app::start(prepared, listener, outbox.clone(), clock, tuning, &lifecycle).await?;
     let (tasks, pulses, reloads) = (lifecycle.tasks(), running.pulses(), running.reloads());
     tasks.spawn_endless("systemd", systemd::run(outbox.clone(), move || pulses.all(), address, tasks.stop()));
     tasks.spawn_endless("reloads", running.run_reloads(source));
@@ -84,4 +85,26 @@ async fn serve(prepared: Prepared, source: Arc<Source>) -> anyhow::Result<()> {
             Err(anyhow!("a task died: {task}; accepted alerts are kept and sent at the next start"))
         }
     }
+}
+
+/// How many connections of clients there can be, after the limit of open files was raised as far as it must and may.
+fn connections() -> usize {
+    /// What is open beside them: the outbox, connections to WeCom, the log.
+    const OTHERS: u64 = 256;
+    const FEWEST: usize = 64;
+    let wanted = http::CONNECTIONS as u64 + OTHERS;
+    let files = match rlimit::Resource::NOFILE.get_soft() {
+        Ok(files) if files < wanted => rlimit::increase_nofile_limit(wanted).unwrap_or(files),
+        Ok(files) => files,
+        Err(_) => wanted,
+    };
+    if files < wanted {
+        tracing::warn!(
+            files,
+            wanted,
+            "few files can be open, so many connections at once wait for each other; raise the limit (LimitNOFILE)"
+        );
+    }
+    let connections = usize::try_from(files.saturating_sub(OTHERS)).unwrap_or(http::CONNECTIONS);
+    connections.clamp(FEWEST, http::CONNECTIONS)
 }

@@ -6,6 +6,7 @@ use jiff::tz::TimeZone;
 
 use super::problem::Place;
 use crate::{
+    http::Admission,
     intake::{Address, Form},
     secret::Secret,
     wecom::{
@@ -44,10 +45,12 @@ impl Config {
 }
 
 /// `server`
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Server {
     /// The address on which webhooks are taken.
     pub listen: SocketAddr,
+    /// Who gets in and how: `auth` and `tls`.
+    pub admission: Admission,
 }
 
 /// `outbox`

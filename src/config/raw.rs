@@ -45,7 +45,13 @@ shapes! {
     /// The whole file.
     Root at "" { server, outbox, timezone, templates, apps, receivers }
     /// The listening side.
-    Server at "server." { listen }
+    Server at "server." { listen, auth, tls }
+    /// Who may use it.
+    Auth at "server.auth." { bearer_token, bearer_token_file, bearer_token_env, basic_auth }
+    /// A user name with its password.
+    BasicAuth at "server.auth.basic_auth." { username, password, password_file, password_env }
+    /// Its encryption.
+    Tls at "server.tls." { cert_file, key_file, client_ca_file }
     /// The queue on disk.
     Outbox at "outbox." { path, dedupe_window, max_size, expire_after, retention }
     /// A WeCom application.
@@ -83,6 +89,11 @@ impl<'y> Field<'y> {
     /// Whether something is set here.
     pub(super) fn is_set(&self) -> bool {
         self.value().is_some()
+    }
+
+    /// Whether the key is written, be it without a value.
+    pub(super) fn is_written(&self) -> bool {
+        self.node.is_some()
     }
 
     /// A text. A number is taken as the text that it is written as.

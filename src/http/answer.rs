@@ -8,7 +8,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use super::BODY_BYTES;
+use super::{BODY_BYTES, Challenge};
 use crate::{
     intake::Rejected,
     outbox::{NotificationId, ReceiverName, StoreError},
@@ -33,6 +33,8 @@ pub enum Answer {
     Store(StoreError),
     /// Too much at once.
     Overload,
+    /// The request brings none of the credentials that are asked for.
+    Unauthorized(Challenge),
     /// The daemon is stopping.
     Draining,
     /// The process is alive.
@@ -62,6 +64,7 @@ impl Answer {
             Self::NotReloaded(_) => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Rejected(Rejected::Payload(_)) => StatusCode::BAD_REQUEST,
             Self::Rejected(Rejected::UnknownReceiver { .. }) | Self::UnknownPath => StatusCode::NOT_FOUND,
+            Self::Unauthorized(_) => StatusCode::UNAUTHORIZED,
             Self::WrongMethod => StatusCode::METHOD_NOT_ALLOWED,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Incomplete(_) | Self::Store(_) | Self::Overload | Self::Draining => {
@@ -86,6 +89,7 @@ impl Answer {
             | Self::Reloaded(_)
             | Self::NotReloaded(_)
             | Self::UnknownPath
+            | Self::Unauthorized(_)
             | Self::WrongMethod => return None,
         })
     }
@@ -107,6 +111,7 @@ impl Answer {
             Self::Incomplete(detail) => format!("the body did not arrive: {detail}"),
             Self::Store(error) => format!("not accepted, try again: {error}"),
             Self::Overload => "not accepted, try again: too much at once".to_owned(),
+            Self::Unauthorized(challenge) => challenge.to_string(),
             Self::Draining => "not accepted, try again: the relay is stopping".to_owned(),
             Self::Healthy => "alive".to_owned(),
             Self::Ready => "ready".to_owned(),
@@ -125,6 +130,12 @@ impl Answer {
 impl IntoResponse for Answer {
     fn into_response(self) -> Response {
         let plain = [(header::CONTENT_TYPE, "text/plain; charset=utf-8")];
-        (self.status(), plain, self.text() + "\n").into_response()
+        let mut response = (self.status(), plain, self.text() + "\n").into_response();
+        if let Self::Unauthorized(challenge) = self {
+            for value in challenge.headers() {
+                response.headers_mut().append(header::WWW_AUTHENTICATE, value);
+            }
+        }
+        response
     }
 }

@@ -6,7 +6,7 @@ use axum::body::Body;
 use futures_util::StreamExt;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
-    time::timeout,
+    time::{Instant, timeout_at},
 };
 
 use super::Answer;
@@ -15,6 +15,11 @@ use super::Answer;
 pub const BODY_BYTES: usize = 32 << 20;
 /// How long a body may take.
 const BODY_TIME: Duration = Duration::from_secs(30);
+/// How long a body may take to begin; then it comes at least at [`SLOWEST`], or it is a client that does not mean to
+/// end.
+const START_TIME: Duration = Duration::from_secs(10);
+/// Bytes a second.
+const SLOWEST: usize = 1024;
 /// In what amounts memory is reserved.
 const UNIT: usize = 4096;
 
@@ -53,11 +58,13 @@ pub(super) async fn read(body: Body, announced: Option<usize>, memory: &Memory) 
     if announced.is_some_and(|bytes| bytes > BODY_BYTES) {
         return Err(Answer::TooLarge);
     }
-    let reading = collect(body, announced.unwrap_or(0), memory);
-    let seconds = BODY_TIME.as_secs();
-    timeout(BODY_TIME, reading)
-        .await
-        .unwrap_or_else(|_| Err(Answer::Incomplete(format!("it took longer than {seconds} s"))))
+    collect(body, announced.unwrap_or(0), memory).await
+}
+
+/// How long a body may have taken when so many bytes of it are there.
+fn allowed(bytes: usize) -> Duration {
+    let earned = Duration::from_secs(u64::try_from(bytes / SLOWEST).unwrap_or(u64::MAX));
+    BODY_TIME.min(START_TIME.saturating_add(earned))
 }
 
 async fn collect(body: Body, announced: usize, memory: &Memory) -> Result<Bytes, Answer> {
@@ -65,7 +72,13 @@ async fn collect(body: Body, announced: usize, memory: &Memory) -> Result<Bytes,
     let mut bytes = Vec::with_capacity(announced.min(64 * 1024));
     let mut reserved: Option<OwnedSemaphorePermit> = None;
     let mut chunks = body.into_data_stream();
-    while let Some(chunk) = chunks.next().await {
+    let began = Instant::now();
+    loop {
+        let Ok(chunk) = timeout_at(began + allowed(bytes.len()), chunks.next()).await else {
+            let seconds = began.elapsed().as_secs();
+            return Err(Answer::Incomplete(format!("{} bytes came in {seconds} s", bytes.len())));
+        };
+        let Some(chunk) = chunk else { break };
         let chunk = chunk.map_err(|error| Answer::Incomplete(error.to_string()))?;
         if bytes.len() + chunk.len() > BODY_BYTES {
             return Err(Answer::TooLarge);
@@ -82,4 +95,15 @@ async fn collect(body: Body, announced: usize, memory: &Memory) -> Result<Bytes,
         bytes.extend_from_slice(&chunk);
     }
     Ok(Bytes { bytes, reserved })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_has_ten_seconds_and_one_more_for_each_kilobyte_but_thirty_at_most() {
+        let seconds = [0, 1023, 1024, 5000, 20 * 1024, BODY_BYTES].map(|bytes| allowed(bytes).as_secs());
+        assert_eq!(seconds, [10, 10, 11, 14, 30, 30]);
+    }
 }

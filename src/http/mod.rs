@@ -3,26 +3,36 @@
 //! Status codes are a protocol with Alertmanager, which retries 5xx and transport errors only; they are all
 //! decided in [`answer`].
 
+mod access;
 mod answer;
 mod body;
 mod bounded;
+mod crowd;
+mod entrance;
 mod ops;
+mod rarely;
 mod reload;
 mod server;
+mod tls;
 mod webhook;
+mod wire;
 
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use axum::{Router, routing};
+use axum::{Router, middleware, routing};
 use tokio_util::sync::CancellationToken;
 
+use self::rarely::Rarely;
 pub use self::{
+    access::{Access, Challenge, Refusals},
     answer::Answer,
     body::{BODY_BYTES, Memory},
     bounded::{Bounded, RENDER_LIMIT},
+    entrance::{Admission, Entrance},
     reload::{ReloadRequest, Reloads},
-    server::serve,
+    server::{CONNECTIONS, listen, serve},
+    tls::{BadTls, Tls},
 };
 use crate::{clock::Clock, metrics::Metrics, outbox::Outbox};
 
@@ -38,6 +48,10 @@ pub struct Relay<O> {
     pub stop: CancellationToken,
     /// The memory that bodies may take.
     pub memory: Memory,
+    /// Who gets in.
+    pub entrance: Entrance,
+    /// When the refusal of a request is logged.
+    pub refusals: Refusals,
     /// Where requests are counted.
     pub metrics: Arc<Metrics>,
     /// Who reads the configuration again.
@@ -57,5 +71,6 @@ pub fn router<O: Outbox>(relay: Arc<Relay<O>>) -> Router {
         .route("/metrics", routing::get(ops::metrics::<O>))
         .method_not_allowed_fallback(async || Answer::WrongMethod)
         .fallback(webhook::nowhere)
+        .layer(middleware::from_fn_with_state(Arc::clone(&relay), access::guard::<O>))
         .with_state(relay)
 }

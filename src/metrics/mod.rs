@@ -51,6 +51,7 @@ type Histograms<L> = Family<L, Histogram, fn() -> Histogram>;
 pub struct Metrics {
     registry: Registry,
     received: Family<Received, Counter>,
+    unauthorized: Counter,
     template_fallbacks: Family<ByReceiver, Counter>,
     settled: Family<Settled, Counter>,
     attempts: Family<Attempted, Counter>,
@@ -78,6 +79,7 @@ impl Default for Metrics {
         let mut metrics = Self {
             registry: Registry::with_prefix("wecom_relay"),
             received: Family::default(),
+            unauthorized: Counter::default(),
             template_fallbacks: Family::default(),
             settled: Family::default(),
             attempts: Family::default(),
@@ -107,6 +109,11 @@ impl Metrics {
             "notifications_received",
             "Webhook requests by what became of them; receiver is empty when it is not known",
             self.received.clone(),
+        );
+        registry.register(
+            "unauthorized_requests",
+            "Requests without the credentials that the configuration asks for",
+            self.unauthorized.clone(),
         );
         registry.register(
             "template_fallbacks",
@@ -217,6 +224,11 @@ impl Metrics {
     /// A webhook request came to `result`.
     pub fn received(&self, receiver: &str, result: &'static str) {
         self.received.get_or_create(&Received { receiver: receiver.to_owned(), result }).inc();
+    }
+
+    /// A request came without the right credentials.
+    pub fn unauthorized(&self) {
+        self.unauthorized.inc();
     }
 
     /// A template of `receiver` failed.

@@ -63,6 +63,52 @@ async fn the_relay_says_byte_for_byte_what_alertmanagers_own_notifier_says() {
     assert_eq!(read_by(&wecom.sandbox, RELAYED), read_by(&wecom.sandbox, NATIVE));
 }
 
+#[tokio::test]
+async fn it_is_let_in_over_tls_with_each_of_the_credentials_that_its_http_config_has() {
+    let Some(binary) = binary() else { return skip() };
+    let wecom = Wecom::live(wecom_relay::sandbox::Settings::default()).await;
+    let folder = Arc::new(TempDir::new().unwrap());
+    let pair = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    std::fs::write(folder.path().join("tls.crt"), pair.cert.pem()).unwrap();
+    std::fs::write(folder.path().join("tls.key"), pair.signing_key.serialize_pem()).unwrap();
+    let server = ", tls: { cert_file: tls.crt, key_file: tls.key }, auth: { bearer_token: not-a-real-token, basic_auth: \
+                  { username: am, password: not-a-real-password } }";
+    let receivers = "  - { name: bearer, to_user: zhangsan }\n  - { name: basic, to_user: lisi }\n";
+    let options = Options {
+        server: server.to_owned(),
+        receivers: receivers.to_owned(),
+        folder: Some(folder.clone()),
+        ..Options::default()
+    };
+    let relay = Relay::with(&wecom.url, options).await;
+    let config = format!(
+        "route: {{ receiver: relay, group_wait: 1s }}
+receivers:
+  - name: relay
+    webhook_configs:
+      - url: {url}/webhook/bearer
+        http_config:
+          authorization: {{ credentials: not-a-real-token }}
+          tls_config: {{ ca_file: {ca} }}
+      - url: {url}/webhook/basic
+        http_config:
+          basic_auth: {{ username: am, password: not-a-real-password }}
+          tls_config: {{ ca_file: {ca} }}
+",
+        url = relay.url,
+        ca = folder.path().join("tls.crt").display()
+    );
+    let alertmanager = Alertmanager::start(&binary, &config).await;
+    alertmanager.post(&alerts(|_| true)).await;
+    let both = async {
+        wecom.sandbox.wait_for_delivered("zhangsan", 1).await;
+        wecom.sandbox.wait_for_delivered("lisi", 1).await;
+    };
+    timeout(PATIENCE, both).await.unwrap();
+    drop(alertmanager);
+    relay.stop().await;
+}
+
 /// The alerts of all groups; those whose instance does not fire are resolved.
 fn alerts(fires: impl Fn(&str) -> bool) -> Value {
     let alert = |group: &str, instance: &str, labels: Value, annotations: Value| {

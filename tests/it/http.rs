@@ -1,8 +1,11 @@
 //! The status of every answer, which decides whether Alertmanager sends the notification again.
 
+mod access;
+mod crowd;
 mod direct;
 mod ops;
 mod refused;
+mod tls;
 mod unavailable;
 
 use reqwest::Method;

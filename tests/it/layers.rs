@@ -185,7 +185,7 @@ fn the_paths_of_the_program_are_seen() {
         let used = used(&paths::module(path), source);
         assert!(used.iter().any(|used| used.of_crate && used.path == target), "{path}: {target}");
     };
-    sees("app/running.rs", "outbox::sqlite::SqliteOutbox");
+    sees("app/mod.rs", "outbox::sqlite::SqliteOutbox");
     sees("app/running.rs", "dispatch::channel::Dispatcher::new");
     sees("dispatch/channel.rs", "wecom::WeCom");
     sees("wecom/client.rs", "wecom::token::TokenCache");

@@ -30,6 +30,7 @@ mod reload;
 mod render;
 mod render_builtin;
 mod sandbox;
+mod secrets;
 mod shutdown;
 mod store;
 mod storm;

@@ -209,7 +209,7 @@ async fn a_label_never_writes_to_everybody_and_nobody_is_a_dead_letter() {
         assert_eq!(settled[0].state, State::Dead);
         assert!(settled[0].reason.contains(reason), "{}", settled[0].reason);
         let (_, metrics) = relay.request(Method::GET, "/metrics", "").await;
-        let counted = r#"wecom_relay_deliveries_total{receiver="wechat",state="dead"} 1"#;
+        let counted = r#"wecom_relay_deliveries_total{receiver="wechat",state="dead",reason="nobody"} 1"#;
         assert!(metrics.contains(counted), "{metrics}");
         relay.stop().await;
         assert!(wecom.sandbox.messages().is_empty());

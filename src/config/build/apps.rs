@@ -71,7 +71,7 @@ fn app<'y>(
     let name = name(&raw.name, taken, report);
     let corp_id = raw.corp_id.required_text("write the corp's id, such as ww1234567890abcdef", report);
     let agent_id = agent_id(&raw.agent_id, report);
-    let api_secret = secrets::read(&raw, around, report);
+    let api_secret = secrets::Forms::of_app(&raw).required(around, report);
     let api_url = api_url(&raw.api_url, report);
     let proxy_url = proxy_url(&raw.proxy_url, report);
     let limits = limits(&raw.limits, report);

@@ -9,6 +9,7 @@ mod form;
 mod receivers;
 mod recipients;
 mod secrets;
+mod server;
 mod templates;
 
 use std::{
@@ -20,7 +21,7 @@ use jiff::tz::TimeZone;
 
 use super::{
     duration,
-    model::{Config, Outbox, Server},
+    model::{Config, Outbox},
     node::Node,
     problem::{Place, Report, Reported, quoted},
     raw::{self, Field},
@@ -52,7 +53,7 @@ pub(super) fn config(
     report: &mut Report,
 ) -> Result<Config, Reported> {
     let root = raw::Root::read(&Field::root(document, file), report)?;
-    let server = server(&root.server, report);
+    let server = server::read(&root.server, around, report);
     let outbox = outbox(&root.outbox, around, report);
     let timezone = timezone(&root.timezone, report);
     let templates = templates::read(&root.templates, around, report);
@@ -66,13 +67,6 @@ pub(super) fn config(
         apps: apps.into_valid()?,
         receivers: receivers?,
     })
-}
-
-fn server(field: &Field<'_>, report: &mut Report) -> Result<Server, Reported> {
-    let raw = raw::Server::read(field, report)?;
-    let right = "write an IP address and a port, such as 0.0.0.0:8061 or [::1]:8061";
-    let listen = raw.listen.parsed(|text| text.parse().ok(), "an address to listen on", right, report)?;
-    Ok(Server { listen: listen.unwrap_or_else(|| ([0, 0, 0, 0], 8061).into()) })
 }
 
 fn timezone(field: &Field<'_>, report: &mut Report) -> Result<Option<TimeZone>, Reported> {

@@ -98,9 +98,9 @@ fn a_reload_probes_a_held_channel_at_once_but_not_again_and_again() {
     let pause = policy.probes.unanswered;
     let mut gate = gate(None);
     note(&mut gate, &block(40001), Duration::ZERO);
-    gate.renew("same".to_owned(), &policy, UP);
+    gate.renew("old".to_owned(), &policy, UP);
     assert_eq!(gate.admission(0, UP), Admission::Wait(UP + pause));
-    gate.renew("same".to_owned(), &policy, UP + pause * 2);
+    gate.renew("old".to_owned(), &policy, UP + pause * 2);
     assert_eq!(gate.admission(0, UP + pause * 2), Admission::Probe);
 }
 

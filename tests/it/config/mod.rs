@@ -2,6 +2,7 @@
 
 mod example;
 mod refused;
+mod server;
 
 use std::{
     fs::{self, Permissions},
@@ -59,7 +60,10 @@ fn load_in_folder(files: &[(&str, &str)]) -> (tempfile::TempDir, Result<Loaded, 
 #[test]
 fn a_minimal_configuration_gets_the_defaults() {
     let Loaded { config, warnings } = parse(MINIMAL).unwrap();
-    assert!(warnings.is_empty());
+    let warnings: Vec<_> = warnings.iter().map(ToString::to_string).collect();
+    let open = "config.yml:2:1: server.listen: everybody who reaches 0.0.0.0:8061 can send messages in the name of the \
+                apps; set server.auth, or listen on 127.0.0.1:8061 only";
+    assert_eq!(warnings, [open]);
     let receiver = config.receiver("wechat").unwrap();
     assert_eq!(config.server.listen.to_string(), "0.0.0.0:8061");
     assert_eq!(config.outbox.dedupe_window, Some(Duration::from_secs(120)));
@@ -142,7 +146,7 @@ fn secrets_and_templates_are_read_from_files_beside_the_configuration() {
     ];
     let (folder, loaded) = load_in_folder(&files);
     let Loaded { config, warnings } = loaded.unwrap();
-    assert!(warnings.is_empty());
+    assert!(warnings.iter().all(|warning| warning.to_string().contains("server.listen")), "{warnings:?}");
     assert_eq!(config.app("ops").unwrap().api_secret.expose(), "not-a-real-secret");
     let templates: Vec<_> = config.templates.iter().map(|t| (t.name.as_str(), t.text.as_str())).collect();
     assert_eq!(templates, [("a.message", "A"), ("b", "B")]);
@@ -155,13 +159,13 @@ fn a_secret_file_that_everybody_can_read_is_a_warning() {
     let (folder, _) = load_in_folder(&[("config.yml", &source), ("ops.key", "not-a-real-secret")]);
     fs::set_permissions(folder.path().join("ops.key"), Permissions::from_mode(0o644)).unwrap();
     let loaded = config::load(&folder.path().join("config.yml"), &env).unwrap();
-    let warning = loaded.warnings.first().unwrap().to_string();
+    let warning = loaded.warnings.last().unwrap().to_string();
     insta::assert_snapshot!(warning.replace(folder.path().to_str().unwrap(), "…"), @"…/config.yml:6:22: apps[0].api_secret_file: …/ops.key can be read by every user; take that right away: chmod o-r");
 }
 
 #[test]
 fn what_is_allowed_and_probably_not_meant_is_a_warning() {
-    let source = "
+    let source = "server: { listen: '127.0.0.1:8061' }
 apps:
   - name: ops
     corp_id: ww1234567890abcdef
@@ -206,6 +210,16 @@ fn no_secret_gets_into_problems_or_debug_output() {
         "api_secret: x\n    proxy_url: 'http://u:SECRET@proxy:3128'",
         "api_secret: x\n    api_url: 'https://u:SECRET@wecom.example'",
         "api_secret: x\n    limits: SECRET",
+        "api_secret: x\nserver: { auth: SECRET }",
+        "api_secret: x\nserver: { auth: { bearer_token: [SECRET] } }",
+        "api_secret: x\nserver: { auth: { bearer_token: SECRET, bearer_token_env: SECRET } }",
+        "api_secret: x\nserver: { auth: { bearer_token: SECRET } }",
+        "api_secret: x\nserver: { auth: { bearer_token_file: SECRET } }",
+        "api_secret: x\nserver: { auth: { bearer_token_file: /SECRET+SECRET= } }",
+        "api_secret: x\nserver: { auth: { bearer_token_env: SECRET } }",
+        "api_secret: x\nserver: { auth: { basic_auth: { username: 'SECRET:SECRET', password: SECRET } } }",
+        "api_secret: x\nserver: { auth: { basic_auth: { username: SECRET } } }",
+        "api_secret: x\nserver: { auth: { basic_auth: { username: u, password: SECRET } } }",
     ];
     for form in forms {
         let source = MINIMAL.replace("api_secret: not-a-real-secret", form).replace("SECRET", SECRET);

@@ -96,7 +96,7 @@ fn parts_of_the_wrong_kind_are_told_without_what_follows_from_them() {
     insta::assert_snapshot!(problems("apps: ops\nreceivers:\n  - wechat\n  - name: a\n    app: b\n    to_user: c\nserver: []\n"), @r"
         config.yml:1:7: apps: this is a text, where a list belongs; begin each item with a dash, or write [ … ]
         config.yml:3:5: receivers[0]: this is a text, where a mapping belongs; its keys are name, app, to_user, to_party, to_tag, message_type, message, title, description, url, btntxt, template_card, plain_copy, max_parts, send_resolved, fallback, fallback_after
-        config.yml:7:9: server: this is a list, where a mapping belongs; its keys are listen
+        config.yml:7:9: server: this is a list, where a mapping belongs; its keys are listen, auth, tls
         ");
     insta::assert_snapshot!(problems("- a\n- b\n"), @"config.yml:1:1: this is a list, where a mapping belongs; its keys are server, outbox, timezone, templates, apps, receivers");
     insta::assert_snapshot!(problems("just a text"), @"config.yml:1:1: this is a text, where a mapping belongs; its keys are server, outbox, timezone, templates, apps, receivers");

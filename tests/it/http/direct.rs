@@ -17,7 +17,7 @@ use wecom_relay::{
     app::Prepared,
     clock::SystemClock,
     config,
-    http::{self, BODY_BYTES, Bounded, Memory, Reloads},
+    http::{self, BODY_BYTES, Bounded, Entrance, Memory, Refusals, Reloads},
     outbox::sqlite::{Access, Settings, SqliteOutbox},
 };
 
@@ -28,6 +28,7 @@ pub(super) struct Direct {
     router: Router,
     pub(super) stop: CancellationToken,
     pub(super) folder: TempDir,
+    pub(super) entrance: Entrance,
 }
 
 impl Direct {
@@ -42,16 +43,19 @@ impl Direct {
             ..Settings::new(folder.path().join("outbox.db"), 1 << 30)
         };
         let stop = CancellationToken::new();
+        let entrance = Entrance::new(prepared.config.server.admission.clone());
         let relay = http::Relay {
             outbox: SqliteOutbox::open(settings, Access::Owner).unwrap(),
             intake: Arc::new(ArcSwap::from_pointee(Bounded::new(prepared.intake, http::RENDER_LIMIT))),
             clock: Arc::new(SystemClock),
             stop: stop.clone(),
             memory: Memory::new(memory),
+            entrance: entrance.clone(),
+            refusals: Refusals::default(),
             metrics: Arc::default(),
             reloads: Reloads::new(mpsc::channel(1).0),
         };
-        Self { router: http::router(Arc::new(relay)), stop, folder }
+        Self { router: http::router(Arc::new(relay)), stop, folder, entrance }
     }
 
     /// With more room than any body takes.

@@ -10,6 +10,7 @@ use wecom_relay::{
     clock::{Clock, SystemClock},
     config,
     delivery::step::Probes,
+    http::Entrance,
     lifecycle::{End, Lifecycle},
     outbox::{
         Channel, DeliveryId, Detail, Filter, Listed, Outbox, OutboxQuery, State,
@@ -26,6 +27,7 @@ pub(crate) struct Relay {
     pub(crate) url: String,
     pub(crate) outbox: SqliteOutbox,
     pub(crate) client: Client,
+    pub(crate) entrance: Entrance,
     pub(crate) folder: Arc<TempDir>,
     /// Of the dispatchers.
     pub(crate) pulses: Vec<(Channel, Pulse)>,
@@ -38,6 +40,8 @@ pub(crate) struct Options {
     pub(crate) receivers: String,
     /// The app's secret.
     pub(crate) secret: &'static str,
+    /// Further keys of the server, each with a comma before it.
+    pub(crate) server: String,
     /// Further keys of the app, each line with four spaces before it.
     pub(crate) app: String,
     /// Further keys of the outbox, each line with two spaces before it.
@@ -72,6 +76,7 @@ impl Default for Options {
         Self {
             receivers: "  - { name: wechat, to_user: zhangsan }\n".to_owned(),
             secret: SECRET,
+            server: String::new(),
             app: String::new(),
             outbox: String::new(),
             more: String::new(),
@@ -91,10 +96,10 @@ impl Default for Options {
 impl Options {
     /// The configuration that these options make, for a sandbox at `wecom`.
     pub(crate) fn yaml(&self, wecom: &str, folder: &TempDir) -> String {
-        let Self { receivers, secret, app, outbox, more, .. } = self;
+        let Self { receivers, secret, server, app, outbox, more, .. } = self;
         let path = folder.path().join("outbox.db");
         format!(
-            "server: {{ listen: '127.0.0.1:0' }}\noutbox:\n  path: {}\n{outbox}apps:\n  - name: ops\n    \
+            "server: {{ listen: '127.0.0.1:0'{server} }}\noutbox:\n  path: {}\n{outbox}apps:\n  - name: ops\n    \
              corp_id: {CORP}\n    agent_id: 1000002\n    api_secret: {secret}\n    api_url: {wecom}/cgi-bin/\n{app}\
              receivers:\n{receivers}{more}",
             path.display()
@@ -136,15 +141,16 @@ impl Relay {
         let settings = (options.store)(Settings::new(outbox.path.clone(), outbox.max_size_bytes));
         let outbox = SqliteOutbox::open(settings, Access::Owner).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
+        let scheme = if prepared.config.server.admission.tls.is_some() { "https" } else { "http" };
+        let url = format!("{scheme}://{}", listener.local_addr().unwrap());
         let lifecycle = Lifecycle::default();
         let outbox_of_relay = wrap(outbox.clone());
         let running =
             app::start(prepared, listener, outbox_of_relay, options.clock, options.tuning, &lifecycle);
         let running = running.await.unwrap();
-        let pulses = running.pulses().all();
+        let (pulses, entrance) = (running.pulses().all(), running.entrance());
         lifecycle.tasks().spawn_endless("reloads", running.run_reloads(source));
-        Self { url, outbox, client: http_client(), folder, pulses, lifecycle }
+        Self { url, outbox, client: http_client(), entrance, folder, pulses, lifecycle }
     }
 
     /// Posts a body to `path`: status and text of the answer.

@@ -1,0 +1,173 @@
+//! Who is let in by `server.auth`.
+
+use std::sync::Arc;
+
+use reqwest::{Method, StatusCode, header};
+use tokio::io::AsyncWriteExt;
+use wecom_relay::{
+    http::{Access, Admission},
+    secret::Secret,
+};
+
+use super::{direct::Direct, for_receiver, raw};
+use crate::support::{Options, Relay, Wecom};
+
+const TOKEN: &str = "not-a-real-token";
+const BOTH: &str =
+    ", auth: { bearer_token: not-a-real-token, basic_auth: { username: am, password: not-a-real-password } }";
+
+fn with(server: &str) -> Options {
+    Options { server: server.to_owned(), ..Options::default() }
+}
+
+/// The status of a webhook with this `Authorization`.
+async fn post(relay: &Relay, authorization: Option<&str>) -> u16 {
+    let mut request = relay.client.post(format!("{}/webhook", relay.url));
+    request = request.body(for_receiver("wechat").to_string());
+    if let Some(value) = authorization {
+        request = request.header(header::AUTHORIZATION, value);
+    }
+    request.send().await.unwrap().status().as_u16()
+}
+
+#[tokio::test]
+async fn what_alertmanagers_http_config_sends_is_let_in_and_everything_else_is_answered_with_401() {
+    let wecom = Wecom::start().await;
+    let relay = Relay::with(&wecom.url, with(BOTH)).await;
+    for (status, authorization) in [
+        (401, None),
+        (401, Some("Bearer wrong")),
+        (401, Some("Basic d3Jvbmc6d3Jvbmc=")),
+        (401, Some("not-a-real-token")),
+        (200, Some("Bearer not-a-real-token")),
+        (200, Some("Basic YW06bm90LWEtcmVhbC1wYXNzd29yZA==")),
+    ] {
+        assert_eq!(post(&relay, authorization).await, status, "{authorization:?}");
+    }
+    wecom.sandbox.wait_for_delivered("zhangsan", 1).await;
+    assert_eq!(relay.listed(&[]).await.len(), 1);
+    let metrics = relay.client.get(format!("{}/metrics", relay.url)).bearer_auth(TOKEN).send().await.unwrap();
+    let metrics = metrics.text().await.unwrap();
+    assert!(metrics.contains("\nwecom_relay_unauthorized_requests_total 4\n"), "{metrics}");
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn all_but_the_health_checks_asks_for_credentials() {
+    let relay = Relay::with("http://127.0.0.1:9", with(BOTH)).await;
+    for path in ["/-/healthy", "/-/ready"] {
+        assert_eq!(relay.request(Method::GET, path, "").await.0, 200, "{path}");
+    }
+    let paths = [
+        "/webhook",
+        "/webhook/wechat",
+        "/metrics",
+        "/-/reload",
+        "/",
+        "/-/ready/",
+        "/-/../metrics",
+        "/%2D/ready",
+    ];
+    for path in paths {
+        for method in [Method::GET, Method::POST, Method::PUT, Method::DELETE, Method::OPTIONS] {
+            assert_eq!(relay.request(method.clone(), path, "").await.0, 401, "{method} {path}");
+        }
+    }
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn the_401_names_what_is_asked_for_and_what_to_set_in_alertmanager() {
+    for (server, schemes, set) in [
+        (", auth: { bearer_token: t }", &["Bearer"][..], "`authorization: { credentials_file: … }`"),
+        (
+            ", auth: { basic_auth: { username: u, password: p } }",
+            &["Basic"],
+            "`basic_auth: { username: …, password_file: … }`",
+        ),
+        (BOTH, &["Bearer", "Basic"], "`, or `".trim_matches('`')),
+    ] {
+        let relay = Relay::with("http://127.0.0.1:9", with(server)).await;
+        let answer = relay.client.get(format!("{}/metrics", relay.url)).send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);
+        let named: Vec<_> = answer
+            .headers()
+            .get_all(header::WWW_AUTHENTICATE)
+            .iter()
+            .map(|value| value.to_str().unwrap().split(' ').next().unwrap().to_owned())
+            .collect();
+        assert_eq!(named, schemes);
+        let text = answer.text().await.unwrap();
+        assert!(text.contains("http_config") && text.contains(set), "{text}");
+        relay.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_refused_body_is_not_read_and_the_answer_arrives_all_the_same() {
+    let relay = Relay::with("http://127.0.0.1:9", with(BOTH)).await;
+    // Nothing of the body is sent: the answer does not wait for it.
+    let mut stream = raw::connect(&relay.url).await;
+    stream
+        .write_all(b"POST /webhook HTTP/1.1\r\nHost: relay\r\nContent-Length: 33554432\r\n\r\n")
+        .await
+        .unwrap();
+    let answer = raw::rest(stream).await;
+    assert!(answer.starts_with("HTTP/1.1 401 ") && answer.ends_with("server.auth.basic_auth\n"), "{answer}");
+    // Half of it is under way when the answer comes, and the connection is not reset before it is read.
+    for _ in 0..20 {
+        let (mut read, mut write) = raw::connect(&relay.url).await.into_split();
+        let head = b"POST /webhook HTTP/1.1\r\nHost: relay\r\nContent-Length: 4000000\r\n\r\n";
+        write.write_all(head).await.unwrap();
+        for _ in 0..20 {
+            write.write_all(&[b' '; 100_000]).await.unwrap();
+        }
+        let mut answer = String::new();
+        tokio::io::AsyncReadExt::read_to_string(&mut read, &mut answer).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 401 "), "{answer}");
+    }
+    // Who asks first is not told to go on.
+    let mut stream = raw::connect(&relay.url).await;
+    let head = b"POST /webhook HTTP/1.1\r\nHost: relay\r\nExpect: 100-continue\r\nContent-Length: 10\r\n\r\n";
+    stream.write_all(head).await.unwrap();
+    assert!(raw::rest(stream).await.starts_with("HTTP/1.1 401 "));
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn other_credentials_are_in_force_with_the_next_request() {
+    let direct = Direct::roomy();
+    let ask = async |token: &str| {
+        let request =
+            axum::http::Request::get("/metrics").header(header::AUTHORIZATION, format!("Bearer {token}"));
+        direct.ask(request.body(axum::body::Body::empty()).unwrap()).await.0
+    };
+    assert_eq!(ask("any").await, 200);
+    for token in ["first", "second"] {
+        let access = Access::new(Some(&Secret::new(token)), None);
+        direct.entrance.replace(Admission { access, tls: None });
+        assert_eq!(
+            (ask("first").await, ask("second").await),
+            if token == "first" { (200, 401) } else { (401, 200) }
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_flood_of_refusals_is_one_line_of_the_log_without_what_was_offered() {
+    let wecom = Wecom::live(Default::default()).await;
+    let (_folder, config) = crate::support::config_file(&wecom.url, &with(BOTH));
+    let mut process = crate::support::Process::start(&config).await;
+    let client = Arc::new(process.client.clone());
+    for number in 0..50 {
+        let request =
+            client.post(format!("{}/webhook", process.url)).bearer_auth(format!("wrong-guess-{number}"));
+        assert_eq!(request.body("{}").send().await.unwrap().status(), StatusCode::UNAUTHORIZED);
+    }
+    process.signal("TERM");
+    assert!(process.ended().await.success());
+    let refusals: Vec<_> = process.log.iter().filter(|line| line.contains("a request was refused")).collect();
+    assert_eq!(refusals.len(), 1, "{refusals:?}");
+    assert!(refusals[0].contains("127.0.0.1") && refusals[0].contains("Bearer"), "{refusals:?}");
+    assert!(!process.log.join("\n").contains("wrong-guess"));
+}
