@@ -9,7 +9,8 @@ use std::{
 use anyhow::{Context, anyhow};
 use reqwest::{Url, redirect};
 
-use super::{Failure, http_client, output::Output, runtime};
+use super::{Failure, http_client, output::Output, runtime, unverified_client};
+use crate::config::Server;
 
 /// Arguments of `health`.
 #[derive(Debug, clap::Args)]
@@ -31,25 +32,34 @@ pub(super) struct Args {
 /// Below the time-out of the checks of containers, so that the reason is told by this command.
 const PATIENCE: Duration = Duration::from_secs(4);
 
-/// `listen` gives `server.listen` of the configuration, which need not be there when `--url` is.
+/// `server` gives the configuration's, which need not be there when `--url` is.
 pub(super) fn run(
     args: Args,
-    listen: impl FnOnce() -> Result<SocketAddr, Failure>,
+    server: impl FnOnce() -> Result<Server, Failure>,
     output: &mut Output,
 ) -> Result<(), Failure> {
-    let base = match args.url {
-        Some(url) => url,
-        None => base_url(listen()?).map_err(Failure::Other)?,
+    let (base, trust) = match args.url {
+        Some(url) => (url, Trust::Roots),
+        None => (base_url(&server()?).map_err(Failure::Other)?, Trust::Whoever),
     };
     let path = if args.ready { "-/ready" } else { "-/healthy" };
     let url = format!("{}/{path}", base.as_str().trim_end_matches('/'));
-    let answer = runtime()?.block_on(ask(&url)).map_err(Failure::Other)?;
+    let answer = runtime()?.block_on(ask(&url, trust)).map_err(Failure::Other)?;
     output.line(&answer)?;
     Ok(())
 }
 
-/// The daemon that listens on `listen`, as it is reached on this machine.
-fn base_url(listen: SocketAddr) -> anyhow::Result<Url> {
+/// Whose certificate is good enough.
+enum Trust {
+    /// One that the usual certification authorities have signed.
+    Roots,
+    /// Any: this machine is asked by its address, which stands in no certificate, and nothing is told to it.
+    Whoever,
+}
+
+/// The daemon of this configuration, as it is reached on this machine.
+fn base_url(server: &Server) -> anyhow::Result<Url> {
+    let listen = server.listen;
     if listen.port() == 0 {
         return Err(anyhow!(
             "server.listen leaves the port to the system (0): say with --url where the relay listens"
@@ -60,12 +70,17 @@ fn base_url(listen: SocketAddr) -> anyhow::Result<Url> {
         IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
         ip => ip,
     };
-    Ok(Url::parse(&format!("http://{}", SocketAddr::new(ip, listen.port())))?)
+    let scheme = if server.admission.tls.is_some() { "https" } else { "http" };
+    Ok(Url::parse(&format!("{scheme}://{}", SocketAddr::new(ip, listen.port())))?)
 }
 
 /// The answer of a relay that is well.
-async fn ask(url: &str) -> anyhow::Result<String> {
-    let client = http_client()?.redirect(redirect::Policy::none()).timeout(PATIENCE).build();
+async fn ask(url: &str, trust: Trust) -> anyhow::Result<String> {
+    let client = match trust {
+        Trust::Roots => http_client()?,
+        Trust::Whoever => unverified_client(),
+    };
+    let client = client.redirect(redirect::Policy::none()).timeout(PATIENCE).build();
     let client = client.context("set up the HTTP client")?;
     let unanswered = || format!("no answer from {url}: is the relay running, and is this where it listens?");
     let response = client.get(url).send().await.map_err(reqwest::Error::without_url);

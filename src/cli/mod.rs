@@ -3,6 +3,7 @@
 mod check;
 mod completion;
 mod demo;
+mod doctor;
 mod health;
 mod outbox;
 mod output;
@@ -48,6 +49,7 @@ const EXAMPLES: &str = "\
 Examples:
   wecom-relay demo                                 see it work, without a configuration
   wecom-relay check --config config.yml            look for mistakes before a start
+  wecom-relay doctor --config config.yml           look for what keeps messages from WeCom
   wecom-relay send --receiver wechat 'Hello'       send a test message
   wecom-relay serve --config config.yml            run the relay";
 
@@ -63,6 +65,8 @@ enum Command {
     Serve,
     /// Looks for mistakes in the configuration and the templates, and shows a sample of each receiver's messages
     Check,
+    /// Looks at everything between this machine and WeCom, and says what is wrong and where it is mended
+    Doctor(doctor::Args),
     /// Shows what a webhook payload becomes
     Render(render::Args),
     /// Sends a real message to a receiver, past the outbox
@@ -138,11 +142,12 @@ impl Cli {
                 serve::run(Arc::new(move || read(&path)))
             }
             Command::Check => check::run(load()?, output),
+            Command::Doctor(args) => doctor::run(&args, load(), output),
             Command::Render(args) => render::run(&args, load()?.config, output),
             Command::Send(args) => send::run(&args, load()?.config, output),
             Command::Outbox(args) => outbox::run(&args, &load()?.config, output),
             Command::Sandbox(args) => sandbox::run(args, output),
-            Command::Health(args) => health::run(args, || Ok(load()?.config.server.listen), output),
+            Command::Health(args) => health::run(args, || Ok(load()?.config.server), output),
             Command::Demo(args) => demo::run(&args, output),
             Command::Completion(args) => completion::run(&args, output),
         }
@@ -167,6 +172,14 @@ fn receiver<'a>(prepared: &'a Prepared, name: &str) -> Result<&'a crate::intake:
 #[expect(clippy::disallowed_methods, reason = "this talks to a relay and is no client of WeCom")]
 fn http_client() -> Result<reqwest::ClientBuilder, SetupError> {
     Ok(reqwest::Client::builder().tls_backend_preconfigured(tls_config()?).no_proxy())
+}
+
+/// A client that takes any certificate.
+#[expect(clippy::disallowed_methods, reason = "this talks to a relay and is no client of WeCom")]
+fn unverified_client() -> reqwest::ClientBuilder {
+    // Somebody else was first, then.
+    _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder().tls_danger_accept_invalid_certs(true).no_proxy()
 }
 
 /// A runtime for commands that talk to a network.

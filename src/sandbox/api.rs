@@ -17,7 +17,7 @@ use super::directory::Named;
 use super::faults::{Effect, Target};
 use super::reply::{Refusal, Reply};
 use super::serve::{Caller, hang_up};
-use super::{Answer, Call, Sandbox, State, control, json, send, token};
+use super::{Answer, Call, Sandbox, State, control, json, reads, send, token};
 
 /// An API of WeCom.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -26,14 +26,30 @@ pub enum Api {
     Gettoken,
     /// `message/send`
     MessageSend,
+    /// `agent/get`
+    AgentGet,
+    /// `user/get`
+    UserGet,
+    /// `department/get`
+    DepartmentGet,
+    /// `tag/get`
+    TagGet,
 }
 
 impl Api {
+    /// All of them.
+    pub const ALL: [Self; 6] =
+        [Self::Gettoken, Self::MessageSend, Self::AgentGet, Self::UserGet, Self::DepartmentGet, Self::TagGet];
+
     /// The path after `/cgi-bin/`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Gettoken => "gettoken",
             Self::MessageSend => "message/send",
+            Self::AgentGet => "agent/get",
+            Self::UserGet => "user/get",
+            Self::DepartmentGet => "department/get",
+            Self::TagGet => "tag/get",
         }
     }
 }
@@ -55,6 +71,9 @@ impl Arrival {
     }
 }
 
+/// RFC 9110's form of a date; a [`Timestamp`] is in UTC.
+const HTTP_DATE: &str = "%a, %d %b %Y %H:%M:%S GMT";
+
 // nginx's answer to a larger one is a bare 413.
 const MAX_BODY_BYTES: usize = 4 * 1024 * 1024;
 
@@ -62,14 +81,11 @@ impl Sandbox {
     /// WeCom's routes and the control API. Only behind [`Sandbox::serve`] can a connection be dropped, and is the caller's
     /// address known; elsewhere a drop is a 500 with a text that says so.
     pub fn router(&self) -> Router {
-        let gettoken = |sandbox, request| receive(sandbox, Api::Gettoken, request);
-        let send = |sandbox, request| receive(sandbox, Api::MessageSend, request);
-        Router::new()
-            .route("/cgi-bin/gettoken", any(gettoken))
-            .route("/cgi-bin/message/send", any(send))
-            .nest("/sandbox", control::routes())
-            .fallback(not_found)
-            .with_state(self.clone())
+        let apis = Api::ALL.into_iter().fold(Router::new(), |router, api| {
+            let receive = move |sandbox, request| receive(sandbox, api, request);
+            router.route(&format!("/cgi-bin/{}", api.name()), any(receive))
+        });
+        apis.nest("/sandbox", control::routes()).fallback(not_found).with_state(self.clone())
     }
 
     fn take(&self, arrived: &Arrival) -> Ending {
@@ -120,6 +136,9 @@ fn take(state: &mut State, sandbox: &Sandbox, arrived: &Arrival) -> Ending {
         let result = match arrived.api {
             Api::Gettoken => token::gettoken(state, settings, arrived),
             Api::MessageSend => send::send(state, settings, arrived),
+            Api::AgentGet | Api::UserGet | Api::DepartmentGet | Api::TagGet => {
+                reads::read(state, settings, arrived)
+            }
         };
         result.unwrap_or_else(|refusal| refusal.into_reply(arrived.from, arrived.at, &mut state.rng))
     });
@@ -131,7 +150,7 @@ fn take(state: &mut State, sandbox: &Sandbox, arrived: &Arrival) -> Ending {
         (Some(Effect::HttpStatus { status, body, .. }), _) => How::Status(status, body),
         (Some(Effect::Hang { .. }), _) => How::Hang,
         (Some(Effect::Truncate), Some(reply)) => How::Half(reply),
-        (None | Some(Effect::Latency(_)), Some(reply)) => How::Reply(reply),
+        (None | Some(Effect::Latency(_) | Effect::ClockSkew(_)), Some(reply)) => How::Reply(reply),
         (Some(Effect::Drop(_)), _) | (_, None) => How::HangUp,
     };
     let request = String::from_utf8_lossy(&arrived.body).into();
@@ -145,12 +164,15 @@ fn take(state: &mut State, sandbox: &Sandbox, arrived: &Arrival) -> Ending {
         taken,
         answer,
     });
-    Ending { how, latency: plan.latency }
+    let date = arrived.at.checked_add(plan.clock_skew).unwrap_or(arrived.at);
+    Ending { how, latency: plan.latency, date }
 }
 
 fn caller(state: &State, arrived: &Arrival) -> Option<u64> {
     match arrived.api {
-        Api::MessageSend => state.tokens.holder(arrived.parameter("access_token")?).map(|one| one.agent_id),
+        Api::MessageSend | Api::AgentGet | Api::UserGet | Api::DepartmentGet | Api::TagGet => {
+            state.tokens.holder(arrived.parameter("access_token")?).map(|one| one.agent_id)
+        }
         Api::Gettoken => {
             let corp = state.directory.corp(arrived.parameter("corpid")?)?;
             let secret = arrived.parameter("corpsecret")?;
@@ -169,6 +191,8 @@ fn touser(arrived: &Arrival, recover: bool) -> Vec<String> {
 struct Ending {
     how: How,
     latency: Duration,
+    /// What its `Date` says.
+    date: Timestamp,
 }
 
 enum How {
@@ -194,7 +218,7 @@ impl Ending {
         if !self.latency.is_zero() {
             tokio::time::sleep(self.latency).await;
         }
-        match self.how {
+        let mut response = match self.how {
             How::Reply(reply) => reply.into_response(),
             How::Status(status, body) => {
                 let mut response = Response::new(Body::from(body));
@@ -208,7 +232,11 @@ impl Ending {
             How::Half(reply) => half(&reply),
             How::Hang => std::future::pending().await,
             How::HangUp => hang_up(),
+        };
+        if let Ok(date) = HeaderValue::try_from(self.date.strftime(HTTP_DATE).to_string()) {
+            response.headers_mut().insert(header::DATE, date);
         }
+        response
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
 use super::{Api, Effect, Fault, Lasts, Moment};
@@ -43,8 +44,13 @@ struct EffectBody {
     #[serde(skip_serializing_if = "Option::is_none")]
     latency_ms: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    clock_skew_s: Option<i32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     taken: Option<bool>,
 }
+
+const MANY: &str = "fault must hold exactly one of errcode, http_status, hang: true, drop, truncate: true, latency_ms and \
+                    clock_skew_s";
 
 fn any_api() -> String {
     "*".to_owned()
@@ -56,9 +62,13 @@ impl TryFrom<FaultBody> for Fault {
     fn try_from(body: FaultBody) -> Result<Self, String> {
         let api = match body.api.as_str() {
             "*" => None,
-            "gettoken" => Some(Api::Gettoken),
-            "message/send" => Some(Api::MessageSend),
-            other => return Err(format!("api is `{other}`: it must be `gettoken`, `message/send` or `*`")),
+            name => match Api::ALL.into_iter().find(|api| api.name() == name) {
+                Some(api) => Some(api),
+                None => {
+                    let known: Vec<_> = Api::ALL.iter().map(|api| format!("`{}`", api.name())).collect();
+                    return Err(format!("api is `{name}`: it must be {} or `*`", known.join(", ")));
+                }
+            },
         };
         let lasts = match (body.count, body.for_ms) {
             (None, None) => Lasts::UntilCleared,
@@ -67,8 +77,9 @@ impl TryFrom<FaultBody> for Fault {
             (None, Some(time)) => Lasts::For(Duration::from_millis(time)),
             (Some(_), Some(_)) => return Err("count and for_ms are both given: give one, or none".to_owned()),
         };
-        if body.member.is_some() && api == Some(Api::Gettoken) {
-            return Err("member is given for gettoken, which names none: leave one of them out".to_owned());
+        if let (Some(_), Some(api)) = (&body.member, api.filter(|api| *api != Api::MessageSend)) {
+            let api = api.name();
+            return Err(format!("member is given for {api}, which has no touser: leave one of them out"));
         }
         Ok(Self { effect: body.fault.try_into()?, api, app: body.app, member: body.member, lasts })
     }
@@ -78,7 +89,24 @@ impl TryFrom<EffectBody> for Effect {
     type Error = String;
 
     fn try_from(body: EffectBody) -> Result<Self, String> {
-        let EffectBody { errcode, errmsg, http_status, body, hang, drop, truncate, latency_ms, taken } = body;
+        let EffectBody {
+            errcode,
+            errmsg,
+            http_status,
+            body,
+            hang,
+            drop,
+            truncate,
+            latency_ms,
+            clock_skew_s,
+            taken,
+        } = body;
+        let others = (errcode, http_status, hang, drop.as_ref(), truncate, latency_ms);
+        if let (Some(skew), (None, None, None, None, None, None)) = (clock_skew_s, others)
+            && taken.is_none()
+        {
+            return Ok(Self::ClockSkew(SignedDuration::from_secs(i64::from(skew))));
+        }
         if errmsg.is_some() && errcode.is_none() {
             return Err("errmsg is given without errcode".to_owned());
         }
@@ -89,6 +117,9 @@ impl TryFrom<EffectBody> for Effect {
             return Err("taken goes with errcode, http_status or hang only".to_owned());
         }
         let taken = taken.unwrap_or(false);
+        if clock_skew_s.is_some() {
+            return Err(MANY.to_owned());
+        }
         match (errcode, http_status, hang, drop.as_deref(), truncate, latency_ms) {
             (Some(0), None, None, None, None, None) => Err("errcode is 0, which is no fault".to_owned()),
             (Some(errcode), None, None, None, None, None) => Ok(Self::Errcode { errcode, errmsg, taken }),
@@ -106,11 +137,7 @@ impl TryFrom<EffectBody> for Effect {
             }
             (None, None, None, None, Some(true), None) => Ok(Self::Truncate),
             (None, None, None, None, None, Some(time)) => Ok(Self::Latency(Duration::from_millis(time))),
-            _ => Err(
-                "fault must hold exactly one of errcode, http_status, hang: true, drop, truncate: true and \
-                      latency_ms"
-                    .to_owned(),
-            ),
+            _ => Err(MANY.to_owned()),
         }
     }
 }
@@ -149,6 +176,7 @@ impl From<&Effect> for EffectBody {
             Effect::Drop(Moment::After) => Self { drop: Some("after".to_owned()), ..none },
             Effect::Truncate => Self { truncate: Some(true), ..none },
             Effect::Latency(time) => Self { latency_ms: Some(millis(time)), ..none },
+            Effect::ClockSkew(skew) => Self { clock_skew_s: i32::try_from(skew.as_secs()).ok(), ..none },
         }
     }
 }

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{Api, later};
 
-/// Something that goes wrong. Several may be in force: latencies add up, of the others the oldest that fits a call wins.
+/// Something that goes wrong. Several may be in force: latencies and skews add up, of the others the oldest that fits a
+/// call wins.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Fault {
     /// What goes wrong.
@@ -53,6 +54,8 @@ pub enum Effect {
     Truncate,
     /// The call takes effect when it arrives, and the answer is given this much later.
     Latency(Duration),
+    /// The answer's `Date` is off by this much.
+    ClockSkew(SignedDuration),
 }
 
 /// When a connection is lost.
@@ -123,6 +126,7 @@ pub(super) struct Target<'a> {
 pub(super) struct Plan {
     pub(super) effect: Option<Effect>,
     pub(super) latency: Duration,
+    pub(super) clock_skew: SignedDuration,
 }
 
 impl Plan {
@@ -133,7 +137,7 @@ impl Plan {
                 Effect::Errcode { taken, .. } | Effect::HttpStatus { taken, .. } | Effect::Hang { taken },
             ) => *taken,
             Some(Effect::Drop(moment)) => *moment == Moment::After,
-            Some(Effect::Truncate | Effect::Latency(_)) | None => true,
+            Some(Effect::Truncate | Effect::Latency(_) | Effect::ClockSkew(_)) | None => true,
         }
     }
 }
@@ -175,10 +179,11 @@ impl Faults {
 
     pub(super) fn plan(&mut self, target: &Target<'_>, now: Timestamp) -> Plan {
         self.forget_ended(now);
-        let mut plan = Plan { effect: None, latency: Duration::ZERO };
+        let mut plan = Plan { effect: None, latency: Duration::ZERO, clock_skew: SignedDuration::ZERO };
         for one in self.active.iter_mut().filter(|one| one.fault.fits(target)) {
             match &one.fault.effect {
                 Effect::Latency(time) => plan.latency += *time,
+                Effect::ClockSkew(skew) => plan.clock_skew = plan.clock_skew.saturating_add(*skew),
                 effect if plan.effect.is_none() => plan.effect = Some(effect.clone()),
                 _ => continue,
             }

@@ -1,7 +1,8 @@
 //! A WeCom that runs on the own machine: for tests, demonstrations and staging.
 //!
-//! It serves `gettoken` and `message/send` under `/cgi-bin/` with WeCom's checks in WeCom's order, its errcodes, reply
-//! shapes and headers, and keeps what every member of its [`Directory`] was *shown*, which is not what the reply says:
+//! It serves `gettoken`, `message/send` and the reads `agent/get`, `user/get`, `department/get` and `tag/get` under
+//! `/cgi-bin/` with WeCom's checks in WeCom's order, its errcodes, reply shapes and headers, and keeps what every member
+//! of its [`Directory`] was *shown*, which is not what the reply says:
 //!
 //! - Over 30 messages a minute or 1,000 an hour from one app to one member are answered with errcode 0 and dropped.
 //! - Text over 2,048 bytes is answered with errcode 0 and shown cut.
@@ -28,10 +29,10 @@
 //! | `PUT /sandbox/directory` | another directory, as YAML |
 //!
 //! A fault is one of `{"errcode":N,"errmsg":"…"}`, `{"http_status":N,"body":"…"}`, `{"hang":true}`,
-//! `{"drop":"before"|"after"}`, `{"truncate":true}` and `{"latency_ms":N}`. The first three take `"taken":true`: the
-//! message is delivered, and the answer lies. It lasts for `"count"` calls, `"for_ms"` milliseconds or until it is
-//! cleared, on `"api"` (`"gettoken"`, `"message/send"` or `"*"`), and may be narrowed to an `"app"` (agent id) or a
-//! `"member"` (named in `touser`).
+//! `{"drop":"before"|"after"}`, `{"truncate":true}`, `{"latency_ms":N}` and `{"clock_skew_s":N}`, by which the answer's
+//! `Date` is off. The first three take `"taken":true`: the message is delivered, and the answer lies. It lasts for
+//! `"count"` calls, `"for_ms"` milliseconds or until it is cleared, on `"api"` (a name such as `"message/send"`, or
+//! `"*"`), and may be narrowed to an `"app"` (agent id) or a `"member"` (named in `touser`).
 
 mod api;
 mod ban;
@@ -45,6 +46,7 @@ mod fault_json;
 mod faults;
 mod json;
 mod limit;
+mod reads;
 mod record;
 mod reply;
 mod send;

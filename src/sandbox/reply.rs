@@ -8,6 +8,7 @@ use axum::http::{HeaderValue, Response, header};
 use jiff::Timestamp;
 use rand::{Rng, RngExt};
 use serde::Serialize;
+use serde_json::{Map, Value};
 
 /// A reply's fields, in WeCom's order.
 #[derive(Clone, Default, Serialize)]
@@ -30,6 +31,9 @@ pub(super) struct Reply {
     pub(super) msgid: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) response_code: Option<String>,
+    /// What a read found.
+    #[serde(flatten)]
+    pub(super) found: Map<String, Value>,
 }
 
 /// Why a call is refused: the errcode and the bare text of its errmsg.
@@ -86,7 +90,7 @@ impl Reply {
     }
 
     pub(super) fn json(&self) -> String {
-        // Strings and integers only: there is nothing that could fail.
+        // Plain data: there is nothing that could fail.
         serde_json::to_string(self).unwrap_or_default()
     }
 
@@ -119,6 +123,8 @@ pub(super) fn text(errcode: i64) -> &'static str {
         40032 => "invalid userid list size",
         40039 => "invalid url size",
         40056 => "invalid agentid",
+        40058 => "invalid Request Parameter",
+        40068 => "invalid tagid",
         41001 => "access_token missing",
         41002 => "corpid missing",
         41004 => "corpsecret missing",
@@ -146,7 +152,10 @@ pub(super) fn text(errcode: i64) -> &'static str {
         45033 => "api concurrent out of limit",
         45034 => "url without scheme",
         50003 => "agent is disabled",
+        60011 => "no privilege to access/modify contact/party/agent ",
         60020 => "not allow to access from your ip",
+        60111 => "userid not found",
+        60123 => "invalid party id",
         81013 => "user & party & tag all invalid",
         82001 => "All touser & toparty & totag invalid",
         82002 => "party list size out of limit",

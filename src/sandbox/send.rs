@@ -11,7 +11,7 @@ use super::directory::{App, Corp, Named, Recipients};
 use super::record::{Message, Outcome};
 use super::reply::{Refusal, Reply, WRONG_JSON};
 use super::token::Holder;
-use super::{Settings, State, json, opaque};
+use super::{Settings, State, json, opaque, token};
 
 const MAX_USERS: usize = 1_000;
 const MAX_PARTIES: usize = 100;
@@ -19,18 +19,7 @@ const MAX_TAGS: usize = 100;
 const MAX_INTERVAL_S: i64 = 4 * 3_600;
 
 pub(super) fn send(state: &mut State, settings: &Settings, arrived: &Arrival) -> Result<Reply, Refusal> {
-    let token = arrived.parameter("access_token").ok_or(Refusal::new(41001))?;
-    let holder = state.tokens.check(token, settings, arrived.at)?.clone();
-    let corp = state.directory.corp(&holder.corp_id).ok_or(Refusal::new(40014))?;
-    // A secret that was reset takes its tokens with it.
-    let app =
-        corp.app(holder.agent_id).filter(|app| app.secret == holder.secret).ok_or(Refusal::new(40014))?;
-    if !app.trusts(arrived.from) {
-        return Err(Refusal::new(60020));
-    }
-    if app.disabled {
-        return Err(Refusal::new(50003));
-    }
+    let (holder, corp, app) = token::admitted(state, settings, arrived)?;
     if arrived.method != Method::POST {
         return Err(Refusal::parameter("http method must be POST"));
     }

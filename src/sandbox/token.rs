@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use rand::Rng;
 
+use super::directory::{App, Corp};
 use super::reply::{Refusal, Reply};
 use super::{Settings, State, api, later, opaque};
 
@@ -111,4 +112,25 @@ pub(super) fn gettoken(
     let holder = Holder { corp_id: corp_id.to_owned(), agent_id: app.agent_id, secret: secret.to_owned() };
     let (access_token, expires_in) = state.tokens.issue(holder, settings, arrived.at, &mut state.rng);
     Ok(Reply { access_token: Some(access_token), expires_in: Some(expires_in), ..Reply::ok() })
+}
+
+/// The token's holder, its corp and its app, once everything that does not depend on the call was looked at.
+pub(super) fn admitted<'s>(
+    state: &'s State,
+    settings: &Settings,
+    arrived: &api::Arrival,
+) -> Result<(Holder, &'s Corp, &'s App), Refusal> {
+    let token = arrived.parameter("access_token").ok_or(Refusal::new(41001))?;
+    let holder = state.tokens.check(token, settings, arrived.at)?;
+    let corp = state.directory.corp(&holder.corp_id).ok_or(Refusal::new(40014))?;
+    // A secret that was reset takes its tokens with it.
+    let app =
+        corp.app(holder.agent_id).filter(|app| app.secret == holder.secret).ok_or(Refusal::new(40014))?;
+    if !app.trusts(arrived.from) {
+        return Err(Refusal::new(60020));
+    }
+    if app.disabled {
+        return Err(Refusal::new(50003));
+    }
+    Ok((holder.clone(), corp, app))
 }

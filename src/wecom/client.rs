@@ -11,6 +11,8 @@
 //! Redirects are not followed (a POST would become a GET), HTTP retries are off (the outbox decides), and no proxy is
 //! taken from the environment. `reqwest::Response::json` was rejected: it reads without a bound.
 
+mod probe;
+
 use std::{error::Error as _, sync::Arc, time::Duration};
 
 use reqwest::{Method, Response, Url, header};
@@ -25,6 +27,8 @@ use super::{
     message::{self, AgentId, Answer, Grant, NotWecom},
     token::{Failure, Token, TokenCache, TokenCaches},
 };
+pub use probe::{Certificate, Reached, Stage, Unreached};
+
 use crate::{metrics::Refreshes, secret::Secret};
 
 /// How long name lookup, TCP, the proxy and TLS may take together.
@@ -201,7 +205,7 @@ impl Caller {
         if status != 200 {
             return Err(bad_status(&response));
         }
-        read(response).await
+        read(response, MAX_REPLY_BYTES).await
     }
 
     fn fault(&self, api: Api, broken: Broken, token: Option<&Token>) -> Fault {
@@ -227,15 +231,15 @@ fn secrets(settings: &ClientSettings) -> Vec<Secret> {
     secrets.into_iter().flatten().filter(|secret| !secret.is_empty()).collect()
 }
 
-async fn read(mut response: Response) -> Result<Vec<u8>, Broken> {
+async fn read(mut response: Response, max_bytes: usize) -> Result<Vec<u8>, Broken> {
     let mut body = Vec::new();
     // Whatever breaks from here on, the request was taken.
     while let Some(chunk) =
         response.chunk().await.map_err(|error| Broken { unsent: false, ..broken(error) })?
     {
         body.extend_from_slice(&chunk);
-        if body.len() > MAX_REPLY_BYTES {
-            let detail = format!("a reply of more than {MAX_REPLY_BYTES} bytes");
+        if body.len() > max_bytes {
+            let detail = format!("a reply of more than {max_bytes} bytes");
             return Err(Broken { kind: FaultKind::NotWecom, detail, unsent: false });
         }
     }

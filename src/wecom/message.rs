@@ -1,4 +1,4 @@
-//! The wire form of the two calls: what `message/send` is given, and what WeCom's replies say.
+//! The wire form of the calls: what `message/send` is given, and what WeCom's replies say.
 //!
 //! Strict in what is sent: one [`Message`] has exactly one [`request_body`], byte for byte, because WeCom's
 //! duplicate check compares the request's JSON. Tolerant in what is received: a missing errcode is 0, `errmsg` is
@@ -136,6 +136,15 @@ pub fn send_reply(body: &[u8]) -> Result<Answer<Receipt>, NotWecom> {
             unlicensed: list(&fields, "unlicenseduser"),
         },
     }))
+}
+
+/// Reads a reply of another call: its fields.
+///
+/// # Errors
+/// [`NotWecom`] when it is not one.
+pub fn reply(body: &[u8]) -> Result<Answer<Map<String, Value>>, NotWecom> {
+    let fields = object(body)?;
+    Ok(refusal(&fields, &[])?.unwrap_or(Answer::Done(fields)))
 }
 
 fn object(body: &[u8]) -> Result<Map<String, Value>, NotWecom> {

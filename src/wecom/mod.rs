@@ -208,13 +208,21 @@ impl fmt::Display for Errcode {
     }
 }
 
-/// The calls that a send is made of.
+/// The calls that a send is made of, and those that look whether it would succeed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Api {
     /// `gettoken`
     GetToken,
     /// `message/send`
     MessageSend,
+    /// `agent/get`
+    AgentGet,
+    /// `user/get`
+    UserGet,
+    /// `department/get`
+    DepartmentGet,
+    /// `tag/get`
+    TagGet,
 }
 
 impl Api {
@@ -223,6 +231,10 @@ impl Api {
         match self {
             Self::GetToken => "gettoken",
             Self::MessageSend => "message/send",
+            Self::AgentGet => "agent/get",
+            Self::UserGet => "user/get",
+            Self::DepartmentGet => "department/get",
+            Self::TagGet => "tag/get",
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod check;
 mod completion;
+mod doctor;
 mod health;
 mod outbox;
 mod output;

@@ -5,6 +5,7 @@ mod control;
 mod directory;
 mod faults;
 mod limits;
+mod reads;
 mod send;
 mod token;
 

@@ -132,7 +132,7 @@ impl Site {
     }
 }
 
-const COMMANDS: [&[&str]; 10] = [
+const COMMANDS: [&[&str]; 12] = [
     &["check"],
     &["render", "--receiver", "wechat", "payload.json"],
     &["render", "--receiver", "wechat", "--json", "payload.json"],
@@ -143,6 +143,8 @@ const COMMANDS: [&[&str]; 10] = [
     &["outbox", "show", "1", "--json"],
     &["outbox", "retry", "--all-dead"],
     &["outbox", "discard", "1"],
+    &["doctor", "--timeout", "2s"],
+    &["doctor", "--timeout", "2s", "--json"],
 ];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -34,7 +34,7 @@ use std::{sync::Arc, time::Duration};
 use jiff::Timestamp;
 use tokio::sync::Notify;
 
-pub use self::open::{Access, OpenError, Settings};
+pub use self::open::{Access, OpenError, Settings, is_owned};
 use self::{open::Database, writer::Writer};
 use super::{
     Backlog, Changed, Channel, Claimed, DeliveryId, Depth, Destination, Detail, Enqueued, Filter, Folding,

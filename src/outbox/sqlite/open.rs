@@ -157,9 +157,7 @@ impl OpenError {
 /// Takes the owner's lock. It is held until the file is dropped.
 pub(super) fn lock(settings: &Settings) -> Result<File, OpenError> {
     make_directory(&settings.path)?;
-    let mut path = OsString::from(&settings.path);
-    path.push(".lock");
-    let path = PathBuf::from(path);
+    let path = lock_path(&settings.path);
     let opened = private(OpenOptions::new().create(true).truncate(false).write(true)).open(&path);
     let file = opened.map_err(|source| OpenError::Lock { path: path.clone(), source })?;
     // An owner that is just ending keeps it for a moment, and so does a child of this process that was forked and
@@ -172,6 +170,19 @@ pub(super) fn lock(settings: &Settings) -> Result<File, OpenError> {
         }
     }
     Err(OpenError::Owned { lock: path })
+}
+
+fn lock_path(path: &Path) -> PathBuf {
+    let mut path = OsString::from(path);
+    path.push(".lock");
+    PathBuf::from(path)
+}
+
+/// Whether the outbox at `path` has an owner at this moment. For a look at it only: an owner may come and go.
+pub fn is_owned(path: &Path) -> bool {
+    // A shared lock, given back at once: an owner that comes at this moment tries again.
+    File::open(lock_path(path))
+        .is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
 }
 
 /// How often, and how far apart, a lock is tried that another one holds: for a second.

@@ -6,7 +6,7 @@
 mod recipients;
 mod yaml;
 
-pub(super) use recipients::{Named, Recipients};
+pub(super) use recipients::{Named, Recipients, Sight};
 pub use yaml::DirectoryError;
 
 use std::net::IpAddr;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use super::{App, Corp, Tag};
+use super::{App, Corp, Department, Member, Tag};
 
 /// The recipients as a message names them, trimmed, without empty ones.
 pub(in crate::sandbox) struct Named {
@@ -22,6 +22,14 @@ pub(in crate::sandbox) struct Recipients {
     pub(in crate::sandbox) unlicenseduser: Vec<String>,
     /// Not one of the names is good: 81013.
     pub(in crate::sandbox) all_invalid: bool,
+}
+
+/// What an app may know of a member, a department or a tag.
+pub(in crate::sandbox) enum Sight<T> {
+    Seen(T),
+    /// It exists outside of the app's visible range.
+    Hidden,
+    Unknown,
 }
 
 impl Named {
@@ -87,6 +95,40 @@ impl Corp {
         }
         found.all_invalid = found.members.is_empty() && valid_names == 0;
         found
+    }
+
+    /// The member of this userid.
+    pub(in crate::sandbox) fn look_up_member(&self, app: &App, userid: &str) -> Sight<&Member> {
+        let userid = userid.to_lowercase();
+        match self.members.iter().find(|member| member.userid == userid) {
+            Some(member) if self.visible_members(app).contains(userid.as_str()) => Sight::Seen(member),
+            Some(_) => Sight::Hidden,
+            None => Sight::Unknown,
+        }
+    }
+
+    /// The department of this id.
+    pub(in crate::sandbox) fn look_up_department(&self, app: &App, id: u64) -> Sight<&Department> {
+        match self.departments.iter().find(|department| department.id == id) {
+            Some(department) if self.sees_department(app, id) => Sight::Seen(department),
+            Some(_) => Sight::Hidden,
+            None => Sight::Unknown,
+        }
+    }
+
+    /// The tag of this id, with those of its members and departments that the app sees.
+    pub(in crate::sandbox) fn look_up_tag(
+        &self,
+        app: &App,
+        id: u64,
+    ) -> Option<(&Tag, Vec<&Member>, Vec<u64>)> {
+        let tag = self.tags.iter().find(|tag| tag.id == id)?;
+        let visible = self.visible_members(app);
+        let seen = |member: &&Member| {
+            tag.members.contains(&member.userid) && visible.contains(member.userid.as_str())
+        };
+        let departments = tag.departments.iter().copied().filter(|id| self.sees_department(app, *id));
+        Some((tag, self.members.iter().filter(seen).collect(), departments.collect()))
     }
 
     fn visible_members<'a>(&'a self, app: &'a App) -> BTreeSet<&'a str> {

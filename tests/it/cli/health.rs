@@ -1,17 +1,22 @@
 //! `health`
 
-use std::net::TcpListener;
+use std::{fs, net::TcpListener};
 
 use super::Place;
-use crate::support::{Relay, Wecom};
+use crate::support::{Options, Relay, Wecom};
 
 /// Where nobody listens.
 const NOWHERE: &str = "http://127.0.0.1:9";
 
 /// The folder of a relay that listens on `listen`.
 fn listening(listen: &str) -> Place {
+    serving(listen, "")
+}
+
+/// The same with further keys of the server, each with a comma before it.
+fn serving(listen: &str, more: &str) -> Place {
     Place::of(&format!(
-        "server: {{ listen: '{listen}' }}\napps:\n  - name: ops\n    corp_id: ww1234567890abcdef\n    agent_id: 1000002\n    \
+        "server: {{ listen: '{listen}'{more} }}\napps:\n  - name: ops\n    corp_id: ww1234567890abcdef\n    agent_id: 1000002\n    \
          api_secret: sandbox-secret-1000002\nreceivers:\n  - {{ name: wechat, to_user: zhangsan }}\n"
     ))
 }
@@ -30,6 +35,22 @@ async fn the_relay_of_the_configuration_is_asked() {
     }
     let told = listening(&format!("[::]:{port}")).run(&["health"]).await.failure(1);
     assert!(told.contains(&format!("http://[::1]:{port}/-/healthy")), "{told}");
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn a_relay_with_tls_is_asked_whatever_names_its_certificate_has() {
+    let pair = rcgen::generate_simple_self_signed(["relay.example.com".to_owned()]).unwrap();
+    let files = tempfile::tempdir().unwrap();
+    let (cert, key) = (files.path().join("tls.crt"), files.path().join("tls.key"));
+    fs::write(&cert, pair.cert.pem()).unwrap();
+    fs::write(&key, pair.signing_key.serialize_pem()).unwrap();
+    let tls = format!(", tls: {{ cert_file: {}, key_file: {} }}", cert.display(), key.display());
+    let relay = Relay::with(NOWHERE, Options { server: tls.clone(), ..Options::default() }).await;
+    let address = relay.url.strip_prefix("https://").unwrap();
+    let place = serving(address, &tls);
+    let told = place.run(&["health"]).await.success();
+    assert_eq!(told, format!("alive (https://{address}/-/healthy)\n"));
     relay.stop().await;
 }
 

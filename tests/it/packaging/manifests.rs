@@ -22,9 +22,11 @@ const STOP: Duration = Duration::from_secs(DRAIN.as_secs() + 5);
 /// What `wecom-relay check` looks at, with the secrets that a deployment puts beside the configuration.
 fn check(yaml: &str, secrets: &str) -> Prepared {
     let folder = tempfile::tempdir().unwrap();
-    let secret = folder.path().join("ops_secret");
-    fs::write(&secret, "not-a-real-secret").unwrap();
-    fs::set_permissions(&secret, Permissions::from_mode(0o440)).unwrap();
+    for name in ["ops_secret", "relay_token"] {
+        let secret = folder.path().join(name);
+        fs::write(&secret, "not-a-real-secret").unwrap();
+        fs::set_permissions(&secret, Permissions::from_mode(0o440)).unwrap();
+    }
     assert!(yaml.contains(&format!("api_secret_file: {secrets}/ops_secret")), "{yaml}");
     let yaml = yaml.replace(secrets, folder.path().to_str().unwrap());
     let loaded = config::parse(&yaml, &folder.path().join("config.yml"), &|_| None).unwrap();
@@ -67,7 +69,9 @@ fn the_configuration_of_kubernetes_is_valid_and_keeps_its_queue_on_the_volume() 
         assert!(volumes.iter().any(|volume| volume["name"] == mount["name"]), "{mount}");
     }
     let secret = &super::documents("kubernetes/secret.yaml")[0];
-    assert!(secret["stringData"]["ops_secret"].is_string());
+    assert!(
+        secret["stringData"]["ops_secret"].is_string() && secret["stringData"]["relay_token"].is_string()
+    );
     assert_eq!(secret["metadata"]["name"], "wecom-relay");
 }
 

@@ -60,6 +60,7 @@ async fn faults_come_are_listed_and_go() {
         json!({ "fault": { "drop": "after" }, "app": 1000030 }),
         json!({ "fault": { "truncate": true }, "app": 1000030 }),
         json!({ "fault": { "latency_ms": 1 } }),
+        json!({ "fault": { "clock_skew_s": -60 } }),
     ] {
         let (status, error) = wecom.control(Method::POST, "/faults", fault.to_string()).await;
         assert_eq!(status, 204, "{error}");
@@ -73,6 +74,7 @@ async fn faults_come_are_listed_and_go() {
         { "api": "*", "fault": { "drop": "after" }, "app": 1000030 },
         { "api": "*", "fault": { "truncate": true }, "app": 1000030 },
         { "api": "*", "fault": { "latency_ms": 1 } },
+        { "api": "*", "fault": { "clock_skew_s": -60 } },
     ]);
     assert_eq!(faults, expected);
     assert_eq!(wecom.control(Method::DELETE, "/faults", "").await.0, 204);
@@ -89,6 +91,7 @@ async fn a_wrong_fault_is_refused_with_what_would_be_right() {
         (r#"{"count":1}"#, "missing field `fault`"),
         (r#"{"fault":{}}"#, "exactly one of errcode"),
         (r#"{"fault":{"hang":true,"latency_ms":1}}"#, "exactly one of errcode"),
+        (r#"{"fault":{"clock_skew_s":1,"latency_ms":1}}"#, "exactly one of errcode"),
         (r#"{"fault":{"hang":false}}"#, "exactly one of errcode"),
         (r#"{"fault":{"errcode":0}}"#, "errcode is 0"),
         (r#"{"fault":{"http_status":200}}"#, "must be 400 to 599"),
@@ -96,7 +99,7 @@ async fn a_wrong_fault_is_refused_with_what_would_be_right() {
         (r#"{"fault":{"drop":"after","taken":true}}"#, "taken goes with"),
         (r#"{"fault":{"hang":true,"errmsg":"x"}}"#, "errmsg is given without errcode"),
         (r#"{"fault":{"hang":true,"body":"x"}}"#, "body is given without http_status"),
-        (r#"{"api":"send","fault":{"hang":true}}"#, "must be `gettoken`, `message/send` or `*`"),
+        (r#"{"api":"send","fault":{"hang":true}}"#, "must be `gettoken`, `message/send`, `agent/get`, "),
         (r#"{"fault":{"hang":true},"count":0}"#, "at least 1"),
         (r#"{"fault":{"hang":true},"count":1,"for_ms":1}"#, "give one, or none"),
         (r#"{"api":"gettoken","fault":{"hang":true},"member":"x"}"#, "leave one of them out"),

@@ -1,0 +1,112 @@
+//! How fast webhooks are taken, each on disk before its answer.
+//!
+//! WeCom refuses meanwhile, so the channel is held and nothing is delivered: what delivery costs is `relay`'s.
+
+use crate::{
+    disk,
+    load::Load,
+    process::Process,
+    reference,
+    report::Report,
+    samples::{Latencies, Samples},
+    setup::Setup,
+    sink::Sink,
+    table::{Table, count, ms, ratio},
+};
+
+const SUBJECTS: [&str; 4] = ["disk", "bare", "durable", "relay"];
+
+#[derive(Default)]
+struct Found {
+    rate: Samples,
+    p50: Samples,
+    p99: Samples,
+    cpu_us: Samples,
+}
+
+impl Found {
+    fn note(&mut self, rate: f64, latencies: &Latencies) {
+        self.rate.push(rate);
+        self.p50.push(latencies.p50_us());
+        self.p99.push(latencies.p99_us());
+    }
+}
+
+pub(crate) async fn run(setup: &Setup, sink: &Sink) -> Report {
+    sink.refuses();
+    let mut report = Report::default();
+    let mut table = Table::new(
+        "accept: durable webhooks, with delivery held",
+        [
+            "connections",
+            "subject",
+            "per s",
+            "p50 ms",
+            "p99 ms",
+            "CPU µs each",
+            "relay/it, per s",
+            "relay/it, p99",
+        ],
+    );
+    for connections in [1, 16, 64, 256] {
+        let mut found: [Found; 4] = Default::default();
+        for _ in 0..setup.rounds() {
+            let [disk, bare, durable, relay] = &mut found;
+            let (rate, latencies) = disk::appends(setup, connections as u64, setup.time() / 2);
+            disk.note(rate, &latencies);
+            measure(setup, connections, reference::bare(), bare).await;
+            let folder = setup.temporary();
+            measure(setup, connections, reference::durable(folder.path()), durable).await;
+            let folder = setup.temporary();
+            measure(setup, connections, setup.start_relay(folder.path(), sink.address), relay).await;
+        }
+        let [disk, bare, durable, relay] = &found;
+        for (subject, of) in SUBJECTS.iter().zip(&found) {
+            let (rates, tails) = (relay.rate.ratio_to(&of.rate), relay.p99.ratio_to(&of.p99));
+            table.row([
+                connections.to_string(),
+                (*subject).to_owned(),
+                count(of.rate.median()),
+                ms(of.p50.median()),
+                ms(of.p99.median()),
+                count(of.cpu_us.median()),
+                ratio(rates),
+                ratio(tails),
+            ]);
+            let name = |figure: &str| format!("accept/{connections}/{subject}/{figure}");
+            report.samples(name("per_s"), &of.rate);
+            report.samples(name("p50_us"), &of.p50);
+            report.samples(name("p99_us"), &of.p99);
+            if of.cpu_us.median().is_finite() {
+                report.samples(name("cpu_us"), &of.cpu_us);
+            }
+            report.figure(name("ratio"), rates);
+        }
+        if connections == 1 {
+            let floor = disk.p50.median() + bare.p50.median();
+            let above = relay.p50.median() / floor;
+            report.at_most("accept at 1: p50 over one fdatasync and the bare handler's", 1.3, above);
+        }
+        if connections == 64 {
+            let least = relay.rate.ratio_to(&durable.rate);
+            report.at_least("accept at 64: of the minimal durable handler", 0.8, least);
+            let tail = relay.p99.ratio_to(&durable.p99);
+            report.at_most("accept at 64: p99 over the minimal durable handler's", 2.0, tail);
+        }
+    }
+    table.note("disk: appends of the same bytes, one fdatasync for all connections together, no network");
+    table.note("bare: axum, parses and answers; durable: parses, one INSERT, group commit in SQLite");
+    report.tables.push(table);
+    report
+}
+
+async fn measure(setup: &Setup, connections: usize, server: Process, found: &mut Found) {
+    Load::timed(server.address, connections, setup.time() / 8).run().await;
+    // The ids go on where the warming ended, so that nothing is a copy.
+    let mut load = Load::timed(server.address, connections, setup.time());
+    load.ids.start = load.ids.end / 2;
+    let before = server.cpu();
+    let run = load.run().await;
+    found.note(run.rate(), &run.latencies);
+    found.cpu_us.push((server.cpu() - before).as_secs_f64() * 1e6 / run.posts as f64);
+}

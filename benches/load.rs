@@ -1,0 +1,150 @@
+//! The load generator: connections that post one notification after the other.
+
+use std::{
+    net::SocketAddr,
+    ops::Range,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    sync::Barrier,
+    task::JoinSet,
+    time::{Instant, sleep, timeout},
+};
+
+use crate::{
+    arrivals::Arrivals,
+    http1,
+    payload::Request,
+    samples::{Latencies, rate},
+};
+
+/// How long an answer may take.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What is posted, and how.
+#[derive(Clone)]
+pub(crate) struct Load {
+    pub(crate) address: SocketAddr,
+    pub(crate) connections: usize,
+    /// No more than these are posted.
+    pub(crate) ids: Range<u64>,
+    /// Nothing is begun after that.
+    pub(crate) time: Option<Duration>,
+    /// Where the times of the posts are noted.
+    pub(crate) arrivals: Option<Arc<Arrivals>>,
+    /// Whether a connection waits until what it posted has arrived, and for how long after that.
+    pub(crate) pause: Option<Duration>,
+}
+
+/// What came of it. Every answer was a 200.
+pub(crate) struct Run {
+    pub(crate) posts: u64,
+    pub(crate) took: Duration,
+    /// From the POST to the answer.
+    pub(crate) latencies: Latencies,
+}
+
+impl Run {
+    pub(crate) fn rate(&self) -> f64 {
+        rate(self.posts, self.took)
+    }
+}
+
+impl Load {
+    /// As many notifications as go into `time`.
+    pub(crate) fn timed(address: SocketAddr, connections: usize, time: Duration) -> Self {
+        let ids = 0..u64::from(u32::MAX);
+        Self { address, connections, ids, time: Some(time), arrivals: None, pause: None }
+    }
+
+    /// These notifications, each posted when the one before it was answered.
+    pub(crate) fn counted(
+        address: SocketAddr,
+        connections: usize,
+        ids: Range<u64>,
+        arrivals: &Arc<Arrivals>,
+    ) -> Self {
+        Self { address, connections, ids, time: None, arrivals: Some(Arc::clone(arrivals)), pause: None }
+    }
+
+    /// Connects, and begins when all are connected.
+    pub(crate) async fn run(self) -> Run {
+        let next = Arc::new(AtomicU64::new(self.ids.start));
+        let start = Arc::new(Barrier::new(self.connections + 1));
+        let mut connections = JoinSet::new();
+        for index in 0..self.connections {
+            let connection =
+                Connection { index, load: self.clone(), next: Arc::clone(&next), start: Arc::clone(&start) };
+            connections.spawn(connection.run());
+        }
+        start.wait().await;
+        let began = Instant::now();
+        let all: Vec<Vec<u64>> = connections.join_all().await;
+        let took = began.elapsed();
+        let nanos: Vec<u64> = all.into_iter().flatten().collect();
+        Run { posts: nanos.len() as u64, took, latencies: Latencies::new(nanos) }
+    }
+}
+
+struct Connection {
+    index: usize,
+    load: Load,
+    next: Arc<AtomicU64>,
+    start: Arc<Barrier>,
+}
+
+impl Connection {
+    async fn run(self) -> Vec<u64> {
+        let Self { index, load, next, start } = self;
+        let mut stream = TcpStream::connect(load.address).await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        let (mut request, mut buffer) = (Request::new(load.address), vec![0; 4096]);
+        let mut nanos = Vec::new();
+        start.wait().await;
+        let began = Instant::now();
+        loop {
+            let posted = Instant::now();
+            if load.time.is_some_and(|time| posted.duration_since(began) >= time) {
+                return nanos;
+            }
+            let id = next.fetch_add(1, Ordering::Relaxed);
+            if id >= load.ids.end {
+                return nanos;
+            }
+            if let Some(arrivals) = &load.arrivals {
+                arrivals.posted(id, index);
+            }
+            stream.write_all(request.of(id)).await.unwrap();
+            timeout(PATIENCE, answer(&mut stream, &mut buffer)).await.expect("no answer");
+            nanos.push(u64::try_from(posted.elapsed().as_nanos()).unwrap());
+            if let (Some(arrivals), Some(pause)) = (&load.arrivals, load.pause) {
+                arrivals.one(id, index).await;
+                if !pause.is_zero() {
+                    sleep(pause).await;
+                }
+            }
+        }
+    }
+}
+
+/// Reads an answer, which must be a 200.
+async fn answer(stream: &mut TcpStream, buffer: &mut [u8]) {
+    let mut filled = 0;
+    loop {
+        let count = stream.read(&mut buffer[filled..]).await.unwrap();
+        assert!(count > 0, "it hung up after {:?}", String::from_utf8_lossy(&buffer[..filled]));
+        filled += count;
+        if http1::frame(&buffer[..filled]).is_some_and(|(_, end)| filled >= end) {
+            let text = &buffer[..filled];
+            assert_eq!(http1::status(text), 200, "{}", String::from_utf8_lossy(text));
+            return;
+        }
+    }
+}

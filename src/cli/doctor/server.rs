@@ -1,0 +1,189 @@
+//! The relay's own side: its outbox, its port, what the system lets it have. Changes nothing of them.
+
+use std::{
+    fs::OpenOptions,
+    io::{self, Read, Write},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream},
+    path::Path,
+    time::Duration,
+};
+
+use super::{finding::Finding, report::Report};
+use crate::{
+    app,
+    config::Config,
+    outbox::{
+        Hold, Outbox,
+        sqlite::{Access, OpenError, is_owned},
+    },
+};
+
+const SUBJECT: &str = "server";
+const OUTBOX: &str = "outbox";
+const LISTEN: &str = "listen";
+const OPEN_FILES: &str = "open files";
+
+/// Alertmanager's connections, those to WeCom, and the database need some dozens.
+const ENOUGH_FILES: u64 = 256;
+
+/// Looks at everything.
+pub(super) async fn examine(config: &Config, limit: Duration, report: &mut Report<'_>) -> io::Result<()> {
+    let owned = is_owned(&config.outbox.path);
+    let (finding, holds) = outbox(config, owned).await;
+    report.tell(SUBJECT, &finding)?;
+    report.tell(SUBJECT, &listen(config.server.listen, owned, limit))?;
+    if let Some(files) = std::fs::read_to_string("/proc/self/limits").ok().as_deref().and_then(open_files) {
+        report.tell(SUBJECT, &enough(files))?;
+    }
+    for hold in holds {
+        report.tell(&format!("app {}", hold.channel), &held(&hold))?;
+    }
+    Ok(())
+}
+
+async fn outbox(config: &Config, owned: bool) -> (Finding, Vec<Hold>) {
+    let path = &config.outbox.path;
+    let shown = path.display();
+    if !path.exists() {
+        return (absent(path), Vec::new());
+    }
+    if let Err(error) = OpenOptions::new().read(true).write(true).open(path) {
+        return (unwritable(&format!("{shown} cannot be written: {error}")), Vec::new());
+    }
+    let opened = match app::open_outbox(config, Access::Guest) {
+        Ok(outbox) => {
+            let holds = outbox.holds().await;
+            outbox.close().await;
+            holds.map_err(|error| error.to_string())
+        }
+        // What `serve` does at its start.
+        Err(OpenError::Missing { .. } | OpenError::Older { .. }) => Ok(Vec::new()),
+        Err(error) => Err(error.to_string()),
+    };
+    match opened {
+        Ok(holds) => {
+            let by = if owned { ", in use by a running relay" } else { ", not in use" };
+            (Finding::ok(OUTBOX, format!("{shown}{by}")), holds)
+        }
+        Err(error) => (Finding::failed(OUTBOX, error, "`outbox.path` says where it is"), Vec::new()),
+    }
+}
+
+/// Of an outbox that `serve` will make: whether it may.
+fn absent(path: &Path) -> Finding {
+    let shown = path.display();
+    let there = path.ancestors().skip(1).find(|folder| folder.exists());
+    // A relative path of one name has the empty path above it.
+    let folder = there.filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    match tempfile::tempfile_in(folder) {
+        Ok(_) => Finding::ok(OUTBOX, format!("{shown} is not there yet; `serve` makes it")),
+        Err(error) => unwritable(&format!("{shown} cannot be made in {}: {error}", folder.display())),
+    }
+}
+
+fn unwritable(seen: &str) -> Finding {
+    Finding::failed(
+        OUTBOX,
+        seen,
+        "let the relay's user own outbox.path and its folder; run this as that user",
+    )
+}
+
+fn listen(address: SocketAddr, owned: bool, limit: Duration) -> Finding {
+    match TcpListener::bind(address) {
+        Ok(_) => Finding::ok(LISTEN, format!("{address} is free")),
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+            if is_healthy(address, limit) {
+                return Finding::ok(LISTEN, format!("a relay answers at {address}"));
+            }
+            if owned {
+                return Finding::ok(LISTEN, format!("{address} is in use, and a relay runs"));
+            }
+            let mend = "end that program, or set another server.listen and tell Alertmanager";
+            Finding::failed(LISTEN, format!("{address} is used by something other than a relay"), mend)
+        }
+        Err(error) => {
+            let mend = match error.kind() {
+                io::ErrorKind::PermissionDenied => "take a port above 1023 in server.listen",
+                io::ErrorKind::AddrNotAvailable => {
+                    "no interface of this machine has this address: mend server.listen, 0.0.0.0 is all"
+                }
+                _ => "mend server.listen",
+            };
+            Finding::failed(LISTEN, format!("{address} cannot be listened on: {error}"), mend)
+        }
+    }
+}
+
+/// Whether what listens there says so as a relay does.
+fn is_healthy(address: SocketAddr, limit: Duration) -> bool {
+    let ask = || -> io::Result<bool> {
+        let mut stream = TcpStream::connect_timeout(&reachable(address), limit)?;
+        stream.set_read_timeout(Some(limit))?;
+        stream.set_write_timeout(Some(limit))?;
+        stream.write_all(b"GET /-/healthy HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
+        let mut status = [0; 12];
+        stream.read_exact(&mut status)?;
+        Ok(status == *b"HTTP/1.1 200")
+    };
+    ask().unwrap_or(false)
+}
+
+/// An address at which a listener of `address` is found.
+fn reachable(mut address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() {
+        address.set_ip(match address.ip() {
+            IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    address
+}
+
+/// The soft limit in `/proc/self/limits`; `None` where there is none.
+fn open_files(limits: &str) -> Option<u64> {
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
+    line.split_whitespace().next()?.parse().ok()
+}
+
+fn enough(files: u64) -> Finding {
+    if files >= ENOUGH_FILES {
+        return Finding::ok(OPEN_FILES, format!("{files} are allowed"));
+    }
+    let mend = format!("allow at least {ENOUGH_FILES}: LimitNOFILE= of systemd, `ulimit -n` of a shell");
+    Finding::warning(OPEN_FILES, format!("only {files} are allowed"), mend)
+}
+
+fn held(hold: &Hold) -> Finding {
+    let seen = format!(
+        "the relay holds its messages since {:.0}, and tries again at {:.0}",
+        hold.since, hold.next_probe_at
+    );
+    Finding::warning("hold", seen, &hold.reason)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_soft_limit_of_open_files_is_read() {
+        let limits = "Limit                     Soft Limit           Hard Limit           Units\n\
+                      Max processes             127                  127                  processes\n\
+                      Max open files            200                  4096                 files\n";
+        assert_eq!(open_files(limits), Some(200));
+        assert_eq!(
+            open_files("Max open files            unlimited            unlimited            files"),
+            None
+        );
+        assert!(enough(200).mend.contains("LimitNOFILE"));
+        assert_eq!(enough(1024), Finding::ok(OPEN_FILES, "1024 are allowed"));
+    }
+
+    #[test]
+    fn a_listener_on_every_interface_is_asked_on_this_machine() {
+        assert_eq!(reachable("0.0.0.0:8061".parse().unwrap()), "127.0.0.1:8061".parse().unwrap());
+        assert_eq!(reachable("[::]:8061".parse().unwrap()), "[::1]:8061".parse().unwrap());
+        assert_eq!(reachable("192.0.2.1:1".parse().unwrap()), "192.0.2.1:1".parse().unwrap());
+    }
+}

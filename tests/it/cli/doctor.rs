@@ -1,0 +1,385 @@
+//! `doctor`
+
+mod servers;
+
+use std::{fs, net::TcpListener, time::Duration};
+
+use jiff::SignedDuration;
+use reqwest::Method;
+use serde_json::Value;
+use tokio::time::Instant;
+use wecom_relay::{
+    outbox::Outbox,
+    sandbox::{Answer, Api, BUILTIN_YAML, Directory, Effect, Fault},
+};
+
+use self::servers::{plain, tls};
+use super::{Ended, PROXY_PASSWORD, Place, WRONG_SECRET};
+use crate::support::{Options, Relay, SECRET, Wecom, payload, soon};
+
+/// Runs `doctor` with a configuration for `wecom` that `edit` has changed.
+async fn examine(wecom: &str, options: &Options, edit: impl Fn(String) -> String) -> Ended {
+    let place = Place::with(options, wecom);
+    let yaml = fs::read_to_string(place.folder.path().join("config.yml")).unwrap();
+    place.write("config.yml", edit(yaml));
+    place.run(&["doctor", "--timeout", "5s"]).await
+}
+
+async fn of(wecom: &Wecom, edit: impl Fn(String) -> String) -> Ended {
+    examine(&wecom.url, &Options::default(), edit).await
+}
+
+fn receivers(yaml: &str) -> Options {
+    Options { receivers: yaml.to_owned(), ..Options::default() }
+}
+
+fn proxied(proxy: &str, api: &str) -> impl Fn(String) -> String {
+    let app = format!("api_url: {api}\n    proxy_url: {proxy}\n");
+    move |yaml| yaml.replace("api_url: http://wecom.invalid/cgi-bin/\n", &app)
+}
+
+impl Ended {
+    /// That exactly the line that begins so has failed, with this in the line below it.
+    #[track_caller]
+    fn fails_with(&self, line: &str, mend: &str) {
+        assert_eq!((self.code, self.err.as_str()), (Some(1), ""), "{self:?}");
+        let failed: Vec<_> = self.out.lines().filter(|line| line.starts_with("failed ")).collect();
+        assert_eq!(failed.len(), 1, "{}", self.out);
+        self.says(&format!("failed   {line}"), mend);
+    }
+
+    /// That nothing failed, and that there is this warning, with this in the line below it.
+    #[track_caller]
+    fn warns_of(&self, line: &str, mend: &str) {
+        assert_eq!((self.code, self.err.as_str()), (Some(0), ""), "{self:?}");
+        self.says(&format!("warning  {line}"), mend);
+    }
+
+    #[track_caller]
+    fn says(&self, line: &str, mend: &str) {
+        let mut lines = self.out.lines().skip_while(|found| !found.starts_with(line));
+        assert!(lines.next().is_some(), "{line}:\n{}", self.out);
+        let below = lines.next().unwrap();
+        assert!(below.starts_with("         ") && below.contains(mend), "{mend}:\n{}", self.out);
+    }
+
+    /// That these checks of app ops were not made.
+    #[track_caller]
+    fn skips(&self, checks: &[&str], because: &str) {
+        for check in checks {
+            let line = format!("skipped  app ops: {check}: not checked: {because}");
+            assert!(self.out.lines().any(|found| found == line), "{line}:\n{}", self.out);
+        }
+        assert!(self.out.contains("receiver wechat: recipients: not checked: see app ops"), "{}", self.out);
+    }
+}
+
+#[tokio::test]
+async fn all_is_well() {
+    let wecom = Wecom::live(Default::default()).await;
+    let place = Place::with(
+        &receivers(
+            "  - { name: wechat, to_user: 'ZhangSan|lisi', to_party: 3, to_tag: 1 }\n  - { name: all, to_user: '@all' }\n  \
+             - { name: owner, to_user: '{{ commonLabels.owner }}' }\n",
+        ),
+        &wecom.url,
+    );
+    let out = place.run(&["doctor"]).await.success();
+    let port = wecom.url.rsplit(':').next().unwrap();
+    let shown = out.replace(place.folder.path().to_str().unwrap(), "FOLDER").replace(port, "PORT");
+    let lines: Vec<_> = shown.lines().filter(|line| !line.contains("open files")).collect();
+    assert_eq!(
+        lines.join("\n"),
+        "ok       configuration: file: valid: 1 app(s), 3 receiver(s)\n\
+         ok       server: outbox: FOLDER/outbox.db is not there yet; `serve` makes it\n\
+         ok       server: listen: 127.0.0.1:0 is free\n\
+         ok       app ops: dns: 127.0.0.1 is an address\n\
+         ok       app ops: connect: 127.0.0.1 port PORT takes connections\n\
+         ok       app ops: tls: none, as api_url is http\n\
+         ok       app ops: wecom: 127.0.0.1 answers as WeCom does\n\
+         ok       app ops: clock: agrees with WeCom's\n\
+         ok       app ops: gettoken: corp_id and api_secret are accepted\n\
+         ok       app ops: trusted ip: WeCom takes calls from here\n\
+         ok       app ops: agent id: 1000002 is 告警\n\
+         ok       receiver wechat: recipients: the app sees user ZhangSan|lisi, party 3, tag 1\n\
+         ok       receiver all: recipients: everybody in the app's visible range\n\
+         ok       receiver owner: recipients: the payload names them\n\
+         0 failed, 0 warning(s)"
+    );
+    assert_eq!(wecom.sandbox.send_calls(), 0);
+    assert!(!place.folder.path().join("outbox.db").exists());
+}
+
+#[tokio::test]
+async fn a_program_gets_an_object_a_line() {
+    let wecom = Wecom::live(Default::default()).await;
+    wecom.sandbox.inject(Fault::errcode(40056).on(Api::AgentGet));
+    let ended = Place::with(&Options::default(), &wecom.url).run(&["doctor", "--json"]).await;
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    let lines: Vec<Value> = ended.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let of = |check: &str| lines.iter().find(|line| line["check"] == check).unwrap();
+    assert_eq!((&of("dns")["status"], &of("dns")["subject"]), (&"ok".into(), &"app ops".into()));
+    assert_eq!(of("agent id")["status"], "failed");
+    assert!(of("agent id")["mend"].as_str().unwrap().contains("AgentId"), "{ended:?}");
+    assert_eq!(of("recipients")["status"], "skipped");
+}
+
+#[tokio::test]
+async fn mistakes_of_the_configuration_are_told_in_the_words_of_check() {
+    let place = Place::of("apps: []\nreceivers:\n  - { name: wechat, to_user: a }\n");
+    let told = place.run(&["check"]).await.failure(64);
+    let ended = place.run(&["doctor"]).await;
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    for line in told.lines() {
+        assert!(ended.out.contains(&format!("failed   configuration: file: {line}\n")), "{line}: {ended:?}");
+    }
+    assert!(ended.out.contains("skipped  apps: all: not checked: the configuration is wrong"), "{ended:?}");
+}
+
+#[tokio::test]
+async fn a_host_that_is_not_found() {
+    let ended = examine("http://wecom.invalid", &Options::default(), |yaml| yaml).await;
+    ended.fails_with("app ops: dns: wecom.invalid is not found: ", "api_url is spelled right");
+    let rest = ["connect", "tls", "wecom", "clock", "gettoken", "trusted ip", "agent id"];
+    ended.skips(&rest, "the host is not found");
+}
+
+#[tokio::test]
+async fn a_connection_that_is_refused() {
+    let ended = examine("http://127.0.0.1:9", &Options::default(), |yaml| yaml).await;
+    ended.fails_with("app ops: connect: 127.0.0.1 port 9 takes no connection: ", "nothing listens there");
+    ended.skips(&["tls", "wecom", "clock", "gettoken", "trusted ip", "agent id"], "there is no connection");
+}
+
+#[tokio::test]
+async fn a_proxy_that_does_not_run() {
+    let proxy = format!("http://user:{PROXY_PASSWORD}@127.0.0.1:9");
+    let edit = proxied(&proxy, "https://wecom.invalid");
+    let ended = examine("http://wecom.invalid", &Options::default(), edit).await;
+    ended.fails_with("app ops: proxy: 127.0.0.1 port 9 takes no connection: ", "see that the proxy runs");
+}
+
+#[tokio::test]
+async fn a_proxy_that_wants_another_login() {
+    let proxy = plain("HTTP/1.1 407 Proxy Authentication Required\r\ncontent-length: 0\r\n\r\n");
+    let proxy = format!("http://user:{PROXY_PASSWORD}@{proxy}");
+    // By CONNECT, and by a request that is passed on.
+    for api in ["https://wecom.invalid", "http://wecom.invalid"] {
+        let edit = proxied(&proxy, api);
+        let ended = examine("http://wecom.invalid", &Options::default(), edit).await;
+        ended.fails_with("app ops: proxy: it refuses the login (407)", "user and password in proxy_url");
+        ended.skips(&["tls", "wecom", "gettoken"], "WeCom is not reached");
+    }
+}
+
+#[tokio::test]
+async fn a_proxy_that_does_not_let_through() {
+    let proxy = format!("http://{}", plain("HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n"));
+    let edit = proxied(&proxy, "https://wecom.invalid");
+    let ended = examine("http://wecom.invalid", &Options::default(), edit).await;
+    ended.fails_with(
+        "app ops: proxy: it does not let calls through to wecom.invalid: ",
+        "allow wecom.invalid port 443",
+    );
+}
+
+#[tokio::test]
+async fn a_certificate_that_nobody_trusts() {
+    let ended = examine(&format!("https://{}", tls()), &Options::default(), |yaml| yaml).await;
+    ended.fails_with("app ops: tls: the certificate of 127.0.0.1 has an unknown issuer", "opens TLS");
+    ended.skips(&["wecom", "clock", "gettoken"], "WeCom is not reached");
+}
+
+#[tokio::test]
+async fn a_port_that_does_not_speak_tls() {
+    let server = plain("HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n");
+    let ended = examine(&format!("https://{server}"), &Options::default(), |yaml| yaml).await;
+    ended.fails_with("app ops: tls: no TLS with 127.0.0.1: ", "see the scheme and port in api_url");
+}
+
+#[tokio::test]
+async fn a_clock_that_is_wrong() {
+    let wecom = Wecom::live(Default::default()).await;
+    let skewed = |secs| Fault::new(Effect::ClockSkew(SignedDuration::from_secs(secs))).on(Api::Gettoken);
+    wecom.sandbox.inject(skewed(3600));
+    let ended = of(&wecom, |yaml| yaml).await;
+    ended.fails_with("app ops: clock: is 3", "NTP");
+    assert!(ended.out.contains(" s behind WeCom's"), "{ended:?}");
+    // The other checks do not depend on it.
+    assert!(ended.out.contains("ok       receiver wechat: recipients: "), "{ended:?}");
+    wecom.sandbox.clear_faults();
+    wecom.sandbox.inject(skewed(-120));
+    of(&wecom, |yaml| yaml).await.warns_of("app ops: clock: is 12", "NTP");
+}
+
+#[tokio::test]
+async fn a_secret_that_is_refused_is_tried_once() {
+    let wecom = Wecom::live(Default::default()).await;
+    // Two apps that share it.
+    let ended = of(&wecom, |yaml| {
+        let yaml = yaml.replace(SECRET, WRONG_SECRET).replace("{ name: wechat,", "{ name: wechat, app: ops,");
+        let app = yaml.split("apps:\n").nth(1).unwrap().split("receivers:").next().unwrap().to_owned();
+        yaml.replace("receivers:", &format!("{}receivers:", app.replace("name: ops", "name: other")))
+    })
+    .await;
+    let mend = "copy corp_id from admin console → My company → Company ID (企业ID)";
+    for app in ["ops", "other"] {
+        ended.says(&format!("failed   app {app}: gettoken: gettoken answered errcode 40001"), mend);
+    }
+    ended.skips(&["trusted ip", "agent id"], "there is no access token");
+    let refused = wecom.sandbox.calls().iter().filter(|call| call.answer == Answer::Errcode(40001)).count();
+    assert_eq!(refused, 1);
+}
+
+#[tokio::test]
+async fn a_corp_id_that_is_wrong() {
+    let wecom = Wecom::live(Default::default()).await;
+    let ended = of(&wecom, |yaml| yaml.replace("ww1234567890abcdef", "ww0000000000abcdef")).await;
+    ended.fails_with("app ops: gettoken: gettoken answered errcode 40013", "corp_id is not valid");
+}
+
+#[tokio::test]
+async fn an_ip_that_is_not_trusted() {
+    let wecom = Wecom::live(Default::default()).await;
+    let yaml = BUILTIN_YAML
+        .replace("sandbox-secret-1000002 }", "sandbox-secret-1000002, trusted_ips: [192.0.2.1] }");
+    wecom.sandbox.replace_directory(Directory::from_yaml(&yaml).unwrap());
+    let ended = of(&wecom, |yaml| yaml).await;
+    let mend = "IP 127.0.0.1 is not a trusted IP of the app; add it in admin console → App management → the app → \
+                Company's trusted IP (企业可信IP)";
+    ended.fails_with("app ops: trusted ip: agent/get answered errcode 60020", mend);
+    ended.skips(&["agent id"], "the IP is not trusted");
+}
+
+#[tokio::test]
+async fn an_agent_id_that_is_wrong() {
+    let wecom = Wecom::live(Default::default()).await;
+    for (agent_id, errcode) in [("1", 40056), ("1000030", 301002)] {
+        let edit = |yaml: String| yaml.replace("agent_id: 1000002", &format!("agent_id: {agent_id}"));
+        let ended = of(&wecom, edit).await;
+        ended
+            .fails_with(&format!("app ops: agent id: agent/get answered errcode {errcode}"), "copy agent_id");
+        assert!(ended.out.contains("ok       app ops: trusted ip: "), "{ended:?}");
+        assert!(ended.out.contains("skipped  receiver wechat: recipients: "), "{ended:?}");
+    }
+}
+
+#[tokio::test]
+async fn recipients_that_do_not_exist() {
+    let wecom = Wecom::live(Default::default()).await;
+    for (to, who, mend) in [
+        ("to_user: 'zhangsan|nobody'", "user nobody gets nothing: user/get answered errcode 60111", "60111"),
+        ("to_party: 99", "party 99 gets nothing: department/get answered errcode 60123", "department IDs"),
+        ("to_tag: 99", "tag 99 gets nothing: tag/get answered errcode 40068", "use the tag IDs"),
+    ] {
+        let options = receivers(&format!("  - {{ name: wechat, {to} }}\n"));
+        let ended = examine(&wecom.url, &options, |yaml| yaml).await;
+        ended.fails_with(&format!("receiver wechat: recipients: {who}"), mend);
+    }
+}
+
+#[tokio::test]
+async fn recipients_outside_of_the_visible_range() {
+    let wecom = Wecom::live(Default::default()).await;
+    let options = receivers("  - { name: wechat, to_user: 'wangwu|zhaoliu', to_party: '1|2' }\n");
+    let other = |yaml: String| yaml.replace("1000002", "1000030");
+    let ended = examine(&wecom.url, &options, other).await;
+    ended.warns_of("receiver wechat: recipients: user zhaoliu is not visible to the app", "可见范围");
+    ended.warns_of("receiver wechat: recipients: party 1 is not visible to the app", "可见范围");
+    assert!(ended.out.ends_with("0 failed, 2 warning(s)\n"), "{ended:?}");
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_wecom() {
+    let server = plain("HTTP/1.1 200 OK\r\ncontent-length: 13\r\n\r\n<html></html>");
+    let ended = examine(&format!("http://{server}"), &Options::default(), |yaml| yaml).await;
+    ended.fails_with("app ops: wecom: a reply of 13 bytes that is not WeCom's", "something other than WeCom");
+    let server = plain("HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n");
+    let ended = examine(&format!("http://{server}"), &Options::default(), |yaml| yaml).await;
+    ended.fails_with("app ops: wecom: HTTP 404", "does not lead to WeCom's API");
+}
+
+#[tokio::test]
+async fn a_wecom_that_hangs_is_not_waited_for() {
+    let wecom = Wecom::live(Default::default()).await;
+    wecom.sandbox.inject(Fault::new(Effect::Hang { taken: false }).on(Api::Gettoken));
+    let place = Place::with(&Options::default(), &wecom.url);
+    let started = Instant::now();
+    let ended = place.run(&["doctor", "--timeout", "1s"]).await;
+    assert!(started.elapsed() < Duration::from_secs(30), "{:?}", started.elapsed());
+    ended.fails_with("app ops: wecom: ", "in trouble");
+    ended.skips(&["clock", "gettoken"], "WeCom is not reached");
+}
+
+#[tokio::test]
+async fn recipients_that_take_too_long_are_counted() {
+    let wecom = Wecom::live(Default::default()).await;
+    wecom.sandbox.inject(Fault::new(Effect::Hang { taken: false }).on(Api::UserGet));
+    let users: Vec<_> = (0..100).map(|number| format!("user{number}")).collect();
+    let options = receivers(&format!("  - {{ name: wechat, to_user: '{}' }}\n", users.join("|")));
+    let ended = Place::with(&options, &wecom.url).run(&["doctor", "--timeout", "1s"]).await;
+    ended.warns_of("receiver wechat: recipients: user user0 cannot be checked: ", "in trouble");
+    assert!(ended.out.contains(" of 100 not checked: out of time"), "{ended:?}");
+}
+
+#[tokio::test]
+async fn beside_a_running_relay_its_outbox_port_and_hold_are_seen() {
+    let wecom = Wecom::live(Default::default()).await;
+    let relay = Relay::start(&wecom.url).await;
+    wecom.sandbox.inject(Fault::errcode(60020).on(Api::MessageSend));
+    relay.post(&payload("a", &[("db1", true)])).await;
+    soon(async {
+        while relay.outbox.holds().await.unwrap().is_empty() {
+            // A hold gives no signal of its own.
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
+    let address = relay.url.strip_prefix("http://").unwrap();
+    let path = relay.folder.path().join("outbox.db");
+    let ended = of(&wecom, |yaml| {
+        let of_the_relay = format!("path: {}\n", path.display());
+        let lines = yaml.lines().map(|line| match line.trim_start().starts_with("path: ") {
+            true => format!("  {of_the_relay}"),
+            false => format!("{}\n", line.replace("127.0.0.1:0", address)),
+        });
+        lines.collect()
+    })
+    .await;
+    assert!(ended.out.contains("outbox.db, in use by a running relay\n"), "{ended:?}");
+    assert!(
+        ended.out.contains(&format!("ok       server: listen: a relay answers at {address}\n")),
+        "{ended:?}"
+    );
+    ended.warns_of("app ops: hold: the relay holds its messages since ", "企业可信IP");
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn an_outbox_that_cannot_be_made_and_a_port_of_another_program() {
+    let wecom = Wecom::live(Default::default()).await;
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let place = Place::with(&Options::default(), &wecom.url);
+    let config = place.folder.path().join("config.yml");
+    let yaml = fs::read_to_string(&config).unwrap().replace("127.0.0.1:0", &address);
+    fs::write(&config, &yaml).unwrap();
+    let ended = place.run(&["doctor", "--timeout", "1s"]).await;
+    ended.fails_with(&format!("server: listen: {address} is used by something other"), "server.listen");
+    drop(taken);
+
+    let file = place.write("file", "");
+    let own = place.folder.path().join("outbox.db");
+    fs::write(&config, yaml.replace(own.to_str().unwrap(), file.join("outbox.db").to_str().unwrap()))
+        .unwrap();
+    let ended = place.run(&["doctor"]).await;
+    ended.fails_with("server: outbox: ", "own outbox.path and its folder");
+}
+
+#[tokio::test]
+async fn a_fault_of_the_clock_is_set_over_http() {
+    let wecom = Wecom::live(Default::default()).await;
+    let fault = r#"{"fault":{"clock_skew_s":-600}}"#;
+    assert_eq!(wecom.control(Method::POST, "/faults", fault).await.0, 204);
+    of(&wecom, |yaml| yaml).await.fails_with("app ops: clock: is 6", "NTP");
+}

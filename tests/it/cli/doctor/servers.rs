@@ -1,0 +1,47 @@
+//! Servers that are not WeCom. Each ends with the process of the tests.
+
+use std::{
+    io::{Read, Write},
+    net::{SocketAddr, TcpListener, TcpStream},
+    sync::Arc,
+    thread,
+};
+
+use rustls::{ServerConfig, ServerConnection, StreamOwned, crypto::ring};
+
+/// Gives this answer to whatever it is asked.
+pub(super) fn plain(answer: &'static str) -> SocketAddr {
+    listen(move |mut stream| {
+        _ = stream.read(&mut [0; 4096]);
+        _ = stream.write_all(answer.as_bytes());
+    })
+}
+
+/// Speaks TLS with a certificate of its own making.
+pub(super) fn tls() -> SocketAddr {
+    let own = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    let key = own.signing_key.serialize_der().try_into().unwrap();
+    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![own.cert.der().clone()], key)
+        .unwrap();
+    let config = Arc::new(config);
+    listen(move |stream| {
+        let connection = ServerConnection::new(Arc::clone(&config)).unwrap();
+        // The client refuses the certificate here.
+        _ = StreamOwned::new(connection, stream).read(&mut [0; 4096]);
+    })
+}
+
+fn listen(serve: impl Fn(TcpStream) + Send + 'static) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            serve(stream);
+        }
+    });
+    address
+}
