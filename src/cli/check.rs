@@ -17,7 +17,18 @@ use crate::{
     wecom::limits,
 };
 
-pub(super) fn run(loaded: Loaded, output: &mut Output) -> Result<(), Failure> {
+/// Any problem is told and is a failure of this command: a wrong configuration is what it looks for.
+pub(super) fn run(loaded: Result<Loaded, Failure>, output: &mut Output) -> Result<(), Failure> {
+    match loaded.and_then(|loaded| check(loaded, output)) {
+        Err(Failure::Config(problems)) => {
+            output.error(&problems.to_string());
+            Err(Failure::Told)
+        }
+        checked => checked,
+    }
+}
+
+fn check(loaded: Loaded, output: &mut Output) -> Result<(), Failure> {
     for warning in &loaded.warnings {
         output.error(&format!("warning: {warning}"));
     }

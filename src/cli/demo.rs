@@ -18,6 +18,10 @@ use crate::{
 
 /// Arguments of `demo`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  wecom-relay demo           stay up, to send it further alerts
+  wecom-relay demo --once    end after the sample alert: exit code 0 when it arrived")]
 pub(super) struct Args {
     /// Exit after the sample messages instead of staying up
     #[arg(long)]

@@ -53,6 +53,20 @@ Examples:
   wecom-relay send --receiver wechat 'Hello'       send a test message
   wecom-relay serve --config config.yml            run the relay";
 
+const SERVE_EXAMPLES: &str = "\
+SIGHUP, or POST /-/reload, reads the configuration again; SIGTERM stops when what is in flight is settled.
+
+Examples:
+  wecom-relay serve --config /etc/wecom-relay/config.yml
+  wecom-relay serve --log-format json --log-level wecom_relay=debug,warn";
+
+const CHECK_EXAMPLES: &str = "\
+The exit code is 0 when all is well, and 1 otherwise.
+
+Examples:
+  wecom-relay check --config /etc/wecom-relay/config.yml
+  wecom-relay check | less";
+
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Format {
     Text,
@@ -62,8 +76,10 @@ enum Format {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Runs the relay (the default)
+    #[command(after_help = SERVE_EXAMPLES)]
     Serve,
     /// Looks for mistakes in the configuration and the templates, and shows a sample of each receiver's messages
+    #[command(after_help = CHECK_EXAMPLES)]
     Check,
     /// Looks at everything between this machine and WeCom, and says what is wrong and where it is mended
     Doctor(doctor::Args),
@@ -141,7 +157,7 @@ impl Cli {
                 let path = config::find(self.config.as_deref())?;
                 serve::run(Arc::new(move || read(&path)))
             }
-            Command::Check => check::run(load()?, output),
+            Command::Check => check::run(load(), output),
             Command::Doctor(args) => doctor::run(&args, load(), output),
             Command::Render(args) => render::run(&args, load()?.config, output),
             Command::Send(args) => send::run(&args, load()?.config, output),

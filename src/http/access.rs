@@ -15,6 +15,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use tokio::time::Instant;
+use tracing::field::{debug, display};
 
 use super::{Answer, Rarely, Relay, server::Peer};
 use crate::secret::Secret;
@@ -165,19 +166,19 @@ pub(super) async fn guard<O: Send + Sync + 'static>(
     }
     relay.metrics.unauthorized();
     if let Some(unlogged) = relay.refusals.0.tell(Instant::now()) {
-        let peer = request.extensions().get::<Peer>().map(|Peer(address)| address.ip());
-        let offered = offered(request.headers()).map(|(scheme, _)| scheme);
+        let peer = request.extensions().get::<Peer>().map(|Peer(address)| display(address.ip()));
+        let offered = offered(request.headers()).map(|(scheme, _)| debug(scheme));
         if matches!(*request.method(), Method::POST | Method::PUT) {
             tracing::error!(
-                ?peer,
-                ?offered,
+                peer,
+                offered,
                 unlogged,
                 "a request was refused, and will not be sent again: its credentials are not those of server.auth"
             );
         } else {
             tracing::warn!(
-                ?peer,
-                ?offered,
+                peer,
+                offered,
                 unlogged,
                 "a request was refused: its credentials are not those of server.auth"
             );

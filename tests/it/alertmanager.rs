@@ -1,25 +1,19 @@
 //! A real Alertmanager that notifies through its own WeChat notifier and through the relay at once: two members
 //! read the same bytes.
 
-use std::{
-    collections::BTreeMap,
-    ffi::OsString,
-    fmt::Write as _,
-    io::{BufRead, BufReader},
-    path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
-    sync::{Arc, Mutex},
-    thread,
-    time::Duration,
-};
+use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 
 use reqwest::{Method, header::CONTENT_TYPE};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::{sync::oneshot, time::timeout};
+use tokio::time::timeout;
 use wecom_relay::sandbox::Sandbox;
 
-use crate::support::{CORP, Options, Relay, SECRET, Wecom, http_client};
+use crate::support::{
+    CORP, Options, Relay, SECRET, Wecom,
+    daemon::{ALERTMANAGER, Daemon, find},
+    http_client,
+};
 
 /// Who reads what Alertmanager's own notifier sends.
 const NATIVE: &str = "lisi";
@@ -36,7 +30,7 @@ const GROUPS: [&str; 4] = [CHINESE, MARKUP, SEVERAL, BARE];
 
 #[tokio::test]
 async fn the_relay_says_byte_for_byte_what_alertmanagers_own_notifier_says() {
-    let Some(binary) = binary() else { return skip() };
+    let Some(binary) = find(&ALERTMANAGER) else { return };
     let wecom = Wecom::live(wecom_relay::sandbox::Settings::default()).await;
     // A name that Alertmanager quotes on its way.
     let receivers = format!("  - {{ name: ops.oncall, to_user: {RELAYED} }}\n");
@@ -65,7 +59,7 @@ async fn the_relay_says_byte_for_byte_what_alertmanagers_own_notifier_says() {
 
 #[tokio::test]
 async fn it_is_let_in_over_tls_with_each_of_the_credentials_that_its_http_config_has() {
-    let Some(binary) = binary() else { return skip() };
+    let Some(binary) = find(&ALERTMANAGER) else { return };
     let wecom = Wecom::live(wecom_relay::sandbox::Settings::default()).await;
     let folder = Arc::new(TempDir::new().unwrap());
     let pair = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
@@ -205,97 +199,24 @@ async fn agree(sandbox: &Sandbox, alertmanager: &Alertmanager, holds: impl Fn(&s
     });
     if timeout(PATIENCE, reached).await.is_err() {
         let (native, relayed) = (read_by(sandbox, NATIVE), read_by(sandbox, RELAYED));
-        panic!("native: {native:#?}\nrelayed: {relayed:#?}\n{}", alertmanager.said());
+        panic!("native: {native:#?}\nrelayed: {relayed:#?}\n{}", alertmanager.0.said());
     }
 }
 
 /// A real one, which ends when this is dropped.
-struct Alertmanager {
-    process: Child,
-    url: String,
-    said: Arc<Mutex<String>>,
-    _folder: TempDir,
-}
+struct Alertmanager(Daemon);
 
 impl Alertmanager {
     async fn start(binary: &Path, config: &str) -> Self {
-        let folder = TempDir::new().unwrap();
-        let file = folder.path().join("alertmanager.yml");
-        std::fs::write(&file, config).unwrap();
-        let option = |name: &str, value: &Path| {
-            let mut option = OsString::from(name);
-            option.push(value);
-            option
-        };
-        let mut process = Command::new(binary)
-            .arg(option("--config.file=", &file))
-            .arg(option("--storage.path=", &folder.path().join("data")))
-            .args(["--web.listen-address=127.0.0.1:0", "--web.external-url=http://alertmanager.example.com"])
-            .args(["--cluster.listen-address=", "--log.level=debug"])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let stderr = process.stderr.take().unwrap();
-        let said = Arc::<Mutex<String>>::default();
-        // From here on the guard ends it, whatever panics.
-        let mut started = Self { process, url: String::new(), said: said.clone(), _folder: folder };
-        let (tell, told) = oneshot::channel();
-        thread::spawn(move || {
-            let mut tell = Some(tell);
-            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
-                let address =
-                    line.split_once("Listening on").and_then(|(_, rest)| rest.split_once("address="));
-                if let Some((_, address)) = address
-                    && let Some(tell) = tell.take()
-                {
-                    // Nobody waits any more when the test has failed.
-                    _ = tell.send(address.trim().to_owned());
-                }
-                _ = writeln!(said.lock().unwrap(), "{line}");
-            }
-        });
-        match timeout(PATIENCE, told).await {
-            Ok(Ok(address)) => started.url = format!("http://{address}"),
-            _ => panic!("Alertmanager does not listen:\n{}", started.said()),
-        }
-        started
+        let options = ["--web.external-url=http://alertmanager.example.com", "--log.level=debug"];
+        Self(Daemon::alertmanager(binary, config, &options).await)
     }
 
     async fn post(&self, alerts: &Value) {
-        let request = http_client().request(Method::POST, format!("{}/api/v2/alerts", self.url));
+        let request = http_client().request(Method::POST, format!("{}/api/v2/alerts", self.0.url));
         let request = request.header(CONTENT_TYPE, "application/json").body(alerts.to_string());
         let answer = request.send().await.unwrap();
         let (status, text) = (answer.status(), answer.text().await.unwrap());
-        assert!(status.is_success(), "{status} {text}\n{}", self.said());
+        assert!(status.is_success(), "{status} {text}\n{}", self.0.said());
     }
-
-    fn said(&self) -> String {
-        format!("Alertmanager said:\n{}", self.said.lock().unwrap())
-    }
-}
-
-impl Drop for Alertmanager {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        _ = self.process.kill();
-        _ = self.process.wait();
-    }
-}
-
-/// Debian's name of it, or its own.
-fn binary() -> Option<PathBuf> {
-    let path = std::env::var_os("PATH")?;
-    let names = ["prometheus-alertmanager", "alertmanager"];
-    let mut files =
-        names.iter().flat_map(|name| std::env::split_paths(&path).map(move |folder| folder.join(name)));
-    files.find(|file| file.is_file())
-}
-
-#[expect(clippy::print_stderr, reason = "a test that did not run must not look like one that did")]
-fn skip() {
-    let missing = "no prometheus-alertmanager and no alertmanager on PATH";
-    assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "{missing}");
-    eprintln!("skipped: {missing}");
 }

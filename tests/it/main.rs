@@ -24,6 +24,7 @@ mod outbox_conformance;
 mod outbox_model;
 mod outbox_sqlite;
 mod packaging;
+mod prometheus;
 mod readme;
 mod relay;
 mod reload;

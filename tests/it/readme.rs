@@ -1,5 +1,7 @@
 //! The README keeps up with the program.
 
+mod chinese;
+
 use std::{collections::BTreeSet, process::Command};
 
 use wecom_relay::config::accepted_keys;

@@ -24,7 +24,7 @@ async fn all_problems_of_a_configuration_are_told_and_the_exit_code_is_64() {
          api_secret: sandbox-secret-1000002\n    proxy_url: ftp://user:proxy-password-51d0@proxy\nreceivers:\n  \
          - { name: wechat, app: opps, to_user: a }\n  - { name: wechat, app: ops }\n",
     );
-    let told = place.run(&["check"]).await.failure(64);
+    let told = place.run(&["check"]).await.failure(1);
     let keys =
         ["outbox.dedupe_window", "apps[0].agent_id", "apps[0].proxy_url", "receivers[0].app", "receivers[1]"];
     for key in keys {
@@ -45,7 +45,7 @@ async fn a_template_that_does_not_compile_is_told_with_its_place() {
                      message: '{{ status | shout }}'\n";
     let options = Options { receivers: receivers.to_owned(), ..Options::default() };
     let place = Place::with(&options, "http://127.0.0.1:9");
-    let told = place.run(&["check"]).await.failure(64);
+    let told = place.run(&["check"]).await.failure(1);
     let line =
         |key: &str| told.lines().find(|line| line.contains(key)).unwrap_or_else(|| panic!("{key}: {told}"));
     let broken = line("receivers[0].message");
@@ -57,7 +57,7 @@ async fn a_template_that_does_not_compile_is_told_with_its_place() {
 async fn an_unknown_filter_is_told_by_its_name() {
     let receivers = "  - name: oncall\n    to_user: lisi\n    message: '{{ status | shout }}'\n";
     let options = Options { receivers: receivers.to_owned(), ..Options::default() };
-    let told = Place::with(&options, "http://127.0.0.1:9").run(&["check"]).await.failure(64);
+    let told = Place::with(&options, "http://127.0.0.1:9").run(&["check"]).await.failure(1);
     assert!(told.starts_with("config.yml:13:14: receivers[0].message: "), "{told}");
     assert!(told.contains("shout"), "{told}");
 }
@@ -67,7 +67,7 @@ async fn a_template_file_that_does_not_compile_is_told_with_its_line_and_column(
     let options = Options { more: "templates: [ '*.tera' ]\n".to_owned(), ..Options::default() };
     let place = Place::with(&options, "http://127.0.0.1:9");
     place.write("ops.message.tera", "fine\n{{ status | }}\n");
-    let told = place.run(&["check"]).await.failure(64);
+    let told = place.run(&["check"]).await.failure(1);
     assert!(told.starts_with("ops.message.tera:2:"), "{told}");
 }
 
@@ -105,6 +105,6 @@ async fn recipients_that_come_out_empty_are_a_warning() {
 async fn a_configuration_that_is_not_there_is_told_with_the_places_that_were_tried() {
     let place = Place::of("");
     std::fs::remove_file(place.folder.path().join("config.yml")).unwrap();
-    let told = place.run(&["check", "--config", "none.yml"]).await.failure(64);
+    let told = place.run(&["check", "--config", "none.yml"]).await.failure(1);
     assert!(told.contains("none.yml: the configuration cannot be read"), "{told}");
 }

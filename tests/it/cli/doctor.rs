@@ -127,7 +127,7 @@ async fn a_program_gets_an_object_a_line() {
 #[tokio::test]
 async fn mistakes_of_the_configuration_are_told_in_the_words_of_check() {
     let place = Place::of("apps: []\nreceivers:\n  - { name: wechat, to_user: a }\n");
-    let told = place.run(&["check"]).await.failure(64);
+    let told = place.run(&["check"]).await.failure(1);
     let ended = place.run(&["doctor"]).await;
     assert_eq!(ended.code, Some(1), "{ended:?}");
     for line in told.lines() {

@@ -1,14 +1,18 @@
 //! What is in `packaging/` fits the program.
 
 mod manifests;
-mod monitoring;
+pub(crate) mod monitoring;
 
 use std::{fs, path::PathBuf};
 
 /// The text of a file in `packaging/`.
-fn text(name: &str) -> String {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("packaging").join(name);
-    fs::read_to_string(path).unwrap()
+pub(crate) fn text(name: &str) -> String {
+    fs::read_to_string(path(name)).unwrap()
+}
+
+/// Where a file in `packaging/` is.
+pub(crate) fn path(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("packaging").join(name)
 }
 
 /// The documents of a YAML file in `packaging/`.

@@ -66,8 +66,8 @@ fn rules() -> Vec<(String, String)> {
     rules.map(|rule| (text(&rule["alert"]), text(&rule["expr"]))).collect()
 }
 
-/// The titles and expressions of the dashboard's panels, its variables and annotations.
-fn panels() -> Vec<(String, String)> {
+/// The titles and expressions of the dashboard's panels and annotations.
+pub(crate) fn panels() -> Vec<(String, String)> {
     let dashboard: Value = serde_json::from_str(&text("grafana/dashboard.json")).unwrap();
     let mut found = Vec::new();
     for panel in dashboard["panels"].as_array().unwrap() {
@@ -83,6 +83,19 @@ fn panels() -> Vec<(String, String)> {
     }
     assert!(found.len() > 30, "{}", found.len());
     found
+}
+
+/// The series and labels from which the dashboard's variables get their values.
+pub(crate) fn variables() -> Vec<(String, String)> {
+    let dashboard: Value = serde_json::from_str(&text("grafana/dashboard.json")).unwrap();
+    let variables = dashboard["templating"]["list"].as_array().unwrap();
+    let queries = variables.iter().filter_map(|variable| variable["query"]["query"].as_str());
+    let parts = queries.map(|query| {
+        let call = query.strip_prefix("label_values(").unwrap().strip_suffix(')').unwrap();
+        let (series, label) = call.rsplit_once(", ").unwrap();
+        (series.to_owned(), label.to_owned())
+    });
+    parts.collect()
 }
 
 #[test]

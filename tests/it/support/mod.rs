@@ -1,5 +1,6 @@
 //! What the tests share.
 
+pub(crate) mod daemon;
 mod gated;
 pub(crate) mod log;
 pub(crate) mod process;

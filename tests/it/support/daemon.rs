@@ -1,0 +1,115 @@
+//! Prometheus and Alertmanager as processes of their own, which end with their test.
+
+use std::{
+    ffi::OsString,
+    fmt::Write as _,
+    io::{BufRead, BufReader},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::{Arc, Mutex},
+    thread,
+    time::Duration,
+};
+
+use tempfile::TempDir;
+use tokio::{sync::oneshot, time::timeout};
+
+/// Debian's name of it, and its own.
+pub(crate) const ALERTMANAGER: [&str; 2] = ["prometheus-alertmanager", "alertmanager"];
+pub(crate) const PROMETHEUS: [&str; 1] = ["prometheus"];
+
+/// How long one may take until it listens.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// One that listens on a port of its own. It is killed when it is dropped.
+pub(crate) struct Daemon {
+    process: Child,
+    pub(crate) url: String,
+    said: Arc<Mutex<String>>,
+    _folder: TempDir,
+}
+
+impl Daemon {
+    pub(crate) async fn alertmanager(binary: &Path, config: &str, options: &[&str]) -> Self {
+        let options = [&["--cluster.listen-address="], options].concat();
+        Self::start(binary, config, "--storage.path=", &options).await
+    }
+
+    pub(crate) async fn prometheus(binary: &Path, config: &str) -> Self {
+        // It finds Alertmanager some seconds after the first alerts, and would repeat them after a minute.
+        Self::start(binary, config, "--storage.tsdb.path=", &["--rules.alert.resend-delay=1s"]).await
+    }
+
+    async fn start(binary: &Path, config: &str, storage: &str, options: &[&str]) -> Self {
+        let folder = TempDir::new().unwrap();
+        let file = folder.path().join("config.yml");
+        std::fs::write(&file, config).unwrap();
+        let option = |name: &str, value: &Path| {
+            let mut option = OsString::from(name);
+            option.push(value);
+            option
+        };
+        let mut process = Command::new(binary)
+            .arg(option("--config.file=", &file))
+            .arg(option(storage, &folder.path().join("data")))
+            .arg("--web.listen-address=127.0.0.1:0")
+            .args(options)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let stderr = process.stderr.take().unwrap();
+        let said = Arc::<Mutex<String>>::default();
+        // From here on the guard ends it, whatever panics.
+        let mut started = Self { process, url: String::new(), said: said.clone(), _folder: folder };
+        let (tell, told) = oneshot::channel();
+        thread::spawn(move || {
+            let mut tell = Some(tell);
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                let address =
+                    line.split_once("Listening on").and_then(|(_, rest)| rest.split_once("address="));
+                if let Some((_, address)) = address
+                    && let Some(tell) = tell.take()
+                {
+                    // Nobody waits any more when the test has failed.
+                    _ = tell.send(address.trim().to_owned());
+                }
+                _ = writeln!(said.lock().unwrap(), "{line}");
+            }
+        });
+        match timeout(PATIENCE, told).await {
+            Ok(Ok(address)) => started.url = format!("http://{address}"),
+            _ => panic!("it does not listen: {}", started.said()),
+        }
+        started
+    }
+
+    /// Its log.
+    pub(crate) fn said(&self) -> String {
+        format!("it said:\n{}", self.said.lock().unwrap())
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        _ = self.process.kill();
+        _ = self.process.wait();
+    }
+}
+
+/// The first of these programs that is on the `PATH`. Without any a test is skipped with a word, and fails in CI.
+#[expect(clippy::print_stderr, reason = "a test that did not run must not look like one that did")]
+pub(crate) fn find(names: &[&str]) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let mut files =
+        names.iter().flat_map(|name| std::env::split_paths(&path).map(move |folder| folder.join(name)));
+    let found = files.find(|file| file.is_file());
+    if found.is_none() {
+        let missing = format!("{} is not on the PATH", names.join(" or "));
+        assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "{missing}");
+        eprintln!("skipped: {missing}");
+    }
+    found
+}
