@@ -55,3 +55,10 @@ where
         LogFormat::Json => Box::new(lines.json().flatten_event(true).with_span_list(false).finish()),
     })
 }
+
+/// `text` up to a length at which a log line is still read: senders decide what group keys and the like say.
+pub fn clip(text: &str) -> &str {
+    const BYTES: usize = 200;
+    let end = (0..=BYTES.min(text.len())).rev().find(|end| text.is_char_boundary(*end));
+    text.get(..end.unwrap_or_default()).unwrap_or_default()
+}

@@ -23,7 +23,7 @@ use crate::{
     config::{App, Config, Receiver},
     delivery::{pace::Limits, step::Policy},
     dispatch::{channel, janitor, notices},
-    http::{self, Bounded, Entrance, Memory, Refusals, Relay, ReloadRequest, Reloads},
+    http::{self, Bounded, Complaints, Entrance, Memory, Refusals, Relay, ReloadRequest, Reloads},
     lifecycle::Tasks,
     metrics::{Metrics, Waiting},
     outbox::{Channel, Outbox, ReceiverName, StoreError},
@@ -137,6 +137,7 @@ impl<O: Outbox> Running<O> {
             memory: Memory::default(),
             entrance: self.entrance.clone(),
             refusals: Refusals::default(),
+            complaints: Complaints::default(),
             metrics: Arc::clone(&self.metrics),
             reloads: self.reloads.clone(),
         };

@@ -11,7 +11,7 @@ use crate::{
     app::Prepared,
     clock::{Clock, SystemClock},
     config::Loaded,
-    http::{Bounded, RENDER_LIMIT},
+    http::{Bounded, RENDER_LIMIT, Reserved},
     intake::{Receiver, Request, Taken},
     render,
     wecom::limits,
@@ -46,7 +46,7 @@ fn check(loaded: Loaded, output: &mut Output) -> Result<(), Failure> {
             let request =
                 prepared.intake.request(Some(&receiver.name.0), payload.as_bytes(), SystemClock.now())?;
             let Request::Order(order) = request else { continue };
-            let taken = runtime.block_on(intake.fill(order));
+            let taken = runtime.block_on(intake.fill(order, &Reserved::default()))?;
             failed |= tell(receiver, name, &taken, output)?;
         }
     }

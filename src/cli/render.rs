@@ -18,7 +18,7 @@ use crate::{
     clock::{Clock, SystemClock},
     config::Config,
     dispatch::channel::DUPLICATE_CHECK,
-    http::{Bounded, RENDER_LIMIT},
+    http::{Bounded, RENDER_LIMIT, Reserved},
     intake::{Request, Taken},
     wecom::{
         Message, limits,
@@ -57,7 +57,8 @@ pub(super) fn run(args: &Args, config: Config, output: &mut Output) -> Result<()
             return Ok(());
         }
     };
-    let Taken { notification, failures, unaddressed } = runtime()?.block_on(intake.fill(order));
+    let Taken { notification, failures, unaddressed } =
+        runtime()?.block_on(intake.fill(order, &Reserved::default()))?;
     if let Some(why) = unaddressed {
         let then = match &notification.dead {
             Some(_) => "this would be a dead letter".to_owned(),

@@ -21,7 +21,7 @@ use crate::{
 macro_rules! story {
     ($level:ident, $channel:expr, $claimed:expr, $($more:tt)+) => {
         tracing::$level!(
-            app = %$channel, receiver = %$claimed.receiver, group = $claimed.group_key,
+            app = %$channel, receiver = %$claimed.receiver, group = crate::telemetry::clip(&$claimed.group_key),
             notification = %$claimed.notification, delivery = %$claimed.id, $($more)+
         )
     };

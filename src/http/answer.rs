@@ -3,6 +3,8 @@
 //! Alertmanager tries again after 5xx only; after 4xx, 408, 413 and 429 among them, it drops the notification. So
 //! 4xx says "as it is this can never be taken", 503 says "not now", and 200 says "it is on disk".
 
+use std::fmt;
+
 use axum::{
     http::{StatusCode, header},
     response::{IntoResponse, Response},
@@ -25,7 +27,7 @@ pub enum Answer {
     Unwanted(ReceiverName),
     /// The body is nothing that can be delivered, or nobody is there to get it.
     Rejected(Rejected),
-    /// The body is larger than any notification.
+    /// The body, or what would be made of it, is larger than any notification.
     TooLarge,
     /// The body did not arrive in time, or ended early.
     Incomplete(String),
@@ -105,7 +107,8 @@ impl Answer {
             }
             Self::Rejected(rejected) => rejected.to_string(),
             Self::TooLarge => format!(
-                "the body is larger than {} MiB; set max_alerts in Alertmanager's webhook_configs",
+                "the body is larger than {} MiB, or has too many values; set max_alerts in Alertmanager's \
+                 webhook_configs",
                 BODY_BYTES >> 20
             ),
             Self::Incomplete(detail) => format!("the body did not arrive: {detail}"),
@@ -124,6 +127,12 @@ impl Answer {
             }
             Self::WrongMethod => "not with this method; a webhook is a POST".to_owned(),
         }
+    }
+}
+
+impl fmt::Display for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text())
     }
 }
 

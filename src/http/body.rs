@@ -20,37 +20,55 @@ const BODY_TIME: Duration = Duration::from_secs(30);
 const START_TIME: Duration = Duration::from_secs(10);
 /// Bytes a second.
 const SLOWEST: usize = 1024;
+/// What a value of the payload costs in memory beside its text, roughly: as a member of a map, rendered, and stored.
+const VALUE_BYTES: usize = 64;
 /// In what amounts memory is reserved.
 const UNIT: usize = 4096;
 
-/// The memory that all bodies may take together.
+/// The memory that all bodies and what is made of them may take together.
 #[derive(Debug, Clone)]
-pub struct Memory(Arc<Semaphore>);
+pub struct Memory {
+    free: Arc<Semaphore>,
+    bytes: usize,
+}
+
+/// Memory that is reserved until this is dropped.
+pub type Reserved = Arc<Option<OwnedSemaphorePermit>>;
 
 impl Memory {
     /// Room for `bytes`.
     pub fn new(bytes: usize) -> Self {
-        Self(Arc::new(Semaphore::new(bytes / UNIT)))
+        Self { free: Arc::new(Semaphore::new(bytes / UNIT)), bytes }
     }
 
     fn reserve(&self, bytes: usize) -> Result<OwnedSemaphorePermit, Answer> {
+        if bytes > self.bytes {
+            return Err(Answer::TooLarge);
+        }
         let units = u32::try_from(bytes.div_ceil(UNIT)).map_err(|_| Answer::Overload)?;
-        Arc::clone(&self.0).try_acquire_many_owned(units).map_err(|_| Answer::Overload)
+        Arc::clone(&self.free).try_acquire_many_owned(units).map_err(|_| Answer::Overload)
     }
 }
 
 impl Default for Memory {
-    /// Four of the largest bodies, or some 100,000 usual ones.
+    /// One notification of 80,000 alerts, or some 25,000 usual ones.
     fn default() -> Self {
-        Self::new(4 * BODY_BYTES)
+        Self::new(320 << 20)
     }
+}
+
+/// What `body` will take as a payload, at least by the order of magnitude: a few bytes of JSON can be a value, and a
+/// value is much more than that.
+fn cost(body: &[u8]) -> usize {
+    let begins = |byte: &&u8| matches!(byte, b',' | b':' | b'[' | b'{');
+    body.len() * 2 + body.iter().filter(begins).count() * VALUE_BYTES
 }
 
 /// A body, and the memory that is reserved for it and for what is made of it.
 #[derive(Debug)]
 pub(super) struct Bytes {
     pub(super) bytes: Vec<u8>,
-    pub(super) reserved: Option<OwnedSemaphorePermit>,
+    pub(super) reserved: Reserved,
 }
 
 /// Reads the whole of `body`. `announced` is its `Content-Length`.
@@ -83,18 +101,24 @@ async fn collect(body: Body, announced: usize, memory: &Memory) -> Result<Bytes,
         if bytes.len() + chunk.len() > BODY_BYTES {
             return Err(Answer::TooLarge);
         }
-        let has = reserved.as_ref().map_or(0, OwnedSemaphorePermit::num_permits) * UNIT;
-        let needs = (bytes.len() + chunk.len()).saturating_sub(has);
-        if needs > 0 {
-            let more = memory.reserve(needs)?;
-            match &mut reserved {
-                Some(reserved) => reserved.merge(more),
-                None => reserved = Some(more),
-            }
-        }
+        hold(&mut reserved, bytes.len() + chunk.len(), memory)?;
         bytes.extend_from_slice(&chunk);
     }
-    Ok(Bytes { bytes, reserved })
+    hold(&mut reserved, cost(&bytes), memory)?;
+    Ok(Bytes { bytes, reserved: Arc::new(reserved) })
+}
+
+/// Makes `reserved` as large as `bytes`.
+fn hold(reserved: &mut Option<OwnedSemaphorePermit>, bytes: usize, memory: &Memory) -> Result<(), Answer> {
+    let has = reserved.as_ref().map_or(0, OwnedSemaphorePermit::num_permits) * UNIT;
+    if bytes > has {
+        let more = memory.reserve(bytes - has)?;
+        match reserved {
+            Some(reserved) => reserved.merge(more),
+            None => *reserved = Some(more),
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -27,9 +27,10 @@ use self::rarely::Rarely;
 pub use self::{
     access::{Access, Challenge, Refusals},
     answer::Answer,
-    body::{BODY_BYTES, Memory},
+    body::{BODY_BYTES, Memory, Reserved},
     bounded::{Bounded, RENDER_LIMIT},
     entrance::{Admission, Entrance},
+    rarely::Complaints,
     reload::{ReloadRequest, Reloads},
     server::{CONNECTIONS, listen, serve},
     tls::{BadTls, Tls},
@@ -52,6 +53,8 @@ pub struct Relay<O> {
     pub entrance: Entrance,
     /// When the refusal of a request is logged.
     pub refusals: Refusals,
+    /// When it is logged that a request is nothing that can be taken.
+    pub complaints: Complaints,
     /// Where requests are counted.
     pub metrics: Arc<Metrics>,
     /// Who reads the configuration again.
@@ -70,7 +73,7 @@ pub fn router<O: Outbox>(relay: Arc<Relay<O>>) -> Router {
         .route("/-/reload", routing::post(reload::reload::<O>).put(reload::reload::<O>))
         .route("/metrics", routing::get(ops::metrics::<O>))
         .method_not_allowed_fallback(async || Answer::WrongMethod)
-        .fallback(webhook::nowhere)
+        .fallback(webhook::nowhere::<O>)
         .layer(middleware::from_fn_with_state(Arc::clone(&relay), access::guard::<O>))
         .with_state(relay)
 }

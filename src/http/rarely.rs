@@ -38,6 +38,23 @@ impl Rarely {
     }
 }
 
+/// When it is logged that a request is nothing that can be taken: as often as an operator can read.
+#[derive(Debug)]
+pub struct Complaints(Rarely);
+
+impl Default for Complaints {
+    fn default() -> Self {
+        Self(Rarely::new(Duration::from_secs(1)))
+    }
+}
+
+impl Complaints {
+    /// Whether to log now; with the number of lines that were left out.
+    pub(super) fn tell(&self) -> Option<u64> {
+        self.0.tell(Instant::now())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -13,6 +13,7 @@ use crate::{
     intake::{self, Taken},
     metrics::Metrics,
     outbox::{Enqueued, NewNotification, Outbox},
+    telemetry::clip,
 };
 
 /// Takes a notification; answers 200 when it is on disk.
@@ -23,7 +24,7 @@ pub(super) async fn take<O: Outbox>(
 ) -> Answer {
     // No name of a receiver is anything but UTF-8.
     let Ok(receiver) = receiver else {
-        return nowhere(request.method().clone(), request.uri().clone()).await;
+        return nowhere(State(relay), request.method().clone(), request.uri().clone()).await;
     };
     let receiver = receiver.map(|Path(name)| name);
     let mut known = Known::default();
@@ -32,8 +33,16 @@ pub(super) async fn take<O: Outbox>(
     if let Some(result) = answer.result() {
         relay.metrics.received(&known.receiver, result);
     }
-    let Known { app, receiver: of, group } = &known;
-    match &answer {
+    log(&relay, receiver.as_deref().map(clip), &known, &answer);
+    answer
+}
+
+/// Says what became of a webhook. What strangers write into a payload or a path is clipped, and logged as a value,
+/// which escapes it; what they can cause without an alert is logged once a second at most.
+fn log<O>(relay: &Relay<O>, receiver: Option<&str>, known: &Known, answer: &Answer) {
+    let Known { app, receiver: of, group } = known;
+    let group = clip(group);
+    match answer {
         Answer::Accepted(id) => tracing::debug!(app, receiver = of, group, notification = %id, "accepted"),
         Answer::Duplicate(id) => {
             tracing::info!(app, receiver = of, group, notification = %id, "a copy was not taken again");
@@ -44,19 +53,33 @@ pub(super) async fn take<O: Outbox>(
         Answer::Overload | Answer::Draining | Answer::Incomplete(_) => {
             tracing::warn!(receiver, answer = ?answer, "a notification was not accepted; it will be sent again");
         }
-        Answer::Rejected(rejected) => {
-            tracing::error!(receiver, %rejected, "a request was refused, and will not be sent again");
+        Answer::Rejected(_) | Answer::TooLarge => {
+            if let Some(unlogged) = relay.complaints.tell() {
+                let answer = answer.to_string();
+                let answer = clip(&answer);
+                tracing::error!(
+                    receiver,
+                    answer,
+                    unlogged,
+                    "a request was refused, and will not be sent again"
+                );
+            }
         }
-        Answer::TooLarge => tracing::error!(receiver, "a request was refused: the body is too large"),
         _ => {}
     }
-    answer
 }
 
 /// Answers what goes to a path that there is not. A notification that does is lost for its sender, so it is told.
-pub(super) async fn nowhere(method: Method, uri: Uri) -> Answer {
-    if matches!(method, Method::POST | Method::PUT) {
-        tracing::error!(path = uri.path(), "a request was refused: there is nothing at this path");
+pub(super) async fn nowhere<O: Outbox>(
+    State(relay): State<Arc<Relay<O>>>,
+    method: Method,
+    uri: Uri,
+) -> Answer {
+    if matches!(method, Method::POST | Method::PUT)
+        && let Some(unlogged) = relay.complaints.tell()
+    {
+        let path = clip(uri.path());
+        tracing::error!(path, unlogged, "a request was refused: there is nothing at this path");
     }
     Answer::UnknownPath
 }
@@ -80,12 +103,12 @@ async fn accept<O: Outbox>(
     }
     let length = request.headers().get(CONTENT_LENGTH);
     let length = length.and_then(|length| length.to_str().ok()?.parse().ok());
-    // The reservation lasts until the store has it: what is rendered is about as large as the body.
-    let body::Bytes { bytes, reserved: _reserved } =
-        body::read(request.into_body(), length, &relay.memory).await?;
+    // Kept until the store has it, and by threads that work on it when the client is gone.
+    let body::Bytes { bytes, reserved } = body::read(request.into_body(), length, &relay.memory).await?;
     // One configuration for the whole of a request, though a reload comes in between.
     let intake = relay.intake.load_full();
-    let request = intake.request(receiver, bytes, relay.clock.now()).await.map_err(Answer::Rejected)?;
+    let request =
+        intake.request(receiver, bytes, &reserved, relay.clock.now()).await.map_err(Answer::Rejected)?;
     let order = match request {
         intake::Request::Order(order) => order,
         intake::Request::Unwanted(receiver) => {
@@ -93,7 +116,7 @@ async fn accept<O: Outbox>(
             return Ok(Answer::Unwanted(receiver));
         }
     };
-    let taken = intake.fill(order).await;
+    let taken = intake.fill(order, &reserved).await.map_err(|_busy| Answer::Overload)?;
     let NewNotification { channel, receiver, group_key, .. } = &taken.notification;
     *known = Known { app: channel.0.clone(), receiver: receiver.0.clone(), group: group_key.clone() };
     tell(&taken, &relay.metrics);
@@ -112,17 +135,20 @@ async fn accept<O: Outbox>(
 /// Logs and counts what is not as the configuration describes it.
 fn tell(taken: &Taken, metrics: &Metrics) {
     let Taken { notification, failures, unaddressed } = taken;
-    let (app, receiver, group) = (&notification.channel, &notification.receiver, &notification.group_key);
+    let (app, receiver) = (&notification.channel, &notification.receiver);
+    let group = clip(&notification.group_key);
     for failure in failures {
         metrics.template_fell_back(&receiver.0);
-        tracing::error!(%app, %receiver, group, %failure, "a message is not as configured; a plainer text stands in");
+        let failure = failure.to_string();
+        tracing::error!(%app, %receiver, group, failure, "a message is not as configured; a plainer text stands in");
     }
-    match (unaddressed, &notification.dead) {
+    let why = unaddressed.as_ref().map(ToString::to_string);
+    match (why, &notification.dead) {
         (Some(why), None) => {
-            tracing::warn!(%app, %receiver, group, %why, "sent to the fallback instead");
+            tracing::warn!(%app, %receiver, group, why, "sent to the fallback instead");
         }
         (Some(why), Some(_)) => tracing::error!(
-            %app, %receiver, group, %why,
+            %app, %receiver, group, why,
             "dead letter: there is nobody to send to, and no fallback; see `wecom-relay outbox list --state dead`"
         ),
         (None, _) => {}

@@ -1,7 +1,7 @@
 //! Whom a notification is for, when templates say so.
 //!
-//! A label must not be able to write to everybody, and an empty one must not lose an alert: both lead to the
-//! receiver's fallback, or to a dead letter that a person can see.
+//! A label must not be able to write to everybody, by `@all`, by the root department or by naming thousands, and an
+//! empty one must not lose an alert: all lead to the receiver's fallback, or to a dead letter that a person can see.
 
 use super::{Address, Receiver};
 use crate::{
@@ -34,7 +34,24 @@ pub enum Unaddressed {
     /// The templates did not end in time.
     #[error("the templates of the recipients did not end in time")]
     Late,
+    /// The templates were not tried.
+    #[error("the templates of the recipients were not tried: earlier ones of this receiver still run")]
+    Hanging,
+    /// The root department did not stand in the configuration.
+    #[error(
+        "to_party came out as 1, the department of everybody, which counts only when it is written so in the \
+         configuration"
+    )]
+    Root,
+    /// There are too many.
+    #[error("{0} recipients came out, and templates may name {MAX_TEMPLATED}")]
+    TooMany(usize),
 }
+
+/// As many recipients as one call of `message/send` takes: more would be a mistake, or somebody's prank.
+const MAX_TEMPLATED: usize = 1000;
+/// The id of the department that all others are in.
+const ROOT: &str = "1";
 
 /// What `address` comes to.
 pub(super) fn addressed(address: &Address<String>, rendering: &Rendering<'_>) -> Addressed {
@@ -50,6 +67,8 @@ fn named(rendering: &Rendering<'_>, [user, party, tag]: [&String; 3]) -> Result<
     let (user, party, tag) = (rendering.render(user)?, rendering.render(party)?, rendering.render(tag)?);
     match Recipients::parse(&user, &party, &tag) {
         Ok(Recipients::All) => Err(Unaddressed::Everybody),
+        Ok(recipients) if recipients.has_party(ROOT) => Err(Unaddressed::Root),
+        Ok(recipients) if recipients.count() > MAX_TEMPLATED => Err(Unaddressed::TooMany(recipients.count())),
         Ok(recipients) => Ok(recipients),
         Err(_) => Err(Unaddressed::Empty),
     }

@@ -26,6 +26,9 @@ pub enum TemplateFailure {
     /// It did not end.
     #[error("the templates did not end within {} s", .0.as_secs_f64())]
     Late(Duration),
+    /// They were not tried.
+    #[error("the templates were not tried: earlier ones of this receiver still run")]
+    Hanging,
     /// WeCom would refuse the card.
     #[error("WeCom would refuse the card, and the text is sent: {0}")]
     Unfit(#[from] Unfit),

@@ -176,6 +176,11 @@ impl Intake {
         self.receivers.get(quoted).map_or_else(|| self.find(&unquoted), Ok)
     }
 
+    /// Differs when the templates do.
+    pub fn templates_fingerprint(&self) -> u64 {
+        self.templates.fingerprint()
+    }
+
     fn rendering(&self, order: &Order) -> Rendering<'_> {
         self.templates.with(&order.payload, &order.moment)
     }

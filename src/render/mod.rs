@@ -12,7 +12,12 @@ mod scope;
 mod split;
 mod tera;
 
-use std::{borrow::Cow, fmt, sync::Arc};
+use std::{
+    borrow::Cow,
+    fmt,
+    hash::{DefaultHasher, Hash, Hasher},
+    sync::Arc,
+};
 
 use crate::alertmanager::Payload;
 
@@ -148,6 +153,7 @@ pub struct Templates {
     engine: Tera,
     /// What no border may be, because a template says it.
     taken: Taken,
+    fingerprint: u64,
 }
 
 impl Templates {
@@ -174,13 +180,21 @@ impl Templates {
             }
             all.push(builtin(format!("{BUILTIN_PREFIX}{name}"), text));
         }
+        let mut hasher = DefaultHasher::new();
+        all.iter().for_each(|source| (&source.name, &source.text).hash(&mut hasher));
+        let fingerprint = hasher.finish();
         let mut taken = Taken::default();
         all.iter().for_each(|source| taken.note(&source.text));
         match Tera::compile(&all) {
-            Ok(engine) if doubles.is_empty() => Ok(Self { engine, taken }),
+            Ok(engine) if doubles.is_empty() => Ok(Self { engine, taken, fingerprint }),
             Ok(_) => Err(doubles),
             Err(errors) => Err(doubles.into_iter().chain(errors).collect()),
         }
+    }
+
+    /// Differs when a template has another name or text; within one process.
+    pub fn fingerprint(&self) -> u64 {
+        self.fingerprint
     }
 
     /// Prepares `payload`, once for all templates that are rendered with it at `moment`.

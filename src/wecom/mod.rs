@@ -98,6 +98,19 @@ impl Recipients {
         Ok(Self::Listed(listed))
     }
 
+    /// How many are named.
+    pub fn count(&self) -> usize {
+        match self {
+            Self::Nobody | Self::All => 0,
+            Self::Listed(listed) => listed.users.len() + listed.parties.len() + listed.tags.len(),
+        }
+    }
+
+    /// Whether the department of this id is named.
+    pub fn has_party(&self, id: &str) -> bool {
+        matches!(self, Self::Listed(listed) if listed.parties.iter().any(|party| party == id))
+    }
+
     /// `touser` as it is sent; empty when no user is named.
     pub fn touser(&self) -> String {
         match self {

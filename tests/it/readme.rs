@@ -6,6 +6,8 @@ use std::{collections::BTreeSet, process::Command};
 
 use wecom_relay::config::accepted_keys;
 
+use crate::support::daemon::find;
+
 const README: &str = include_str!("../../README.md");
 const CI: &str = include_str!("../../.ci/run");
 
@@ -62,4 +64,34 @@ fn the_shortest_configuration_is_valid() {
     let yaml = yaml.replace("/etc/wecom-relay/ops_secret", secret.to_str().unwrap());
     let parsed = wecom_relay::config::parse(&yaml, &folder.path().join("config.yml"), &|_| None);
     assert_eq!(parsed.unwrap().config.receivers.len(), 1);
+}
+
+/// The README's configurations of Alertmanager, each in a file of its own.
+fn alertmanager_configs() -> Vec<tempfile::NamedTempFile> {
+    let blocks = README.split("```yaml\n").skip(1).map(|rest| rest.split("```").next().unwrap());
+    let whole = blocks.filter(|yaml| yaml.starts_with("route:\n"));
+    let written = whole.map(|yaml| {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), yaml).unwrap();
+        file
+    });
+    written.collect()
+}
+
+#[test]
+fn alertmanager_takes_its_configurations_and_tells_of_the_relay_by_two_ways() {
+    let Some(amtool) = find(&["amtool"]) else { return };
+    let [first, second] = &alertmanager_configs()[..] else { panic!("there are others") };
+    for config in [first, second] {
+        let checked = Command::new(&amtool).arg("check-config").arg(config.path()).output().unwrap();
+        assert!(checked.status.success(), "{checked:?}");
+    }
+    for (alert, receivers) in
+        [("WecomRelayDown", "second-way,wechat"), ("DeadMansSwitch", "heartbeat"), ("DiskFull", "wechat")]
+    {
+        let mut routes = Command::new(&amtool);
+        routes.args(["config", "routes", "test", "--config.file"]).arg(second.path());
+        let routed = routes.arg(format!("alertname={alert}")).output().unwrap();
+        assert_eq!(String::from_utf8(routed.stdout).unwrap().trim(), receivers, "{alert}");
+    }
 }

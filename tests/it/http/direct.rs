@@ -17,7 +17,7 @@ use wecom_relay::{
     app::Prepared,
     clock::SystemClock,
     config,
-    http::{self, BODY_BYTES, Bounded, Entrance, Memory, Refusals, Reloads},
+    http::{self, BODY_BYTES, Bounded, Complaints, Entrance, Memory, Refusals, Reloads},
     outbox::sqlite::{Access, Settings, SqliteOutbox},
 };
 
@@ -52,6 +52,7 @@ impl Direct {
             memory: Memory::new(memory),
             entrance: entrance.clone(),
             refusals: Refusals::default(),
+            complaints: Complaints::default(),
             metrics: Arc::default(),
             reloads: Reloads::new(mpsc::channel(1).0),
         };

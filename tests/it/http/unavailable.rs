@@ -92,19 +92,37 @@ async fn a_request_that_is_under_way_when_the_stop_comes_is_still_taken() {
 
 #[tokio::test]
 async fn bodies_share_a_bounded_memory_and_what_does_not_fit_is_answered_with_503() {
-    let direct = Direct::new(64 * 1024);
+    let direct = Direct::new(2 << 20);
     let many: Vec<String> = (0..400).map(|number| format!("host-{number}")).collect();
     let many: Vec<(&str, bool)> = many.iter().map(|name| (name.as_str(), true)).collect();
     let large = payload("Large", &many).to_string();
-    assert!(large.len() > 64 * 1024);
+    let chunk = Ok::<_, Infallible>(vec![b' '; 3 << 19]);
+    let endless = Body::from_stream(stream::iter([chunk]).chain(stream::pending()));
     let too_much = (503, "not accepted, try again: too much at once\n".to_owned());
-    assert_eq!(direct.post(large).await, too_much);
+    tokio::select! {
+        biased;
+        answer = direct.post(endless) => panic!("{answer:?}"),
+        answer = direct.post(large.clone()) => assert_eq!(answer, too_much),
+    }
+    assert_eq!(direct.post(large).await.0, 200);
     // The memory is given back, however a request ends.
     for number in 0..40 {
         let small = payload_at(&format!("Small{number}"), &[("a", true)], "2026-11-21T08:00:00Z");
         assert_eq!(direct.post(small.to_string()).await.0, 200);
         assert_eq!(direct.post("x".repeat(3000)).await.0, 400);
     }
+}
+
+#[tokio::test]
+async fn a_body_of_few_bytes_and_many_values_is_answered_with_413_before_it_is_read() {
+    let direct = Direct::new(16 << 20);
+    let mut body = for_receiver("wechat");
+    body["x"] = vec![0; 1_000_000].into();
+    let body = body.to_string();
+    assert!(body.len() < 3 << 20);
+    let (status, text) = direct.post(body).await;
+    assert_eq!(status, 413, "{text}");
+    assert!(text.contains("too many values"), "{text}");
 }
 
 #[tokio::test]
