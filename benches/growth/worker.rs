@@ -172,7 +172,7 @@ impl Work {
 
     async fn claim(&self) -> Vec<Claimed> {
         let (channel, now) = (Channel(APP.to_owned()), SystemClock.now());
-        let waiting = self.outbox.waiting(&channel, CLAIMED_TOGETHER, now).await.unwrap();
+        let waiting = self.outbox.waiting(&channel, CLAIMED_TOGETHER, 0, now).await.unwrap();
         let each = CLAIMED_TOGETHER.div_ceil(u32::try_from(waiting.queues.len().max(1)).unwrap());
         let heads = |queue: wecom_relay::outbox::Queue| Pick::Heads {
             destination: queue.destination,

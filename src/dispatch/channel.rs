@@ -113,6 +113,10 @@ pub struct Dispatcher<O, W> {
     unwritten: Arc<AtomicUsize>,
     holding: Holding,
     waits: Waits,
+    /// Whether the last look left nothing that could have gone out with more room.
+    exhausted: bool,
+    /// Whether the last look found results that the outbox did not take yet.
+    stalled: bool,
 }
 
 /// A send that ended.
@@ -149,6 +153,8 @@ impl<O: Outbox, W: WeCom> Dispatcher<O, W> {
             unwritten: Arc::default(),
             holding: Holding::default(),
             waits: Waits::default(),
+            exhausted: false,
+            stalled: false,
             channel,
             outbox,
             clock,
@@ -175,15 +181,22 @@ impl<O: Outbox, W: WeCom> Dispatcher<O, W> {
             restored = self.restore() => restored?,
         }
         let changed = self.outbox.changed();
+        let notified = changed.notified();
+        tokio::pin!(notified);
+        let (mut look, mut wake) = (true, None);
         loop {
-            // Armed before the look, so that what comes in between is not missed.
-            let notified = changed.notified();
-            tokio::pin!(notified);
-            notified.as_mut().enable();
             self.pulse.beat();
 
             let stopping = stop.is_cancelled();
-            let wake = if stopping { None } else { self.fill().await? };
+            if stopping {
+                wake = None;
+            } else if look {
+                // Armed before the look and until the next one, so that what comes in between is not missed.
+                notified.set(changed.notified());
+                notified.as_mut().enable();
+                wake = self.fill().await?;
+                look = false;
+            }
             if stopping && self.sends.is_empty() && self.settles.is_empty() {
                 return Ok(());
             }
@@ -191,17 +204,24 @@ impl<O: Outbox, W: WeCom> Dispatcher<O, W> {
             tokio::select! {
                 biased;
                 () = stop.cancelled(), if !stopping => {}
-                Some(ended) = self.sends.join_next() => self.ended(ended?),
-                Some(settled) = self.settles.join_next() => settled?,
-                Ok(()) = self.services.changed() => self.adopt(),
-                () = &mut notified, if !stopping => {}
-                () = sleep_until(alarm), if !stopping => {}
+                Some(ended) = self.sends.join_next() => look |= self.ended(ended?),
+                Some(settled) = self.settles.join_next() => {
+                    settled?;
+                    look |= self.stalled;
+                }
+                Ok(()) = self.services.changed() => {
+                    self.adopt();
+                    look = true;
+                }
+                () = &mut notified, if !stopping => look = true,
+                () = sleep_until(alarm), if !stopping => look = true,
             }
             while let Some(ended) = self.sends.try_join_next() {
-                self.ended(ended?);
+                look |= self.ended(ended?);
             }
             while let Some(settled) = self.settles.try_join_next() {
                 settled?;
+                look |= self.stalled;
             }
         }
     }
@@ -260,7 +280,9 @@ impl<O: Outbox, W: WeCom> Dispatcher<O, W> {
     /// Claims and starts what may go out now; says when to look again.
     async fn fill(&mut self) -> Result<Option<Uptime>, Died> {
         loop {
-            if self.unwritten.load(Ordering::Acquire) > 0 {
+            self.exhausted = false;
+            self.stalled = self.unwritten.load(Ordering::Acquire) > 0;
+            if self.stalled {
                 // The end of the settling wakes the loop.
                 return Ok(None);
             }
@@ -283,9 +305,13 @@ impl<O: Outbox, W: WeCom> Dispatcher<O, W> {
                 return Ok(None);
             }
             match self.claim(capacity).await {
-                Ok(Claims { claimed, wake }) if claimed.is_empty() => return Ok(wake),
-                Ok(Claims { claimed, .. }) => {
+                Ok(Claims { claimed, wake, exhausted }) => {
+                    let none = claimed.is_empty();
                     claimed.into_iter().for_each(|claimed| self.start(claimed, Arc::clone(&wecom)));
+                    self.exhausted = exhausted;
+                    if none || exhausted {
+                        return Ok(wake);
+                    }
                 }
                 Err(StoreError::Closed) => return Err(Died::Store(StoreError::Closed)),
                 Err(error) => {
@@ -305,7 +331,8 @@ impl<O: Outbox, W: WeCom> Dispatcher<O, W> {
             true => fold::MAX_MEMBERS,
             false => capacity,
         };
-        let waiting = self.outbox.waiting(&self.channel, count_to, now).await?;
+        let fold_to = if self.pace.is_limited() { count_to } else { 0 };
+        let waiting = self.outbox.waiting(&self.channel, count_to, fold_to, now).await?;
         self.turn = self.turn.wrapping_add(1);
         let uptime = self.uptime();
         self.pace.lapse(uptime);
@@ -313,9 +340,11 @@ impl<O: Outbox, W: WeCom> Dispatcher<O, W> {
         self.waits.note(&plan.waits, &waiting.queues, uptime);
         let mut picks = Vec::with_capacity(plan.actions.len());
         let mut digests = Vec::new();
+        let mut planned = 0;
         for action in plan.actions {
             match action {
                 Action::Send { destination, receiver, slots } => {
+                    planned += slots;
                     picks.push(Pick::Heads { destination, receiver, slots });
                 }
                 Action::Fold { destination } => {
@@ -338,7 +367,8 @@ impl<O: Outbox, W: WeCom> Dispatcher<O, W> {
         });
         let wake = [plan.wake, due].into_iter().flatten().min();
         if picks.is_empty() {
-            return Ok(Claims { claimed: Vec::new(), wake });
+            let exhausted = waiting.queues.is_empty() && !self.pace.is_limited();
+            return Ok(Claims { claimed: Vec::new(), wake, exhausted });
         }
         let claimed =
             self.outbox.claim(&self.channel, picks, self.service.settings.duplicate_check, now).await?;
@@ -356,7 +386,11 @@ impl<O: Outbox, W: WeCom> Dispatcher<O, W> {
         }
         // What was planned was not there: look again, though nothing may happen that says so.
         let again = claimed.is_empty().then(|| uptime + STORE_PAUSE);
-        Ok(Claims { claimed, wake: [wake, again].into_iter().flatten().min() })
+        // Without limits a look with room to spare claims all that is due; what comes after it is notified.
+        let whole = waiting.queues.iter().all(|queue| queue.slots == 1);
+        let came = u32::try_from(claimed.len()).is_ok_and(|came| came == planned);
+        let exhausted = !self.pace.is_limited() && planned < capacity && whole && came;
+        Ok(Claims { claimed, wake: [wake, again].into_iter().flatten().min(), exhausted })
     }
 
     /// A digest of what waits for `destination`.
@@ -423,7 +457,8 @@ impl<O: Outbox, W: WeCom> Dispatcher<O, W> {
         self.sends.spawn(send.instrument(span));
     }
 
-    fn ended(&mut self, ended: Ended<W>) {
+    /// Writes down how a send ended. Whether another may go out for it.
+    fn ended(&mut self, ended: Ended<W>) -> bool {
         let Ended { service, claimed, outcome, started_at, duration } = ended;
         let (now, uptime) = (self.clock.now(), self.uptime());
         let step = step::step(&claimed, &outcome, &self.service.settings.policy, now, &mut self.rng);
@@ -449,6 +484,7 @@ impl<O: Outbox, W: WeCom> Dispatcher<O, W> {
         let attempt = Attempt { started_at, duration, errcode, detail, counted: step.counted };
         let settlement = Settlement { delivery: claimed.id, attempt, verdict: step.verdict };
         self.write(Unwritten::Settlement(settlement, now));
+        !self.exhausted || self.gate.admission(self.sends.len(), uptime) != Admission::Open
     }
 
     /// Writes `result` down, however long the outbox does not take it.
@@ -483,6 +519,7 @@ type Digest = (Pick, Vec<(NotificationId, ReceiverName)>);
 struct Claims {
     claimed: Vec<Claimed>,
     wake: Option<Uptime>,
+    exhausted: bool,
 }
 
 async fn sleep_until(alarm: Option<Instant>) {

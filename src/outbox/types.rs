@@ -131,7 +131,8 @@ pub struct Dedupe {
     /// Which Alertmanager sent it (`externalURL`): one Alertmanager repeats itself in order, the other one of a
     /// pair may come late.
     pub source: String,
-    /// For how long after the first acceptance a copy is not taken.
+    /// For how long after the first acceptance a copy is not taken. Of one lane an engine may remember the last 128
+    /// notifications only.
     pub window: Duration,
 }
 

@@ -118,11 +118,11 @@ fn mark(tx: &Tx<'_>, id: i64, interval: Duration, now: Timestamp) -> Done<Option
         tx.run(CLAIM_AGAIN, (id, ms(now)))?;
         frozen
     } else {
-        let hash = rows::body_hash(&channel, &recipients, &content);
+        let hash = rows::short(rows::body_hash(&channel, &recipients, &content));
         let since = ms(now).saturating_sub(span_ms(interval.saturating_add(COPY_MARGIN)));
-        let copy = tx.first(SAME_BODY, (hash.0, since), |_| Ok(()))?;
+        let copy = tx.first(SAME_BODY, (hash, since), |_| Ok(()))?;
         let check_ms = (copy.is_none() && !interval.is_zero()).then_some(span_ms(interval));
-        tx.run(CLAIM_FIRST, (id, ms(now), check_ms, hash.0))?;
+        tx.run(CLAIM_FIRST, (id, ms(now), check_ms, hash))?;
         check_ms
     };
     tx.run(STARTED, [notification])?;

@@ -1,4 +1,4 @@
-//! How much waits and since when. Counts are kept with every change (`waiting`), so that a look at a long queue
+//! How much waits and since when. Counts are kept with every change (`tally`), so that a look at a long queue
 //! costs as little as one at a short one.
 
 use super::{
@@ -12,8 +12,6 @@ pub(super) const DEPTHS: &str =
     "SELECT channel, receiver, deliveries, discarded FROM waiting ORDER BY channel, receiver";
 pub(super) const OLDEST: &str = "SELECT id, accepted_at FROM notification INDEXED BY notification_waiting
      WHERE open > 0 AND channel = ?1 AND receiver = ?2 AND kind = ?3 ORDER BY id LIMIT 1";
-pub(super) const COUNT_DISCARDED: &str = "UPDATE waiting SET discarded = discarded + 1
-     WHERE (channel, receiver) = (SELECT channel, receiver FROM delivery WHERE id = ?1)";
 
 pub(super) fn depths(tx: &Tx<'_>) -> Done<Vec<Depth>> {
     let read = |row: &rusqlite::Row<'_>| {
@@ -24,6 +22,7 @@ pub(super) fn depths(tx: &Tx<'_>) -> Done<Vec<Depth>> {
             row.get::<_, i64>(3)?.unsigned_abs(),
         ))
     };
+    tx.write_tally()?;
     let mut depths = Vec::new();
     for (channel, receiver, deliveries, discarded) in tx.all(DEPTHS, [], read)? {
         let oldest = if deliveries > 0 { oldest(tx, &channel, &receiver)? } else { None };
@@ -42,10 +41,4 @@ fn oldest(tx: &Tx<'_>, channel: &Channel, receiver: &ReceiverName) -> Done<Optio
         first = [first, found].into_iter().flatten().min();
     }
     Ok(first.map(|(_, accepted_at)| accepted_at))
-}
-
-/// A person gave up a delivery that waited.
-pub(super) fn discarded(tx: &Tx<'_>, id: i64) -> Done<()> {
-    tx.run(COUNT_DISCARDED, [id])?;
-    Ok(())
 }

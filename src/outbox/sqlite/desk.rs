@@ -1,7 +1,9 @@
 //! The one thread that touches the database.
 //!
-//! - Jobs that wait at the same time share one transaction and one wait for the disk; each has its savepoint, so
-//!   that what fails is undone alone. Nobody is answered before the commit, and all are told if it fails.
+//! - Jobs that wait at the same time share one transaction and one wait for the disk. When one fails after it has
+//!   changed something, all is undone and done again with a savepoint for each, so that what fails is undone alone:
+//!   savepoints cost a third of a job, and jobs ask what can be wrong before they change anything. Nobody is
+//!   answered before the commit, and all are told if it fails.
 //! - After an error that a connection may remember, the database is opened anew for the next batch: the outbox
 //!   recovers without a restart when the cause is gone.
 //! - When the file is no longer at its path, no new alert is taken, since a restart would not find it. What is in
@@ -19,7 +21,7 @@ use std::{
 };
 
 use rusqlite::Connection;
-use tokio::sync::Notify;
+use tokio::{sync::Notify, time::Instant};
 
 use super::{
     error::{Done, Failure},
@@ -30,7 +32,7 @@ use super::{
 
 /// The most jobs that share a commit: it bounds how long the first of them waits.
 const MAX_BATCH: usize = 256;
-/// How often an idle thread looks for commits of other processes.
+/// How often the thread looks for commits of other processes.
 const POLL: Duration = Duration::from_millis(500);
 
 /// Whether anything is left in the database that must go out.
@@ -44,6 +46,7 @@ pub(super) struct Desk {
     /// Whether an empty database is a fit successor: only of one that is known to be drained.
     may_create: bool,
     data_version: Option<i64>,
+    looked: Option<Instant>,
     changed: Arc<Notify>,
     _lock: Option<File>,
 }
@@ -57,7 +60,16 @@ impl Desk {
         changed: Arc<Notify>,
     ) -> Self {
         let database = Some(database);
-        Self { settings, access, database, may_create: false, data_version: None, changed, _lock: lock }
+        Self {
+            settings,
+            access,
+            database,
+            may_create: false,
+            data_version: None,
+            looked: None,
+            changed,
+            _lock: lock,
+        }
     }
 
     /// Works until it is told to close, or nobody is left who could tell it anything.
@@ -94,7 +106,11 @@ impl Desk {
     fn serve(&mut self, mut batch: Vec<Box<dyn Job>>) {
         let mut failed: Vec<Option<Failure>> = Vec::new();
         failed.resize_with(batch.len(), || None);
-        let whole = self.transact(&mut batch, &mut failed);
+        let mut whole = self.transact(&mut batch, &mut failed, Guard::Together);
+        if let Ok(End::Undone) = whole {
+            failed.fill_with(|| None);
+            whole = self.transact(&mut batch, &mut failed, Guard::Each);
+        }
         let spoilt = failed.iter().flatten().chain(whole.as_ref().err()).any(Failure::spoils_connection);
         if spoilt {
             self.database = None;
@@ -106,22 +122,35 @@ impl Desk {
     }
 
     /// One transaction. An error is the whole batch's; that of a single job is left in `failed`.
-    fn transact(&mut self, batch: &mut [Box<dyn Job>], failed: &mut [Option<Failure>]) -> Done<()> {
+    fn transact(
+        &mut self,
+        batch: &mut [Box<dyn Job>],
+        failed: &mut [Option<Failure>],
+        guard: Guard,
+    ) -> Done<End> {
         let max_size_bytes = self.settings.max_size_bytes;
         let (conn, moved) = self.connection()?;
         let writes = batch.iter().any(|job| job.writes());
         execute(conn, if writes { "BEGIN IMMEDIATE" } else { "BEGIN" })?;
         let tx = Tx::new(conn, max_size_bytes, moved);
         for (job, failed) in batch.iter_mut().zip(failed) {
-            if let Err(failure) = run_alone(conn, &tx, job.as_mut()) {
-                if conn.is_autocommit() {
-                    // SQLite has undone everything, what other jobs did too.
-                    return Err(failure);
-                }
-                *failed = Some(failure);
+            let before = (conn.total_changes(), tx.mark());
+            let done = match guard {
+                Guard::Each if job.writes() => run_alone(conn, &tx, job.as_mut()),
+                Guard::Each | Guard::Together => job.run(&tx),
+            };
+            let Err(failure) = done else { continue };
+            if conn.is_autocommit() {
+                // SQLite has undone everything, what other jobs did too.
+                return Err(failure);
             }
+            if guard == Guard::Together && (conn.total_changes(), tx.mark()) != before {
+                execute(conn, "ROLLBACK")?;
+                return Ok(End::Undone);
+            }
+            *failed = Some(failure);
         }
-        if let Err(failure) = execute(conn, "COMMIT") {
+        if let Err(failure) = tx.write_tally().and_then(|()| execute(conn, "COMMIT")) {
             if !conn.is_autocommit() {
                 execute(conn, "ROLLBACK")?;
             }
@@ -130,7 +159,7 @@ impl Desk {
         if tx.is_woken() {
             self.changed.notify_waiters();
         }
-        Ok(())
+        Ok(End::Committed)
     }
 
     /// The connection, opened anew if need be, and whether its file is no longer at its path.
@@ -143,7 +172,7 @@ impl Desk {
         let database = match self.database.take() {
             Some(database) => database,
             None => {
-                self.data_version = None;
+                (self.data_version, self.looked) = (None, None);
                 let opened = Database::open(&self.settings, self.access, self.may_create);
                 let opened = opened.map_err(|error| error.store_error())?;
                 // Others may have written while this one was away.
@@ -157,6 +186,10 @@ impl Desk {
 
     /// Wakes waiters when another process has committed something.
     fn look_for_others(&mut self) {
+        if self.looked.is_some_and(|looked| looked.elapsed() < POLL) {
+            return;
+        }
+        self.looked = Some(Instant::now());
         let Some(database) = &self.database else { return };
         // An error shows with the next job, which has somebody to tell.
         let Ok(now) = data_version(&database.conn) else { return };
@@ -173,14 +206,29 @@ impl Desk {
     }
 }
 
+/// How jobs of a batch are kept from each other's failures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Guard {
+    /// Not at all: what fails halfway undoes the batch.
+    Together,
+    /// By a savepoint each.
+    Each,
+}
+
+/// What a transaction came to.
+enum End {
+    Committed,
+    /// A job failed after it had changed something; nothing of the batch is left.
+    Undone,
+}
+
 /// Runs a job so that its failure undoes its own changes and no others.
 fn run_alone(conn: &Connection, tx: &Tx<'_>, job: &mut dyn Job) -> Done<()> {
-    if !job.writes() {
-        return job.run(tx);
-    }
     execute(conn, "SAVEPOINT job")?;
+    let mark = tx.mark();
     let done = job.run(tx);
     if done.is_err() && !conn.is_autocommit() {
+        tx.undo_to(mark);
         execute(conn, "ROLLBACK TO job")?;
     }
     if !conn.is_autocommit() {

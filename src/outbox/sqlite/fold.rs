@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use super::{
     enqueue::{self, Numbers},
     error::Done,
-    rows::{To, status},
+    rows::{self, To, status},
     tx::Tx,
 };
 use crate::outbox::{
@@ -68,6 +68,9 @@ pub(super) fn count(
     receiver: &ReceiverName,
     count_to: u32,
 ) -> Done<u32> {
+    if count_to == 0 {
+        return Ok(0);
+    }
     let mut walk = Walk::new(tx, channel, destination);
     walk.add(receiver)?;
     let mut count = 0;
@@ -101,7 +104,7 @@ struct Walk<'t, 'c> {
 struct Step {
     place: i64,
     notification: i64,
-    lane: Key,
+    lane: i64,
     receiver: Option<ReceiverName>,
 }
 
@@ -117,7 +120,7 @@ impl<'t, 'c> Walk<'t, 'c> {
     fn add_after(&mut self, receiver: ReceiverName, place: i64) -> Done<()> {
         let of = (&self.channel.0, self.destination.0, &receiver.0, place);
         let head = self.tx.first(NEXT_HEAD, of, |row| {
-            Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, Key(row.get(2)?)))
+            Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, i64>(2)?))
         })?;
         self.next.extend(head.map(|(place, notification, lane)| {
             Reverse(Step { place, notification, lane, receiver: Some(receiver) })
@@ -129,7 +132,7 @@ impl<'t, 'c> Walk<'t, 'c> {
         let Some(Reverse(Step { place, notification, lane, receiver })) = self.next.pop() else {
             return Ok(None);
         };
-        let after = (lane.0, place, notification, self.destination.0);
+        let after = (lane, place, notification, self.destination.0);
         let follower = self.tx.first(NEXT_IN_LANE, after, |row| {
             Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, bool>(2)?))
         })?;
@@ -161,7 +164,7 @@ pub(super) fn fold(
     let mut candidates = Vec::new();
     for NotificationId(member) in members {
         let rows = tx.all(ROWS, (member, destination.0.0), |row| {
-            Ok((row.get::<_, i64>(0)?, Key(row.get(1)?), row.get::<_, bool>(2)?))
+            Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, bool>(2)?))
         })?;
         if let Some((place, lane, _)) = rows.first()
             && rows.iter().all(|(.., can_be)| *can_be)
@@ -175,7 +178,7 @@ pub(super) fn fold(
     let first = numbers.first_delivery;
     let mut folded = false;
     for (place, lane, member) in candidates {
-        let ahead = tx.first(AHEAD, (lane.0, place, first), |row| row.get::<_, Option<bool>>(0))?;
+        let ahead = tx.first(AHEAD, (lane, place, first), |row| row.get::<_, Option<bool>>(0))?;
         if ahead.is_none_or(|is_member| is_member == Some(true)) {
             tx.run(FOLD, (member, first))?;
             folded = true;
@@ -185,7 +188,7 @@ pub(super) fn fold(
         return Ok(None);
     }
     // Its own lane: what waits for it waits in its members' lanes.
-    let lane = Key::of([b"digest".as_slice(), &first.to_le_bytes()]);
+    let lane = rows::short(Key::of([b"digest".as_slice(), &first.to_le_bytes()]));
     let digest = NewNotification { kind: Kind::Digest, ..digest.clone() };
     enqueue::put(tx, numbers, &digest, lane, now)?;
     Ok(Some(first))

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::{
     enqueue::{self, Numbers},
     error::Done,
-    rows::{ms, time},
+    rows::{self, ms, time},
     tx::Tx,
 };
 use crate::outbox::{
@@ -100,7 +100,7 @@ pub(super) fn notice(
     now: Timestamp,
 ) -> Done<NotificationId> {
     let numbers = Numbers::take(tx, notice)?;
-    enqueue::put(tx, numbers, notice, Lane::of(&notice.receiver, &notice.group_key).0, now)?;
+    enqueue::put(tx, numbers, notice, rows::short(Lane::of(&notice.receiver, &notice.group_key).0), now)?;
     match of {
         NoticeOf::Dead(deliveries) => {
             for DeliveryId(id) in deliveries {

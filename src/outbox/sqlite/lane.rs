@@ -8,9 +8,10 @@ use jiff::Timestamp;
 use super::{
     error::Done,
     rows::{ms, state, state_number},
+    tally::Of,
     tx::Tx,
 };
-use crate::outbox::{Key, Kind, State};
+use crate::outbox::{Kind, State};
 
 pub(super) const HEAD: &str = "SELECT id, state FROM delivery INDEXED BY delivery_lane
      WHERE lane = ?1 AND state < 4 ORDER BY place LIMIT 1";
@@ -22,21 +23,21 @@ pub(super) const REOPENED_ONE: &str =
 pub(super) const OF_NOTIFICATION: &str = "SELECT id, state, reason FROM delivery
      INDEXED BY delivery_notification WHERE notification = ?1 ORDER BY id";
 pub(super) const MEMBERS: &str =
-    "SELECT id, notification, lane, state FROM delivery INDEXED BY delivery_digest
+    "SELECT id, notification, lane, state, channel, receiver FROM delivery INDEXED BY delivery_digest
      WHERE digest = ?1 ORDER BY id";
 pub(super) const SETTLE_MEMBER: &str =
     "UPDATE delivery SET state = ?2, reason = ?3, settled_at = ?4 WHERE id = ?1";
 pub(super) const TOLD_BY_MEMBERS: &str = "UPDATE delivery SET noticed = 1 WHERE notification = ?1";
 
 /// The state of a delivery that comes to the end of `lane`.
-pub(super) fn state_at_end(tx: &Tx<'_>, lane: Key) -> Done<State> {
-    let head = tx.first(HEAD, [lane.0], |_| Ok(()))?;
+pub(super) fn state_at_end(tx: &Tx<'_>, lane: i64) -> Done<State> {
+    let head = tx.first(HEAD, [lane], |_| Ok(()))?;
     Ok(if head.is_some() { State::Queued } else { State::Ready })
 }
 
 /// Lets the first delivery of `lane` come up, if nothing goes before it any more.
-pub(super) fn promote(tx: &Tx<'_>, lane: Key) -> Done<()> {
-    let head = tx.first(HEAD, [lane.0], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))?;
+pub(super) fn promote(tx: &Tx<'_>, lane: i64) -> Done<()> {
+    let head = tx.first(HEAD, [lane], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))?;
     if let Some((id, at)) = head
         && at == state_number(State::Queued)
     {
@@ -47,16 +48,23 @@ pub(super) fn promote(tx: &Tx<'_>, lane: Key) -> Done<()> {
 }
 
 /// A delivery that was just settled, or given up.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Ended {
     pub(super) notification: i64,
     pub(super) kind: Kind,
-    pub(super) lane: Key,
+    pub(super) lane: i64,
+    pub(super) of: Of,
+}
+
+fn settled_one(tx: &Tx<'_>, notification: i64, of: Of, now: Timestamp) -> Done<()> {
+    tx.run(SETTLED_ONE, (notification, ms(now)))?;
+    tx.note(of, -1, 0);
+    Ok(())
 }
 
 /// Does what follows from the end of a delivery.
 pub(super) fn ended(tx: &Tx<'_>, ended: Ended, now: Timestamp) -> Done<()> {
-    tx.run(SETTLED_ONE, (ended.notification, ms(now)))?;
+    settled_one(tx, ended.notification, ended.of, now)?;
     promote(tx, ended.lane)?;
     if ended.kind == Kind::Digest {
         end_members(tx, ended.notification, now)?;
@@ -83,18 +91,24 @@ fn end_members(tx: &Tx<'_>, digest: i64, now: Timestamp) -> Done<()> {
         (None, None) => (State::Discarded, format!("digest {first} was discarded")),
     };
     let read = |row: &rusqlite::Row<'_>| {
-        Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, Key(row.get(2)?), row.get::<_, i64>(3)?))
+        Ok((
+            row.get::<_, i64>(0)?,
+            row.get::<_, i64>(1)?,
+            row.get::<_, i64>(2)?,
+            row.get::<_, i64>(3)?,
+            Of::read(row, 4)?,
+        ))
     };
     let members = tx.all(MEMBERS, [first], read)?;
     let mut lanes = Vec::new();
-    for (id, notification, lane, at) in members {
+    for (id, notification, lane, at, of) in members {
         let folded = at == state_number(State::Folded);
         let revived = at == state_number(State::Dead) && end == State::Delivered;
         if folded || revived {
             tx.run(SETTLE_MEMBER, (id, state_number(end), &reason, ms(now)))?;
         }
         if folded {
-            tx.run(SETTLED_ONE, (notification, ms(now)))?;
+            settled_one(tx, notification, of, now)?;
             lanes.push(lane);
         }
     }

@@ -15,6 +15,7 @@ mod desk;
 mod enqueue;
 mod error;
 mod fold;
+mod heard;
 mod hold;
 mod lane;
 mod open;
@@ -25,6 +26,7 @@ mod purge;
 mod rows;
 mod schema;
 mod settle;
+mod tally;
 mod tx;
 mod waiting;
 mod writer;
@@ -83,9 +85,15 @@ impl Outbox for SqliteOutbox {
         self.writer.write(move |tx| enqueue::enqueue(tx, &notification, now)).await
     }
 
-    async fn waiting(&self, channel: &Channel, count_to: u32, now: Timestamp) -> StoreResult<Waiting> {
+    async fn waiting(
+        &self,
+        channel: &Channel,
+        count_to: u32,
+        fold_to: u32,
+        now: Timestamp,
+    ) -> StoreResult<Waiting> {
         let channel = channel.clone();
-        self.writer.read(move |tx| waiting::waiting(tx, &channel, count_to, now)).await
+        self.writer.read(move |tx| waiting::waiting(tx, &channel, (count_to, fold_to), now)).await
     }
 
     async fn foldable(

@@ -229,7 +229,7 @@ impl Database {
         }
         if access == Access::Owner {
             // These two hold only when they come before the first table.
-            conn.execute_batch("PRAGMA page_size = 8192; PRAGMA auto_vacuum = INCREMENTAL").map_err(lost)?;
+            conn.execute_batch("PRAGMA page_size = 4096; PRAGMA auto_vacuum = INCREMENTAL").map_err(lost)?;
             conn.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(())).map_err(lost)?;
         }
         configure(&conn).map_err(lost)?;
@@ -260,7 +260,7 @@ pub(super) fn configure(conn: &Connection) -> rusqlite::Result<()> {
          PRAGMA trusted_schema = OFF",
     )?;
     conn.pragma_update_and_check(None, "journal_size_limit", 64 << 20, |_| Ok(()))?;
-    conn.pragma_update_and_check(None, "wal_autocheckpoint", 1000, |_| Ok(()))
+    conn.pragma_update_and_check(None, "wal_autocheckpoint", 4000, |_| Ok(()))
 }
 
 /// Makes an empty file for this user alone; SQLite gives its side files the same mode. A file that exists is not

@@ -4,14 +4,14 @@ use jiff::Timestamp;
 use rusqlite::Row;
 
 use super::{
-    depth,
     error::Done,
     lane::{self, Ended},
     rows::{self, To, kind, ms, span, state, state_number, status, time},
+    tally::Of,
     tx::Tx,
 };
 use crate::outbox::{
-    Changed, Channel, DeliveryId, Detail, Filter, Key, Kind, Listed, NotificationId, Part, ReceiverName,
+    Changed, Channel, DeliveryId, Detail, Filter, Kind, Listed, NotificationId, Part, ReceiverName,
     RecordedAttempt, State,
 };
 
@@ -37,7 +37,9 @@ macro_rules! page {
     };
 }
 pub(super) const LIST_ALL: &str = page!("NOT INDEXED", "?1 IS NULL");
-pub(super) const LIST_STATE: &str = page!("INDEXED BY delivery_state", "d.state = ?1");
+pub(super) const LIST_STATE: &str = page!("NOT INDEXED", "d.state = ?1");
+pub(super) const LIST_IN_FLIGHT: &str = page!("INDEXED BY delivery_in_flight", "d.state = 2");
+pub(super) const LIST_DEAD: &str = page!("INDEXED BY delivery_dead", "d.state = 5");
 pub(super) const LIST_DIGEST: &str =
     page!("INDEXED BY delivery_digest", "d.digest = ?6 AND (?1 IS NULL OR d.state = ?1)");
 pub(super) const SHOW: &str = concat!(
@@ -50,15 +52,15 @@ pub(super) const SHOW: &str = concat!(
 );
 pub(super) const ATTEMPTS: &str =
     "SELECT started_at, duration_ms, errcode, detail, counted FROM attempt WHERE delivery = ?1 ORDER BY n";
-pub(super) const LOAD: &str = "SELECT d.state, d.notification, d.lane, n.kind FROM delivery d
+pub(super) const LOAD: &str =
+    "SELECT d.state, d.notification, d.lane, n.kind, d.channel, d.receiver FROM delivery d
      CROSS JOIN notification n ON n.id = d.notification WHERE d.id = ?1";
 pub(super) const DUE_NOW: &str = "UPDATE delivery SET due_at = min(due_at, ?2) WHERE id = ?1";
-pub(super) const PLACE: &str = "UPDATE counter SET delivery = delivery + 1 WHERE id = 1 RETURNING delivery";
 pub(super) const AGAIN: &str =
     "UPDATE delivery SET state = ?2, place = ?3, due_at = ?4, attempts = 0, unknown = 0,
      settled_at = NULL, digest = NULL, noticed = ?5, reason = '' WHERE id = ?1";
 // A digest that nobody got is told by its members, which died with it: both would tell it twice.
-pub(super) const DEAD_AFTER: &str = "SELECT d.id FROM delivery d INDEXED BY delivery_state
+pub(super) const DEAD_AFTER: &str = "SELECT d.id FROM delivery d INDEXED BY delivery_dead
      CROSS JOIN notification n ON n.id = d.notification
      WHERE d.state = 5 AND d.id > ?1 AND (n.kind <> 1 OR EXISTS (
          SELECT 1 FROM delivery o INDEXED BY delivery_notification
@@ -81,6 +83,8 @@ pub(super) fn list(tx: &Tx<'_>, filter: &Filter) -> Done<Vec<Listed>> {
     for number in numbers {
         let sql = match (digest, number) {
             (Some(_), _) => LIST_DIGEST,
+            (None, Some(2)) => LIST_IN_FLIGHT,
+            (None, Some(5)) => LIST_DEAD,
             (None, Some(_)) => LIST_STATE,
             (None, None) => LIST_ALL,
         };
@@ -202,10 +206,16 @@ pub(super) fn show(tx: &Tx<'_>, DeliveryId(id): DeliveryId) -> Done<Option<Detai
 
 fn load(tx: &Tx<'_>, id: i64) -> Done<Option<(State, Ended)>> {
     let read = |row: &Row<'_>| {
-        Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, Key(row.get(2)?), row.get::<_, i64>(3)?))
+        Ok((
+            row.get::<_, i64>(0)?,
+            row.get::<_, i64>(1)?,
+            row.get::<_, i64>(2)?,
+            row.get::<_, i64>(3)?,
+            Of::read(row, 4)?,
+        ))
     };
-    let Some((at, notification, lane, of_kind)) = tx.first(LOAD, [id], read)? else { return Ok(None) };
-    Ok(Some((state(at)?, Ended { notification, kind: kind(of_kind)?, lane })))
+    let Some((at, notification, lane, of_kind, of)) = tx.first(LOAD, [id], read)? else { return Ok(None) };
+    Ok(Some((state(at)?, Ended { notification, kind: kind(of_kind)?, lane, of })))
 }
 
 pub(super) fn retry(tx: &Tx<'_>, DeliveryId(id): DeliveryId, now: Timestamp) -> Done<Changed> {
@@ -239,10 +249,11 @@ pub(super) fn retry_dead(tx: &Tx<'_>, after: i64, limit: u32, now: Timestamp) ->
 /// Puts a settled delivery at the end of its lane.
 fn again(tx: &Tx<'_>, id: i64, of: Ended, now: Timestamp) -> Done<()> {
     let state = lane::state_at_end(tx, of.lane)?;
-    let place: i64 = tx.only(PLACE, [], |row| row.get(0))?;
+    let (_, place) = tx.numbers(0, 1)?;
     tx.run(AGAIN, (id, state_number(state), place, ms(now), of.kind == Kind::Notice))?;
     tx.run(NOT_WHOLE, (of.notification, id))?;
     tx.run(lane::REOPENED_ONE, [of.notification])?;
+    tx.note(of.of, 1, 0);
     tx.wake();
     Ok(())
 }
@@ -253,7 +264,7 @@ pub(super) fn discard(tx: &Tx<'_>, DeliveryId(id): DeliveryId, now: Timestamp) -
         State::Queued | State::Ready => {
             tx.run(DISCARD, (id, ms(now)))?;
             tx.run(NOT_WHOLE, (of.notification, id))?;
-            depth::discarded(tx, id)?;
+            tx.note(of.of.clone(), 0, 1);
             lane::ended(tx, of, now)?;
         }
         State::Dead => {

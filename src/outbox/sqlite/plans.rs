@@ -2,17 +2,18 @@
 
 use rusqlite::Connection;
 
-use super::{claim, depth, desk, enqueue, fold, hold, lane, open, people, purge, schema, settle, waiting};
+use super::{
+    claim, depth, desk, enqueue, fold, heard, hold, lane, open, people, purge, schema, settle, tally, waiting,
+};
 
 /// A statement and what its plan must mention; an empty text asks only that nothing is scanned or sorted.
 const STATEMENTS: &[(&str, &str)] = &[
-    (enqueue::HEARD, "PRIMARY KEY"),
-    (enqueue::ACCEPTED, "(key=?)"),
-    (enqueue::LAST_SAID, "said_last (lane=? AND source=?)"),
-    (enqueue::SAID, "(key=? AND source=?)"),
-    (enqueue::PUT_ACCEPTED, ""),
-    (enqueue::PUT_SAID, ""),
-    (enqueue::NUMBERS, "PRIMARY KEY"),
+    (heard::LOAD, "PRIMARY KEY"),
+    (heard::PUT, ""),
+    (heard::FORGET, "heard_until (until<?)"),
+    (tally::LAST, "PRIMARY KEY"),
+    (tally::PUT_LAST, "PRIMARY KEY"),
+    (tally::PUT_WAITING, ""),
     (enqueue::PUT_NOTIFICATION, ""),
     (enqueue::PUT_DELIVERY, ""),
     (enqueue::PUT_MESSAGE, ""),
@@ -45,16 +46,15 @@ const STATEMENTS: &[(&str, &str)] = &[
     (settle::RETRY, "PRIMARY KEY"),
     (settle::INSTEAD, "PRIMARY KEY"),
     (settle::REWRITE, "PRIMARY KEY"),
-    (settle::IN_FLIGHT, "delivery_state (state=?)"),
+    (settle::IN_FLIGHT, "delivery_in_flight (state=?)"),
     (waiting::NEXT_RECEIVER, "delivery_ready (channel=? AND destination=? AND receiver>?)"),
     (waiting::NEXT_DESTINATION, "delivery_ready (channel=? AND destination>?)"),
     (waiting::FIRST_DUE, "delivery_ready (channel=? AND destination=? AND receiver=? AND due_at<?)"),
     (waiting::COUNT_DUE, "delivery_ready (channel=? AND destination=? AND receiver=? AND due_at<?)"),
     (waiting::NEXT_DUE, "delivery_ready (channel=? AND destination=? AND receiver=? AND due_at>?)"),
     (waiting::NEXT_CHANNEL, "delivery_ready (channel>?)"),
-    (waiting::CHANNELS_IN_FLIGHT, "delivery_state (state=?)"),
+    (waiting::CHANNELS_IN_FLIGHT, "delivery_in_flight (state=?)"),
     (depth::OLDEST, "notification_waiting (channel=? AND receiver=? AND kind=?)"),
-    (depth::COUNT_DISCARDED, "PRIMARY KEY"),
     (waiting::SENT_SINCE, "attempt_counted (channel=? AND ended_at>?)"),
     (hold::PUT_HOLD, ""),
     (hold::RELEASE, "PRIMARY KEY"),
@@ -70,26 +70,24 @@ const STATEMENTS: &[(&str, &str)] = &[
     (purge::DELETE_MESSAGES, "delivery_notification (notification=?)"),
     (purge::DELETE_DELIVERIES, "delivery_notification (notification=?)"),
     (purge::DELETE_NOTIFICATION, "PRIMARY KEY"),
-    (purge::DELETE_ACCEPTED, "PRIMARY KEY"),
-    (purge::DELETE_SAID, "PRIMARY KEY"),
     (purge::PROBE, "PRIMARY KEY"),
     (people::LIST_ALL, "SEARCH d USING INTEGER PRIMARY KEY (rowid>?)"),
-    (people::LIST_STATE, "delivery_state (state=? AND rowid>?)"),
+    (people::LIST_STATE, "SEARCH d USING INTEGER PRIMARY KEY (rowid>?)"),
+    (people::LIST_IN_FLIGHT, "delivery_in_flight (state=? AND rowid>?)"),
+    (people::LIST_DEAD, "delivery_dead (state=? AND rowid>?)"),
     (people::LIST_DIGEST, "delivery_digest (digest=? AND rowid>?)"),
     (people::SHOW, "SEARCH d USING INTEGER PRIMARY KEY"),
     (people::ATTEMPTS, "PRIMARY KEY (delivery=?)"),
     (people::DUE_NOW, "PRIMARY KEY"),
-    (people::PLACE, "PRIMARY KEY"),
     (people::AGAIN, "PRIMARY KEY"),
-    (people::DEAD_AFTER, "delivery_state (state=? AND rowid>?)"),
+    (people::DEAD_AFTER, "delivery_dead (state=? AND rowid>?)"),
     (people::DISCARD, "PRIMARY KEY"),
     (people::NOT_WHOLE, "delivery_notification (notification=?)"),
 ];
 
 /// These read a few rows from the beginning of a table on purpose, and are bounded by a limit or by the
 /// number of apps and receivers.
-const FROM_THE_BEGINNING: &[&str] =
-    &[purge::OLDEST_ACCEPTED, purge::OLDEST_SAID, hold::HOLDS, desk::UNSETTLED, depth::DEPTHS];
+const FROM_THE_BEGINNING: &[&str] = &[hold::HOLDS, desk::UNSETTLED, depth::DEPTHS];
 
 fn plan(conn: &Connection, sql: &str) -> Vec<String> {
     let mut statement = conn.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).expect(sql);

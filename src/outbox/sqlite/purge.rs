@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{error::Done, rows::ms, tx::Tx};
+use super::{error::Done, heard, rows::ms, tx::Tx};
 
 pub(super) const SETTLED_BEFORE: &str = "SELECT id FROM notification INDEXED BY notification_settled
      WHERE settled_at IS NOT NULL AND settled_at < ?1 ORDER BY settled_at LIMIT ?2";
@@ -12,10 +12,6 @@ pub(super) const DELETE_MESSAGES: &str = "DELETE FROM message WHERE delivery IN
      (SELECT id FROM delivery INDEXED BY delivery_notification WHERE notification = ?1)";
 pub(super) const DELETE_DELIVERIES: &str = "DELETE FROM delivery WHERE notification = ?1";
 pub(super) const DELETE_NOTIFICATION: &str = "DELETE FROM notification WHERE id = ?1";
-pub(super) const OLDEST_ACCEPTED: &str = "SELECT heard, until FROM accepted ORDER BY heard LIMIT 1";
-pub(super) const DELETE_ACCEPTED: &str = "DELETE FROM accepted WHERE heard = ?1";
-pub(super) const OLDEST_SAID: &str = "SELECT heard, until FROM said ORDER BY heard LIMIT 1";
-pub(super) const DELETE_SAID: &str = "DELETE FROM said WHERE heard = ?1";
 pub(super) const PROBE: &str = "UPDATE counter SET probed_at = ?1 WHERE id = 1";
 
 /// The most pages that one call gives back, so that nobody waits long behind it: 16 MiB.
@@ -28,24 +24,12 @@ pub(super) fn purge(tx: &Tx<'_>, before: Timestamp, limit: u32) -> Done<u32> {
             tx.run(sql, [id])?;
         }
     }
-    // By their windows and not with the notifications: a copy is one even if its original is gone.
-    forget(tx, OLDEST_ACCEPTED, DELETE_ACCEPTED, before, limit)?;
-    forget(tx, OLDEST_SAID, DELETE_SAID, before, limit)?;
+    // By its window and not with the notifications: a copy is one even if its original is gone.
+    heard::forget(tx, before, limit)?;
     let vacuum = format!("PRAGMA incremental_vacuum({MAX_PAGES})");
     // A page goes with each step.
     tx.all(&vacuum, [], |_| Ok(()))?;
     Ok(u32::try_from(ids.len()).unwrap_or(u32::MAX))
-}
-
-/// Deletes what was heard first, while its window ended before `before`.
-fn forget(tx: &Tx<'_>, oldest: &str, delete: &str, before: Timestamp, limit: u32) -> Done<()> {
-    // A notification brings one of each, and a copy may bring a source: more may go than came.
-    for _ in 0..limit.saturating_mul(2) {
-        let first = tx.first(oldest, [], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))?;
-        let Some((heard, _)) = first.filter(|(_, until)| *until < ms(before)) else { break };
-        tx.run(delete, [heard])?;
-    }
-    Ok(())
 }
 
 /// Writes as an accepted alert would.

@@ -6,14 +6,16 @@ use super::{
     error::Done,
     lane::{self, Ended},
     rows::{self, kind, ms, span_ms, state, time},
+    tally::Of,
     tx::Tx,
 };
 use crate::{
-    outbox::{Attempt, Channel, DeliveryId, Key, Kind, Settlement, State, Verdict},
+    outbox::{Attempt, Channel, DeliveryId, Kind, Settlement, State, Verdict},
     wecom::Receipt,
 };
 
-pub(super) const LOAD: &str = "SELECT d.state, d.notification, d.lane, n.kind FROM delivery d
+pub(super) const LOAD: &str =
+    "SELECT d.state, d.notification, d.lane, n.kind, d.channel, d.receiver FROM delivery d
      CROSS JOIN notification n ON n.id = d.notification WHERE d.id = ?1";
 pub(super) const RECORD: &str = "INSERT INTO attempt
      (delivery, n, channel, started_at, duration_ms, ended_at, errcode, counted, detail)
@@ -34,7 +36,7 @@ pub(super) const REWRITE: &str = "UPDATE message SET msgtype = ?2, content = ?3 
 pub(super) const HASTEN: &str = "UPDATE delivery SET due_at = ?3 WHERE id IN
      (SELECT id FROM delivery WHERE state = 1 AND channel = ?1 AND due_at > ?2)";
 pub(super) const IN_FLIGHT: &str =
-    "SELECT id, claimed_at FROM delivery INDEXED BY delivery_state WHERE state = 2 ORDER BY id";
+    "SELECT id, claimed_at FROM delivery INDEXED BY delivery_in_flight WHERE state = 2 ORDER BY id";
 
 pub(super) fn settle(tx: &Tx<'_>, settlement: &Settlement, now: Timestamp) -> Done<()> {
     let DeliveryId(id) = settlement.delivery;
@@ -70,14 +72,20 @@ pub(super) fn settle(tx: &Tx<'_>, settlement: &Settlement, now: Timestamp) -> Do
 
 fn in_flight(tx: &Tx<'_>, id: i64) -> Done<Option<Ended>> {
     let read = |row: &rusqlite::Row<'_>| {
-        Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, Key(row.get(2)?), row.get::<_, i64>(3)?))
+        Ok((
+            row.get::<_, i64>(0)?,
+            row.get::<_, i64>(1)?,
+            row.get::<_, i64>(2)?,
+            row.get::<_, i64>(3)?,
+            Of::read(row, 4)?,
+        ))
     };
-    let Some((at, notification, lane, of_kind)) = tx.first(LOAD, [id], read)? else { return Ok(None) };
+    let Some((at, notification, lane, of_kind, of)) = tx.first(LOAD, [id], read)? else { return Ok(None) };
     if state(at)? != State::InFlight {
         return Ok(None);
     }
     let kind: Kind = kind(of_kind)?;
-    Ok(Some(Ended { notification, kind, lane }))
+    Ok(Some(Ended { notification, kind, lane, of }))
 }
 
 fn record(tx: &Tx<'_>, id: i64, attempt: &Attempt) -> Done<()> {

@@ -1,10 +1,13 @@
 //! What a job sees of the database: the batch's transaction, and short hands for statements.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 
 use rusqlite::{Connection, OptionalExtension, Params, Row};
 
-use super::error::Done;
+use super::{
+    error::Done,
+    tally::{Of, Tally},
+};
 use crate::outbox::StoreError;
 
 /// The transaction of a batch of jobs.
@@ -13,12 +16,22 @@ pub(super) struct Tx<'c> {
     max_size_bytes: u64,
     moved: bool,
     woken: Cell<bool>,
+    tally: RefCell<Tally>,
+    /// Whether this batch found so much room that it need not ask again.
+    roomy: Cell<bool>,
 }
 
 impl<'c> Tx<'c> {
     /// `moved`: the file is not where a restart would look for it.
     pub(super) fn new(conn: &'c Connection, max_size_bytes: u64, moved: bool) -> Self {
-        Self { conn, max_size_bytes, moved, woken: Cell::new(false) }
+        Self {
+            conn,
+            max_size_bytes,
+            moved,
+            woken: Cell::new(false),
+            tally: RefCell::default(),
+            roomy: Cell::new(false),
+        }
     }
 
     /// Something may be claimable once this is committed.
@@ -28,6 +41,31 @@ impl<'c> Tx<'c> {
 
     pub(super) fn is_woken(&self) -> bool {
         self.woken.get()
+    }
+
+    /// Gives out the next numbers, and returns the last of each: of notifications, and of deliveries and places.
+    pub(super) fn numbers(&self, notifications: i64, deliveries: i64) -> Done<(i64, i64)> {
+        self.tally.borrow_mut().numbers(self, notifications, deliveries)
+    }
+
+    /// Notes that so many more deliveries wait, and that people gave up so many.
+    pub(super) fn note(&self, of: Of, deliveries: i64, discarded: i64) {
+        self.tally.borrow_mut().note(of, deliveries, discarded);
+    }
+
+    /// A place in what is noted to come back to.
+    pub(super) fn mark(&self) -> usize {
+        self.tally.borrow().mark()
+    }
+
+    /// Forgets what was noted after `mark`.
+    pub(super) fn undo_to(&self, mark: usize) {
+        self.tally.borrow_mut().undo_to(mark);
+    }
+
+    /// Writes down what is noted: before a commit, and before anybody reads it.
+    pub(super) fn write_tally(&self) -> Done<()> {
+        self.tally.borrow_mut().write(self)
     }
 
     /// Changes rows, and says how many.
@@ -73,9 +111,14 @@ impl<'c> Tx<'c> {
                 "its file was deleted or replaced; what is left in it is delivered before another is used";
             return Err(StoreError::Unavailable(reason.to_owned()).into());
         }
+        if self.roomy.get() {
+            return Ok(());
+        }
         let pragma = |sql: &str| self.only(sql, [], |row| row.get::<_, i64>(0));
         let pages = pragma("PRAGMA page_count")? - pragma("PRAGMA freelist_count")?;
         let used = u64::try_from(pages * pragma("PRAGMA page_size")?).unwrap_or(0);
+        // What a batch brings is in memory while it runs: it does not fill half of the file.
+        self.roomy.set(used < self.max_size_bytes / 2);
         if used < self.max_size_bytes {
             return Ok(());
         }

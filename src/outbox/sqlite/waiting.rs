@@ -35,16 +35,16 @@ pub(super) const NEXT_DUE: &str = "SELECT due_at FROM delivery INDEXED BY delive
 pub(super) const NEXT_CHANNEL: &str = "SELECT channel FROM delivery INDEXED BY delivery_ready
      WHERE state = 1 AND channel > ?1 ORDER BY channel LIMIT 1";
 pub(super) const CHANNELS_IN_FLIGHT: &str =
-    "SELECT channel FROM delivery INDEXED BY delivery_state WHERE state = 2";
+    "SELECT channel FROM delivery INDEXED BY delivery_in_flight WHERE state = 2";
 pub(super) const SENT_SINCE: &str = "SELECT m.touser, m.toparty, m.totag, a.ended_at
      FROM attempt a INDEXED BY attempt_counted CROSS JOIN message m ON m.delivery = a.delivery
      WHERE a.counted = 1 AND a.channel = ?1 AND a.ended_at > ?2 ORDER BY a.ended_at";
 
-pub(super) fn waiting(tx: &Tx<'_>, channel: &Channel, count_to: u32, now: Timestamp) -> Done<Waiting> {
+pub(super) fn waiting(tx: &Tx<'_>, channel: &Channel, bounds: (u32, u32), now: Timestamp) -> Done<Waiting> {
     let mut waiting = Waiting::default();
     let mut last = None;
     while let Some((destination, receiver)) = next_queue(tx, channel, last.as_ref())? {
-        waiting.queues.extend(queue(tx, channel, destination, receiver.clone(), count_to, now)?);
+        waiting.queues.extend(queue(tx, channel, destination, receiver.clone(), bounds, now)?);
         let of = (&channel.0, destination.0.0, &receiver.0, ms(now));
         let later = tx.first(NEXT_DUE, of, |row| row.get::<_, i64>(0))?;
         if let Some(later) = later.map(time).transpose()? {
@@ -75,7 +75,7 @@ fn queue(
     channel: &Channel,
     destination: Destination,
     receiver: ReceiverName,
-    count_to: u32,
+    (count_to, fold_to): (u32, u32),
     now: Timestamp,
 ) -> Done<Option<Queue>> {
     let read = |row: &rusqlite::Row<'_>| {
@@ -90,7 +90,7 @@ fn queue(
     };
     let bounded = (&channel.0, destination.0.0, &receiver.0, ms(now), count_to);
     let due = tx.only(COUNT_DUE, bounded, |row| row.get(0))?;
-    let fresh = fold::count(tx, channel, destination, &receiver, count_to)?;
+    let fresh = fold::count(tx, channel, destination, &receiver, fold_to)?;
     let (recipients, due_at) = (to.recipients()?, time(due_at)?);
     Ok(Some(Queue {
         destination,

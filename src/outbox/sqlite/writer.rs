@@ -64,11 +64,12 @@ impl Writer {
         Ok(Self { jobs, room: Arc::new(Semaphore::new(MAX_WAITING)), life, changed })
     }
 
-    /// Runs `work` in a transaction that may change rows, and answers when it is on disk.
+    /// Runs `work` in a transaction that may change rows, and answers when it is on disk. It is run again when what it
+    /// did had to be undone because of another.
     pub(super) async fn write<T, F>(&self, work: F) -> StoreResult<T>
     where
         T: Send + 'static,
-        F: FnOnce(&Tx<'_>) -> Done<T> + Send + 'static,
+        F: Fn(&Tx<'_>) -> Done<T> + Send + 'static,
     {
         self.submit(true, work).await
     }
@@ -77,7 +78,7 @@ impl Writer {
     pub(super) async fn read<T, F>(&self, work: F) -> StoreResult<T>
     where
         T: Send + 'static,
-        F: FnOnce(&Tx<'_>) -> Done<T> + Send + 'static,
+        F: Fn(&Tx<'_>) -> Done<T> + Send + 'static,
     {
         self.submit(false, work).await
     }
@@ -85,11 +86,11 @@ impl Writer {
     async fn submit<T, F>(&self, writes: bool, work: F) -> StoreResult<T>
     where
         T: Send + 'static,
-        F: FnOnce(&Tx<'_>) -> Done<T> + Send + 'static,
+        F: Fn(&Tx<'_>) -> Done<T> + Send + 'static,
     {
         let Ok(permit) = Arc::clone(&self.room).acquire_owned().await else { return Err(self.gone()) };
         let (caller, answer) = oneshot::channel();
-        let task = Task { writes, work: Some(work), result: None, caller, _permit: permit };
+        let task = Task { writes, work, result: None, caller, _permit: permit };
         if self.jobs.send(Order::Run(Box::new(task))).is_err() {
             return Err(self.gone());
         }
@@ -129,7 +130,7 @@ impl Writer {
 /// A caller's work, and where its answer goes.
 pub(super) trait Job: Send {
     fn writes(&self) -> bool;
-    /// Does the work and keeps the result.
+    /// Does the work and keeps the result. What it did before may have been undone: then it is run again.
     fn run(&mut self, tx: &Tx<'_>) -> Done<()>;
     /// Answers: with the result, or with why the transaction came to nothing.
     fn answer(self: Box<Self>, undone: Option<StoreError>);
@@ -137,7 +138,7 @@ pub(super) trait Job: Send {
 
 struct Task<T, F> {
     writes: bool,
-    work: Option<F>,
+    work: F,
     result: Option<T>,
     caller: oneshot::Sender<StoreResult<T>>,
     _permit: OwnedSemaphorePermit,
@@ -146,16 +147,14 @@ struct Task<T, F> {
 impl<T, F> Job for Task<T, F>
 where
     T: Send,
-    F: FnOnce(&Tx<'_>) -> Done<T> + Send,
+    F: Fn(&Tx<'_>) -> Done<T> + Send,
 {
     fn writes(&self) -> bool {
         self.writes
     }
 
     fn run(&mut self, tx: &Tx<'_>) -> Done<()> {
-        if let Some(work) = self.work.take() {
-            self.result = Some(work(tx)?);
-        }
+        self.result = Some((self.work)(tx)?);
         Ok(())
     }
 
@@ -175,6 +174,7 @@ mod tests {
     use std::time::Duration;
 
     use super::{Access, Database, Settings, StoreError, Writer};
+    use crate::outbox::sqlite::tally::Of;
 
     fn writer() -> (Writer, tempfile::TempDir) {
         let directory = tempfile::tempdir().unwrap();
@@ -216,6 +216,26 @@ mod tests {
         let answers = futures_util::future::join3(mark(1, false), mark(10, true), mark(100, false)).await;
         assert!(answers.0.is_ok() && answers.1.is_err() && answers.2.is_ok(), "{answers:?}");
         let read = writer.read(|tx| tx.only("SELECT probed_at FROM counter", [], |row| row.get::<_, i64>(0)));
+        assert_eq!(read.await, Ok(101));
+    }
+
+    #[tokio::test]
+    async fn what_a_failed_job_noted_is_not_counted() {
+        let (writer, _kept) = writer();
+        let note = |waits: i64, fails: bool| {
+            writer.write(move |tx| {
+                let of = Of { channel: "ops".to_owned(), receiver: "team".to_owned() };
+                tx.note(of, waits, 0);
+                let (number, _) = tx.numbers(1, 1)?;
+                if fails { Err(StoreError::Full("on purpose".to_owned()).into()) } else { Ok(number) }
+            })
+        };
+        let (one, two, three) =
+            futures_util::future::join3(note(1, false), note(10, true), note(100, false)).await;
+        assert!(two.is_err());
+        assert!(one.unwrap() < three.unwrap());
+        let read =
+            writer.read(|tx| tx.only("SELECT deliveries FROM waiting", [], |row| row.get::<_, i64>(0)));
         assert_eq!(read.await, Ok(101));
     }
 }

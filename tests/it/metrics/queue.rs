@@ -78,8 +78,9 @@ async fn depths_of_a_million_waiting_messages() {
          WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000000)
          INSERT INTO notification SELECT i, 0, 'receiver' || (i % 20), 'ops', 'group' || i, 0, '', '',
              1800000000000 + i, 1, NULL, 'zhang', '', '', 'summary', '', 'plain' FROM n;
-         INSERT INTO delivery SELECT id, id, channel, receiver, randomblob(16), x'00', 1, 1, accepted_at, id, 1, 1,
-             accepted_at, NULL, 0, NULL, NULL, NULL, NULL, NULL, 0, '', '', '', '', 0 FROM notification;
+         INSERT INTO delivery SELECT id, id, channel, receiver, random(), x'00', 1, 1, accepted_at, id, 1, 1,
+             accepted_at, NULL, 0, 0, NULL, NULL, NULL, NULL, NULL, 0, '', '', '', '' FROM notification;
+         INSERT INTO waiting SELECT channel, receiver, count(*), 0 FROM notification GROUP BY channel, receiver;
          INSERT INTO message SELECT id, 'zhang', '', '', 'text', 'text' FROM notification;
          COMMIT",
     )

@@ -1,14 +1,13 @@
--- Times are milliseconds since 1970. Keys are 16 bytes. The numbers of states, kinds and statuses are in rows.rs.
+-- Times are milliseconds since 1970. Keys are 16 bytes, or 8 as an integer. The numbers of states, kinds and statuses are in rows.rs.
 
 -- The last numbers given out: never a number twice, not even after everything was purged.
 CREATE TABLE counter (
     id           INTEGER PRIMARY KEY CHECK (id = 1),
     notification INTEGER NOT NULL,
     delivery     INTEGER NOT NULL, -- deliveries' ids and places
-    heard        INTEGER NOT NULL,
     probed_at    INTEGER NOT NULL
 ) STRICT;
-INSERT INTO counter VALUES (1, 0, 0, 0, 0);
+INSERT INTO counter VALUES (1, 0, 0, 0);
 
 CREATE TABLE notification (
     id          INTEGER PRIMARY KEY,
@@ -29,7 +28,7 @@ CREATE TABLE notification (
     alerts      TEXT    NOT NULL,
     text_form   TEXT
 ) STRICT;
-CREATE INDEX notification_waiting ON notification (channel, receiver, id) WHERE open > 0 AND kind = 0;
+CREATE INDEX notification_waiting ON notification (channel, receiver, kind, id) WHERE open > 0;
 CREATE INDEX notification_settled ON notification (settled_at) WHERE settled_at IS NOT NULL;
 
 -- Rows that change stay short, so that many of them share a page; what never changes is in `message`.
@@ -38,7 +37,7 @@ CREATE TABLE delivery (
     notification  INTEGER NOT NULL,
     channel       TEXT    NOT NULL,
     receiver      TEXT    NOT NULL,
-    lane          BLOB    NOT NULL,
+    lane          INTEGER NOT NULL,
     destination   BLOB    NOT NULL,
     part_number   INTEGER NOT NULL,
     part_of       INTEGER NOT NULL,
@@ -49,9 +48,10 @@ CREATE TABLE delivery (
     due_at        INTEGER NOT NULL,
     claimed_at    INTEGER,          -- last
     attempts      INTEGER NOT NULL,
+    unknown       INTEGER NOT NULL DEFAULT 0, -- attempts that ended with an errcode that nobody knows
     doubt_since   INTEGER,
     check_ms      INTEGER,          -- frozen with the first claim, as is body_hash
-    body_hash     BLOB,
+    body_hash     INTEGER,
     digest        INTEGER,          -- the first delivery of the digest that tells it
     settled_at    INTEGER,
     noticed       INTEGER NOT NULL,
@@ -61,7 +61,8 @@ CREATE TABLE delivery (
     missed        TEXT    NOT NULL
 ) STRICT;
 CREATE INDEX delivery_notification ON delivery (notification);
-CREATE INDEX delivery_state ON delivery (state);
+CREATE INDEX delivery_in_flight ON delivery (state) WHERE state = 2;
+CREATE INDEX delivery_dead ON delivery (state) WHERE state = 5;
 CREATE INDEX delivery_lane ON delivery (lane, place) WHERE state < 4;
 CREATE INDEX delivery_ready ON delivery (channel, destination, receiver, due_at, place) WHERE state = 1;
 CREATE INDEX delivery_fresh ON delivery (channel, destination, receiver, place) WHERE state = 1 AND fresh = 1;
@@ -92,26 +93,23 @@ CREATE TABLE attempt (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX attempt_counted ON attempt (channel, ended_at) WHERE counted = 1;
 
--- What was accepted and what each source said, by dedupe key, and how many times it came to that. `heard` numbers
--- both, so that their order is not the clock's. They outlive the notification if they must.
-CREATE TABLE accepted (
-    heard        INTEGER PRIMARY KEY,
-    key          BLOB    NOT NULL UNIQUE,
-    notification INTEGER NOT NULL,
-    accepted_at  INTEGER NOT NULL,
-    times        INTEGER NOT NULL,
-    until        INTEGER NOT NULL
+-- What was accepted of a lane and what each source said, as lists of numbers (heard.rs).
+CREATE TABLE heard (
+    lane     INTEGER PRIMARY KEY,
+    until    INTEGER NOT NULL, -- then nothing of it counts any more
+    accepted BLOB    NOT NULL,
+    said     BLOB    NOT NULL
 ) STRICT;
-CREATE TABLE said (
-    heard  INTEGER PRIMARY KEY,
-    lane   BLOB    NOT NULL,
-    source TEXT    NOT NULL,
-    key    BLOB    NOT NULL,
-    times  INTEGER NOT NULL,
-    until  INTEGER NOT NULL,
-    UNIQUE (key, source)
-) STRICT;
-CREATE INDEX said_last ON said (lane, source, heard);
+CREATE INDEX heard_until ON heard (until);
+
+-- How much waits, by app and receiver: kept with every change, because counting a long queue takes long.
+CREATE TABLE waiting (
+    channel    TEXT    NOT NULL,
+    receiver   TEXT    NOT NULL,
+    deliveries INTEGER NOT NULL, -- not settled
+    discarded  INTEGER NOT NULL, -- given up by a person instead of being sent, so far
+    PRIMARY KEY (channel, receiver)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE hold (
     channel       TEXT    PRIMARY KEY,
