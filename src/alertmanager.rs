@@ -8,7 +8,6 @@ mod parse;
 
 use std::{borrow::Cow, collections::BTreeMap, collections::HashMap};
 
-use jiff::Timestamp;
 use serde::Deserialize;
 
 pub use parse::{PayloadError, parse};
@@ -97,16 +96,6 @@ impl Alert {
     /// Whether the alert is over.
     pub fn is_resolved(&self) -> bool {
         self.status == "resolved"
-    }
-
-    /// [`Self::starts_at`] as a moment.
-    pub fn started(&self) -> Option<Timestamp> {
-        moment(&self.starts_at)
-    }
-
-    /// [`Self::ends_at`] as a moment; none while the alert fires.
-    pub fn ended(&self) -> Option<Timestamp> {
-        moment(&self.ends_at)
     }
 }
 
@@ -208,11 +197,6 @@ fn common<'a>(mut sets: impl Iterator<Item = &'a Pairs>) -> Pairs {
         common.retain(|name, value| set.get(name).map_or("", String::as_str) == value);
     }
     common
-}
-
-/// The moment that `text` names; Go's zero time is none.
-fn moment(text: &str) -> Option<Timestamp> {
-    if text.starts_with("0001-01-01T00:00:00") { None } else { text.parse().ok() }
 }
 
 #[cfg(test)]

@@ -139,7 +139,7 @@ enum Shape {
     Scalar(&'static str),
 }
 
-/// The names of an object's fields.
+/// The names of an object's fields, which are shown quoted and escaped: the text goes to the log.
 struct Fields(Vec<String>);
 
 impl Fields {
@@ -151,7 +151,7 @@ impl Fields {
 impl fmt::Display for Fields {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const SHOWN: usize = 8;
-        let short = |name: &String| format!("`{}`", name.chars().take(40).collect::<String>());
+        let short = |name: &String| format!("{:?}", name.chars().take(40).collect::<String>());
         match self.0.len() {
             0 => f.write_str("no fields"),
             fields => {

@@ -6,7 +6,10 @@
 
 use std::{collections::BTreeMap, fmt::Write};
 
-use crate::outbox::{Foldable, NotificationId, Status};
+use crate::{
+    outbox::{Foldable, NotificationId, Status},
+    render::is_bidi_control,
+};
 
 /// A notification's line in a digest or notice, in bytes, the line break not counted.
 pub const LINE_BYTES: usize = 100;
@@ -91,7 +94,8 @@ fn header(members: &[Foldable]) -> String {
         let mut by_count: Vec<_> = by_severity.into_iter().collect();
         by_count.sort_by(|(a, n), (b, m)| m.cmp(n).then(a.cmp(b)));
         let named = by_count.iter().take(SEVERITIES);
-        let mut parts: Vec<_> = named.map(|(severity, n)| format!("{n} {}", clip(severity, 16))).collect();
+        let mut parts: Vec<_> =
+            named.map(|(severity, n)| format!("{n} {}", clip(&one_line(severity), 16))).collect();
         let other: usize = by_count.iter().skip(SEVERITIES).map(|(_, n)| n).sum();
         if other > 0 {
             parts.push(format!("{other} other"));
@@ -103,8 +107,13 @@ fn header(members: &[Foldable]) -> String {
 
 /// One summary as it stands in a digest: a single line of at most [`LINE_BYTES`], clipped visibly.
 pub fn line(summary: &str) -> String {
-    let one_line: String = summary.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    clip(one_line.trim(), LINE_BYTES)
+    clip(one_line(summary).trim(), LINE_BYTES)
+}
+
+/// `text` with spaces for line breaks and other controls, and without what would turn the direction of its line.
+fn one_line(text: &str) -> String {
+    let seen = text.chars().filter(|c| !is_bidi_control(*c));
+    seen.map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 /// `text` in at most `bytes` bytes; what is cut is shown by `…`.
@@ -166,6 +175,16 @@ mod tests {
         - [FIRING:1] Slow b
         - [RESOLVED] Down a
         ");
+    }
+
+    #[test]
+    fn nothing_in_a_digest_breaks_or_turns_a_line() {
+        let waiting =
+            [foldable(1, Status::Firing, "cri\n\u{202E}tical", "\u{2067}[FIRING:1]\n Down\u{200F}")];
+        assert_eq!(
+            digest(&waiting).unwrap().text,
+            "[DIGEST] 1 notification: 1 firing (1 cri tical)\n- [FIRING:1]  Down"
+        );
     }
 
     #[test]

@@ -99,14 +99,6 @@ impl Gate {
         }
     }
 
-    /// The hold, if there is one.
-    pub fn hold(&self) -> Option<&Hold> {
-        match &self.state {
-            State::Held { hold, .. } => Some(hold),
-            State::Open | State::Troubled { .. } => None,
-        }
-    }
-
     /// Takes other credentials and delays, and probes at the next occasion: something was mended, or may have been.
     /// With the same credentials a held channel is not probed more often than after [`Probes::unanswered`], however
     /// often this is called.

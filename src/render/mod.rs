@@ -4,6 +4,7 @@
 //! template must stop the program at its start, not an alert in the night. What a template can still do wrong at
 //! run time is an error with a place, and [`Rendering::fallback`] has a text for that case, always.
 
+mod bidi;
 mod border;
 mod context;
 mod functions;
@@ -21,6 +22,7 @@ use std::{
 
 use crate::alertmanager::Payload;
 
+pub use bidi::is_bidi_control;
 pub use border::Rendered;
 pub use functions::go_query_escape;
 pub use scope::Moment;
@@ -105,7 +107,7 @@ pub struct RenderError {
     pub template: String,
     /// Where in it, when that can be said.
     pub at: Option<Position>,
-    /// What is wrong.
+    /// What is wrong, in one line of at most 200 bytes.
     pub message: String,
 }
 

@@ -20,6 +20,7 @@ use super::{
     context::context,
     functions,
     scope::{self, Scope},
+    split::shorten,
 };
 
 /// A payload's variables, and what filters know beside them.
@@ -83,21 +84,22 @@ impl Engine for Tera {
         // A defect of the engine must cost a template, not the alert.
         let result =
             catch_unwind(AssertUnwindSafe(|| self.0.render_to(template, &context.variables, &mut capped)));
-        let failed = |at, message| RenderError { template: template.to_owned(), at, message };
+        let failed =
+            |at, message: &str| RenderError { template: template.to_owned(), at, message: brief(message) };
         let result = match result {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) if capped.full => {
-                Err(failed(None, format!("the text is longer than {max_bytes} bytes")))
+                Err(failed(None, &format!("the text is longer than {max_bytes} bytes")))
             }
             Ok(Err(error)) => Err(match error.kind() {
                 ErrorKind::RenderingError(report) => RenderError {
                     template: report.filename().to_owned(),
                     at: Some(position(report)),
-                    message: clear(report.message()),
+                    message: brief(clear(report.message())),
                 },
-                _ => failed(None, error.to_string()),
+                _ => failed(None, &error.to_string()),
             }),
-            Err(_) => Err(failed(None, "the template engine panicked".to_owned())),
+            Err(_) => Err(failed(None, "the template engine panicked")),
         };
         out.push_str(&match String::from_utf8(capped.bytes) {
             Ok(text) => text,
@@ -108,11 +110,19 @@ impl Engine for Tera {
 }
 
 /// Tera's message, with what to do about the one that missing labels cause.
-fn clear(message: &str) -> String {
+fn clear(message: &str) -> &str {
     if message == "Tried to render a variable that is undefined" {
-        return "what is written here is not there; `{{ … or \"\" }}` writes nothing then".to_owned();
+        return "what is written here is not there; `{{ … or \"\" }}` writes nothing then";
     }
-    message.to_owned()
+    message
+}
+
+/// The most bytes of a [`RenderError`]'s message.
+const MAX_REASON_BYTES: usize = 200;
+
+/// One short line: an engine's message may repeat the payload, and it becomes the first line of what is sent.
+fn brief(message: &str) -> String {
+    shorten(&functions::one_line(message), MAX_REASON_BYTES).into_owned()
 }
 
 /// The template at which compiling stopped, where, and why; none for an error that lists references.

@@ -40,6 +40,7 @@ pub const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 const MAX_REPLY_BYTES: usize = 64 * 1024;
 /// Below the usual keep-alive of servers, so that a pooled connection is rarely stale when it is used.
 const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+/// The most bytes that are kept of an `errmsg`, and of what is known of a fault.
 const MAX_DETAIL_BYTES: usize = 500;
 
 /// One app of one corp, and the way to WeCom.
@@ -164,7 +165,7 @@ impl Caller {
         match reply.and_then(|body| message::token_reply(&body).map_err(|error| foreign(error, &body))) {
             Ok(Answer::Done(grant)) => Ok(grant),
             Ok(Answer::Refused { errcode, errmsg }) => {
-                Err(Failure::Refused(Refusal { api, errcode, errmsg: self.redact(errmsg, None) }))
+                Err(Failure::Refused(Refusal { api, errcode, errmsg: self.quotable(errmsg, None) }))
             }
             Err(broken) => Err(Failure::Fault(self.fault(api, broken, None))),
         }
@@ -178,7 +179,7 @@ impl Caller {
         match reply.and_then(|body| message::send_reply(&body).map_err(|error| foreign(error, &body))) {
             Ok(Answer::Done(receipt)) => Outcome::Accepted(receipt),
             Ok(Answer::Refused { errcode, errmsg }) => {
-                Outcome::Refused(Refusal { api, errcode, errmsg: self.redact(errmsg, Some(token)) })
+                Outcome::Refused(Refusal { api, errcode, errmsg: self.quotable(errmsg, Some(token)) })
             }
             Err(broken) if broken.unsent => Outcome::Unsent(self.fault(api, broken, Some(token))),
             Err(broken) => Outcome::Doubtful(self.fault(api, broken, Some(token))),
@@ -209,15 +210,17 @@ impl Caller {
     }
 
     fn fault(&self, api: Api, broken: Broken, token: Option<&Token>) -> Fault {
-        let detail = message::clip(self.redact(broken.detail, token), MAX_DETAIL_BYTES);
+        let detail = self.quotable(broken.detail, token);
         debug!(api = api.name(), kind = ?broken.kind, detail, "there is no answer of WeCom");
         Fault { api, kind: broken.kind, detail }
     }
 
-    /// `text` without the secrets of this call, should it repeat one.
-    fn redact(&self, text: String, token: Option<&Token>) -> String {
+    /// `text` without the secrets of this call, should it repeat one, and then at most [`MAX_DETAIL_BYTES`] of it: the
+    /// other way around, half of a secret at the border would be found no more.
+    fn quotable(&self, text: String, token: Option<&Token>) -> String {
         let secrets = self.secrets.iter().chain(token.map(Token::secret));
-        secrets.fold(text, |text, secret| text.replace(secret.expose(), "[secret]"))
+        let text = secrets.fold(text, |text, secret| text.replace(secret.expose(), "[secret]"));
+        message::clip(text, MAX_DETAIL_BYTES)
     }
 }
 
@@ -326,4 +329,33 @@ pub fn tls_config() -> Result<ClientConfig, SetupError> {
         .with_safe_default_protocol_versions()
         .map_err(|error| SetupError(error.to_string()))?;
     Ok(builder.with_root_certificates(roots).with_no_client_auth())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_at_the_border_of_what_is_kept_is_not_kept_in_part() {
+        let settings = ClientSettings {
+            corp_id: "ww1234567890abcdef".to_owned(),
+            agent_id: AgentId(1),
+            api_secret: Secret::new("verysecret0123456789"),
+            api_url: ApiUrl::parse("https://qyapi.weixin.qq.com").unwrap(),
+            proxy_url: None,
+            connect_timeout: CONNECT_TIMEOUT,
+            call_timeout: CALL_TIMEOUT,
+        };
+        let client = Client::new(settings, &TokenCaches::default()).unwrap();
+        for filled in MAX_DETAIL_BYTES - 20..=MAX_DETAIL_BYTES {
+            let errmsg = format!("{}verysecret0123456789", "x".repeat(filled));
+            let reply = format!(r#"{{"errcode":40001,"errmsg":"{errmsg}"}}"#);
+            let Ok(Answer::Refused { errmsg, .. }) = message::send_reply(reply.as_bytes()) else {
+                unreachable!("{reply}")
+            };
+            let kept = client.caller.quotable(errmsg, None);
+            assert!(kept.len() <= MAX_DETAIL_BYTES);
+            assert!(!kept.contains("xv"), "{filled}: {kept}");
+        }
+    }
 }

@@ -4,9 +4,12 @@ use std::fmt::Write;
 
 use jiff::Timestamp;
 
-/// `text` without control characters: alerts bring what they like, and an escape sequence must not be obeyed.
+use crate::render::is_bidi_control;
+
+/// `text` without characters that steer a terminal or turn the direction of a line: alerts bring what they like, and
+/// an escape sequence must not be obeyed.
 pub(super) fn plain(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{FFFD}' } else { c }).collect()
+    text.chars().map(|c| if c.is_control() || is_bidi_control(c) { '\u{FFFD}' } else { c }).collect()
 }
 
 /// How many columns of a terminal `text` takes; characters of East Asian scripts and emoji take two.
@@ -94,6 +97,11 @@ mod tests {
     #[test]
     fn an_escape_sequence_is_shown_and_not_obeyed() {
         assert_eq!(plain("a\u{1b}[2Jb\n"), "a\u{FFFD}[2Jb\u{FFFD}");
+    }
+
+    #[test]
+    fn a_line_is_not_turned_around() {
+        assert_eq!(plain("a\u{202E}b\u{2066}c\u{61C}"), "a\u{FFFD}b\u{FFFD}c\u{FFFD}");
     }
 
     #[test]

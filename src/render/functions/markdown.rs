@@ -6,16 +6,18 @@
 
 use std::fmt::Write;
 
+use crate::render::is_bidi_control;
+
 /// Parts characters and is not seen.
 const PART: char = '\u{200B}';
 
 /// Stands for a backtick.
 const BACKTICK: char = 'ˋ';
 
-/// The text with all that has a meaning in markdown made harmless.
+/// The text with all that has a meaning in markdown made harmless, and without characters that turn its direction.
 pub(super) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len() + 8);
-    let mut chars = text.chars().peekable();
+    let mut chars = text.chars().filter(|c| !is_bidi_control(*c)).peekable();
     let mut line_starts = true;
     while let Some(c) = chars.next() {
         // A text may be put at the beginning of a line, so its own beginning counts as one.
@@ -50,7 +52,7 @@ pub(in crate::render) fn url(url: &str) -> String {
     }
     let mut escaped = String::with_capacity(url.len());
     for c in url.chars() {
-        if c.is_whitespace() || c.is_control() || "()[]<>\"'`*\\|{}^".contains(c) {
+        if c.is_whitespace() || c.is_control() || is_bidi_control(c) || "()[]<>\"'`*\\|{}^".contains(c) {
             let mut bytes = [0; 4];
             for byte in c.encode_utf8(&mut bytes).bytes() {
                 // Writing to a `String` cannot fail.

@@ -18,13 +18,14 @@ pub use text::go_query_escape;
 
 pub(super) use links::alerts_url;
 pub(super) use markdown::url as markdown_url;
+pub(super) use text::one_line;
 
 /// As far as `range` counts: enough for any message, too little to hang on.
 const MAX_RANGE: i64 = 1000;
 
 /// The filters and functions that are added to Tera's, or replace one of them.
 #[cfg(test)]
-pub(super) const NAMES: [&str; 18] = [
+pub(super) const NAMES: [&str; 19] = [
     "alerts_url",
     "begin_alert",
     "date",
@@ -41,6 +42,7 @@ pub(super) const NAMES: [&str; 18] = [
     "since",
     "sorted_pairs",
     "truncate_bytes",
+    "unique",
     "unquote",
     "values",
 ];
@@ -63,6 +65,7 @@ pub(super) fn register(tera: &mut Tera) {
     tera.register_filter("since", time::since);
     tera.register_filter("sorted_pairs", pairs::sorted_pairs);
     tera.register_filter("truncate_bytes", text::truncate_bytes);
+    tera.register_filter("unique", pairs::unique);
     tera.register_filter("unquote", |text: &str, _: Kwargs, _: &State<'_>| {
         crate::alertmanager::unquote(text).into_owned()
     });

@@ -1,4 +1,8 @@
-//! `regex_replace`: linear in the text, whatever the pattern, and bounded in memory.
+//! `regex_replace`: bounded in time, whatever the pattern, and in memory.
+//!
+//! One search is linear in the text, but a pattern that reads to the end of it before it settles for one character
+//! makes all of them quadratic. So only the first [`MAX_TEXT_BYTES`] are searched, and what follows them stays as it
+//! is: an error instead was rejected, because it would cost the operator's message for one long annotation.
 
 use std::{collections::HashMap, sync::RwLock};
 
@@ -9,6 +13,9 @@ use crate::render::MAX_OUTPUT_BYTES;
 
 /// The most memory that a compiled pattern may take.
 const MAX_PATTERN_BYTES: usize = 1 << 20;
+
+/// How much of a text is searched: three times what is shown of a message in its five parts.
+const MAX_TEXT_BYTES: usize = 32 << 10;
 
 /// How many compiled patterns are kept; more than templates have, unless they make patterns of labels.
 const MAX_PATTERNS: usize = 64;
@@ -37,7 +44,7 @@ impl Patterns {
             .size_limit(MAX_PATTERN_BYTES)
             .dfa_size_limit(MAX_PATTERN_BYTES)
             .build()
-            .map_err(|error| Error::message(format!("`pattern` is no regular expression: {error}")))?;
+            .map_err(|error| not_a_pattern(&error))?;
         if let Ok(mut known) = self.0.write()
             && known.len() < MAX_PATTERNS
         {
@@ -47,12 +54,25 @@ impl Patterns {
     }
 }
 
-/// `Regex::replace_all`, but it stops before it fills the memory.
+/// Without the pattern, which may come from a payload: `regex` repeats it in many lines, and the reason in the last.
+fn not_a_pattern(error: &regex::Error) -> Error {
+    let text = error.to_string();
+    let last = text.lines().last().unwrap_or_default();
+    let reason = last.strip_prefix("error: ").unwrap_or(last);
+    Error::message(format!("`pattern` is no regular expression: {reason}"))
+}
+
+/// `Regex::replace_all` in the first [`MAX_TEXT_BYTES`], but it stops before it fills the memory.
 fn replace(regex: &Regex, text: &str, replacement: &str) -> TeraResult<String> {
+    let searched = head(text, MAX_TEXT_BYTES);
     let mut replaced = String::with_capacity(text.len());
     let mut from = 0;
-    for captures in regex.captures_iter(text) {
+    for captures in regex.captures_iter(searched) {
         let Some(found) = captures.get(0) else { continue };
+        // In the whole text, this match could be longer or none.
+        if found.end() == searched.len() && searched.len() < text.len() {
+            break;
+        }
         replaced.push_str(text.get(from..found.start()).unwrap_or_default());
         captures.expand(replacement, &mut replaced);
         from = found.end();
@@ -61,4 +81,12 @@ fn replace(regex: &Regex, text: &str, replacement: &str) -> TeraResult<String> {
         }
     }
     Ok(replaced + text.get(from..).unwrap_or_default())
+}
+
+/// As many whole characters from the beginning of `text` as `bytes` have room for.
+fn head(text: &str, bytes: usize) -> &str {
+    if text.len() <= bytes {
+        return text;
+    }
+    (0..=bytes).rev().find_map(|end| text.get(..end)).unwrap_or_default()
 }

@@ -2,11 +2,12 @@
 
 use jiff::tz::TimeZone;
 use proptest::prelude::*;
+use serde_json::{Value as Json, json};
 
 use super::{super::samples, *};
 use crate::{
-    alertmanager::parse,
-    render::{Moment, Source, Templates},
+    alertmanager::{Pairs, Payload, parse},
+    render::{DEFAULT_SUMMARY, Moment, RenderError, Source, Templates, is_bidi_control},
 };
 
 const README: &str = include_str!("../../../templates/README.md");
@@ -16,10 +17,20 @@ fn moment() -> Moment {
 }
 
 fn rendered(template: &str, moment: &Moment) -> Result<String, String> {
-    let source = Source { name: "t".into(), origin: "t".into(), text: template.into() };
-    let templates = Templates::compile(&[source]).map_err(|errors| format!("{errors:?}"))?;
     let payload = parse(samples::ALL[0].1.as_bytes()).unwrap();
-    templates.with(&payload, moment).render("t").map_err(|error| error.message)
+    rendered_with(template, &payload, moment).map_err(|error| error.message)
+}
+
+fn rendered_with(template: &str, payload: &Payload, moment: &Moment) -> Result<String, RenderError> {
+    let source = Source { name: "t".into(), origin: "t".into(), text: template.into() };
+    Templates::compile(&[source]).unwrap().with(payload, moment).render("t")
+}
+
+/// What `template` writes when the payload has these fields beside its own.
+fn render_fields(template: &str, fields: Json) -> Result<String, RenderError> {
+    let Json::Object(extra) = fields else { panic!("no object: {fields}") };
+    let payload = Payload { extra: extra.into_iter().collect(), ..Payload::default() };
+    rendered_with(template, &payload, &moment())
 }
 
 fn render(template: &str) -> Result<String, String> {
@@ -59,6 +70,30 @@ fn every_function_has_an_example() {
 fn names_are_removed_by_array_or_map_and_nothing_else() {
     assert_eq!(render(r#"{{ {"a": 1, "b": 2} | remove(names={"b": 0}) }}"#).unwrap(), r#"{"a": 1}"#);
     assert!(render(r#"{{ {"a": 1} | remove(names=1) }}"#).is_err());
+}
+
+#[test]
+fn of_equal_values_the_first_is_left() {
+    let mixed = r#"{{ [1.0, "1", 1, [1], "b", {"a": 1}, "1", true, [1], {"a": 1}, "b"] | unique }}"#;
+    assert_eq!(render(mixed).unwrap(), r#"[1.0, "1", [1], "b", {"a": 1}, true]"#);
+}
+
+/// Compared each with each, these would take minutes.
+#[test]
+fn as_many_labels_and_names_as_a_body_has_room_for_are_not_compared_each_with_each() {
+    let labels: Pairs = (0..100_000).map(|n| (format!("l{n:06}"), "v".to_owned())).collect();
+    let payload = Payload {
+        group_labels: labels.clone(),
+        common_labels: labels,
+        extra: [("names".to_owned(), (0..200_000).map(|n| n.to_string()).collect())].into(),
+        ..Payload::default()
+    };
+    let of = |template| rendered_with(template, &payload, &moment()).unwrap();
+    assert_eq!(of("{{ commonLabels | remove(names=groupLabels) | length }}"), "0");
+    assert_eq!(of("{{ commonLabels | remove(names=names) | length }}"), "100000");
+    assert_eq!(of("{{ names | unique | length }}"), "200000");
+    let summary = Templates::compile(&[]).unwrap().with(&payload, &moment()).render(DEFAULT_SUMMARY);
+    assert!(summary.unwrap().starts_with("[] v v v"));
 }
 
 #[test]
@@ -119,6 +154,56 @@ fn durations_have_their_two_largest_units() {
 }
 
 #[test]
+fn only_the_beginning_of_a_text_is_searched_and_the_rest_stays() {
+    let replaced = |text: &str, pattern| {
+        let template = format!(r#"{{{{ text | regex_replace(pattern="{pattern}", replacement="b") }}}}"#);
+        render_fields(&template, json!({ "text": text })).unwrap()
+    };
+    const SEARCHED: usize = 32 << 10;
+    assert_eq!(replaced(&"a".repeat(SEARCHED), "a"), "b".repeat(SEARCHED));
+    // What ends where the search ends could go on.
+    let longer = "a".repeat(SEARCHED + 9);
+    assert_eq!(replaced(&longer, "a"), "b".repeat(SEARCHED - 1) + &"a".repeat(10));
+    assert_eq!(replaced(&longer, "a+$"), longer);
+    // A border within a character.
+    let wide = format!("a{}", "告".repeat(SEARCHED));
+    assert_eq!(replaced(&wide, "a"), wide.replace('a', "b"));
+}
+
+#[test]
+fn a_failure_is_one_short_line_whatever_the_payload_says() {
+    let text = "(x\n\u{202E}告".repeat(20_000);
+    for template in [
+        r#"{{ "a" | regex_replace(pattern=text, replacement="") }}"#,
+        "{{ throw(message=text) }}",
+        "{{ 1 | duration(lang=text) }}",
+        "{{ 1 | date(zone=text) }}",
+        "{{ text.nope.nope }}",
+    ] {
+        let error = render_fields(template, json!({ "text": text })).unwrap_err();
+        assert!(error.message.len() <= 200, "{template}: {error}");
+        assert!(
+            !error.message.contains(|c: char| c.is_control() || is_bidi_control(c)),
+            "{template}: {error}"
+        );
+    }
+    let error = render(r#"{{ "a" | regex_replace(pattern="(", replacement="") }}"#).unwrap_err();
+    assert!(error.ends_with("`pattern` is no regular expression: unclosed group"), "{error}");
+}
+
+#[test]
+fn a_line_is_not_turned_around() {
+    let text = "\u{202E}a\u{2066} \u{200F} \u{202C}b\u{61C}c\u{200E}";
+    let of =
+        |filter: &str| render_fields(&format!("{{{{ text | {filter} }}}}"), json!({ "text": text })).unwrap();
+    assert_eq!(of("one_line"), "a bc");
+    assert_eq!(of("markdown_escape"), "a  bc");
+    assert_eq!(markdown::url("http://p/\u{202E}x"), "http://p/%E2%80%AEx");
+    // Nothing of markdown comes about by what is left out.
+    assert_eq!(markdown::escape("]\u{202E}("), "]\u{200B}(");
+}
+
+#[test]
 fn a_pattern_takes_linear_time_and_little_memory() {
     let evil = format!(
         r#"{{{{ "{}" | regex_replace(pattern="(a*)*b", replacement="") | length }}}}"#,
@@ -165,7 +250,7 @@ fn a_scope_ends_with_its_render() {
 
 proptest! {
     #[test]
-    fn escaped_text_has_no_meaning_in_markdown(text in any::<String>(), special in "[]\\[()<>*`#/a-z \n]{0,40}") {
+    fn escaped_text_has_no_meaning_in_markdown(text in any::<String>(), special in "[]\\[()<>*`#/a-z \n\u{202E}]{0,40}") {
         for text in [text, special] {
             let escaped = markdown::escape(&text);
             let around = format!("**{escaped}**<font color=\"info\">{escaped}</font>");
@@ -175,8 +260,38 @@ proptest! {
             prop_assert_eq!(around.matches("**").count(), 2, "{:?}", around);
             prop_assert!(!escaped.lines().any(|line| line.trim_start_matches(' ').starts_with(['#', '>'])));
             let seen: String = escaped.chars().filter(|c| *c != '\u{200B}').collect();
-            prop_assert_eq!(seen, text.replace('`', "ˋ").replace('\u{200B}', ""));
+            let expected = text.replace('`', "ˋ").replace('\u{200B}', "");
+            prop_assert_eq!(seen, expected.replace(is_bidi_control, ""));
         }
+    }
+
+    #[test]
+    fn one_line_is_the_words_with_a_space_between(text in any::<String>(), special in "[a-c \n\t\u{202E}]{0,40}") {
+        for text in [text, special] {
+            let plain = text.replace(is_bidi_control, "").replace(char::is_control, " ");
+            let words: Vec<&str> = plain.split_whitespace().collect();
+            prop_assert_eq!(one_line(&text), words.join(" "));
+        }
+    }
+
+    #[test]
+    fn what_is_removed_and_what_is_unique_is_as_when_each_is_compared_with_each(
+        names in prop::collection::vec("[a-f]", 0..8),
+        labels in prop::collection::btree_map("[a-f]", "[a-f]", 0..8),
+    ) {
+        let left: Pairs =
+            labels.iter().filter(|(name, _)| !names.contains(name)).map(|(n, v)| (n.clone(), v.clone())).collect();
+        let mut first: Vec<&String> = Vec::new();
+        for name in &names {
+            if !first.contains(&name) {
+                first.push(name);
+            }
+        }
+        let map: Pairs = names.iter().map(|name| (name.clone(), String::new())).collect();
+        let fields = json!({"names": names, "map": map, "labels": labels, "left": left, "first": first});
+        let template = "{{ labels | remove(names=names) == left }} {{ labels | remove(names=map) == left }} \
+            {{ names | unique == first }}";
+        prop_assert_eq!(render_fields(template, fields).unwrap(), "true true true");
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use tera::{Error, Kwargs, State, TeraResult};
 
-use crate::render::split::shorten;
+use crate::render::{is_bidi_control, split::shorten};
 
 /// Go's `url.QueryEscape`: a space is `+`, and all but letters, digits and `-_.~` is escaped by byte.
 pub fn go_query_escape(text: &str) -> String {
@@ -37,15 +37,20 @@ fn escape(text: &str, own: impl Fn(u8, &mut String) -> bool) -> String {
     escaped
 }
 
-/// The text with every run of spaces, line breaks and control characters made one space.
-pub(super) fn one_line(text: &str) -> String {
+/// The text with every run of spaces, line breaks and control characters made one space, and without characters
+/// that turn its direction.
+pub(in crate::render) fn one_line(text: &str) -> String {
     let mut line = String::with_capacity(text.len());
-    let words = text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
-    for word in words {
-        if !line.is_empty() {
+    let mut parted = false;
+    for c in text.chars().filter(|c| !is_bidi_control(*c)) {
+        if c.is_whitespace() || c.is_control() {
+            parted = true;
+            continue;
+        }
+        if std::mem::take(&mut parted) && !line.is_empty() {
             line.push(' ');
         }
-        line.push_str(word);
+        line.push(c);
     }
     line
 }

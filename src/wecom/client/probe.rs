@@ -115,7 +115,7 @@ impl Client {
         match answer {
             Ok(Answer::Done(fields)) => Ok(fields),
             Ok(Answer::Refused { errcode, errmsg }) => {
-                let errmsg = caller.redact(errmsg, Some(token));
+                let errmsg = caller.quotable(errmsg, Some(token));
                 Err(Failure::Refused(Refusal { api, errcode, errmsg }))
             }
             Err(broken) => Err(Failure::Fault(caller.fault(api, broken, Some(token)))),
