@@ -69,6 +69,8 @@ pub struct Tuning {
     pub call_timeout: Duration,
     /// How many connections of clients are open at once.
     pub connections: usize,
+    /// How long a reload may take to read the configuration and what it names.
+    pub reload_limit: Duration,
     /// What jitter is drawn from; `None` for the system's randomness.
     pub seed: Option<u64>,
 }
@@ -85,6 +87,7 @@ impl Default for Tuning {
             connect_timeout: CONNECT_TIMEOUT,
             call_timeout: CALL_TIMEOUT,
             connections: http::CONNECTIONS,
+            reload_limit: Duration::from_secs(30),
             seed: None,
         }
     }

@@ -23,7 +23,7 @@ use crate::{
     config::{App, Config, Receiver},
     delivery::{pace::Limits, step::Policy},
     dispatch::{channel, janitor, notices},
-    http::{self, Bounded, Complaints, Entrance, Memory, Refusals, Relay, ReloadRequest, Reloads},
+    http::{self, Bounded, Complaints, Entrance, Memory, Readiness, Refusals, Relay, ReloadRequest, Reloads},
     lifecycle::Tasks,
     metrics::{Metrics, Waiting},
     outbox::{Channel, Outbox, ReceiverName, StoreError},
@@ -93,7 +93,8 @@ impl<O: Outbox> Running<O> {
         let metrics = Arc::new(Metrics::default());
         metrics.opened(&outbox.depths().await?.iter().map(Waiting::from).collect::<Vec<_>>());
         metrics.reloaded(true, clock.now());
-        let (sender, requests) = mpsc::channel(16);
+        // Whoever can ask has room, so that all who wait can share one reload.
+        let (sender, requests) = mpsc::channel(http::CONNECTIONS);
         let reloads = Reloads::new(sender);
         let bounded = Bounded::new(Arc::clone(&prepared.intake), tuning.render_limit);
         let mut running = Self {
@@ -134,6 +135,7 @@ impl<O: Outbox> Running<O> {
             intake: Arc::clone(&self.intake),
             clock: Arc::clone(&self.clock),
             stop: stop(),
+            readiness: Readiness::default(),
             memory: Memory::default(),
             entrance: self.entrance.clone(),
             refusals: Refusals::default(),

@@ -2,15 +2,23 @@
 //! people.
 
 use std::{
+    fs,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    path::PathBuf,
+    sync::Arc,
     time::Duration,
 };
 
 use anyhow::{Context, anyhow};
-use reqwest::{Url, redirect};
+use reqwest::{Identity, Url, redirect};
+use rustls::{
+    ClientConfig,
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+    sign::{CertifiedKey, SingleCertAndKey},
+};
 
 use super::{Failure, http_client, output::Output, runtime, unverified_client};
-use crate::config::Server;
+use crate::{config::Server, wecom::client::tls_config};
 
 /// Arguments of `health`.
 #[derive(Debug, clap::Args)]
@@ -19,7 +27,8 @@ The exit code is 0 when the relay answers that it is well, and 1 otherwise.
 
 Examples:
   wecom-relay health
-  wecom-relay health --ready --url http://127.0.0.1:8061")]
+  wecom-relay health --ready --url http://127.0.0.1:8061
+  wecom-relay health --cert client.crt --key client.key    with server.tls.client_ca_file")]
 pub(super) struct Args {
     /// Where the relay listens [default: server.listen of the configuration, on this machine]
     #[arg(long, value_name = "URL")]
@@ -27,6 +36,41 @@ pub(super) struct Args {
     /// Ask whether alerts are taken, and not only whether the process is alive
     #[arg(long)]
     ready: bool,
+    /// The certificate to show to a relay with server.tls.client_ca_file, in PEM
+    #[arg(long, value_name = "FILE", env = "WECOM_RELAY_HEALTH_CERT", requires = "key")]
+    cert: Option<PathBuf>,
+    /// The private key of --cert, in PEM
+    #[arg(long, value_name = "FILE", env = "WECOM_RELAY_HEALTH_KEY", requires = "cert")]
+    key: Option<PathBuf>,
+}
+
+/// What this client shows of itself: its certificate and its key, in PEM.
+struct Own(Vec<u8>);
+
+impl Own {
+    fn read(args: &Args) -> anyhow::Result<Option<Self>> {
+        let (Some(cert), Some(key)) = (&args.cert, &args.key) else { return Ok(None) };
+        let read = |path: &PathBuf| fs::read(path).with_context(|| format!("read {}", path.display()));
+        Ok(Some(Self([read(cert)?, b"\n".to_vec(), read(key)?].concat())))
+    }
+
+    fn identity(&self) -> anyhow::Result<Identity> {
+        Identity::from_pem(&self.0)
+            .context("use --cert and --key: both must be PEM, the key without a passphrase")
+    }
+
+    /// `config` with this shown.
+    fn shown_by(&self, mut config: ClientConfig) -> anyhow::Result<ClientConfig> {
+        let chain = CertificateDer::pem_slice_iter(&self.0).collect::<Result<Vec<_>, _>>();
+        let key = PrivateKeyDer::from_pem_slice(&self.0);
+        let shown = CertifiedKey::from_der(
+            chain.context("use --cert: it must be PEM")?,
+            key.context("use --key: it must be PEM, without a passphrase")?,
+            config.crypto_provider(),
+        )?;
+        config.client_auth_cert_resolver = Arc::new(SingleCertAndKey::from(shown));
+        Ok(config)
+    }
 }
 
 /// Below the time-out of the checks of containers, so that the reason is told by this command.
@@ -38,13 +82,14 @@ pub(super) fn run(
     server: impl FnOnce() -> Result<Server, Failure>,
     output: &mut Output,
 ) -> Result<(), Failure> {
+    let own = Own::read(&args).map_err(Failure::Other)?;
     let (base, trust) = match args.url {
         Some(url) => (url, Trust::Roots),
         None => (base_url(&server()?).map_err(Failure::Other)?, Trust::Whoever),
     };
     let path = if args.ready { "-/ready" } else { "-/healthy" };
     let url = format!("{}/{path}", base.as_str().trim_end_matches('/'));
-    let answer = runtime()?.block_on(ask(&url, trust)).map_err(Failure::Other)?;
+    let answer = runtime()?.block_on(ask(&url, trust, own)).map_err(Failure::Other)?;
     output.line(&answer)?;
     Ok(())
 }
@@ -75,10 +120,12 @@ fn base_url(server: &Server) -> anyhow::Result<Url> {
 }
 
 /// The answer of a relay that is well.
-async fn ask(url: &str, trust: Trust) -> anyhow::Result<String> {
-    let client = match trust {
-        Trust::Roots => http_client()?,
-        Trust::Whoever => unverified_client(),
+async fn ask(url: &str, trust: Trust, own: Option<Own>) -> anyhow::Result<String> {
+    let client = match (trust, own) {
+        (Trust::Roots, None) => http_client()?,
+        (Trust::Roots, Some(own)) => http_client()?.tls_backend_preconfigured(own.shown_by(tls_config()?)?),
+        (Trust::Whoever, None) => unverified_client(),
+        (Trust::Whoever, Some(own)) => unverified_client().identity(own.identity()?),
     };
     let client = client.redirect(redirect::Policy::none()).timeout(PATIENCE).build();
     let client = client.context("set up the HTTP client")?;

@@ -7,6 +7,7 @@
 
 mod build;
 mod duration;
+mod file;
 mod load;
 mod model;
 mod nearest;

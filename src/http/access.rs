@@ -154,7 +154,7 @@ impl fmt::Display for Challenge {
     }
 }
 
-/// Lets a request through, or answers it with 401 before its body is read.
+/// Lets a request through, or answers it with 401 before its body is read, and ends its connection.
 pub(super) async fn guard<O: Send + Sync + 'static>(
     State(relay): State<Arc<Relay<O>>>,
     request: Request,
@@ -184,7 +184,10 @@ pub(super) async fn guard<O: Send + Sync + 'static>(
             );
         }
     }
-    Answer::Unauthorized(access.challenge()).into_response()
+    let mut answer = Answer::Unauthorized(access.challenge()).into_response();
+    // Who has no credentials has no use for the place of a connection.
+    answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    answer
 }
 
 #[cfg(test)]

@@ -1,7 +1,9 @@
-//! When every place is taken: connections that wait for their client give theirs up.
+//! When every place is taken: connections that wait for their client give theirs up, and so does each that was answered.
 //!
-//! What they lose is a connection on which nothing was asked yet, and their client opens another. Without that,
-//! clients that say nothing could keep the others waiting for all the time that a head may take.
+//! What they lose is a connection on which nothing is under way, and their client opens another. Without that, clients
+//! that say nothing could keep the others waiting for all the time that a head may take, and clients that ask for
+//! their health every second could do so for ever. To spare those with credentials was rejected: without
+//! `server.auth` that is everybody, and a new connection costs Alertmanager next to nothing.
 
 use std::{
     future::pending,
@@ -65,6 +67,11 @@ impl Waiting {
     /// A request is answered, and another one may come.
     pub(super) fn begin(&self) {
         *self.since.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+
+    /// Whether others wait for a place, so that the connection must end with its answer.
+    pub(super) fn is_crowded(&self) -> bool {
+        *self.crowded.borrow()
     }
 
     /// Returns when the connection must give up its place.

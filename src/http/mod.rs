@@ -30,6 +30,7 @@ pub use self::{
     body::{BODY_BYTES, Memory, Reserved},
     bounded::{Bounded, RENDER_LIMIT},
     entrance::{Admission, Entrance},
+    ops::Readiness,
     rarely::Complaints,
     reload::{ReloadRequest, Reloads},
     server::{CONNECTIONS, listen, serve},
@@ -47,6 +48,8 @@ pub struct Relay<O> {
     pub clock: Arc<dyn Clock>,
     /// Is cancelled when nothing new is taken.
     pub stop: CancellationToken,
+    /// Whether notifications would be taken.
+    pub readiness: Readiness,
     /// The memory that bodies may take.
     pub memory: Memory,
     /// Who gets in.

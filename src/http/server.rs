@@ -1,9 +1,10 @@
 //! Serving on a listener until told to stop.
 //!
 //! So many connections are open at once; what is more waits in the kernel's queue for one that ends. Answering those
-//! with 503 was rejected: a burst is over in less time than Alertmanager waits before it tries again. No connection
-//! keeps its place for long: the time for the handshake, for the head of a request, for its body and for reading an
-//! answer is bounded, and shorter when all places are taken. `axum::serve` was rejected as it has none of these limits.
+//! with 503 was rejected: a burst is over in less time than Alertmanager waits before it tries again. The time for the
+//! handshake, for the head of a request, for its body and for reading an answer is bounded, and shorter when all places
+//! are taken; then a connection has one request more, too, so that no client keeps its place by asking again and again.
+//! `axum::serve` was rejected as it has none of these limits.
 
 use std::{
     convert::Infallible,
@@ -16,6 +17,7 @@ use std::{
 use axum::Router;
 use hyper::{
     body::{Body, Incoming},
+    header::{CONNECTION, HeaderValue},
     server::conn::http1,
     service::{Service, service_fn},
 };
@@ -208,8 +210,11 @@ impl Connection {
             self.waiting.end();
             let (answer, early, waiting) = (router.call(request), answering.clone(), self.waiting.clone());
             async move {
-                let answer = answer.await?;
+                let mut answer = answer.await?;
                 waiting.begin();
+                if waiting.is_crowded() {
+                    answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                }
                 early.set(has_body && !answer.status().is_success());
                 Ok::<_, Infallible>(answer)
             }

@@ -2,17 +2,25 @@
 
 use std::{
     fs,
-    sync::atomic::{AtomicBool, Ordering},
+    pin::pin,
+    process::Command,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
+use futures_util::{future::join_all, poll};
 use reqwest::Method;
 use serde_json::Value;
 use tokio::{
+    sync::mpsc,
     task::JoinSet,
     time::{Instant, MissedTickBehavior},
 };
 use wecom_relay::{
+    app::Tuning,
     outbox::{Outbox as _, State},
     sandbox::{Api, Settings},
 };
@@ -196,6 +204,88 @@ async fn sighup_reloads_and_an_early_one_does_not_end_the_process() {
     assert!(process.logged(line).await["problems"].as_str().unwrap().contains("config.yml:1"));
     process.signal("TERM");
     assert!(process.ended().await.success());
+}
+
+/// A file system that answers each reload when the test lets it.
+struct Slow {
+    began: mpsc::UnboundedReceiver<()>,
+    /// One for each reading that may go on; all may when it is dropped.
+    go_on: std::sync::mpsc::Sender<()>,
+}
+
+/// A relay whose reloads read a [`Slow`] file system.
+async fn slow(options: Options) -> (Relay, Slow) {
+    let (begin, began) = mpsc::unbounded_channel();
+    let (go_on, may) = std::sync::mpsc::channel();
+    let may = Mutex::new(may);
+    let before_reading = Arc::new(move || {
+        _ = begin.send(());
+        _ = may.lock().unwrap().recv();
+    });
+    let relay = Relay::with("http://127.0.0.1:9", Options { before_reading, ..options }).await;
+    (relay, Slow { began, go_on })
+}
+
+#[tokio::test]
+async fn all_who_ask_while_a_reload_reads_share_the_next_one() {
+    let (relay, mut slow) = slow(Options::default()).await;
+    let reloads = relay.reloads.clone();
+    let mut first = pin!(reloads.ask());
+    assert!(poll!(&mut first).is_pending());
+    slow.began.recv().await.unwrap();
+    let mut more = pin!(join_all((0..40).map(|_| reloads.ask())));
+    assert!(poll!(&mut more).is_pending());
+    drop(slow.go_on);
+    let said = first.await.unwrap().unwrap();
+    for other in more.await {
+        assert_eq!(other.unwrap().unwrap(), said);
+    }
+    slow.began.recv().await.unwrap();
+    assert!(slow.began.try_recv().is_err(), "there were more than two reloads");
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn a_reload_that_cannot_read_its_files_is_answered_and_does_not_keep_later_ones_out() {
+    let tuning = Tuning { reload_limit: Duration::from_millis(100), ..Options::default().tuning };
+    let (relay, slow) = slow(Options { tuning, ..Options::default() }).await;
+    let told = relay.reloads.ask().await.unwrap().unwrap_err();
+    assert!(told.starts_with("reading the configuration takes longer than 100ms"), "{told}");
+    let told = relay.reloads.ask().await.unwrap().unwrap_err();
+    assert!(told.starts_with("the last reading of the configuration has not ended"), "{told}");
+    drop(slow.go_on);
+    // The reading ends by itself, and says so to nobody.
+    while relay.reloads.ask().await.unwrap().is_err() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn a_stop_does_not_wait_for_a_reload_that_reads() {
+    let (relay, mut slow) = slow(Options::default()).await;
+    let reloads = relay.reloads.clone();
+    let mut asked = pin!(reloads.ask());
+    assert!(poll!(&mut asked).is_pending());
+    slow.began.recv().await.unwrap();
+    relay.stop().await;
+    assert_eq!(asked.await, None);
+    drop(slow.go_on);
+}
+
+#[tokio::test]
+async fn a_secret_in_a_pipe_is_refused_and_not_waited_for() {
+    let relay = Relay::start("http://127.0.0.1:9").await;
+    let pipe = relay.folder.path().join("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    for server in [", auth: { bearer_token_file: pipe }", ", tls: { cert_file: pipe, key_file: pipe }"] {
+        let options = Options { server: server.to_owned(), ..Options::default() };
+        let (status, said) = relay.reload("http://127.0.0.1:9", &options).await;
+        assert_eq!(status, 500);
+        assert!(said.contains("it is a pipe or a device, and must be a regular file"), "{said}");
+    }
+    assert_eq!(relay.reload("http://127.0.0.1:9", &Options::default()).await.0, 200);
+    relay.stop().await;
 }
 
 /// For so long the relay is reloaded under load.

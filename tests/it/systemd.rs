@@ -60,6 +60,31 @@ async fn systemd_is_told_of_the_start_of_life_and_of_the_end() {
 }
 
 #[tokio::test]
+async fn a_reload_that_the_stop_overtakes_tells_nothing_more() {
+    let wecom = Wecom::live(Settings::default()).await;
+    let (_folder, config) = config_file(&wecom.url, &Options::default());
+    let manager = Manager::new();
+    let mut command = serve(&config);
+    command.env("NOTIFY_SOCKET", &manager.path).env_remove("WATCHDOG_USEC");
+    let mut relay = Process::launch(command);
+    relay.ready().await;
+    assert_eq!(manager.told().await[0], "READY=1");
+    // The reload reads a pipe that somebody has open for writing, and waits.
+    let yaml = std::fs::read(&config).unwrap();
+    std::fs::remove_file(&config).unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(&config).status().unwrap().success());
+    let mut pipe = std::fs::File::options().read(true).write(true).open(&config).unwrap();
+    relay.signal("HUP");
+    assert_eq!(manager.told().await[0], "RELOADING=1");
+    relay.signal("TERM");
+    assert_eq!(manager.told().await[0], "STOPPING=1");
+    std::io::Write::write_all(&mut pipe, &yaml).unwrap();
+    drop(pipe);
+    assert!(relay.ended().await.success());
+    assert!(manager.socket.try_recv(&mut [0; 1024]).is_err(), "systemd was told more after the end");
+}
+
+#[tokio::test]
 async fn a_relay_that_nobody_watches_is_silent() {
     let wecom = Wecom::live(Settings::default()).await;
     let (_folder, config) = config_file(&wecom.url, &Options::default());

@@ -3,11 +3,12 @@
 //!
 //! A file may be a link, as in a secret that Kubernetes mounts; it is read anew with every configuration.
 
-use std::{fs::File, io::Read, path::Path};
+use std::path::Path;
 
 use super::Surroundings;
 use crate::{
     config::{
+        file,
         problem::{Place, Report, Reported},
         raw::{self, Field},
     },
@@ -151,7 +152,7 @@ pub(super) fn private_file(
     let named = field.required_text(right, report)?;
     let path = around.path(named);
     let shown = if is_path(named) { path.display().to_string() } else { "the file".to_owned() };
-    let text = file_text(&path, longest_bytes).map_err(|error| {
+    let text = file::text(&path, longest_bytes).map_err(|error| {
         let right =
             "name a file that this user can read; a relative path starts at the configuration's folder";
         report.problem(&field.place, format!("{shown} cannot be read: {error}"), right)
@@ -169,15 +170,6 @@ fn is_path(named: &str) -> bool {
     const LONGEST_PIECE: usize = 20;
     let short = |piece: &str| piece.chars().count() <= LONGEST_PIECE;
     named.contains(['/', '.']) && !named.contains(['+', '=']) && named.split(['/', '.', '-', '_']).all(short)
-}
-
-pub(super) fn file_text(path: &Path, longest_bytes: u64) -> std::io::Result<String> {
-    let mut text = String::new();
-    File::open(path)?.take(longest_bytes + 1).read_to_string(&mut text)?;
-    if text.len() as u64 > longest_bytes {
-        return Err(std::io::Error::other(format!("it is longer than {longest_bytes} bytes")));
-    }
-    Ok(text)
 }
 
 fn readable_by_all(path: &Path) -> bool {

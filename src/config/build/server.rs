@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use super::{Surroundings, secrets};
 use crate::{
     config::{
+        file,
         model::Server,
         problem::{Report, Reported},
         raw::{self, Field},
@@ -115,7 +116,7 @@ fn pem(
     report: &mut Report,
 ) -> Result<String, Reported> {
     let path = around.path(field.required_text(right, report)?);
-    secrets::file_text(&path, LONGEST_PEM_BYTES).map_err(|error| {
+    file::text(&path, LONGEST_PEM_BYTES).map_err(|error| {
         report.problem(&field.place, format!("{} cannot be read: {error}", path.display()), right)
     })
 }

@@ -4,13 +4,13 @@
 //! dependency for that.
 
 use std::{
-    fs::{self, File},
-    io::{self, Read},
+    fs, io,
     path::{Path, PathBuf},
 };
 
 use super::Surroundings;
 use crate::config::{
+    file,
     model::TemplateFile,
     problem::{Place, Report, Reported, quoted},
     raw::Field,
@@ -73,7 +73,7 @@ fn add_file(
         let wrong = format!("{both} would both be the template {}", quoted(name));
         return Err(report.problem(place, wrong, "rename one of them"));
     }
-    let text = file_text(path).map_err(|error| {
+    let text = file::text(path, LONGEST_BYTES).map_err(|error| {
         report.problem(
             place,
             format!("{} cannot be read: {error}", path.display()),
@@ -82,15 +82,6 @@ fn add_file(
     })?;
     templates.push(TemplateFile { name: name.to_owned(), path: path.to_owned(), text });
     Ok(())
-}
-
-fn file_text(path: &Path) -> io::Result<String> {
-    let mut text = String::new();
-    File::open(path)?.take(LONGEST_BYTES + 1).read_to_string(&mut text)?;
-    if text.len() as u64 > LONGEST_BYTES {
-        return Err(io::Error::other("more than 1 MiB"));
-    }
-    Ok(text)
 }
 
 /// The files that a pattern matches, at least one, sorted. What begins with a dot is not matched by a wildcard.

@@ -55,6 +55,32 @@ async fn a_relay_with_tls_is_asked_whatever_names_its_certificate_has() {
 }
 
 #[tokio::test]
+async fn a_relay_that_asks_for_certificates_is_asked_with_one() {
+    let pair = rcgen::generate_simple_self_signed(["relay.example.com".to_owned()]).unwrap();
+    let files = tempfile::tempdir().unwrap();
+    let path = |name: &str| files.path().join(name).display().to_string();
+    let (cert, key) = (path("tls.crt"), path("tls.key"));
+    fs::write(&cert, pair.cert.pem()).unwrap();
+    fs::write(&key, pair.signing_key.serialize_pem()).unwrap();
+    // A certificate that signs itself is its own CA.
+    let tls = format!(", tls: {{ cert_file: {cert}, key_file: {key}, client_ca_file: {cert} }}");
+    let relay = Relay::with(NOWHERE, Options { server: tls.clone(), ..Options::default() }).await;
+    let address = relay.url.strip_prefix("https://").unwrap();
+    let place = serving(address, &tls);
+    place.run(&["health"]).await.failure(1);
+    let told = place.run(&["health", "--cert", &cert, "--key", &key]).await.success();
+    assert_eq!(told, format!("alive (https://{address}/-/healthy)\n"));
+    // By --url the relay's own certificate is looked at as well, and this one is of no known CA.
+    let args = ["health", "--url", relay.url.as_str(), "--cert", &cert, "--key", &key];
+    assert!(place.run(&args).await.failure(1).contains("no answer"));
+    let told = place.run(&["health", "--cert", &key, "--key", &key]).await.failure(1);
+    assert!(told.contains("--cert"), "{told}");
+    let told = place.run(&["health", "--cert", "no/such", "--key", &key]).await.failure(1);
+    assert!(told.contains("read no/such"), "{told}");
+    relay.stop().await;
+}
+
+#[tokio::test]
 async fn a_url_is_asked_without_a_configuration() {
     let relay = Relay::start(NOWHERE).await;
     let place = Place::of("no configuration");

@@ -177,7 +177,7 @@ templates:
     insta::assert_snapshot!(loaded.unwrap_err(), @r#"
         config.yml:3:57: apps[0].api_secret_file: the secret is empty; put the secret of the app there
         config.yml:4:57: apps[1].api_secret_file: the secret has spaces, line breaks or control characters in it; put the secret there alone, in one line
-        config.yml:5:57: apps[2].api_secret_file: the file cannot be read: Is a directory (os error 21); name a file that this user can read; a relative path starts at the configuration's folder
+        config.yml:5:57: apps[2].api_secret_file: the file cannot be read: it is a folder, and must be a regular file; name a file that this user can read; a relative path starts at the configuration's folder
         config.yml:6:56: apps[3].api_secret_env: the secret is empty; put the secret of the app there
         config.yml:7:56: apps[4].api_secret_env: the environment variable NO_SECRET is not set; set it, or use api_secret_file
         config.yml:8:52: apps[5].api_secret: this is empty; write the secret here, or use api_secret_file

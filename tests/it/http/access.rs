@@ -104,6 +104,24 @@ async fn the_401_names_what_is_asked_for_and_what_to_set_in_alertmanager() {
 }
 
 #[tokio::test]
+async fn a_connection_ends_with_its_first_401() {
+    let relay = Relay::with("http://127.0.0.1:9", with(BOTH)).await;
+    for ask in
+        ["GET /metrics HTTP/1.1\r\nHost: relay\r\n\r\n", "POST /webhook HTTP/1.1\r\nHost: relay\r\n\r\n"]
+    {
+        let mut stream = raw::connect(&relay.url).await;
+        stream.write_all(ask.repeat(2).as_bytes()).await.unwrap();
+        let asked = tokio::time::Instant::now();
+        let answer = raw::rest(stream).await;
+        assert_eq!(answer.matches("HTTP/1.1 401 ").count(), 1, "{answer}");
+        assert!(answer.contains("connection: close\r\n"), "{answer}");
+        // An idle connection would be kept for longer.
+        assert!(asked.elapsed().as_secs() < 10, "{:?}", asked.elapsed());
+    }
+    relay.stop().await;
+}
+
+#[tokio::test]
 async fn a_refused_body_is_not_read_and_the_answer_arrives_all_the_same() {
     let relay = Relay::with("http://127.0.0.1:9", with(BOTH)).await;
     // Nothing of the body is sent: the answer does not wait for it.

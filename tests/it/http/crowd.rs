@@ -6,6 +6,7 @@ use futures_util::future::join_all;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
+    sync::mpsc,
     task::JoinSet,
     time::Instant,
 };
@@ -138,11 +139,8 @@ async fn a_connection_for_which_there_is_no_place_waits_until_a_silent_one_gives
     let relay = Relay::with(&wecom.url, Options { tuning, ..Options::default() }).await;
     let mut silent = Vec::new();
     for _ in 0..2 {
-        // The answer says that the relay has taken the connection.
-        let mut stream = raw::connect(&relay.url).await;
-        stream.write_all(b"GET /-/healthy HTTP/1.1\r\nHost: relay\r\n\r\n").await.unwrap();
-        assert!(stream.read(&mut [0; 1024]).await.unwrap() > 0);
-        silent.push(stream);
+        // They are taken in the order in which they come.
+        silent.push(raw::connect(&relay.url).await);
     }
     let mut waiting = raw::connect(&relay.url).await;
     waiting.write_all(request(0).as_bytes()).await.unwrap();
@@ -151,6 +149,52 @@ async fn a_connection_for_which_there_is_no_place_waits_until_a_silent_one_gives
     let served = tokio::time::timeout(Duration::from_secs(8), raw::rest(waiting)).await.unwrap();
     assert!(served.starts_with("HTTP/1.1 200 "), "{served}");
     drop(silent);
+    relay.stop().await;
+}
+
+/// A client without credentials that asks twice a second, on one connection for as long as it is let.
+async fn keep_asking(url: String, ask: &'static str, answered: mpsc::UnboundedSender<()>) {
+    loop {
+        let mut stream = raw::connect(&url).await;
+        while stream.write_all(ask.as_bytes()).await.is_ok() {
+            match stream.read(&mut [0; 1024]).await {
+                Ok(read) if read > 0 => _ = answered.send(()),
+                _ => break,
+            }
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn clients_that_keep_asking_without_credentials_do_not_keep_a_webhook_out() {
+    let wecom = Wecom::start().await;
+    let tuning = Tuning { connections: 4, ..Options::default().tuning };
+    let server = ", auth: { bearer_token: not-a-real-token }".to_owned();
+    let relay = Relay::with(&wecom.url, Options { tuning, server, ..Options::default() }).await;
+    for ask in [
+        "GET /-/healthy HTTP/1.1\r\nHost: relay\r\n\r\n",
+        "GET /-/ready HTTP/1.1\r\nHost: relay\r\n\r\n",
+        "GET /metrics HTTP/1.1\r\nHost: relay\r\n\r\n",
+        "POST /webhook HTTP/1.1\r\nHost: relay\r\nContent-Length: 0\r\n\r\n",
+    ] {
+        let mut asking = JoinSet::new();
+        let (answered, mut answers) = mpsc::unbounded_channel();
+        for _ in 0..4 {
+            asking.spawn(keep_asking(relay.url.clone(), ask, answered.clone()));
+        }
+        // By then each of them has or had a place.
+        for _ in 0..4 {
+            answers.recv().await.unwrap();
+        }
+        for number in 0..3 {
+            let mut stream = raw::connect(&relay.url).await;
+            let post = request(number).replacen("\r\n", "\r\nAuthorization: Bearer not-a-real-token\r\n", 1);
+            stream.write_all(post.as_bytes()).await.unwrap();
+            let answer = tokio::time::timeout(Duration::from_secs(8), raw::rest(stream)).await;
+            assert!(answer.expect(ask).starts_with("HTTP/1.1 200 "), "{ask}");
+        }
+    }
     relay.stop().await;
 }
 

@@ -49,6 +49,7 @@ impl Direct {
             intake: Arc::new(ArcSwap::from_pointee(Bounded::new(prepared.intake, http::RENDER_LIMIT))),
             clock: Arc::new(SystemClock),
             stop: stop.clone(),
+            readiness: http::Readiness::default(),
             memory: Memory::new(memory),
             entrance: entrance.clone(),
             refusals: Refusals::default(),

@@ -1,8 +1,12 @@
 //! The endpoints of operation, and paths and methods that there are not.
 
-use reqwest::Method;
+use std::sync::Arc;
 
-use crate::support::{Relay, Wecom};
+use futures_util::future::join_all;
+use reqwest::Method;
+use tokio::time::Instant;
+
+use crate::support::{Gated, Gates, Options, Relay, Wecom};
 
 #[tokio::test]
 async fn a_running_relay_is_healthy_and_ready_even_when_wecom_is_not_there() {
@@ -41,5 +45,20 @@ async fn another_method_is_answered_with_405_and_the_right_ones() {
         }
     }
     assert_eq!(relay.request(Method::POST, "/-/healthy", "").await.0, 405);
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn however_many_ask_whether_it_is_ready_the_outbox_is_probed_once_a_second() {
+    let gates = Arc::new(Gates::default());
+    let options = Options::default();
+    let relay = Relay::over("http://127.0.0.1:9", options, |outbox| Gated::new(outbox, &gates)).await;
+    let asked = Instant::now();
+    for _ in 0..5 {
+        let asks = join_all((0..40).map(|_| relay.request(Method::GET, "/-/ready", ""))).await;
+        assert!(asks.iter().all(|(status, _)| *status == 200), "{asks:?}");
+    }
+    let most = 1 + usize::try_from(asked.elapsed().as_secs()).unwrap();
+    assert!((1..=most).contains(&gates.probe.came()), "{} probes for 200 asks", gates.probe.came());
     relay.stop().await;
 }

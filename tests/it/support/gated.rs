@@ -25,6 +25,7 @@ pub(crate) struct Gates {
     pub(crate) claim: Gate,
     pub(crate) hold: Gate,
     pub(crate) holds: Gate,
+    pub(crate) probe: Gate,
 }
 
 /// One method's door.
@@ -192,6 +193,7 @@ impl Outbox for Gated {
     }
 
     async fn probe(&self, now: Timestamp) -> StoreResult<()> {
+        self.gates.probe.pass().await?;
         self.inner.probe(now).await
     }
 

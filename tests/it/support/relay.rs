@@ -10,7 +10,7 @@ use wecom_relay::{
     clock::{Clock, SystemClock},
     config,
     delivery::step::Probes,
-    http::Entrance,
+    http::{Entrance, Reloads},
     lifecycle::{End, Lifecycle},
     outbox::{
         Channel, DeliveryId, Detail, Filter, Listed, Outbox, OutboxQuery, State,
@@ -28,6 +28,7 @@ pub(crate) struct Relay {
     pub(crate) outbox: SqliteOutbox,
     pub(crate) client: Client,
     pub(crate) entrance: Entrance,
+    pub(crate) reloads: Reloads,
     pub(crate) folder: Arc<TempDir>,
     /// Of the dispatchers.
     pub(crate) pulses: Vec<(Channel, Pulse)>,
@@ -52,6 +53,8 @@ pub(crate) struct Options {
     pub(crate) clock: Arc<dyn Clock>,
     /// Where the outbox is; another one for each relay when it is `None`.
     pub(crate) folder: Option<Arc<TempDir>>,
+    /// Is called by each reload before it reads the configuration.
+    pub(crate) before_reading: Arc<dyn Fn() + Send + Sync>,
     /// Changes what the configuration says of the outbox.
     pub(crate) store: fn(Settings) -> Settings,
 }
@@ -88,6 +91,7 @@ impl Default for Options {
             },
             clock: Arc::new(SystemClock),
             folder: None,
+            before_reading: Arc::new(|| {}),
             store: |settings| settings,
         }
     }
@@ -134,8 +138,12 @@ impl Relay {
         let folder = options.folder.clone().unwrap_or_else(|| Arc::new(TempDir::new().unwrap()));
         let path = folder.path().join("config.yml");
         fs::write(&path, options.yaml(wecom, &folder)).unwrap();
-        let source = Arc::new(move || config::load(&path, &|_| None));
-        let config = source().unwrap_or_else(|problems| panic!("{problems}")).config;
+        let config = config::load(&path, &|_| None).unwrap_or_else(|problems| panic!("{problems}")).config;
+        let before_reading = options.before_reading.clone();
+        let source = Arc::new(move || {
+            before_reading();
+            config::load(&path, &|_| None)
+        });
         let prepared = Prepared::tuned(config, &options.tuning).unwrap();
         let outbox = &prepared.config.outbox;
         let settings = (options.store)(Settings::new(outbox.path.clone(), outbox.max_size_bytes));
@@ -148,9 +156,9 @@ impl Relay {
         let running =
             app::start(prepared, listener, outbox_of_relay, options.clock, options.tuning, &lifecycle);
         let running = running.await.unwrap();
-        let (pulses, entrance) = (running.pulses().all(), running.entrance());
+        let (pulses, entrance, reloads) = (running.pulses().all(), running.entrance(), running.reloads());
         lifecycle.tasks().spawn_endless("reloads", running.run_reloads(source));
-        Self { url, outbox, client: http_client(), entrance, folder, pulses, lifecycle }
+        Self { url, outbox, client: http_client(), entrance, reloads, folder, pulses, lifecycle }
     }
 
     /// Posts a body to `path`: status and text of the answer.
