@@ -56,7 +56,8 @@ shapes! {
     Outbox at "outbox." { path, dedupe_window, max_size, expire_after, retention }
     /// A WeCom application.
     App at "apps[]." {
-        name, corp_id, agent_id, api_secret, api_secret_file, api_secret_env, api_url, proxy_url, limits,
+        name, corp_id, agent_id, api_secret, api_secret_file, api_secret_env, api_url, proxy_url, proxy_url_file,
+        proxy_url_env, limits,
     }
     /// The pace of an application.
     Limits at "apps[].limits." { per_minute, per_hour }

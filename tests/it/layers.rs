@@ -187,7 +187,7 @@ fn the_paths_of_the_program_are_seen() {
     };
     sees("app/mod.rs", "outbox::sqlite::SqliteOutbox");
     sees("app/running.rs", "dispatch::channel::Dispatcher::new");
-    sees("dispatch/channel.rs", "wecom::WeCom");
+    sees("dispatch/channel/mod.rs", "wecom::WeCom");
     sees("wecom/client.rs", "wecom::token::TokenCache");
 }
 
@@ -211,8 +211,8 @@ fn a_wrong_dependency_is_caught() {
         told.starts_with("src/http/webhook.rs:3: http uses dispatch (crate::dispatch::channel)"),
         "{told}"
     );
-    let told = caught("dispatch/channel.rs", "fn f() {\n    crate::wecom::client::Client::new();\n}\n");
-    assert!(told.starts_with("src/dispatch/channel.rs:2: dispatch uses wecom::client"), "{told}");
+    let told = caught("dispatch/channel/mod.rs", "fn f() {\n    crate::wecom::client::Client::new();\n}\n");
+    assert!(told.starts_with("src/dispatch/channel/mod.rs:2: dispatch uses wecom::client"), "{told}");
     caught("intake.rs", "use crate::{\n    outbox::{self, sqlite::{SqliteOutbox as Sqlite}},\n};");
     caught("intake.rs", "use crate::outbox::{self, Outbox};\nfn f(_: outbox::sqlite::Access) {}");
     caught("intake.rs", "use crate::outbox as store;\nfn f(_: store::sqlite::Access) {}");

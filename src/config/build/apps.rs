@@ -9,7 +9,6 @@ use crate::{
         problem::{Place, Report, Reported},
         raw::{self, Field},
     },
-    secret::Secret,
     wecom::{
         endpoint::{ApiUrl, ProxyUrl},
         message::AgentId,
@@ -73,7 +72,7 @@ fn app<'y>(
     let agent_id = agent_id(&raw.agent_id, report);
     let api_secret = secrets::Forms::of_app(&raw).required(around, report);
     let api_url = api_url(&raw.api_url, report);
-    let proxy_url = proxy_url(&raw.proxy_url, report);
+    let proxy_url = proxy_url(&raw, around, report);
     let limits = limits(&raw.limits, report);
     Ok(App {
         name: AppName::checked(name?),
@@ -123,10 +122,17 @@ fn api_url(field: &Field<'_>, report: &mut Report) -> Result<ApiUrl, Reported> {
     Ok(url)
 }
 
-fn proxy_url(field: &Field<'_>, report: &mut Report) -> Result<Option<ProxyUrl>, Reported> {
-    let Some(written) = field.text(report)? else { return Ok(None) };
-    let url = ProxyUrl::parse(&Secret::new(written));
-    url.map(Some).map_err(|error| report.problem(&field.place, error.to_string(), ""))
+/// It may hold a password.
+fn proxy_url(
+    raw: &raw::App<'_>,
+    around: &Surroundings<'_>,
+    report: &mut Report,
+) -> Result<Option<ProxyUrl>, Reported> {
+    let Some(written) = secrets::Forms::of_proxy(raw).read(around, report)? else { return Ok(None) };
+    let set =
+        [&raw.proxy_url, &raw.proxy_url_file, &raw.proxy_url_env].into_iter().find(|field| field.is_set());
+    let place = set.map_or(&raw.proxy_url.place, |field| &field.place);
+    ProxyUrl::parse(&written).map(Some).map_err(|error| report.problem(place, error.to_string(), ""))
 }
 
 fn warn_of_twins(app: &App, others: &[Arc<App>], report: &mut Report) {

@@ -37,6 +37,16 @@ impl<'f, 'y> Forms<'f, 'y> {
         }
     }
 
+    pub(super) fn of_proxy(raw: &'f raw::App<'y>) -> Self {
+        Self {
+            inline: &raw.proxy_url,
+            file: &raw.proxy_url_file,
+            env: &raw.proxy_url_env,
+            owner: "the app",
+            key: "proxy_url",
+        }
+    }
+
     pub(super) fn of_bearer_token(raw: &'f raw::Auth<'y>) -> Self {
         Self {
             inline: &raw.bearer_token,
@@ -130,6 +140,7 @@ impl<'f, 'y> Forms<'f, 'y> {
         match self.key {
             "bearer_token" => "token",
             "password" => "password",
+            "proxy_url" => "proxy's address",
             _ => "secret",
         }
     }

@@ -240,6 +240,25 @@ fn nearly_yaml() -> impl Strategy<Value = String> {
     prop::collection::vec(pieces, 0..40).prop_map(|pieces| pieces.concat())
 }
 
+#[test]
+fn the_proxys_address_with_its_password_may_come_from_a_file_or_the_environment() {
+    const ADDRESS: &str = "http://user:not-a-real-password@proxy.example:3128/";
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("ops_proxy");
+    std::fs::write(&file, format!("{ADDRESS}\n")).unwrap();
+    let env = |name: &str| (name == "OPS_PROXY").then(|| ADDRESS.to_owned());
+    let with = |keys: &str| {
+        let source = MINIMAL.replace("api_secret: not-a-real-secret", &format!("api_secret: x\n    {keys}"));
+        config::parse(&source, &folder.path().join("config.yml"), &env)
+    };
+    for key in ["proxy_url_env: OPS_PROXY".to_owned(), format!("proxy_url_file: {}", file.display())] {
+        let config = with(&key).unwrap_or_else(|problems| panic!("{problems}")).config;
+        assert_eq!(config.apps[0].proxy_url.as_ref().unwrap().expose(), ADDRESS, "{key}");
+    }
+    let both = with(&format!("proxy_url: {ADDRESS}\n    proxy_url_env: OPS_PROXY")).unwrap_err().to_string();
+    assert!(both.contains("give exactly one of proxy_url, proxy_url_file and proxy_url_env"), "{both}");
+}
+
 proptest! {
     #[test]
     fn no_text_panics(source in ".*") {

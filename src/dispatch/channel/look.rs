@@ -1,0 +1,173 @@
+//! One look at what waits: what may go out is claimed.
+
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use super::{Died, Dispatcher, HORIZON};
+use crate::{
+    delivery::{
+        Uptime, fold,
+        gate::Admission,
+        plan::{self, Action},
+        step,
+    },
+    dispatch::{STORE_PAUSE, report, text::Text},
+    outbox::{Claimed, Destination, Kind, NotificationId, Outbox, Pick, Queue, ReceiverName, StoreError},
+    wecom::WeCom,
+};
+
+/// A digest to be made, and whose notifications it tells.
+type Digest = (Pick, Vec<(NotificationId, ReceiverName)>);
+
+struct Claims {
+    claimed: Vec<Claimed>,
+    wake: Option<Uptime>,
+    exhausted: bool,
+}
+
+impl<O: Outbox, W: WeCom> Dispatcher<O, W> {
+    /// Claims and starts what may go out now; says when to look again.
+    pub(super) async fn fill(&mut self) -> Result<Option<Uptime>, Died> {
+        loop {
+            self.exhausted = false;
+            self.stalled = self.unwritten.load(Ordering::Acquire) > 0;
+            if self.stalled {
+                // The end of the settling wakes the loop.
+                return Ok(None);
+            }
+            let Some(wecom) = self.service.wecom.clone() else {
+                // A reload wakes the loop.
+                return Ok(None);
+            };
+            let in_flight = self.sends.len();
+            let capacity = match self.gate.admission(in_flight, self.uptime()) {
+                Admission::Open => self
+                    .service
+                    .settings
+                    .concurrency
+                    .saturating_sub(u32::try_from(in_flight).unwrap_or(u32::MAX)),
+                Admission::Probe => 1,
+                Admission::Probing => 0,
+                Admission::Wait(at) => return Ok(Some(at)),
+            };
+            if capacity == 0 {
+                return Ok(None);
+            }
+            match self.claim(capacity).await {
+                Ok(Claims { claimed, wake, exhausted }) => {
+                    let none = claimed.is_empty();
+                    claimed.into_iter().for_each(|claimed| self.start(claimed, Arc::clone(&wecom)));
+                    self.exhausted = exhausted;
+                    if none || exhausted {
+                        return Ok(wake);
+                    }
+                }
+                Err(StoreError::Closed) => return Err(Died::Store(StoreError::Closed)),
+                Err(error) => {
+                    tracing::warn!(app = %self.channel, %error, "the outbox does not answer; trying again");
+                    return Ok(Some(self.uptime() + STORE_PAUSE));
+                }
+            }
+        }
+    }
+
+    async fn claim(&mut self, capacity: u32) -> Result<Claims, StoreError> {
+        let now = self.clock.now();
+        // More than a minute's limit need not be told apart.
+        let limit = self.service.settings.limits.per_minute;
+        let count_to = match self.pace.is_limited() {
+            true if limit > 0 => limit.max(capacity).saturating_add(1).min(fold::MAX_MEMBERS),
+            true => fold::MAX_MEMBERS,
+            false => capacity,
+        };
+        let fold_to = if self.pace.is_limited() { count_to } else { 0 };
+        let waiting = self.outbox.waiting(&self.channel, count_to, fold_to, now).await?;
+        self.turn = self.turn.wrapping_add(1);
+        let uptime = self.uptime();
+        self.pace.lapse(uptime);
+        let plan = plan::plan(&waiting.queues, &self.pace, capacity, self.turn, uptime);
+        self.waits.note(&plan.waits, &waiting.queues, uptime);
+        let mut picks = Vec::with_capacity(plan.actions.len());
+        let mut digests = Vec::new();
+        let mut planned = 0;
+        for action in plan.actions {
+            match action {
+                Action::Send { destination, receiver, slots } => {
+                    planned += slots;
+                    picks.push(Pick::Heads { destination, receiver, slots });
+                }
+                Action::Fold { destination } => {
+                    if let Some((pick, members)) = self.fold(destination, &waiting.queues).await? {
+                        picks.push(pick);
+                        digests.push((destination, members));
+                    }
+                }
+            }
+        }
+        let horizon = step::later(now, HORIZON);
+        if waiting.next_due.is_some_and(|due| due > horizon) {
+            tracing::warn!(app = %self.channel, "the clock was set back; what waits is tried now");
+            self.outbox.hasten(&self.channel, horizon, now).await?;
+        }
+        let due = waiting.next_due.map(|due| {
+            let wait = Duration::try_from(due.duration_since(now)).unwrap_or_default();
+            // A due time is stored in whole milliseconds.
+            uptime + wait + Duration::from_millis(1)
+        });
+        let wake = [plan.wake, due].into_iter().flatten().min();
+        if picks.is_empty() {
+            let exhausted = waiting.queues.is_empty() && !self.pace.is_limited();
+            return Ok(Claims { claimed: Vec::new(), wake, exhausted });
+        }
+        let claimed =
+            self.outbox.claim(&self.channel, picks, self.service.settings.duplicate_check, now).await?;
+        for (destination, members) in digests {
+            // Not an older one that is sent again.
+            let is_it = |one: &&Claimed| {
+                one.kind == Kind::Digest
+                    && one.attempts == 0
+                    && one.claimed_at == now
+                    && self.destination(one) == destination
+            };
+            if let Some(digest) = claimed.iter().find(is_it) {
+                report::folded(&self.metrics, &self.channel, digest, &members);
+            }
+        }
+        // What was planned was not there: look again, though nothing may happen that says so.
+        let again = claimed.is_empty().then(|| uptime + STORE_PAUSE);
+        // Without limits a look with room to spare claims all that is due; what comes after it is notified.
+        let whole = waiting.queues.iter().all(|queue| queue.slots == 1);
+        let came = u32::try_from(claimed.len()).is_ok_and(|came| came == planned);
+        let exhausted = !self.pace.is_limited() && planned < capacity && whole && came;
+        Ok(Claims { claimed, wake: [wake, again].into_iter().flatten().min(), exhausted })
+    }
+
+    /// A digest of what waits for `destination`.
+    async fn fold(&self, destination: Destination, queues: &[Queue]) -> Result<Option<Digest>, StoreError> {
+        let folding = self.outbox.foldable(&self.channel, destination, fold::MAX_MEMBERS).await?;
+        let (Some(folding), Some(queue)) =
+            (folding, queues.iter().find(|queue| queue.destination == destination))
+        else {
+            return Ok(None);
+        };
+        let Some(digest) = fold::digest(&folding.messages) else { return Ok(None) };
+        let members = digest.members;
+        let told = folding.messages.into_iter().take(members.len());
+        let told = told.map(|message| (message.notification, message.receiver)).collect();
+        let message = Text {
+            kind: Kind::Digest,
+            receiver: queue.receiver.clone(),
+            status: digest.status,
+            summary: digest.summary,
+            text: digest.text,
+        };
+        let digest = Box::new(message.to(self.channel.clone(), folding.recipients));
+        Ok(Some((Pick::Digest { members, digest }, told)))
+    }
+
+    pub(super) fn destination(&self, claimed: &Claimed) -> Destination {
+        Destination::of(&self.channel, &claimed.everybody)
+    }
+}

@@ -1,0 +1,266 @@
+//! The loop of one channel.
+//!
+//! Promises: at most [`Settings::concurrency`] sends at a time; nothing is sent that is not marked in flight on
+//! disk; a result that cannot be written is kept and written as soon as it can be, and nothing is claimed before
+//! that; on shutdown nothing new is claimed and what is in flight is settled.
+
+mod look;
+mod send;
+
+use std::{
+    sync::{Arc, atomic::AtomicUsize},
+    time::Duration,
+};
+
+use rand::rngs::StdRng;
+use tokio::{
+    sync::watch,
+    task::{JoinError, JoinSet},
+    time::Instant,
+};
+use tokio_util::sync::CancellationToken;
+
+use self::send::Ended;
+use super::{STORE_PAUSE, report, unwritten::Holding, waits::Waits};
+use crate::{
+    clock::Clock,
+    delivery::{
+        Uptime,
+        gate::Gate,
+        pace::{Limits, Pace, Windows},
+        step::{self, Policy},
+    },
+    metrics::Metrics,
+    outbox::{Channel, Outbox, StoreError},
+    pulse::Pulse,
+    wecom::WeCom,
+};
+
+/// How a channel is served.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Sends at the same time.
+    pub concurrency: u32,
+    /// Messages to one recipient.
+    pub limits: Limits,
+    /// What the limits are counted in.
+    pub windows: Windows,
+    /// `duplicate_check_interval` of what is sent.
+    pub duplicate_check: Duration,
+    /// How failures are answered.
+    pub policy: Policy,
+    /// The app's credentials as a fingerprint.
+    pub credentials: String,
+}
+
+/// With what a channel is served. Replaced as a whole by a reload.
+#[derive(Debug)]
+pub struct Service<W> {
+    /// The app; `None` when it is no longer in the configuration, and its messages wait.
+    pub wecom: Option<Arc<W>>,
+    /// How.
+    pub settings: Settings,
+}
+
+/// Sends at the same time, as WeCom takes them without a 45033.
+pub const CONCURRENCY: u32 = 32;
+/// How long WeCom is asked to suppress a copy; longer than any time-out and pause between two tries.
+pub const DUPLICATE_CHECK: Duration = Duration::from_secs(120);
+/// No retry is put off as long as this.
+const HORIZON: Duration = Duration::from_secs(600);
+/// What counts as the origin of [`Uptime`], so that what an earlier process sent lies after it.
+const ORIGIN: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// Why a channel's loop ended although nobody asked it to.
+#[derive(Debug, thiserror::Error)]
+pub enum Died {
+    /// A send or a settling panicked: a defect.
+    #[error("a task of the dispatcher panicked: {0}")]
+    Panicked(#[from] JoinError),
+    /// The outbox is gone.
+    #[error(transparent)]
+    Store(StoreError),
+}
+
+/// The dispatcher of one channel.
+pub struct Dispatcher<O, W> {
+    channel: Channel,
+    outbox: O,
+    clock: Arc<dyn Clock>,
+    rng: StdRng,
+    service: Arc<Service<W>>,
+    services: watch::Receiver<Arc<Service<W>>>,
+    metrics: Arc<Metrics>,
+    pulse: Pulse,
+    pace: Pace,
+    gate: Gate,
+    started: Instant,
+    turn: usize,
+    sends: JoinSet<Ended<W>>,
+    settles: JoinSet<()>,
+    /// Results that the outbox did not take yet.
+    unwritten: Arc<AtomicUsize>,
+    holding: Holding,
+    waits: Waits,
+    /// Whether the last look left nothing that could have gone out with more room.
+    exhausted: bool,
+    /// Whether the last look found results that the outbox did not take yet.
+    stalled: bool,
+}
+
+impl<O: Outbox, W: WeCom> Dispatcher<O, W> {
+    /// A dispatcher that has not looked yet. It serves the channel with the latest of `services`.
+    pub fn new(
+        channel: Channel,
+        outbox: O,
+        mut services: watch::Receiver<Arc<Service<W>>>,
+        clock: Arc<dyn Clock>,
+        rng: StdRng,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        let now = clock.now();
+        let service = Arc::clone(&services.borrow_and_update());
+        let settings = &service.settings;
+        let credentials = settings.credentials.clone();
+        let gate = Gate::new(channel.clone(), credentials, &settings.policy, None, now, Uptime(ORIGIN));
+        Self {
+            pace: Pace::new(settings.limits, settings.windows),
+            gate,
+            started: Instant::now(),
+            turn: 0,
+            sends: JoinSet::new(),
+            settles: JoinSet::new(),
+            unwritten: Arc::default(),
+            holding: Holding::default(),
+            waits: Waits::default(),
+            exhausted: false,
+            stalled: false,
+            channel,
+            outbox,
+            clock,
+            rng,
+            service,
+            services,
+            metrics,
+            pulse: Pulse::default(),
+        }
+    }
+
+    /// Beats with each turn of the loop, which turns when [`Outbox::changed`] is notified.
+    pub fn pulse(&self) -> Pulse {
+        self.pulse.clone()
+    }
+
+    /// Serves the channel until `stop`, and then until nothing is in flight.
+    ///
+    /// # Errors
+    /// [`Died`] when it cannot go on.
+    pub async fn run(mut self, stop: CancellationToken) -> Result<(), Died> {
+        tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            restored = self.restore() => restored?,
+        }
+        let changed = self.outbox.changed();
+        let notified = changed.notified();
+        tokio::pin!(notified);
+        let (mut look, mut wake) = (true, None);
+        loop {
+            self.pulse.beat();
+
+            let stopping = stop.is_cancelled();
+            if stopping {
+                wake = None;
+            } else if look {
+                // Armed before the look and until the next one, so that what comes in between is not missed.
+                notified.set(changed.notified());
+                notified.as_mut().enable();
+                wake = self.fill().await?;
+                look = false;
+            }
+            if stopping && self.sends.is_empty() && self.settles.is_empty() {
+                return Ok(());
+            }
+            let alarm = wake.map(|at| self.started + at.since(Uptime(ORIGIN)));
+            tokio::select! {
+                biased;
+                () = stop.cancelled(), if !stopping => {}
+                Some(ended) = self.sends.join_next() => look |= self.ended(ended?),
+                Some(settled) = self.settles.join_next() => {
+                    settled?;
+                    look |= self.stalled;
+                }
+                Ok(()) = self.services.changed() => {
+                    self.adopt();
+                    look = true;
+                }
+                () = &mut notified, if !stopping => look = true,
+                () = sleep_until(alarm), if !stopping => look = true,
+            }
+            while let Some(ended) = self.sends.try_join_next() {
+                look |= self.ended(ended?);
+            }
+            while let Some(settled) = self.settles.try_join_next() {
+                settled?;
+                look |= self.stalled;
+            }
+        }
+    }
+
+    fn uptime(&self) -> Uptime {
+        Uptime(ORIGIN) + self.started.elapsed()
+    }
+
+    /// Goes on with what a reload brought. Something was mended, or may have been: a held channel is tried.
+    fn adopt(&mut self) {
+        let service = Arc::clone(&self.services.borrow_and_update());
+        let uptime = self.uptime();
+        self.pace.set_limits(service.settings.limits);
+        self.gate.renew(service.settings.credentials.clone(), &service.settings.policy, uptime);
+        self.service = service;
+    }
+
+    /// Learns what an earlier process left: the hold, and what was sent in the last hour.
+    async fn restore(&mut self) -> Result<(), Died> {
+        loop {
+            let (now, uptime) = (self.clock.now(), self.uptime());
+            let since = step::earlier(now, self.service.settings.windows.hour);
+            let read = async {
+                let holds = self.outbox.holds().await?;
+                Ok((holds, self.outbox.sent_since(&self.channel, since).await?))
+            };
+            match read.await {
+                Ok((holds, sent)) => {
+                    let hold = holds.into_iter().find(|hold| hold.channel == self.channel);
+                    let credentials = self.service.settings.credentials.clone();
+                    report::restored(&self.metrics, &self.channel, hold.as_ref());
+                    let policy = &self.service.settings.policy;
+                    self.gate = Gate::new(self.channel.clone(), credentials, policy, hold, now, uptime);
+                    for send in sent {
+                        // A send that the wall clock puts into the future ended just now at the latest.
+                        let age = Duration::try_from(now.duration_since(send.ended_at)).unwrap_or_default();
+                        self.pace.charge(&send.recipients, age, uptime);
+                    }
+                    return Ok(());
+                }
+                Err(error) => self.store_failed(error).await?,
+            }
+        }
+    }
+
+    async fn store_failed(&self, error: StoreError) -> Result<(), Died> {
+        if error == StoreError::Closed {
+            return Err(Died::Store(error));
+        }
+        tracing::warn!(app = %self.channel, %error, "the outbox does not answer; trying again");
+        tokio::time::sleep(STORE_PAUSE).await;
+        self.pulse.beat();
+        Ok(())
+    }
+}
+
+async fn sleep_until(alarm: Option<Instant>) {
+    match alarm {
+        Some(alarm) => tokio::time::sleep_until(alarm).await,
+        None => std::future::pending().await,
+    }
+}
