@@ -45,7 +45,9 @@ pub(super) async fn retry(
     };
     match outbox.retry(Which::One(id), now).await? {
         Changed::Deliveries(_) => {
-            output.line(&format!("delivery {id} is tried again; the running relay sends it"))?;
+            output.line(&format!(
+                "delivery {id} is tried again; the running relay sends it as soon as its app is not held"
+            ))?;
             Ok(())
         }
         Changed::Unknown => Err(unknown(id, output)),

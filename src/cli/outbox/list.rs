@@ -95,7 +95,10 @@ pub(super) async fn run(
         }
     }
     if !headed {
-        output.error("no delivery is like that");
+        let is_whole = filter.states.is_empty()
+            && (&filter.receiver, filter.accepted_before, filter.accepted_since, filter.digest)
+                == (&None, None, None, None);
+        output.error(if is_whole { "the outbox is empty" } else { "no delivery is like that" });
     }
     Ok(())
 }

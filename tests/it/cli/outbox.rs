@@ -70,7 +70,10 @@ async fn a_dead_letter_is_listed_shown_and_sent_when_it_is_tried_again() {
     assert_eq!(json["accepted_at"].as_str().unwrap().len(), "2026-11-21T08:00:00Z".len());
 
     let told = place.run(&["outbox", "retry", "1"]).await.success();
-    assert_eq!(told, "delivery 1 is tried again; the running relay sends it\n");
+    assert_eq!(
+        told,
+        "delivery 1 is tried again; the running relay sends it as soon as its app is not held\n"
+    );
     let seen = wecom.sandbox.wait_for_delivered("zhangsan", 1).await;
     assert!(seen[0].text.starts_with("[FIRING:1] Down "));
     relay.settled(1).await;
@@ -121,7 +124,9 @@ async fn a_delivery_that_there_is_not_fails_with_a_sentence() {
         assert!(told.starts_with("there is no delivery 77; `wecom-relay outbox list` shows"), "{told}");
     }
     let ended = beside.place.run(&["outbox", "list"]).await;
-    assert_eq!((ended.code, ended.out.as_str()), (Some(0), ""));
+    assert_eq!((ended.code, ended.out.as_str(), ended.err.as_str()), (Some(0), "", "the outbox is empty\n"));
+    let ended = beside.place.run(&["outbox", "list", "--state", "dead"]).await;
+    assert_eq!(ended.err, "no delivery is like that\n");
     beside.relay.stop().await;
 }
 
