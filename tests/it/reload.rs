@@ -57,6 +57,12 @@ impl Relay {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "the client of the tests; the relay has its own")]
+fn tls_client(root: reqwest::Certificate) -> reqwest::Client {
+    _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder().no_proxy().tls_certs_only([root]).build().unwrap()
+}
+
 fn alert(group: &str) -> Value {
     let mut payload = payload("Down", &[("a", true)]);
     payload["groupKey"] = group.into();
@@ -135,6 +141,39 @@ async fn other_limits_count_what_was_sent_before() {
     relay.settled(4).await;
     relay.stop().await;
     assert_eq!(&*wecom.sandbox.delivered_to("zhangsan")[3].text, "waits");
+}
+
+#[tokio::test]
+async fn other_credentials_and_another_certificate_are_asked_for_and_shown_from_then_on() {
+    let wecom = Wecom::start().await;
+    let relay = Relay::start(&wecom.url).await;
+    let files = tempfile::tempdir().unwrap();
+    let pair = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    let (cert, key) = (files.path().join("tls.crt"), files.path().join("tls.key"));
+    fs::write(&cert, pair.cert.pem()).unwrap();
+    fs::write(&key, pair.signing_key.serialize_pem()).unwrap();
+    let token = files.path().join("token");
+    fs::write(&token, "not-a-real-token\n").unwrap();
+    let server = format!(
+        ", auth: {{ bearer_token_file: {} }}, tls: {{ cert_file: {}, key_file: {} }}",
+        token.display(),
+        cert.display(),
+        key.display()
+    );
+    assert_eq!(relay.reload(&wecom.url, &Options { server, ..Options::default() }).await.0, 200);
+    let root = reqwest::Certificate::from_pem(pair.cert.pem().as_bytes()).unwrap();
+    let client = tls_client(root);
+    let url = format!("{}/webhook", relay.url.replace("http:", "https:"));
+    let post = || client.post(&url).body(alert("1").to_string());
+    assert_eq!(post().send().await.unwrap().status(), 401);
+    assert_eq!(post().bearer_auth("not-a-real-token").send().await.unwrap().status(), 200);
+    // A secret's file is read again though the configuration is the same.
+    fs::write(&token, "another-token\n").unwrap();
+    let reload = client.post(url.replace("webhook", "-/reload")).bearer_auth("not-a-real-token");
+    assert_eq!(reload.send().await.unwrap().status(), 200);
+    assert_eq!(post().bearer_auth("not-a-real-token").send().await.unwrap().status(), 401);
+    assert_eq!(post().bearer_auth("another-token").send().await.unwrap().status(), 200);
+    relay.stop().await;
 }
 
 #[tokio::test]
