@@ -7,7 +7,7 @@
 use std::{convert::Infallible, future::Future, time::Duration};
 
 use tokio::{
-    signal::unix::{SignalKind, signal},
+    signal::unix::{Signal, SignalKind, signal},
     sync::mpsc,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -30,6 +30,24 @@ pub struct Tasks {
     stop: CancellationToken,
     hard: CancellationToken,
     died: mpsc::UnboundedSender<String>,
+}
+
+/// SIGTERM and SIGINT, listened to from its making on.
+#[derive(Debug)]
+pub struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    /// First of all: before they are listened to, they end the process.
+    ///
+    /// # Errors
+    /// When they cannot be listened to.
+    pub fn listen() -> std::io::Result<Self> {
+        let (terminate, interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        Ok(Self { terminate, interrupt })
+    }
 }
 
 /// How a process came to its end.
@@ -135,13 +153,10 @@ impl Lifecycle {
         self.tasks.spawn(name, task);
     }
 
-    /// Waits for a signal or for the death of a task, and ends everything; what is in flight has `drain` to finish.
-    ///
-    /// # Errors
-    /// When the signals cannot be listened to.
-    pub async fn run(mut self, drain: Duration) -> std::io::Result<End> {
-        let mut terminate = signal(SignalKind::terminate())?;
-        let mut interrupt = signal(SignalKind::interrupt())?;
+    /// Waits for one of `signals` or for the death of a task, and ends everything; what is in flight has `drain` to
+    /// finish.
+    pub async fn run(mut self, signals: Signals, drain: Duration) -> End {
+        let Signals { mut terminate, mut interrupt } = signals;
         let mut asked = async || {
             tokio::select! {
                 _ = terminate.recv() => "SIGTERM",
@@ -164,7 +179,7 @@ impl Lifecycle {
             let signal = asked().await;
             tracing::warn!(signal, "stopping at once");
         };
-        Ok(self.end(death, drain, again).await)
+        self.end(death, drain, again).await
     }
 
     /// Ends everything, without waiting for a reason to.

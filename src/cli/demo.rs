@@ -10,7 +10,7 @@ use crate::{
     app::{self, Prepared, Tuning},
     clock::SystemClock,
     config,
-    lifecycle::{DRAIN, End, Lifecycle},
+    lifecycle::{DRAIN, End, Lifecycle, Signals},
     outbox::sqlite::Access,
     render::samples::{FIRING, RESOLVED},
     sandbox::{Directory, Sandbox, Settings},
@@ -76,7 +76,7 @@ async fn demo(args: &Args, folder: &Path, output: &mut Output) -> anyhow::Result
         "What {MEMBER} sees: {}/sandbox/members/{MEMBER}/messages",
         api_url.trim_end_matches("/cgi-bin/")
     ))?;
-    let end = lifecycle.run(DRAIN).await?;
+    let end = lifecycle.run(Signals::listen()?, DRAIN).await;
     outbox.close().await;
     finished(end)
 }

@@ -8,7 +8,7 @@ use tokio::net::TcpListener;
 use super::{Failure, output::Output, runtime};
 use crate::{
     clock::SystemClock,
-    lifecycle::{End, Lifecycle},
+    lifecycle::{End, Lifecycle, Signals},
     sandbox::{BUILTIN_YAML, Directory, Sandbox, Settings},
 };
 
@@ -61,7 +61,7 @@ async fn serve(sandbox: Sandbox, listen: SocketAddr, output: &mut Output) -> any
     let lifecycle = Lifecycle::default();
     let stop = lifecycle.stop();
     lifecycle.spawn("sandbox", async move { sandbox.serve(listener, stop.cancelled_owned()).await });
-    match lifecycle.run(Duration::from_secs(1)).await? {
+    match lifecycle.run(Signals::listen()?, Duration::from_secs(1)).await {
         End::Died(reason) => Err(anyhow!(reason)),
         End::Clean | End::Overdue(_) | End::Forced => Ok(()),
     }

@@ -10,7 +10,7 @@ use crate::{
     app::{self, Prepared, Source, Tuning},
     clock::SystemClock,
     http,
-    lifecycle::{DRAIN, End, Lifecycle},
+    lifecycle::{DRAIN, End, Lifecycle, Signals},
     outbox::sqlite::Access,
     systemd,
 };
@@ -31,7 +31,8 @@ pub(super) fn run(source: Arc<Source>) -> Result<(), Failure> {
 }
 
 async fn serve(prepared: Prepared, source: Arc<Source>) -> anyhow::Result<()> {
-    // First of all: before it is listened to, this signal would end the process.
+    // First of all: before it is listened to, a signal ends the process.
+    let signals = Signals::listen()?;
     let mut hangups = signal(SignalKind::hangup())?;
     let listen = prepared.config.server.listen;
     let outbox = app::open_outbox(&prepared.config, Access::Owner)?;
@@ -61,7 +62,7 @@ async fn serve(prepared: Prepared, source: Arc<Source>) -> anyhow::Result<()> {
         }
     });
     tracing::info!(%address, receivers, version = env!("CARGO_PKG_VERSION"), "ready");
-    let end = lifecycle.run(DRAIN).await?;
+    let end = lifecycle.run(signals, DRAIN).await;
     // A disk that hangs must not keep an end from coming that was asked for twice.
     if end != End::Forced && tokio::time::timeout(CLOSE, outbox.close()).await.is_err() {
         tracing::warn!("the outbox could not be closed in time; nothing that was accepted is lost");

@@ -3,7 +3,7 @@
 use std::{convert::Infallible, time::Duration};
 
 use wecom_relay::{
-    lifecycle::{End, Lifecycle},
+    lifecycle::{End, Lifecycle, Signals},
     outbox::{
         Filter, OutboxQuery, State,
         sqlite::{Access, Settings, SqliteOutbox},
@@ -98,16 +98,16 @@ async fn the_death_of_a_task_ends_everything_and_is_told() {
         Ok::<_, Infallible>(())
     });
     lifecycle.spawn("brittle", panics());
-    let death = deaths(soon(lifecycle.run(drain)).await.unwrap());
+    let death = deaths(soon(lifecycle.run(Signals::listen().unwrap(), drain)).await);
     assert!(death.starts_with("brittle: ") && death.contains("a defect"), "{death}");
 
     let lifecycle = Lifecycle::default();
     lifecycle.spawn("lazy", async { Ok::<_, Infallible>(()) });
-    assert_eq!(deaths(soon(lifecycle.run(drain)).await.unwrap()), "lazy: ended unasked");
+    assert_eq!(deaths(soon(lifecycle.run(Signals::listen().unwrap(), drain)).await), "lazy: ended unasked");
 
     let lifecycle = Lifecycle::default();
     lifecycle.spawn("unlucky", async { Err("no luck") });
-    assert_eq!(deaths(soon(lifecycle.run(drain)).await.unwrap()), "unlucky: no luck");
+    assert_eq!(deaths(soon(lifecycle.run(Signals::listen().unwrap(), drain)).await), "unlucky: no luck");
 }
 
 #[tokio::test]
