@@ -1,10 +1,10 @@
 //! What people ask of the outbox, and do to it: the port of the `outbox` command, and of a web page later.
 
-use std::{future::Future, time::Duration};
+use std::future::Future;
 
 use jiff::Timestamp;
 
-use super::{Channel, DeliveryId, Kind, NotificationId, Part, ReceiverName, Status, StoreResult};
+use super::{Attempt, Channel, DeliveryId, Kind, NotificationId, Part, ReceiverName, Status, StoreResult};
 use crate::{
     metrics::Waiting,
     wecom::{Content, Recipients},
@@ -127,22 +127,7 @@ pub struct Detail {
     /// Since when it may have been delivered without WeCom's word.
     pub in_doubt_since: Option<Timestamp>,
     /// Every attempt, the first one first.
-    pub attempts: Vec<RecordedAttempt>,
-}
-
-/// An attempt as it was recorded.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RecordedAttempt {
-    /// When it began.
-    pub started_at: Timestamp,
-    /// How long it took.
-    pub duration: Duration,
-    /// WeCom's errcode, when there was one.
-    pub errcode: Option<i64>,
-    /// What was said or what went wrong.
-    pub detail: String,
-    /// Whether it counts against the recipients' budget.
-    pub counted: bool,
+    pub attempts: Vec<Attempt>,
 }
 
 /// What waits for one receiver in one channel.

@@ -77,7 +77,7 @@ impl<'a> From<&'a outbox::Listed> for Listed<'a> {
 
 impl<'a> From<&'a outbox::Detail> for Detail<'a> {
     fn from(detail: &'a outbox::Detail) -> Self {
-        let attempt = |attempt: &'a outbox::RecordedAttempt| Attempt {
+        let attempt = |attempt: &'a outbox::Attempt| Attempt {
             started_at: moment(attempt.started_at),
             duration_ms: u64::try_from(attempt.duration.as_millis()).unwrap_or(u64::MAX),
             errcode: attempt.errcode,

@@ -7,12 +7,12 @@ use super::{
     error::Done,
     lane::{self, Ended},
     rows::{self, To, kind, ms, span, state, state_number, status, time},
-    tally::Of,
+    settle,
     tx::Tx,
 };
 use crate::outbox::{
-    Changed, Channel, DeliveryId, Detail, Filter, Kind, Listed, NotificationId, Part, ReceiverName,
-    RecordedAttempt, State,
+    Attempt, Changed, Channel, DeliveryId, Detail, Filter, Kind, Listed, NotificationId, Part, ReceiverName,
+    State,
 };
 
 macro_rules! listed {
@@ -52,9 +52,6 @@ pub(super) const SHOW: &str = concat!(
 );
 pub(super) const ATTEMPTS: &str =
     "SELECT started_at, duration_ms, errcode, detail, counted FROM attempt WHERE delivery = ?1 ORDER BY n";
-pub(super) const LOAD: &str =
-    "SELECT d.state, d.notification, d.lane, n.kind, d.channel, d.receiver FROM delivery d
-     CROSS JOIN notification n ON n.id = d.notification WHERE d.id = ?1";
 pub(super) const DUE_NOW: &str = "UPDATE delivery SET due_at = min(due_at, ?2) WHERE id = ?1";
 pub(super) const AGAIN: &str =
     "UPDATE delivery SET state = ?2, place = ?3, due_at = ?4, attempts = 0, unknown = 0,
@@ -190,7 +187,7 @@ pub(super) fn show(tx: &Tx<'_>, DeliveryId(id): DeliveryId) -> Done<Option<Detai
     let mut attempts = Vec::new();
     for ((started_at, duration), errcode, detail, counted) in tx.all(ATTEMPTS, [id], read)? {
         let (started_at, duration) = (time(started_at)?, span(duration));
-        attempts.push(RecordedAttempt { started_at, duration, errcode, detail, counted });
+        attempts.push(Attempt { started_at, duration, errcode, detail, counted });
     }
     Ok(Some(Detail {
         listed: raw.listed()?,
@@ -204,22 +201,8 @@ pub(super) fn show(tx: &Tx<'_>, DeliveryId(id): DeliveryId) -> Done<Option<Detai
     }))
 }
 
-fn load(tx: &Tx<'_>, id: i64) -> Done<Option<(State, Ended)>> {
-    let read = |row: &Row<'_>| {
-        Ok((
-            row.get::<_, i64>(0)?,
-            row.get::<_, i64>(1)?,
-            row.get::<_, i64>(2)?,
-            row.get::<_, i64>(3)?,
-            Of::read(row, 4)?,
-        ))
-    };
-    let Some((at, notification, lane, of_kind, of)) = tx.first(LOAD, [id], read)? else { return Ok(None) };
-    Ok(Some((state(at)?, Ended { notification, kind: kind(of_kind)?, lane, of })))
-}
-
 pub(super) fn retry(tx: &Tx<'_>, DeliveryId(id): DeliveryId, now: Timestamp) -> Done<Changed> {
-    let Some((state, of)) = load(tx, id)? else { return Ok(Changed::Unknown) };
+    let Some((state, of)) = settle::load(tx, id)? else { return Ok(Changed::Unknown) };
     match state {
         State::Ready => {
             tx.run(DUE_NOW, (id, ms(now)))?;
@@ -238,7 +221,7 @@ pub(super) fn retry_dead(tx: &Tx<'_>, after: i64, limit: u32, now: Timestamp) ->
     let ids = tx.all(DEAD_AFTER, (after, limit), |row| row.get::<_, i64>(0))?;
     let mut count = 0;
     for id in &ids {
-        if let Some((State::Dead, of)) = load(tx, *id)? {
+        if let Some((State::Dead, of)) = settle::load(tx, *id)? {
             again(tx, *id, of, now)?;
             count += 1;
         }
@@ -259,7 +242,7 @@ fn again(tx: &Tx<'_>, id: i64, of: Ended, now: Timestamp) -> Done<()> {
 }
 
 pub(super) fn discard(tx: &Tx<'_>, DeliveryId(id): DeliveryId, now: Timestamp) -> Done<Changed> {
-    let Some((state, of)) = load(tx, id)? else { return Ok(Changed::Unknown) };
+    let Some((state, of)) = settle::load(tx, id)? else { return Ok(Changed::Unknown) };
     match state {
         State::Queued | State::Ready => {
             tx.run(DISCARD, (id, ms(now)))?;

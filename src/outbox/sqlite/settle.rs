@@ -10,7 +10,7 @@ use super::{
     tx::Tx,
 };
 use crate::{
-    outbox::{Attempt, Channel, DeliveryId, Kind, Settlement, State, Verdict},
+    outbox::{Attempt, Channel, DeliveryId, Settlement, State, Verdict},
     wecom::Receipt,
 };
 
@@ -40,7 +40,7 @@ pub(super) const IN_FLIGHT: &str =
 
 pub(super) fn settle(tx: &Tx<'_>, settlement: &Settlement, now: Timestamp) -> Done<()> {
     let DeliveryId(id) = settlement.delivery;
-    let Some(ended) = in_flight(tx, id)? else { return Ok(()) };
+    let Some((State::InFlight, ended)) = load(tx, id)? else { return Ok(()) };
     let attempt = &settlement.attempt;
     record(tx, id, attempt)?;
     match &settlement.verdict {
@@ -70,7 +70,8 @@ pub(super) fn settle(tx: &Tx<'_>, settlement: &Settlement, now: Timestamp) -> Do
     }
 }
 
-fn in_flight(tx: &Tx<'_>, id: i64) -> Done<Option<Ended>> {
+/// A delivery's state, and what follows from its end.
+pub(super) fn load(tx: &Tx<'_>, id: i64) -> Done<Option<(State, Ended)>> {
     let read = |row: &rusqlite::Row<'_>| {
         Ok((
             row.get::<_, i64>(0)?,
@@ -81,11 +82,7 @@ fn in_flight(tx: &Tx<'_>, id: i64) -> Done<Option<Ended>> {
         ))
     };
     let Some((at, notification, lane, of_kind, of)) = tx.first(LOAD, [id], read)? else { return Ok(None) };
-    if state(at)? != State::InFlight {
-        return Ok(None);
-    }
-    let kind: Kind = kind(of_kind)?;
-    Ok(Some(Ended { notification, kind, lane, of }))
+    Ok(Some((state(at)?, Ended { notification, kind: kind(of_kind)?, lane, of })))
 }
 
 fn record(tx: &Tx<'_>, id: i64, attempt: &Attempt) -> Done<()> {
