@@ -137,22 +137,6 @@ impl Lifecycle {
         self.tasks.clone()
     }
 
-    /// [`Tasks::stop`]
-    pub fn stop(&self) -> CancellationToken {
-        self.tasks.stop()
-    }
-
-    /// [`Tasks::spawn`]
-    pub fn spawn<E>(
-        &self,
-        name: impl Into<String>,
-        task: impl Future<Output = Result<(), E>> + Send + 'static,
-    ) where
-        E: std::fmt::Display + Send + 'static,
-    {
-        self.tasks.spawn(name, task);
-    }
-
     /// Waits for one of `signals` or for the death of a task, and ends everything; what is in flight has `drain` to
     /// finish.
     pub async fn run(mut self, signals: Signals, drain: Duration) -> End {

@@ -44,8 +44,8 @@ async fn demo(args: &Args, folder: &Path, output: &mut Output) -> anyhow::Result
     let sandbox = Sandbox::new(Directory::builtin(), Settings::default(), clock.clone());
     let wecom = TcpListener::bind("127.0.0.1:0").await.context("listen for the sandbox")?;
     let api_url = format!("http://{}/cgi-bin/", wecom.local_addr()?);
-    let (served, stop) = (sandbox.clone(), lifecycle.stop());
-    lifecycle.spawn("sandbox", async move { served.serve(wecom, stop.cancelled_owned()).await });
+    let (served, stop) = (sandbox.clone(), lifecycle.tasks().stop());
+    lifecycle.tasks().spawn("sandbox", async move { served.serve(wecom, stop.cancelled_owned()).await });
 
     let listener = StdListener::bind("127.0.0.1:0").context("listen for the relay")?;
     let webhook = format!("http://{}/webhook", listener.local_addr()?);

@@ -59,8 +59,8 @@ async fn serve(sandbox: Sandbox, listen: SocketAddr, output: &mut Output) -> any
     output.line(&format!("WeCom's API is at http://{address}/cgi-bin/ (write it into api_url)"))?;
     output.line(&format!("What a member sees: http://{address}/sandbox/members/zhangsan/messages"))?;
     let lifecycle = Lifecycle::default();
-    let stop = lifecycle.stop();
-    lifecycle.spawn("sandbox", async move { sandbox.serve(listener, stop.cancelled_owned()).await });
+    let stop = lifecycle.tasks().stop();
+    lifecycle.tasks().spawn("sandbox", async move { sandbox.serve(listener, stop.cancelled_owned()).await });
     match lifecycle.run(Signals::listen()?, Duration::from_secs(1)).await {
         End::Died(reason) => Err(anyhow!(reason)),
         End::Clean | End::Overdue(_) | End::Forced => Ok(()),

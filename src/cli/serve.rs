@@ -41,8 +41,9 @@ async fn serve(prepared: Prepared, source: Arc<Source>) -> anyhow::Result<()> {
     let address = listener.local_addr()?;
     let lifecycle = Lifecycle::default();
     let death = outbox.clone();
-    let stop = lifecycle.stop();
-    lifecycle.spawn("outbox", async move {
+    let tasks = lifecycle.tasks();
+    let stop = tasks.stop();
+    tasks.spawn("outbox", async move {
         match stop.run_until_cancelled(death.died()).await {
             Some(()) => Err("the writer thread ended"),
             None => Ok(()),
@@ -52,7 +53,7 @@ async fn serve(prepared: Prepared, source: Arc<Source>) -> anyhow::Result<()> {
     let clock = Arc::new(SystemClock);
     let tuning = Tuning { connections: connections(), ..Tuning::default() };
     let running = app::start(prepared, listener, outbox.clone(), clock, tuning, &lifecycle).await?;
-    let (tasks, pulses, reloads) = (lifecycle.tasks(), running.pulses(), running.reloads());
+    let (pulses, reloads) = (running.pulses(), running.reloads());
     tasks.spawn_endless("systemd", systemd::run(outbox.clone(), move || pulses.all(), address, tasks.stop()));
     tasks.spawn_endless("reloads", running.run_reloads(source));
     let stop = tasks.stop();

@@ -92,21 +92,21 @@ async fn the_death_of_a_task_ends_everything_and_is_told() {
     let drain = Duration::from_secs(10);
 
     let lifecycle = Lifecycle::default();
-    let stop = lifecycle.stop();
-    lifecycle.spawn("loyal", async move {
+    let stop = lifecycle.tasks().stop();
+    lifecycle.tasks().spawn("loyal", async move {
         stop.cancelled().await;
         Ok::<_, Infallible>(())
     });
-    lifecycle.spawn("brittle", panics());
+    lifecycle.tasks().spawn("brittle", panics());
     let death = deaths(soon(lifecycle.run(Signals::listen().unwrap(), drain)).await);
     assert!(death.starts_with("brittle: ") && death.contains("a defect"), "{death}");
 
     let lifecycle = Lifecycle::default();
-    lifecycle.spawn("lazy", async { Ok::<_, Infallible>(()) });
+    lifecycle.tasks().spawn("lazy", async { Ok::<_, Infallible>(()) });
     assert_eq!(deaths(soon(lifecycle.run(Signals::listen().unwrap(), drain)).await), "lazy: ended unasked");
 
     let lifecycle = Lifecycle::default();
-    lifecycle.spawn("unlucky", async { Err("no luck") });
+    lifecycle.tasks().spawn("unlucky", async { Err("no luck") });
     assert_eq!(deaths(soon(lifecycle.run(Signals::listen().unwrap(), drain)).await), "unlucky: no luck");
 }
 
@@ -114,7 +114,7 @@ async fn the_death_of_a_task_ends_everything_and_is_told() {
 async fn what_does_not_end_in_time_is_ended() {
     let lifecycle = Lifecycle::default();
     let (alive, dropped) = tokio::sync::oneshot::channel::<()>();
-    lifecycle.spawn("stubborn", async move {
+    lifecycle.tasks().spawn("stubborn", async move {
         std::future::pending::<()>().await;
         drop(alive);
         Ok::<_, Infallible>(())

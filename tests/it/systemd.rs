@@ -1,6 +1,10 @@
 //! What systemd is told: readiness, signs of life, the end.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use tempfile::TempDir;
 use tokio::{net::UnixDatagram, sync::mpsc, task::JoinSet, time::timeout};
@@ -33,6 +37,17 @@ impl Manager {
     }
 }
 
+/// A relay that is ready, under a manager that wants no signs of life and has heard of that.
+async fn unwatched(config: &Path) -> (Manager, Process) {
+    let manager = Manager::new();
+    let mut command = serve(config);
+    command.env("NOTIFY_SOCKET", &manager.path).env_remove("WATCHDOG_USEC");
+    let mut relay = Process::launch(command);
+    relay.ready().await;
+    assert_eq!(manager.told().await[0], "READY=1");
+    (manager, relay)
+}
+
 #[tokio::test]
 async fn systemd_is_told_of_the_start_of_life_and_of_the_end() {
     let wecom = Wecom::live(Settings::default()).await;
@@ -63,12 +78,7 @@ async fn systemd_is_told_of_the_start_of_life_and_of_the_end() {
 async fn a_reload_that_the_stop_overtakes_tells_nothing_more() {
     let wecom = Wecom::live(Settings::default()).await;
     let (_folder, config) = config_file(&wecom.url, &Options::default());
-    let manager = Manager::new();
-    let mut command = serve(&config);
-    command.env("NOTIFY_SOCKET", &manager.path).env_remove("WATCHDOG_USEC");
-    let mut relay = Process::launch(command);
-    relay.ready().await;
-    assert_eq!(manager.told().await[0], "READY=1");
+    let (manager, mut relay) = unwatched(&config).await;
     // The reload reads a pipe that somebody has open for writing, and waits.
     let yaml = std::fs::read(&config).unwrap();
     std::fs::remove_file(&config).unwrap();
@@ -88,12 +98,7 @@ async fn a_reload_that_the_stop_overtakes_tells_nothing_more() {
 async fn a_relay_that_nobody_watches_is_silent() {
     let wecom = Wecom::live(Settings::default()).await;
     let (_folder, config) = config_file(&wecom.url, &Options::default());
-    let manager = Manager::new();
-    let mut command = serve(&config);
-    command.env("NOTIFY_SOCKET", &manager.path).env_remove("WATCHDOG_USEC");
-    let mut relay = Process::launch(command);
-    relay.ready().await;
-    assert_eq!(manager.told().await[0], "READY=1");
+    let (manager, mut relay) = unwatched(&config).await;
     relay.signal("TERM");
     assert_eq!(manager.told().await[0], "STOPPING=1");
     assert!(relay.ended().await.success());
