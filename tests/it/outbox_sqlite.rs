@@ -5,13 +5,13 @@ use std::{fs, path::PathBuf, time::Duration};
 use rusqlite::Connection;
 use tempfile::TempDir;
 use wecom_relay::outbox::{
-    Outbox, OutboxQuery, State, StoreError, Which,
+    Enqueued, Outbox, OutboxQuery, State, StoreError, Which,
     sqlite::{Access, OpenError, Settings, SqliteOutbox},
 };
 
 use crate::outbox_conformance::{
     conformance,
-    fixture::{alert, at, claim, claim_one, deliver, drain, kill, list, take},
+    fixture::{alert, at, claim, claim_one, deliver, drain, from, kill, list, take},
 };
 
 conformance!(fresh);
@@ -52,6 +52,47 @@ async fn everything_is_there_after_it_was_closed() {
     let mut sent = drain(&outbox, at(3)).await;
     sent.sort_unstable();
     assert_eq!(sent, ["one", "two"]);
+}
+
+#[tokio::test]
+async fn what_was_said_before_a_restart_is_remembered() {
+    let (outbox, directory) = fresh();
+    let fires = || from("one", "a", "fires");
+    take(&outbox, fires(), at(0)).await;
+    take(&outbox, from("one", "a", "resolved"), at(10)).await;
+    let again = take(&outbox, fires(), at(20)).await;
+    assert_eq!(outbox.enqueue(from("two", "a", "resolved"), at(21)).await.map(is_copy), Ok(true));
+    outbox.close().await;
+    let outbox = SqliteOutbox::open(settings(&directory), Access::Owner).unwrap();
+    assert_eq!(outbox.enqueue(fires(), at(30)).await, Ok(Enqueued::Duplicate(again)));
+    assert_eq!(outbox.enqueue(from("two", "a", "fires"), at(31)).await, Ok(Enqueued::Duplicate(again)));
+    assert_eq!(outbox.enqueue(from("two", "a", "resolved"), at(32)).await.map(is_copy), Ok(false));
+    assert_eq!(outbox.enqueue(fires(), at(150)).await.map(is_copy), Ok(false));
+}
+
+fn is_copy(enqueued: Enqueued) -> bool {
+    matches!(enqueued, Enqueued::Duplicate(_))
+}
+
+#[tokio::test]
+async fn a_body_that_was_sent_before_a_restart_is_known() {
+    let (outbox, directory) = fresh();
+    take(&outbox, alert("a", "one"), at(0)).await;
+    take(&outbox, alert("b", "two"), at(0)).await;
+    let claimed = claim(&outbox, 2, at(1)).await;
+    let first = claimed.into_iter().find(|claimed| claimed.message.content.text() == "one").unwrap();
+    deliver(&outbox, &first, at(2)).await;
+    outbox.close().await;
+    let outbox = SqliteOutbox::open(settings(&directory), Access::Owner).unwrap();
+    outbox.recover(at(3)).await.unwrap();
+    for (group, text) in [("c", "one"), ("d", "two"), ("e", "three")] {
+        take(&outbox, alert(group, text), at(4)).await;
+    }
+    let mut checked = claim(&outbox, 4, at(5)).await;
+    checked.sort_unstable_by_key(|claimed| claimed.id);
+    let checked: Vec<_> =
+        checked.iter().skip(1).map(|claimed| claimed.message.duplicate_check.is_some()).collect();
+    assert_eq!(checked, [false, false, true]);
 }
 
 #[tokio::test]

@@ -17,17 +17,15 @@ use crate::{
     wecom::Message,
 };
 
-pub(super) const DUE_HEADS: &str = "SELECT id, part_number, part_of, fresh FROM delivery
+pub(super) const DUE_HEADS: &str = "SELECT due_at, place, id, part_number, part_of FROM delivery
      INDEXED BY delivery_ready
-     WHERE state = 1 AND channel = ?1 AND destination = ?2 AND receiver = ?3 AND due_at <= ?4
-     ORDER BY due_at, place LIMIT ?5";
+     WHERE state = 1 AND channel = ?1 AND destination = ?2 AND receiver = ?3 AND fresh = ?4 AND due_at <= ?5
+     ORDER BY due_at, place LIMIT ?6";
 pub(super) const LOAD: &str = "SELECT d.notification, n.kind, d.receiver, n.group_key, d.part_number, d.part_of,
      d.accepted_at, d.claimed_at, d.attempts, d.doubt_since, d.check_ms, d.channel, m.msgtype, m.content,
-     m.touser, m.toparty, m.totag, n.touser, n.toparty, n.totag, n.open, d.unknown, n.text_form
+     m.touser, m.toparty, m.totag, n.touser, n.toparty, n.totag, n.open, d.unknown, n.text_form, d.body_hash
      FROM delivery d CROSS JOIN notification n ON n.id = d.notification CROSS JOIN message m ON m.delivery = d.id
      WHERE d.id = ?1";
-pub(super) const SAME_BODY: &str = "SELECT 1 FROM delivery INDEXED BY delivery_body
-     WHERE body_hash = ?1 AND claimed_at > ?2 LIMIT 1";
 pub(super) const CLAIM_FIRST: &str =
     "UPDATE delivery SET state = 2, claimed_at = ?2, check_ms = ?3, body_hash = ?4 WHERE id = ?1";
 pub(super) const CLAIM_AGAIN: &str = "UPDATE delivery SET state = 2, claimed_at = ?2 WHERE id = ?1";
@@ -72,11 +70,17 @@ fn heads(
     slots: u32,
     now: Timestamp,
 ) -> Done<Vec<i64>> {
-    let heads = tx.all(DUE_HEADS, (&channel.0, destination.0.0, &receiver.0, ms(now), slots), |row| {
-        let part = Part { number: row.get(1)?, of: row.get(2)? };
-        Ok((row.get::<_, i64>(0)?, self::slots(part, row.get(3)?)))
-    })?;
-    let fits = heads.into_iter().scan(slots, |left, (id, needed)| {
+    let mut heads = Vec::new();
+    for fresh in [true, false] {
+        let of = (&channel.0, destination.0.0, &receiver.0, fresh, ms(now), slots);
+        heads.extend(tx.all(DUE_HEADS, of, |row| {
+            let part = Part { number: row.get(3)?, of: row.get(4)? };
+            let order = (row.get::<_, i64>(0)?, row.get::<_, i64>(1)?);
+            Ok((order, row.get::<_, i64>(2)?, self::slots(part, fresh)))
+        })?);
+    }
+    heads.sort_unstable();
+    let fits = heads.into_iter().scan(slots, |left, (_, id, needed)| {
         *left = left.checked_sub(needed)?;
         Some(id)
     });
@@ -102,6 +106,7 @@ fn mark(tx: &Tx<'_>, id: i64, interval: Duration, now: Timestamp) -> Done<Option
                 To::read(row, 17)?,
                 row.get::<_, u32>(20)?,
                 row.get::<_, Option<String>>(22)?,
+                row.get::<_, Option<i64>>(23)?,
             ),
         );
         let tries = (row.get::<_, u32>(8)?, row.get::<_, u32>(21)?);
@@ -112,17 +117,21 @@ fn mark(tx: &Tx<'_>, id: i64, interval: Duration, now: Timestamp) -> Done<Option
     else {
         return Ok(None);
     };
-    let (channel, msgtype, text, (to, everybody, open, text_form)) = sent;
+    let (channel, msgtype, text, (to, everybody, open, text_form, hash)) = sent;
     let (recipients, content) = (to.recipients()?, rows::content(&msgtype, text)?);
+    let since = ms(now).saturating_sub(span_ms(interval.saturating_add(COPY_MARGIN)));
     let check_ms = if before.is_some() {
         tx.run(CLAIM_AGAIN, (id, ms(now)))?;
+        if let Some(hash) = hash {
+            tx.bodies(&channel, since, |bodies| bodies.claim(hash, ms(now), since))?;
+        }
         frozen
     } else {
         let hash = rows::short(rows::body_hash(&channel, &recipients, &content));
-        let since = ms(now).saturating_sub(span_ms(interval.saturating_add(COPY_MARGIN)));
-        let copy = tx.first(SAME_BODY, (hash, since), |_| Ok(()))?;
-        let check_ms = (copy.is_none() && !interval.is_zero()).then_some(span_ms(interval));
+        let copy = tx.bodies(&channel, since, |bodies| bodies.was_claimed(hash, since))?;
+        let check_ms = (!copy && !interval.is_zero()).then_some(span_ms(interval));
         tx.run(CLAIM_FIRST, (id, ms(now), check_ms, hash))?;
+        tx.bodies(&channel, since, |bodies| bodies.claim(hash, ms(now), since))?;
         check_ms
     };
     tx.run(STARTED, [notification])?;

@@ -129,28 +129,32 @@ impl Desk {
         guard: Guard,
     ) -> Done<End> {
         let max_size_bytes = self.settings.max_size_bytes;
-        let (conn, moved) = self.connection()?;
+        let (database, moved) = self.database()?;
+        let conn = &database.conn;
         let writes = batch.iter().any(|job| job.writes());
         execute(conn, if writes { "BEGIN IMMEDIATE" } else { "BEGIN" })?;
-        let tx = Tx::new(conn, max_size_bytes, moved);
+        let tx = Tx::new(database, max_size_bytes, moved);
         for (job, failed) in batch.iter_mut().zip(failed) {
             let before = (conn.total_changes(), tx.mark());
             let done = match guard {
-                Guard::Each if job.writes() => run_alone(conn, &tx, job.as_mut()),
+                Guard::Each if job.writes() => run_alone(database, &tx, job.as_mut()),
                 Guard::Each | Guard::Together => job.run(&tx),
             };
             let Err(failure) = done else { continue };
             if conn.is_autocommit() {
                 // SQLite has undone everything, what other jobs did too.
+                database.recent.forget();
                 return Err(failure);
             }
             if guard == Guard::Together && (conn.total_changes(), tx.mark()) != before {
+                database.recent.forget();
                 execute(conn, "ROLLBACK")?;
                 return Ok(End::Undone);
             }
             *failed = Some(failure);
         }
         if let Err(failure) = tx.write_tally().and_then(|()| execute(conn, "COMMIT")) {
+            database.recent.forget();
             if !conn.is_autocommit() {
                 execute(conn, "ROLLBACK")?;
             }
@@ -162,8 +166,8 @@ impl Desk {
         Ok(End::Committed)
     }
 
-    /// The connection, opened anew if need be, and whether its file is no longer at its path.
-    fn connection(&mut self) -> Done<(&Connection, bool)> {
+    /// The database, opened anew if need be, and whether its file is no longer at its path.
+    fn database(&mut self) -> Done<(&Database, bool)> {
         let path = self.settings.path.as_path();
         let mut moved = self.database.as_ref().is_some_and(|database| !database.is_at(path));
         if moved && self.database.as_ref().map_or(Ok(true), |database| is_drained(&database.conn))? {
@@ -181,7 +185,7 @@ impl Desk {
             }
         };
         self.may_create = false;
-        Ok((&self.database.insert(database).conn, moved))
+        Ok((self.database.insert(database), moved))
     }
 
     /// Wakes waiters when another process has committed something.
@@ -223,12 +227,13 @@ enum End {
 }
 
 /// Runs a job so that its failure undoes its own changes and no others.
-fn run_alone(conn: &Connection, tx: &Tx<'_>, job: &mut dyn Job) -> Done<()> {
+fn run_alone(Database { conn, recent, .. }: &Database, tx: &Tx<'_>, job: &mut dyn Job) -> Done<()> {
     execute(conn, "SAVEPOINT job")?;
     let mark = tx.mark();
     let done = job.run(tx);
     if done.is_err() && !conn.is_autocommit() {
         tx.undo_to(mark);
+        recent.forget();
         execute(conn, "ROLLBACK TO job")?;
     }
     if !conn.is_autocommit() {

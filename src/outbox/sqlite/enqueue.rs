@@ -4,8 +4,7 @@ use jiff::Timestamp;
 
 use super::{
     error::Done,
-    heard::Heard,
-    lane,
+    heard, lane,
     rows::{self, kind_number, ms, state_number, status_number},
     tally::Of,
     tx::Tx,
@@ -24,25 +23,18 @@ pub(super) const PUT_MESSAGE: &str = "INSERT INTO message (delivery, touser, top
 /// Takes a notification that comes from outside. What can be wrong is asked before anything is changed.
 pub(super) fn enqueue(tx: &Tx<'_>, new: &NewNotification, now: Timestamp) -> Done<Enqueued> {
     let lane = rows::short(Lane::of(&new.receiver, &new.group_key).0);
-    let mut heard = match &new.dedupe {
-        Some(dedupe) => {
-            let mut heard = Heard::load(tx, lane)?;
-            let times = heard.say(dedupe, now);
-            if let Some(of) = heard.copy_of(dedupe, times, now) {
-                heard.put(tx, lane)?;
-                return Ok(Enqueued::Duplicate(of));
-            }
-            Some((heard, dedupe, times))
-        }
-        None => None,
-    };
+    if let Some(dedupe) = &new.dedupe
+        && let Some(of) = heard::copy_of(tx, lane, dedupe, now)?
+    {
+        heard::remember(tx, lane, dedupe, None, now)?;
+        return Ok(Enqueued::Duplicate(of));
+    }
     if new.kind == Kind::Alert {
         tx.room()?;
     }
     let numbers = Numbers::take(tx, new)?;
-    if let Some((heard, dedupe, times)) = &mut heard {
-        heard.accept(dedupe, numbers.notification, *times, now);
-        heard.put(tx, lane)?;
+    if let Some(dedupe) = &new.dedupe {
+        heard::remember(tx, lane, dedupe, Some(numbers.notification), now)?;
     }
     put(tx, numbers, new, lane, now)?;
     Ok(Enqueued::Accepted(numbers.notification))

@@ -17,12 +17,17 @@ use crate::outbox::{
     Channel, Destination, Foldable, Folding, Key, Kind, NewNotification, NotificationId, ReceiverName,
 };
 
-pub(super) const NEXT_RECEIVER: &str = "SELECT receiver FROM delivery INDEXED BY delivery_fresh
-     WHERE state = 1 AND fresh = 1 AND channel = ?1 AND destination = ?2 AND receiver > ?3
-     ORDER BY receiver LIMIT 1";
-pub(super) const NEXT_HEAD: &str = "SELECT place, notification, lane FROM delivery INDEXED BY delivery_fresh
-     WHERE state = 1 AND fresh = 1 AND channel = ?1 AND destination = ?2 AND receiver = ?3 AND place > ?4
-     ORDER BY place LIMIT 1";
+pub(super) const NEXT_RECEIVER: &str = "SELECT receiver FROM delivery INDEXED BY delivery_ready
+     WHERE state = 1 AND channel = ?1 AND destination = ?2 AND receiver > ?3 ORDER BY receiver LIMIT 1";
+// One row-value comparison would do, but SQLite then walks over all rows before.
+pub(super) const NEXT_HEAD: &str =
+    "SELECT due_at, place, notification, lane FROM delivery INDEXED BY delivery_ready
+     WHERE state = 1 AND channel = ?1 AND destination = ?2 AND receiver = ?3 AND fresh = 1
+     AND due_at = ?4 AND place > ?5 ORDER BY place LIMIT 1";
+pub(super) const NEXT_LATER_HEAD: &str = "SELECT due_at, place, notification, lane FROM delivery
+     INDEXED BY delivery_ready
+     WHERE state = 1 AND channel = ?1 AND destination = ?2 AND receiver = ?3 AND fresh = 1
+     AND due_at > ?4 ORDER BY due_at, place LIMIT 1";
 pub(super) const NEXT_IN_LANE: &str =
     "SELECT place, notification, fresh = 1 AND state = 0 AND destination = ?4
      FROM delivery INDEXED BY delivery_lane
@@ -99,13 +104,19 @@ struct Walk<'t, 'c> {
     next: BinaryHeap<Reverse<Step>>,
 }
 
-/// A message, by its place first. `receiver` is there for a head, and leads to the receiver's next head.
+/// A message, by its place first. `head` is there for a head, and leads to the receiver's next head.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Step {
     place: i64,
     notification: i64,
     lane: i64,
-    receiver: Option<ReceiverName>,
+    head: Option<Head>,
+}
+
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Head {
+    receiver: ReceiverName,
+    due_at: i64,
 }
 
 impl<'t, 'c> Walk<'t, 'c> {
@@ -114,22 +125,28 @@ impl<'t, 'c> Walk<'t, 'c> {
     }
 
     fn add(&mut self, receiver: &ReceiverName) -> Done<()> {
-        self.add_after(receiver.clone(), 0)
+        self.add_after(Head { receiver: receiver.clone(), due_at: i64::MIN }, i64::MIN)
     }
 
-    fn add_after(&mut self, receiver: ReceiverName, place: i64) -> Done<()> {
-        let of = (&self.channel.0, self.destination.0, &receiver.0, place);
-        let head = self.tx.first(NEXT_HEAD, of, |row| {
-            Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, i64>(2)?))
-        })?;
-        self.next.extend(head.map(|(place, notification, lane)| {
-            Reverse(Step { place, notification, lane, receiver: Some(receiver) })
+    fn add_after(&mut self, Head { receiver, due_at }: Head, place: i64) -> Done<()> {
+        let read = |row: &rusqlite::Row<'_>| {
+            let numbers = (row.get::<_, i64>(1)?, row.get::<_, i64>(2)?, row.get::<_, i64>(3)?);
+            Ok((row.get::<_, i64>(0)?, numbers))
+        };
+        let (channel, destination) = (&self.channel.0, self.destination.0);
+        let of = (channel, destination, &receiver.0, due_at, place);
+        let next = match self.tx.first(NEXT_HEAD, of, read)? {
+            None => self.tx.first(NEXT_LATER_HEAD, (channel, destination, &receiver.0, due_at), read)?,
+            found => found,
+        };
+        self.next.extend(next.map(|(due_at, (place, notification, lane))| {
+            Reverse(Step { place, notification, lane, head: Some(Head { receiver, due_at }) })
         }));
         Ok(())
     }
 
     fn next(&mut self) -> Done<Option<i64>> {
-        let Some(Reverse(Step { place, notification, lane, receiver })) = self.next.pop() else {
+        let Some(Reverse(Step { place, notification, lane, head })) = self.next.pop() else {
             return Ok(None);
         };
         let after = (lane, place, notification, self.destination.0);
@@ -137,10 +154,10 @@ impl<'t, 'c> Walk<'t, 'c> {
             Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, bool>(2)?))
         })?;
         if let Some((place, notification, true)) = follower {
-            self.next.push(Reverse(Step { place, notification, lane, receiver: None }));
+            self.next.push(Reverse(Step { place, notification, lane, head: None }));
         }
-        if let Some(receiver) = receiver {
-            self.add_after(receiver, place)?;
+        if let Some(head) = head {
+            self.add_after(head, place)?;
         }
         Ok(Some(notification))
     }

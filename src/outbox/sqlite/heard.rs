@@ -1,35 +1,81 @@
-//! What was heard of a lane within the dedupe window: what was accepted, and what each source said.
+//! What was heard of each lane within the dedupe window: what was accepted, and what each source said.
 //!
-//! One row a lane, and not one a notification: keys are random, and each index of them costs a page of the disk for
-//! every alert. What a row remembers is bounded ([`REMEMBERED`]); it outlives the notifications if it must.
+//! It is kept in memory, and written as rows that are only ever appended, from which it is read again when the
+//! database was opened or a transaction came to nothing: so it says what is on disk. A table or an index by lane was
+//! rejected: lanes are random numbers, and every alert would write a page of the disk for itself.
+//!
+//! What is remembered is bounded, by lane ([`OF_A_LANE`]) and in all ([`REMEMBERED`]); it outlives the notifications
+//! if it must.
+
+use std::collections::{HashMap, VecDeque};
 
 use jiff::Timestamp;
+use rusqlite::Row;
 
 use super::{
-    error::{Done, Failure},
+    error::Done,
     rows::{self, ms, span_ms},
     tx::Tx,
 };
 use crate::outbox::{Dedupe, Key, NotificationId};
 
-pub(super) const LOAD: &str = "SELECT accepted, said, until FROM heard WHERE lane = ?1";
-pub(super) const PUT: &str = "REPLACE INTO heard (lane, until, accepted, said) VALUES (?1, ?2, ?3, ?4)";
-pub(super) const FORGET: &str =
-    "DELETE FROM heard WHERE lane IN (SELECT lane FROM heard INDEXED BY heard_until
-     WHERE until < ?1 ORDER BY until LIMIT ?2)";
+pub(super) const PUT: &str = "INSERT INTO heard (lane, key_1, key_2, source, notification, at, until)
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+pub(super) const LAST: &str = "SELECT id, lane, key_1, key_2, source, notification, at, until FROM heard
+     WHERE id < ?1 ORDER BY id DESC LIMIT ?2";
+pub(super) const FORGET: &str = "DELETE FROM heard WHERE id IN (SELECT id FROM heard ORDER BY id LIMIT ?2)
+     AND (until < ?1 OR id <= (SELECT max(id) FROM heard) - ?3)";
 
 /// The most notifications of one lane, and the most words of sources, that are remembered. Alertmanager sends a few
 /// of a group in a window.
-const REMEMBERED: usize = 128;
-/// The numbers that an entry takes in a row.
-const WIDTH: usize = 5;
+const OF_A_LANE: usize = 128;
+/// The most events that are remembered: some megabytes. A window of two minutes has them at 270 a second.
+const REMEMBERED: u32 = 32_768;
+/// How many rows are read at once, from the last one back until none of them counts any more.
+const PAGE: u32 = 256;
+
+/// A notification that came.
+#[derive(Debug, Clone, Copy)]
+struct Event {
+    lane: i64,
+    key: Key,
+    source: i64,
+    /// What it was accepted as; `None` when it was a copy. A copy is remembered too: its source may be the last one
+    /// alive of a pair.
+    notification: Option<i64>,
+    at: i64,
+    until: i64,
+}
+
+impl Event {
+    fn read(row: &Row<'_>) -> rusqlite::Result<(i64, Self)> {
+        let event = Self {
+            lane: row.get(1)?,
+            key: key(row.get(2)?, row.get(3)?),
+            source: row.get(4)?,
+            notification: row.get(5)?,
+            at: row.get(6)?,
+            until: row.get(7)?,
+        };
+        Ok((row.get(0)?, event))
+    }
+}
+
+/// What is known of all lanes.
+#[derive(Debug, Default)]
+pub(super) struct Heard {
+    lanes: HashMap<i64, Known>,
+    /// One entry for each event, the oldest first: its lane and until when it counts.
+    order: VecDeque<(i64, i64)>,
+}
 
 /// What is known of one lane; the newest stands last.
 #[derive(Debug, Default)]
-pub(super) struct Heard {
+struct Known {
     accepted: Vec<Accepted>,
     said: Vec<Said>,
-    until: i64,
+    /// How many entries of [`Heard::order`] are of this lane.
+    events: u32,
 }
 
 /// What was accepted last under a key.
@@ -50,92 +96,138 @@ struct Said {
     until: i64,
 }
 
+/// Of what a notification that comes `now` to `lane` is a copy: when a source comes to say something for the nth
+/// time, with something else in between, that is one as long as it was accepted n times.
+pub(super) fn copy_of(
+    tx: &Tx<'_>,
+    lane: i64,
+    dedupe: &Dedupe,
+    now: Timestamp,
+) -> Done<Option<NotificationId>> {
+    tx.heard(now, |heard| heard.copy_of(&event(lane, dedupe, None, now)).map(NotificationId))
+}
+
+/// Remembers what came: accepted as `notification`, or a copy.
+pub(super) fn remember(
+    tx: &Tx<'_>,
+    lane: i64,
+    dedupe: &Dedupe,
+    notification: Option<NotificationId>,
+    now: Timestamp,
+) -> Done<()> {
+    let event = event(lane, dedupe, notification, now);
+    let (key_1, key_2) = halves(event.key);
+    tx.run(PUT, (lane, key_1, key_2, event.source, event.notification, event.at, event.until))?;
+    tx.heard(now, |heard| heard.hear(&event))
+}
+
+fn event(lane: i64, dedupe: &Dedupe, notification: Option<NotificationId>, now: Timestamp) -> Event {
+    Event {
+        lane,
+        key: dedupe.key,
+        source: rows::short(Key::of([dedupe.source.as_bytes()])),
+        notification: notification.map(|NotificationId(id)| id),
+        at: ms(now),
+        until: ms(now).saturating_add(span_ms(dedupe.window)),
+    }
+}
+
+/// Reads what still counts.
+pub(super) fn load(tx: &Tx<'_>, now: Timestamp) -> Done<Heard> {
+    let mut events = Vec::new();
+    let mut before = i64::MAX;
+    while events.len() < REMEMBERED as usize {
+        let page = tx.all(LAST, (before, PAGE), Event::read)?;
+        let counts = page.iter().any(|(_, event)| event.until > ms(now));
+        before = page.last().map_or(before, |(id, _)| *id);
+        let is_last = page.len() < PAGE as usize;
+        events.extend(page.into_iter().map(|(_, event)| event));
+        if is_last || !counts {
+            break;
+        }
+    }
+    let mut heard = Heard::default();
+    events.iter().rev().for_each(|event| heard.hear(event));
+    Ok(heard)
+}
+
+/// Forgets up to `limit` rows that no longer counted at `before`, or that are not read again.
+pub(super) fn forget(tx: &Tx<'_>, before: Timestamp, limit: u32) -> Done<()> {
+    tx.run(FORGET, (ms(before), limit, REMEMBERED))?;
+    tx.heard(before, |heard| heard.forget(ms(before)))
+}
+
 impl Heard {
-    pub(super) fn load(tx: &Tx<'_>, lane: i64) -> Done<Self> {
-        let read = |row: &rusqlite::Row<'_>| {
-            let bytes = |column| Ok::<_, rusqlite::Error>(entries(row.get_ref(column)?.as_blob()?));
-            Ok((bytes(0)?, bytes(1)?, row.get::<_, i64>(2)?))
-        };
-        let Some((accepted, said, until)) = tx.first(LOAD, [lane], read)? else { return Ok(Self::default()) };
-        let accepted = accepted?.into_iter().map(|[a, b, notification, at, times]| Accepted {
-            key: key(a, b),
-            notification,
-            at,
-            times,
-        });
-        let said = said?.into_iter().map(|[source, a, b, times, until]| Said {
-            source,
-            key: key(a, b),
-            times,
-            until,
-        });
-        Ok(Self { accepted: accepted.collect(), said: said.collect(), until })
+    fn copy_of(&self, event: &Event) -> Option<i64> {
+        let known = self.lanes.get(&event.lane)?;
+        let accepted = known.accepted.iter().find(|accepted| accepted.key == event.key)?;
+        let is_copy = within(accepted, event) && known.times(event) <= accepted.times;
+        is_copy.then_some(accepted.notification)
     }
 
-    /// Hears a source: how many times it came to this key, with something else in between.
-    ///
-    /// A copy is remembered too: its source may be the last one alive of a pair.
-    pub(super) fn say(&mut self, dedupe: &Dedupe, now: Timestamp) -> i64 {
-        let source = rows::short(Key::of([dedupe.source.as_bytes()]));
-        let last = self.said.iter().rev().find(|said| said.source == source).map(|said| said.key);
-        self.said.retain(|said| said.until > ms(now));
-        let is_it = |said: &Said| said.source == source && said.key == dedupe.key;
-        let before = self.said.iter().find(|said| is_it(said)).map(|said| said.times);
-        let times = match before {
-            Some(times) if last == Some(dedupe.key) => times,
+    fn hear(&mut self, event: &Event) {
+        self.forget(event.at);
+        while self.order.len() >= REMEMBERED as usize {
+            self.forget_first();
+        }
+        self.order.push_back((event.lane, event.until));
+        let known = self.lanes.entry(event.lane).or_default();
+        known.events += 1;
+        known.hear(event);
+    }
+
+    /// Forgets the oldest events, as far as they do not count at `now`.
+    fn forget(&mut self, now: i64) {
+        while self.order.front().is_some_and(|(_, until)| *until <= now) {
+            self.forget_first();
+        }
+    }
+
+    /// Forgets a lane with the last of its events.
+    fn forget_first(&mut self) {
+        let Some((lane, _)) = self.order.pop_front() else { return };
+        let Some(known) = self.lanes.get_mut(&lane) else { return };
+        known.events -= 1;
+        if known.events == 0 {
+            self.lanes.remove(&lane);
+        }
+    }
+}
+
+impl Known {
+    /// How many times the source has come to this key when `event` comes.
+    fn times(&self, event: &Event) -> i64 {
+        let of_source = || self.said.iter().filter(|said| said.source == event.source);
+        let last = of_source().next_back().map(|said| said.key);
+        let before = of_source().find(|said| said.key == event.key && said.until > event.at);
+        match before.map(|said| said.times) {
+            Some(times) if last == Some(event.key) => times,
             Some(times) => times + 1,
             None => 1,
-        };
-        let until = ms(now).saturating_add(span_ms(dedupe.window));
-        self.said.retain(|said| !is_it(said));
-        self.said.push(Said { source, key: dedupe.key, times, until });
+        }
+    }
+
+    fn hear(&mut self, event: &Event) {
+        let Event { key, source, until, at, .. } = *event;
+        let times = self.times(event);
+        self.said.retain(|said| said.until > at && !(said.source == source && said.key == key));
+        self.said.push(Said { source, key, times, until });
         last_only(&mut self.said);
-        self.until = self.until.max(until);
-        times
-    }
-
-    /// Of what this is a copy: when a source comes to say something for the nth time, with something else in
-    /// between, that is one as long as it was accepted n times.
-    pub(super) fn copy_of(&self, dedupe: &Dedupe, times: i64, now: Timestamp) -> Option<NotificationId> {
-        let accepted = self.accepted.iter().find(|accepted| accepted.key == dedupe.key)?;
-        let is_copy = within(accepted, dedupe, now) && times <= accepted.times;
-        is_copy.then_some(NotificationId(accepted.notification))
-    }
-
-    pub(super) fn accept(&mut self, dedupe: &Dedupe, of: NotificationId, times: i64, now: Timestamp) {
-        self.accepted.retain(|accepted| accepted.key != dedupe.key && within(accepted, dedupe, now));
-        self.accepted.push(Accepted { key: dedupe.key, notification: of.0, at: ms(now), times });
-        last_only(&mut self.accepted);
-    }
-
-    pub(super) fn put(&self, tx: &Tx<'_>, lane: i64) -> Done<()> {
-        let accepted = bytes(&self.accepted, |one| {
-            let (a, b) = halves(one.key);
-            [a, b, one.notification, one.at, one.times]
-        });
-        let said = bytes(&self.said, |one| {
-            let (a, b) = halves(one.key);
-            [one.source, a, b, one.times, one.until]
-        });
-        tx.run(PUT, (lane, self.until, accepted, said))?;
-        Ok(())
+        if let Some(notification) = event.notification {
+            self.accepted.retain(|accepted| accepted.key != key && within(accepted, event));
+            self.accepted.push(Accepted { key, notification, at, times });
+            last_only(&mut self.accepted);
+        }
     }
 }
 
 /// The clock may have been set back: the distance counts, in whichever direction.
-fn within(accepted: &Accepted, dedupe: &Dedupe, now: Timestamp) -> bool {
-    ms(now).abs_diff(accepted.at) < span_ms(dedupe.window).unsigned_abs()
-}
-
-/// Forgets up to `limit` lanes of which nothing counts any more since `before`.
-pub(super) fn forget(tx: &Tx<'_>, before: Timestamp, limit: u32) -> Done<()> {
-    // There is a lane for each notification at most.
-    tx.run(FORGET, (ms(before), limit.saturating_mul(2)))?;
-    Ok(())
+fn within(accepted: &Accepted, event: &Event) -> bool {
+    event.at.abs_diff(accepted.at) < event.until.abs_diff(event.at)
 }
 
 fn last_only<T>(entries: &mut Vec<T>) {
-    let over = entries.len().saturating_sub(REMEMBERED);
+    let over = entries.len().saturating_sub(OF_A_LANE);
     entries.drain(..over);
 }
 
@@ -151,24 +243,6 @@ fn key(a: i64, b: i64) -> Key {
     Key(key)
 }
 
-fn bytes<T>(entries: &[T], numbers: impl Fn(&T) -> [i64; WIDTH]) -> Vec<u8> {
-    entries.iter().flat_map(numbers).flat_map(i64::to_le_bytes).collect()
-}
-
-fn entries(bytes: &[u8]) -> Done<Vec<[i64; WIDTH]>> {
-    let (entries, rest) = bytes.as_chunks::<{ 8 * WIDTH }>();
-    if !rest.is_empty() {
-        return Err(Failure::unreadable("what was heard", format!("{} bytes", bytes.len())));
-    }
-    let entry = |bytes: &[u8; 8 * WIDTH]| {
-        let mut entry = [0; WIDTH];
-        let (numbers, _) = bytes.as_chunks::<8>();
-        entry.iter_mut().zip(numbers).for_each(|(to, from)| *to = i64::from_le_bytes(*from));
-        entry
-    };
-    Ok(entries.iter().map(entry).collect())
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -179,51 +253,62 @@ mod tests {
         Timestamp::from_second(1_800_000_000 + second).unwrap()
     }
 
-    fn says(what: u32) -> Dedupe {
+    fn says(lane: i64, source: &str, what: u32, as_number: Option<i64>, second: i64) -> Event {
         let key = Key::of([what.to_le_bytes().as_slice()]);
-        Dedupe { key, source: "one".to_owned(), window: Duration::from_secs(120) }
+        let dedupe = Dedupe { key, source: source.to_owned(), window: Duration::from_secs(120) };
+        event(lane, &dedupe, as_number.map(NotificationId), at(second))
     }
 
     /// Hears what is no copy and accepts it.
-    fn accept(heard: &mut Heard, what: u32, second: i64) {
-        let times = heard.say(&says(what), at(second));
-        assert_eq!(heard.copy_of(&says(what), times, at(second)), None);
-        heard.accept(&says(what), NotificationId(i64::from(what)), times, at(second));
+    fn accept(heard: &mut Heard, lane: i64, what: u32, second: i64) {
+        let event = says(lane, "one", what, Some(what.into()), second);
+        assert_eq!(heard.copy_of(&event), None);
+        heard.hear(&event);
     }
 
-    fn is_copy(heard: &mut Heard, what: u32, second: i64) -> bool {
-        let other = Dedupe { source: "two".to_owned(), ..says(what) };
-        let times = heard.say(&other, at(second));
-        heard.copy_of(&other, times, at(second)) == Some(NotificationId(i64::from(what)))
+    fn is_copy(heard: &Heard, lane: i64, what: u32, second: i64) -> bool {
+        heard.copy_of(&says(lane, "two", what, None, second)) == Some(what.into())
     }
 
     #[test]
     fn a_lane_that_never_rests_does_not_grow_without_bound() {
         let mut heard = Heard::default();
-        let many = u32::try_from(REMEMBERED).unwrap() + 9;
-        (0..many).for_each(|what| accept(&mut heard, what, 0));
-        assert_eq!((heard.accepted.len(), heard.said.len()), (REMEMBERED, REMEMBERED));
-        assert!(is_copy(&mut heard, many - 1, 1));
-        assert!(!is_copy(&mut heard, 0, 1));
+        let many = u32::try_from(OF_A_LANE).unwrap() + 9;
+        (0..many).for_each(|what| accept(&mut heard, 1, what, 0));
+        let known = &heard.lanes[&1];
+        assert_eq!((known.accepted.len(), known.said.len()), (OF_A_LANE, OF_A_LANE));
+        assert!(is_copy(&heard, 1, many - 1, 1));
+        assert!(!is_copy(&heard, 1, 0, 1));
+    }
+
+    #[test]
+    fn the_oldest_lanes_go_when_there_are_too_many() {
+        let mut heard = Heard::default();
+        let many = i64::from(REMEMBERED) + 9;
+        (0..many).for_each(|lane| accept(&mut heard, lane, 7, 0));
+        assert_eq!((heard.lanes.len(), heard.order.len()), (32_768, 32_768));
+        assert!(!is_copy(&heard, 8, 7, 1));
+        assert!(is_copy(&heard, 9, 7, 1));
     }
 
     #[test]
     fn what_is_out_of_the_window_goes_with_the_next_one() {
         let mut heard = Heard::default();
-        accept(&mut heard, 1, 0);
-        accept(&mut heard, 2, 60);
-        accept(&mut heard, 3, 130);
-        assert_eq!((heard.accepted.len(), heard.said.len()), (2, 2));
-        assert!(is_copy(&mut heard, 2, 131));
+        accept(&mut heard, 1, 1, 0);
+        accept(&mut heard, 1, 2, 60);
+        accept(&mut heard, 2, 9, 60);
+        accept(&mut heard, 1, 3, 130);
+        let known = &heard.lanes[&1];
+        assert_eq!((known.accepted.len(), known.said.len(), known.events), (2, 2, 2));
+        assert!(is_copy(&heard, 1, 2, 131));
+        accept(&mut heard, 1, 4, 200);
+        assert_eq!(heard.lanes.len(), 1);
     }
 
     #[test]
-    fn what_is_written_is_read_back_and_nothing_else() {
-        let key = says(7).key;
+    fn a_key_is_made_of_its_halves() {
+        let key = says(1, "one", 7, None, 0).key;
         let (a, b) = halves(key);
         assert_eq!(self::key(a, b), key);
-        let rows = [[1, -2, i64::MAX, i64::MIN, 0], [5, 6, 7, 8, 9]];
-        assert_eq!(entries(&bytes(&rows, |row| *row)).unwrap(), rows);
-        assert!(entries(&[0; 41]).is_err());
     }
 }

@@ -9,6 +9,7 @@
 //!
 //! Times are kept to the millisecond.
 
+mod bodies;
 mod claim;
 mod depth;
 mod desk;
@@ -23,6 +24,7 @@ mod people;
 #[cfg(test)]
 mod plans;
 mod purge;
+mod recent;
 mod rows;
 mod schema;
 mod settle;

@@ -16,6 +16,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, config::DbConfig};
 
 use super::{
     error::Failure,
+    recent::Recent,
     schema::{self, Found},
 };
 use crate::outbox::StoreError;
@@ -193,6 +194,7 @@ const LOCK_PAUSE: Duration = Duration::from_millis(20);
 #[derive(Debug)]
 pub(super) struct Database {
     pub(super) conn: Connection,
+    pub(super) recent: Recent,
     file: FileId,
 }
 
@@ -238,7 +240,7 @@ impl Database {
         }
         let file = FileId::of(path)
             .map_err(|error| OpenError::Unavailable { path: path.to_owned(), reason: error.to_string() })?;
-        Ok(Self { conn, file })
+        Ok(Self { conn, recent: Recent::default(), file })
     }
 
     /// Whether the path still leads to the file that is open. Commits to another are worth nothing.

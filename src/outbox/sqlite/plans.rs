@@ -3,14 +3,16 @@
 use rusqlite::Connection;
 
 use super::{
-    claim, depth, desk, enqueue, fold, heard, hold, lane, open, people, purge, schema, settle, tally, waiting,
+    bodies, claim, depth, desk, enqueue, fold, heard, hold, lane, open, people, purge, schema, settle, tally,
+    waiting,
 };
 
 /// A statement and what its plan must mention; an empty text asks only that nothing is scanned or sorted.
 const STATEMENTS: &[(&str, &str)] = &[
-    (heard::LOAD, "PRIMARY KEY"),
     (heard::PUT, ""),
-    (heard::FORGET, "heard_until (until<?)"),
+    (heard::LAST, "PRIMARY KEY (rowid<?)"),
+    (bodies::ATTEMPTED, "attempt_counted (channel=? AND ended_at>?)"),
+    (bodies::IN_FLIGHT, "delivery_in_flight (state=?)"),
     (tally::LAST, "PRIMARY KEY"),
     (tally::PUT_LAST, "PRIMARY KEY"),
     (tally::PUT_WAITING, ""),
@@ -25,14 +27,23 @@ const STATEMENTS: &[(&str, &str)] = &[
     (lane::MEMBERS, "delivery_digest (digest=?)"),
     (lane::SETTLE_MEMBER, "PRIMARY KEY"),
     (lane::TOLD_BY_MEMBERS, "delivery_notification (notification=?)"),
-    (claim::DUE_HEADS, "delivery_ready (channel=? AND destination=? AND receiver=? AND due_at<?)"),
+    (
+        claim::DUE_HEADS,
+        "delivery_ready (channel=? AND destination=? AND receiver=? AND fresh=? AND due_at<?)",
+    ),
     (claim::LOAD, "SEARCH m USING INTEGER PRIMARY KEY"),
-    (claim::SAME_BODY, "delivery_body (body_hash=? AND claimed_at>?)"),
     (claim::CLAIM_FIRST, "PRIMARY KEY"),
     (claim::CLAIM_AGAIN, "PRIMARY KEY"),
     (claim::STARTED, "delivery_notification (notification=?)"),
-    (fold::NEXT_RECEIVER, "delivery_fresh (channel=? AND destination=? AND receiver>?)"),
-    (fold::NEXT_HEAD, "delivery_fresh (channel=? AND destination=? AND receiver=? AND place>?)"),
+    (fold::NEXT_RECEIVER, "delivery_ready (channel=? AND destination=? AND receiver>?)"),
+    (
+        fold::NEXT_HEAD,
+        "delivery_ready (channel=? AND destination=? AND receiver=? AND fresh=? AND due_at=? AND place>?)",
+    ),
+    (
+        fold::NEXT_LATER_HEAD,
+        "delivery_ready (channel=? AND destination=? AND receiver=? AND fresh=? AND due_at>?)",
+    ),
     (fold::NEXT_IN_LANE, "delivery_lane (lane=? AND place>?)"),
     (fold::LINE, "PRIMARY KEY"),
     (fold::EVERYBODY, "PRIMARY KEY"),
@@ -49,9 +60,15 @@ const STATEMENTS: &[(&str, &str)] = &[
     (settle::IN_FLIGHT, "delivery_in_flight (state=?)"),
     (waiting::NEXT_RECEIVER, "delivery_ready (channel=? AND destination=? AND receiver>?)"),
     (waiting::NEXT_DESTINATION, "delivery_ready (channel=? AND destination>?)"),
-    (waiting::FIRST_DUE, "delivery_ready (channel=? AND destination=? AND receiver=? AND due_at<?)"),
-    (waiting::COUNT_DUE, "delivery_ready (channel=? AND destination=? AND receiver=? AND due_at<?)"),
-    (waiting::NEXT_DUE, "delivery_ready (channel=? AND destination=? AND receiver=? AND due_at>?)"),
+    (
+        waiting::HEADS,
+        "COVERING INDEX delivery_ready (channel=? AND destination=? AND receiver=? AND fresh=?)",
+    ),
+    (
+        waiting::NEXT_DUE,
+        "delivery_ready (channel=? AND destination=? AND receiver=? AND fresh=? AND due_at>?)",
+    ),
+    (waiting::FIRST, "SEARCH d USING INTEGER PRIMARY KEY"),
     (waiting::NEXT_CHANNEL, "delivery_ready (channel>?)"),
     (waiting::CHANNELS_IN_FLIGHT, "delivery_in_flight (state=?)"),
     (depth::OLDEST, "notification_waiting (channel=? AND receiver=? AND kind=?)"),
@@ -87,7 +104,7 @@ const STATEMENTS: &[(&str, &str)] = &[
 
 /// These read a few rows from the beginning of a table on purpose, and are bounded by a limit or by the
 /// number of apps and receivers.
-const FROM_THE_BEGINNING: &[&str] = &[hold::HOLDS, desk::UNSETTLED, depth::DEPTHS];
+const FROM_THE_BEGINNING: &[&str] = &[hold::HOLDS, desk::UNSETTLED, depth::DEPTHS, heard::FORGET];
 
 fn plan(conn: &Connection, sql: &str) -> Vec<String> {
     let mut statement = conn.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).expect(sql);

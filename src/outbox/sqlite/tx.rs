@@ -2,10 +2,15 @@
 
 use std::cell::{Cell, RefCell};
 
+use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Params, Row};
 
 use super::{
+    bodies::{self, Bodies},
     error::Done,
+    heard::{self, Heard},
+    open::Database,
+    recent::Recent,
     tally::{Of, Tally},
 };
 use crate::outbox::StoreError;
@@ -13,6 +18,7 @@ use crate::outbox::StoreError;
 /// The transaction of a batch of jobs.
 pub(super) struct Tx<'c> {
     conn: &'c Connection,
+    recent: &'c Recent,
     max_size_bytes: u64,
     moved: bool,
     woken: Cell<bool>,
@@ -23,9 +29,10 @@ pub(super) struct Tx<'c> {
 
 impl<'c> Tx<'c> {
     /// `moved`: the file is not where a restart would look for it.
-    pub(super) fn new(conn: &'c Connection, max_size_bytes: u64, moved: bool) -> Self {
+    pub(super) fn new(database: &'c Database, max_size_bytes: u64, moved: bool) -> Self {
         Self {
-            conn,
+            conn: &database.conn,
+            recent: &database.recent,
             max_size_bytes,
             moved,
             woken: Cell::new(false),
@@ -66,6 +73,25 @@ impl<'c> Tx<'c> {
     /// Writes down what is noted: before a commit, and before anybody reads it.
     pub(super) fn write_tally(&self) -> Done<()> {
         self.tally.borrow_mut().write(self)
+    }
+
+    /// What was heard; read from the database if need be.
+    pub(super) fn heard<T>(&self, now: Timestamp, ask: impl FnOnce(&mut Heard) -> T) -> Done<T> {
+        let mut heard = self.recent.heard.borrow_mut();
+        if heard.is_none() {
+            *heard = Some(heard::load(self, now)?);
+        }
+        Ok(ask(heard.get_or_insert_default()))
+    }
+
+    /// What was claimed of `channel` after `since`; read from the database if need be.
+    pub(super) fn bodies<T>(&self, channel: &str, since: i64, ask: impl FnOnce(&mut Bodies) -> T) -> Done<T> {
+        let mut all = self.recent.bodies.borrow_mut();
+        if let Some(bodies) = all.get_mut(channel) {
+            return Ok(ask(bodies));
+        }
+        let bodies = bodies::load(self, channel, since)?;
+        Ok(ask(all.entry(channel.to_owned()).or_insert(bodies)))
     }
 
     /// Changes rows, and says how many.

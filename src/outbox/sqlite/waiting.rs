@@ -22,16 +22,14 @@ pub(super) const NEXT_RECEIVER: &str = "SELECT destination, receiver FROM delive
 pub(super) const NEXT_DESTINATION: &str =
     "SELECT destination, receiver FROM delivery INDEXED BY delivery_ready
      WHERE state = 1 AND channel = ?1 AND destination > ?2 ORDER BY destination, receiver LIMIT 1";
-pub(super) const FIRST_DUE: &str = "SELECT d.due_at, d.notification, d.part_number, d.part_of, d.id, d.fresh,
-     n.touser, n.toparty, n.totag
-     FROM delivery d INDEXED BY delivery_ready CROSS JOIN notification n ON n.id = d.notification
-     WHERE d.state = 1 AND d.channel = ?1 AND d.destination = ?2 AND d.receiver = ?3 AND d.due_at <= ?4
-     ORDER BY d.due_at, d.place LIMIT 1";
-pub(super) const COUNT_DUE: &str = "SELECT count(*) FROM (SELECT 1 FROM delivery INDEXED BY delivery_ready
-     WHERE state = 1 AND channel = ?1 AND destination = ?2 AND receiver = ?3 AND due_at <= ?4 LIMIT ?5)";
+pub(super) const HEADS: &str = "SELECT due_at, place, id FROM delivery INDEXED BY delivery_ready
+     WHERE state = 1 AND channel = ?1 AND destination = ?2 AND receiver = ?3 AND fresh = ?4
+     ORDER BY due_at, place LIMIT ?5";
 pub(super) const NEXT_DUE: &str = "SELECT due_at FROM delivery INDEXED BY delivery_ready
-     WHERE state = 1 AND channel = ?1 AND destination = ?2 AND receiver = ?3 AND due_at > ?4
+     WHERE state = 1 AND channel = ?1 AND destination = ?2 AND receiver = ?3 AND fresh = ?4 AND due_at > ?5
      ORDER BY due_at LIMIT 1";
+pub(super) const FIRST: &str = "SELECT d.notification, d.part_number, d.part_of, n.touser, n.toparty, n.totag
+     FROM delivery d CROSS JOIN notification n ON n.id = d.notification WHERE d.id = ?1";
 pub(super) const NEXT_CHANNEL: &str = "SELECT channel FROM delivery INDEXED BY delivery_ready
      WHERE state = 1 AND channel > ?1 ORDER BY channel LIMIT 1";
 pub(super) const CHANNELS_IN_FLIGHT: &str =
@@ -44,15 +42,56 @@ pub(super) fn waiting(tx: &Tx<'_>, channel: &Channel, bounds: (u32, u32), now: T
     let mut waiting = Waiting::default();
     let mut last = None;
     while let Some((destination, receiver)) = next_queue(tx, channel, last.as_ref())? {
-        waiting.queues.extend(queue(tx, channel, destination, receiver.clone(), bounds, now)?);
-        let of = (&channel.0, destination.0.0, &receiver.0, ms(now));
-        let later = tx.first(NEXT_DUE, of, |row| row.get::<_, i64>(0))?;
-        if let Some(later) = later.map(time).transpose()? {
+        let heads = Heads::of(tx, (channel, destination, &receiver), bounds.0, now)?;
+        if let Some(later) = heads.later.map(time).transpose()? {
             waiting.next_due = Some(waiting.next_due.map_or(later, |due| due.min(later)));
         }
+        waiting.queues.extend(queue(tx, channel, destination, receiver.clone(), &heads, bounds.1)?);
         last = Some((destination, receiver));
     }
     Ok(waiting)
+}
+
+/// The heads of one queue.
+struct Heads {
+    /// The first one that is due: since when, its place, its delivery, and whether it is fresh.
+    first: Option<(i64, i64, i64, bool)>,
+    /// How many are due, counted up to a bound.
+    due: u32,
+    /// When the next one becomes due.
+    later: Option<i64>,
+}
+
+impl Heads {
+    fn of(
+        tx: &Tx<'_>,
+        (channel, destination, receiver): (&Channel, Destination, &ReceiverName),
+        count_to: u32,
+        now: Timestamp,
+    ) -> Done<Self> {
+        let mut heads = Self { first: None, due: 0, later: None };
+        for fresh in [true, false] {
+            let of = (&channel.0, destination.0.0, &receiver.0, fresh);
+            // One more than is counted shows whether any is due later.
+            let limit = count_to.saturating_add(1);
+            let rows = tx.all(HEADS, (of.0, of.1, of.2, of.3, limit), |row| {
+                Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, i64>(2)?))
+            })?;
+            let due = rows.partition_point(|(due_at, ..)| *due_at <= ms(now));
+            if let Some((due_at, place, id)) = rows.first().filter(|_| due > 0) {
+                let head = (*due_at, *place, *id, fresh);
+                heads.first = Some(heads.first.map_or(head, |first| first.min(head)));
+            }
+            let later = match rows.get(due) {
+                Some((due_at, ..)) => Some(*due_at),
+                None if due < limit as usize => None,
+                None => tx.first(NEXT_DUE, (of.0, of.1, of.2, of.3, ms(now)), |row| row.get(0))?,
+            };
+            heads.later = heads.later.into_iter().chain(later).min();
+            heads.due = heads.due.saturating_add(u32::try_from(due).unwrap_or(u32::MAX)).min(count_to);
+        }
+        Ok(heads)
+    }
 }
 
 type QueueKey = (Destination, ReceiverName);
@@ -75,33 +114,25 @@ fn queue(
     channel: &Channel,
     destination: Destination,
     receiver: ReceiverName,
-    (count_to, fold_to): (u32, u32),
-    now: Timestamp,
+    heads: &Heads,
+    fold_to: u32,
 ) -> Done<Option<Queue>> {
-    let read = |row: &rusqlite::Row<'_>| {
-        let part = Part { number: row.get(2)?, of: row.get(3)? };
-        let (delivery, fresh) = (DeliveryId(row.get(4)?), row.get::<_, bool>(5)?);
-        let slots = claim::slots(part, fresh);
-        Ok((row.get::<_, i64>(0)?, NotificationId(row.get(1)?), slots, delivery, !fresh, To::read(row, 6)?))
-    };
-    let of = (&channel.0, destination.0.0, &receiver.0, ms(now));
-    let Some((due_at, notification, slots, delivery, started, to)) = tx.first(FIRST_DUE, of, read)? else {
-        return Ok(None);
-    };
-    let bounded = (&channel.0, destination.0.0, &receiver.0, ms(now), count_to);
-    let due = tx.only(COUNT_DUE, bounded, |row| row.get(0))?;
+    let Some((due_at, _, id, is_fresh)) = heads.first else { return Ok(None) };
+    let (notification, part, to) = tx.only(FIRST, [id], |row| {
+        let part = Part { number: row.get(1)?, of: row.get(2)? };
+        Ok((NotificationId(row.get(0)?), part, To::read(row, 3)?))
+    })?;
     let fresh = fold::count(tx, channel, destination, &receiver, fold_to)?;
-    let (recipients, due_at) = (to.recipients()?, time(due_at)?);
     Ok(Some(Queue {
         destination,
         receiver,
-        recipients,
-        due_at,
-        slots,
-        delivery,
+        recipients: to.recipients()?,
+        due_at: time(due_at)?,
+        slots: claim::slots(part, is_fresh),
+        delivery: DeliveryId(id),
         notification,
-        started,
-        due,
+        started: !is_fresh,
+        due: heads.due,
         fresh,
     }))
 }

@@ -173,8 +173,13 @@ where
 mod tests {
     use std::time::Duration;
 
+    use jiff::Timestamp;
+
     use super::{Access, Database, Settings, StoreError, Writer};
-    use crate::outbox::sqlite::tally::Of;
+    use crate::outbox::{
+        Dedupe, Key, NotificationId,
+        sqlite::{heard, tally::Of},
+    };
 
     fn writer() -> (Writer, tempfile::TempDir) {
         let directory = tempfile::tempdir().unwrap();
@@ -237,5 +242,24 @@ mod tests {
         let read =
             writer.read(|tx| tx.only("SELECT deliveries FROM waiting", [], |row| row.get::<_, i64>(0)));
         assert_eq!(read.await, Ok(101));
+    }
+
+    #[tokio::test]
+    async fn what_a_failed_job_heard_is_not_remembered() {
+        let (writer, _kept) = writer();
+        let hear = |number: i64, fails: bool| {
+            writer.write(move |tx| {
+                let (lane, now) = (1, Timestamp::UNIX_EPOCH);
+                let window = Duration::from_secs(120);
+                let dedupe = Dedupe { key: Key([7; 16]), source: "one".to_owned(), window };
+                let copy = heard::copy_of(tx, lane, &dedupe, now)?;
+                heard::remember(tx, lane, &dedupe, Some(NotificationId(number)), now)?;
+                if fails { Err(StoreError::Full("on purpose".to_owned()).into()) } else { Ok(copy) }
+            })
+        };
+        assert!(hear(1, true).await.is_err());
+        assert_eq!(hear(2, false).await, Ok(None));
+        assert!(hear(3, true).await.is_err());
+        assert_eq!(hear(4, false).await, Ok(Some(NotificationId(2))));
     }
 }

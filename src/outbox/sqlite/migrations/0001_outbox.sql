@@ -64,9 +64,7 @@ CREATE INDEX delivery_notification ON delivery (notification);
 CREATE INDEX delivery_in_flight ON delivery (state) WHERE state = 2;
 CREATE INDEX delivery_dead ON delivery (state) WHERE state = 5;
 CREATE INDEX delivery_lane ON delivery (lane, place) WHERE state < 4;
-CREATE INDEX delivery_ready ON delivery (channel, destination, receiver, due_at, place) WHERE state = 1;
-CREATE INDEX delivery_fresh ON delivery (channel, destination, receiver, place) WHERE state = 1 AND fresh = 1;
-CREATE INDEX delivery_body ON delivery (body_hash, claimed_at) WHERE body_hash IS NOT NULL;
+CREATE INDEX delivery_ready ON delivery (channel, destination, receiver, fresh, due_at, place) WHERE state = 1;
 CREATE INDEX delivery_digest ON delivery (digest) WHERE digest IS NOT NULL;
 CREATE INDEX delivery_unnoticed ON delivery (receiver, settled_at) WHERE state = 5 AND noticed = 0;
 
@@ -93,14 +91,17 @@ CREATE TABLE attempt (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX attempt_counted ON attempt (channel, ended_at) WHERE counted = 1;
 
--- What was accepted of a lane and what each source said, as lists of numbers (heard.rs).
+-- What came, in order: accepted as a notification, or a copy (heard.rs).
 CREATE TABLE heard (
-    lane     INTEGER PRIMARY KEY,
-    until    INTEGER NOT NULL, -- then nothing of it counts any more
-    accepted BLOB    NOT NULL,
-    said     BLOB    NOT NULL
+    id           INTEGER PRIMARY KEY,
+    lane         INTEGER NOT NULL,
+    key_1        INTEGER NOT NULL,
+    key_2        INTEGER NOT NULL,
+    source       INTEGER NOT NULL,
+    notification INTEGER, -- not of a copy
+    at           INTEGER NOT NULL,
+    until        INTEGER NOT NULL -- then it does not count any more
 ) STRICT;
-CREATE INDEX heard_until ON heard (until);
 
 -- How much waits, by app and receiver: kept with every change, because counting a long queue takes long.
 CREATE TABLE waiting (
