@@ -18,6 +18,7 @@
 
 mod query;
 pub mod sqlite;
+mod standing;
 mod types;
 
 use std::{future::Future, sync::Arc, time::Duration};
@@ -25,7 +26,11 @@ use std::{future::Future, sync::Arc, time::Duration};
 use jiff::Timestamp;
 use tokio::sync::Notify;
 
-pub use self::{query::*, types::*};
+pub use self::{
+    query::*,
+    standing::{Lent, Standing, standing},
+    types::*,
+};
 
 /// How much later than its claim a message may reach WeCom: the longest that a send can last, and some more.
 pub const COPY_MARGIN: Duration = Duration::from_secs(30);
@@ -105,6 +110,10 @@ pub trait Outbox: OutboxQuery + Clone + Send + Sync + 'static {
         now: Timestamp,
     ) -> impl Future<Output = StoreResult<Vec<Claimed>>> + Send;
 
+    /// Claims of `channel` that ride in the commit of what makes them due, while slots are lent for them: without
+    /// regard to queues, so only for a channel of which all that is due may go out. Replaces an earlier one.
+    fn stand(&self, channel: &Channel, duplicate_check: Duration) -> Standing;
+
     /// Ends a claim. A settled delivery lets the next one of its lane, or of all its members' lanes, come up.
     ///
     /// Settling what is not in flight changes nothing: it was settled before.
@@ -176,7 +185,7 @@ pub trait Outbox: OutboxQuery + Clone + Send + Sync + 'static {
     /// Writes something and waits for the disk, to learn whether notifications would be taken.
     fn probe(&self, now: Timestamp) -> impl Future<Output = StoreResult<()>> + Send;
 
-    /// Is notified when something may have become claimable: by this process at once, by another within a
+    /// Is notified when something may have become claimable that is not claimed by [`Self::stand`]: by this process at once, by another within a
     /// second. Carries nothing; who is woken looks.
     fn changed(&self) -> Arc<Notify>;
 }

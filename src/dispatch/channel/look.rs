@@ -1,9 +1,6 @@
 //! One look at what waits: what may go out is claimed.
 
-use std::{
-    sync::{Arc, atomic::Ordering},
-    time::Duration,
-};
+use std::{sync::atomic::Ordering, time::Duration};
 
 use super::{Died, Dispatcher, HORIZON};
 use crate::{
@@ -32,16 +29,17 @@ impl<O: Outbox, W: WeCom> Dispatcher<O, W> {
     pub(super) async fn fill(&mut self) -> Result<Option<Uptime>, Died> {
         loop {
             self.exhausted = false;
+            self.standing.withdraw();
             self.stalled = self.unwritten.load(Ordering::Acquire) > 0;
             if self.stalled {
                 // The end of the settling wakes the loop.
                 return Ok(None);
             }
-            let Some(wecom) = self.service.wecom.clone() else {
+            if self.service.wecom.is_none() {
                 // A reload wakes the loop.
                 return Ok(None);
-            };
-            let in_flight = self.sends.len();
+            }
+            let in_flight = self.in_flight();
             let capacity = match self.gate.admission(in_flight, self.uptime()) {
                 Admission::Open => self
                     .service
@@ -58,7 +56,7 @@ impl<O: Outbox, W: WeCom> Dispatcher<O, W> {
             match self.claim(capacity).await {
                 Ok(Claims { claimed, wake, exhausted }) => {
                     let none = claimed.is_empty();
-                    claimed.into_iter().for_each(|claimed| self.start(claimed, Arc::clone(&wecom)));
+                    self.start_all(claimed);
                     self.exhausted = exhausted;
                     if none || exhausted {
                         return Ok(wake);

@@ -8,7 +8,10 @@ mod look;
 mod send;
 
 use std::{
-    sync::{Arc, atomic::AtomicUsize},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -26,12 +29,12 @@ use crate::{
     clock::Clock,
     delivery::{
         Uptime,
-        gate::Gate,
+        gate::{Admission, Gate},
         pace::{Limits, Pace, Windows},
         step::{self, Policy},
     },
     metrics::Metrics,
-    outbox::{Channel, Outbox, StoreError},
+    outbox::{Channel, Outbox, Standing, StoreError},
     pulse::Pulse,
     wecom::WeCom,
 };
@@ -90,6 +93,8 @@ pub struct Dispatcher<O, W> {
     rng: StdRng,
     service: Arc<Service<W>>,
     services: watch::Receiver<Arc<Service<W>>>,
+    /// The latest app that there was: what is claimed is sent, though a reload has just removed it.
+    wecom: Option<Arc<W>>,
     metrics: Arc<Metrics>,
     pulse: Pulse,
     pace: Pace,
@@ -102,6 +107,8 @@ pub struct Dispatcher<O, W> {
     unwritten: Arc<AtomicUsize>,
     holding: Holding,
     waits: Waits,
+    /// Takes what becomes due while nothing waits and no limit applies.
+    standing: Standing,
     /// Whether the last look left nothing that could have gone out with more room.
     exhausted: bool,
     /// Whether the last look found results that the outbox did not take yet.
@@ -133,6 +140,8 @@ impl<O: Outbox, W: WeCom> Dispatcher<O, W> {
             unwritten: Arc::default(),
             holding: Holding::default(),
             waits: Waits::default(),
+            wecom: service.wecom.clone(),
+            standing: outbox.stand(&channel, settings.duplicate_check),
             exhausted: false,
             stalled: false,
             channel,
@@ -169,6 +178,7 @@ impl<O: Outbox, W: WeCom> Dispatcher<O, W> {
 
             let stopping = stop.is_cancelled();
             if stopping {
+                self.standing.withdraw();
                 wake = None;
             } else if look {
                 // Armed before the look and until the next one, so that what comes in between is not missed.
@@ -177,7 +187,10 @@ impl<O: Outbox, W: WeCom> Dispatcher<O, W> {
                 wake = self.fill().await?;
                 look = false;
             }
-            if stopping && self.sends.is_empty() && self.settles.is_empty() {
+            if !stopping {
+                self.lend();
+            }
+            if stopping && self.in_flight() == 0 && self.settles.is_empty() {
                 return Ok(());
             }
             let alarm = wake.map(|at| self.started + at.since(Uptime(ORIGIN)));
@@ -185,6 +198,11 @@ impl<O: Outbox, W: WeCom> Dispatcher<O, W> {
                 biased;
                 () = stop.cancelled(), if !stopping => {}
                 Some(ended) = self.sends.join_next() => look |= self.ended(ended?),
+                claimed = self.standing.claimed(), if self.standing.lent() > 0 => match claimed {
+                    Some(claimed) => self.start_all(claimed),
+                    // The next look is told why.
+                    None => look = true,
+                },
                 Some(settled) = self.settles.join_next() => {
                     settled?;
                     look |= self.stalled;
@@ -210,12 +228,32 @@ impl<O: Outbox, W: WeCom> Dispatcher<O, W> {
         Uptime(ORIGIN) + self.started.elapsed()
     }
 
+    /// What is being sent, or may be claimed already.
+    fn in_flight(&self) -> usize {
+        self.sends.len() + self.standing.lent() as usize
+    }
+
+    /// Lends what could be sent at once while nothing waits. With limits it is for the plan to say what goes out.
+    fn lend(&mut self) {
+        let idle = self.exhausted
+            && self.service.wecom.is_some()
+            && !self.pace.is_limited()
+            && self.unwritten.load(Ordering::Acquire) == 0
+            && self.gate.admission(self.in_flight(), self.uptime()) == Admission::Open;
+        if !idle {
+            return self.standing.withdraw();
+        }
+        let in_flight = u32::try_from(self.in_flight()).unwrap_or(u32::MAX);
+        self.standing.lend(self.service.settings.concurrency.saturating_sub(in_flight));
+    }
+
     /// Goes on with what a reload brought. Something was mended, or may have been: a held channel is tried.
     fn adopt(&mut self) {
         let service = Arc::clone(&self.services.borrow_and_update());
         let uptime = self.uptime();
         self.pace.set_limits(service.settings.limits);
         self.gate.renew(service.settings.credentials.clone(), &service.settings.policy, uptime);
+        self.wecom = service.wecom.clone().or(self.wecom.take());
         self.service = service;
     }
 

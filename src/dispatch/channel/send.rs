@@ -34,7 +34,14 @@ pub(super) struct Ended<W> {
 }
 
 impl<O: Outbox, W: WeCom> Dispatcher<O, W> {
-    pub(super) fn start(&mut self, claimed: Claimed, wecom: Arc<W>) {
+    /// Sends what is in flight on disk.
+    pub(super) fn start_all(&mut self, claimed: Vec<Claimed>) {
+        // Nothing is claimed of a channel that never had an app.
+        let Some(wecom) = self.wecom.clone() else { return };
+        claimed.into_iter().for_each(|claimed| self.start(claimed, Arc::clone(&wecom)));
+    }
+
+    fn start(&mut self, claimed: Claimed, wecom: Arc<W>) {
         let uptime = self.uptime();
         let recipients = &claimed.message.recipients;
         let repeats = claimed.in_doubt_since.is_some_and(|since| {
@@ -98,7 +105,7 @@ impl<O: Outbox, W: WeCom> Dispatcher<O, W> {
         let attempt = Attempt { started_at, duration, errcode, detail, counted: step.counted };
         let settlement = Settlement { delivery: claimed.id, attempt, verdict: step.verdict };
         self.write(Unwritten::Settlement(settlement, now));
-        !self.exhausted || self.gate.admission(self.sends.len(), uptime) != Admission::Open
+        !self.exhausted || self.gate.admission(self.in_flight(), uptime) != Admission::Open
     }
 
     /// Writes `result` down, however long the outbox does not take it.
@@ -108,6 +115,8 @@ impl<O: Outbox, W: WeCom> Dispatcher<O, W> {
         self.settles.spawn(async move {
             let Err(error) = result.write(&outbox).await else { return };
             unwritten.fetch_add(1, Ordering::AcqRel);
+            // The loop lends no more slots.
+            outbox.changed().notify_waiters();
             let delivery = result.delivery().map(tracing::field::display);
             tracing::error!(
                 app = %channel, delivery, %error,

@@ -89,7 +89,7 @@ fn heads(
 
 /// Marks one delivery as in flight. Its body, and whether WeCom is asked to look for copies, are fixed here the
 /// first time.
-fn mark(tx: &Tx<'_>, id: i64, interval: Duration, now: Timestamp) -> Done<Option<Claimed>> {
+pub(super) fn mark(tx: &Tx<'_>, id: i64, interval: Duration, now: Timestamp) -> Done<Option<Claimed>> {
     let read = |row: &rusqlite::Row<'_>| {
         let part = Part { number: row.get(4)?, of: row.get(5)? };
         let before: Option<i64> = row.get(7)?;

@@ -26,6 +26,7 @@ use tokio::{sync::Notify, time::Instant};
 use super::{
     error::{Done, Failure},
     open::{Access, Database, Settings},
+    standings::{Standings, Taken},
     tx::Tx,
     writer::{Job, Order},
 };
@@ -74,17 +75,20 @@ impl Desk {
 
     /// Works until it is told to close, or nobody is left who could tell it anything.
     pub(super) fn run(mut self, orders: &Receiver<Order>) {
+        let mut standings = Standings::default();
         loop {
             let mut batch = Vec::new();
             let mut closing = false;
             match orders.recv_timeout(POLL) {
                 Ok(Order::Run(job)) => batch.push(job),
+                Ok(Order::Stand(lent)) => standings.add(lent),
                 Ok(Order::Close) | Err(RecvTimeoutError::Disconnected) => break,
                 Err(RecvTimeoutError::Timeout) => {}
             }
             while !batch.is_empty() && batch.len() < MAX_BATCH {
                 match orders.try_recv() {
                     Ok(Order::Run(job)) => batch.push(job),
+                    Ok(Order::Stand(lent)) => standings.add(lent),
                     Ok(Order::Close) => {
                         closing = true;
                         break;
@@ -93,7 +97,7 @@ impl Desk {
                 }
             }
             if !batch.is_empty() {
-                self.serve(batch);
+                self.serve(batch, &standings);
             }
             if closing {
                 break;
@@ -103,10 +107,10 @@ impl Desk {
         self.close();
     }
 
-    fn serve(&mut self, mut batch: Vec<Box<dyn Job>>) {
+    fn serve(&mut self, mut batch: Vec<Box<dyn Job>>, standings: &Standings) {
         let mut failed: Vec<Option<Failure>> = Vec::new();
         failed.resize_with(batch.len(), || None);
-        let mut whole = self.transact(&mut batch, &mut failed, Guard::Together);
+        let mut whole = self.transact(&mut batch, &mut failed, Guard::Together(standings));
         if let Ok(End::Undone) = whole {
             failed.fill_with(|| None);
             whole = self.transact(&mut batch, &mut failed, Guard::Each);
@@ -126,7 +130,7 @@ impl Desk {
         &mut self,
         batch: &mut [Box<dyn Job>],
         failed: &mut [Option<Failure>],
-        guard: Guard,
+        guard: Guard<'_>,
     ) -> Done<End> {
         let max_size_bytes = self.settings.max_size_bytes;
         let (database, moved) = self.database()?;
@@ -138,7 +142,7 @@ impl Desk {
             let before = (conn.total_changes(), tx.mark());
             let done = match guard {
                 Guard::Each if job.writes() => run_alone(database, &tx, job.as_mut()),
-                Guard::Each | Guard::Together => job.run(&tx),
+                Guard::Each | Guard::Together(_) => job.run(&tx),
             };
             let Err(failure) = done else { continue };
             if conn.is_autocommit() {
@@ -146,12 +150,25 @@ impl Desk {
                 database.recent.forget();
                 return Err(failure);
             }
-            if guard == Guard::Together && (conn.total_changes(), tx.mark()) != before {
+            if matches!(guard, Guard::Together(_)) && (conn.total_changes(), tx.mark()) != before {
                 database.recent.forget();
                 execute(conn, "ROLLBACK")?;
                 return Ok(End::Undone);
             }
             *failed = Some(failure);
+        }
+        let mut taken = Taken::default();
+        match guard {
+            Guard::Together(standings) if standings.claim(&tx, &mut taken).is_err() => {
+                // Whoever asked for something else must not suffer from it.
+                database.recent.forget();
+                if !conn.is_autocommit() {
+                    execute(conn, "ROLLBACK")?;
+                }
+                return Ok(End::Undone);
+            }
+            Guard::Each if !tx.take_due().is_empty() => tx.wake(),
+            Guard::Each | Guard::Together(_) => {}
         }
         if let Err(failure) = tx.write_tally().and_then(|()| execute(conn, "COMMIT")) {
             database.recent.forget();
@@ -160,6 +177,7 @@ impl Desk {
             }
             return Err(failure);
         }
+        taken.committed();
         if tx.is_woken() {
             self.changed.notify_waiters();
         }
@@ -211,10 +229,10 @@ impl Desk {
 }
 
 /// How jobs of a batch are kept from each other's failures.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Guard {
-    /// Not at all: what fails halfway undoes the batch.
-    Together,
+#[derive(Debug, Clone, Copy)]
+enum Guard<'s> {
+    /// Not at all: what fails halfway undoes the batch, and what becomes due is claimed with it.
+    Together(&'s Standings),
     /// By a savepoint each.
     Each,
 }

@@ -15,7 +15,7 @@ use crate::outbox::{Kind, State};
 
 pub(super) const HEAD: &str = "SELECT id, state FROM delivery INDEXED BY delivery_lane
      WHERE lane = ?1 AND state < 4 ORDER BY place LIMIT 1";
-pub(super) const PROMOTE: &str = "UPDATE delivery SET state = 1 WHERE id = ?1";
+pub(super) const PROMOTE: &str = "UPDATE delivery SET state = 1 WHERE id = ?1 RETURNING channel, due_at";
 pub(super) const SETTLED_ONE: &str = "UPDATE notification
      SET open = open - 1, settled_at = CASE WHEN open = 1 THEN ?2 END WHERE id = ?1";
 pub(super) const REOPENED_ONE: &str =
@@ -36,13 +36,16 @@ pub(super) fn state_at_end(tx: &Tx<'_>, lane: i64) -> Done<State> {
 }
 
 /// Lets the first delivery of `lane` come up, if nothing goes before it any more.
-pub(super) fn promote(tx: &Tx<'_>, lane: i64) -> Done<()> {
+pub(super) fn promote(tx: &Tx<'_>, lane: i64, now: Timestamp) -> Done<()> {
     let head = tx.first(HEAD, [lane], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))?;
     if let Some((id, at)) = head
         && at == state_number(State::Queued)
     {
-        tx.run(PROMOTE, [id])?;
-        tx.wake();
+        let read = |row: &rusqlite::Row<'_>| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?));
+        match tx.only(PROMOTE, [id], read)? {
+            (channel, due_at) if due_at <= ms(now) => tx.due(&channel, id, now),
+            _ => tx.wake(),
+        }
     }
     Ok(())
 }
@@ -65,7 +68,7 @@ fn settled_one(tx: &Tx<'_>, notification: i64, of: Of, now: Timestamp) -> Done<(
 /// Does what follows from the end of a delivery.
 pub(super) fn ended(tx: &Tx<'_>, ended: Ended, now: Timestamp) -> Done<()> {
     settled_one(tx, ended.notification, ended.of, now)?;
-    promote(tx, ended.lane)?;
+    promote(tx, ended.lane, now)?;
     if ended.kind == Kind::Digest {
         end_members(tx, ended.notification, now)?;
     }
@@ -117,5 +120,5 @@ fn end_members(tx: &Tx<'_>, digest: i64, now: Timestamp) -> Done<()> {
     }
     lanes.sort_unstable();
     lanes.dedup();
-    lanes.into_iter().try_for_each(|lane| promote(tx, lane))
+    lanes.into_iter().try_for_each(|lane| promote(tx, lane, now))
 }

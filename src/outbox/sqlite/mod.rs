@@ -28,6 +28,7 @@ mod recent;
 mod rows;
 mod schema;
 mod settle;
+mod standings;
 mod tally;
 mod tx;
 mod waiting;
@@ -43,8 +44,9 @@ use self::{open::Database, writer::Writer};
 use super::{
     Backlog, Changed, Channel, Claimed, DeliveryId, Depth, Destination, Detail, Enqueued, Filter, Folding,
     Hold, Listed, NewNotification, NoticeOf, NotificationId, Outbox, OutboxQuery, Pick, ReceiverName, Sent,
-    Settlement, StoreResult, Unnoticed, Waiting, Which,
+    Settlement, Standing, StoreResult, Unnoticed, Waiting, Which,
 };
+use crate::outbox;
 
 /// The most dead letters that are put back in one transaction, so that a daemon beside it is not locked out.
 const RETRIED_AT_ONCE: u32 = 500;
@@ -117,6 +119,12 @@ impl Outbox for SqliteOutbox {
     ) -> StoreResult<Vec<Claimed>> {
         let channel = channel.clone();
         self.writer.write(move |tx| claim::claim(tx, &channel, &picks, duplicate_check, now)).await
+    }
+
+    fn stand(&self, channel: &Channel, duplicate_check: Duration) -> Standing {
+        let (standing, lent) = outbox::standing(channel.clone(), duplicate_check);
+        self.writer.stand(lent);
+        standing
     }
 
     async fn settle(&self, settlement: Settlement, now: Timestamp) -> StoreResult<()> {

@@ -22,9 +22,17 @@ pub(super) struct Tx<'c> {
     max_size_bytes: u64,
     moved: bool,
     woken: Cell<bool>,
+    due: RefCell<Vec<Due>>,
     tally: RefCell<Tally>,
     /// Whether this batch found so much room that it need not ask again.
     roomy: Cell<bool>,
+}
+
+/// A delivery that can be claimed.
+pub(super) struct Due {
+    pub(super) channel: String,
+    pub(super) delivery: i64,
+    pub(super) now: Timestamp,
 }
 
 impl<'c> Tx<'c> {
@@ -36,6 +44,7 @@ impl<'c> Tx<'c> {
             max_size_bytes,
             moved,
             woken: Cell::new(false),
+            due: RefCell::default(),
             tally: RefCell::default(),
             roomy: Cell::new(false),
         }
@@ -44,6 +53,15 @@ impl<'c> Tx<'c> {
     /// Something may be claimable once this is committed.
     pub(super) fn wake(&self) {
         self.woken.set(true);
+    }
+
+    /// This delivery became due, and is the first of its lane.
+    pub(super) fn due(&self, channel: &str, delivery: i64, now: Timestamp) {
+        self.due.borrow_mut().push(Due { channel: channel.to_owned(), delivery, now });
+    }
+
+    pub(super) fn take_due(&self) -> Vec<Due> {
+        self.due.take()
     }
 
     pub(super) fn is_woken(&self) -> bool {
@@ -61,13 +79,14 @@ impl<'c> Tx<'c> {
     }
 
     /// A place in what is noted to come back to.
-    pub(super) fn mark(&self) -> usize {
-        self.tally.borrow().mark()
+    pub(super) fn mark(&self) -> (usize, usize) {
+        (self.tally.borrow().mark(), self.due.borrow().len())
     }
 
     /// Forgets what was noted after `mark`.
-    pub(super) fn undo_to(&self, mark: usize) {
-        self.tally.borrow_mut().undo_to(mark);
+    pub(super) fn undo_to(&self, (tally, due): (usize, usize)) {
+        self.tally.borrow_mut().undo_to(tally);
+        self.due.borrow_mut().truncate(due);
     }
 
     /// Writes down what is noted: before a commit, and before anybody reads it.

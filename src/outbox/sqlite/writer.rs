@@ -16,7 +16,7 @@ use super::{
     open::{Access, Database, OpenError, Settings},
     tx::Tx,
 };
-use crate::outbox::{StoreError, StoreResult};
+use crate::outbox::{Lent, StoreError, StoreResult};
 
 /// The most jobs that wait, so that a slow disk holds callers back instead of filling memory.
 const MAX_WAITING: usize = 1024;
@@ -40,6 +40,7 @@ enum Life {
 /// What the thread is told.
 pub(super) enum Order {
     Run(Box<dyn Job>),
+    Stand(Lent),
     Close,
 }
 
@@ -95,6 +96,12 @@ impl Writer {
             return Err(self.gone());
         }
         answer.await.unwrap_or_else(|_| Err(self.gone()))
+    }
+
+    /// Serves `lent` from now on.
+    pub(super) fn stand(&self, lent: Lent) {
+        // When the thread has ended it is dropped, which its other end is told.
+        let _unserved = self.jobs.send(Order::Stand(lent));
     }
 
     fn gone(&self) -> StoreError {

@@ -18,7 +18,7 @@ use tokio::sync::Notify;
 use wecom_relay::outbox::{
     Backlog, Changed, Channel, Claimed, DeliveryId, Depth, Destination, Detail, Enqueued, Filter, Folding,
     Hold, Listed, NewNotification, NoticeOf, NotificationId, Outbox, OutboxQuery, Pick, ReceiverName, Sent,
-    Settlement, StoreError, StoreResult, Unnoticed, Waiting, Which, sqlite::SqliteOutbox,
+    Settlement, Standing, StoreError, StoreResult, Unnoticed, Waiting, Which, sqlite::SqliteOutbox,
 };
 
 /// How often what goes wrong, of a thousand calls.
@@ -184,6 +184,10 @@ impl Outbox for FaultyOutbox {
         now: Timestamp,
     ) -> StoreResult<Vec<Claimed>> {
         self.run(self.inner.claim(channel, picks, duplicate_check, now)).await
+    }
+
+    fn stand(&self, channel: &Channel, duplicate_check: Duration) -> Standing {
+        self.inner.stand(channel, duplicate_check)
     }
 
     async fn settle(&self, settlement: Settlement, now: Timestamp) -> StoreResult<()> {

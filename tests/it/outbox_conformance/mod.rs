@@ -11,6 +11,7 @@ pub(crate) mod holds;
 pub(crate) mod order;
 pub(crate) mod people;
 pub(crate) mod sending;
+pub(crate) mod standing;
 
 macro_rules! conformance {
     ($make:path; $($behaviours:ident: $($name:ident),* $(,)?;)*) => {
@@ -63,6 +64,13 @@ macro_rules! conformance {
                 settling_twice_changes_nothing,
                 counted_sends_are_remembered,
                 a_claim_of_an_empty_queue_gives_nothing;
+            standing:
+                what_is_accepted_while_slots_are_lent_is_claimed_with_it,
+                what_comes_when_all_slots_are_used_waits_for_a_claim,
+                the_next_of_a_lane_is_claimed_with_the_end_of_the_one_before,
+                nothing_is_claimed_for_slots_that_were_withdrawn,
+                a_copy_takes_no_slot,
+                what_was_claimed_with_its_acceptance_is_in_doubt_after_a_recovery;
             fold:
                 whole_messages_behind_nothing_attempted_can_be_folded,
                 a_digest_goes_out_in_the_place_of_its_members,

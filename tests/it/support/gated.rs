@@ -7,7 +7,7 @@ use tokio::sync::{Notify, watch};
 use wecom_relay::outbox::{
     Backlog, Changed, Channel, Claimed, DeliveryId, Depth, Destination, Detail, Enqueued, Filter, Folding,
     Hold, Listed, NewNotification, NoticeOf, NotificationId, Outbox, OutboxQuery, Pick, ReceiverName, Sent,
-    Settlement, StoreError, StoreResult, Unnoticed, Waiting, Which, sqlite::SqliteOutbox,
+    Settlement, Standing, StoreError, StoreResult, Unnoticed, Waiting, Which, sqlite::SqliteOutbox, standing,
 };
 
 /// The real outbox behind [`Gates`].
@@ -104,6 +104,11 @@ impl Outbox for Gated {
     ) -> StoreResult<Vec<Claimed>> {
         self.gates.claim.pass().await?;
         self.inner.claim(channel, picks, duplicate_check, now).await
+    }
+
+    /// Nobody takes what is lent: all claims pass the gate.
+    fn stand(&self, channel: &Channel, duplicate_check: Duration) -> Standing {
+        standing(channel.clone(), duplicate_check).0
     }
 
     async fn settle(&self, settlement: Settlement, now: Timestamp) -> StoreResult<()> {

@@ -1,0 +1,86 @@
+//! What becomes due while slots are lent for it.
+
+use std::time::Duration;
+
+use wecom_relay::outbox::{Outbox, Standing, State};
+
+use super::fixture::{CHECK, alert, at, claim, deliver, from, kill, ops, owned, says, states, take};
+
+/// Longer than any engine takes; what comes, comes at once.
+const LONG: Duration = Duration::from_secs(10);
+
+async fn claimed(standing: &mut Standing) -> Vec<wecom_relay::outbox::Claimed> {
+    tokio::time::timeout(LONG, standing.claimed()).await.unwrap().unwrap()
+}
+
+pub(crate) async fn what_is_accepted_while_slots_are_lent_is_claimed_with_it<O: Outbox>(outbox: O) {
+    let mut standing = outbox.stand(&ops(), CHECK);
+    standing.lend(2);
+    let id = take(&outbox, alert("a", "one"), at(7)).await;
+    assert_eq!(states(&outbox).await, owned(&[("one", State::InFlight)]));
+    let one = claimed(&mut standing).await.remove(0);
+    assert_eq!((one.notification, one.claimed_at, one.message.duplicate_check), (id, at(7), Some(CHECK)));
+    assert_eq!(standing.lent(), 1);
+    assert_eq!(claim(&outbox, 9, at(8)).await, []);
+    deliver(&outbox, &one, at(8)).await;
+    assert_eq!(states(&outbox).await, owned(&[("one", State::Delivered)]));
+}
+
+pub(crate) async fn what_comes_when_all_slots_are_used_waits_for_a_claim<O: Outbox>(outbox: O) {
+    let mut standing = outbox.stand(&ops(), CHECK);
+    standing.lend(1);
+    let changed = outbox.changed();
+    let notified = changed.notified();
+    take(&outbox, alert("a", "one"), at(0)).await;
+    take(&outbox, alert("b", "two"), at(0)).await;
+    tokio::time::timeout(LONG, notified).await.unwrap();
+    assert_eq!(says(&claimed(&mut standing).await), ["one"]);
+    assert_eq!(standing.lent(), 0);
+    assert_eq!(says(&claim(&outbox, 9, at(1)).await), ["two"]);
+}
+
+pub(crate) async fn the_next_of_a_lane_is_claimed_with_the_end_of_the_one_before<O: Outbox>(outbox: O) {
+    let mut standing = outbox.stand(&ops(), CHECK);
+    for text in ["one", "two", "three"] {
+        take(&outbox, alert("a", text), at(0)).await;
+    }
+    standing.lend(9);
+    let one = claim(&outbox, 9, at(1)).await.remove(0);
+    kill(&outbox, &one, at(2)).await;
+    let two = claimed(&mut standing).await;
+    assert_eq!(says(&two), ["two"]);
+    deliver(&outbox, &two[0], at(3)).await;
+    assert_eq!(says(&claimed(&mut standing).await), ["three"]);
+    assert_eq!(standing.lent(), 7);
+}
+
+pub(crate) async fn nothing_is_claimed_for_slots_that_were_withdrawn<O: Outbox>(outbox: O) {
+    let mut standing = outbox.stand(&ops(), CHECK);
+    standing.lend(3);
+    standing.withdraw();
+    take(&outbox, alert("a", "one"), at(0)).await;
+    assert_eq!((states(&outbox).await, standing.lent()), (owned(&[("one", State::Ready)]), 0));
+    standing.lend(3);
+    drop(standing);
+    take(&outbox, alert("b", "two"), at(0)).await;
+    assert_eq!(says(&claim(&outbox, 9, at(1)).await), ["one", "two"]);
+}
+
+pub(crate) async fn a_copy_takes_no_slot<O: Outbox>(outbox: O) {
+    let mut standing = outbox.stand(&ops(), CHECK);
+    standing.lend(3);
+    take(&outbox, from("one", "a", "fires"), at(0)).await;
+    outbox.enqueue(from("two", "a", "fires"), at(1)).await.unwrap();
+    assert_eq!(says(&claimed(&mut standing).await), ["fires"]);
+    standing.withdraw();
+    assert_eq!(standing.lent(), 0);
+}
+
+pub(crate) async fn what_was_claimed_with_its_acceptance_is_in_doubt_after_a_recovery<O: Outbox>(outbox: O) {
+    let mut standing = outbox.stand(&ops(), CHECK);
+    standing.lend(1);
+    take(&outbox, alert("a", "one"), at(0)).await;
+    drop(standing);
+    assert_eq!(outbox.recover(at(5)).await.unwrap(), 1);
+    assert_eq!(claim(&outbox, 9, at(6)).await.remove(0).in_doubt_since, Some(at(0)));
+}
