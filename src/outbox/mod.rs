@@ -110,6 +110,16 @@ pub trait Outbox: OutboxQuery + Clone + Send + Sync + 'static {
         now: Timestamp,
     ) -> impl Future<Output = StoreResult<Vec<Claimed>>> + Send;
 
+    /// [`Self::claim`] of what is due in `channel`, up to so many deliveries: queues take turns, the one whose first
+    /// is due longest before the others. For a channel without limits, which needs no plan.
+    fn claim_due(
+        &self,
+        channel: &Channel,
+        slots: u32,
+        duplicate_check: Duration,
+        now: Timestamp,
+    ) -> impl Future<Output = StoreResult<Due>> + Send;
+
     /// Claims of `channel` that ride in the commit of what makes them due, while slots are lent for them: without
     /// regard to queues, so only for a channel of which all that is due may go out. Replaces an earlier one.
     fn stand(&self, channel: &Channel, duplicate_check: Duration) -> Standing;

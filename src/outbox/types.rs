@@ -319,6 +319,17 @@ pub struct Claimed {
     pub text_form: Option<String>,
 }
 
+/// What was due in a channel.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Due {
+    /// What is in flight.
+    pub claimed: Vec<Claimed>,
+    /// Whether something is due that there was no slot for.
+    pub more: bool,
+    /// When the next delivery becomes due that is not due now.
+    pub next_due: Option<Timestamp>,
+}
+
 /// One attempt, for the record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attempt {

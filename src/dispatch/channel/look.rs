@@ -3,6 +3,8 @@
 use std::{sync::atomic::Ordering, time::Duration};
 
 use super::{Died, Dispatcher, HORIZON};
+use jiff::Timestamp;
+
 use crate::{
     delivery::{
         Uptime, fold,
@@ -11,7 +13,9 @@ use crate::{
         step,
     },
     dispatch::{STORE_PAUSE, report, text::Text},
-    outbox::{Claimed, Destination, Kind, NotificationId, Outbox, Pick, Queue, ReceiverName, StoreError},
+    outbox::{
+        Claimed, Destination, Due, Kind, NotificationId, Outbox, Pick, Queue, ReceiverName, StoreError,
+    },
     wecom::WeCom,
 };
 
@@ -72,16 +76,34 @@ impl<O: Outbox, W: WeCom> Dispatcher<O, W> {
     }
 
     async fn claim(&mut self, capacity: u32) -> Result<Claims, StoreError> {
+        if self.pace.is_limited() {
+            self.claim_planned(capacity).await
+        } else {
+            self.claim_due(capacity).await
+        }
+    }
+
+    /// Without limits all goes out that is due.
+    async fn claim_due(&mut self, capacity: u32) -> Result<Claims, StoreError> {
+        let (now, uptime) = (self.clock.now(), self.uptime());
+        self.waits.note(&[], &[], uptime);
+        let check = self.service.settings.duplicate_check;
+        let Due { claimed, more, next_due } =
+            self.outbox.claim_due(&self.channel, capacity, check, now).await?;
+        let wake = self.due(next_due, now, uptime).await?;
+        Ok(Claims { claimed, wake, exhausted: !more })
+    }
+
+    /// Within limits the plan says what goes out.
+    async fn claim_planned(&mut self, capacity: u32) -> Result<Claims, StoreError> {
         let now = self.clock.now();
         // More than a minute's limit need not be told apart.
         let limit = self.service.settings.limits.per_minute;
-        let count_to = match self.pace.is_limited() {
-            true if limit > 0 => limit.max(capacity).saturating_add(1).min(fold::MAX_MEMBERS),
-            true => fold::MAX_MEMBERS,
-            false => capacity,
+        let count_to = match limit {
+            0 => fold::MAX_MEMBERS,
+            _ => limit.max(capacity).saturating_add(1).min(fold::MAX_MEMBERS),
         };
-        let fold_to = if self.pace.is_limited() { count_to } else { 0 };
-        let waiting = self.outbox.waiting(&self.channel, count_to, fold_to, now).await?;
+        let waiting = self.outbox.waiting(&self.channel, count_to, count_to, now).await?;
         self.turn = self.turn.wrapping_add(1);
         let uptime = self.uptime();
         self.pace.lapse(uptime);
@@ -89,11 +111,9 @@ impl<O: Outbox, W: WeCom> Dispatcher<O, W> {
         self.waits.note(&plan.waits, &waiting.queues, uptime);
         let mut picks = Vec::with_capacity(plan.actions.len());
         let mut digests = Vec::new();
-        let mut planned = 0;
         for action in plan.actions {
             match action {
                 Action::Send { destination, receiver, slots } => {
-                    planned += slots;
                     picks.push(Pick::Heads { destination, receiver, slots });
                 }
                 Action::Fold { destination } => {
@@ -104,20 +124,10 @@ impl<O: Outbox, W: WeCom> Dispatcher<O, W> {
                 }
             }
         }
-        let horizon = step::later(now, HORIZON);
-        if waiting.next_due.is_some_and(|due| due > horizon) {
-            tracing::warn!(app = %self.channel, "the clock was set back; what waits is tried now");
-            self.outbox.hasten(&self.channel, horizon, now).await?;
-        }
-        let due = waiting.next_due.map(|due| {
-            let wait = Duration::try_from(due.duration_since(now)).unwrap_or_default();
-            // A due time is stored in whole milliseconds.
-            uptime + wait + Duration::from_millis(1)
-        });
+        let due = self.due(waiting.next_due, now, uptime).await?;
         let wake = [plan.wake, due].into_iter().flatten().min();
         if picks.is_empty() {
-            let exhausted = waiting.queues.is_empty() && !self.pace.is_limited();
-            return Ok(Claims { claimed: Vec::new(), wake, exhausted });
+            return Ok(Claims { claimed: Vec::new(), wake, exhausted: false });
         }
         let claimed =
             self.outbox.claim(&self.channel, picks, self.service.settings.duplicate_check, now).await?;
@@ -135,11 +145,25 @@ impl<O: Outbox, W: WeCom> Dispatcher<O, W> {
         }
         // What was planned was not there: look again, though nothing may happen that says so.
         let again = claimed.is_empty().then(|| uptime + STORE_PAUSE);
-        // Without limits a look with room to spare claims all that is due; what comes after it is notified.
-        let whole = waiting.queues.iter().all(|queue| queue.slots == 1);
-        let came = u32::try_from(claimed.len()).is_ok_and(|came| came == planned);
-        let exhausted = !self.pace.is_limited() && planned < capacity && whole && came;
-        Ok(Claims { claimed, wake: [wake, again].into_iter().flatten().min(), exhausted })
+        Ok(Claims { claimed, wake: [wake, again].into_iter().flatten().min(), exhausted: false })
+    }
+
+    /// When what becomes due next is due by the clock of the loop.
+    async fn due(
+        &self,
+        next_due: Option<Timestamp>,
+        now: Timestamp,
+        uptime: Uptime,
+    ) -> Result<Option<Uptime>, StoreError> {
+        let Some(due) = next_due else { return Ok(None) };
+        let horizon = step::later(now, HORIZON);
+        if due > horizon {
+            tracing::warn!(app = %self.channel, "the clock was set back; what waits is tried now");
+            self.outbox.hasten(&self.channel, horizon, now).await?;
+        }
+        let wait = Duration::try_from(due.duration_since(now)).unwrap_or_default();
+        // A due time is stored in whole milliseconds.
+        Ok(Some(uptime + wait + Duration::from_millis(1)))
     }
 
     /// A digest of what waits for `destination`.

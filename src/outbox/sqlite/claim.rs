@@ -27,7 +27,7 @@ pub(super) const LOAD: &str = "SELECT d.notification, n.kind, d.receiver, n.grou
      FROM delivery d CROSS JOIN notification n ON n.id = d.notification CROSS JOIN message m ON m.delivery = d.id
      WHERE d.id = ?1";
 pub(super) const CLAIM_FIRST: &str =
-    "UPDATE delivery SET state = 2, claimed_at = ?2, check_ms = ?3, body_hash = ?4 WHERE id = ?1";
+    "UPDATE delivery SET state = 2, fresh = 0, claimed_at = ?2, check_ms = ?3, body_hash = ?4 WHERE id = ?1";
 pub(super) const CLAIM_AGAIN: &str = "UPDATE delivery SET state = 2, claimed_at = ?2 WHERE id = ?1";
 pub(super) const STARTED: &str = "UPDATE delivery SET fresh = 0 WHERE notification = ?1 AND fresh = 1";
 
@@ -134,7 +134,9 @@ pub(super) fn mark(tx: &Tx<'_>, id: i64, interval: Duration, now: Timestamp) -> 
         tx.bodies(&channel, since, |bodies| bodies.claim(hash, ms(now), since))?;
         check_ms
     };
-    tx.run(STARTED, [notification])?;
+    if open > 1 {
+        tx.run(STARTED, [notification])?;
+    }
     let ((accepted_at, doubt_since), (attempts, unknown)) = (times, tries);
     Ok(Some(Claimed {
         id: DeliveryId(id),

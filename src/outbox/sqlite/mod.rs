@@ -13,6 +13,7 @@ mod bodies;
 mod claim;
 mod depth;
 mod desk;
+mod due;
 mod enqueue;
 mod error;
 mod fold;
@@ -42,9 +43,9 @@ use tokio::sync::Notify;
 pub use self::open::{Access, OpenError, Settings, is_owned};
 use self::{open::Database, writer::Writer};
 use super::{
-    Backlog, Changed, Channel, Claimed, DeliveryId, Depth, Destination, Detail, Enqueued, Filter, Folding,
-    Hold, Listed, NewNotification, NoticeOf, NotificationId, Outbox, OutboxQuery, Pick, ReceiverName, Sent,
-    Settlement, Standing, StoreResult, Unnoticed, Waiting, Which,
+    Backlog, Changed, Channel, Claimed, DeliveryId, Depth, Destination, Detail, Due, Enqueued, Filter,
+    Folding, Hold, Listed, NewNotification, NoticeOf, NotificationId, Outbox, OutboxQuery, Pick,
+    ReceiverName, Sent, Settlement, Standing, StoreResult, Unnoticed, Waiting, Which,
 };
 use crate::outbox;
 
@@ -119,6 +120,17 @@ impl Outbox for SqliteOutbox {
     ) -> StoreResult<Vec<Claimed>> {
         let channel = channel.clone();
         self.writer.write(move |tx| claim::claim(tx, &channel, &picks, duplicate_check, now)).await
+    }
+
+    async fn claim_due(
+        &self,
+        channel: &Channel,
+        slots: u32,
+        duplicate_check: Duration,
+        now: Timestamp,
+    ) -> StoreResult<Due> {
+        let channel = channel.clone();
+        self.writer.write(move |tx| due::claim(tx, &channel, slots, duplicate_check, now)).await
     }
 
     fn stand(&self, channel: &Channel, duplicate_check: Duration) -> Standing {

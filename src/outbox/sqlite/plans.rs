@@ -3,8 +3,8 @@
 use rusqlite::Connection;
 
 use super::{
-    bodies, claim, depth, desk, enqueue, fold, heard, hold, lane, open, people, purge, schema, settle, tally,
-    waiting,
+    bodies, claim, depth, desk, due, enqueue, fold, heard, hold, lane, open, people, purge, schema, settle,
+    tally, waiting,
 };
 
 /// A statement and what its plan must mention; an empty text asks only that nothing is scanned or sorted.
@@ -35,6 +35,7 @@ const STATEMENTS: &[(&str, &str)] = &[
     (claim::CLAIM_FIRST, "PRIMARY KEY"),
     (claim::CLAIM_AGAIN, "PRIMARY KEY"),
     (claim::STARTED, "delivery_notification (notification=?)"),
+    (due::HEADS, "COVERING INDEX delivery_ready (channel=?)"),
     (fold::NEXT_RECEIVER, "delivery_ready (channel=? AND destination=? AND receiver>?)"),
     (
         fold::NEXT_HEAD,

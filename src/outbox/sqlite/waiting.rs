@@ -54,8 +54,8 @@ pub(super) fn waiting(tx: &Tx<'_>, channel: &Channel, bounds: (u32, u32), now: T
 
 /// The heads of one queue.
 struct Heads {
-    /// The first one that is due: since when, its place, its delivery, and whether it is fresh.
-    first: Option<(i64, i64, i64, bool)>,
+    /// The first one that is due, and whether it is fresh.
+    first: Option<(Head, bool)>,
     /// How many are due, counted up to a bound.
     due: u32,
     /// When the next one becomes due.
@@ -74,12 +74,11 @@ impl Heads {
             let of = (&channel.0, destination.0.0, &receiver.0, fresh);
             // One more than is counted shows whether any is due later.
             let limit = count_to.saturating_add(1);
-            let rows = tx.all(HEADS, (of.0, of.1, of.2, of.3, limit), |row| {
-                Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, i64>(2)?))
-            })?;
+            let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
+            let rows: Vec<Head> = tx.all(HEADS, (of.0, of.1, of.2, of.3, limit), read)?;
             let due = rows.partition_point(|(due_at, ..)| *due_at <= ms(now));
-            if let Some((due_at, place, id)) = rows.first().filter(|_| due > 0) {
-                let head = (*due_at, *place, *id, fresh);
+            if let Some(head) = rows.first().filter(|_| due > 0) {
+                let head = (*head, fresh);
                 heads.first = Some(heads.first.map_or(head, |first| first.min(head)));
             }
             let later = match rows.get(due) {
@@ -92,6 +91,34 @@ impl Heads {
         }
         Ok(heads)
     }
+}
+
+/// A head: since when it is due, its place, and its delivery.
+pub(super) type Head = (i64, i64, i64);
+
+/// The first heads of each queue of a channel, up to `slots` that are due and one that is due later, and whether there
+/// may be more that are due.
+pub(super) fn first_heads(
+    tx: &Tx<'_>,
+    channel: &Channel,
+    slots: u32,
+    now: Timestamp,
+) -> Done<(Vec<Vec<Head>>, bool)> {
+    let (mut queues, mut is_cut) = (Vec::new(), false);
+    let mut last = None;
+    while let Some((destination, receiver)) = next_queue(tx, channel, last.as_ref())? {
+        let mut queue = Vec::new();
+        for fresh in [true, false] {
+            let of = (&channel.0, destination.0.0, &receiver.0, fresh, slots.saturating_add(1));
+            let heads = tx.all(HEADS, of, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+            let due = heads.iter().filter(|(due_at, ..): &&Head| *due_at <= ms(now)).count();
+            is_cut |= due > slots as usize;
+            queue.extend(heads);
+        }
+        queues.push(queue);
+        last = Some((destination, receiver));
+    }
+    Ok((queues, is_cut))
 }
 
 type QueueKey = (Destination, ReceiverName);
@@ -117,7 +144,7 @@ fn queue(
     heads: &Heads,
     fold_to: u32,
 ) -> Done<Option<Queue>> {
-    let Some((due_at, _, id, is_fresh)) = heads.first else { return Ok(None) };
+    let Some(((due_at, _, id), is_fresh)) = heads.first else { return Ok(None) };
     let (notification, part, to) = tx.only(FIRST, [id], |row| {
         let part = Part { number: row.get(1)?, of: row.get(2)? };
         Ok((NotificationId(row.get(0)?), part, To::read(row, 3)?))

@@ -16,9 +16,10 @@ use jiff::Timestamp;
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use tokio::sync::Notify;
 use wecom_relay::outbox::{
-    Backlog, Changed, Channel, Claimed, DeliveryId, Depth, Destination, Detail, Enqueued, Filter, Folding,
-    Hold, Listed, NewNotification, NoticeOf, NotificationId, Outbox, OutboxQuery, Pick, ReceiverName, Sent,
-    Settlement, Standing, StoreError, StoreResult, Unnoticed, Waiting, Which, sqlite::SqliteOutbox,
+    Backlog, Changed, Channel, Claimed, DeliveryId, Depth, Destination, Detail, Due, Enqueued, Filter,
+    Folding, Hold, Listed, NewNotification, NoticeOf, NotificationId, Outbox, OutboxQuery, Pick,
+    ReceiverName, Sent, Settlement, Standing, StoreError, StoreResult, Unnoticed, Waiting, Which,
+    sqlite::SqliteOutbox,
 };
 
 /// How often what goes wrong, of a thousand calls.
@@ -174,6 +175,16 @@ impl Outbox for FaultyOutbox {
         limit: u32,
     ) -> StoreResult<Option<Folding>> {
         self.run(self.inner.foldable(channel, destination, limit)).await
+    }
+
+    async fn claim_due(
+        &self,
+        channel: &Channel,
+        slots: u32,
+        duplicate_check: Duration,
+        now: Timestamp,
+    ) -> StoreResult<Due> {
+        self.run(self.inner.claim_due(channel, slots, duplicate_check, now)).await
     }
 
     async fn claim(

@@ -36,7 +36,9 @@ macro_rules! conformance {
                 sixty_four_enqueues_at_once_all_get_a_place,
                 what_is_purged_is_gone_and_its_number_is_not_reused,
                 what_is_not_settled_is_never_purged,
-                channels_are_those_with_something_unsettled;
+                channels_are_those_with_something_unsettled,
+                all_that_is_due_is_claimed_in_turns,
+                all_that_is_due_is_claimed_of_a_long_queue;
             dedupe:
                 a_retried_notification_is_taken_once,
                 the_copy_of_the_other_alertmanager_is_not_taken,

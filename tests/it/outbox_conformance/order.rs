@@ -4,8 +4,8 @@ use futures_util::future::join_all;
 use wecom_relay::outbox::{Channel, NewNotification, Outbox, State};
 
 use super::fixture::{
-    alert, at, claim, claim_one, deliver, drain, from, kill, list, ops, owned, put_off, says, split, states,
-    take,
+    CHECK, alert, at, claim, claim_one, deliver, drain, from, kill, list, ops, owned, put_off, says, split,
+    states, take, user,
 };
 
 pub(crate) async fn deliveries_of_a_lane_go_out_one_by_one_in_order<O: Outbox>(outbox: O) {
@@ -136,4 +136,43 @@ pub(crate) async fn channels_are_those_with_something_unsettled<O: Outbox>(outbo
     assert_eq!(names(outbox.channels().await.unwrap()), ["gone", "ops", "zzz"]);
     deliver(&outbox, &claimed, at(1)).await;
     assert_eq!(names(outbox.channels().await.unwrap()), ["gone", "zzz"]);
+}
+
+pub(crate) async fn all_that_is_due_is_claimed_in_turns<O: Outbox>(outbox: O) {
+    let to = |name: &str, group: &str| NewNotification {
+        recipients: user(name),
+        ..alert(group, &format!("{name} {group}"))
+    };
+    let first = take(&outbox, to("u1", "retried"), at(0)).await;
+    let retried = outbox.claim_due(&ops(), 9, CHECK, at(0)).await.unwrap().claimed.remove(0);
+    assert_eq!(retried.notification, first);
+    put_off(&outbox, &retried, at(60), at(1)).await;
+    for group in ["a", "b", "c"] {
+        take(&outbox, to("u1", group), at(2)).await;
+    }
+    take(&outbox, to("u2", "d"), at(3)).await;
+    let due = outbox.claim_due(&ops(), 3, CHECK, at(4)).await.unwrap();
+    assert_eq!(says(&due.claimed), ["u1 a", "u2 d", "u1 b"]);
+    assert_eq!((due.more, due.next_due), (true, Some(at(60))));
+    let due = outbox.claim_due(&ops(), 3, CHECK, at(60)).await.unwrap();
+    assert_eq!(says(&due.claimed), ["u1 c", "u1 retried"]);
+    assert_eq!((due.more, due.next_due), (false, None));
+}
+
+pub(crate) async fn all_that_is_due_is_claimed_of_a_long_queue<O: Outbox>(outbox: O) {
+    for number in 0..150 {
+        let to = user(&format!("u{}", number % 3));
+        let text = format!("{number:03}");
+        take(&outbox, NewNotification { recipients: to, ..alert(&text, &text) }, at(number)).await;
+    }
+    let mut said = Vec::new();
+    loop {
+        let due = outbox.claim_due(&ops(), 7, CHECK, at(200)).await.unwrap();
+        said.extend(says(&due.claimed).into_iter().map(str::to_owned));
+        assert_eq!(due.next_due, None);
+        if !due.more {
+            break;
+        }
+    }
+    assert_eq!(said, (0..150).map(|number| format!("{number:03}")).collect::<Vec<_>>());
 }

@@ -5,9 +5,10 @@ use std::{sync::Arc, time::Duration};
 use jiff::Timestamp;
 use tokio::sync::{Notify, watch};
 use wecom_relay::outbox::{
-    Backlog, Changed, Channel, Claimed, DeliveryId, Depth, Destination, Detail, Enqueued, Filter, Folding,
-    Hold, Listed, NewNotification, NoticeOf, NotificationId, Outbox, OutboxQuery, Pick, ReceiverName, Sent,
-    Settlement, Standing, StoreError, StoreResult, Unnoticed, Waiting, Which, sqlite::SqliteOutbox, standing,
+    Backlog, Changed, Channel, Claimed, DeliveryId, Depth, Destination, Detail, Due, Enqueued, Filter,
+    Folding, Hold, Listed, NewNotification, NoticeOf, NotificationId, Outbox, OutboxQuery, Pick,
+    ReceiverName, Sent, Settlement, Standing, StoreError, StoreResult, Unnoticed, Waiting, Which,
+    sqlite::SqliteOutbox, standing,
 };
 
 /// The real outbox behind [`Gates`].
@@ -93,6 +94,17 @@ impl Outbox for Gated {
     async fn enqueue(&self, notification: NewNotification, now: Timestamp) -> StoreResult<Enqueued> {
         self.gates.enqueue.pass().await?;
         self.inner.enqueue(notification, now).await
+    }
+
+    async fn claim_due(
+        &self,
+        channel: &Channel,
+        slots: u32,
+        duplicate_check: Duration,
+        now: Timestamp,
+    ) -> StoreResult<Due> {
+        self.gates.claim.pass().await?;
+        self.inner.claim_due(channel, slots, duplicate_check, now).await
     }
 
     async fn claim(
