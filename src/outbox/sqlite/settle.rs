@@ -19,8 +19,7 @@ pub(super) const LOAD: &str =
      CROSS JOIN notification n ON n.id = d.notification WHERE d.id = ?1";
 pub(super) const RECORD: &str = "INSERT INTO attempt
      (delivery, n, channel, started_at, duration_ms, ended_at, errcode, counted, detail)
-     SELECT id, 1 + (SELECT coalesce(max(n), 0) FROM attempt WHERE delivery = ?1), channel, ?2, ?3, ?4, ?5, ?6, ?7
-     FROM delivery WHERE id = ?1";
+     VALUES (?1, 1 + (SELECT coalesce(max(n), 0) FROM attempt WHERE delivery = ?1), ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
 pub(super) const DELIVERED: &str = "UPDATE delivery SET state = 4, attempts = attempts + 1, settled_at = ?2,
      reason = ?3, msgid = ?4, response_code = ?5, missed = ?6 WHERE id = ?1";
 pub(super) const DEAD: &str =
@@ -36,13 +35,13 @@ pub(super) const REWRITE: &str = "UPDATE message SET msgtype = ?2, content = ?3 
 pub(super) const HASTEN: &str = "UPDATE delivery SET due_at = ?3 WHERE id IN
      (SELECT id FROM delivery WHERE state = 1 AND channel = ?1 AND due_at > ?2)";
 pub(super) const IN_FLIGHT: &str =
-    "SELECT id, claimed_at FROM delivery INDEXED BY delivery_in_flight WHERE state = 2 ORDER BY id";
+    "SELECT id, claimed_at, channel FROM delivery INDEXED BY delivery_in_flight WHERE state = 2 ORDER BY id";
 
 pub(super) fn settle(tx: &Tx<'_>, settlement: &Settlement, now: Timestamp) -> Done<()> {
     let DeliveryId(id) = settlement.delivery;
     let Some((State::InFlight, ended)) = load(tx, id)? else { return Ok(()) };
     let attempt = &settlement.attempt;
-    record(tx, id, attempt)?;
+    record(tx, id, &ended.of.channel, attempt)?;
     match &settlement.verdict {
         Verdict::Delivered(receipt) => {
             let Receipt { msgid, response_code, missed } = receipt;
@@ -85,10 +84,10 @@ pub(super) fn load(tx: &Tx<'_>, id: i64) -> Done<Option<(State, Ended)>> {
     Ok(Some((state(at)?, Ended { notification, kind: kind(of_kind)?, lane, of })))
 }
 
-fn record(tx: &Tx<'_>, id: i64, attempt: &Attempt) -> Done<()> {
+fn record(tx: &Tx<'_>, id: i64, channel: &str, attempt: &Attempt) -> Done<()> {
     let Attempt { started_at, duration, errcode, detail, counted } = attempt;
     let times = (ms(*started_at), span_ms(*duration), ended_ms(attempt));
-    tx.run(RECORD, (id, times.0, times.1, times.2, errcode, counted, detail))?;
+    tx.run(RECORD, (id, channel, times.0, times.1, times.2, errcode, counted, detail))?;
     Ok(())
 }
 
@@ -104,9 +103,11 @@ pub(super) fn hasten(tx: &Tx<'_>, channel: &Channel, horizon: Timestamp, now: Ti
 
 /// Nobody knows what became of these: they may have been delivered, and are sent again.
 pub(super) fn recover(tx: &Tx<'_>, now: Timestamp) -> Done<u32> {
-    let read = |row: &rusqlite::Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, Option<i64>>(1)?));
+    let read = |row: &rusqlite::Row<'_>| {
+        Ok((row.get::<_, i64>(0)?, row.get::<_, Option<i64>>(1)?, row.get::<_, String>(2)?))
+    };
     let mut count = 0;
-    for (id, claimed_at) in tx.all(IN_FLIGHT, [], read)? {
+    for (id, claimed_at, channel) in tx.all(IN_FLIGHT, [], read)? {
         // A clock that was set back must not make an attempt that ends before it began.
         let started_at = claimed_at.map(time).transpose()?.unwrap_or(now).min(now);
         let attempt = Attempt {
@@ -116,7 +117,7 @@ pub(super) fn recover(tx: &Tx<'_>, now: Timestamp) -> Done<u32> {
             detail: "interrupted: the relay ended while it was being sent".to_owned(),
             counted: true,
         };
-        record(tx, id, &attempt)?;
+        record(tx, id, &channel, &attempt)?;
         tx.run(RETRY, (id, ms(now), true, Some(ms(started_at)), &attempt.detail, false))?;
         tx.wake();
         count += 1;
