@@ -20,7 +20,7 @@ use crate::{
         report::{self, End, story},
         unwritten::Unwritten,
     },
-    outbox::{Attempt, COPY_MARGIN, Claimed, Outbox, Settlement, StoreError},
+    outbox::{Attempt, COPY_MARGIN, Claimed, Destination, Outbox, Settlement, StoreError},
     wecom::{Outcome, WeCom},
 };
 
@@ -49,7 +49,8 @@ impl<O: Outbox, W: WeCom> Dispatcher<O, W> {
             claimed.message.duplicate_check.is_some_and(|interval| age < interval)
         });
         self.pace.start(claimed.id, recipients, uptime);
-        let waited = self.waits.end(self.destination(&claimed), uptime);
+        let destination = || Destination::of(&self.channel, &claimed.everybody);
+        let waited = self.waits.end(destination, uptime);
         self.metrics.paced(&self.channel.0, waited);
         let parts = claimed.part.of.saturating_sub(claimed.part.number);
         // This part may be to come for other batches of the recipients.
