@@ -29,8 +29,8 @@ pub(super) const FORGET: &str = "DELETE FROM heard WHERE id IN (SELECT id FROM h
 /// The most notifications of one lane, and the most words of sources, that are remembered. Alertmanager sends a few
 /// of a group in a window.
 const OF_A_LANE: usize = 128;
-/// The most events that are remembered: some megabytes. A window of two minutes has them at 270 a second.
-const REMEMBERED: u32 = 32_768;
+/// The most events that are remembered: some megabytes. A window of two minutes has them at 136 a second.
+const REMEMBERED: u32 = 16_384;
 /// How many rows are read at once, from the last one back until none of them counts any more.
 const PAGE: u32 = 256;
 
@@ -211,12 +211,10 @@ impl Known {
         let Event { key, source, until, at, .. } = *event;
         let times = self.times(event);
         self.said.retain(|said| said.until > at && !(said.source == source && said.key == key));
-        self.said.push(Said { source, key, times, until });
-        last_only(&mut self.said);
+        push(&mut self.said, Said { source, key, times, until });
         if let Some(notification) = event.notification {
             self.accepted.retain(|accepted| accepted.key != key && within(accepted, event));
-            self.accepted.push(Accepted { key, notification, at, times });
-            last_only(&mut self.accepted);
+            push(&mut self.accepted, Accepted { key, notification, at, times });
         }
     }
 }
@@ -226,9 +224,15 @@ fn within(accepted: &Accepted, event: &Event) -> bool {
     event.at.abs_diff(accepted.at) < event.until.abs_diff(event.at)
 }
 
-fn last_only<T>(entries: &mut Vec<T>) {
-    let over = entries.len().saturating_sub(OF_A_LANE);
-    entries.drain(..over);
+fn push<T>(entries: &mut Vec<T>, entry: T) {
+    if entries.len() >= OF_A_LANE {
+        entries.remove(0);
+    }
+    // Most lanes have one entry, and there are many lanes.
+    if entries.is_empty() {
+        entries.reserve_exact(1);
+    }
+    entries.push(entry);
 }
 
 fn halves(Key(bytes): Key) -> (i64, i64) {
@@ -286,7 +290,7 @@ mod tests {
         let mut heard = Heard::default();
         let many = i64::from(REMEMBERED) + 9;
         (0..many).for_each(|lane| accept(&mut heard, lane, 7, 0));
-        assert_eq!((heard.lanes.len(), heard.order.len()), (32_768, 32_768));
+        assert_eq!((heard.lanes.len(), heard.order.len()), (16_384, 16_384));
         assert!(!is_copy(&heard, 8, 7, 1));
         assert!(is_copy(&heard, 9, 7, 1));
     }
