@@ -84,20 +84,19 @@ const MAX_DEPTH: usize = 127;
 /// # Errors
 /// [`PayloadError`] says what the body looks like and what would be right.
 pub fn parse(body: &[u8]) -> Result<Payload, PayloadError> {
-    serde_json::from_slice(body).map_err(|error| diagnose(body, &error))
+    // At once: otherwise each text is checked by itself.
+    let text = str::from_utf8(body).map_err(|error| PayloadError::NotUtf8 { at: error.valid_up_to() })?;
+    serde_json::from_str(text).map_err(|error| diagnose(text, &error))
 }
 
-fn diagnose(body: &[u8], error: &serde_json::Error) -> PayloadError {
+fn diagnose(body: &str, error: &serde_json::Error) -> PayloadError {
     if body.trim_ascii().is_empty() {
         return PayloadError::Empty;
     }
-    if let Err(error) = str::from_utf8(body) {
-        return PayloadError::NotUtf8 { at: error.valid_up_to() };
-    }
-    if depth(body) > MAX_DEPTH {
+    if depth(body.as_bytes()) > MAX_DEPTH {
         return PayloadError::TooDeep;
     }
-    match serde_json::from_slice::<Shape>(body) {
+    match serde_json::from_str::<Shape>(body) {
         Err(error) if error.is_eof() => {
             PayloadError::Truncated { line: error.line(), column: error.column() }
         }
