@@ -113,18 +113,18 @@ impl Client {
 
 impl WeCom for Client {
     async fn send(&self, message: &Message) -> Outcome {
-        let body = message::request_body(self.caller.settings.agent_id, message);
+        let body = || message::request_body(self.caller.settings.agent_id, message);
         let token = match self.token().await {
             Ok(token) => token,
             Err(failure) => return failure.into(),
         };
-        let outcome = self.caller.send(&token, &body).await;
+        let outcome = self.caller.send(&token, body()).await;
         if !matches!(&outcome, Outcome::Refused(refusal) if errcode::is_token_refused(refusal)) {
             return outcome;
         }
         self.tokens.invalidate(&token);
         match self.token().await {
-            Ok(token) => self.caller.send(&token, &body).await,
+            Ok(token) => self.caller.send(&token, body()).await,
             Err(failure) => failure.into(),
         }
     }
@@ -171,11 +171,11 @@ impl Caller {
         }
     }
 
-    async fn send(&self, token: &Token, body: &str) -> Outcome {
+    async fn send(&self, token: &Token, body: String) -> Outcome {
         let api = Api::MessageSend;
         let mut url = self.settings.api_url.call(api.name());
         url.query_pairs_mut().append_pair("access_token", token.secret().expose());
-        let reply = self.call(api, Method::POST, url, Some(body.to_owned())).await;
+        let reply = self.call(api, Method::POST, url, Some(body)).await;
         match reply.and_then(|body| message::send_reply(&body).map_err(|error| foreign(error, &body))) {
             Ok(Answer::Done(receipt)) => Outcome::Accepted(receipt),
             Ok(Answer::Refused { errcode, errmsg }) => {

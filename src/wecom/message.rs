@@ -5,7 +5,10 @@
 //! never matched on, and each other field may be missing or of another type. Derived `Deserialize` structs were
 //! rejected for replies: one field of an unexpected type would make an accepted message look like a failure.
 
-use std::{fmt, time::Duration};
+use std::{
+    fmt::{self, Write as _},
+    time::Duration,
+};
 
 use serde_json::{Map, Value};
 
@@ -33,25 +36,38 @@ pub fn request_body(agent_id: AgentId, message: &Message) -> String {
     let recipients = &message.recipients;
     let lists =
         [("touser", recipients.touser()), ("toparty", recipients.toparty()), ("totag", recipients.totag())];
-    let mut body = String::from("{");
+    let text = message.content.text();
+    // With room for the recipients, the names of the fields, and what is escaped.
+    let mut body = String::with_capacity(text.len() + text.len() / 8 + 512);
+    body.push('{');
     for (name, ids) in lists.into_iter().filter(|(_, ids)| !ids.is_empty()) {
-        body.push_str(&format!("\"{name}\":{},", Value::from(ids)));
+        _ = write!(body, "\"{name}\":");
+        push_json(&mut body, &ids);
+        body.push(',');
     }
     let msgtype = message.content.msgtype();
-    let object = match &message.content {
-        Content::Text(text) | Content::Markdown(text) => {
-            format!("{{\"content\":{}}}", Value::from(text.as_str()))
-        }
-        Content::TextCard(card) | Content::TemplateCard(card) => card.json().to_owned(),
-    };
     // An integer: some platforms refuse an agentid that is a string.
-    body.push_str(&format!("\"msgtype\":\"{msgtype}\",\"agentid\":{agent_id},\"{msgtype}\":{object}"));
+    _ = write!(body, "\"msgtype\":\"{msgtype}\",\"agentid\":{agent_id},\"{msgtype}\":");
+    match &message.content {
+        Content::Text(text) | Content::Markdown(text) => {
+            body.push_str("{\"content\":");
+            push_json(&mut body, text);
+            body.push('}');
+        }
+        Content::TextCard(card) | Content::TemplateCard(card) => body.push_str(card.json()),
+    }
     if let Some(interval) = message.duplicate_check {
         let secs = interval_secs(interval);
-        body.push_str(&format!(",\"enable_duplicate_check\":1,\"duplicate_check_interval\":{secs}"));
+        _ = write!(body, ",\"enable_duplicate_check\":1,\"duplicate_check_interval\":{secs}");
     }
     body.push('}');
     body
+}
+
+/// Appends `text` as a string of JSON.
+fn push_json(body: &mut String, text: &str) {
+    // Every text can be one. `Value` would write it through `fmt`, piece by piece.
+    body.push_str(&serde_json::to_string(text).unwrap_or_default());
 }
 
 /// Whole seconds, rounded up, within what WeCom takes.
