@@ -1,5 +1,7 @@
 //! The calls of `message/send` that a notification takes, in order.
 
+use std::iter;
+
 use super::message::Body;
 use crate::{
     outbox::{NewDelivery, Part},
@@ -19,8 +21,8 @@ pub(super) fn deliveries(recipients: &Recipients, contents: Vec<Content>) -> Vec
     let batches = recipients.batches();
     let calls = contents.into_iter().zip(1..=of).flat_map(|(content, number)| {
         let part = Part { number, of };
-        let call = move |recipients| NewDelivery { recipients, content: content.clone(), part };
-        batches.iter().cloned().map(call)
+        let call = move |(recipients, content)| NewDelivery { recipients, content, part };
+        batches.iter().cloned().zip(iter::repeat_n(content, batches.len())).map(call)
     });
     calls.collect()
 }

@@ -54,6 +54,8 @@ pub const BUILTIN: [(&str, &str); 4] = [
 
 /// The longest text that a template may write: the built-in message of some 25,000 alerts.
 pub const MAX_OUTPUT_BYTES: usize = 8 << 20;
+/// As much as most templates write.
+const USUAL_OUTPUT_BYTES: usize = 4096;
 
 /// A template to compile.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -136,7 +138,7 @@ trait Engine: Sized + Send + Sync {
     /// Prepares a payload, once for all templates that are rendered with it.
     fn context(payload: &Payload, scope: Arc<Scope>) -> Self::Context;
 
-    /// Appends the rendered template to `out`, up to `max_bytes`.
+    /// Appends the rendered template to `out`, which gets `max_bytes` at most.
     ///
     /// # Errors
     /// [`RenderError`]; what was written before it stays in `out`.
@@ -240,7 +242,7 @@ impl Rendering<'_> {
     /// # Errors
     /// As of [`Self::render`].
     pub fn message(&self, template: &str) -> Result<Rendered, RenderError> {
-        let mut text = String::new();
+        let mut text = String::with_capacity(USUAL_OUTPUT_BYTES);
         self.engine.render(template, &self.context, MAX_OUTPUT_BYTES, &mut text)?;
         Ok(self.scope.borders.read(text))
     }
@@ -262,7 +264,7 @@ impl Rendering<'_> {
     }
 
     fn whatever(&self, name: &str) -> Rendered {
-        let mut text = String::new();
+        let mut text = String::with_capacity(USUAL_OUTPUT_BYTES);
         let name = format!("{BUILTIN_PREFIX}{name}");
         let result = self.engine.render(&name, &self.context, MAX_OUTPUT_BYTES, &mut text);
         self.scope.borders.read(if result.is_ok() { text } else { text + "…" })

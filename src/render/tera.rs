@@ -79,7 +79,7 @@ impl Engine for Tera {
         max_bytes: usize,
         out: &mut String,
     ) -> Result<(), RenderError> {
-        let mut capped = Capped { bytes: Vec::with_capacity(4096), max_bytes, full: false };
+        let mut capped = Capped { bytes: std::mem::take(out).into_bytes(), max_bytes, full: false };
         let _scope = scope::enter(&context.scope);
         // A defect of the engine must cost a template, not the alert.
         let result =
@@ -101,10 +101,10 @@ impl Engine for Tera {
             }),
             Err(_) => Err(failed(None, "the template engine panicked")),
         };
-        out.push_str(&match String::from_utf8(capped.bytes) {
+        *out = match String::from_utf8(capped.bytes) {
             Ok(text) => text,
             Err(error) => String::from_utf8_lossy(error.as_bytes()).into_owned(),
-        });
+        };
         result
     }
 }
