@@ -8,29 +8,13 @@ use crate::{
     process::Process,
     reference,
     report::Report,
-    samples::{Latencies, Samples},
+    samples::Found,
     setup::Setup,
     sink::Sink,
     table::{Table, count, ms, ratio},
 };
 
 const SUBJECTS: [&str; 4] = ["disk", "bare", "durable", "relay"];
-
-#[derive(Default)]
-struct Found {
-    rate: Samples,
-    p50: Samples,
-    p99: Samples,
-    cpu_us: Samples,
-}
-
-impl Found {
-    fn note(&mut self, rate: f64, latencies: &Latencies) {
-        self.rate.push(rate);
-        self.p50.push(latencies.p50_us());
-        self.p99.push(latencies.p99_us());
-    }
-}
 
 pub(crate) async fn run(setup: &Setup, sink: &Sink) -> Report {
     sink.refuses();
@@ -53,7 +37,8 @@ pub(crate) async fn run(setup: &Setup, sink: &Sink) -> Report {
         for _ in 0..setup.rounds() {
             let [disk, bare, durable, relay] = &mut found;
             let (rate, latencies) = disk::appends(setup, connections as u64, setup.time() / 2);
-            disk.note(rate, &latencies);
+            disk.rate.push(rate);
+            disk.note(&latencies);
             measure(setup, connections, reference::bare(), bare).await;
             let folder = setup.temporary();
             measure(setup, connections, reference::durable(folder.path()), durable).await;
@@ -107,6 +92,7 @@ async fn measure(setup: &Setup, connections: usize, server: Process, found: &mut
     load.ids.start = load.ids.end / 2;
     let before = server.cpu();
     let run = load.run().await;
-    found.note(run.rate(), &run.latencies);
+    found.rate.push(run.rate());
+    found.note(&run.latencies);
     found.cpu_us.push((server.cpu() - before).as_secs_f64() * 1e6 / run.posts as f64);
 }

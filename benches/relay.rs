@@ -13,7 +13,7 @@ use crate::{
     process::Process,
     reference,
     report::Report,
-    samples::{Samples, rate},
+    samples::{Found, Samples, rate},
     setup::Setup,
     sink::Sink,
     table::{Table, count, mib, ms, ratio},
@@ -21,14 +21,6 @@ use crate::{
 
 /// How many groups Alertmanager notifies of.
 const GROUPS: u64 = 2_000;
-
-#[derive(Default)]
-struct Found {
-    rate: Samples,
-    p50: Samples,
-    p99: Samples,
-    cpu_us: Samples,
-}
 
 pub(crate) async fn run(setup: &Setup, sink: &Sink) -> Report {
     let mut report = Report::default();
@@ -126,8 +118,7 @@ async fn measure(setup: &Setup, sink: &Sink, connections: usize, server: Process
     let ids = alone.clone();
     Load { pause: Some(pause), ..post(alone) }.run().await;
     let latencies = arrivals.latencies(ids);
-    found.p50.push(latencies.p50_us());
-    found.p99.push(latencies.p99_us());
+    found.note(&latencies);
 }
 
 async fn arrived(arrivals: &Arc<Arrivals>, count: u64) {

@@ -63,6 +63,22 @@ impl Latencies {
     }
 }
 
+/// What was found of a server.
+#[derive(Default)]
+pub(crate) struct Found {
+    pub(crate) rate: Samples,
+    pub(crate) p50: Samples,
+    pub(crate) p99: Samples,
+    pub(crate) cpu_us: Samples,
+}
+
+impl Found {
+    pub(crate) fn note(&mut self, latencies: &Latencies) {
+        self.p50.push(latencies.p50_us());
+        self.p99.push(latencies.p99_us());
+    }
+}
+
 /// How many a second.
 pub(crate) fn rate(count: u64, took: Duration) -> f64 {
     count as f64 / took.as_secs_f64()

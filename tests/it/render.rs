@@ -10,6 +10,8 @@ use wecom_relay::{
     render::{self, DEFAULT_MESSAGE, Limits, Markup, Moment, Templates},
 };
 
+use crate::support::recorded::{self, Recorded};
+
 fn moment() -> Moment {
     Moment { now: "2026-11-21T09:30:00Z".parse().unwrap(), zone: None }
 }
@@ -20,18 +22,13 @@ fn render(templates: &Templates, payload: &Payload) -> String {
 
 #[test]
 fn the_default_message_is_what_alertmanager_sent_for_every_recorded_notification() {
-    let pairs = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/alertmanager/pairs");
     let templates = Templates::compile(&[]).unwrap();
-    let mut compared = 0;
-    for pair in fs::read_dir(pairs).unwrap() {
-        let pair = pair.unwrap().path();
-        let payload = alertmanager::parse(&fs::read(pair.join("webhook.json")).unwrap()).unwrap();
-        let native = fs::read_to_string(pair.join("native.txt")).unwrap();
-        assert_eq!(render(&templates, &payload), native, "{}", pair.display());
-        assert_eq!(templates.with(&payload, &moment()).fallback().text(), native, "{}", pair.display());
-        compared += 1;
+    let pairs = recorded::pairs("pairs");
+    for Recorded { name, payload, native } in &pairs {
+        assert_eq!(render(&templates, payload), *native, "{name}");
+        assert_eq!(templates.with(payload, &moment()).fallback().text(), native, "{name}");
     }
-    assert_eq!(compared, 16);
+    assert_eq!(pairs.len(), 16);
 }
 
 #[test]

@@ -2,13 +2,13 @@
 
 #![cfg(test)]
 
-use std::{fs, path::Path};
-
 use jiff::tz::TimeZone;
 use wecom_relay::{
     alertmanager,
     render::{self, Limits, Markup, Moment, Templates, samples},
 };
+
+use crate::support::recorded::{self, Recorded};
 
 fn moment() -> Moment {
     Moment {
@@ -39,13 +39,9 @@ fn every_template_writes_what_it_wrote_for_every_sample() {
 
 #[test]
 fn the_chinese_message_has_all_that_the_native_one_says_of_a_single_alert() {
-    let pairs = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/alertmanager/pairs_zh");
     let templates = Templates::compile(&[]).unwrap();
     let mut compared = 0;
-    for pair in fs::read_dir(pairs).unwrap() {
-        let pair = pair.unwrap().path();
-        let payload = alertmanager::parse(&fs::read(pair.join("webhook.json")).unwrap()).unwrap();
-        let native = fs::read_to_string(pair.join("native.txt")).unwrap();
+    for Recorded { name, payload, native } in recorded::pairs("pairs_zh") {
         let moment = Moment { zone: None, ..moment() };
         let message = templates.with(&payload, &moment).render(render::ZH_MESSAGE).unwrap();
         assert!(!message.contains("0001-01-01"), "{message}");
@@ -57,7 +53,7 @@ fn the_chinese_message_has_all_that_the_native_one_says_of_a_single_alert() {
         // A field that is empty is left out, and so is a heading under which nothing stands.
         let told = |line: &&str| !line.is_empty() && !line.ends_with(": ") && *line != "===参考信息===";
         for line in native.lines().filter(told) {
-            assert!(lines.any(|other| other == line), "{}: {line:?} is missing in {message}", pair.display());
+            assert!(lines.any(|other| other == line), "{name}: {line:?} is missing in {message}");
         }
         compared += 1;
     }

@@ -1,0 +1,25 @@
+//! Notifications as Alertmanager posted them, beside what its own notifier sent at the same moment.
+
+use std::{fs, path::Path};
+
+use wecom_relay::alertmanager::{self, Payload};
+
+/// What was recorded of one notification.
+pub(crate) struct Recorded {
+    pub(crate) name: String,
+    pub(crate) payload: Payload,
+    pub(crate) native: String,
+}
+
+/// All pairs of a folder of the test data; not none.
+pub(crate) fn pairs(folder: &str) -> Vec<Recorded> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/alertmanager").join(folder);
+    let read = |pair: &Path| Recorded {
+        name: pair.display().to_string(),
+        payload: alertmanager::parse(&fs::read(pair.join("webhook.json")).unwrap()).unwrap(),
+        native: fs::read_to_string(pair.join("native.txt")).unwrap(),
+    };
+    let pairs: Vec<_> = fs::read_dir(folder).unwrap().map(|pair| read(&pair.unwrap().path())).collect();
+    assert!(!pairs.is_empty());
+    pairs
+}
