@@ -4,11 +4,15 @@
 //!   `notification`, `delivery`.
 //! - ERROR says that an alert may be lost or that a person must act, WARN that something unexpected happened and
 //!   nothing is lost, INFO that something was done, DEBUG the steps on the way to that.
+//! - Levels are chosen by module. `EnvFilter`, which knows spans and the values of fields too, was rejected: it brings a
+//!   compiler of regular expressions that nothing else here needs.
 
 use std::io::{self, IsTerminal};
 
 use tracing::Subscriber;
-use tracing_subscriber::{EnvFilter, fmt, fmt::MakeWriter, util::SubscriberInitExt};
+use tracing_subscriber::{
+    filter::Targets, fmt, fmt::MakeWriter, layer::SubscriberExt, registry, util::SubscriberInitExt,
+};
 
 /// How log lines are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -48,12 +52,21 @@ pub fn lines<W>(
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
-    let filter = EnvFilter::try_new(filter).map_err(|_| BadFilter(filter.to_owned()))?;
-    let lines = fmt().with_env_filter(filter).with_writer(writer).with_target(false);
+    let levels = levels(filter).ok_or_else(|| BadFilter(filter.to_owned()))?;
+    let lines = fmt::layer().log_internal_errors(true).with_writer(writer).with_target(false);
     Ok(match format {
-        LogFormat::Text => Box::new(lines.with_ansi(colours).finish()),
-        LogFormat::Json => Box::new(lines.json().flatten_event(true).with_span_list(false).finish()),
+        LogFormat::Text => Box::new(registry().with(lines.with_ansi(colours)).with(levels)),
+        LogFormat::Json => {
+            let lines = lines.json().flatten_event(true).with_span_list(false);
+            Box::new(registry().with(lines).with(levels))
+        }
     })
+}
+
+/// What `filter` says, without its empty parts: alone, one would mean ERROR.
+fn levels(filter: &str) -> Option<Targets> {
+    let parts: Vec<_> = filter.split(',').filter(|part| !part.is_empty()).collect();
+    parts.join(",").parse().ok()
 }
 
 /// `text` up to a length at which a log line is still read: senders decide what group keys and the like say.
@@ -61,4 +74,30 @@ pub fn clip(text: &str) -> &str {
     const BYTES: usize = 200;
     let end = (0..=BYTES.min(text.len())).rev().find(|end| text.is_char_boundary(*end));
     text.get(..end.unwrap_or_default()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use tracing::Level;
+
+    use super::*;
+
+    #[test]
+    fn levels_are_set_for_all_modules_or_by_module() {
+        let debugs = |filter, module| levels(filter).unwrap().would_enable(module, &Level::DEBUG);
+        assert!(debugs("debug", "hyper") && debugs("DEBUG,", "hyper") && !debugs("info", "hyper"));
+        let filter = "wecom_relay=debug,warn";
+        assert!(debugs(filter, "wecom_relay::http") && !debugs(filter, "hyper"));
+        assert!(levels(filter).unwrap().would_enable("hyper", &Level::WARN));
+        assert!(!levels("off").unwrap().would_enable("wecom_relay", &Level::ERROR));
+        let none = levels("").unwrap();
+        assert!(none.would_enable("hyper", &Level::ERROR) && !none.would_enable("hyper", &Level::WARN));
+    }
+
+    #[test]
+    fn a_filter_that_is_none_is_refused() {
+        for filter in ["wecom_relay=loud", "info,hyper=debug=info"] {
+            assert_eq!(init(LogFormat::Text, filter), Err(BadFilter(filter.to_owned())), "{filter}");
+        }
+    }
 }
