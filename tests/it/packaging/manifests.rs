@@ -131,6 +131,11 @@ fn the_image_is_the_static_binary_of_a_user_without_a_name() {
     ] {
         assert!(image.lines().any(|found| found == line), "{line}");
     }
-    assert!(image.contains("target-feature=+crt-static"));
+    let flags = |script: &str| {
+        script.split("RUSTFLAGS='").nth(1).and_then(|rest| rest.split('\'').next()).map(str::to_owned)
+    };
+    let released = flags(include_str!("../../../.ci/run")).unwrap();
+    assert!(released.contains("target-feature=+crt-static"));
+    assert_eq!(flags(&image), Some(released), "the image's relay is the released one");
     assert!(image.contains(r#"CMD ["/wecom-relay", "health"]"#));
 }
