@@ -9,9 +9,9 @@ use std::{
 use super::{
     build::{self, Surroundings},
     model::Config,
-    node,
     problem::{Place, Problem, Problems, Report},
 };
+use crate::yaml;
 
 /// Where the file is looked for when none is named.
 const PLACES: [&str; 2] = ["config.yml", "/etc/wecom-relay/config.yml"];
@@ -61,11 +61,11 @@ pub fn load(path: &Path, env: &dyn Fn(&str) -> Option<String>) -> Result<Loaded,
 /// As [`load`].
 pub fn parse(source: &str, path: &Path, env: &dyn Fn(&str) -> Option<String>) -> Result<Loaded, Problems> {
     let file = Place::file(path);
-    let document = node::parse(source).map_err(|error| {
+    let document = yaml::parse(source).map_err(|error| {
         let right = "look at the line above too; a text that begins with @, *, &, ! or % needs quotes";
         Problem::new(Place { at: error.at, ..file.clone() }, error.wrong, right)
     })?;
-    if matches!(document.value, node::Value::Null) {
+    if matches!(document.value, yaml::Value::Null) {
         let right = "config.example.yml shows what belongs there: at least apps and receivers";
         return Err(Problem::new(file, "the configuration is empty", right).into());
     }

@@ -1,7 +1,7 @@
 //! The configuration: from a YAML file to a [`Config`] in which nothing is left to check, or to all its
 //! [`Problems`] at once.
 //!
-//! Three steps: `node` reads YAML into a tree with positions, `raw` says which keys there are, `build` makes the
+//! Three steps: `yaml` reads the file into a tree with positions, `raw` says which keys there are, `build` makes the
 //! model and looks at what the file refers to (secrets, templates). Nothing of a secret gets into a problem.
 //! `config.example.yml` is the manual of the keys.
 
@@ -11,7 +11,6 @@ mod file;
 mod load;
 mod model;
 mod nearest;
-mod node;
 mod problem;
 mod raw;
 mod size;

@@ -5,14 +5,7 @@
 
 use std::{fmt, path::Path, sync::Arc};
 
-/// A place in a file. Both numbers count from 1; columns count characters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Position {
-    /// The line.
-    pub line: u64,
-    /// The column.
-    pub column: u64,
-}
+pub use crate::yaml::Position;
 
 /// Where something is written: as exact as it is known.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default)]

@@ -6,10 +6,12 @@
 use super::{
     model::Located,
     nearest::nearest,
-    node::{Entry, Node, Value},
     problem::{Place, Position, Report, Reported, quoted},
 };
-use crate::intake::Tree;
+use crate::{
+    intake::Tree,
+    yaml::{Entry, Node, Value},
+};
 
 macro_rules! shapes {
     ($($(#[$doc:meta])* $name:ident at $path:literal { $($key:ident),* $(,)? })*) => {

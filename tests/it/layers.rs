@@ -24,7 +24,7 @@ enum Rule {
 use Rule::{Below, Driver, Only, Pure};
 
 /// Every module, from the top to the bottom.
-const MODULES: [(&str, Rule); 28] = [
+const MODULES: [(&str, Rule); 29] = [
     // shell
     ("main", Below),
     ("cli", Below),
@@ -43,7 +43,7 @@ const MODULES: [(&str, Rule); 28] = [
     ),
     ("wecom::token", Only(&["wecom", "wecom::message", "wecom::endpoint"])),
     // a WeCom beside the relay, not a part of it
-    ("sandbox", Only(&["clock", "wecom::message"])),
+    ("sandbox", Only(&["clock", "wecom::message", "yaml"])),
     // decisions
     ("intake", Pure),
     ("delivery", Pure),
@@ -62,11 +62,12 @@ const MODULES: [(&str, Rule); 28] = [
     ("pulse", Below),
     ("retry", Below),
     ("secret", Below),
+    ("yaml", Below),
     ("clock", Below),
 ];
 const DRIVERS: [&str; 2] = ["http", "dispatch"];
 const ADAPTERS: [&str; 3] = ["outbox::sqlite", "wecom::client", "wecom::token"];
-const KERNEL: [&str; 6] = ["telemetry", "metrics", "pulse", "retry", "secret", "clock"];
+const KERNEL: [&str; 7] = ["telemetry", "metrics", "pulse", "retry", "secret", "yaml", "clock"];
 /// What a decision must not touch. `std::io` is not here: its traits write to memory as well.
 const IMPURE: [&str; 13] = [
     "tokio",

@@ -22,11 +22,11 @@ use jiff::tz::TimeZone;
 use super::{
     duration,
     model::{Config, Outbox},
-    node::Node,
     problem::{Place, Report, Reported, quoted},
     raw::{self, Field},
     size,
 };
+use crate::yaml::Node;
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);

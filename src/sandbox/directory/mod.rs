@@ -3,6 +3,7 @@
 //! A directory is always consistent: ids are unique, what is referred to exists, departments form a tree,
 //! userids are in lower case.
 
+mod fields;
 mod recipients;
 mod yaml;
 

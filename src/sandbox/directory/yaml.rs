@@ -1,14 +1,18 @@
 //! The directory as a file: the raw shape mirrors the YAML and remembers where each id stands.
+//!
+//! `derive(Deserialize)` was rejected: each shape would bring a reader of YAML of its own, all together as large as the
+//! rest of the sandbox.
 
 use std::collections::HashSet;
 use std::fmt::Display;
 use std::hash::Hash;
 use std::net::IpAddr;
 
-use serde::Deserialize;
-use serde_yaml::{Error, Location, MessageFormatter, Spanned, UserMessageFormatter};
-
-use super::{App, Corp, Department, Directory, Member, Tag, Visible};
+use super::{
+    App, Corp, Department, Directory, Member, Tag, Visible,
+    fields::{Fields, Placed, list, number, text, truth},
+};
+use crate::yaml::{self, Node, Position, Value};
 
 /// Why a text is no directory; the message starts with `line:column` and ends with what would be right.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -17,116 +21,141 @@ pub struct DirectoryError {
     message: String,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawDirectory {
-    corps: Spanned<Vec<RawCorp>>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct RawCorp {
-    corp_id: Spanned<String>,
-    #[serde(default)]
+    corp_id: Placed<String>,
     departments: Vec<RawDepartment>,
-    #[serde(default)]
     tags: Vec<RawTag>,
     members: Vec<RawMember>,
     apps: Vec<RawApp>,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+impl RawCorp {
+    fn read(node: &Node) -> Result<Self, DirectoryError> {
+        let fields = Fields::of(node, &["corp_id", "departments", "tags", "members", "apps"])?;
+        Ok(Self {
+            corp_id: text(fields.required("corp_id")?)?,
+            departments: fields.list("departments", RawDepartment::read)?,
+            tags: fields.list("tags", RawTag::read)?,
+            members: list(fields.required("members")?, RawMember::read)?,
+            apps: list(fields.required("apps")?, RawApp::read)?,
+        })
+    }
+}
+
 struct RawDepartment {
-    id: Spanned<u64>,
-    #[serde(default)]
+    id: Placed<u64>,
     name: String,
-    parent: Option<Spanned<u64>>,
+    parent: Option<Placed<u64>>,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+impl RawDepartment {
+    fn read(node: &Node) -> Result<Self, DirectoryError> {
+        let fields = Fields::of(node, &["id", "name", "parent"])?;
+        Ok(Self {
+            id: number(fields.required("id")?)?,
+            name: fields.name()?,
+            parent: fields.optional("parent").map(number).transpose()?,
+        })
+    }
+}
+
 struct RawTag {
-    id: Spanned<u64>,
-    #[serde(default)]
+    id: Placed<u64>,
     name: String,
-    #[serde(default)]
-    members: Vec<Spanned<String>>,
-    #[serde(default)]
-    departments: Vec<Spanned<u64>>,
+    members: Vec<Placed<String>>,
+    departments: Vec<Placed<u64>>,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+impl RawTag {
+    fn read(node: &Node) -> Result<Self, DirectoryError> {
+        let fields = Fields::of(node, &["id", "name", "members", "departments"])?;
+        Ok(Self {
+            id: number(fields.required("id")?)?,
+            name: fields.name()?,
+            members: fields.list("members", text)?,
+            departments: fields.list("departments", number)?,
+        })
+    }
+}
+
 struct RawMember {
-    userid: Spanned<String>,
-    #[serde(default)]
+    userid: Placed<String>,
     name: String,
-    #[serde(default)]
-    departments: Vec<Spanned<u64>>,
-    #[serde(default = "yes")]
+    departments: Vec<Placed<u64>>,
     licensed: bool,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+impl RawMember {
+    fn read(node: &Node) -> Result<Self, DirectoryError> {
+        let fields = Fields::of(node, &["userid", "name", "departments", "licensed"])?;
+        Ok(Self {
+            userid: text(fields.required("userid")?)?,
+            name: fields.name()?,
+            departments: fields.list("departments", number)?,
+            licensed: fields.optional("licensed").map_or(Ok(true), truth)?,
+        })
+    }
+}
+
 struct RawApp {
-    agent_id: Spanned<u64>,
-    #[serde(default)]
+    agent_id: Placed<u64>,
     name: String,
-    secret: Spanned<String>,
-    #[serde(default)]
+    secret: Placed<String>,
     disabled: bool,
-    #[serde(default)]
     callback: bool,
     visible: Option<RawVisible>,
-    #[serde(default)]
-    trusted_ips: Vec<Spanned<String>>,
+    trusted_ips: Vec<Placed<String>>,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+impl RawApp {
+    fn read(node: &Node) -> Result<Self, DirectoryError> {
+        let keys = ["agent_id", "name", "secret", "disabled", "callback", "visible", "trusted_ips"];
+        let fields = Fields::of(node, &keys)?;
+        Ok(Self {
+            agent_id: number(fields.required("agent_id")?)?,
+            name: fields.name()?,
+            secret: text(fields.required("secret")?)?,
+            disabled: fields.optional("disabled").map_or(Ok(false), truth)?,
+            callback: fields.optional("callback").map_or(Ok(false), truth)?,
+            visible: fields.optional("visible").map(RawVisible::read).transpose()?,
+            trusted_ips: fields.list("trusted_ips", text)?,
+        })
+    }
+}
+
 struct RawVisible {
-    #[serde(default)]
-    members: Vec<Spanned<String>>,
-    #[serde(default)]
-    departments: Vec<Spanned<u64>>,
-    #[serde(default)]
-    tags: Vec<Spanned<u64>>,
+    members: Vec<Placed<String>>,
+    departments: Vec<Placed<u64>>,
+    tags: Vec<Placed<u64>>,
 }
 
-fn yes() -> bool {
-    true
+impl RawVisible {
+    fn read(node: &Node) -> Result<Self, DirectoryError> {
+        let fields = Fields::of(node, &["members", "departments", "tags"])?;
+        Ok(Self {
+            members: fields.list("members", text)?,
+            departments: fields.list("departments", number)?,
+            tags: fields.list("tags", number)?,
+        })
+    }
 }
 
-pub(super) fn read(text: &str) -> Result<Directory, DirectoryError> {
-    // A snippet would print neighbouring lines, secrets included.
-    let options = serde_yaml::options! { with_snippet: false };
-    let raw: RawDirectory = serde_yaml::from_str_with_options(text, options).map_err(|error| {
-        let message = said(error.without_snippet());
-        match error.location() {
-            Some(at) => fault(at, message),
-            None => DirectoryError { message },
-        }
+pub(super) fn read(source: &str) -> Result<Directory, DirectoryError> {
+    let document = yaml::parse(source).map_err(|error| match error.at {
+        Some(at) => fault(at, error.wrong),
+        None => DirectoryError { message: error.wrong },
     })?;
-    if raw.corps.value.is_empty() {
-        return Err(fault(raw.corps.referenced, "`corps` is empty: list at least one corp"));
+    if matches!(document.value, Value::Null) {
+        return Err(fault(document.at, "there is nothing here: a directory starts with `corps:`"));
     }
-    unique("corp_id", raw.corps.value.iter().map(|corp| (&corp.corp_id, corp.corp_id.value.clone())))?;
-    let corps = raw.corps.value.into_iter().map(corp).collect::<Result<_, _>>()?;
+    let corps = Fields::of(&document, &["corps"])?.required("corps")?;
+    let (at, corps) = (corps.at, list(corps, RawCorp::read)?);
+    if corps.is_empty() {
+        return Err(fault(at, "`corps` is empty: list at least one corp"));
+    }
+    unique("corp_id", corps.iter().map(|corp| (&corp.corp_id, corp.corp_id.value.clone())))?;
+    let corps = corps.into_iter().map(corp).collect::<Result<_, _>>()?;
     Ok(Directory { corps })
-}
-
-/// The library's message without its place, and without advice for programmers.
-fn said(error: &Error) -> String {
-    match error {
-        Error::InvalidScalar { ty: "u64", .. } => "this must be a whole number".to_owned(),
-        Error::InvalidScalar { ty, .. } => format!("this must be of the type {ty}"),
-        Error::Unexpected { expected: "sequence start", .. } => "this must be a list".to_owned(),
-        Error::Unexpected { expected: "string scalar", .. } => "this must be a text".to_owned(),
-        Error::Eof { .. } => "there is nothing here: a directory starts with `corps:`".to_owned(),
-        other => UserMessageFormatter.format_message(other).into_owned(),
-    }
 }
 
 fn corp(raw: RawCorp) -> Result<Corp, DirectoryError> {
@@ -185,7 +214,7 @@ fn app(raw: RawApp, known: &Known) -> Result<App, DirectoryError> {
     let trusted_ips = raw.trusted_ips.into_iter().map(|ip| {
         ip.value.parse::<IpAddr>().map_err(|_| {
             let text = format!("`{}` is no IP address: write one such as 203.0.113.4", ip.value);
-            fault(ip.referenced, text)
+            fault(ip.at, text)
         })
     });
     Ok(App {
@@ -207,16 +236,16 @@ struct Known {
 }
 
 impl Known {
-    fn departments(&self, ids: Vec<Spanned<u64>>) -> Result<Vec<u64>, DirectoryError> {
-        ids.into_iter().map(|id| known("department", &self.departments, id.value, id.referenced)).collect()
+    fn departments(&self, ids: Vec<Placed<u64>>) -> Result<Vec<u64>, DirectoryError> {
+        ids.into_iter().map(|id| known("department", &self.departments, id.value, id.at)).collect()
     }
 
-    fn tags(&self, ids: Vec<Spanned<u64>>) -> Result<Vec<u64>, DirectoryError> {
-        ids.into_iter().map(|id| known("tag", &self.tags, id.value, id.referenced)).collect()
+    fn tags(&self, ids: Vec<Placed<u64>>) -> Result<Vec<u64>, DirectoryError> {
+        ids.into_iter().map(|id| known("tag", &self.tags, id.value, id.at)).collect()
     }
 
-    fn userids(&self, ids: Vec<Spanned<String>>) -> Result<Vec<String>, DirectoryError> {
-        let ids = ids.into_iter().map(|id| (id.value.to_lowercase(), id.referenced));
+    fn userids(&self, ids: Vec<Placed<String>>) -> Result<Vec<String>, DirectoryError> {
+        let ids = ids.into_iter().map(|id| (id.value.to_lowercase(), id.at));
         ids.map(|(id, at)| known("member", &self.userids, id, at)).collect()
     }
 }
@@ -225,7 +254,7 @@ fn known<T: Eq + Hash + Ord + Display>(
     what: &str,
     all: &HashSet<T>,
     id: T,
-    at: Location,
+    at: Position,
 ) -> Result<T, DirectoryError> {
     if all.contains(&id) {
         return Ok(id);
@@ -240,14 +269,14 @@ fn known<T: Eq + Hash + Ord + Display>(
 
 fn unique<'a, T: 'a, K: Eq + Hash + Display>(
     what: &str,
-    keys: impl Iterator<Item = (&'a Spanned<T>, K)>,
+    keys: impl Iterator<Item = (&'a Placed<T>, K)>,
 ) -> Result<(), DirectoryError> {
     let mut seen = HashSet::new();
     for (place, key) in keys {
         if seen.contains(&key) {
             // A secret must not reach a message.
             let named = if what == "secret" { String::new() } else { format!(" `{key}`") };
-            return Err(fault(place.referenced, format!("{what}{named} is used twice: give each its own")));
+            return Err(fault(place.at, format!("{what}{named} is used twice: give each its own")));
         }
         seen.insert(key);
     }
@@ -259,7 +288,7 @@ fn tree(departments: &[RawDepartment], all: &Known) -> Result<(), DirectoryError
         let mut above = department;
         for _ in 0..departments.len() {
             let Some(parent) = &above.parent else { break };
-            known("department", &all.departments, parent.value, parent.referenced)?;
+            known("department", &all.departments, parent.value, parent.at)?;
             let Some(next) = departments.iter().find(|one| one.id.value == parent.value) else { break };
             above = next;
         }
@@ -268,28 +297,28 @@ fn tree(departments: &[RawDepartment], all: &Known) -> Result<(), DirectoryError
             let id = above.id.value;
             let text =
                 format!("department `{id}` is under itself: leave `parent` out at the top of the tree");
-            return Err(fault(parent.referenced, text));
+            return Err(fault(parent.at, text));
         }
     }
     Ok(())
 }
 
-fn userid(raw: &Spanned<String>) -> Result<String, DirectoryError> {
+fn userid(raw: &Placed<String>) -> Result<String, DirectoryError> {
     let fits = raw.value.chars().all(|c| c.is_ascii_alphanumeric() || "-_.@".contains(c));
     if !fits || !(1..=64).contains(&raw.value.len()) {
         let text = format!("`{}` is no userid: 1 to 64 letters, digits, `-`, `_`, `.` or `@`", raw.value);
-        return Err(fault(raw.referenced, text));
+        return Err(fault(raw.at, text));
     }
     Ok(raw.value.to_lowercase())
 }
 
-fn filled(what: &str, raw: Spanned<String>) -> Result<String, DirectoryError> {
+fn filled(what: &str, raw: Placed<String>) -> Result<String, DirectoryError> {
     if raw.value.is_empty() {
-        return Err(fault(raw.referenced, format!("`{what}` is empty: write any text")));
+        return Err(fault(raw.at, format!("`{what}` is empty: write any text")));
     }
     Ok(raw.value)
 }
 
-fn fault(at: Location, message: impl Display) -> DirectoryError {
-    DirectoryError { message: format!("{}:{}: {message}", at.line(), at.column()) }
+pub(super) fn fault(at: Position, message: impl Display) -> DirectoryError {
+    DirectoryError { message: format!("{}:{}: {message}", at.line, at.column) }
 }

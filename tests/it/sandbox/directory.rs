@@ -22,11 +22,23 @@ fn the_builtin_directory_is_what_its_yaml_says() {
 }
 
 #[test]
+fn numbers_may_be_names_and_a_key_without_a_value_is_no_key() {
+    let (plain, odd) = ("{ id: 1 }", "{ id: '1', name: , parent: ~ }");
+    assert_eq!(Directory::from_yaml(&SMALL.replacen(plain, odd, 1)), Directory::from_yaml(SMALL));
+    let named = |name: &str| Directory::from_yaml(&SMALL.replace("s1", name)).unwrap();
+    assert_eq!(named("007"), named("'007'"));
+    assert_ne!(named("007"), named("7"));
+}
+
+#[test]
 fn a_wrong_directory_is_refused_with_the_place_and_what_would_be_right() {
     for (from, to, expected) in [
         ("{ id: 1 }", "{ id: 1, nmae: x }", "4:18: unknown field `nmae`"),
         ("agent_id: 1, ", "", "missing field `agent_id`"),
         ("agent_id: 1,", "agent_id: one,", "11:21: this must be a whole number"),
+        ("members: [ZhangSan]", "members: { a: 1 }", "7:27: this must be a list"),
+        ("departments: [1]", "licensed: 1", "9:39: this must be true or false"),
+        ("secret: s1", "secret: s1, visible: all", "11:45: this must be a mapping"),
         ("parent: 1", "parent: 9", "5:26: department `9` is not in this corp: there are 1, 2"),
         ("{ id: 1 }", "{ id: 1, parent: 2 }", "department `1` is under itself: leave `parent` out"),
         ("id: 2,", "id: 1,", "5:15: department id `1` is used twice"),
@@ -56,6 +68,8 @@ fn a_wrong_directory_is_refused_with_the_place_and_what_would_be_right() {
     assert_eq!(error, "1:8: `corps` is empty: list at least one corp");
     for (text, message) in [
         ("", "1:1: there is nothing here: a directory starts with `corps:`"),
+        ("corps: [", "1:8: this is not YAML: unclosed bracket '['"),
+        ("corps:", "1:1: missing field `corps`"),
         ("corps: 5", "1:8: this must be a list"),
         ("corps: [{ corp_id: [a], members: [], apps: [] }]", "1:20: this must be a text"),
         ("corps: [{ corp_id: a, corp_id: b }]", "1:23: duplicate mapping key `corp_id` is not allowed here"),

@@ -15,17 +15,24 @@ use serde_yaml::{
     options::{DuplicateKeyPolicy, NonFiniteFloatPolicy},
 };
 
-use super::problem::Position;
+/// A place in a file. Both numbers count from 1; columns count characters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Position {
+    /// The line.
+    pub line: u64,
+    /// The column.
+    pub column: u64,
+}
 
 /// A value and where it is written; for an alias, where the alias is.
-pub(super) struct Node {
-    pub(super) value: Value,
-    pub(super) at: Position,
+pub(crate) struct Node {
+    pub(crate) value: Value,
+    pub(crate) at: Position,
     /// The bytes in the source, as start and length.
     bytes: Option<(usize, usize)>,
 }
 
-pub(super) enum Value {
+pub(crate) enum Value {
     Null,
     Bool(bool),
     /// An unquoted number as it is written.
@@ -36,21 +43,21 @@ pub(super) enum Value {
 }
 
 /// A key with its value. The key is empty when it is not a word.
-pub(super) struct Entry {
-    pub(super) key: String,
-    pub(super) at: Position,
-    pub(super) value: Node,
+pub(crate) struct Entry {
+    pub(crate) key: String,
+    pub(crate) at: Position,
+    pub(crate) value: Node,
 }
 
 /// Why a text is no YAML document.
-pub(super) struct SyntaxError {
-    pub(super) at: Option<Position>,
-    pub(super) wrong: String,
+pub(crate) struct SyntaxError {
+    pub(crate) at: Option<Position>,
+    pub(crate) wrong: String,
 }
 
 impl Value {
     /// What it is, in words.
-    pub(super) fn kind(&self) -> &'static str {
+    pub(crate) fn kind(&self) -> &'static str {
         match self {
             Self::Null => "nothing",
             Self::Bool(_) => "true or false",
@@ -63,7 +70,7 @@ impl Value {
 }
 
 /// Reads one document. An empty one is [`Value::Null`].
-pub(super) fn parse(source: &str) -> Result<Node, SyntaxError> {
+pub(crate) fn parse(source: &str) -> Result<Node, SyntaxError> {
     let options = serde_yaml::options! {
         budget: serde_yaml::budget! { max_depth: 32, max_nodes: 100_000, max_documents: 2 },
         alias_limits: serde_yaml::alias_limits! { max_total_replayed_events: 100_000 },
