@@ -8,7 +8,8 @@ use wecom_relay::{
 };
 
 use crate::support::{
-    Gated, Gates, Options, Process, Relay, Wecom, config_file, payload, process::serve, soon,
+    Gated, Gates, NO_LIMITS, Options, Process, Relay, ShiftedClock, Wecom, config_file, payload,
+    process::serve, soon,
 };
 
 async fn gated(wecom: &Wecom) -> (Relay, Arc<Gates>) {
@@ -85,6 +86,25 @@ async fn a_result_that_cannot_be_written_is_kept_and_nothing_more_is_sent_until_
     soon(relay.settled(3)).await;
     relay.stop().await;
     assert_eq!(wecom.sandbox.send_calls(), 3);
+}
+
+#[tokio::test]
+async fn what_is_claimed_goes_out_though_the_store_fails_just_then() {
+    let wecom = Wecom::live(Settings::default()).await;
+    let (gates, clock) = (Arc::new(Gates::default()), Arc::new(ShiftedClock::default()));
+    let options = Options { clock: clock.clone(), app: NO_LIMITS.to_owned(), ..Options::default() };
+    let relay = Relay::over(&wecom.url, options, |outbox| Gated::new(outbox, &gates)).await;
+    wecom.sandbox.inject(Fault::errcode(-1).on(Api::MessageSend).times(1));
+    relay.post(&payload("Busy", &[("a", true)])).await;
+    soon(gates.settle.reached(1)).await;
+    gates.hasten.fail();
+    clock.set_back(Duration::from_secs(3600));
+    relay.post(&payload("Next", &[("a", true)])).await;
+    soon(gates.hasten.reached(1)).await;
+    soon(wecom.sandbox.wait_for_delivered("zhangsan", 1)).await;
+    gates.hasten.open();
+    soon(wecom.sandbox.wait_for_delivered("zhangsan", 2)).await;
+    relay.stop().await;
 }
 
 #[tokio::test]

@@ -90,7 +90,11 @@ impl<O: Outbox, W: WeCom> Dispatcher<O, W> {
         let check = self.service.settings.duplicate_check;
         let Due { claimed, more, next_due } =
             self.outbox.claim_due(&self.channel, capacity, check, now).await?;
-        let wake = self.due(next_due, now, uptime).await?;
+        // What is claimed is in flight and must go out, whatever the store answers next.
+        let wake = self.due(next_due, now, uptime).await.unwrap_or_else(|error| {
+            tracing::warn!(app = %self.channel, %error, "the outbox does not answer; trying again");
+            Some(uptime + STORE_PAUSE)
+        });
         Ok(Claims { claimed, wake, exhausted: !more })
     }
 

@@ -257,7 +257,7 @@ pub(super) fn configure(conn: &Connection) -> rusqlite::Result<()> {
         "PRAGMA synchronous = FULL;
          PRAGMA fullfsync = ON;
          PRAGMA checkpoint_fullfsync = ON;
-         PRAGMA cache_size = -8192;
+         PRAGMA cache_size = -4096;
          PRAGMA temp_store = MEMORY;
          PRAGMA trusted_schema = OFF",
     )?;

@@ -24,6 +24,7 @@ pub(crate) struct Gates {
     pub(crate) enqueue: Gate,
     pub(crate) settle: Gate,
     pub(crate) claim: Gate,
+    pub(crate) hasten: Gate,
     pub(crate) hold: Gate,
     pub(crate) holds: Gate,
     pub(crate) probe: Gate,
@@ -152,6 +153,7 @@ impl Outbox for Gated {
     }
 
     async fn hasten(&self, channel: &Channel, horizon: Timestamp, now: Timestamp) -> StoreResult<()> {
+        self.gates.hasten.pass().await?;
         self.inner.hasten(channel, horizon, now).await
     }
 
