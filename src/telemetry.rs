@@ -4,8 +4,8 @@
 //!   `notification`, `delivery`.
 //! - ERROR says that an alert may be lost or that a person must act, WARN that something unexpected happened and
 //!   nothing is lost, INFO that something was done, DEBUG the steps on the way to that.
-//! - Levels are chosen by module. `EnvFilter`, which knows spans and the values of fields too, was rejected: it brings a
-//!   compiler of regular expressions that nothing else here needs.
+//! - Levels are chosen by module. `EnvFilter`, which knows spans and the values of fields too, was rejected: it brings
+//!   half a megabyte of automata for them.
 
 use std::io::{self, IsTerminal};
 
@@ -63,9 +63,13 @@ where
     })
 }
 
-/// What `filter` says, without its empty parts: alone, one would mean ERROR.
+/// What `filter` says, without its empty parts: alone, one would mean ERROR. Nothing for spans, which would pass for
+/// modules that there are not.
 fn levels(filter: &str) -> Option<Targets> {
-    let parts: Vec<_> = filter.split(',').filter(|part| !part.is_empty()).collect();
+    let parts: Vec<_> = filter.split(',').map(str::trim).filter(|part| !part.is_empty()).collect();
+    if filter.contains('[') {
+        return None;
+    }
     parts.join(",").parse().ok()
 }
 
@@ -86,7 +90,7 @@ mod tests {
     fn levels_are_set_for_all_modules_or_by_module() {
         let debugs = |filter, module| levels(filter).unwrap().would_enable(module, &Level::DEBUG);
         assert!(debugs("debug", "hyper") && debugs("DEBUG,", "hyper") && !debugs("info", "hyper"));
-        let filter = "wecom_relay=debug,warn";
+        let filter = "wecom_relay=debug, warn";
         assert!(debugs(filter, "wecom_relay::http") && !debugs(filter, "hyper"));
         assert!(levels(filter).unwrap().would_enable("hyper", &Level::WARN));
         assert!(!levels("off").unwrap().would_enable("wecom_relay", &Level::ERROR));
@@ -96,7 +100,7 @@ mod tests {
 
     #[test]
     fn a_filter_that_is_none_is_refused() {
-        for filter in ["wecom_relay=loud", "info,hyper=debug=info"] {
+        for filter in ["wecom_relay=loud", "info,hyper=debug=info", "wecom_relay[send]=debug"] {
             assert_eq!(init(LogFormat::Text, filter), Err(BadFilter(filter.to_owned())), "{filter}");
         }
     }

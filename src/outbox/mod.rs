@@ -26,6 +26,8 @@ use std::{future::Future, sync::Arc, time::Duration};
 use jiff::Timestamp;
 use tokio::sync::Notify;
 
+use crate::clock::Clock;
+
 pub use self::{
     query::*,
     standing::{Lent, Standing, standing},
@@ -110,19 +112,21 @@ pub trait Outbox: OutboxQuery + Clone + Send + Sync + 'static {
         now: Timestamp,
     ) -> impl Future<Output = StoreResult<Vec<Claimed>>> + Send;
 
-    /// [`Self::claim`] of what is due in `channel`, up to so many deliveries: queues take turns, the one whose first
-    /// is due longest before the others. For a channel without limits, which needs no plan.
+    /// [`Self::claim`] of what is due in `channel`, up to so many deliveries: queues take turns, and `turn`, a number
+    /// that changes from call to call, decides who is first. For a channel without limits, which needs no plan.
     fn claim_due(
         &self,
         channel: &Channel,
         slots: u32,
+        turn: usize,
         duplicate_check: Duration,
         now: Timestamp,
     ) -> impl Future<Output = StoreResult<Due>> + Send;
 
     /// Claims of `channel` that ride in the commit of what makes them due, while slots are lent for them: without
-    /// regard to queues, so only for a channel of which all that is due may go out. Replaces an earlier one.
-    fn stand(&self, channel: &Channel, duplicate_check: Duration) -> Standing;
+    /// regard to queues, so only for a channel of which all that is due may go out. The moment of a claim is the
+    /// `clock`'s. Replaces an earlier one.
+    fn stand(&self, channel: &Channel, duplicate_check: Duration, clock: Arc<dyn Clock>) -> Standing;
 
     /// Ends a claim. A settled delivery lets the next one of its lane, or of all its members' lanes, come up.
     ///
@@ -195,7 +199,7 @@ pub trait Outbox: OutboxQuery + Clone + Send + Sync + 'static {
     /// Writes something and waits for the disk, to learn whether notifications would be taken.
     fn probe(&self, now: Timestamp) -> impl Future<Output = StoreResult<()>> + Send;
 
-    /// Is notified when something may have become claimable that is not claimed by [`Self::stand`]: by this process at once, by another within a
-    /// second. Carries nothing; who is woken looks.
+    /// Is notified when something may have become claimable, unless it was claimed for slots that are lent
+    /// ([`Self::stand`]): by this process at once, by another within a second. Carries nothing; who is woken looks.
     fn changed(&self) -> Arc<Notify>;
 }

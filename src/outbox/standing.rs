@@ -15,13 +15,17 @@ use std::{
 
 use tokio::sync::mpsc;
 
-use super::{Channel, Claimed};
+use jiff::Timestamp;
 
-/// The two ends of a standing claim of what `channel` sends, with [`super::Outbox::claim`]'s `duplicate_check`.
-pub fn standing(channel: Channel, duplicate_check: Duration) -> (Standing, Lent) {
+use super::{Channel, Claimed};
+use crate::clock::Clock;
+
+/// The two ends of a standing claim of what `channel` sends, with [`super::Outbox::claim`]'s `duplicate_check`. The
+/// moment of each claim is told by `clock`.
+pub fn standing(channel: Channel, duplicate_check: Duration, clock: Arc<dyn Clock>) -> (Standing, Lent) {
     let slots = Arc::new(AtomicU32::new(0));
     let (used, back) = mpsc::unbounded_channel();
-    let lent = Lent { channel, duplicate_check, slots: Arc::clone(&slots), used };
+    let lent = Lent { channel, duplicate_check, clock, slots: Arc::clone(&slots), used };
     (Standing { slots, back, lent: 0 }, lent)
 }
 
@@ -34,12 +38,12 @@ pub struct Standing {
 }
 
 /// The engine's end.
-#[derive(Debug)]
 pub struct Lent {
     /// Of which channel.
     pub channel: Channel,
     /// What a first claim gets as its interval.
     pub duplicate_check: Duration,
+    clock: Arc<dyn Clock>,
     slots: Arc<AtomicU32>,
     used: mpsc::UnboundedSender<Used>,
 }
@@ -71,6 +75,13 @@ impl Standing {
         self.lent = self.lent.saturating_sub(self.slots.swap(0, Ordering::AcqRel));
     }
 
+    /// What [`Self::claimed`] has at this moment.
+    pub fn claimed_so_far(&mut self) -> Option<Vec<Claimed>> {
+        let Used { slots, claimed } = self.back.try_recv().ok()?;
+        self.lent = self.lent.saturating_sub(slots);
+        Some(claimed)
+    }
+
     /// The next deliveries that are in flight for this caller; `None` when the engine has ended. May be dropped at
     /// any moment without a loss.
     pub async fn claimed(&mut self) -> Option<Vec<Claimed>> {
@@ -90,6 +101,11 @@ impl Drop for Standing {
 }
 
 impl Lent {
+    /// The present moment. That of the call which makes something due may be long past when its turn comes.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
     /// Takes a slot, if there is one. It must be [given back](Self::give_back).
     pub fn take(&self) -> bool {
         self.slots.fetch_update(Ordering::AcqRel, Ordering::Acquire, |slots| slots.checked_sub(1)).is_ok()
@@ -105,10 +121,15 @@ impl Lent {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::SystemClock;
+
+    fn standing() -> (Standing, Lent) {
+        super::standing(Channel("ops".to_owned()), Duration::ZERO, Arc::new(SystemClock))
+    }
 
     #[tokio::test]
     async fn no_more_slots_are_used_than_were_lent_and_each_comes_back_once() {
-        let (mut standing, lent) = standing(Channel("ops".to_owned()), Duration::ZERO);
+        let (mut standing, lent) = standing();
         assert!(!lent.take());
         standing.lend(2);
         assert_eq!([lent.take(), lent.take(), lent.take()], [true, true, false]);
@@ -123,13 +144,13 @@ mod tests {
 
     #[tokio::test]
     async fn nothing_is_out_when_one_end_is_gone() {
-        let (mut standing, lent) = super::standing(Channel("ops".to_owned()), Duration::ZERO);
+        let (mut standing, lent) = self::standing();
         standing.lend(2);
         drop(lent);
         assert_eq!((standing.claimed().await, standing.lent()), (None, 0));
         standing.lend(2);
         assert_eq!(standing.lent(), 0);
-        let (mut standing, lent) = super::standing(Channel("ops".to_owned()), Duration::ZERO);
+        let (mut standing, lent) = self::standing();
         standing.lend(2);
         drop(standing);
         assert!(!lent.take());

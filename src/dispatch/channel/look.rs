@@ -2,9 +2,9 @@
 
 use std::{sync::atomic::Ordering, time::Duration};
 
-use super::{Died, Dispatcher, HORIZON};
 use jiff::Timestamp;
 
+use super::{Died, Dispatcher, HORIZON};
 use crate::{
     delivery::{
         Uptime, fold,
@@ -34,6 +34,10 @@ impl<O: Outbox, W: WeCom> Dispatcher<O, W> {
         loop {
             self.exhausted = false;
             self.standing.withdraw();
+            // What is claimed must not wait for several answers of the store: it reaches WeCom within `COPY_MARGIN`.
+            while let Some(claimed) = self.standing.claimed_so_far() {
+                self.start_all(claimed);
+            }
             self.stalled = self.unwritten.load(Ordering::Acquire) > 0;
             if self.stalled {
                 // The end of the settling wakes the loop.
@@ -87,9 +91,10 @@ impl<O: Outbox, W: WeCom> Dispatcher<O, W> {
     async fn claim_due(&mut self, capacity: u32) -> Result<Claims, StoreError> {
         let (now, uptime) = (self.clock.now(), self.uptime());
         self.waits.note(&[], &[], uptime);
+        self.turn = self.turn.wrapping_add(1);
         let check = self.service.settings.duplicate_check;
         let Due { claimed, more, next_due } =
-            self.outbox.claim_due(&self.channel, capacity, check, now).await?;
+            self.outbox.claim_due(&self.channel, capacity, self.turn, check, now).await?;
         // What is claimed is in flight and must go out, whatever the store answers next.
         let wake = self.due(next_due, now, uptime).await.unwrap_or_else(|error| {
             tracing::warn!(app = %self.channel, %error, "the outbox does not answer; trying again");

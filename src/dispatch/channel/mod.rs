@@ -141,7 +141,7 @@ impl<O: Outbox, W: WeCom> Dispatcher<O, W> {
             holding: Holding::default(),
             waits: Waits::default(),
             wecom: service.wecom.clone(),
-            standing: outbox.stand(&channel, settings.duplicate_check),
+            standing: outbox.stand(&channel, settings.duplicate_check, Arc::clone(&clock)),
             exhausted: false,
             stalled: false,
             channel,
@@ -199,7 +199,11 @@ impl<O: Outbox, W: WeCom> Dispatcher<O, W> {
                 () = stop.cancelled(), if !stopping => {}
                 Some(ended) = self.sends.join_next() => look |= self.ended(ended?),
                 claimed = self.standing.claimed(), if self.standing.lent() > 0 => match claimed {
-                    Some(claimed) => self.start_all(claimed),
+                    Some(claimed) => {
+                        // A slot that comes back unused may be what a look wanted.
+                        look |= claimed.is_empty() || !self.exhausted;
+                        self.start_all(claimed);
+                    }
                     // The next look is told why.
                     None => look = true,
                 },

@@ -30,7 +30,8 @@ pub(super) struct Bodies {
 /// Reads what was claimed of `channel` after `since`.
 pub(super) fn load(tx: &Tx<'_>, channel: &str, since: i64) -> Done<Bodies> {
     let read = |row: &rusqlite::Row<'_>| Ok((row.get::<_, Option<i64>>(0)?, row.get::<_, Option<i64>>(1)?));
-    let mut claims = tx.all(ATTEMPTED, (channel, since, REMEMBERED), read)?;
+    // With one more than is remembered, it is known that something is forgotten.
+    let mut claims = tx.all(ATTEMPTED, (channel, since, REMEMBERED + 1), read)?;
     claims.extend(tx.all(IN_FLIGHT, [channel], read)?);
     let mut claims: Vec<_> = claims.into_iter().filter_map(|(body, at)| Some((at?, body?))).collect();
     claims.sort_unstable();

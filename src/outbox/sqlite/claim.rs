@@ -25,7 +25,7 @@ pub(super) const LOAD: &str = "SELECT d.notification, n.kind, d.receiver, n.grou
      d.accepted_at, d.claimed_at, d.attempts, d.doubt_since, d.check_ms, d.channel, m.msgtype, m.content,
      m.touser, m.toparty, m.totag, n.touser, n.toparty, n.totag, n.open, d.unknown, n.text_form, d.body_hash
      FROM delivery d CROSS JOIN notification n ON n.id = d.notification CROSS JOIN message m ON m.delivery = d.id
-     WHERE d.id = ?1";
+     WHERE d.id = ?1 AND d.state = 1";
 pub(super) const CLAIM_FIRST: &str =
     "UPDATE delivery SET state = 2, fresh = 0, claimed_at = ?2, check_ms = ?3, body_hash = ?4 WHERE id = ?1";
 pub(super) const CLAIM_AGAIN: &str = "UPDATE delivery SET state = 2, claimed_at = ?2 WHERE id = ?1";
@@ -87,7 +87,7 @@ fn heads(
     Ok(fits.collect())
 }
 
-/// Marks one delivery as in flight. Its body, and whether WeCom is asked to look for copies, are fixed here the
+/// Marks one delivery as in flight, if it is ready. Its body, and whether WeCom is asked to look for copies, are fixed here the
 /// first time.
 pub(super) fn mark(tx: &Tx<'_>, id: i64, interval: Duration, now: Timestamp) -> Done<Option<Claimed>> {
     let read = |row: &rusqlite::Row<'_>| {

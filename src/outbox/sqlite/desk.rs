@@ -229,7 +229,7 @@ impl Desk {
 }
 
 /// How jobs of a batch are kept from each other's failures.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 enum Guard<'s> {
     /// Not at all: what fails halfway undoes the batch, and what becomes due is claimed with it.
     Together(&'s Standings),

@@ -1,10 +1,6 @@
 //! Claiming whatever is due in a channel.
 
-use std::{
-    cmp::Reverse,
-    collections::{BinaryHeap, VecDeque},
-    time::Duration,
-};
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -27,7 +23,7 @@ const FEW: u32 = 64;
 pub(super) fn claim(
     tx: &Tx<'_>,
     channel: &Channel,
-    slots: u32,
+    (slots, turn): (u32, usize),
     interval: Duration,
     now: Timestamp,
 ) -> Done<Due> {
@@ -35,13 +31,14 @@ pub(super) fn claim(
     let mut next_due = None;
     let mut due = Vec::with_capacity(queues.len());
     for queue in queues {
-        let (ready, later): (Vec<Head>, Vec<Head>) =
+        let (mut ready, later): (Vec<Head>, Vec<Head>) =
             queue.into_iter().partition(|(due_at, ..)| *due_at <= ms(now));
         next_due = later.iter().map(|(due_at, ..)| *due_at).chain(next_due).min();
+        ready.sort_unstable();
         due.push(ready);
     }
     let waiting: usize = due.iter().map(Vec::len).sum();
-    let chosen = in_turn(due, slots as usize);
+    let chosen = in_turn(&due, slots as usize, turn);
     let more = is_cut || waiting > chosen.len();
     let mut claimed = Vec::with_capacity(chosen.len());
     for id in chosen {
@@ -63,33 +60,12 @@ fn queues(tx: &Tx<'_>, channel: &Channel, slots: u32, now: Timestamp) -> Done<(V
     Ok((queues.map(|queue| queue.iter().map(|(_, head)| *head).collect()).collect(), false))
 }
 
-/// The first `slots` of what is due, a round at a time: in each the queue whose next one is due longest is first.
-fn in_turn(queues: Vec<Vec<Head>>, slots: usize) -> Vec<i64> {
-    let mut next: BinaryHeap<_> = queues
-        .into_iter()
-        .filter_map(|mut queue| {
-            queue.sort_unstable();
-            let mut rest = queue.into_iter();
-            rest.next().map(|head| Reverse(Turn { round: 0, head, rest: rest.collect() }))
-        })
-        .collect();
-    let mut chosen = Vec::new();
-    while chosen.len() < slots
-        && let Some(Reverse(Turn { round, head: (.., id), mut rest })) = next.pop()
-    {
-        chosen.push(id);
-        if let Some(head) = rest.pop_front() {
-            next.push(Reverse(Turn { round: round + 1, head, rest }));
-        }
-    }
-    chosen
-}
-
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Turn {
-    round: usize,
-    head: Head,
-    rest: VecDeque<Head>,
+/// The first `slots` of what is due: the first of each queue, then the second of each, beginning with queue `turn`.
+fn in_turn(queues: &[Vec<Head>], slots: usize, turn: usize) -> Vec<i64> {
+    let longest = queues.iter().map(Vec::len).max().unwrap_or(0);
+    let (before, first) = queues.split_at(turn % queues.len().max(1));
+    let round = |at: usize| first.iter().chain(before).filter_map(move |queue| queue.get(at));
+    (0..longest).flat_map(round).map(|(.., id)| *id).take(slots).collect()
 }
 
 #[cfg(test)]
@@ -97,10 +73,12 @@ mod tests {
     use super::in_turn;
 
     #[test]
-    fn queues_take_turns_and_the_longest_due_is_first() {
-        let queue = |heads: &[i64]| heads.iter().map(|id| (100 + id, *id, *id)).collect::<Vec<_>>();
-        let queues = vec![queue(&[4, 1, 2, 3]), queue(&[]), queue(&[9]), queue(&[6, 5])];
-        assert_eq!(in_turn(queues.clone(), 2), [1, 5]);
-        assert_eq!(in_turn(queues, 99), [1, 5, 9, 2, 6, 3, 4]);
+    fn queues_take_turns() {
+        let queue = |ids: &[i64]| ids.iter().map(|id| (0, 0, *id)).collect::<Vec<_>>();
+        let queues = [queue(&[1, 2, 3, 4]), queue(&[]), queue(&[9]), queue(&[5, 6])];
+        assert_eq!(in_turn(&queues, 2, 0), [1, 9]);
+        assert_eq!(in_turn(&queues, 99, 3), [5, 1, 9, 6, 2, 3, 4]);
+        assert_eq!(in_turn(&queues, 1, 6), [9]);
+        assert!(in_turn(&[], 1, 6).is_empty());
     }
 }

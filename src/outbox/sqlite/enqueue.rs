@@ -68,7 +68,7 @@ pub(super) fn put(
     let Destination(destination) = Destination::of(&new.channel, &new.recipients);
     let mut state = if new.dead.is_some() { State::Dead } else { lane::state_at_end(tx, lane)? };
     if state == State::Ready && !new.deliveries.is_empty() {
-        tx.due(&new.channel.0, numbers.first_delivery, now);
+        tx.due(&new.channel.0, numbers.first_delivery);
     }
     for (id, delivery) in (numbers.first_delivery..).zip(&new.deliveries) {
         tx.run(

@@ -23,8 +23,9 @@ pub(super) const PUT: &str = "INSERT INTO heard (lane, key_1, key_2, source, not
      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
 pub(super) const LAST: &str = "SELECT id, lane, key_1, key_2, source, notification, at, until FROM heard
      WHERE id < ?1 ORDER BY id DESC LIMIT ?2";
-pub(super) const FORGET: &str = "DELETE FROM heard WHERE id IN (SELECT id FROM heard ORDER BY id LIMIT ?2)
-     AND (until < ?1 OR id <= (SELECT max(id) FROM heard) - ?3)";
+pub(super) const FORGET: &str =
+    "DELETE FROM heard WHERE id IN (SELECT id FROM heard ORDER BY id LIMIT ?2) AND until < ?1";
+pub(super) const TRIM: &str = "DELETE FROM heard WHERE id <= ?1";
 
 /// The most notifications of one lane, and the most words of sources, that are remembered. Alertmanager sends a few
 /// of a group in a window.
@@ -33,6 +34,8 @@ const OF_A_LANE: usize = 128;
 const REMEMBERED: u32 = 16_384;
 /// How many rows are read at once, from the last one back until none of them counts any more.
 const PAGE: u32 = 256;
+/// How many rows are written until as many are deleted that are not read again.
+const TRIMMED: i64 = 256;
 
 /// A notification that came.
 #[derive(Debug, Clone, Copy)]
@@ -118,6 +121,10 @@ pub(super) fn remember(
     let event = event(lane, dedupe, notification, now);
     let (key_1, key_2) = halves(event.key);
     tx.run(PUT, (lane, key_1, key_2, event.source, event.notification, event.at, event.until))?;
+    let row = tx.inserted();
+    if row % TRIMMED == 0 {
+        tx.run(TRIM, [row - i64::from(REMEMBERED)])?;
+    }
     tx.heard(now, |heard| heard.hear(&event))
 }
 
@@ -151,10 +158,11 @@ pub(super) fn load(tx: &Tx<'_>, now: Timestamp) -> Done<Heard> {
     Ok(heard)
 }
 
-/// Forgets up to `limit` rows that no longer counted at `before`, or that are not read again.
+/// Forgets up to `limit` rows that no longer counted at `before`.
 pub(super) fn forget(tx: &Tx<'_>, before: Timestamp, limit: u32) -> Done<()> {
-    tx.run(FORGET, (ms(before), limit, REMEMBERED))?;
-    tx.heard(before, |heard| heard.forget(ms(before)))
+    tx.run(FORGET, (ms(before), limit))?;
+    tx.heard_so_far(|heard| heard.forget(ms(before)));
+    Ok(())
 }
 
 impl Heard {

@@ -43,7 +43,7 @@ pub(super) fn promote(tx: &Tx<'_>, lane: i64, now: Timestamp) -> Done<()> {
     {
         let read = |row: &rusqlite::Row<'_>| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?));
         match tx.only(PROMOTE, [id], read)? {
-            (channel, due_at) if due_at <= ms(now) => tx.due(&channel, id, now),
+            (channel, due_at) if due_at <= ms(now) => tx.due(&channel, id),
             _ => tx.wake(),
         }
     }

@@ -49,7 +49,7 @@ use super::{
     Folding, Hold, Listed, NewNotification, NoticeOf, NotificationId, Outbox, OutboxQuery, Pick,
     ReceiverName, Sent, Settlement, Standing, StoreResult, Unnoticed, Waiting, Which,
 };
-use crate::outbox;
+use crate::{clock::Clock, outbox};
 
 /// The most dead letters that are put back in one transaction, so that a daemon beside it is not locked out.
 const RETRIED_AT_ONCE: u32 = 500;
@@ -128,15 +128,16 @@ impl Outbox for SqliteOutbox {
         &self,
         channel: &Channel,
         slots: u32,
+        turn: usize,
         duplicate_check: Duration,
         now: Timestamp,
     ) -> StoreResult<Due> {
         let channel = channel.clone();
-        self.writer.write(move |tx| due::claim(tx, &channel, slots, duplicate_check, now)).await
+        self.writer.write(move |tx| due::claim(tx, &channel, (slots, turn), duplicate_check, now)).await
     }
 
-    fn stand(&self, channel: &Channel, duplicate_check: Duration) -> Standing {
-        let (standing, lent) = outbox::standing(channel.clone(), duplicate_check);
+    fn stand(&self, channel: &Channel, duplicate_check: Duration, clock: Arc<dyn Clock>) -> Standing {
+        let (standing, lent) = outbox::standing(channel.clone(), duplicate_check, clock);
         self.writer.stand(lent);
         standing
     }

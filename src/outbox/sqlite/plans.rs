@@ -10,6 +10,7 @@ use super::{
 /// A statement and what its plan must mention; an empty text asks only that nothing is scanned or sorted.
 const STATEMENTS: &[(&str, &str)] = &[
     (heard::PUT, ""),
+    (heard::TRIM, "PRIMARY KEY (rowid<?)"),
     (heard::LAST, "PRIMARY KEY (rowid<?)"),
     (bodies::ATTEMPTED, "attempt_counted (channel=? AND ended_at>?)"),
     (bodies::IN_FLIGHT, "delivery_in_flight (state=?)"),

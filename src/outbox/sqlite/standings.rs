@@ -6,12 +6,12 @@ use super::{claim, error::Done, tx::Tx};
 use crate::outbox::{Claimed, Lent};
 
 /// By channel.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Standings(HashMap<String, Lent>);
 
 /// The slots that a batch took, and what it claimed for them. They go back when it is dropped, without a claim unless
 /// it was [committed](Self::committed).
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Taken<'s>(HashMap<&'s str, (&'s Lent, u32, Vec<Claimed>)>);
 
 impl Standings {
@@ -26,7 +26,7 @@ impl Standings {
                 Some((channel, lent)) => {
                     let (_, slots, claimed) = taken.0.entry(channel).or_insert((lent, 0, Vec::new()));
                     *slots += 1;
-                    claimed.extend(claim::mark(tx, due.delivery, lent.duplicate_check, due.now)?);
+                    claimed.extend(claim::mark(tx, due.delivery, lent.duplicate_check, lent.now())?);
                 }
                 None => tx.wake(),
             }

@@ -32,7 +32,6 @@ pub(super) struct Tx<'c> {
 pub(super) struct Due {
     pub(super) channel: String,
     pub(super) delivery: i64,
-    pub(super) now: Timestamp,
 }
 
 impl<'c> Tx<'c> {
@@ -56,8 +55,8 @@ impl<'c> Tx<'c> {
     }
 
     /// This delivery became due, and is the first of its lane.
-    pub(super) fn due(&self, channel: &str, delivery: i64, now: Timestamp) {
-        self.due.borrow_mut().push(Due { channel: channel.to_owned(), delivery, now });
+    pub(super) fn due(&self, channel: &str, delivery: i64) {
+        self.due.borrow_mut().push(Due { channel: channel.to_owned(), delivery });
     }
 
     pub(super) fn take_due(&self) -> Vec<Due> {
@@ -101,6 +100,18 @@ impl<'c> Tx<'c> {
             *heard = Some(heard::load(self, now)?);
         }
         Ok(ask(heard.get_or_insert_default()))
+    }
+
+    /// What was heard, if it was read.
+    pub(super) fn heard_so_far(&self, ask: impl FnOnce(&mut Heard)) {
+        if let Some(heard) = self.recent.heard.borrow_mut().as_mut() {
+            ask(heard);
+        }
+    }
+
+    /// The number of the row that was inserted last.
+    pub(super) fn inserted(&self) -> i64 {
+        self.conn.last_insert_rowid()
     }
 
     /// What was claimed of `channel` after `since`; read from the database if need be.

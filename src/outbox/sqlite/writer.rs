@@ -269,4 +269,20 @@ mod tests {
         assert!(hear(3, true).await.is_err());
         assert_eq!(hear(4, false).await, Ok(Some(NotificationId(2))));
     }
+
+    #[tokio::test]
+    async fn the_rows_of_what_was_heard_do_not_grow_without_bound() {
+        let (writer, _kept) = writer();
+        let many = 40_000;
+        let hear = writer.write(move |tx| {
+            for number in 0..many {
+                let dedupe = Dedupe { key: Key([7; 16]), source: "one".to_owned(), window: Duration::ZERO };
+                heard::remember(tx, number, &dedupe, None, Timestamp::UNIX_EPOCH)?;
+            }
+            Ok(())
+        });
+        hear.await.unwrap();
+        let rows = writer.read(|tx| tx.only("SELECT count(*) FROM heard", [], |row| row.get::<_, i64>(0)));
+        assert!((16_384..16_384 + 256).contains(&rows.await.unwrap()));
+    }
 }

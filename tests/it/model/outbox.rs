@@ -15,11 +15,14 @@ use std::{
 use jiff::Timestamp;
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use tokio::sync::Notify;
-use wecom_relay::outbox::{
-    Backlog, Changed, Channel, Claimed, DeliveryId, Depth, Destination, Detail, Due, Enqueued, Filter,
-    Folding, Hold, Listed, NewNotification, NoticeOf, NotificationId, Outbox, OutboxQuery, Pick,
-    ReceiverName, Sent, Settlement, Standing, StoreError, StoreResult, Unnoticed, Waiting, Which,
-    sqlite::SqliteOutbox,
+use wecom_relay::{
+    clock::Clock,
+    outbox::{
+        Backlog, Changed, Channel, Claimed, DeliveryId, Depth, Destination, Detail, Due, Enqueued, Filter,
+        Folding, Hold, Listed, NewNotification, NoticeOf, NotificationId, Outbox, OutboxQuery, Pick,
+        ReceiverName, Sent, Settlement, Standing, StoreError, StoreResult, Unnoticed, Waiting, Which,
+        sqlite::SqliteOutbox,
+    },
 };
 
 /// How often what goes wrong, of a thousand calls.
@@ -181,10 +184,11 @@ impl Outbox for FaultyOutbox {
         &self,
         channel: &Channel,
         slots: u32,
+        turn: usize,
         duplicate_check: Duration,
         now: Timestamp,
     ) -> StoreResult<Due> {
-        self.run(self.inner.claim_due(channel, slots, duplicate_check, now)).await
+        self.run(self.inner.claim_due(channel, slots, turn, duplicate_check, now)).await
     }
 
     async fn claim(
@@ -197,8 +201,8 @@ impl Outbox for FaultyOutbox {
         self.run(self.inner.claim(channel, picks, duplicate_check, now)).await
     }
 
-    fn stand(&self, channel: &Channel, duplicate_check: Duration) -> Standing {
-        self.inner.stand(channel, duplicate_check)
+    fn stand(&self, channel: &Channel, duplicate_check: Duration, clock: Arc<dyn Clock>) -> Standing {
+        self.inner.stand(channel, duplicate_check, clock)
     }
 
     async fn settle(&self, settlement: Settlement, now: Timestamp) -> StoreResult<()> {

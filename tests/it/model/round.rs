@@ -9,7 +9,7 @@ use std::{
 use jiff::{SignedDuration, Timestamp};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use tempfile::TempDir;
-use tokio::{sync::watch, task::JoinSet, time::Instant};
+use tokio::{runtime::Handle, sync::watch, task::JoinSet, time::Instant};
 use tokio_util::sync::CancellationToken;
 use wecom_relay::{
     clock::Clock,
@@ -51,10 +51,13 @@ struct Wall {
     origin: Timestamp,
     started: Instant,
     set_back: Mutex<Duration>,
+    /// Other threads ask, too, and only the runtime knows its clock.
+    runtime: Handle,
 }
 
 impl Clock for Wall {
     fn now(&self) -> Timestamp {
+        let _inside = self.runtime.enter();
         let back = SignedDuration::try_from(*self.set_back.lock().unwrap()).unwrap();
         self.origin + SignedDuration::try_from(self.started.elapsed()).unwrap() - back
     }
@@ -86,6 +89,7 @@ pub(super) async fn play(seed: u64) -> History {
         origin: "2026-11-21T08:00:00Z".parse().unwrap(),
         started: Instant::now(),
         set_back: Mutex::new(Duration::ZERO),
+        runtime: Handle::current(),
     };
     let mut round = Round {
         scene: Scene::new(&mut rng),

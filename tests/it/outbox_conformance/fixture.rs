@@ -1,9 +1,10 @@
 //! Notifications to put in, and short ways to take them out.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use wecom_relay::{
+    clock::Clock,
     outbox::{
         AlertRef, Attempt, Channel, Claimed, Dedupe, DeliveryId, Enqueued, Filter, Key, Kind, Listed,
         NewDelivery, NewNotification, NotificationId, Outbox, Part, Pick, ReceiverName, Settlement, State,
@@ -81,6 +82,17 @@ pub(crate) async fn take<O: Outbox>(outbox: &O, new: NewNotification, now: Times
         unreachable!("it is a duplicate");
     };
     id
+}
+
+/// A clock that stands.
+pub(crate) fn stopped(at: Timestamp) -> Arc<dyn Clock> {
+    struct Stopped(Timestamp);
+    impl Clock for Stopped {
+        fn now(&self) -> Timestamp {
+            self.0
+        }
+    }
+    Arc::new(Stopped(at))
 }
 
 /// Claims what is due in every queue of the channel.

@@ -37,8 +37,9 @@ macro_rules! conformance {
                 what_is_purged_is_gone_and_its_number_is_not_reused,
                 what_is_not_settled_is_never_purged,
                 channels_are_those_with_something_unsettled,
-                all_that_is_due_is_claimed_in_turns,
-                all_that_is_due_is_claimed_of_a_long_queue;
+                queues_take_turns_however_long_one_is,
+                what_is_put_off_is_claimed_when_it_is_due,
+                all_that_is_due_is_claimed_of_long_queues;
             dedupe:
                 a_retried_notification_is_taken_once,
                 the_copy_of_the_other_alertmanager_is_not_taken,

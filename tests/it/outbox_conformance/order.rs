@@ -138,41 +138,54 @@ pub(crate) async fn channels_are_those_with_something_unsettled<O: Outbox>(outbo
     assert_eq!(names(outbox.channels().await.unwrap()), ["gone", "zzz"]);
 }
 
-pub(crate) async fn all_that_is_due_is_claimed_in_turns<O: Outbox>(outbox: O) {
+pub(crate) async fn queues_take_turns_however_long_one_is<O: Outbox>(outbox: O) {
     let to = |name: &str, group: &str| NewNotification {
         recipients: user(name),
         ..alert(group, &format!("{name} {group}"))
     };
-    let first = take(&outbox, to("u1", "retried"), at(0)).await;
-    let retried = outbox.claim_due(&ops(), 9, CHECK, at(0)).await.unwrap().claimed.remove(0);
-    assert_eq!(retried.notification, first);
-    put_off(&outbox, &retried, at(60), at(1)).await;
-    for group in ["a", "b", "c"] {
-        take(&outbox, to("u1", group), at(2)).await;
+    for group in ["a", "b", "c", "d"] {
+        take(&outbox, to("u1", group), at(0)).await;
     }
-    take(&outbox, to("u2", "d"), at(3)).await;
-    let due = outbox.claim_due(&ops(), 3, CHECK, at(4)).await.unwrap();
-    assert_eq!(says(&due.claimed), ["u1 a", "u2 d", "u1 b"]);
-    assert_eq!((due.more, due.next_due), (true, Some(at(60))));
-    let due = outbox.claim_due(&ops(), 3, CHECK, at(60)).await.unwrap();
-    assert_eq!(says(&due.claimed), ["u1 c", "u1 retried"]);
-    assert_eq!((due.more, due.next_due), (false, None));
+    take(&outbox, to("u2", "late"), at(9)).await;
+    let mut said = Vec::new();
+    for turn in 0..5 {
+        let due = outbox.claim_due(&ops(), 1, turn, CHECK, at(10)).await.unwrap();
+        assert_eq!(due.more, turn < 4);
+        said.extend(says(&due.claimed).into_iter().map(str::to_owned));
+    }
+    assert!(said.iter().position(|text| text == "u2 late").unwrap() < 2, "{said:?}");
+    said.retain(|text| text.starts_with("u1"));
+    assert_eq!(said, ["u1 a", "u1 b", "u1 c", "u1 d"]);
 }
 
-pub(crate) async fn all_that_is_due_is_claimed_of_a_long_queue<O: Outbox>(outbox: O) {
+pub(crate) async fn what_is_put_off_is_claimed_when_it_is_due<O: Outbox>(outbox: O) {
+    take(&outbox, alert("a", "first"), at(0)).await;
+    let first = outbox.claim_due(&ops(), 9, 0, CHECK, at(0)).await.unwrap().claimed.remove(0);
+    put_off(&outbox, &first, at(60), at(1)).await;
+    take(&outbox, alert("b", "second"), at(2)).await;
+    let due = outbox.claim_due(&ops(), 9, 1, CHECK, at(3)).await.unwrap();
+    assert_eq!((says(&due.claimed), due.more, due.next_due), (vec!["second"], false, Some(at(60))));
+    let due = outbox.claim_due(&ops(), 9, 2, CHECK, at(60)).await.unwrap();
+    assert_eq!((says(&due.claimed), due.more, due.next_due), (vec!["first"], false, None));
+}
+
+pub(crate) async fn all_that_is_due_is_claimed_of_long_queues<O: Outbox>(outbox: O) {
     for number in 0..150 {
         let to = user(&format!("u{}", number % 3));
         let text = format!("{number:03}");
         take(&outbox, NewNotification { recipients: to, ..alert(&text, &text) }, at(number)).await;
     }
     let mut said = Vec::new();
-    loop {
-        let due = outbox.claim_due(&ops(), 7, CHECK, at(200)).await.unwrap();
+    for turn in 0.. {
+        let due = outbox.claim_due(&ops(), 7, turn, CHECK, at(200)).await.unwrap();
         said.extend(says(&due.claimed).into_iter().map(str::to_owned));
         assert_eq!(due.next_due, None);
         if !due.more {
             break;
         }
     }
-    assert_eq!(said, (0..150).map(|number| format!("{number:03}")).collect::<Vec<_>>());
+    for user in 0..3 {
+        let of_user: Vec<_> = said.iter().filter(|text| text.parse::<u32>().unwrap() % 3 == user).collect();
+        assert!(of_user.is_sorted() && of_user.len() == 50, "{of_user:?}");
+    }
 }

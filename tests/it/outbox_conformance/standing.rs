@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use wecom_relay::outbox::{Outbox, Standing, State};
 
-use super::fixture::{CHECK, alert, at, claim, deliver, from, kill, ops, owned, says, states, take};
+use super::fixture::{CHECK, alert, at, claim, deliver, from, kill, ops, owned, says, states, stopped, take};
 
 /// Longer than any engine takes; what comes, comes at once.
 const LONG: Duration = Duration::from_secs(10);
@@ -14,9 +14,9 @@ async fn claimed(standing: &mut Standing) -> Vec<wecom_relay::outbox::Claimed> {
 }
 
 pub(crate) async fn what_is_accepted_while_slots_are_lent_is_claimed_with_it<O: Outbox>(outbox: O) {
-    let mut standing = outbox.stand(&ops(), CHECK);
+    let mut standing = outbox.stand(&ops(), CHECK, stopped(at(7)));
     standing.lend(2);
-    let id = take(&outbox, alert("a", "one"), at(7)).await;
+    let id = take(&outbox, alert("a", "one"), at(0)).await;
     assert_eq!(states(&outbox).await, owned(&[("one", State::InFlight)]));
     let one = claimed(&mut standing).await.remove(0);
     assert_eq!((one.notification, one.claimed_at, one.message.duplicate_check), (id, at(7), Some(CHECK)));
@@ -27,7 +27,7 @@ pub(crate) async fn what_is_accepted_while_slots_are_lent_is_claimed_with_it<O: 
 }
 
 pub(crate) async fn what_comes_when_all_slots_are_used_waits_for_a_claim<O: Outbox>(outbox: O) {
-    let mut standing = outbox.stand(&ops(), CHECK);
+    let mut standing = outbox.stand(&ops(), CHECK, stopped(at(7)));
     standing.lend(1);
     let changed = outbox.changed();
     let notified = changed.notified();
@@ -40,7 +40,7 @@ pub(crate) async fn what_comes_when_all_slots_are_used_waits_for_a_claim<O: Outb
 }
 
 pub(crate) async fn the_next_of_a_lane_is_claimed_with_the_end_of_the_one_before<O: Outbox>(outbox: O) {
-    let mut standing = outbox.stand(&ops(), CHECK);
+    let mut standing = outbox.stand(&ops(), CHECK, stopped(at(7)));
     for text in ["one", "two", "three"] {
         take(&outbox, alert("a", text), at(0)).await;
     }
@@ -55,7 +55,7 @@ pub(crate) async fn the_next_of_a_lane_is_claimed_with_the_end_of_the_one_before
 }
 
 pub(crate) async fn nothing_is_claimed_for_slots_that_were_withdrawn<O: Outbox>(outbox: O) {
-    let mut standing = outbox.stand(&ops(), CHECK);
+    let mut standing = outbox.stand(&ops(), CHECK, stopped(at(7)));
     standing.lend(3);
     standing.withdraw();
     take(&outbox, alert("a", "one"), at(0)).await;
@@ -67,7 +67,7 @@ pub(crate) async fn nothing_is_claimed_for_slots_that_were_withdrawn<O: Outbox>(
 }
 
 pub(crate) async fn a_copy_takes_no_slot<O: Outbox>(outbox: O) {
-    let mut standing = outbox.stand(&ops(), CHECK);
+    let mut standing = outbox.stand(&ops(), CHECK, stopped(at(7)));
     standing.lend(3);
     take(&outbox, from("one", "a", "fires"), at(0)).await;
     outbox.enqueue(from("two", "a", "fires"), at(1)).await.unwrap();
@@ -77,10 +77,10 @@ pub(crate) async fn a_copy_takes_no_slot<O: Outbox>(outbox: O) {
 }
 
 pub(crate) async fn what_was_claimed_with_its_acceptance_is_in_doubt_after_a_recovery<O: Outbox>(outbox: O) {
-    let mut standing = outbox.stand(&ops(), CHECK);
+    let mut standing = outbox.stand(&ops(), CHECK, stopped(at(7)));
     standing.lend(1);
     take(&outbox, alert("a", "one"), at(0)).await;
     drop(standing);
-    assert_eq!(outbox.recover(at(5)).await.unwrap(), 1);
-    assert_eq!(claim(&outbox, 9, at(6)).await.remove(0).in_doubt_since, Some(at(0)));
+    assert_eq!(outbox.recover(at(8)).await.unwrap(), 1);
+    assert_eq!(claim(&outbox, 9, at(9)).await.remove(0).in_doubt_since, Some(at(7)));
 }

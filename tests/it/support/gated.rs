@@ -4,11 +4,14 @@ use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use tokio::sync::{Notify, watch};
-use wecom_relay::outbox::{
-    Backlog, Changed, Channel, Claimed, DeliveryId, Depth, Destination, Detail, Due, Enqueued, Filter,
-    Folding, Hold, Listed, NewNotification, NoticeOf, NotificationId, Outbox, OutboxQuery, Pick,
-    ReceiverName, Sent, Settlement, Standing, StoreError, StoreResult, Unnoticed, Waiting, Which,
-    sqlite::SqliteOutbox, standing,
+use wecom_relay::{
+    clock::Clock,
+    outbox::{
+        Backlog, Changed, Channel, Claimed, DeliveryId, Depth, Destination, Detail, Due, Enqueued, Filter,
+        Folding, Hold, Listed, NewNotification, NoticeOf, NotificationId, Outbox, OutboxQuery, Pick,
+        ReceiverName, Sent, Settlement, Standing, StoreError, StoreResult, Unnoticed, Waiting, Which,
+        sqlite::SqliteOutbox, standing,
+    },
 };
 
 /// The real outbox behind [`Gates`].
@@ -101,11 +104,12 @@ impl Outbox for Gated {
         &self,
         channel: &Channel,
         slots: u32,
+        turn: usize,
         duplicate_check: Duration,
         now: Timestamp,
     ) -> StoreResult<Due> {
         self.gates.claim.pass().await?;
-        self.inner.claim_due(channel, slots, duplicate_check, now).await
+        self.inner.claim_due(channel, slots, turn, duplicate_check, now).await
     }
 
     async fn claim(
@@ -120,8 +124,8 @@ impl Outbox for Gated {
     }
 
     /// Nobody takes what is lent: all claims pass the gate.
-    fn stand(&self, channel: &Channel, duplicate_check: Duration) -> Standing {
-        standing(channel.clone(), duplicate_check).0
+    fn stand(&self, channel: &Channel, duplicate_check: Duration, clock: Arc<dyn Clock>) -> Standing {
+        standing(channel.clone(), duplicate_check, clock).0
     }
 
     async fn settle(&self, settlement: Settlement, now: Timestamp) -> StoreResult<()> {
