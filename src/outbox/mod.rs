@@ -6,13 +6,13 @@
 //! 2. A delivery is a row of its own; nothing replaces it. It ends delivered, dead or discarded.
 //! 3. The unsettled deliveries of one [`Lane`] have an order, that of their acceptance, and only the first can
 //!    be claimed. A folded delivery is unsettled until its digest is settled.
-//! 4. What [`Outbox::claim`] returns is marked in flight on disk. It is given to nobody else until it is
-//!    settled, or until [`Outbox::recover`] puts it in doubt.
+//! 4. What is claimed ([`Outbox::claim`], [`Outbox::claim_due`], [`Outbox::stand`]) is marked in flight on disk
+//!    before anybody gets it. It is given to nobody else until it is settled, or until [`Outbox::recover`] puts it in doubt.
 //! 5. What a delivery carries never changes after its first claim, unless WeCom refused it
 //!    ([`Verdict::Instead`]).
 //!
 //! The port lists use cases, not tables, and a transaction never leaves a method. The present moment is an
-//! argument. Order and dedupe are defined here, by acceptance and by [`Dedupe`], not by an engine's row numbers.
+//! argument, or told by a clock that is one. Order and dedupe are defined here, by acceptance and by [`Dedupe`], not by an engine's row numbers.
 //! A queue in memory with a log beside it was rejected: it must be read whole at a start, and its size is the
 //! backlog's.
 

@@ -77,20 +77,23 @@ impl Standing {
 
     /// What [`Self::claimed`] has at this moment.
     pub fn claimed_so_far(&mut self) -> Option<Vec<Claimed>> {
-        let Used { slots, claimed } = self.back.try_recv().ok()?;
-        self.lent = self.lent.saturating_sub(slots);
-        Some(claimed)
+        let used = self.back.try_recv().ok()?;
+        Some(self.came(used))
     }
 
     /// The next deliveries that are in flight for this caller; `None` when the engine has ended. May be dropped at
     /// any moment without a loss.
     pub async fn claimed(&mut self) -> Option<Vec<Claimed>> {
-        let Some(Used { slots, claimed }) = self.back.recv().await else {
+        let Some(used) = self.back.recv().await else {
             self.lent = 0;
             return None;
         };
+        Some(self.came(used))
+    }
+
+    fn came(&mut self, Used { slots, claimed }: Used) -> Vec<Claimed> {
         self.lent = self.lent.saturating_sub(slots);
-        Some(claimed)
+        claimed
     }
 }
 

@@ -147,12 +147,11 @@ impl Desk {
             let Err(failure) = done else { continue };
             if conn.is_autocommit() {
                 // SQLite has undone everything, what other jobs did too.
-                database.recent.forget();
+                undo(database)?;
                 return Err(failure);
             }
             if matches!(guard, Guard::Together(_)) && (conn.total_changes(), tx.mark()) != before {
-                database.recent.forget();
-                execute(conn, "ROLLBACK")?;
+                undo(database)?;
                 return Ok(End::Undone);
             }
             *failed = Some(failure);
@@ -161,20 +160,14 @@ impl Desk {
         match guard {
             Guard::Together(standings) if standings.claim(&tx, &mut taken).is_err() => {
                 // Whoever asked for something else must not suffer from it.
-                database.recent.forget();
-                if !conn.is_autocommit() {
-                    execute(conn, "ROLLBACK")?;
-                }
+                undo(database)?;
                 return Ok(End::Undone);
             }
             Guard::Each if !tx.take_due().is_empty() => tx.wake(),
             Guard::Each | Guard::Together(_) => {}
         }
         if let Err(failure) = tx.write_tally().and_then(|()| execute(conn, "COMMIT")) {
-            database.recent.forget();
-            if !conn.is_autocommit() {
-                execute(conn, "ROLLBACK")?;
-            }
+            undo(database)?;
             return Err(failure);
         }
         taken.committed();
@@ -258,6 +251,15 @@ fn run_alone(Database { conn, recent, .. }: &Database, tx: &Tx<'_>, job: &mut dy
         execute(conn, "RELEASE job")?;
     }
     done
+}
+
+/// Undoes the transaction, unless SQLite has done so itself.
+fn undo(Database { conn, recent, .. }: &Database) -> Done<()> {
+    recent.forget();
+    if !conn.is_autocommit() {
+        execute(conn, "ROLLBACK")?;
+    }
+    Ok(())
 }
 
 fn execute(conn: &Connection, sql: &str) -> Done<()> {

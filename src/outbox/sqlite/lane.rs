@@ -7,12 +7,15 @@ use jiff::Timestamp;
 
 use super::{
     error::Done,
-    rows::{ms, state, state_number},
+    rows::{kind, ms, state, state_number},
     tally::Of,
     tx::Tx,
 };
 use crate::outbox::{Kind, State};
 
+pub(super) const LOAD: &str =
+    "SELECT d.state, d.notification, d.lane, n.kind, d.channel, d.receiver FROM delivery d
+     CROSS JOIN notification n ON n.id = d.notification WHERE d.id = ?1";
 pub(super) const HEAD: &str = "SELECT id, state FROM delivery INDEXED BY delivery_lane
      WHERE lane = ?1 AND state < 4 ORDER BY place LIMIT 1";
 pub(super) const PROMOTE: &str = "UPDATE delivery SET state = 1 WHERE id = ?1 RETURNING channel, due_at";
@@ -23,8 +26,7 @@ pub(super) const REOPENED_ONE: &str =
 pub(super) const OF_NOTIFICATION: &str = "SELECT id, state, reason FROM delivery
      INDEXED BY delivery_notification WHERE notification = ?1 ORDER BY id";
 pub(super) const MEMBERS: &str =
-    "SELECT id, notification, lane, state, channel, receiver FROM delivery INDEXED BY delivery_digest
-     WHERE digest = ?1 ORDER BY id";
+    "SELECT id FROM delivery INDEXED BY delivery_digest WHERE digest = ?1 ORDER BY id";
 pub(super) const SETTLE_MEMBER: &str =
     "UPDATE delivery SET state = ?2, reason = ?3, settled_at = ?4 WHERE id = ?1";
 pub(super) const TOLD_BY_MEMBERS: &str = "UPDATE delivery SET noticed = 1 WHERE notification = ?1";
@@ -57,6 +59,21 @@ pub(super) struct Ended {
     pub(super) kind: Kind,
     pub(super) lane: i64,
     pub(super) of: Of,
+}
+
+/// A delivery's state, and what follows from its end.
+pub(super) fn load(tx: &Tx<'_>, id: i64) -> Done<Option<(State, Ended)>> {
+    let read = |row: &rusqlite::Row<'_>| {
+        Ok((
+            row.get::<_, i64>(0)?,
+            row.get::<_, i64>(1)?,
+            row.get::<_, i64>(2)?,
+            row.get::<_, i64>(3)?,
+            Of::read(row, 4)?,
+        ))
+    };
+    let Some((at, notification, lane, of_kind, of)) = tx.first(LOAD, [id], read)? else { return Ok(None) };
+    Ok(Some((state(at)?, Ended { notification, kind: kind(of_kind)?, lane, of })))
 }
 
 fn settled_one(tx: &Tx<'_>, notification: i64, of: Of, now: Timestamp) -> Done<()> {
@@ -93,26 +110,17 @@ fn end_members(tx: &Tx<'_>, digest: i64, now: Timestamp) -> Done<()> {
         (None, Some((_, _, reason))) => (State::Dead, reason.clone()),
         (None, None) => (State::Discarded, format!("digest {first} was discarded")),
     };
-    let read = |row: &rusqlite::Row<'_>| {
-        Ok((
-            row.get::<_, i64>(0)?,
-            row.get::<_, i64>(1)?,
-            row.get::<_, i64>(2)?,
-            row.get::<_, i64>(3)?,
-            Of::read(row, 4)?,
-        ))
-    };
-    let members = tx.all(MEMBERS, [first], read)?;
     let mut lanes = Vec::new();
-    for (id, notification, lane, at, of) in members {
-        let folded = at == state_number(State::Folded);
-        let revived = at == state_number(State::Dead) && end == State::Delivered;
+    for id in tx.all(MEMBERS, [first], |row| row.get::<_, i64>(0))? {
+        let Some((at, member)) = load(tx, id)? else { continue };
+        let folded = at == State::Folded;
+        let revived = at == State::Dead && end == State::Delivered;
         if folded || revived {
             tx.run(SETTLE_MEMBER, (id, state_number(end), &reason, ms(now)))?;
         }
         if folded {
-            settled_one(tx, notification, of, now)?;
-            lanes.push(lane);
+            settled_one(tx, member.notification, member.of, now)?;
+            lanes.push(member.lane);
         }
     }
     if end == State::Dead && !lanes.is_empty() {

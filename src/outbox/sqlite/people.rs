@@ -7,7 +7,6 @@ use super::{
     error::Done,
     lane::{self, Ended},
     rows::{self, To, kind, ms, span, state, state_number, status, time},
-    settle,
     tx::Tx,
 };
 use crate::outbox::{
@@ -202,7 +201,7 @@ pub(super) fn show(tx: &Tx<'_>, DeliveryId(id): DeliveryId) -> Done<Option<Detai
 }
 
 pub(super) fn retry(tx: &Tx<'_>, DeliveryId(id): DeliveryId, now: Timestamp) -> Done<Changed> {
-    let Some((state, of)) = settle::load(tx, id)? else { return Ok(Changed::Unknown) };
+    let Some((state, of)) = lane::load(tx, id)? else { return Ok(Changed::Unknown) };
     match state {
         State::Ready => {
             tx.run(DUE_NOW, (id, ms(now)))?;
@@ -221,7 +220,7 @@ pub(super) fn retry_dead(tx: &Tx<'_>, after: i64, limit: u32, now: Timestamp) ->
     let ids = tx.all(DEAD_AFTER, (after, limit), |row| row.get::<_, i64>(0))?;
     let mut count = 0;
     for id in &ids {
-        if let Some((State::Dead, of)) = settle::load(tx, *id)? {
+        if let Some((State::Dead, of)) = lane::load(tx, *id)? {
             again(tx, *id, of, now)?;
             count += 1;
         }
@@ -242,7 +241,7 @@ fn again(tx: &Tx<'_>, id: i64, of: Ended, now: Timestamp) -> Done<()> {
 }
 
 pub(super) fn discard(tx: &Tx<'_>, DeliveryId(id): DeliveryId, now: Timestamp) -> Done<Changed> {
-    let Some((state, of)) = settle::load(tx, id)? else { return Ok(Changed::Unknown) };
+    let Some((state, of)) = lane::load(tx, id)? else { return Ok(Changed::Unknown) };
     match state {
         State::Queued | State::Ready => {
             tx.run(DISCARD, (id, ms(now)))?;

@@ -4,9 +4,8 @@ use jiff::Timestamp;
 
 use super::{
     error::Done,
-    lane::{self, Ended},
-    rows::{self, kind, ms, span_ms, state, time},
-    tally::Of,
+    lane,
+    rows::{self, ms, span_ms, time},
     tx::Tx,
 };
 use crate::{
@@ -14,9 +13,6 @@ use crate::{
     wecom::Receipt,
 };
 
-pub(super) const LOAD: &str =
-    "SELECT d.state, d.notification, d.lane, n.kind, d.channel, d.receiver FROM delivery d
-     CROSS JOIN notification n ON n.id = d.notification WHERE d.id = ?1";
 pub(super) const RECORD: &str = "INSERT INTO attempt
      (delivery, n, channel, started_at, duration_ms, ended_at, errcode, counted, detail)
      VALUES (?1, 1 + (SELECT coalesce(max(n), 0) FROM attempt WHERE delivery = ?1), ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
@@ -39,7 +35,7 @@ pub(super) const IN_FLIGHT: &str =
 
 pub(super) fn settle(tx: &Tx<'_>, settlement: &Settlement, now: Timestamp) -> Done<()> {
     let DeliveryId(id) = settlement.delivery;
-    let Some((State::InFlight, ended)) = load(tx, id)? else { return Ok(()) };
+    let Some((State::InFlight, ended)) = lane::load(tx, id)? else { return Ok(()) };
     let attempt = &settlement.attempt;
     record(tx, id, &ended.of.channel, attempt)?;
     match &settlement.verdict {
@@ -67,21 +63,6 @@ pub(super) fn settle(tx: &Tx<'_>, settlement: &Settlement, now: Timestamp) -> Do
             Ok(())
         }
     }
-}
-
-/// A delivery's state, and what follows from its end.
-pub(super) fn load(tx: &Tx<'_>, id: i64) -> Done<Option<(State, Ended)>> {
-    let read = |row: &rusqlite::Row<'_>| {
-        Ok((
-            row.get::<_, i64>(0)?,
-            row.get::<_, i64>(1)?,
-            row.get::<_, i64>(2)?,
-            row.get::<_, i64>(3)?,
-            Of::read(row, 4)?,
-        ))
-    };
-    let Some((at, notification, lane, of_kind, of)) = tx.first(LOAD, [id], read)? else { return Ok(None) };
-    Ok(Some((state(at)?, Ended { notification, kind: kind(of_kind)?, lane, of })))
 }
 
 fn record(tx: &Tx<'_>, id: i64, channel: &str, attempt: &Attempt) -> Done<()> {
