@@ -14,7 +14,7 @@ pub(super) const DELETE_DELIVERIES: &str = "DELETE FROM delivery WHERE notificat
 pub(super) const DELETE_NOTIFICATION: &str = "DELETE FROM notification WHERE id = ?1";
 pub(super) const PROBE: &str = "UPDATE counter SET probed_at = ?1 WHERE id = 1";
 
-/// The most pages that one call gives back, so that nobody waits long behind it: 16 MiB.
+/// The most pages that one call gives back, so that nobody waits long behind it: 8 MiB.
 const MAX_PAGES: u32 = 2048;
 
 pub(super) fn purge(tx: &Tx<'_>, before: Timestamp, limit: u32) -> Done<u32> {
