@@ -30,7 +30,7 @@ use crate::clock::Clock;
 
 pub use self::{
     query::*,
-    standing::{Lent, Standing, standing},
+    standing::{Lent, Standing, Used, standing},
     types::*,
 };
 
@@ -123,9 +123,9 @@ pub trait Outbox: OutboxQuery + Clone + Send + Sync + 'static {
         now: Timestamp,
     ) -> impl Future<Output = StoreResult<Due>> + Send;
 
-    /// Claims of `channel` that ride in the commit of what makes them due, while slots are lent for them: without
-    /// regard to queues, so only for a channel of which all that is due may go out. The moment of a claim is the
-    /// `clock`'s. Replaces an earlier one.
+    /// Claims of `channel` that ride in a commit, while slots are lent for them: of what it makes due, and where
+    /// something [waits](Standing::has_more) for slots, of all that is due, as by [`Self::claim_due`]. The moment of a
+    /// claim is the `clock`'s. Replaces an earlier one.
     fn stand(&self, channel: &Channel, duplicate_check: Duration, clock: Arc<dyn Clock>) -> Standing;
 
     /// Ends a claim. A settled delivery lets the next one of its lane, or of all its members' lanes, come up.

@@ -2,13 +2,16 @@
 //! any is claimed in the very commit that makes it due. A message that meets an idle channel is on disk, and claimed,
 //! after one wait for the disk.
 //!
+//! What finds no slot waits, and the engine remembers that something does: it is claimed with the next commit that
+//! finds slots, such as that of the settling of the send that a slot was lent for.
+//!
 //! A claim that the engine parks until something is due was rejected: a caller that goes away just then would leave
 //! it in flight with nobody who sends it. Here every slot comes back, with what was claimed for it or without.
 
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicU32, Ordering},
+        atomic::{AtomicBool, AtomicU32, Ordering},
     },
     time::Duration,
 };
@@ -23,16 +26,25 @@ use crate::clock::Clock;
 /// The two ends of a standing claim of what `channel` sends, with [`super::Outbox::claim`]'s `duplicate_check`. The
 /// moment of each claim is told by `clock`.
 pub fn standing(channel: Channel, duplicate_check: Duration, clock: Arc<dyn Clock>) -> (Standing, Lent) {
-    let slots = Arc::new(AtomicU32::new(0));
+    let shared = Arc::new(Shared { slots: AtomicU32::new(0), more: AtomicBool::new(true) });
     let (used, back) = mpsc::unbounded_channel();
-    let lent = Lent { channel, duplicate_check, clock, slots: Arc::clone(&slots), used };
-    (Standing { slots, back, lent: 0 }, lent)
+    let lent = Lent { channel, duplicate_check, clock, shared: Arc::clone(&shared), used };
+    (Standing { shared, back, lent: 0 }, lent)
+}
+
+/// Both are written before the other is read, in one order for both ends: slots that are lent just when something
+/// finds none are seen by the engine, or what waits is seen by the lender.
+#[derive(Debug)]
+struct Shared {
+    slots: AtomicU32,
+    /// Whether something may be due that no slot was lent for.
+    more: AtomicBool,
 }
 
 /// The dispatcher's end. What was lent when it is dropped may be in flight then, as after the end of a process.
 #[derive(Debug)]
 pub struct Standing {
-    slots: Arc<AtomicU32>,
+    shared: Arc<Shared>,
     back: mpsc::UnboundedReceiver<Used>,
     lent: u32,
 }
@@ -44,15 +56,19 @@ pub struct Lent {
     /// What a first claim gets as its interval.
     pub duplicate_check: Duration,
     clock: Arc<dyn Clock>,
-    slots: Arc<AtomicU32>,
+    shared: Arc<Shared>,
     used: mpsc::UnboundedSender<Used>,
 }
 
-/// Slots that come back.
-#[derive(Debug)]
-struct Used {
-    slots: u32,
-    claimed: Vec<Claimed>,
+/// Slots that come back, some perhaps unused.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Used {
+    /// How many.
+    pub slots: u32,
+    /// What is in flight on disk because of them; `None` when that came to nothing.
+    pub claimed: Option<Vec<Claimed>>,
+    /// When what waits is due, as far as it was looked at.
+    pub next_due: Option<Timestamp>,
 }
 
 impl Standing {
@@ -61,29 +77,46 @@ impl Standing {
         self.lent
     }
 
-    /// Lends so many more slots, unless nobody uses them any more.
-    pub fn lend(&mut self, slots: u32) {
-        if self.back.is_closed() {
-            return;
+    /// Whether slots that are lent are used.
+    pub fn is_served(&self) -> bool {
+        !self.back.is_closed()
+    }
+
+    /// Lends so many more slots. Whether something may wait for them, which is claimed with the next commit only: who
+    /// gives the engine nothing to write must ask for it.
+    pub fn lend(&mut self, slots: u32) -> bool {
+        if slots == 0 || !self.is_served() {
+            return false;
         }
         self.lent = self.lent.saturating_add(slots);
-        self.slots.fetch_add(slots, Ordering::AcqRel);
+        self.shared.slots.fetch_add(slots, Ordering::SeqCst);
+        self.has_more()
     }
 
     /// Takes back what is not used. What is then still [lent](Self::lent) is on its way.
     pub fn withdraw(&mut self) {
-        self.lent = self.lent.saturating_sub(self.slots.swap(0, Ordering::AcqRel));
+        self.lent = self.lent.saturating_sub(self.shared.slots.swap(0, Ordering::SeqCst));
     }
 
-    /// What [`Self::claimed`] has at this moment.
-    pub fn claimed_so_far(&mut self) -> Option<Vec<Claimed>> {
+    /// Whether something may be due that the next slots are for.
+    pub fn has_more(&self) -> bool {
+        self.shared.more.load(Ordering::SeqCst)
+    }
+
+    /// Has the next commit that finds slots look for what is due.
+    pub fn expect_more(&self) {
+        self.shared.more.store(true, Ordering::SeqCst);
+    }
+
+    /// What [`Self::used`] has at this moment.
+    pub fn used_so_far(&mut self) -> Option<Used> {
         let used = self.back.try_recv().ok()?;
         Some(self.came(used))
     }
 
     /// The next deliveries that are in flight for this caller; `None` when the engine has ended. May be dropped at
     /// any moment without a loss.
-    pub async fn claimed(&mut self) -> Option<Vec<Claimed>> {
+    pub async fn used(&mut self) -> Option<Used> {
         let Some(used) = self.back.recv().await else {
             self.lent = 0;
             return None;
@@ -91,15 +124,15 @@ impl Standing {
         Some(self.came(used))
     }
 
-    fn came(&mut self, Used { slots, claimed }: Used) -> Vec<Claimed> {
-        self.lent = self.lent.saturating_sub(slots);
-        claimed
+    fn came(&mut self, used: Used) -> Used {
+        self.lent = self.lent.saturating_sub(used.slots);
+        used
     }
 }
 
 impl Drop for Standing {
     fn drop(&mut self) {
-        self.slots.store(0, Ordering::Release);
+        self.shared.slots.store(0, Ordering::SeqCst);
     }
 }
 
@@ -109,15 +142,41 @@ impl Lent {
         self.clock.now()
     }
 
-    /// Takes a slot, if there is one. It must be [given back](Self::give_back).
+    /// Takes a slot for what became due, if there is one and nothing else waits for it. It must be [given
+    /// back](Self::give_back).
     pub fn take(&self) -> bool {
-        self.slots.fetch_update(Ordering::AcqRel, Ordering::Acquire, |slots| slots.checked_sub(1)).is_ok()
+        let take = || {
+            self.shared.slots.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |slots| slots.checked_sub(1))
+        };
+        !self.has_more() && take().is_ok()
     }
 
-    /// Gives back so many slots, with what is in flight on disk because of them.
-    pub fn give_back(&self, slots: u32, claimed: Vec<Claimed>) {
+    /// Takes all slots, if there are any, for what waits, if anything does. They must be [given
+    /// back](Self::give_back), and what still waits then be [said](Self::more).
+    pub fn take_all(&self) -> Option<u32> {
+        if !self.has_more() {
+            return None;
+        }
+        let slots = self.shared.slots.swap(0, Ordering::SeqCst);
+        if slots > 0 {
+            self.shared.more.store(false, Ordering::SeqCst);
+        }
+        (slots > 0).then_some(slots)
+    }
+
+    /// Says that something is due that no slot was there for.
+    pub fn more(&self) {
+        self.shared.more.store(true, Ordering::SeqCst);
+    }
+
+    fn has_more(&self) -> bool {
+        self.shared.more.load(Ordering::SeqCst)
+    }
+
+    /// Gives back what was taken.
+    pub fn give_back(&self, used: Used) {
         // A dispatcher that is gone wants nothing back; what is in flight is in doubt for the next one.
-        let _unheard = self.used.send(Used { slots, claimed });
+        let _unheard = self.used.send(used);
     }
 }
 
@@ -130,19 +189,42 @@ mod tests {
         super::standing(Channel("ops".to_owned()), Duration::ZERO, Arc::new(SystemClock))
     }
 
+    fn used(slots: u32) -> Used {
+        Used { slots, claimed: Some(Vec::new()), next_due: None }
+    }
+
     #[tokio::test]
     async fn no_more_slots_are_used_than_were_lent_and_each_comes_back_once() {
         let (mut standing, lent) = standing();
-        assert!(!lent.take());
+        assert_eq!(lent.take_all(), None);
+        standing.lend(2);
+        assert_eq!((lent.take_all(), lent.take_all()), (Some(2), None));
+        lent.give_back(used(2));
+        assert_eq!(standing.used().await, Some(used(2)));
         standing.lend(2);
         assert_eq!([lent.take(), lent.take(), lent.take()], [true, true, false]);
         standing.lend(3);
         standing.withdraw();
         assert_eq!(standing.lent(), 2);
         assert!(!lent.take());
-        lent.give_back(2, Vec::new());
-        assert_eq!(standing.claimed().await, Some(Vec::new()));
+        lent.give_back(used(2));
+        assert_eq!(standing.used().await, Some(used(2)));
         assert_eq!(standing.lent(), 0);
+    }
+
+    #[tokio::test]
+    async fn what_waits_goes_before_what_comes_and_is_told_to_who_lends() {
+        let (mut standing, lent) = standing();
+        assert!(standing.lend(1));
+        assert!(!lent.take());
+        assert_eq!(lent.take_all(), Some(1));
+        assert!(!standing.lend(1));
+        assert!(lent.take());
+        lent.more();
+        assert!(!standing.lend(0));
+        assert!(standing.lend(1) && !lent.take());
+        standing.withdraw();
+        assert_eq!((lent.take_all(), standing.has_more()), (None, true));
     }
 
     #[tokio::test]
@@ -150,12 +232,12 @@ mod tests {
         let (mut standing, lent) = self::standing();
         standing.lend(2);
         drop(lent);
-        assert_eq!((standing.claimed().await, standing.lent()), (None, 0));
-        standing.lend(2);
-        assert_eq!(standing.lent(), 0);
+        assert_eq!((standing.used().await, standing.lent()), (None, 0));
+        assert!(!standing.lend(2));
+        assert_eq!((standing.lent(), standing.is_served()), (0, false));
         let (mut standing, lent) = self::standing();
         standing.lend(2);
         drop(standing);
-        assert!(!lent.take());
+        assert_eq!(lent.take_all(), None);
     }
 }

@@ -14,7 +14,7 @@ use crate::{
     },
     dispatch::{STORE_PAUSE, report, text::Text},
     outbox::{
-        Claimed, Destination, Due, Kind, NotificationId, Outbox, Pick, Queue, ReceiverName, StoreError,
+        Claimed, Destination, Due, Kind, NotificationId, Outbox, Pick, Queue, ReceiverName, StoreError, Used,
     },
     wecom::WeCom,
 };
@@ -31,41 +31,43 @@ struct Claims {
 impl<O: Outbox, W: WeCom> Dispatcher<O, W> {
     /// Claims and starts what may go out now; says when to look again.
     pub(super) async fn fill(&mut self) -> Result<Option<Uptime>, Died> {
+        let mut wake = None;
         loop {
-            self.exhausted = false;
-            self.standing.withdraw();
+            self.failed = false;
+            let lends = self.lends();
+            if lends {
+                self.standing.expect_more();
+                self.lend();
+            } else {
+                self.standing.withdraw();
+            }
             // What is claimed must not wait for several answers of the store: it reaches WeCom within `COPY_MARGIN`.
-            while let Some(claimed) = self.standing.claimed_so_far() {
-                self.start_all(claimed);
+            while let Some(used) = self.standing.used_so_far() {
+                self.used(used, &mut wake).await;
             }
             self.stalled = self.unwritten.load(Ordering::Acquire) > 0;
             if self.stalled {
                 // The end of the settling wakes the loop.
-                return Ok(None);
+                return Ok(wake);
             }
             if self.service.wecom.is_none() {
                 // A reload wakes the loop.
-                return Ok(None);
+                return Ok(wake);
             }
-            let in_flight = self.in_flight();
-            let capacity = match self.gate.admission(in_flight, self.uptime()) {
-                Admission::Open => self
-                    .service
-                    .settings
-                    .concurrency
-                    .saturating_sub(u32::try_from(in_flight).unwrap_or(u32::MAX)),
+            let slots = match self.gate.admission(self.in_flight(), self.uptime()) {
+                // The commit of this call is one that finds the slots that are lent.
+                Admission::Open if lends && self.standing.lent() > 0 => 0,
+                Admission::Open if self.free() > 0 => self.free(),
                 Admission::Probe => 1,
-                Admission::Probing => 0,
-                Admission::Wait(at) => return Ok(Some(at)),
+                // The end of a send makes room.
+                Admission::Open | Admission::Probing => return Ok(wake),
+                Admission::Wait(at) => return Ok(earliest(wake, Some(at))),
             };
-            if capacity == 0 {
-                return Ok(None);
-            }
-            match self.claim(capacity).await {
-                Ok(Claims { claimed, wake, exhausted }) => {
+            match self.claim(slots).await {
+                Ok(Claims { claimed, wake: next, exhausted }) => {
+                    wake = earliest(wake, next);
                     let none = claimed.is_empty();
                     self.start_all(claimed);
-                    self.exhausted = exhausted;
                     if none || exhausted {
                         return Ok(wake);
                     }
@@ -73,10 +75,21 @@ impl<O: Outbox, W: WeCom> Dispatcher<O, W> {
                 Err(StoreError::Closed) => return Err(Died::Store(StoreError::Closed)),
                 Err(error) => {
                     tracing::warn!(app = %self.channel, %error, "the outbox does not answer; trying again");
-                    return Ok(Some(self.uptime() + STORE_PAUSE));
+                    self.failed = true;
+                    return Ok(earliest(wake, Some(self.uptime() + STORE_PAUSE)));
                 }
             }
         }
+    }
+
+    /// Takes back slots, and starts what was claimed for them; `wake` is when to look at the latest. Whether to look now:
+    /// the claim came to nothing, or the slots are for others.
+    pub(super) async fn used(&mut self, used: Used, wake: &mut Option<Uptime>) -> bool {
+        let came_to_nothing = used.claimed.is_none();
+        self.start_all(used.claimed.unwrap_or_default());
+        let (now, uptime) = (self.clock.now(), self.uptime());
+        *wake = earliest(*wake, self.due_or_soon(used.next_due, now, uptime).await);
+        came_to_nothing || !self.lends()
     }
 
     async fn claim(&mut self, capacity: u32) -> Result<Claims, StoreError> {
@@ -95,11 +108,7 @@ impl<O: Outbox, W: WeCom> Dispatcher<O, W> {
         let check = self.service.settings.duplicate_check;
         let Due { claimed, more, next_due } =
             self.outbox.claim_due(&self.channel, capacity, self.turn, check, now).await?;
-        // What is claimed is in flight and must go out, whatever the store answers next.
-        let wake = self.due(next_due, now, uptime).await.unwrap_or_else(|error| {
-            tracing::warn!(app = %self.channel, %error, "the outbox does not answer; trying again");
-            Some(uptime + STORE_PAUSE)
-        });
+        let wake = self.due_or_soon(next_due, now, uptime).await;
         Ok(Claims { claimed, wake, exhausted: !more })
     }
 
@@ -134,7 +143,7 @@ impl<O: Outbox, W: WeCom> Dispatcher<O, W> {
             }
         }
         let due = self.due(waiting.next_due, now, uptime).await?;
-        let wake = [plan.wake, due].into_iter().flatten().min();
+        let wake = earliest(plan.wake, due);
         if picks.is_empty() {
             return Ok(Claims { claimed: Vec::new(), wake, exhausted: false });
         }
@@ -154,7 +163,20 @@ impl<O: Outbox, W: WeCom> Dispatcher<O, W> {
         }
         // What was planned was not there: look again, though nothing may happen that says so.
         let again = claimed.is_empty().then(|| uptime + STORE_PAUSE);
-        Ok(Claims { claimed, wake: [wake, again].into_iter().flatten().min(), exhausted: false })
+        Ok(Claims { claimed, wake: earliest(wake, again), exhausted: false })
+    }
+
+    /// [`Self::due`], or soon when the store does not answer: what is claimed is in flight and must go out all the same.
+    async fn due_or_soon(
+        &self,
+        next_due: Option<Timestamp>,
+        now: Timestamp,
+        uptime: Uptime,
+    ) -> Option<Uptime> {
+        self.due(next_due, now, uptime).await.unwrap_or_else(|error| {
+            tracing::warn!(app = %self.channel, %error, "the outbox does not answer; trying again");
+            Some(uptime + STORE_PAUSE)
+        })
     }
 
     /// When what becomes due next is due by the clock of the loop.
@@ -201,4 +223,8 @@ impl<O: Outbox, W: WeCom> Dispatcher<O, W> {
     pub(super) fn destination(&self, claimed: &Claimed) -> Destination {
         Destination::of(&self.channel, &claimed.everybody)
     }
+}
+
+fn earliest(a: Option<Uptime>, b: Option<Uptime>) -> Option<Uptime> {
+    [a, b].into_iter().flatten().min()
 }

@@ -107,10 +107,10 @@ pub struct Dispatcher<O, W> {
     unwritten: Arc<AtomicUsize>,
     holding: Holding,
     waits: Waits,
-    /// Takes what becomes due while nothing waits and no limit applies.
+    /// Takes what is due while no limit applies.
     standing: Standing,
-    /// Whether the last look left nothing that could have gone out with more room.
-    exhausted: bool,
+    /// Whether the outbox failed to answer the last look.
+    failed: bool,
     /// Whether the last look found results that the outbox did not take yet.
     stalled: bool,
 }
@@ -142,7 +142,7 @@ impl<O: Outbox, W: WeCom> Dispatcher<O, W> {
             waits: Waits::default(),
             wecom: service.wecom.clone(),
             standing: outbox.stand(&channel, settings.duplicate_check, Arc::clone(&clock)),
-            exhausted: false,
+            failed: false,
             stalled: false,
             channel,
             outbox,
@@ -187,8 +187,10 @@ impl<O: Outbox, W: WeCom> Dispatcher<O, W> {
                 wake = self.fill().await?;
                 look = false;
             }
-            if !stopping {
-                self.lend();
+            if !stopping && self.lend() {
+                // Became due just now, and nothing may be written soon that it could be claimed with.
+                look = true;
+                continue;
             }
             if stopping && self.in_flight() == 0 && self.settles.is_empty() {
                 return Ok(());
@@ -198,12 +200,8 @@ impl<O: Outbox, W: WeCom> Dispatcher<O, W> {
                 biased;
                 () = stop.cancelled(), if !stopping => {}
                 Some(ended) = self.sends.join_next() => look |= self.ended(ended?),
-                claimed = self.standing.claimed(), if self.standing.lent() > 0 => match claimed {
-                    Some(claimed) => {
-                        // A slot that comes back unused may be what a look wanted.
-                        look |= claimed.is_empty() || !self.exhausted;
-                        self.start_all(claimed);
-                    }
+                used = self.standing.used(), if self.standing.lent() > 0 => match used {
+                    Some(used) => look |= self.used(used, &mut wake).await,
                     // The next look is told why.
                     None => look = true,
                 },
@@ -215,7 +213,11 @@ impl<O: Outbox, W: WeCom> Dispatcher<O, W> {
                     self.adopt();
                     look = true;
                 }
-                () = &mut notified, if !stopping => look = true,
+                () = &mut notified, if !stopping => {
+                    notified.set(changed.notified());
+                    notified.as_mut().enable();
+                    look |= !self.is_served();
+                }
                 () = sleep_until(alarm), if !stopping => look = true,
             }
             while let Some(ended) = self.sends.try_join_next() {
@@ -237,18 +239,33 @@ impl<O: Outbox, W: WeCom> Dispatcher<O, W> {
         self.sends.len() + self.standing.lent() as usize
     }
 
-    /// Lends what could be sent at once while nothing waits. With limits it is for the plan to say what goes out.
-    fn lend(&mut self) {
-        let idle = self.exhausted
+    /// Whether all that is due may go out as soon as there is a slot. With limits it is for the plan to say what goes out.
+    fn lends(&self) -> bool {
+        !self.failed
+            && self.standing.is_served()
             && self.service.wecom.is_some()
             && !self.pace.is_limited()
             && self.unwritten.load(Ordering::Acquire) == 0
-            && self.gate.admission(self.in_flight(), self.uptime()) == Admission::Open;
-        if !idle {
-            return self.standing.withdraw();
+            && self.gate.admission(self.in_flight(), self.uptime()) == Admission::Open
+    }
+
+    /// Lends the slots that are free. Whether something may wait for them that only a look finds now.
+    fn lend(&mut self) -> bool {
+        if !self.lends() {
+            self.standing.withdraw();
+            return false;
         }
+        self.standing.lend(self.free())
+    }
+
+    fn free(&self) -> u32 {
         let in_flight = u32::try_from(self.in_flight()).unwrap_or(u32::MAX);
-        self.standing.lend(self.service.settings.concurrency.saturating_sub(in_flight));
+        self.service.settings.concurrency.saturating_sub(in_flight)
+    }
+
+    /// Whether what is due is claimed without a look, with the end of a send.
+    fn is_served(&self) -> bool {
+        self.free() == 0 && self.standing.has_more() && self.lends()
     }
 
     /// Goes on with what a reload brought. Something was mended, or may have been: a held channel is tried.

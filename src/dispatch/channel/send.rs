@@ -11,10 +11,7 @@ use tracing::Instrument;
 
 use super::{Dispatcher, Service};
 use crate::{
-    delivery::{
-        gate::Admission,
-        step::{self, Health},
-    },
+    delivery::step::{self, Health},
     dispatch::{
         STORE_PAUSE,
         report::{self, End, story},
@@ -105,8 +102,13 @@ impl<O: Outbox, W: WeCom> Dispatcher<O, W> {
         let (errcode, detail) = (report::errcode(&outcome), step::describe(&outcome));
         let attempt = Attempt { started_at, duration, errcode, detail, counted: step.counted };
         let settlement = Settlement { delivery: claimed.id, attempt, verdict: step.verdict };
+        // Before the end is written, so that what waits for the slot is claimed with it.
+        let lends = self.lends();
+        if lends {
+            self.lend();
+        }
         self.write(Unwritten::Settlement(settlement, now));
-        !self.exhausted || self.gate.admission(self.in_flight(), uptime) != Admission::Open
+        !lends
     }
 
     /// Writes `result` down, however long the outbox does not take it.

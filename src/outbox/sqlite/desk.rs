@@ -102,7 +102,7 @@ impl Desk {
             if closing {
                 break;
             }
-            self.look_for_others();
+            self.look_for_others(&standings);
         }
         self.close();
     }
@@ -110,10 +110,10 @@ impl Desk {
     fn serve(&mut self, mut batch: Vec<Box<dyn Job>>, standings: &Standings) {
         let mut failed: Vec<Option<Failure>> = Vec::new();
         failed.resize_with(batch.len(), || None);
-        let mut whole = self.transact(&mut batch, &mut failed, Guard::Together(standings));
+        let mut whole = self.transact(&mut batch, &mut failed, standings, Guard::Together);
         if let Ok(End::Undone) = whole {
             failed.fill_with(|| None);
-            whole = self.transact(&mut batch, &mut failed, Guard::Each);
+            whole = self.transact(&mut batch, &mut failed, standings, Guard::Each);
         }
         let spoilt = failed.iter().flatten().chain(whole.as_ref().err()).any(Failure::spoils_connection);
         if spoilt {
@@ -130,10 +130,11 @@ impl Desk {
         &mut self,
         batch: &mut [Box<dyn Job>],
         failed: &mut [Option<Failure>],
-        guard: Guard<'_>,
+        standings: &Standings,
+        guard: Guard,
     ) -> Done<End> {
         let max_size_bytes = self.settings.max_size_bytes;
-        let (database, moved) = self.database()?;
+        let (database, moved) = self.database(standings)?;
         let conn = &database.conn;
         let writes = batch.iter().any(|job| job.writes());
         execute(conn, if writes { "BEGIN IMMEDIATE" } else { "BEGIN" })?;
@@ -142,7 +143,7 @@ impl Desk {
             let before = (conn.total_changes(), tx.mark());
             let done = match guard {
                 Guard::Each if job.writes() => run_alone(database, &tx, job.as_mut()),
-                Guard::Each | Guard::Together(_) => job.run(&tx),
+                Guard::Each | Guard::Together => job.run(&tx),
             };
             let Err(failure) = done else { continue };
             if conn.is_autocommit() {
@@ -150,7 +151,7 @@ impl Desk {
                 undo(database)?;
                 return Err(failure);
             }
-            if matches!(guard, Guard::Together(_)) && (conn.total_changes(), tx.mark()) != before {
+            if guard == Guard::Together && (conn.total_changes(), tx.mark()) != before {
                 undo(database)?;
                 return Ok(End::Undone);
             }
@@ -158,13 +159,18 @@ impl Desk {
         }
         let mut taken = Taken::default();
         match guard {
-            Guard::Together(standings) if standings.claim(&tx, &mut taken).is_err() => {
+            Guard::Together if writes && standings.claim(&tx, &mut taken).is_err() => {
                 // Whoever asked for something else must not suffer from it.
                 undo(database)?;
                 return Ok(End::Undone);
             }
-            Guard::Each if !tx.take_due().is_empty() => tx.wake(),
-            Guard::Each | Guard::Together(_) => {}
+            Guard::Each => {
+                standings.more();
+                if !tx.take_due().is_empty() {
+                    tx.wake();
+                }
+            }
+            Guard::Together => {}
         }
         if let Err(failure) = tx.write_tally().and_then(|()| execute(conn, "COMMIT")) {
             undo(database)?;
@@ -178,7 +184,7 @@ impl Desk {
     }
 
     /// The database, opened anew if need be, and whether its file is no longer at its path.
-    fn database(&mut self) -> Done<(&Database, bool)> {
+    fn database(&mut self, standings: &Standings) -> Done<(&Database, bool)> {
         let path = self.settings.path.as_path();
         let mut moved = self.database.as_ref().is_some_and(|database| !database.is_at(path));
         if moved && self.database.as_ref().map_or(Ok(true), |database| is_drained(&database.conn))? {
@@ -191,6 +197,7 @@ impl Desk {
                 let opened = Database::open(&self.settings, self.access, self.may_create);
                 let opened = opened.map_err(|error| error.store_error())?;
                 // Others may have written while this one was away.
+                standings.more();
                 self.changed.notify_waiters();
                 opened
             }
@@ -200,7 +207,7 @@ impl Desk {
     }
 
     /// Wakes waiters when another process has committed something.
-    fn look_for_others(&mut self) {
+    fn look_for_others(&mut self, standings: &Standings) {
         if self.looked.is_some_and(|looked| looked.elapsed() < POLL) {
             return;
         }
@@ -209,6 +216,7 @@ impl Desk {
         // An error shows with the next job, which has somebody to tell.
         let Ok(now) = data_version(&database.conn) else { return };
         if self.data_version.replace(now).is_some_and(|seen| seen != now) {
+            standings.more();
             self.changed.notify_waiters();
         }
     }
@@ -222,10 +230,10 @@ impl Desk {
 }
 
 /// How jobs of a batch are kept from each other's failures.
-#[derive(Clone, Copy)]
-enum Guard<'s> {
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Guard {
     /// Not at all: what fails halfway undoes the batch, and what becomes due is claimed with it.
-    Together(&'s Standings),
+    Together,
     /// By a savepoint each.
     Each,
 }

@@ -1,6 +1,6 @@
 //! Claiming whatever is due in a channel.
 
-use std::time::Duration;
+use std::{collections::VecDeque, time::Duration};
 
 use jiff::Timestamp;
 
@@ -27,7 +27,33 @@ pub(super) fn claim(
     interval: Duration,
     now: Timestamp,
 ) -> Done<Due> {
-    let (queues, is_cut) = queues(tx, channel, slots, now)?;
+    let Ready { ids, more, next_due } = ready(tx, channel, (slots, turn), now)?;
+    let mut claimed = Vec::with_capacity(ids.len());
+    for id in ids {
+        claimed.extend(claim::mark(tx, id, interval, now)?);
+    }
+    Ok(Due { claimed, more, next_due: next_due.map(time).transpose()? })
+}
+
+/// What is due in a channel.
+#[derive(Debug, Default)]
+pub(super) struct Ready {
+    /// In the order in which it is to be claimed.
+    pub(super) ids: VecDeque<i64>,
+    /// Whether there is more of it.
+    pub(super) more: bool,
+    /// When what is not due yet is; known if there is no more.
+    pub(super) next_due: Option<i64>,
+}
+
+/// The first `limit` of what is due: queues take turns, beginning with queue `turn`.
+pub(super) fn ready(
+    tx: &Tx<'_>,
+    channel: &Channel,
+    (limit, turn): (u32, usize),
+    now: Timestamp,
+) -> Done<Ready> {
+    let (queues, is_cut) = queues(tx, channel, limit, now)?;
     let mut next_due = None;
     let mut due = Vec::with_capacity(queues.len());
     for queue in queues {
@@ -38,13 +64,9 @@ pub(super) fn claim(
         due.push(ready);
     }
     let waiting: usize = due.iter().map(Vec::len).sum();
-    let chosen = in_turn(&due, slots as usize, turn);
-    let more = is_cut || waiting > chosen.len();
-    let mut claimed = Vec::with_capacity(chosen.len());
-    for id in chosen {
-        claimed.extend(claim::mark(tx, id, interval, now)?);
-    }
-    Ok(Due { claimed, more, next_due: next_due.map(time).transpose()? })
+    let ids = in_turn(&due, limit as usize, turn);
+    let more = is_cut || waiting > ids.len();
+    Ok(Ready { ids, more, next_due })
 }
 
 /// The heads of each queue, and whether there may be more that are due.
@@ -61,7 +83,7 @@ fn queues(tx: &Tx<'_>, channel: &Channel, slots: u32, now: Timestamp) -> Done<(V
 }
 
 /// The first `slots` of what is due: the first of each queue, then the second of each, beginning with queue `turn`.
-fn in_turn(queues: &[Vec<Head>], slots: usize, turn: usize) -> Vec<i64> {
+fn in_turn(queues: &[Vec<Head>], slots: usize, turn: usize) -> VecDeque<i64> {
     let longest = queues.iter().map(Vec::len).max().unwrap_or(0);
     let (before, first) = queues.split_at(turn % queues.len().max(1));
     let round = |at: usize| first.iter().chain(before).filter_map(move |queue| queue.get(at));

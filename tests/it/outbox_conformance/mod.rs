@@ -72,6 +72,9 @@ macro_rules! conformance {
                 what_comes_when_all_slots_are_used_waits_for_a_claim,
                 the_next_of_a_lane_is_claimed_with_the_end_of_the_one_before,
                 nothing_is_claimed_for_slots_that_were_withdrawn,
+                what_waits_is_claimed_with_whatever_is_written_next,
+                what_was_given_up_or_put_off_meanwhile_is_not_claimed,
+                what_is_due_later_is_told_with_the_slots_that_were_not_used,
                 a_copy_takes_no_slot,
                 what_was_claimed_with_its_acceptance_is_in_doubt_after_a_recovery;
             fold:
