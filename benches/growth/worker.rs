@@ -16,7 +16,7 @@ use wecom_relay::{
     clock::{Clock, SystemClock},
     outbox::{
         AlertRef, Attempt, Channel, Claimed, Dedupe, Key, Kind, NewDelivery, NewNotification, Outbox, Part,
-        Pick, ReceiverName, Settlement, Status, Verdict,
+        ReceiverName, Settlement, Status, Verdict,
         sqlite::{Access, Settings, SqliteOutbox},
     },
     wecom::{Content, Receipt, Recipients},
@@ -86,7 +86,7 @@ pub(crate) fn play(path: &str) {
     let outbox = SqliteOutbox::open(Settings::new(path.into(), MAX_SIZE), Access::Owner).unwrap();
     // Later than every earlier process, so that no group comes twice.
     let first = SystemClock.now().as_millisecond().unsigned_abs() * 1_000 % 4_000_000_000;
-    let mut work = Work { outbox, next: first, text: super::text_of(0) };
+    let mut work = Work { outbox, next: first, turn: 0, text: super::text_of(0) };
     let (order, orders) = mpsc::channel();
     // Nobody who could want a result is left when standard input ends, however long the work still takes.
     thread::spawn(move || {
@@ -116,6 +116,7 @@ pub(crate) fn play(path: &str) {
 struct Work {
     outbox: SqliteOutbox,
     next: u64,
+    turn: usize,
     text: String,
 }
 
@@ -170,20 +171,11 @@ impl Work {
         began.elapsed()
     }
 
-    async fn claim(&self) -> Vec<Claimed> {
+    async fn claim(&mut self) -> Vec<Claimed> {
         let (channel, now) = (Channel(APP.to_owned()), SystemClock.now());
-        let waiting = self.outbox.waiting(&channel, CLAIMED_TOGETHER, 0, now).await.unwrap();
-        let each = CLAIMED_TOGETHER.div_ceil(u32::try_from(waiting.queues.len().max(1)).unwrap());
-        let heads = |queue: wecom_relay::outbox::Queue| Pick::Heads {
-            destination: queue.destination,
-            receiver: queue.receiver,
-            slots: each,
-        };
-        let picks: Vec<Pick> = waiting.queues.into_iter().map(heads).collect();
-        if picks.is_empty() {
-            return Vec::new();
-        }
-        self.outbox.claim(&channel, picks, DUPLICATE_CHECK, now).await.unwrap()
+        self.turn += 1;
+        let slots = CLAIMED_TOGETHER;
+        self.outbox.claim_due(&channel, slots, self.turn, DUPLICATE_CHECK, now).await.unwrap().claimed
     }
 
     async fn settle(&self, claimed: &[Claimed]) {

@@ -73,13 +73,12 @@ pub trait Outbox: OutboxQuery + Clone + Send + Sync + 'static {
         now: Timestamp,
     ) -> impl Future<Output = StoreResult<Enqueued>> + Send;
 
-    /// What waits in `channel`: the due heads by destination and receiver, each queue counted up to `count_to`, and
-    /// what of it can be folded up to `fold_to`: 0 for a caller that does not fold, since that count costs most.
+    /// What waits in `channel`: the due heads by destination and receiver, each queue and what of it can be folded
+    /// counted up to `count_to`.
     fn waiting(
         &self,
         channel: &Channel,
         count_to: u32,
-        fold_to: u32,
         now: Timestamp,
     ) -> impl Future<Output = StoreResult<Waiting>> + Send;
 

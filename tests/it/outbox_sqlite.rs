@@ -11,7 +11,7 @@ use wecom_relay::outbox::{
 
 use crate::outbox_conformance::{
     conformance,
-    fixture::{alert, at, claim, claim_one, deliver, drain, from, kill, list, take},
+    fixture::{alert, at, claim, claim_one, deliver, drain, from, kill, list, owned, states, take},
 };
 
 conformance!(fresh);
@@ -27,7 +27,8 @@ pub(crate) fn directory() -> TempDir {
 
 pub(crate) fn settings(directory: &TempDir) -> Settings {
     let path = directory.path().join("outbox.db");
-    Settings { busy_timeout: Duration::from_millis(50), ..Settings::new(path, 1 << 30) }
+    // Few are remembered, so that most of what waits is written down.
+    Settings { busy_timeout: Duration::from_millis(50), max_lanes: 2, ..Settings::new(path, 1 << 30) }
 }
 
 pub(crate) fn fresh() -> (SqliteOutbox, TempDir) {
@@ -275,6 +276,42 @@ async fn a_change_by_another_process_is_noticed() {
     guest.retry(Which::AllDead, at(2)).await.unwrap();
     tokio::time::timeout(LONG, noticed).await.unwrap();
     assert_eq!(list(&outbox).await.remove(0).state, State::Ready);
+}
+
+#[tokio::test]
+async fn what_another_process_put_back_is_stood_behind() {
+    let (outbox, directory) = fresh();
+    take(&outbox, alert("a", "one"), at(0)).await;
+    let claimed = claim_one(&outbox, at(0)).await;
+    kill(&outbox, &claimed, at(1)).await;
+    let guest = SqliteOutbox::open(settings(&directory), Access::Guest).unwrap();
+    guest.retry(Which::AllDead, at(2)).await.unwrap();
+    for (group, text) in [("a", "two"), ("b", "three")] {
+        take(&outbox, alert(group, text), at(3)).await;
+    }
+    let expected = [("one", State::Ready), ("two", State::Queued), ("three", State::Ready)];
+    assert_eq!(states(&outbox).await, owned(&expected));
+}
+
+#[tokio::test]
+async fn what_was_written_down_of_lanes_goes_when_all_of_it_is_settled() {
+    let (outbox, directory) = fresh();
+    let groups = ["a", "b", "c", "d", "e", "f", "g"];
+    for (group, second) in groups.into_iter().zip(0..) {
+        take(&outbox, alert(group, group), at(second)).await;
+    }
+    let written = || -> u32 {
+        let conn = Connection::open(settings(&directory).path).unwrap();
+        conn.query_row("SELECT count(*) FROM spilled", [], |row| row.get(0)).unwrap()
+    };
+    assert_eq!(written(), 6);
+    take(&outbox, alert("a", "again"), at(9)).await;
+    assert_eq!(drain(&outbox, at(10)).await, ["a", "b", "c", "d", "e", "f", "g", "again"]);
+    assert_eq!(written(), 6);
+    outbox.purge(at(0), 100).await.unwrap();
+    assert_eq!(written(), 0);
+    take(&outbox, alert("a", "later"), at(11)).await;
+    assert_eq!(states(&outbox).await.pop(), owned(&[("later", State::Ready)]).pop());
 }
 
 #[tokio::test]

@@ -121,7 +121,7 @@ impl<O: Outbox, W: WeCom> Dispatcher<O, W> {
             0 => fold::MAX_MEMBERS,
             _ => limit.max(capacity).saturating_add(1).min(fold::MAX_MEMBERS),
         };
-        let waiting = self.outbox.waiting(&self.channel, count_to, count_to, now).await?;
+        let waiting = self.outbox.waiting(&self.channel, count_to, now).await?;
         self.turn = self.turn.wrapping_add(1);
         let uptime = self.uptime();
         self.pace.lapse(uptime);

@@ -27,7 +27,7 @@ use super::{
     error::{Done, Failure},
     open::{Access, Database, Settings},
     standings::{Standings, Taken},
-    tx::Tx,
+    tx::{Bounds, Tx},
     writer::{Job, Order},
 };
 
@@ -36,8 +36,9 @@ const MAX_BATCH: usize = 256;
 /// How often the thread looks for commits of other processes.
 const POLL: Duration = Duration::from_millis(500);
 
-/// Whether anything is left in the database that must go out.
-pub(super) const UNSETTLED: &str = "SELECT 1 FROM delivery INDEXED BY delivery_lane WHERE state < 4 LIMIT 1";
+/// Whether anything is left in the database that must go out: then some lane has a head.
+pub(super) const UNSETTLED: &str =
+    "SELECT 1 FROM delivery INDEXED BY delivery_head WHERE state > 0 AND state < 4 LIMIT 1";
 
 /// What the thread owns.
 pub(super) struct Desk {
@@ -46,7 +47,6 @@ pub(super) struct Desk {
     database: Option<Database>,
     /// Whether an empty database is a fit successor: only of one that is known to be drained.
     may_create: bool,
-    data_version: Option<i64>,
     looked: Option<Instant>,
     changed: Arc<Notify>,
     _lock: Option<File>,
@@ -61,16 +61,7 @@ impl Desk {
         changed: Arc<Notify>,
     ) -> Self {
         let database = Some(database);
-        Self {
-            settings,
-            access,
-            database,
-            may_create: false,
-            data_version: None,
-            looked: None,
-            changed,
-            _lock: lock,
-        }
+        Self { settings, access, database, may_create: false, looked: None, changed, _lock: lock }
     }
 
     /// Works until it is told to close, or nobody is left who could tell it anything.
@@ -133,12 +124,23 @@ impl Desk {
         standings: &Standings,
         guard: Guard,
     ) -> Done<End> {
-        let max_size_bytes = self.settings.max_size_bytes;
+        let Settings { max_size_bytes: size_bytes, max_lanes: lanes, .. } = self.settings;
         let (database, moved) = self.database(standings)?;
         let conn = &database.conn;
         let writes = batch.iter().any(|job| job.writes());
         execute(conn, if writes { "BEGIN IMMEDIATE" } else { "BEGIN" })?;
-        let tx = Tx::new(database, max_size_bytes, moved);
+        let tx = Tx::new(database, Bounds { size_bytes, lanes }, moved);
+        match database.is_changed_by_others() {
+            Ok(false) => {}
+            Ok(true) => {
+                database.recent.forget();
+                tx.wake();
+            }
+            Err(error) => {
+                undo(database)?;
+                return Err(error.into());
+            }
+        }
         for (job, failed) in batch.iter_mut().zip(failed) {
             let before = (conn.total_changes(), tx.mark());
             let done = match guard {
@@ -193,7 +195,7 @@ impl Desk {
         let database = match self.database.take() {
             Some(database) => database,
             None => {
-                (self.data_version, self.looked) = (None, None);
+                self.looked = None;
                 let opened = Database::open(&self.settings, self.access, self.may_create);
                 let opened = opened.map_err(|error| error.store_error())?;
                 // Others may have written while this one was away.
@@ -214,8 +216,8 @@ impl Desk {
         self.looked = Some(Instant::now());
         let Some(database) = &self.database else { return };
         // An error shows with the next job, which has somebody to tell.
-        let Ok(now) = data_version(&database.conn) else { return };
-        if self.data_version.replace(now).is_some_and(|seen| seen != now) {
+        if let Ok(true) = database.is_changed_by_others() {
+            database.recent.forget();
             standings.more();
             self.changed.notify_waiters();
         }
@@ -277,8 +279,4 @@ fn execute(conn: &Connection, sql: &str) -> Done<()> {
 
 fn is_drained(conn: &Connection) -> rusqlite::Result<bool> {
     Ok(!conn.prepare_cached(UNSETTLED)?.exists([])?)
-}
-
-fn data_version(conn: &Connection) -> rusqlite::Result<i64> {
-    conn.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))
 }

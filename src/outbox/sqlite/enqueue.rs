@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::{
     error::Done,
-    heard, lane,
+    heard, lane, lanes,
     rows::{self, kind_number, ms, state_number, status_number},
     tally::Of,
     tx::Tx,
@@ -94,6 +94,9 @@ pub(super) fn put(
         let to = &delivery.recipients;
         let content = &delivery.content;
         tx.run(PUT_MESSAGE, (id, to.touser(), to.toparty(), to.totag(), content.msgtype(), content.text()))?;
+        if state == State::Ready {
+            lanes::occupy(tx, lane, id)?;
+        }
         if new.dead.is_none() {
             state = State::Queued;
         }

@@ -3,18 +3,22 @@
 //! A lane's foldable messages are a run from its head, so they are found by walking lanes from their heads and
 //! never by looking at what stands behind an attempted message, however much that is.
 
-use std::{cmp::Reverse, collections::BinaryHeap};
+use std::{
+    cmp::Reverse,
+    collections::{BinaryHeap, HashSet},
+};
 
 use jiff::Timestamp;
 
 use super::{
     enqueue::{self, Numbers},
     error::Done,
-    rows::{self, To, status},
+    lanes,
+    rows::{self, To, state_number, status},
     tx::Tx,
 };
 use crate::outbox::{
-    Channel, Destination, Foldable, Folding, Key, Kind, NewNotification, NotificationId, ReceiverName,
+    Channel, Destination, Foldable, Folding, Key, Kind, NewNotification, NotificationId, ReceiverName, State,
 };
 
 pub(super) const NEXT_RECEIVER: &str = "SELECT receiver FROM delivery INDEXED BY delivery_ready
@@ -29,14 +33,13 @@ pub(super) const NEXT_LATER_HEAD: &str = "SELECT due_at, place, notification, la
      WHERE state = 1 AND channel = ?1 AND destination = ?2 AND receiver = ?3 AND fresh = 1
      AND due_at > ?4 ORDER BY due_at, place LIMIT 1";
 pub(super) const NEXT_IN_LANE: &str =
-    "SELECT place, notification, fresh = 1 AND state = 0 AND destination = ?4
-     FROM delivery INDEXED BY delivery_lane
-     WHERE lane = ?1 AND place > ?2 AND state < 4 AND notification <> ?3 ORDER BY place LIMIT 1";
+    "SELECT place, notification, fresh = 1 AND destination = ?4 FROM delivery INDEXED BY delivery_queued
+     WHERE state = 0 AND lane = ?1 AND place > ?2 AND notification <> ?3 ORDER BY place LIMIT 1";
 pub(super) const LINE: &str = "SELECT receiver, status, severity, summary FROM notification WHERE id = ?1";
-pub(super) const ROWS: &str = "SELECT place, lane, destination = ?2 AND fresh = 1 AND state < 2 FROM delivery
-     INDEXED BY delivery_notification WHERE notification = ?1 ORDER BY id";
-pub(super) const AHEAD: &str = "SELECT state = 3 AND digest = ?3 FROM delivery INDEXED BY delivery_lane
-     WHERE lane = ?1 AND place < ?2 AND state < 4 ORDER BY place DESC LIMIT 1";
+pub(super) const ROWS: &str = "SELECT place, lane, id, state, destination = ?2 AND fresh = 1 AND state < 2
+     FROM delivery INDEXED BY delivery_notification WHERE notification = ?1 ORDER BY id";
+pub(super) const AHEAD: &str = "SELECT 1 FROM delivery INDEXED BY delivery_queued
+     WHERE state = 0 AND lane = ?1 AND place < ?2 LIMIT 1";
 pub(super) const EVERYBODY: &str = "SELECT touser, toparty, totag FROM notification WHERE id = ?1";
 pub(super) const FOLD: &str = "UPDATE delivery SET state = 3, digest = ?2 WHERE notification = ?1";
 
@@ -73,9 +76,6 @@ pub(super) fn count(
     receiver: &ReceiverName,
     count_to: u32,
 ) -> Done<u32> {
-    if count_to == 0 {
-        return Ok(0);
-    }
     let mut walk = Walk::new(tx, channel, destination);
     walk.add(receiver)?;
     let mut count = 0;
@@ -163,6 +163,13 @@ impl<'t, 'c> Walk<'t, 'c> {
     }
 }
 
+/// A delivery of a message that may be folded.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Part {
+    id: i64,
+    is_head: bool,
+}
+
 /// Puts `digest` in the place of those `members` that can be folded, and returns its first delivery. Without any
 /// there is no digest.
 ///
@@ -180,28 +187,34 @@ pub(super) fn fold(
     let destination = Destination::of(channel, &digest.recipients);
     let mut candidates = Vec::new();
     for NotificationId(member) in members {
-        let rows = tx.all(ROWS, (member, destination.0.0), |row| {
-            Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, bool>(2)?))
+        let parts = tx.all(ROWS, (member, destination.0.0), |row| {
+            let part = Part { id: row.get(2)?, is_head: row.get::<_, i64>(3)? == state_number(State::Ready) };
+            Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, part, row.get::<_, bool>(4)?))
         })?;
-        if let Some((place, lane, _)) = rows.first()
-            && rows.iter().all(|(.., can_be)| *can_be)
+        if let Some((place, lane, ..)) = parts.first()
+            && parts.iter().all(|(.., can_be)| *can_be)
         {
-            candidates.push((*place, *lane, *member));
+            let (place, lane) = (*place, *lane);
+            candidates.push((place, lane, *member, parts.into_iter().map(|(_, _, part, _)| part).collect()));
         }
     }
     candidates.sort_unstable();
     candidates.dedup();
     let numbers = Numbers::take(tx, digest)?;
     let first = numbers.first_delivery;
-    let mut folded = false;
-    for (place, lane, member) in candidates {
-        let ahead = tx.first(AHEAD, (lane, place, first), |row| row.get::<_, Option<bool>>(0))?;
-        if ahead.is_none_or(|is_member| is_member == Some(true)) {
+    let mut lanes = HashSet::new();
+    for (place, lane, member, parts) in candidates {
+        let parts: Vec<Part> = parts;
+        let is_first = parts.first().is_some_and(|part| part.is_head);
+        if is_first || (lanes.contains(&lane) && tx.first(AHEAD, (lane, place), |_| Ok(()))?.is_none()) {
             tx.run(FOLD, (member, first))?;
-            folded = true;
+            for part in parts.iter().filter(|part| !part.is_head) {
+                lanes::occupy(tx, lane, part.id)?;
+            }
+            lanes.insert(lane);
         }
     }
-    if !folded {
+    if lanes.is_empty() {
         return Ok(None);
     }
     // Its own lane: what waits for it waits in its members' lanes.

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use super::{
+    depth,
     enqueue::{self, Numbers},
     error::Done,
     rows::{self, ms, time},
@@ -24,9 +25,10 @@ pub(super) const TOLD: &str = "SELECT 1 FROM hold_told WHERE channel = ?1 AND re
 pub(super) const PUT_TOLD: &str = "INSERT OR IGNORE INTO hold_told (channel, receiver)
      SELECT channel, ?2 FROM hold WHERE channel = ?1";
 pub(super) const COUNT_HELD: &str = "SELECT count(*) FROM (SELECT 1 FROM notification
-     INDEXED BY notification_waiting WHERE open > 0 AND kind = 0 AND channel = ?1 AND receiver = ?2 LIMIT ?3)";
-pub(super) const HELD_LINES: &str = "SELECT summary FROM notification INDEXED BY notification_waiting
-     WHERE open > 0 AND kind = 0 AND channel = ?1 AND receiver = ?2 ORDER BY id LIMIT ?3";
+     INDEXED BY notification_open
+     WHERE open > 0 AND id >= ?4 AND kind = 0 AND channel = ?1 AND receiver = ?2 LIMIT ?3)";
+pub(super) const HELD_LINES: &str = "SELECT summary FROM notification INDEXED BY notification_open
+     WHERE open > 0 AND id >= ?4 AND kind = 0 AND channel = ?1 AND receiver = ?2 ORDER BY id LIMIT ?3";
 pub(super) const UNNOTICED: &str = "SELECT d.id, d.notification, n.summary, d.reason
      FROM delivery d INDEXED BY delivery_unnoticed CROSS JOIN notification n ON n.id = d.notification
      WHERE d.state = 5 AND d.noticed = 0 AND d.receiver = ?1 AND d.settled_at > ?2
@@ -72,8 +74,9 @@ pub(super) fn held_backlog(
     if tx.first(TOLD, (&channel.0, &receiver.0), |_| Ok(()))?.is_some() {
         return Ok(None);
     }
-    let messages = tx.only(COUNT_HELD, (&channel.0, &receiver.0, count_to), |row| row.get(0))?;
-    let summaries = tx.all(HELD_LINES, (&channel.0, &receiver.0, lines), |row| row.get(0))?;
+    let from = depth::oldest_seen(tx, channel, receiver);
+    let messages = tx.only(COUNT_HELD, (&channel.0, &receiver.0, count_to, from), |row| row.get(0))?;
+    let summaries = tx.all(HELD_LINES, (&channel.0, &receiver.0, lines, from), |row| row.get(0))?;
     Ok(Some(Backlog { messages, summaries }))
 }
 

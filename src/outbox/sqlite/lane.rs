@@ -1,12 +1,13 @@
 //! The order of a lane, and what follows when a delivery is settled.
 //!
-//! `ready` is kept, not computed: it is the first unsettled delivery of its lane and no other. So every change of
-//! a lane's head goes through here.
+//! `ready` is kept, not computed: it is the first unsettled delivery of its lane and no other; those behind it are
+//! `queued`. So every change of a lane's head goes through here.
 
 use jiff::Timestamp;
 
 use super::{
     error::Done,
+    lanes,
     rows::{kind, ms, state, state_number},
     tally::Of,
     tx::Tx,
@@ -16,8 +17,8 @@ use crate::outbox::{Kind, State};
 pub(super) const LOAD: &str =
     "SELECT d.state, d.notification, d.lane, n.kind, d.channel, d.receiver FROM delivery d
      CROSS JOIN notification n ON n.id = d.notification WHERE d.id = ?1";
-pub(super) const HEAD: &str = "SELECT id, state FROM delivery INDEXED BY delivery_lane
-     WHERE lane = ?1 AND state < 4 ORDER BY place LIMIT 1";
+pub(super) const NEXT: &str = "SELECT id FROM delivery INDEXED BY delivery_queued
+     WHERE lane = ?1 AND state = 0 ORDER BY place LIMIT 1";
 pub(super) const PROMOTE: &str = "UPDATE delivery SET state = 1 WHERE id = ?1 RETURNING channel, due_at";
 pub(super) const SETTLED_ONE: &str = "UPDATE notification
      SET open = open - 1, settled_at = CASE WHEN open = 1 THEN ?2 END WHERE id = ?1";
@@ -33,28 +34,31 @@ pub(super) const TOLD_BY_MEMBERS: &str = "UPDATE delivery SET noticed = 1 WHERE 
 
 /// The state of a delivery that comes to the end of `lane`.
 pub(super) fn state_at_end(tx: &Tx<'_>, lane: i64) -> Done<State> {
-    let head = tx.first(HEAD, [lane], |_| Ok(()))?;
-    Ok(if head.is_some() { State::Queued } else { State::Ready })
+    Ok(if lanes::is_occupied(tx, lane)? { State::Queued } else { State::Ready })
 }
 
 /// Lets the first delivery of `lane` come up, if nothing goes before it any more.
 pub(super) fn promote(tx: &Tx<'_>, lane: i64, now: Timestamp) -> Done<()> {
-    let head = tx.first(HEAD, [lane], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))?;
-    if let Some((id, at)) = head
-        && at == state_number(State::Queued)
-    {
+    if lanes::is_occupied(tx, lane)? {
+        return Ok(());
+    }
+    if let Some(id) = tx.first(NEXT, [lane], |row| row.get::<_, i64>(0))? {
         let read = |row: &rusqlite::Row<'_>| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?));
         match tx.only(PROMOTE, [id], read)? {
             (channel, due_at) if due_at <= ms(now) => tx.due(&channel, id),
             _ => tx.wake(),
         }
+        lanes::occupy(tx, lane, id)?;
     }
     Ok(())
 }
 
-/// A delivery that was just settled, or given up.
+/// A delivery that is just settled, or given up.
 #[derive(Debug, Clone)]
 pub(super) struct Ended {
+    id: i64,
+    /// Whether others of its lane stand behind it.
+    is_head: bool,
     pub(super) notification: i64,
     pub(super) kind: Kind,
     pub(super) lane: i64,
@@ -73,23 +77,23 @@ pub(super) fn load(tx: &Tx<'_>, id: i64) -> Done<Option<(State, Ended)>> {
         ))
     };
     let Some((at, notification, lane, of_kind, of)) = tx.first(LOAD, [id], read)? else { return Ok(None) };
-    Ok(Some((state(at)?, Ended { notification, kind: kind(of_kind)?, lane, of })))
+    let state = state(at)?;
+    let is_head = matches!(state, State::Ready | State::InFlight | State::Folded);
+    Ok(Some((state, Ended { id, is_head, notification, kind: kind(of_kind)?, lane, of })))
 }
 
-fn settled_one(tx: &Tx<'_>, notification: i64, of: Of, now: Timestamp) -> Done<()> {
-    tx.run(SETTLED_ONE, (notification, ms(now)))?;
-    tx.note(of, -1, 0);
-    Ok(())
+fn settled_one(tx: &Tx<'_>, ended: Ended, now: Timestamp) -> Done<()> {
+    tx.run(SETTLED_ONE, (ended.notification, ms(now)))?;
+    tx.note(ended.of, -1, 0);
+    if ended.is_head { lanes::leave(tx, ended.lane, ended.id) } else { Ok(()) }
 }
 
 /// Does what follows from the end of a delivery.
 pub(super) fn ended(tx: &Tx<'_>, ended: Ended, now: Timestamp) -> Done<()> {
-    settled_one(tx, ended.notification, ended.of, now)?;
-    promote(tx, ended.lane, now)?;
-    if ended.kind == Kind::Digest {
-        end_members(tx, ended.notification, now)?;
-    }
-    Ok(())
+    let Ended { notification, lane, kind, .. } = ended;
+    settled_one(tx, ended, now)?;
+    promote(tx, lane, now)?;
+    if kind == Kind::Digest { end_members(tx, notification, now) } else { Ok(()) }
 }
 
 /// When all of a digest is settled, its members are what it is: delivered if anybody got it. Members that died
@@ -119,8 +123,8 @@ fn end_members(tx: &Tx<'_>, digest: i64, now: Timestamp) -> Done<()> {
             tx.run(SETTLE_MEMBER, (id, state_number(end), &reason, ms(now)))?;
         }
         if folded {
-            settled_one(tx, member.notification, member.of, now)?;
             lanes.push(member.lane);
+            settled_one(tx, member, now)?;
         }
     }
     if end == State::Dead && !lanes.is_empty() {

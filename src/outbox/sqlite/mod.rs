@@ -22,6 +22,7 @@ mod fold;
 mod heard;
 mod hold;
 mod lane;
+mod lanes;
 mod open;
 mod people;
 #[cfg(test)]
@@ -92,15 +93,9 @@ impl Outbox for SqliteOutbox {
         self.writer.write(move |tx| enqueue::enqueue(tx, &notification, now)).await
     }
 
-    async fn waiting(
-        &self,
-        channel: &Channel,
-        count_to: u32,
-        fold_to: u32,
-        now: Timestamp,
-    ) -> StoreResult<Waiting> {
+    async fn waiting(&self, channel: &Channel, count_to: u32, now: Timestamp) -> StoreResult<Waiting> {
         let channel = channel.clone();
-        self.writer.read(move |tx| waiting::waiting(tx, &channel, (count_to, fold_to), now)).await
+        self.writer.read(move |tx| waiting::waiting(tx, &channel, count_to, now)).await
     }
 
     async fn foldable(

@@ -4,6 +4,7 @@
 //! gives the lock back when the process ends, however it ends, so the file may stay and is never unlinked.
 
 use std::{
+    cell::Cell,
     ffi::OsString,
     fs::{self, File, OpenOptions, TryLockError},
     io,
@@ -30,13 +31,16 @@ pub struct Settings {
     pub max_size_bytes: u64,
     /// How long to wait while another process writes.
     pub busy_timeout: Duration,
+    /// Of how many deliveries at most it is remembered that others of their lane stand behind them; some 20 bytes
+    /// each. What is more is written down.
+    pub max_lanes: usize,
 }
 
 impl Settings {
     /// The settings of a daemon.
     pub fn new(path: PathBuf, max_size_bytes: u64) -> Self {
         // Longer than any transaction of the `outbox` command, shorter than Alertmanager's patience.
-        Self { path, max_size_bytes, busy_timeout: Duration::from_secs(5) }
+        Self { path, max_size_bytes, busy_timeout: Duration::from_secs(5), max_lanes: 32_768 }
     }
 }
 
@@ -195,6 +199,8 @@ const LOCK_PAUSE: Duration = Duration::from_millis(20);
 pub(super) struct Database {
     pub(super) conn: Connection,
     pub(super) recent: Recent,
+    /// As it was when it was asked for last.
+    version: Cell<Option<i64>>,
     file: FileId,
 }
 
@@ -240,7 +246,14 @@ impl Database {
         }
         let file = FileId::of(path)
             .map_err(|error| OpenError::Unavailable { path: path.to_owned(), reason: error.to_string() })?;
-        Ok(Self { conn, recent: Recent::default(), file })
+        Ok(Self { conn, recent: Recent::default(), version: Cell::default(), file })
+    }
+
+    /// Whether another connection has committed something since this was asked last. Within a transaction that stays
+    /// true as long as it lasts.
+    pub(super) fn is_changed_by_others(&self) -> rusqlite::Result<bool> {
+        let now = self.conn.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))?;
+        Ok(self.version.replace(Some(now)).is_some_and(|seen| seen != now))
     }
 
     /// Whether the path still leads to the file that is open. Commits to another are worth nothing.

@@ -6,6 +6,7 @@ use rusqlite::Row;
 use super::{
     error::Done,
     lane::{self, Ended},
+    lanes,
     rows::{self, To, kind, ms, span, state, state_number, status, time},
     tx::Tx,
 };
@@ -233,8 +234,12 @@ fn again(tx: &Tx<'_>, id: i64, of: Ended, now: Timestamp) -> Done<()> {
     let state = lane::state_at_end(tx, of.lane)?;
     let (_, place) = tx.numbers(0, 1)?;
     tx.run(AGAIN, (id, state_number(state), place, ms(now), of.kind == Kind::Notice))?;
+    if state == State::Ready {
+        lanes::occupy(tx, of.lane, id)?;
+    }
     tx.run(NOT_WHOLE, (of.notification, id))?;
     tx.run(lane::REOPENED_ONE, [of.notification])?;
+    tx.reopened();
     tx.note(of.of, 1, 0);
     tx.wake();
     Ok(())

@@ -3,8 +3,8 @@
 use rusqlite::Connection;
 
 use super::{
-    bodies, claim, depth, desk, due, enqueue, fold, heard, hold, lane, open, people, purge, schema, settle,
-    tally, waiting,
+    bodies, claim, depth, desk, due, enqueue, fold, heard, hold, lane, lanes, open, people, purge, schema,
+    settle, tally, waiting,
 };
 
 /// A statement and what its plan must mention; an empty text asks only that nothing is scanned or sorted.
@@ -21,7 +21,12 @@ const STATEMENTS: &[(&str, &str)] = &[
     (enqueue::PUT_DELIVERY, ""),
     (enqueue::PUT_MESSAGE, ""),
     (lane::LOAD, "SEARCH d USING INTEGER PRIMARY KEY"),
-    (lane::HEAD, "delivery_lane (lane=?)"),
+    (lane::NEXT, "delivery_queued (lane=?)"),
+    (lanes::HEADS, "delivery_head (id>?)"),
+    (lanes::SPILLED_TO, "PRIMARY KEY"),
+    (lanes::PUT_SPILLED_TO, "PRIMARY KEY"),
+    (lanes::SPILL_ONE, ""),
+    (lanes::IS_SPILLED, "SEARCH s USING PRIMARY KEY (lane=?)"),
     (lane::PROMOTE, "PRIMARY KEY"),
     (lane::SETTLED_ONE, "PRIMARY KEY"),
     (lane::REOPENED_ONE, "PRIMARY KEY"),
@@ -47,11 +52,11 @@ const STATEMENTS: &[(&str, &str)] = &[
         fold::NEXT_LATER_HEAD,
         "delivery_ready (channel=? AND destination=? AND receiver=? AND fresh=? AND due_at>?)",
     ),
-    (fold::NEXT_IN_LANE, "delivery_lane (lane=? AND place>?)"),
+    (fold::NEXT_IN_LANE, "delivery_queued (lane=? AND place>?)"),
     (fold::LINE, "PRIMARY KEY"),
     (fold::EVERYBODY, "PRIMARY KEY"),
     (fold::ROWS, "delivery_notification (notification=?)"),
-    (fold::AHEAD, "delivery_lane (lane=? AND place<?)"),
+    (fold::AHEAD, "delivery_queued (lane=? AND place<?)"),
     (fold::FOLD, "delivery_notification (notification=?)"),
     (settle::RECORD, "SEARCH attempt USING PRIMARY KEY (delivery=?)"),
     (settle::DELIVERED, "PRIMARY KEY"),
@@ -73,15 +78,15 @@ const STATEMENTS: &[(&str, &str)] = &[
     (waiting::FIRST, "SEARCH d USING INTEGER PRIMARY KEY"),
     (waiting::NEXT_CHANNEL, "delivery_ready (channel>?)"),
     (waiting::CHANNELS_IN_FLIGHT, "delivery_in_flight (state=?)"),
-    (depth::OLDEST, "notification_waiting (channel=? AND receiver=? AND kind=?)"),
+    (depth::OLDEST, "notification_open (id>?)"),
     (waiting::SENT_SINCE, "attempt_counted (channel=? AND ended_at>?)"),
     (hold::PUT_HOLD, ""),
     (hold::RELEASE, "PRIMARY KEY"),
     (hold::FORGET_TOLD, "PRIMARY KEY"),
     (hold::TOLD, "PRIMARY KEY"),
     (hold::PUT_TOLD, "PRIMARY KEY"),
-    (hold::COUNT_HELD, "notification_waiting (channel=? AND receiver=? AND kind=?)"),
-    (hold::HELD_LINES, "notification_waiting (channel=? AND receiver=? AND kind=?)"),
+    (hold::COUNT_HELD, "notification_open (id>?)"),
+    (hold::HELD_LINES, "notification_open (id>?)"),
     (hold::UNNOTICED, "delivery_unnoticed (receiver=? AND settled_at>?)"),
     (hold::NOTICED, "PRIMARY KEY"),
     (purge::SETTLED_BEFORE, "notification_settled (settled_at>? AND settled_at<?)"),
@@ -106,7 +111,15 @@ const STATEMENTS: &[(&str, &str)] = &[
 
 /// These read a few rows from the beginning of a table on purpose, and are bounded by a limit or by the
 /// number of apps and receivers.
-const FROM_THE_BEGINNING: &[&str] = &[hold::HOLDS, desk::UNSETTLED, depth::DEPTHS, heard::FORGET];
+const FROM_THE_BEGINNING: &[&str] = &[
+    hold::HOLDS,
+    desk::UNSETTLED,
+    depth::DEPTHS,
+    heard::FORGET,
+    lanes::FIRST,
+    lanes::SPILLED,
+    lanes::FORGET_SPILLED,
+];
 
 fn plan(conn: &Connection, sql: &str) -> Vec<String> {
     let mut statement = conn.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).expect(sql);

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{error::Done, heard, rows::ms, tx::Tx};
+use super::{error::Done, heard, lanes, rows::ms, tx::Tx};
 
 pub(super) const SETTLED_BEFORE: &str = "SELECT id FROM notification INDEXED BY notification_settled
      WHERE settled_at IS NOT NULL AND settled_at < ?1 ORDER BY settled_at LIMIT ?2";
@@ -26,6 +26,7 @@ pub(super) fn purge(tx: &Tx<'_>, before: Timestamp, limit: u32) -> Done<u32> {
     }
     // By its window and not with the notifications: a copy is one even if its original is gone.
     heard::forget(tx, before, limit)?;
+    lanes::forget_spilled(tx)?;
     let vacuum = format!("PRAGMA incremental_vacuum({MAX_PAGES})");
     // A page goes with each step.
     tx.all(&vacuum, [], |_| Ok(()))?;

@@ -17,7 +17,7 @@ pub(super) const PUT_WAITING: &str =
      discarded = discarded + excluded.discarded";
 
 /// Whose queue changes.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct Of {
     pub(super) channel: String,
     pub(super) receiver: String,

@@ -1,6 +1,9 @@
 //! What a job sees of the database: the batch's transaction, and short hands for statements.
 
-use std::cell::{Cell, RefCell};
+use std::{
+    cell::{Cell, RefCell},
+    collections::HashMap,
+};
 
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Params, Row};
@@ -9,6 +12,7 @@ use super::{
     bodies::{self, Bodies},
     error::Done,
     heard::{self, Heard},
+    lanes::Lanes,
     open::Database,
     recent::Recent,
     tally::{Of, Tally},
@@ -19,13 +23,20 @@ use crate::outbox::StoreError;
 pub(super) struct Tx<'c> {
     conn: &'c Connection,
     recent: &'c Recent,
-    max_size_bytes: u64,
+    bounds: Bounds,
     moved: bool,
     woken: Cell<bool>,
     due: RefCell<Vec<Due>>,
     tally: RefCell<Tally>,
     /// Whether this batch found so much room that it need not ask again.
     roomy: Cell<bool>,
+}
+
+/// How large things may grow.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bounds {
+    pub(super) size_bytes: u64,
+    pub(super) lanes: usize,
 }
 
 /// A delivery that can be claimed.
@@ -36,11 +47,11 @@ pub(super) struct Due {
 
 impl<'c> Tx<'c> {
     /// `moved`: the file is not where a restart would look for it.
-    pub(super) fn new(database: &'c Database, max_size_bytes: u64, moved: bool) -> Self {
+    pub(super) fn new(database: &'c Database, bounds: Bounds, moved: bool) -> Self {
         Self {
             conn: &database.conn,
             recent: &database.recent,
-            max_size_bytes,
+            bounds,
             moved,
             woken: Cell::new(false),
             due: RefCell::default(),
@@ -124,6 +135,37 @@ impl<'c> Tx<'c> {
         Ok(ask(all.entry(channel.to_owned()).or_insert(bodies)))
     }
 
+    /// Reads what a job that writes keeps in step with what it writes, if it is not known. Comes before the job: what
+    /// was read halfway would count the first half twice.
+    pub(super) fn prepare(&self) -> Done<()> {
+        if self.recent.lanes.borrow().is_none() {
+            let lanes = Lanes::load(self)?;
+            self.recent.lanes.replace(Some(lanes));
+        }
+        Ok(())
+    }
+
+    /// Which lanes are occupied.
+    pub(super) fn lanes<T>(&self, ask: impl FnOnce(&mut Lanes) -> Done<T>) -> Done<T> {
+        self.prepare()?;
+        ask(self.recent.lanes.borrow_mut().get_or_insert_default())
+    }
+
+    /// The most that is known of lanes.
+    pub(super) fn max_lanes(&self) -> usize {
+        self.bounds.lanes
+    }
+
+    /// Where the search for what waits longest begins.
+    pub(super) fn oldest<T>(&self, ask: impl FnOnce(&mut HashMap<Of, i64>) -> T) -> T {
+        ask(&mut self.recent.oldest.borrow_mut())
+    }
+
+    /// A notification waits again that no longer did.
+    pub(super) fn reopened(&self) {
+        self.recent.oldest.take();
+    }
+
     /// Changes rows, and says how many.
     pub(super) fn run(&self, sql: &str, params: impl Params) -> Done<usize> {
         Ok(self.conn.prepare_cached(sql)?.execute(params)?)
@@ -147,6 +189,21 @@ impl<'c> Tx<'c> {
         read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
     ) -> Done<T> {
         Ok(self.conn.prepare_cached(sql)?.query_row(params, read)?)
+    }
+
+    /// Reads every row, one after the other.
+    pub(super) fn each(
+        &self,
+        sql: &str,
+        params: impl Params,
+        mut read: impl FnMut(&Row<'_>) -> rusqlite::Result<()>,
+    ) -> Done<()> {
+        let mut statement = self.conn.prepare_cached(sql)?;
+        let mut rows = statement.query(params)?;
+        while let Some(row) = rows.next()? {
+            read(row)?;
+        }
+        Ok(())
     }
 
     /// Reads every row.
@@ -174,11 +231,11 @@ impl<'c> Tx<'c> {
         let pages = pragma("PRAGMA page_count")? - pragma("PRAGMA freelist_count")?;
         let used = u64::try_from(pages * pragma("PRAGMA page_size")?).unwrap_or(0);
         // What a batch brings is in memory while it runs: it does not fill half of the file.
-        self.roomy.set(used < self.max_size_bytes / 2);
-        if used < self.max_size_bytes {
+        self.roomy.set(used < self.bounds.size_bytes / 2);
+        if used < self.bounds.size_bytes {
             return Ok(());
         }
-        let (used, max) = (mebibytes(used), mebibytes(self.max_size_bytes));
+        let (used, max) = (mebibytes(used), mebibytes(self.bounds.size_bytes));
         Err(StoreError::Full(format!("it holds {used}, and `outbox.max_size` is {max}")).into())
     }
 }

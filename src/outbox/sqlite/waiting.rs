@@ -38,15 +38,15 @@ pub(super) const SENT_SINCE: &str = "SELECT m.touser, m.toparty, m.totag, a.ende
      FROM attempt a INDEXED BY attempt_counted CROSS JOIN message m ON m.delivery = a.delivery
      WHERE a.counted = 1 AND a.channel = ?1 AND a.ended_at > ?2 ORDER BY a.ended_at";
 
-pub(super) fn waiting(tx: &Tx<'_>, channel: &Channel, bounds: (u32, u32), now: Timestamp) -> Done<Waiting> {
+pub(super) fn waiting(tx: &Tx<'_>, channel: &Channel, count_to: u32, now: Timestamp) -> Done<Waiting> {
     let mut waiting = Waiting::default();
     let mut last = None;
     while let Some((destination, receiver)) = next_queue(tx, channel, last.as_ref())? {
-        let heads = Heads::of(tx, (channel, destination, &receiver), bounds.0, now)?;
+        let heads = Heads::of(tx, (channel, destination, &receiver), count_to, now)?;
         if let Some(later) = heads.later.map(time).transpose()? {
             waiting.next_due = Some(waiting.next_due.map_or(later, |due| due.min(later)));
         }
-        waiting.queues.extend(queue(tx, channel, destination, receiver.clone(), &heads, bounds.1)?);
+        waiting.queues.extend(queue(tx, channel, destination, receiver.clone(), &heads, count_to)?);
         last = Some((destination, receiver));
     }
     Ok(waiting)
@@ -142,14 +142,14 @@ fn queue(
     destination: Destination,
     receiver: ReceiverName,
     heads: &Heads,
-    fold_to: u32,
+    count_to: u32,
 ) -> Done<Option<Queue>> {
     let Some(((due_at, _, id), is_fresh)) = heads.first else { return Ok(None) };
     let (notification, part, to) = tx.only(FIRST, [id], |row| {
         let part = Part { number: row.get(1)?, of: row.get(2)? };
         Ok((NotificationId(row.get(0)?), part, To::read(row, 3)?))
     })?;
-    let fresh = fold::count(tx, channel, destination, &receiver, fold_to)?;
+    let fresh = fold::count(tx, channel, destination, &receiver, count_to)?;
     Ok(Some(Queue {
         destination,
         receiver,

@@ -161,6 +161,9 @@ where
     }
 
     fn run(&mut self, tx: &Tx<'_>) -> Done<()> {
+        if self.writes {
+            tx.prepare()?;
+        }
         self.result = Some((self.work)(tx)?);
         Ok(())
     }

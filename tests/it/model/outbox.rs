@@ -161,14 +161,8 @@ impl Outbox for FaultyOutbox {
         self.run(self.inner.enqueue(notification, now)).await
     }
 
-    async fn waiting(
-        &self,
-        channel: &Channel,
-        count_to: u32,
-        fold_to: u32,
-        now: Timestamp,
-    ) -> StoreResult<Waiting> {
-        self.run(self.inner.waiting(channel, count_to, fold_to, now)).await
+    async fn waiting(&self, channel: &Channel, count_to: u32, now: Timestamp) -> StoreResult<Waiting> {
+        self.run(self.inner.waiting(channel, count_to, now)).await
     }
 
     async fn foldable(

@@ -217,7 +217,8 @@ impl Round {
     }
 
     async fn start(&self) -> Process {
-        let settings = Settings::new(self.path.clone(), u64::MAX);
+        // Few are remembered, so that most of what waits is written down.
+        let settings = Settings { max_lanes: 3, ..Settings::new(self.path.clone(), u64::MAX) };
         let inner = SqliteOutbox::open(settings, Access::Owner).unwrap();
         at_once(inner.recover(self.wall.now())).unwrap();
         let outbox = FaultyOutbox { inner, faults: Arc::clone(&self.faults) };

@@ -39,6 +39,16 @@ pub(crate) async fn what_waits_is_counted_for_each_receiver_until_it_is_settled<
     assert_eq!(depths(&outbox).await[1], row("team", 3, Some(2)));
 }
 
+pub(crate) async fn what_is_sent_again_is_the_oldest_again<O: Outbox>(outbox: O) {
+    take(&outbox, alert("a", "one"), at(1)).await;
+    take(&outbox, alert("b", "two"), at(2)).await;
+    let one = claim(&outbox, 1, at(3)).await.remove(0);
+    kill(&outbox, &one, at(3)).await;
+    assert_eq!(depths(&outbox).await, [row("team", 1, Some(2))]);
+    outbox.retry(Which::One(one.id), at(4)).await.unwrap();
+    assert_eq!(depths(&outbox).await, [row("team", 2, Some(1))]);
+}
+
 pub(crate) async fn folded_messages_wait_until_their_digest_is_settled<O: Outbox>(outbox: O) {
     let one = take(&outbox, alert("a", "one"), at(1)).await;
     let two = take(&outbox, alert("b", "two"), at(2)).await;

@@ -97,7 +97,7 @@ pub(crate) fn stopped(at: Timestamp) -> Arc<dyn Clock> {
 
 /// Claims what is due in every queue of the channel.
 pub(crate) async fn claim<O: Outbox>(outbox: &O, slots: u32, now: Timestamp) -> Vec<Claimed> {
-    let queues = outbox.waiting(&ops(), 100, 100, now).await.unwrap().queues;
+    let queues = outbox.waiting(&ops(), 100, now).await.unwrap().queues;
     let heads = |queue: wecom_relay::outbox::Queue| Pick::Heads {
         destination: queue.destination,
         receiver: queue.receiver,
@@ -171,7 +171,7 @@ pub(crate) fn owned(states: &[(&str, State)]) -> Vec<(String, State)> {
 pub(crate) async fn drain<O: Outbox>(outbox: &O, now: Timestamp) -> Vec<String> {
     let mut sent = Vec::new();
     loop {
-        let queues = outbox.waiting(&ops(), 1, 1, now).await.unwrap().queues;
+        let queues = outbox.waiting(&ops(), 1, now).await.unwrap().queues;
         let picks = queues.into_iter().map(|queue| Pick::Heads {
             destination: queue.destination,
             receiver: queue.receiver,

@@ -29,7 +29,7 @@ pub(crate) async fn whole_messages_behind_nothing_attempted_can_be_folded<O: Out
     let c2 = take(&outbox, alert("c", "c2"), at(3)).await;
     assert_eq!(foldable(&outbox, 10).await, [b1, c1, b2, c2]);
     assert_eq!(foldable(&outbox, 3).await, [b1, c1, b2]);
-    let fresh: Vec<_> = outbox.waiting(&ops(), 10, 10, at(9)).await.unwrap().queues;
+    let fresh: Vec<_> = outbox.waiting(&ops(), 10, at(9)).await.unwrap().queues;
     assert_eq!(fresh.first().unwrap().fresh, 4);
     assert!(![tried, behind].contains(&c2));
 }
@@ -60,7 +60,7 @@ pub(crate) async fn nothing_of_a_members_lane_goes_out_before_the_digest_is_sett
     put_off(&outbox, claimed.first().unwrap(), at(20), at(2)).await;
     assert!(claim(&outbox, 10, at(9)).await.is_empty());
     assert!(foldable(&outbox, 10).await.is_empty());
-    assert_eq!(outbox.waiting(&ops(), 10, 10, at(9)).await.unwrap().next_due, Some(at(20)));
+    assert_eq!(outbox.waiting(&ops(), 10, at(9)).await.unwrap().next_due, Some(at(20)));
     let again = claim(&outbox, 10, at(20)).await;
     assert_eq!(says(&again), ["digest"]);
     deliver(&outbox, again.first().unwrap(), at(21)).await;

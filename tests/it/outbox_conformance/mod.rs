@@ -106,6 +106,7 @@ macro_rules! conformance {
                 what_is_unknown_is_said_to_be;
             depth:
                 what_waits_is_counted_for_each_receiver_until_it_is_settled,
+                what_is_sent_again_is_the_oldest_again,
                 folded_messages_wait_until_their_digest_is_settled,
                 what_people_give_up_while_it_waits_is_counted,
                 a_receiver_that_changed_its_app_has_a_depth_at_each,

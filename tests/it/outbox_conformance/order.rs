@@ -48,13 +48,13 @@ pub(crate) async fn parts_go_out_in_order_and_before_younger_messages<O: Outbox>
 pub(crate) async fn a_split_message_starts_only_when_all_its_parts_fit<O: Outbox>(outbox: O) {
     take(&outbox, split("a", "long", 3), at(0)).await;
     take(&outbox, alert("b", "short"), at(1)).await;
-    let waiting = outbox.waiting(&ops(), 10, 10, at(2)).await.unwrap();
+    let waiting = outbox.waiting(&ops(), 10, at(2)).await.unwrap();
     assert_eq!(waiting.queues.first().unwrap().slots, 3);
     assert!(claim(&outbox, 2, at(2)).await.is_empty());
     let claimed = claim(&outbox, 4, at(2)).await;
     assert_eq!(says(&claimed), ["long 1/3", "short"]);
     put_off(&outbox, claimed.first().unwrap(), at(2), at(2)).await;
-    let waiting = outbox.waiting(&ops(), 10, 10, at(2)).await.unwrap();
+    let waiting = outbox.waiting(&ops(), 10, at(2)).await.unwrap();
     assert_eq!(waiting.queues.first().unwrap().slots, 1);
     assert_eq!(says(&[claim_one(&outbox, at(2)).await]), ["long 1/3"]);
 }
@@ -64,13 +64,13 @@ pub(crate) async fn a_queue_counts_up_to_the_bound_only<O: Outbox>(outbox: O) {
         let id = take(&outbox, alert(&n.to_string(), "text"), at(n)).await;
         take(&outbox, alert(&n.to_string(), "text"), at(n)).await;
         if n == 0 {
-            let queue = outbox.waiting(&ops(), 3, 3, at(9)).await.unwrap().queues.remove(0);
+            let queue = outbox.waiting(&ops(), 3, at(9)).await.unwrap().queues.remove(0);
             assert_eq!((queue.notification, queue.due_at, queue.due, queue.fresh), (id, at(0), 1, 2));
         }
     }
-    let queue = outbox.waiting(&ops(), 3, 3, at(9)).await.unwrap().queues.remove(0);
+    let queue = outbox.waiting(&ops(), 3, at(9)).await.unwrap().queues.remove(0);
     assert_eq!((queue.due, queue.fresh), (3, 3));
-    let queue = outbox.waiting(&ops(), 100, 100, at(9)).await.unwrap().queues.remove(0);
+    let queue = outbox.waiting(&ops(), 100, at(9)).await.unwrap().queues.remove(0);
     assert_eq!((queue.due, queue.fresh), (5, 10));
     assert_eq!(queue.recipients, super::fixture::user("zhang"));
 }
@@ -82,12 +82,12 @@ pub(crate) async fn waiting_tells_when_the_next_one_is_due<O: Outbox>(outbox: O)
     for (one, due) in claimed.iter().zip([30, 20]) {
         put_off(&outbox, one, at(due), at(1)).await;
     }
-    let waiting = outbox.waiting(&ops(), 10, 10, at(1)).await.unwrap();
+    let waiting = outbox.waiting(&ops(), 10, at(1)).await.unwrap();
     assert_eq!((waiting.queues.len(), waiting.next_due), (0, Some(at(20))));
-    let waiting = outbox.waiting(&ops(), 10, 10, at(20)).await.unwrap();
+    let waiting = outbox.waiting(&ops(), 10, at(20)).await.unwrap();
     assert_eq!((waiting.queues.len(), waiting.next_due), (1, Some(at(30))));
     let other = Channel("other".to_owned());
-    assert_eq!(outbox.waiting(&other, 10, 10, at(20)).await.unwrap(), Default::default());
+    assert_eq!(outbox.waiting(&other, 10, at(20)).await.unwrap(), Default::default());
 }
 
 pub(crate) async fn sixty_four_enqueues_at_once_all_get_a_place<O: Outbox>(outbox: O) {

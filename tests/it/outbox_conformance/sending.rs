@@ -26,7 +26,7 @@ pub(crate) async fn what_is_claimed_is_given_to_nobody_else<O: Outbox>(outbox: O
     take(&outbox, alert("a", "text"), at(0)).await;
     claim_one(&outbox, at(1)).await;
     assert!(outbox.claim(&ops(), heads(10), CHECK, at(1)).await.unwrap().is_empty());
-    assert_eq!(outbox.waiting(&ops(), 10, 10, at(1)).await.unwrap(), Default::default());
+    assert_eq!(outbox.waiting(&ops(), 10, at(1)).await.unwrap(), Default::default());
 }
 
 pub(crate) async fn two_claims_at_once_share_nothing<O: Outbox>(outbox: O) {

@@ -235,7 +235,7 @@ async fn compare(outbox: &SqliteOutbox, model: &Model) {
         })
         .collect();
     assert_eq!(stored, expected);
-    let waiting = outbox.waiting(&ops(), 4, 4, at(model.now)).await.unwrap();
+    let waiting = outbox.waiting(&ops(), 4, at(model.now)).await.unwrap();
     let mut next_due = Vec::new();
     for to in 0..2 {
         let destination = Destination::of(&ops(), &user(&to_name(to)));

@@ -133,14 +133,8 @@ impl Outbox for Gated {
         self.inner.settle(settlement, now).await
     }
 
-    async fn waiting(
-        &self,
-        channel: &Channel,
-        count_to: u32,
-        fold_to: u32,
-        now: Timestamp,
-    ) -> StoreResult<Waiting> {
-        self.inner.waiting(channel, count_to, fold_to, now).await
+    async fn waiting(&self, channel: &Channel, count_to: u32, now: Timestamp) -> StoreResult<Waiting> {
+        self.inner.waiting(channel, count_to, now).await
     }
 
     async fn foldable(

@@ -5,9 +5,10 @@ CREATE TABLE counter (
     id           INTEGER PRIMARY KEY CHECK (id = 1),
     notification INTEGER NOT NULL,
     delivery     INTEGER NOT NULL, -- deliveries' ids and places
-    probed_at    INTEGER NOT NULL
+    probed_at    INTEGER NOT NULL,
+    spilled_to   INTEGER NOT NULL -- deliveries up to here are in `spilled` if their lane is occupied by them
 ) STRICT;
-INSERT INTO counter VALUES (1, 0, 0, 0);
+INSERT INTO counter VALUES (1, 0, 0, 0, 0);
 
 CREATE TABLE notification (
     id          INTEGER PRIMARY KEY,
@@ -28,7 +29,7 @@ CREATE TABLE notification (
     alerts      TEXT    NOT NULL,
     text_form   TEXT
 ) STRICT;
-CREATE INDEX notification_waiting ON notification (channel, receiver, kind, id) WHERE open > 0;
+CREATE INDEX notification_open ON notification (id, channel, receiver, kind) WHERE open > 0;
 CREATE INDEX notification_settled ON notification (settled_at) WHERE settled_at IS NOT NULL;
 
 -- Rows that change stay short, so that many of them share a page; what never changes is in `message`.
@@ -63,7 +64,8 @@ CREATE TABLE delivery (
 CREATE INDEX delivery_notification ON delivery (notification);
 CREATE INDEX delivery_in_flight ON delivery (state) WHERE state = 2;
 CREATE INDEX delivery_dead ON delivery (state) WHERE state = 5;
-CREATE INDEX delivery_lane ON delivery (lane, place) WHERE state < 4;
+CREATE INDEX delivery_head ON delivery (id, lane) WHERE state > 0 AND state < 4;
+CREATE INDEX delivery_queued ON delivery (lane, place) WHERE state = 0;
 CREATE INDEX delivery_ready ON delivery (channel, destination, receiver, fresh, due_at, place) WHERE state = 1;
 CREATE INDEX delivery_digest ON delivery (digest) WHERE digest IS NOT NULL;
 CREATE INDEX delivery_unnoticed ON delivery (receiver, settled_at) WHERE state = 5 AND noticed = 0;
@@ -102,6 +104,13 @@ CREATE TABLE heard (
     at           INTEGER NOT NULL,
     until        INTEGER NOT NULL -- then it does not count any more
 ) STRICT;
+
+-- Lanes that are, or were, occupied (lanes.rs).
+CREATE TABLE spilled (
+    lane     INTEGER NOT NULL,
+    delivery INTEGER NOT NULL,
+    PRIMARY KEY (lane, delivery)
+) STRICT, WITHOUT ROWID;
 
 -- How much waits, by app and receiver: kept with every change, because counting a long queue takes long.
 CREATE TABLE waiting (

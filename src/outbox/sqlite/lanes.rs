@@ -1,0 +1,163 @@
+//! Which lanes are occupied: a delivery of theirs is ready, in flight or folded, and what comes stands behind it.
+//!
+//! It is kept in memory for the deliveries after a mark, and read again from the index of heads, which is in the order
+//! of their coming. When they are too many, all are written in the order of their lanes, and the mark moves: so a
+//! page of the disk takes many of them. An index by lane was rejected: lanes are random numbers, and with many
+//! waiting every alert would write a page for itself.
+//!
+//! What was written is not deleted one by one; whether it still counts is asked of the delivery, unless a filter of a
+//! fixed size says that nothing was ever written of the lane.
+
+use std::collections::HashMap;
+
+use super::{error::Done, tx::Tx};
+
+pub(super) const HEADS: &str = "SELECT lane FROM delivery INDEXED BY delivery_head
+     WHERE state > 0 AND state < 4 AND id > ?1";
+pub(super) const SPILLED: &str = "SELECT lane FROM spilled";
+pub(super) const SPILLED_TO: &str = "SELECT spilled_to FROM counter WHERE id = 1";
+pub(super) const PUT_SPILLED_TO: &str = "UPDATE counter SET spilled_to = ?1 WHERE id = 1";
+pub(super) const SPILL: &str = "INSERT OR IGNORE INTO spilled (lane, delivery)
+     SELECT lane, id FROM delivery INDEXED BY delivery_head
+     WHERE state > 0 AND state < 4 AND id > ?1 ORDER BY lane";
+pub(super) const SPILL_ONE: &str = "INSERT OR IGNORE INTO spilled (lane, delivery) VALUES (?1, ?2)";
+pub(super) const IS_SPILLED: &str = "SELECT 1 FROM spilled s CROSS JOIN delivery d ON d.id = s.delivery
+     WHERE s.lane = ?1 AND d.state > 0 AND d.state < 4 LIMIT 1";
+pub(super) const FIRST: &str = "SELECT id FROM delivery INDEXED BY delivery_head
+     WHERE state > 0 AND state < 4 ORDER BY id LIMIT 1";
+pub(super) const FORGET_SPILLED: &str = "DELETE FROM spilled";
+
+/// The heads after the mark.
+#[derive(Debug, Default)]
+pub(super) struct Lanes {
+    spilled_to: i64,
+    spilled: Filter,
+    /// How many of each lane: several where they are folded.
+    heads: HashMap<i64, u32>,
+    count: usize,
+}
+
+impl Lanes {
+    pub(super) fn load(tx: &Tx<'_>) -> Done<Self> {
+        let spilled_to = tx.only(SPILLED_TO, [], |row| row.get(0))?;
+        let mut lanes = Self { spilled_to, ..Self::default() };
+        tx.each(HEADS, [spilled_to], |row| row.get(0).map(|lane| lanes.add(lane)))?;
+        tx.each(SPILLED, [], |row| row.get(0).map(|lane| lanes.spilled.add(lane)))?;
+        Ok(lanes)
+    }
+
+    fn add(&mut self, lane: i64) {
+        *self.heads.entry(lane).or_default() += 1;
+        self.count += 1;
+    }
+
+    fn remove(&mut self, lane: i64) {
+        if let Some(count) = self.heads.get_mut(&lane) {
+            *count -= 1;
+            self.count -= 1;
+            if *count == 0 {
+                self.heads.remove(&lane);
+            }
+        }
+    }
+
+    /// Writes all down and forgets them.
+    fn spill(&mut self, tx: &Tx<'_>) -> Done<()> {
+        tx.run(SPILL, [self.spilled_to])?;
+        let (_, last) = tx.numbers(0, 0)?;
+        tx.run(PUT_SPILLED_TO, [last])?;
+        self.heads.drain().for_each(|(lane, _)| self.spilled.add(lane));
+        (self.spilled_to, self.count) = (last, 0);
+        Ok(())
+    }
+}
+
+/// What may be in a set: lanes are random numbers already, so that their bits are places of bits here. Empty until
+/// something comes; with a million in it, one of twenty that are not in it may be.
+#[derive(Debug, Default)]
+struct Filter(Vec<u64>);
+
+impl Filter {
+    /// Of places: 1 MiB of bits.
+    const BITS: u32 = 23;
+
+    fn add(&mut self, lane: i64) {
+        self.0.resize(1 << (Self::BITS - 6), 0);
+        for (word, bit) in Self::places(lane) {
+            if let Some(word) = self.0.get_mut(word) {
+                *word |= bit;
+            }
+        }
+    }
+
+    fn may_have(&self, lane: i64) -> bool {
+        Self::places(lane).iter().all(|(word, bit)| self.0.get(*word).is_some_and(|word| word & bit > 0))
+    }
+
+    fn places(lane: i64) -> [(usize, u64); 2] {
+        [0, Self::BITS].map(|skipped| {
+            let place = lane.cast_unsigned() >> skipped & ((1 << Self::BITS) - 1);
+            (usize::try_from(place >> 6).unwrap_or(0), 1 << (place & 63))
+        })
+    }
+}
+
+/// Whether what comes to `lane` stands behind something.
+pub(super) fn is_occupied(tx: &Tx<'_>, lane: i64) -> Done<bool> {
+    let (is_known, may_be_spilled) =
+        tx.lanes(|lanes| Ok((lanes.heads.contains_key(&lane), lanes.spilled.may_have(lane))))?;
+    Ok(is_known || (may_be_spilled && tx.first(IS_SPILLED, [lane], |_| Ok(()))?.is_some()))
+}
+
+/// `delivery`, which is on its row already, became one that others of its lane stand behind.
+pub(super) fn occupy(tx: &Tx<'_>, lane: i64, delivery: i64) -> Done<()> {
+    tx.lanes(|lanes| {
+        if delivery <= lanes.spilled_to {
+            tx.run(SPILL_ONE, (lane, delivery))?;
+            lanes.spilled.add(lane);
+            return Ok(());
+        }
+        lanes.add(lane);
+        if lanes.count > tx.max_lanes() { lanes.spill(tx) } else { Ok(()) }
+    })
+}
+
+/// `delivery` is settled, and was one that others stood behind.
+pub(super) fn leave(tx: &Tx<'_>, lane: i64, delivery: i64) -> Done<()> {
+    tx.lanes(|lanes| {
+        if delivery > lanes.spilled_to {
+            lanes.remove(lane);
+        }
+        Ok(())
+    })
+}
+
+/// Deletes what was written down when none of it counts any more.
+pub(super) fn forget_spilled(tx: &Tx<'_>) -> Done<()> {
+    tx.lanes(|lanes| {
+        let first = tx.first(FIRST, [], |row| row.get::<_, i64>(0))?;
+        if lanes.spilled_to == 0 || first.is_some_and(|first| first <= lanes.spilled_to) {
+            return Ok(());
+        }
+        tx.run(FORGET_SPILLED, [])?;
+        tx.run(PUT_SPILLED_TO, [0])?;
+        (lanes.spilled_to, lanes.spilled) = (0, Filter::default());
+        Ok(())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_filter_has_what_was_added_and_little_else() {
+        let lane = |number: i64| number.wrapping_mul(0x9E37_79B9_7F4A_7C15_u64.cast_signed());
+        let mut filter = Filter::default();
+        assert!(!filter.may_have(0));
+        (0..100_000).map(lane).for_each(|lane| filter.add(lane));
+        assert!((0..100_000).map(lane).all(|lane| filter.may_have(lane)));
+        let others = (100_000..200_000).map(lane).filter(|lane| filter.may_have(*lane)).count();
+        assert!(others < 1_000, "{others}");
+    }
+}
