@@ -82,15 +82,12 @@ impl Standing {
         !self.back.is_closed()
     }
 
-    /// Lends so many more slots. Whether something may wait for them, which is claimed with the next commit only: who
-    /// gives the engine nothing to write must ask for it.
-    pub fn lend(&mut self, slots: u32) -> bool {
-        if slots == 0 || !self.is_served() {
-            return false;
+    /// Lends so many more slots, unless nobody uses them any more.
+    pub fn lend(&mut self, slots: u32) {
+        if self.is_served() {
+            self.lent = self.lent.saturating_add(slots);
+            self.shared.slots.fetch_add(slots, Ordering::SeqCst);
         }
-        self.lent = self.lent.saturating_add(slots);
-        self.shared.slots.fetch_add(slots, Ordering::SeqCst);
-        self.has_more()
     }
 
     /// Takes back what is not used. What is then still [lent](Self::lent) is on its way.
@@ -98,9 +95,10 @@ impl Standing {
         self.lent = self.lent.saturating_sub(self.shared.slots.swap(0, Ordering::SeqCst));
     }
 
-    /// Whether something may be due that the next slots are for.
-    pub fn has_more(&self) -> bool {
-        self.shared.more.load(Ordering::SeqCst)
+    /// Whether something may wait for slots that nobody has taken yet. It is claimed with the next commit: who gives
+    /// the engine nothing to write must ask for it.
+    pub fn is_wanted(&self) -> bool {
+        self.shared.slots.load(Ordering::SeqCst) > 0 && self.shared.more.load(Ordering::SeqCst)
     }
 
     /// Has the next commit that finds slots look for what is due.
@@ -169,7 +167,8 @@ impl Lent {
         self.shared.more.store(true, Ordering::SeqCst);
     }
 
-    fn has_more(&self) -> bool {
+    /// Whether something may be due that no slot was there for.
+    pub fn has_more(&self) -> bool {
         self.shared.more.load(Ordering::SeqCst)
     }
 
@@ -215,16 +214,18 @@ mod tests {
     #[tokio::test]
     async fn what_waits_goes_before_what_comes_and_is_told_to_who_lends() {
         let (mut standing, lent) = standing();
-        assert!(standing.lend(1));
-        assert!(!lent.take());
+        assert!(!standing.is_wanted());
+        standing.lend(1);
+        assert!(standing.is_wanted() && !lent.take());
         assert_eq!(lent.take_all(), Some(1));
-        assert!(!standing.lend(1));
-        assert!(lent.take());
+        standing.lend(1);
+        assert!(!standing.is_wanted() && lent.take());
         lent.more();
-        assert!(!standing.lend(0));
-        assert!(standing.lend(1) && !lent.take());
+        assert!(!standing.is_wanted());
+        standing.lend(1);
+        assert!(standing.is_wanted() && !lent.take());
         standing.withdraw();
-        assert_eq!((lent.take_all(), standing.has_more()), (None, true));
+        assert_eq!((lent.take_all(), standing.is_wanted(), lent.has_more()), (None, false, true));
     }
 
     #[tokio::test]
@@ -233,7 +234,7 @@ mod tests {
         standing.lend(2);
         drop(lent);
         assert_eq!((standing.used().await, standing.lent()), (None, 0));
-        assert!(!standing.lend(2));
+        standing.lend(2);
         assert_eq!((standing.lent(), standing.is_served()), (0, false));
         let (mut standing, lent) = self::standing();
         standing.lend(2);

@@ -11,7 +11,10 @@ use wecom_relay::outbox::{
 
 use crate::outbox_conformance::{
     conformance,
-    fixture::{alert, at, claim, claim_one, deliver, drain, from, kill, list, owned, states, take},
+    fixture::{
+        CHECK, alert, at, claim, claim_one, deliver, drain, from, kill, list, ops, owned, says, states,
+        stopped, take,
+    },
 };
 
 conformance!(fresh);
@@ -294,6 +297,30 @@ async fn what_another_process_put_back_is_stood_behind() {
 }
 
 #[tokio::test]
+async fn what_another_process_put_back_is_claimed_although_a_read_saw_it_first() {
+    let (outbox, directory) = fresh();
+    for (group, text) in [("a", "one"), ("b", "two"), ("c", "three")] {
+        take(&outbox, alert(group, text), at(0)).await;
+    }
+    let one = claim(&outbox, 1, at(1)).await.remove(0);
+    kill(&outbox, &one, at(1)).await;
+    let mut standing = outbox.stand(&ops(), CHECK, stopped(at(7)));
+    let mut claimed = async |slots| {
+        standing.lend(slots);
+        outbox.probe(at(2)).await.unwrap();
+        let used = tokio::time::timeout(LONG, standing.used()).await.unwrap().unwrap();
+        says(&used.claimed.unwrap()).into_iter().map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(claimed(1).await, ["two"]);
+    let guest = SqliteOutbox::open(settings(&directory), Access::Guest).unwrap();
+    guest.retry(Which::AllDead, at(3)).await.unwrap();
+    outbox.depths().await.unwrap();
+    let mut sent = [claimed(1).await, claimed(1).await].concat();
+    sent.sort_unstable();
+    assert_eq!(sent, ["one", "three"]);
+}
+
+#[tokio::test]
 async fn what_was_written_down_of_lanes_goes_when_all_of_it_is_settled() {
     let (outbox, directory) = fresh();
     let groups = ["a", "b", "c", "d", "e", "f", "g"];
@@ -305,6 +332,8 @@ async fn what_was_written_down_of_lanes_goes_when_all_of_it_is_settled() {
         conn.query_row("SELECT count(*) FROM spilled", [], |row| row.get(0)).unwrap()
     };
     assert_eq!(written(), 6);
+    outbox.close().await;
+    let outbox = SqliteOutbox::open(settings(&directory), Access::Owner).unwrap();
     take(&outbox, alert("a", "again"), at(9)).await;
     assert_eq!(drain(&outbox, at(10)).await, ["a", "b", "c", "d", "e", "f", "g", "again"]);
     assert_eq!(written(), 6);

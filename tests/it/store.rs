@@ -7,7 +7,11 @@ use rusqlite::Connection;
 use serde_json::Value;
 use tempfile::TempDir;
 use wecom_relay::{
-    outbox::{Changed, Outbox, OutboxQuery, State},
+    clock::{Clock, SystemClock},
+    outbox::{
+        Changed, Outbox, OutboxQuery, State, Which,
+        sqlite::{self, Access, SqliteOutbox},
+    },
     sandbox::{Api, Effect, Fault, Settings},
 };
 
@@ -255,4 +259,27 @@ async fn on_a_full_disk_nothing_is_accepted_and_nothing_is_sent_twice() {
     let filled = (0..accepted - 2).map(|group| format!("Group{group}"));
     assert!(filled.chain(["First".to_owned(), "Last".to_owned()]).all(|group| is_seen(&group)));
     relay.stop().await;
+}
+
+#[tokio::test]
+async fn what_a_person_has_sent_again_goes_out_at_once_from_an_idle_relay_and_beside_a_send_that_hangs() {
+    for hangs in [false, true] {
+        let wecom = Wecom::live(Settings::default()).await;
+        let relay =
+            Relay::with(&wecom.url, Options { app: NO_LIMITS.to_owned(), ..Options::default() }).await;
+        wecom.sandbox.inject(Fault::errcode(40008).on(Api::MessageSend).times(1));
+        relay.post(&payload("Dead", &[("a", true)])).await;
+        soon(relay.settled(1)).await;
+        if hangs {
+            wecom.sandbox.inject(Fault::new(Effect::Hang { taken: false }).on(Api::MessageSend).times(1));
+            relay.post(&payload("Hangs", &[("a", true)])).await;
+            soon(wecom.sandbox.wait_until(|sandbox| sandbox.send_calls() == 2)).await;
+        }
+        let path = relay.folder.path().join("outbox.db");
+        let guest = SqliteOutbox::open(sqlite::Settings::new(path, u64::MAX), Access::Guest).unwrap();
+        guest.retry(Which::AllDead, SystemClock.now()).await.unwrap();
+        // Another process is noticed within a second; the send that hangs is given up after ten.
+        let delivered = wecom.sandbox.wait_for_delivered("zhangsan", 1);
+        tokio::time::timeout(Duration::from_secs(8), delivered).await.unwrap();
+    }
 }

@@ -33,14 +33,8 @@ impl<O: Outbox, W: WeCom> Dispatcher<O, W> {
     pub(super) async fn fill(&mut self) -> Result<Option<Uptime>, Died> {
         let mut wake = None;
         loop {
-            self.failed = false;
-            let lends = self.lends();
-            if lends {
-                self.standing.expect_more();
-                self.lend();
-            } else {
-                self.standing.withdraw();
-            }
+            self.standing.expect_more();
+            self.lend();
             // What is claimed must not wait for several answers of the store: it reaches WeCom within `COPY_MARGIN`.
             while let Some(used) = self.standing.used_so_far() {
                 self.used(used, &mut wake).await;
@@ -56,7 +50,7 @@ impl<O: Outbox, W: WeCom> Dispatcher<O, W> {
             }
             let slots = match self.gate.admission(self.in_flight(), self.uptime()) {
                 // The commit of this call is one that finds the slots that are lent.
-                Admission::Open if lends && self.standing.lent() > 0 => 0,
+                Admission::Open if self.lends() && self.standing.lent() > 0 => 0,
                 Admission::Open if self.free() > 0 => self.free(),
                 Admission::Probe => 1,
                 // The end of a send makes room.
@@ -65,6 +59,7 @@ impl<O: Outbox, W: WeCom> Dispatcher<O, W> {
             };
             match self.claim(slots).await {
                 Ok(Claims { claimed, wake: next, exhausted }) => {
+                    self.failed &= slots == 0;
                     wake = earliest(wake, next);
                     let none = claimed.is_empty();
                     self.start_all(claimed);
@@ -85,11 +80,11 @@ impl<O: Outbox, W: WeCom> Dispatcher<O, W> {
     /// Takes back slots, and starts what was claimed for them; `wake` is when to look at the latest. Whether to look now:
     /// the claim came to nothing, or the slots are for others.
     pub(super) async fn used(&mut self, used: Used, wake: &mut Option<Uptime>) -> bool {
-        let came_to_nothing = used.claimed.is_none();
+        self.failed |= used.claimed.is_none();
         self.start_all(used.claimed.unwrap_or_default());
         let (now, uptime) = (self.clock.now(), self.uptime());
         *wake = earliest(*wake, self.due_or_soon(used.next_due, now, uptime).await);
-        came_to_nothing || !self.lends()
+        !self.lends()
     }
 
     async fn claim(&mut self, capacity: u32) -> Result<Claims, StoreError> {

@@ -109,8 +109,10 @@ pub struct Dispatcher<O, W> {
     waits: Waits,
     /// Takes what is due while no limit applies.
     standing: Standing,
-    /// Whether the outbox failed to answer the last look.
+    /// Whether the last claim failed. The next one is asked for, so that somebody is told why.
     failed: bool,
+    /// Since it is cancelled nothing new is claimed.
+    stop: CancellationToken,
     /// Whether the last look found results that the outbox did not take yet.
     stalled: bool,
 }
@@ -143,6 +145,7 @@ impl<O: Outbox, W: WeCom> Dispatcher<O, W> {
             wecom: service.wecom.clone(),
             standing: outbox.stand(&channel, settings.duplicate_check, Arc::clone(&clock)),
             failed: false,
+            stop: CancellationToken::new(),
             stalled: false,
             channel,
             outbox,
@@ -165,6 +168,7 @@ impl<O: Outbox, W: WeCom> Dispatcher<O, W> {
     /// # Errors
     /// [`Died`] when it cannot go on.
     pub async fn run(mut self, stop: CancellationToken) -> Result<(), Died> {
+        self.stop = stop.clone();
         tokio::select! {
             () = stop.cancelled() => return Ok(()),
             restored = self.restore() => restored?,
@@ -178,7 +182,6 @@ impl<O: Outbox, W: WeCom> Dispatcher<O, W> {
 
             let stopping = stop.is_cancelled();
             if stopping {
-                self.standing.withdraw();
                 wake = None;
             } else if look {
                 // Armed before the look and until the next one, so that what comes in between is not missed.
@@ -187,8 +190,9 @@ impl<O: Outbox, W: WeCom> Dispatcher<O, W> {
                 wake = self.fill().await?;
                 look = false;
             }
-            if !stopping && self.lend() {
-                // Became due just now, and nothing may be written soon that it could be claimed with.
+            self.lend();
+            if !stopping && self.settles.is_empty() && self.standing.is_wanted() {
+                // Nothing is on its way to the outbox that it could be claimed with.
                 look = true;
                 continue;
             }
@@ -216,7 +220,7 @@ impl<O: Outbox, W: WeCom> Dispatcher<O, W> {
                 () = &mut notified, if !stopping => {
                     notified.set(changed.notified());
                     notified.as_mut().enable();
-                    look |= !self.is_served();
+                    look |= !self.lends();
                 }
                 () = sleep_until(alarm), if !stopping => look = true,
             }
@@ -241,7 +245,8 @@ impl<O: Outbox, W: WeCom> Dispatcher<O, W> {
 
     /// Whether all that is due may go out as soon as there is a slot. With limits it is for the plan to say what goes out.
     fn lends(&self) -> bool {
-        !self.failed
+        !self.stop.is_cancelled()
+            && !self.failed
             && self.standing.is_served()
             && self.service.wecom.is_some()
             && !self.pace.is_limited()
@@ -249,23 +254,14 @@ impl<O: Outbox, W: WeCom> Dispatcher<O, W> {
             && self.gate.admission(self.in_flight(), self.uptime()) == Admission::Open
     }
 
-    /// Lends the slots that are free. Whether something may wait for them that only a look finds now.
-    fn lend(&mut self) -> bool {
-        if !self.lends() {
-            self.standing.withdraw();
-            return false;
-        }
-        self.standing.lend(self.free())
+    /// Lends the slots that are free, or takes back what is lent.
+    fn lend(&mut self) {
+        if self.lends() { self.standing.lend(self.free()) } else { self.standing.withdraw() }
     }
 
     fn free(&self) -> u32 {
         let in_flight = u32::try_from(self.in_flight()).unwrap_or(u32::MAX);
         self.service.settings.concurrency.saturating_sub(in_flight)
-    }
-
-    /// Whether what is due is claimed without a look, with the end of a send.
-    fn is_served(&self) -> bool {
-        self.free() == 0 && self.standing.has_more() && self.lends()
     }
 
     /// Goes on with what a reload brought. Something was mended, or may have been: a held channel is tried.

@@ -103,12 +103,9 @@ impl<O: Outbox, W: WeCom> Dispatcher<O, W> {
         let attempt = Attempt { started_at, duration, errcode, detail, counted: step.counted };
         let settlement = Settlement { delivery: claimed.id, attempt, verdict: step.verdict };
         // Before the end is written, so that what waits for the slot is claimed with it.
-        let lends = self.lends();
-        if lends {
-            self.lend();
-        }
+        self.lend();
         self.write(Unwritten::Settlement(settlement, now));
-        !lends
+        !self.lends()
     }
 
     /// Writes `result` down, however long the outbox does not take it.

@@ -125,21 +125,15 @@ impl Desk {
         guard: Guard,
     ) -> Done<End> {
         let Settings { max_size_bytes: size_bytes, max_lanes: lanes, .. } = self.settings;
+        let changed = Arc::clone(&self.changed);
         let (database, moved) = self.database(standings)?;
         let conn = &database.conn;
         let writes = batch.iter().any(|job| job.writes());
         execute(conn, if writes { "BEGIN IMMEDIATE" } else { "BEGIN" })?;
         let tx = Tx::new(database, Bounds { size_bytes, lanes }, moved);
-        match database.is_changed_by_others() {
-            Ok(false) => {}
-            Ok(true) => {
-                database.recent.forget();
-                tx.wake();
-            }
-            Err(error) => {
-                undo(database)?;
-                return Err(error.into());
-            }
+        if let Err(error) = look_for_others(database, standings, &changed) {
+            undo(database)?;
+            return Err(error.into());
         }
         for (job, failed) in batch.iter_mut().zip(failed) {
             let before = (conn.total_changes(), tx.mark());
@@ -166,11 +160,10 @@ impl Desk {
                 undo(database)?;
                 return Ok(End::Undone);
             }
+            // Nothing is claimed with it: who waits must look.
             Guard::Each => {
                 standings.more();
-                if !tx.take_due().is_empty() {
-                    tx.wake();
-                }
+                tx.wake();
             }
             Guard::Together => {}
         }
@@ -216,11 +209,7 @@ impl Desk {
         self.looked = Some(Instant::now());
         let Some(database) = &self.database else { return };
         // An error shows with the next job, which has somebody to tell.
-        if let Ok(true) = database.is_changed_by_others() {
-            database.recent.forget();
-            standings.more();
-            self.changed.notify_waiters();
-        }
+        let _looked = look_for_others(database, standings, &self.changed);
     }
 
     /// Leaves a file without a log beside it. What fails here is on disk all the same.
@@ -274,6 +263,16 @@ fn undo(Database { conn, recent, .. }: &Database) -> Done<()> {
 
 fn execute(conn: &Connection, sql: &str) -> Done<()> {
     conn.prepare_cached(sql)?.execute([])?;
+    Ok(())
+}
+
+/// Forgets what was known, and wakes waiters, when another process has committed something.
+fn look_for_others(database: &Database, standings: &Standings, changed: &Notify) -> rusqlite::Result<()> {
+    if database.is_changed_by_others()? {
+        database.recent.forget();
+        standings.more();
+        changed.notify_waiters();
+    }
     Ok(())
 }
 

@@ -27,6 +27,9 @@ pub(super) fn claim(
     interval: Duration,
     now: Timestamp,
 ) -> Done<Due> {
+    if slots == 0 {
+        return Ok(Due::default());
+    }
     let Ready { ids, more, next_due } = ready(tx, channel, (slots, turn), now)?;
     let mut claimed = Vec::with_capacity(ids.len());
     for id in ids {

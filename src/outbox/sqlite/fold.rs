@@ -209,7 +209,7 @@ pub(super) fn fold(
         if is_first || (lanes.contains(&lane) && tx.first(AHEAD, (lane, place), |_| Ok(()))?.is_none()) {
             tx.run(FOLD, (member, first))?;
             for part in parts.iter().filter(|part| !part.is_head) {
-                lanes::occupy(tx, lane, part.id)?;
+                lanes::occupy_too(tx, lane, part.id)?;
             }
             lanes.insert(lane);
         }

@@ -7,6 +7,7 @@ use super::{
     enqueue::{self, Numbers},
     error::Done,
     rows::{self, ms, time},
+    tally::Of,
     tx::Tx,
 };
 use crate::outbox::{
@@ -74,7 +75,11 @@ pub(super) fn held_backlog(
     if tx.first(TOLD, (&channel.0, &receiver.0), |_| Ok(()))?.is_some() {
         return Ok(None);
     }
-    let from = depth::oldest_seen(tx, channel, receiver);
+    let of = Of { channel: channel.0.clone(), receiver: receiver.0.clone() };
+    if !depth::has_waiting(tx, &of)? {
+        return Ok(Some(Backlog::default()));
+    }
+    let from = depth::oldest_seen(tx, &of);
     let messages = tx.only(COUNT_HELD, (&channel.0, &receiver.0, count_to, from), |row| row.get(0))?;
     let summaries = tx.all(HELD_LINES, (&channel.0, &receiver.0, lines, from), |row| row.get(0))?;
     Ok(Some(Backlog { messages, summaries }))

@@ -1,7 +1,7 @@
 //! The order of a lane, and what follows when a delivery is settled.
 //!
 //! `ready` is kept, not computed: it is the first unsettled delivery of its lane and no other; those behind it are
-//! `queued`. So every change of a lane's head goes through here.
+//! `queued`. Who makes a head says so to [`lanes`].
 
 use jiff::Timestamp;
 

@@ -8,7 +8,7 @@
 //! What was written is not deleted one by one; whether it still counts is asked of the delivery, unless a filter of a
 //! fixed size says that nothing was ever written of the lane.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, ops::ControlFlow};
 
 use super::{error::Done, tx::Tx};
 
@@ -21,6 +21,8 @@ pub(super) const SPILL: &str = "INSERT OR IGNORE INTO spilled (lane, delivery)
      SELECT lane, id FROM delivery INDEXED BY delivery_head
      WHERE state > 0 AND state < 4 AND id > ?1 ORDER BY lane";
 pub(super) const SPILL_ONE: &str = "INSERT OR IGNORE INTO spilled (lane, delivery) VALUES (?1, ?2)";
+// Its rows count no more. Each promotion would leave one, and a long lane be looked through for each.
+pub(super) const FORGET_LANE: &str = "DELETE FROM spilled WHERE lane = ?1";
 pub(super) const IS_SPILLED: &str = "SELECT 1 FROM spilled s CROSS JOIN delivery d ON d.id = s.delivery
      WHERE s.lane = ?1 AND d.state > 0 AND d.state < 4 LIMIT 1";
 pub(super) const FIRST: &str = "SELECT id FROM delivery INDEXED BY delivery_head
@@ -41,8 +43,14 @@ impl Lanes {
     pub(super) fn load(tx: &Tx<'_>) -> Done<Self> {
         let spilled_to = tx.only(SPILLED_TO, [], |row| row.get(0))?;
         let mut lanes = Self { spilled_to, ..Self::default() };
-        tx.each(HEADS, [spilled_to], |row| row.get(0).map(|lane| lanes.add(lane)))?;
-        tx.each(SPILLED, [], |row| row.get(0).map(|lane| lanes.spilled.add(lane)))?;
+        tx.each(HEADS, [spilled_to], |row| {
+            lanes.add(row.get(0)?);
+            Ok(ControlFlow::Continue(()))
+        })?;
+        tx.each(SPILLED, [], |row| {
+            lanes.spilled.add(row.get(0)?);
+            Ok(ControlFlow::Continue(()))
+        })?;
         Ok(lanes)
     }
 
@@ -109,8 +117,16 @@ pub(super) fn is_occupied(tx: &Tx<'_>, lane: i64) -> Done<bool> {
     Ok(is_known || (may_be_spilled && tx.first(IS_SPILLED, [lane], |_| Ok(()))?.is_some()))
 }
 
-/// `delivery`, which is on its row already, became one that others of its lane stand behind.
+/// `delivery`, which is on its row already, became the one that others of its lane stand behind.
 pub(super) fn occupy(tx: &Tx<'_>, lane: i64, delivery: i64) -> Done<()> {
+    if tx.lanes(|lanes| Ok(delivery <= lanes.spilled_to))? {
+        tx.run(FORGET_LANE, [lane])?;
+    }
+    occupy_too(tx, lane, delivery)
+}
+
+/// [`occupy`], beside others that do.
+pub(super) fn occupy_too(tx: &Tx<'_>, lane: i64, delivery: i64) -> Done<()> {
     tx.lanes(|lanes| {
         if delivery <= lanes.spilled_to {
             tx.run(SPILL_ONE, (lane, delivery))?;

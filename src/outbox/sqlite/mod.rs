@@ -3,9 +3,9 @@
 //! - An answer that says "on disk" comes after a commit that waited for the disk (`synchronous = FULL`).
 //! - One thread owns the connection ([`desk`]); callers that come together share a commit.
 //! - Every statement that runs while alerts come and go is a search in an index: a million waiting deliveries
-//!   cost as little as ten (`plans` checks it).
-//! - What is asked for by random numbers (is it a copy, was the same body sent just now) is answered from memory
-//!   ([`recent`]), which is bounded and read again from the file.
+//!   cost as little as ten (`plans` checks it). What waits longest is searched from where it was found last.
+//! - What is asked for by random numbers (is it a copy, was the same body sent just now, is the lane free) is answered
+//!   from memory ([`recent`]), which is bounded and read again from the file.
 //! - One owner at a time, by a lock that ends with the process ([`open`]); the `outbox` command is a guest beside
 //!   it and its changes are noticed within a second.
 //!

@@ -31,7 +31,7 @@ pub struct Settings {
     pub max_size_bytes: u64,
     /// How long to wait while another process writes.
     pub busy_timeout: Duration,
-    /// Of how many deliveries at most it is remembered that others of their lane stand behind them; some 20 bytes
+    /// Of how many deliveries at most it is remembered that others of their lane stand behind them; some 34 bytes
     /// each. What is more is written down.
     pub max_lanes: usize,
 }

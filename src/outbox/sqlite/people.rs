@@ -239,7 +239,7 @@ fn again(tx: &Tx<'_>, id: i64, of: Ended, now: Timestamp) -> Done<()> {
     }
     tx.run(NOT_WHOLE, (of.notification, id))?;
     tx.run(lane::REOPENED_ONE, [of.notification])?;
-    tx.reopened();
+    tx.reopened(&of.of);
     tx.note(of.of, 1, 0);
     tx.wake();
     Ok(())

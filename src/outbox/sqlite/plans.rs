@@ -26,6 +26,7 @@ const STATEMENTS: &[(&str, &str)] = &[
     (lanes::SPILLED_TO, "PRIMARY KEY"),
     (lanes::PUT_SPILLED_TO, "PRIMARY KEY"),
     (lanes::SPILL_ONE, ""),
+    (lanes::FORGET_LANE, "PRIMARY KEY (lane=?)"),
     (lanes::IS_SPILLED, "SEARCH s USING PRIMARY KEY (lane=?)"),
     (lane::PROMOTE, "PRIMARY KEY"),
     (lane::SETTLED_ONE, "PRIMARY KEY"),
@@ -79,6 +80,7 @@ const STATEMENTS: &[(&str, &str)] = &[
     (waiting::NEXT_CHANNEL, "delivery_ready (channel>?)"),
     (waiting::CHANNELS_IN_FLIGHT, "delivery_in_flight (state=?)"),
     (depth::OLDEST, "notification_open (id>?)"),
+    (depth::HAS_WAITING, "PRIMARY KEY (channel=? AND receiver=?)"),
     (waiting::SENT_SINCE, "attempt_counted (channel=? AND ended_at>?)"),
     (hold::PUT_HOLD, ""),
     (hold::RELEASE, "PRIMARY KEY"),
@@ -109,12 +111,13 @@ const STATEMENTS: &[(&str, &str)] = &[
     (people::NOT_WHOLE, "delivery_notification (notification=?)"),
 ];
 
-/// These read a few rows from the beginning of a table on purpose, and are bounded by a limit or by the
-/// number of apps and receivers.
+/// These read a few rows from the beginning of a table on purpose, bounded by a limit or by the number of apps and
+/// receivers; or seldom all of them.
 const FROM_THE_BEGINNING: &[&str] = &[
     hold::HOLDS,
     desk::UNSETTLED,
     depth::DEPTHS,
+    depth::OPEN,
     heard::FORGET,
     lanes::FIRST,
     lanes::SPILLED,

@@ -57,6 +57,7 @@ impl Standings {
         if tx.is_woken() {
             self.more();
         }
+        let mut without = Vec::new();
         for due in tx.take_due() {
             let served = self.0.get_key_value(&due.channel);
             if let Some((channel, served)) = served.filter(|(_, served)| served.lent.take()) {
@@ -65,16 +66,22 @@ impl Standings {
                 taken.claimed.extend(claim::mark(tx, due.delivery, lent.duplicate_check, lent.now())?);
                 continue;
             }
-            if let Some((_, served)) = served {
-                served.ready.borrow_mut().more = true;
-                served.lent.more();
+            match served {
+                Some((_, served)) => {
+                    served.ready.borrow_mut().more = true;
+                    served.lent.more();
+                    without.push(served);
+                }
+                None => tx.wake(),
             }
-            tx.wake();
         }
         for (channel, served) in &self.0 {
             while let Some(slots) = served.lent.take_all() {
                 served.claim(tx, slots, taken.of(channel, served, slots))?;
             }
+        }
+        if without.iter().any(|served| served.lent.has_more()) {
+            tx.wake();
         }
         Ok(())
     }

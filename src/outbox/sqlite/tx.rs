@@ -3,6 +3,7 @@
 use std::{
     cell::{Cell, RefCell},
     collections::HashMap,
+    ops::ControlFlow,
 };
 
 use jiff::Timestamp;
@@ -161,9 +162,9 @@ impl<'c> Tx<'c> {
         ask(&mut self.recent.oldest.borrow_mut())
     }
 
-    /// A notification waits again that no longer did.
-    pub(super) fn reopened(&self) {
-        self.recent.oldest.take();
+    /// A notification of theirs waits again that no longer did.
+    pub(super) fn reopened(&self, of: &Of) {
+        self.oldest(|oldest| oldest.remove(of));
     }
 
     /// Changes rows, and says how many.
@@ -191,18 +192,18 @@ impl<'c> Tx<'c> {
         Ok(self.conn.prepare_cached(sql)?.query_row(params, read)?)
     }
 
-    /// Reads every row, one after the other.
+    /// Reads rows one after the other, as long as `read` says so.
     pub(super) fn each(
         &self,
         sql: &str,
         params: impl Params,
-        mut read: impl FnMut(&Row<'_>) -> rusqlite::Result<()>,
+        mut read: impl FnMut(&Row<'_>) -> rusqlite::Result<ControlFlow<()>>,
     ) -> Done<()> {
         let mut statement = self.conn.prepare_cached(sql)?;
         let mut rows = statement.query(params)?;
-        while let Some(row) = rows.next()? {
-            read(row)?;
-        }
+        while let Some(row) = rows.next()?
+            && read(row)?.is_continue()
+        {}
         Ok(())
     }
 
