@@ -44,8 +44,8 @@ impl<O: Outbox, W: WeCom> Dispatcher<O, W> {
                 // The end of the settling wakes the loop.
                 return Ok(wake);
             }
-            if self.service.wecom.is_none() {
-                // A reload wakes the loop.
+            if self.service.wecom.is_none() || self.stop.is_cancelled() {
+                // A reload wakes the loop, or it ends.
                 return Ok(wake);
             }
             let slots = match self.gate.admission(self.in_flight(), self.uptime()) {
