@@ -125,7 +125,7 @@ pub trait Outbox: OutboxQuery + Clone + Send + Sync + 'static {
     ) -> impl Future<Output = StoreResult<Due>> + Send;
 
     /// Claims of `channel` that ride in a commit, while slots are lent for them: of what it makes due, and where
-    /// something [waits](Standing::has_more) for slots, of all that is due, as by [`Self::claim_due`]. The moment of a
+    /// something [waits](Standing::is_wanted) for slots, of all that is due, as by [`Self::claim_due`]. The moment of a
     /// claim is the `clock`'s. Replaces an earlier one.
     fn stand(&self, channel: &Channel, duplicate_check: Duration, clock: Arc<dyn Clock>) -> Standing;
 

@@ -1,8 +1,8 @@
 //! The loop of one channel.
 //!
 //! Promises: at most [`Settings::concurrency`] sends at a time; nothing is sent that is not marked in flight on
-//! disk; a result that cannot be written is kept and written as soon as it can be, and nothing is claimed before
-//! that; on shutdown nothing new is claimed and what is in flight is settled.
+//! disk; a result that cannot be written is kept and written as soon as it can be, and before that no slot is lent and
+//! nothing asked for; nor is it on shutdown, and what is in flight is settled.
 
 mod look;
 mod send;
@@ -111,7 +111,7 @@ pub struct Dispatcher<O, W> {
     standing: Standing,
     /// Whether the last claim failed. The next one is asked for, so that somebody is told why.
     failed: bool,
-    /// Since it is cancelled nothing new is claimed.
+    /// Since it is cancelled no slot is lent.
     stop: CancellationToken,
     /// Whether the last look found results that the outbox did not take yet.
     stalled: bool,
@@ -220,7 +220,8 @@ impl<O: Outbox, W: WeCom> Dispatcher<O, W> {
                 () = &mut notified, if !stopping => {
                     notified.set(changed.notified());
                     notified.as_mut().enable();
-                    look |= !self.lends();
+                    // After a failure the alarm decides: a store that is opened anew each time notifies each time.
+                    look |= !self.lends() && !self.failed;
                 }
                 () = sleep_until(alarm), if !stopping => look = true,
             }

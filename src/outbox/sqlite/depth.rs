@@ -1,5 +1,5 @@
-//! How much waits and since when. Counts are kept with every change (`tally`), so that a look at a long queue
-//! costs as little as one at a short one.
+//! How much waits and since when. Counts are kept with every change (`tally`), and what waits longest is searched from
+//! where it was found last, so that a look at a long queue costs as little as one at a short one, once it is known.
 
 use std::{collections::HashSet, ops::ControlFlow};
 

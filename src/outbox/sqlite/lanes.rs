@@ -5,8 +5,8 @@
 //! page of the disk takes many of them. An index by lane was rejected: lanes are random numbers, and with many
 //! waiting every alert would write a page for itself.
 //!
-//! What was written is not deleted one by one; whether it still counts is asked of the delivery, unless a filter of a
-//! fixed size says that nothing was ever written of the lane.
+//! What was written is not deleted when it is settled; whether it still counts is asked of the delivery, unless a filter
+//! of a fixed size says that nothing was ever written of the lane.
 
 use std::{collections::HashMap, ops::ControlFlow};
 
