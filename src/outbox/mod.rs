@@ -114,7 +114,7 @@ pub trait Outbox: OutboxQuery + Clone + Send + Sync + 'static {
     /// [`Self::claim`] of what is due in `channel`, up to so many deliveries: queues take turns, and `turn`, a number
     /// that changes from call to call, decides who is first. For a channel without limits, which needs no plan.
     ///
-    /// With 0 slots it only writes, so that what waits for slots that are lent ([`Self::stand`]) is claimed.
+    /// With 0 slots it claims nothing itself: what waits for slots that are lent ([`Self::stand`]) is claimed with it.
     fn claim_due(
         &self,
         channel: &Channel,

@@ -16,9 +16,8 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::mpsc;
-
 use jiff::Timestamp;
+use tokio::sync::mpsc;
 
 use super::{Channel, Claimed};
 use crate::clock::Clock;

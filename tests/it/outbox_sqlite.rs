@@ -267,28 +267,35 @@ async fn a_damaged_file_is_said_to_be_damaged() {
     }
 }
 
-#[tokio::test]
-async fn a_change_by_another_process_is_noticed() {
+/// An outbox with the dead letter "one" of group "a".
+async fn with_a_dead_letter() -> (SqliteOutbox, TempDir) {
     let (outbox, directory) = fresh();
     take(&outbox, alert("a", "one"), at(0)).await;
     let claimed = claim_one(&outbox, at(0)).await;
     kill(&outbox, &claimed, at(1)).await;
-    let guest = SqliteOutbox::open(settings(&directory), Access::Guest).unwrap();
+    (outbox, directory)
+}
+
+/// Has another process send all dead letters again.
+async fn put_back_by_another(directory: &TempDir) {
+    let guest = SqliteOutbox::open(settings(directory), Access::Guest).unwrap();
+    guest.retry(Which::AllDead, at(2)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_change_by_another_process_is_noticed() {
+    let (outbox, directory) = with_a_dead_letter().await;
     let changed = outbox.changed();
     let noticed = changed.notified();
-    guest.retry(Which::AllDead, at(2)).await.unwrap();
+    put_back_by_another(&directory).await;
     tokio::time::timeout(LONG, noticed).await.unwrap();
     assert_eq!(list(&outbox).await.remove(0).state, State::Ready);
 }
 
 #[tokio::test]
 async fn what_another_process_put_back_is_stood_behind() {
-    let (outbox, directory) = fresh();
-    take(&outbox, alert("a", "one"), at(0)).await;
-    let claimed = claim_one(&outbox, at(0)).await;
-    kill(&outbox, &claimed, at(1)).await;
-    let guest = SqliteOutbox::open(settings(&directory), Access::Guest).unwrap();
-    guest.retry(Which::AllDead, at(2)).await.unwrap();
+    let (outbox, directory) = with_a_dead_letter().await;
+    put_back_by_another(&directory).await;
     for (group, text) in [("a", "two"), ("b", "three")] {
         take(&outbox, alert(group, text), at(3)).await;
     }
@@ -298,12 +305,10 @@ async fn what_another_process_put_back_is_stood_behind() {
 
 #[tokio::test]
 async fn what_another_process_put_back_is_claimed_although_a_read_saw_it_first() {
-    let (outbox, directory) = fresh();
-    for (group, text) in [("a", "one"), ("b", "two"), ("c", "three")] {
-        take(&outbox, alert(group, text), at(0)).await;
+    let (outbox, directory) = with_a_dead_letter().await;
+    for (group, text) in [("b", "two"), ("c", "three")] {
+        take(&outbox, alert(group, text), at(1)).await;
     }
-    let one = claim(&outbox, 1, at(1)).await.remove(0);
-    kill(&outbox, &one, at(1)).await;
     let mut standing = outbox.stand(&ops(), CHECK, stopped(at(7)));
     let mut claimed = async |slots| {
         standing.lend(slots);
@@ -312,8 +317,7 @@ async fn what_another_process_put_back_is_claimed_although_a_read_saw_it_first()
         says(&used.claimed.unwrap()).into_iter().map(str::to_owned).collect::<Vec<_>>()
     };
     assert_eq!(claimed(1).await, ["two"]);
-    let guest = SqliteOutbox::open(settings(&directory), Access::Guest).unwrap();
-    guest.retry(Which::AllDead, at(3)).await.unwrap();
+    put_back_by_another(&directory).await;
     outbox.depths().await.unwrap();
     let mut sent = [claimed(1).await, claimed(1).await].concat();
     sent.sort_unstable();

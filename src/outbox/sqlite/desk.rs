@@ -93,7 +93,7 @@ impl Desk {
             if closing {
                 break;
             }
-            self.look_for_others(&standings);
+            self.poll_others(&standings);
         }
         self.close();
     }
@@ -202,7 +202,7 @@ impl Desk {
     }
 
     /// Wakes waiters when another process has committed something.
-    fn look_for_others(&mut self, standings: &Standings) {
+    fn poll_others(&mut self, standings: &Standings) {
         if self.looked.is_some_and(|looked| looked.elapsed() < POLL) {
             return;
         }

@@ -195,7 +195,8 @@ pub(super) fn fold(
             && parts.iter().all(|(.., can_be)| *can_be)
         {
             let (place, lane) = (*place, *lane);
-            candidates.push((place, lane, *member, parts.into_iter().map(|(_, _, part, _)| part).collect()));
+            let parts: Vec<Part> = parts.into_iter().map(|(_, _, part, _)| part).collect();
+            candidates.push((place, lane, *member, parts));
         }
     }
     candidates.sort_unstable();
@@ -204,7 +205,6 @@ pub(super) fn fold(
     let first = numbers.first_delivery;
     let mut lanes = HashSet::new();
     for (place, lane, member, parts) in candidates {
-        let parts: Vec<Part> = parts;
         let is_first = parts.first().is_some_and(|part| part.is_head);
         if is_first || (lanes.contains(&lane) && tx.first(AHEAD, (lane, place), |_| Ok(()))?.is_none()) {
             tx.run(FOLD, (member, first))?;

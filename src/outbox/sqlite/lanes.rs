@@ -17,6 +17,7 @@ pub(super) const HEADS: &str = "SELECT lane FROM delivery INDEXED BY delivery_he
 pub(super) const SPILLED: &str = "SELECT lane FROM spilled";
 pub(super) const SPILLED_TO: &str = "SELECT spilled_to FROM counter WHERE id = 1";
 pub(super) const PUT_SPILLED_TO: &str = "UPDATE counter SET spilled_to = ?1 WHERE id = 1";
+// The one statement that sorts: so a page takes many rows.
 pub(super) const SPILL: &str = "INSERT OR IGNORE INTO spilled (lane, delivery)
      SELECT lane, id FROM delivery INDEXED BY delivery_head
      WHERE state > 0 AND state < 4 AND id > ?1 ORDER BY lane";

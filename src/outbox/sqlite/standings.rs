@@ -30,9 +30,9 @@ struct Served {
 /// The slots that a batch took, and what it claimed for them. They go back when it is dropped, without a claim unless
 /// it was [committed](Self::committed).
 #[derive(Default)]
-pub(super) struct Taken<'s>(HashMap<&'s str, Of<'s>>);
+pub(super) struct Taken<'s>(HashMap<&'s str, Share<'s>>);
 
-struct Of<'s> {
+struct Share<'s> {
     served: &'s Served,
     slots: u32,
     claimed: Vec<Claimed>,
@@ -95,7 +95,7 @@ impl Served {
     }
 
     /// Claims so many of what waits.
-    fn claim(&self, tx: &Tx<'_>, slots: u32, taken: &mut Of<'_>) -> Done<()> {
+    fn claim(&self, tx: &Tx<'_>, slots: u32, taken: &mut Share<'_>) -> Done<()> {
         let (lent, now) = (&self.lent, self.lent.now());
         let mut ready = self.ready.borrow_mut();
         let mut left = slots as usize;
@@ -123,16 +123,16 @@ impl Served {
 }
 
 impl<'s> Taken<'s> {
-    fn of(&mut self, channel: &'s str, served: &'s Served, slots: u32) -> &mut Of<'s> {
-        let none = Of { served, slots: 0, claimed: Vec::new(), next_due: None };
-        let of = self.0.entry(channel).or_insert(none);
-        of.slots += slots;
-        of
+    fn of(&mut self, channel: &'s str, served: &'s Served, slots: u32) -> &mut Share<'s> {
+        let none = Share { served, slots: 0, claimed: Vec::new(), next_due: None };
+        let share = self.0.entry(channel).or_insert(none);
+        share.slots += slots;
+        share
     }
 
     /// What was claimed is on disk.
     pub(super) fn committed(mut self) {
-        for (_, Of { served, slots, claimed, next_due }) in self.0.drain() {
+        for (_, Share { served, slots, claimed, next_due }) in self.0.drain() {
             served.lent.give_back(Used { slots, claimed: Some(claimed), next_due });
         }
     }
@@ -140,7 +140,7 @@ impl<'s> Taken<'s> {
 
 impl Drop for Taken<'_> {
     fn drop(&mut self) {
-        for (_, Of { served, slots, .. }) in self.0.drain() {
+        for (_, Share { served, slots, .. }) in self.0.drain() {
             served.look_again();
             served.lent.give_back(Used { slots, claimed: None, next_due: None });
         }
