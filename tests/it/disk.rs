@@ -1,6 +1,12 @@
 //! The answer waits for the disk, and so does every send.
 
-use std::{fs, path::Path, process::Command, sync::Arc, time::Duration};
+use std::{
+    fs,
+    path::Path,
+    process::Command,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use wecom_relay::{
     outbox::Outbox,
@@ -64,6 +70,21 @@ async fn nothing_is_sent_before_it_is_marked_in_flight() {
     relay.post(&payload("Down", &[("a", true)])).await;
     soon(gates.claim.reached(3)).await;
     assert_eq!(wecom.sandbox.send_calls(), 0);
+    gates.claim.open();
+    soon(wecom.sandbox.wait_for_delivered("zhangsan", 1)).await;
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn a_store_that_is_opened_anew_for_each_claim_is_not_asked_again_at_once() {
+    let wecom = Wecom::live(Settings::default()).await;
+    let (relay, gates) = gated(&wecom).await;
+    gates.claim.fail();
+    relay.post(&payload("Down", &[("a", true)])).await;
+    soon(gates.claim.reached(1)).await;
+    let first = Instant::now();
+    soon(gates.claim.reached(4)).await;
+    assert!(first.elapsed() > Duration::from_secs(1), "{:?}", first.elapsed());
     gates.claim.open();
     soon(wecom.sandbox.wait_for_delivered("zhangsan", 1)).await;
     relay.stop().await;

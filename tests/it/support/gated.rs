@@ -92,6 +92,15 @@ impl Gated {
     pub(crate) fn new(inner: SqliteOutbox, gates: &Arc<Gates>) -> Self {
         Self { inner, gates: Arc::clone(gates) }
     }
+
+    /// Who fails has been opened anew, and tells everybody so.
+    async fn pass_claim(&self) -> StoreResult<()> {
+        let passed = self.gates.claim.pass().await;
+        if passed.is_err() {
+            self.inner.changed().notify_waiters();
+        }
+        passed
+    }
 }
 
 impl Outbox for Gated {
@@ -108,7 +117,7 @@ impl Outbox for Gated {
         duplicate_check: Duration,
         now: Timestamp,
     ) -> StoreResult<Due> {
-        self.gates.claim.pass().await?;
+        self.pass_claim().await?;
         self.inner.claim_due(channel, slots, turn, duplicate_check, now).await
     }
 
@@ -119,7 +128,7 @@ impl Outbox for Gated {
         duplicate_check: Duration,
         now: Timestamp,
     ) -> StoreResult<Vec<Claimed>> {
-        self.gates.claim.pass().await?;
+        self.pass_claim().await?;
         self.inner.claim(channel, picks, duplicate_check, now).await
     }
 
