@@ -119,14 +119,21 @@ impl Pace {
         }
     }
 
-    /// Takes other limits; what was sent stays counted.
-    pub fn set_limits(&mut self, limits: Limits) {
-        self.limits = limits;
+    /// The limits. Others need another one, since only what these ask for was counted.
+    pub fn limits(&self) -> Limits {
+        self.limits
     }
 
     /// Whether anything is limited at all.
     pub fn is_limited(&self) -> bool {
-        self.limits.per_minute > 0 || self.limits.per_hour > 0
+        self.reach().is_some()
+    }
+
+    /// How far back sends count.
+    pub fn reach(&self) -> Option<Duration> {
+        let Limits { per_minute, per_hour } = self.limits;
+        let minute = (per_minute > 0).then_some(self.windows.minute);
+        if per_hour > 0 { Some(self.windows.hour) } else { minute }
     }
 
     /// What `recipients` may be sent at `now`.
@@ -271,7 +278,7 @@ impl Pace {
 
     /// Charges a send that an earlier process made, `age` ago.
     pub fn charge(&mut self, recipients: &Recipients, age: Duration, now: Uptime) {
-        if !self.is_limited() || age >= self.windows.hour {
+        if self.reach().is_none_or(|reach| age >= reach) {
             return;
         }
         let ended = now.before(age);
@@ -361,7 +368,7 @@ impl Pace {
     /// Forgets what no window reaches any more.
     fn prune(&mut self, now: Uptime) {
         self.suppressed.retain(|_, until| now < *until);
-        let keep = if self.limits.per_hour > 0 { self.windows.hour } else { self.windows.minute };
+        let keep = self.reach().unwrap_or_default();
         self.ledgers.retain(|_, ledger| {
             while ledger.ended.front().is_some_and(|(ended, _)| now.since(*ended) >= keep) {
                 ledger.ended.pop_front();

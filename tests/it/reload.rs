@@ -22,7 +22,7 @@ use tokio::{
 use wecom_relay::{
     app::Tuning,
     outbox::{Outbox as _, State},
-    sandbox::{Api, Settings},
+    sandbox::{Api, Effect, Fault, Settings},
 };
 
 use crate::support::{NO_LIMITS, Options, Process, Relay, SECRET, Wecom, config_file, hurried, payload};
@@ -127,20 +127,31 @@ async fn what_needs_a_restart_is_said() {
 
 #[tokio::test]
 async fn other_limits_count_what_was_sent_before() {
-    let wecom = Wecom::start().await;
-    let one =
-        |more: &str| Options { app: format!("    limits: {{ {more} }}\n"), ..receivers("{{ groupKey }}") };
-    let relay = Relay::with(&wecom.url, Options { app: NO_LIMITS.to_owned(), ..receivers("x") }).await;
-    for group in 0..3 {
-        relay.post(&alert(&group.to_string())).await;
-    }
-    relay.settled(3).await;
-    relay.reload(&wecom.url, &one("per_minute: 3, per_hour: 0")).await;
+    let wecom = Wecom::live(Settings::default()).await;
+    let limited = |app: &str| Options {
+        app: app.to_owned(),
+        receivers: "  - { name: wechat, to_user: zhangsan }\n  - { name: other, to_user: lisi }\n".to_owned(),
+        ..Options::default()
+    };
+    let relay = Relay::with(&wecom.url, limited(NO_LIMITS)).await;
+    relay.post(&alert("0")).await;
+    relay.settled(1).await;
+    // Two are on their way while the limits change.
+    let slow = Fault::new(Effect::Latency(Duration::from_millis(300))).on(Api::MessageSend);
+    wecom.sandbox.inject(slow.times(2));
+    relay.post(&alert("1")).await;
+    relay.post(&alert("2")).await;
+    wecom.sandbox.wait_until(|sandbox| sandbox.send_calls() == 3).await;
+    relay.reload(&wecom.url, &limited("    limits: { per_minute: 3, per_hour: 0 }\n")).await;
     relay.post(&alert("waits")).await;
-    assert_eq!(relay.reload(&wecom.url, &one("per_minute: 9, per_hour: 0")).await.0, 200);
-    relay.settled(4).await;
+    relay.request(Method::POST, "/webhook/other", alert("goes").to_string()).await;
+    wecom.sandbox.wait_for_delivered("lisi", 1).await;
+    // The look that found this one has seen the other, too.
+    assert_eq!(relay.listed(&[State::Ready]).await.len(), 1);
+    relay.reload(&wecom.url, &limited("    limits: { per_minute: 9, per_hour: 0 }\n")).await;
+    relay.settled(5).await;
     relay.stop().await;
-    assert_eq!(&*wecom.sandbox.delivered_to("zhangsan")[3].text, "waits");
+    assert_eq!(wecom.sandbox.delivered_to("zhangsan").len(), 4);
 }
 
 #[tokio::test]

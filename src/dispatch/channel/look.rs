@@ -48,6 +48,10 @@ impl<O: Outbox, W: WeCom> Dispatcher<O, W> {
                 // A reload wakes the loop, or it ends.
                 return Ok(wake);
             }
+            if self.has_other_limits() {
+                // The end of what is in flight lets the loop count anew.
+                return Ok(wake);
+            }
             let slots = match self.gate.admission(self.in_flight(), self.uptime()) {
                 // The commit of this call is one that finds the slots that are lent.
                 Admission::Open if self.lends() && self.standing.lent() > 0 => 0,
@@ -59,7 +63,7 @@ impl<O: Outbox, W: WeCom> Dispatcher<O, W> {
             };
             match self.claim(slots).await {
                 Ok(Claims { claimed, wake: next, exhausted }) => {
-                    self.failed &= slots == 0;
+                    self.failed = false;
                     wake = earliest(wake, next);
                     let none = claimed.is_empty();
                     self.start_all(claimed);

@@ -2,7 +2,8 @@
 //!
 //! Promises: at most [`Settings::concurrency`] sends at a time; nothing is sent that is not marked in flight on
 //! disk; a result that cannot be written is kept and written as soon as it can be, and before that no slot is lent and
-//! nothing asked for; nor is it on shutdown, and what is in flight is settled.
+//! nothing asked for; nor is it on shutdown, and what is in flight is settled. Other limits hold as soon as what is in
+//! flight is settled; before that nothing is lent or asked for either.
 
 mod look;
 mod send;
@@ -191,6 +192,14 @@ impl<O: Outbox, W: WeCom> Dispatcher<O, W> {
                 look = false;
             }
             self.lend();
+            if !stopping && self.has_other_limits() && self.in_flight() == 0 && self.settles.is_empty() {
+                tokio::select! {
+                    () = stop.cancelled() => {}
+                    counted = self.count_sent() => counted?,
+                }
+                look = true;
+                continue;
+            }
             if !stopping && self.settles.is_empty() && self.standing.is_wanted() {
                 // Nothing is on its way to the outbox that it could be claimed with.
                 look = true;
@@ -250,6 +259,7 @@ impl<O: Outbox, W: WeCom> Dispatcher<O, W> {
             && !self.failed
             && self.standing.is_served()
             && self.service.wecom.is_some()
+            && !self.has_other_limits()
             && !self.pace.is_limited()
             && self.unwritten.load(Ordering::Acquire) == 0
             && self.gate.admission(self.in_flight(), self.uptime()) == Admission::Open
@@ -269,38 +279,53 @@ impl<O: Outbox, W: WeCom> Dispatcher<O, W> {
     fn adopt(&mut self) {
         let service = Arc::clone(&self.services.borrow_and_update());
         let uptime = self.uptime();
-        self.pace.set_limits(service.settings.limits);
         self.gate.renew(service.settings.credentials.clone(), &service.settings.policy, uptime);
         self.wecom = service.wecom.clone().or(self.wecom.take());
         self.service = service;
     }
 
-    /// Learns what an earlier process left: the hold, and what was sent in the last hour.
+    /// Whether a reload brought other limits than what was sent is counted for.
+    fn has_other_limits(&self) -> bool {
+        self.pace.limits() != self.service.settings.limits
+    }
+
+    /// Learns what an earlier process left: the hold, and what was sent.
     async fn restore(&mut self) -> Result<(), Died> {
-        loop {
+        let holds = loop {
+            match self.outbox.holds().await {
+                Ok(holds) => break holds,
+                Err(error) => self.store_failed(error).await?,
+            }
+        };
+        let (now, uptime) = (self.clock.now(), self.uptime());
+        let hold = holds.into_iter().find(|hold| hold.channel == self.channel);
+        report::restored(&self.metrics, &self.channel, hold.as_ref());
+        let Settings { credentials, policy, .. } = &self.service.settings;
+        self.gate = Gate::new(self.channel.clone(), credentials.clone(), policy, hold, now, uptime);
+        self.count_sent().await
+    }
+
+    /// Counts what was sent for the limits of now. Comes when nothing is in flight and all that ended is written down,
+    /// so that nothing is missed or counted twice.
+    async fn count_sent(&mut self) -> Result<(), Died> {
+        let Settings { limits, windows, .. } = self.service.settings;
+        let mut pace = Pace::new(limits, windows);
+        while let Some(reach) = pace.reach() {
             let (now, uptime) = (self.clock.now(), self.uptime());
-            let since = step::earlier(now, self.service.settings.windows.hour);
-            let read = async {
-                let holds = self.outbox.holds().await?;
-                Ok((holds, self.outbox.sent_since(&self.channel, since).await?))
-            };
-            match read.await {
-                Ok((holds, sent)) => {
-                    let hold = holds.into_iter().find(|hold| hold.channel == self.channel);
-                    let credentials = self.service.settings.credentials.clone();
-                    report::restored(&self.metrics, &self.channel, hold.as_ref());
-                    let policy = &self.service.settings.policy;
-                    self.gate = Gate::new(self.channel.clone(), credentials, policy, hold, now, uptime);
+            match self.outbox.sent_since(&self.channel, step::earlier(now, reach)).await {
+                Ok(sent) => {
                     for send in sent {
                         // A send that the wall clock puts into the future ended just now at the latest.
                         let age = Duration::try_from(now.duration_since(send.ended_at)).unwrap_or_default();
-                        self.pace.charge(&send.recipients, age, uptime);
+                        pace.charge(&send.recipients, age, uptime);
                     }
-                    return Ok(());
+                    break;
                 }
                 Err(error) => self.store_failed(error).await?,
             }
         }
+        self.pace = pace;
+        Ok(())
     }
 
     async fn store_failed(&self, error: StoreError) -> Result<(), Died> {
