@@ -20,7 +20,7 @@ use crate::{
     intake::{self, Intake},
     lifecycle::Lifecycle,
     outbox::{
-        Channel, Outbox, StoreError,
+        COPY_MARGIN, Channel, Outbox, StoreError,
         sqlite::{Access, OpenError, Settings, SqliteOutbox},
     },
     retry::Schedule,
@@ -34,6 +34,10 @@ pub use self::{
     reload::Source,
     running::{Pulses, Running},
 };
+
+// Two calls with an old access token and two with a new one.
+const _: () =
+    assert!(4 * CALL_TIMEOUT.as_secs() < COPY_MARGIN.as_secs(), "a send is longer than COPY_MARGIN");
 
 /// A configuration that is ready to be served.
 #[derive(Debug)]

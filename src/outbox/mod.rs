@@ -35,7 +35,7 @@ pub use self::{
 };
 
 /// How much later than its claim a message may reach WeCom: the longest that a send can last, and some more.
-pub const COPY_MARGIN: Duration = Duration::from_secs(30);
+pub const COPY_MARGIN: Duration = Duration::from_secs(50);
 
 /// Why the store did not do what was asked, by what the caller can do.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -70,8 +70,8 @@ pub struct Service<W> {
 pub const CONCURRENCY: u32 = 32;
 /// How long WeCom is asked to suppress a copy; longer than any time-out and pause between two tries.
 pub const DUPLICATE_CHECK: Duration = Duration::from_secs(120);
-/// No retry is put off as long as this.
-const HORIZON: Duration = Duration::from_secs(600);
+/// No retry is put off as long as this: what is, was so by a clock that has been set back.
+const HORIZON: Duration = Duration::from_secs(60);
 /// What counts as the origin of [`Uptime`], so that what an earlier process sent lies after it.
 const ORIGIN: Duration = Duration::from_secs(7 * 24 * 3600);
 

@@ -219,7 +219,10 @@ impl Known {
         let Event { key, source, until, at, .. } = *event;
         let times = self.times(event);
         self.said.retain(|said| said.until > at && !(said.source == source && said.key == key));
-        push(&mut self.said, Said { source, key, times, until });
+        if let Some(Said { key: unsaid, .. }) = push(&mut self.said, Said { source, key, times, until }) {
+            // How often that source came to it is no longer known: better a double too many than one that is lost.
+            self.accepted.retain(|accepted| accepted.key != unsaid);
+        }
         if let Some(notification) = event.notification {
             self.accepted.retain(|accepted| accepted.key != key && within(accepted, event));
             push(&mut self.accepted, Accepted { key, notification, at, times });
@@ -232,15 +235,15 @@ fn within(accepted: &Accepted, event: &Event) -> bool {
     event.at.abs_diff(accepted.at) < event.until.abs_diff(event.at)
 }
 
-fn push<T>(entries: &mut Vec<T>, entry: T) {
-    if entries.len() >= OF_A_LANE {
-        entries.remove(0);
-    }
+/// Appends `entry`, and returns the one that had to go for it.
+fn push<T>(entries: &mut Vec<T>, entry: T) -> Option<T> {
+    let oldest = (entries.len() >= OF_A_LANE).then(|| entries.remove(0));
     // Most lanes have one entry, and there are many lanes.
     if entries.is_empty() {
         entries.reserve_exact(1);
     }
     entries.push(entry);
+    oldest
 }
 
 fn halves(Key(bytes): Key) -> (i64, i64) {
@@ -291,6 +294,20 @@ mod tests {
         assert_eq!((known.accepted.len(), known.said.len()), (OF_A_LANE, OF_A_LANE));
         assert!(is_copy(&heard, 1, many - 1, 1));
         assert!(!is_copy(&heard, 1, 0, 1));
+    }
+
+    #[test]
+    fn what_comes_back_after_many_others_is_no_copy() {
+        for others in [1, 63, 64, 127, 128] {
+            let mut heard = Heard::default();
+            for what in 0..=others {
+                accept(&mut heard, 1, what, 0);
+                let second = says(1, "two", what, None, 0);
+                assert_eq!(heard.copy_of(&second), Some(what.into()));
+                heard.hear(&second);
+            }
+            assert_eq!(heard.copy_of(&says(1, "one", 0, None, 1)), None, "after {others} others");
+        }
     }
 
     #[test]
