@@ -1,13 +1,8 @@
 //! The answer waits for the disk, and so does every send.
 
-use std::{
-    fs,
-    path::Path,
-    process::Command,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{fs, path::Path, process::Command, sync::Arc, time::Duration};
 
+use tokio::time::Instant;
 use wecom_relay::{
     outbox::Outbox,
     sandbox::{Api, Effect, Fault, Settings},

@@ -210,6 +210,54 @@ async fn a_deleted_file_takes_nothing_more_but_what_is_in_it_goes_out() {
 }
 
 #[tokio::test]
+async fn what_was_in_flight_in_a_file_that_takes_the_place_is_sent_again() {
+    let (outbox, directory) = fresh();
+    take(&outbox, alert("a", "copied"), at(0)).await;
+    let claimed = claim_one(&outbox, at(1)).await;
+    let (path, copy) = (settings(&directory).path, directory.path().join("copy.db"));
+    Connection::open(&path).unwrap().execute("VACUUM INTO ?1", [copy.to_str().unwrap()]).unwrap();
+    for name in ["outbox.db", "outbox.db-wal", "outbox.db-shm"] {
+        fs::remove_file(directory.path().join(name)).unwrap();
+    }
+    fs::rename(&copy, &path).unwrap();
+    deliver(&outbox, &claimed, at(2)).await;
+    outbox.probe(at(3)).await.unwrap();
+    assert_eq!(drain(&outbox, at(3)).await, ["copied"]);
+}
+
+#[tokio::test]
+async fn a_lock_that_was_deleted_is_taken_again_and_keeps_others_out() {
+    let (outbox, directory) = fresh();
+    let lock = directory.path().join("outbox.db.lock");
+    fs::remove_file(&lock).unwrap();
+    take(&outbox, alert("a", "one"), at(0)).await;
+    let second = SqliteOutbox::open(settings(&directory), Access::Owner);
+    assert!(matches!(second, Err(OpenError::Owned { .. })), "{second:?}");
+    // Who comes between finds no lock and owns the outbox.
+    fs::remove_file(&lock).unwrap();
+    let second = SqliteOutbox::open(settings(&directory), Access::Owner).unwrap();
+    let answer = outbox.enqueue(alert("a", "two"), at(0)).await;
+    assert!(
+        matches!(&answer, Err(StoreError::Unavailable(text)) if text.contains("another `serve`")),
+        "{answer:?}"
+    );
+    take(&second, alert("a", "three"), at(0)).await;
+    second.close().await;
+    take(&outbox, alert("a", "four"), at(0)).await;
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_link_leads_to_the_same_lock() {
+    let (outbox, directory) = fresh();
+    let (path, link) = (settings(&directory).path, directory.path().join("link.db"));
+    std::os::unix::fs::symlink(&path, &link).unwrap();
+    let linked = Settings { path: link, ..settings(&directory) };
+    assert!(matches!(SqliteOutbox::open(linked, Access::Owner), Err(OpenError::Owned { .. })));
+    outbox.close().await;
+}
+
+#[tokio::test]
 async fn a_file_that_comes_back_is_used_again() {
     let (outbox, directory) = fresh();
     take(&outbox, alert("a", "one"), at(0)).await;

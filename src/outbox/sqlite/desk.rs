@@ -7,12 +7,12 @@
 //! - After an error that a connection may remember, the database is opened anew for the next batch: the outbox
 //!   recovers without a restart when the cause is gone.
 //! - When the file is no longer at its path, no new alert is taken, since a restart would not find it. What is in
-//!   it still goes out; then the file that is at the path, or a new one, takes its place.
+//!   it still goes out; then the file that is at the path, or a new one, takes its place. Nothing is written while the
+//!   owner's lock is not where others meet it.
 //!
 //! A pool of connections was rejected: SQLite has one writer, and a commit for each job costs a disk flush each.
 
 use std::{
-    fs::File,
     sync::{
         Arc,
         mpsc::{Receiver, RecvTimeoutError},
@@ -25,7 +25,8 @@ use tokio::{sync::Notify, time::Instant};
 
 use super::{
     error::{Done, Failure},
-    open::{Access, Database, Settings},
+    open::{self, Access, Database, FileId, Lock, OpenError, Settings},
+    settle,
     standings::{Standings, Taken},
     tx::{Bounds, Tx},
     writer::{Job, Order},
@@ -49,7 +50,10 @@ pub(super) struct Desk {
     may_create: bool,
     looked: Option<Instant>,
     changed: Arc<Notify>,
-    _lock: Option<File>,
+    /// The owner's; a guest has none.
+    lock: Option<Lock>,
+    /// Which file was used last.
+    file: FileId,
 }
 
 impl Desk {
@@ -57,11 +61,12 @@ impl Desk {
         settings: Settings,
         access: Access,
         database: Database,
-        lock: Option<File>,
+        lock: Option<Lock>,
         changed: Arc<Notify>,
     ) -> Self {
+        let file = database.file();
         let database = Some(database);
-        Self { settings, access, database, may_create: false, looked: None, changed, _lock: lock }
+        Self { settings, access, database, may_create: false, looked: None, changed, lock, file }
     }
 
     /// Works until it is told to close, or nobody is left who could tell it anything.
@@ -124,13 +129,13 @@ impl Desk {
         standings: &Standings,
         guard: Guard,
     ) -> Done<End> {
-        let Settings { max_size_bytes: size_bytes, max_lanes: lanes, .. } = self.settings;
+        let bounds = self.bounds();
         let changed = Arc::clone(&self.changed);
         let (database, moved) = self.database(standings)?;
         let conn = &database.conn;
         let writes = batch.iter().any(|job| job.writes());
         execute(conn, if writes { "BEGIN IMMEDIATE" } else { "BEGIN" })?;
-        let tx = Tx::new(database, Bounds { size_bytes, lanes }, moved);
+        let tx = Tx::new(database, bounds, moved);
         if let Err(error) = look_for_others(database, standings, &changed) {
             undo(database)?;
             return Err(error.into());
@@ -185,12 +190,34 @@ impl Desk {
         if moved && self.database.as_ref().map_or(Ok(true), |database| is_drained(&database.conn))? {
             (self.database, self.may_create, moved) = (None, self.access == Access::Owner, false);
         }
+        let opens = self.database.is_none();
+        if let Some(lock) = &self.lock
+            && !(lock.is_in_place() && (!opens || lock.guards(path)))
+        {
+            match open::lock(&self.settings) {
+                Ok(lock) => self.lock = Some(lock),
+                // What is open goes out, though its directory is gone and cannot be made.
+                Err(error) if opens || matches!(error, OpenError::Owned { .. }) => {
+                    return Err(error.store_error().into());
+                }
+                Err(_) => {}
+            }
+        }
         let database = match self.database.take() {
             Some(database) => database,
             None => {
                 self.looked = None;
                 let opened = Database::open(&self.settings, self.access, self.may_create);
                 let opened = opened.map_err(|error| error.store_error())?;
+                if self.access == Access::Owner && opened.file() != self.file {
+                    adopt(&opened, self.bounds())?;
+                    tracing::warn!(
+                        path = %path.display(),
+                        "the outbox's file was replaced; the one that is there now is used, and what the one before \
+                         knew of copies and of what was sent is not known any more"
+                    );
+                }
+                self.file = opened.file();
                 // Others may have written while this one was away.
                 standings.more();
                 self.changed.notify_waiters();
@@ -199,6 +226,10 @@ impl Desk {
         };
         self.may_create = false;
         Ok((self.database.insert(database), moved))
+    }
+
+    fn bounds(&self) -> Bounds {
+        Bounds { size_bytes: self.settings.max_size_bytes, lanes: self.settings.max_lanes }
     }
 
     /// Wakes waiters when another process has committed something.
@@ -218,6 +249,18 @@ impl Desk {
             let _checkpointed = database.conn.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
         }
     }
+}
+
+/// Makes a file this process's own that it did not begin with: what was being sent when it was copied is in doubt.
+fn adopt(database: &Database, bounds: Bounds) -> Done<()> {
+    execute(&database.conn, "BEGIN IMMEDIATE")?;
+    let tx = Tx::new(database, bounds, false);
+    let done = tx.prepare().and_then(|()| settle::recover_adopted(&tx)).and_then(|()| tx.write_tally());
+    if let Err(failure) = done.and_then(|()| execute(&database.conn, "COMMIT")) {
+        undo(database)?;
+        return Err(failure);
+    }
+    Ok(())
 }
 
 /// How jobs of a batch are kept from each other's failures.

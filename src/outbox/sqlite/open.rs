@@ -159,26 +159,51 @@ impl OpenError {
     }
 }
 
-/// Takes the owner's lock. It is held until the file is dropped.
-pub(super) fn lock(settings: &Settings) -> Result<File, OpenError> {
+/// The owner's lock, held until it is dropped.
+#[derive(Debug)]
+pub(super) struct Lock {
+    _file: File,
+    path: PathBuf,
+    id: FileId,
+}
+
+impl Lock {
+    /// Whether it still is where it was taken; elsewhere nobody meets it.
+    pub(super) fn is_in_place(&self) -> bool {
+        FileId::of(&self.path).is_ok_and(|id| id == self.id)
+    }
+
+    /// Whether whoever wants to own the outbox at `path` meets it.
+    pub(super) fn guards(&self, path: &Path) -> bool {
+        FileId::of(&lock_path(path)).is_ok_and(|id| id == self.id)
+    }
+}
+
+/// Takes the owner's lock.
+pub(super) fn lock(settings: &Settings) -> Result<Lock, OpenError> {
     make_directory(&settings.path)?;
     let path = lock_path(&settings.path);
+    let lost = |source| OpenError::Lock { path: path.clone(), source };
     let opened = private(OpenOptions::new().create(true).truncate(false).write(true)).open(&path);
-    let file = opened.map_err(|source| OpenError::Lock { path: path.clone(), source })?;
+    let file = opened.map_err(lost)?;
     // An owner that is just ending keeps it for a moment, and so does a child of this process that was forked and
     // has not yet become another program.
     for _ in 0..LOCK_TRIES {
         match file.try_lock() {
-            Ok(()) => return Ok(file),
+            Ok(()) => {
+                let id = file.metadata().map(|metadata| FileId::new(&metadata)).map_err(lost)?;
+                return Ok(Lock { _file: file, path, id });
+            }
             Err(TryLockError::WouldBlock) => thread::sleep(LOCK_PAUSE),
-            Err(TryLockError::Error(source)) => return Err(OpenError::Lock { path, source }),
+            Err(TryLockError::Error(source)) => return Err(lost(source)),
         }
     }
     Err(OpenError::Owned { lock: path })
 }
 
+/// Beside the file itself, by whatever links it is reached.
 fn lock_path(path: &Path) -> PathBuf {
-    let mut path = OsString::from(path);
+    let mut path = OsString::from(fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()));
     path.push(".lock");
     PathBuf::from(path)
 }
@@ -256,6 +281,11 @@ impl Database {
         Ok(self.version.replace(Some(now)).is_some_and(|seen| seen != now))
     }
 
+    /// Which file is open.
+    pub(super) fn file(&self) -> FileId {
+        self.file
+    }
+
     /// Whether the path still leads to the file that is open. Commits to another are worth nothing.
     pub(super) fn is_at(&self, path: &Path) -> bool {
         FileId::of(path).is_ok_and(|file| file == self.file)
@@ -311,19 +341,21 @@ fn private(options: &mut OpenOptions) -> &mut OpenOptions {
 
 /// Tells one file from another at the same path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct FileId(u64, u64);
+pub(super) struct FileId(u64, u64);
 
 impl FileId {
     fn of(path: &Path) -> io::Result<Self> {
-        let metadata = fs::metadata(path)?;
+        fs::metadata(path).map(|metadata| Self::new(&metadata))
+    }
+
+    fn new(metadata: &fs::Metadata) -> Self {
         #[cfg(unix)]
-        let id = {
+        {
             use std::os::unix::fs::MetadataExt;
             Self(metadata.dev(), metadata.ino())
-        };
+        }
         // Elsewhere an open file cannot be replaced.
         #[cfg(not(unix))]
-        let id = Self(0, u64::from(metadata.is_file()));
-        Ok(id)
+        Self(0, u64::from(metadata.is_file()))
     }
 }

@@ -66,6 +66,7 @@ const STATEMENTS: &[(&str, &str)] = &[
     (settle::INSTEAD, "PRIMARY KEY"),
     (settle::REWRITE, "PRIMARY KEY"),
     (settle::IN_FLIGHT, "delivery_in_flight (state=?)"),
+    (settle::LAST_CLAIM, "delivery_in_flight (state=?)"),
     (waiting::NEXT_RECEIVER, "delivery_ready (channel=? AND destination=? AND receiver>?)"),
     (waiting::NEXT_DESTINATION, "delivery_ready (channel=? AND destination>?)"),
     (

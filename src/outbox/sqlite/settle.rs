@@ -32,6 +32,8 @@ pub(super) const HASTEN: &str = "UPDATE delivery SET due_at = ?3 WHERE id IN
      (SELECT id FROM delivery WHERE state = 1 AND channel = ?1 AND due_at > ?2)";
 pub(super) const IN_FLIGHT: &str =
     "SELECT id, claimed_at, channel FROM delivery INDEXED BY delivery_in_flight WHERE state = 2 ORDER BY id";
+pub(super) const LAST_CLAIM: &str =
+    "SELECT max(claimed_at) FROM delivery INDEXED BY delivery_in_flight WHERE state = 2";
 
 pub(super) fn settle(tx: &Tx<'_>, settlement: &Settlement, now: Timestamp) -> Done<()> {
     let DeliveryId(id) = settlement.delivery;
@@ -79,6 +81,15 @@ fn ended_ms(attempt: &Attempt) -> i64 {
 pub(super) fn hasten(tx: &Tx<'_>, channel: &Channel, horizon: Timestamp, now: Timestamp) -> Done<()> {
     tx.run(HASTEN, (&channel.0, ms(horizon), ms(now)))?;
     tx.wake();
+    Ok(())
+}
+
+/// [`recover`], for what another file says is in flight: nobody of this process sends it.
+pub(super) fn recover_adopted(tx: &Tx<'_>) -> Done<()> {
+    // The last that is known of its owner.
+    if let Some(last) = tx.only(LAST_CLAIM, [], |row| row.get::<_, Option<i64>>(0))? {
+        recover(tx, time(last)?)?;
+    }
     Ok(())
 }
 

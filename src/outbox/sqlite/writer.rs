@@ -3,7 +3,6 @@
 //! A job that was handed over runs, whether or not its caller still waits: every future here may be dropped.
 
 use std::{
-    fs::File,
     sync::{Arc, mpsc},
     thread,
 };
@@ -13,7 +12,7 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot, watch};
 use super::{
     desk::Desk,
     error::Done,
-    open::{Access, Database, OpenError, Settings},
+    open::{Access, Database, Lock, OpenError, Settings},
     tx::Tx,
 };
 use crate::outbox::{Lent, StoreError, StoreResult};
@@ -49,7 +48,7 @@ impl Writer {
         settings: Settings,
         access: Access,
         database: Database,
-        lock: Option<File>,
+        lock: Option<Lock>,
     ) -> Result<Self, OpenError> {
         let (jobs, orders) = mpsc::channel();
         let (living, life) = watch::channel(Life::Running);

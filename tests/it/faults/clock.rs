@@ -1,10 +1,8 @@
 //! A wall clock that is set back delays nothing.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
+use tokio::time::Instant;
 use wecom_relay::sandbox::{Api, Effect, Fault, Settings};
 
 use super::{held, quick, shown};
