@@ -29,7 +29,7 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// The product's own: a retry each second while an outage is young, each minute when it is old.
+    /// The product's own: a retry each second while an outage is young, each half minute when it is old.
     pub fn new(expire_after: Duration) -> Self {
         Self { expire_after, transient: transient_schedule(), probes: Probes::default(), unknown_tries: 3 }
     }

@@ -83,6 +83,7 @@ pub fn class_of(outcome: &Outcome) -> Option<Class> {
 
 fn fault_class(fault: &Fault) -> Class {
     match fault.kind {
+        _ if may_be_its_content(fault) => Class::Transient,
         FaultKind::Status(408 | 425) => Class::Transient,
         FaultKind::Status(429) => Class::RateLimited,
         FaultKind::Status(300..=499) => Class::Configuration,
@@ -92,6 +93,11 @@ fn fault_class(fault: &Fault) -> Class {
         | FaultKind::Lost
         | FaultKind::NotWecom => Class::Transient,
     }
+}
+
+/// Whether something in between may have refused this message alone, for what it says: the way was open for the token.
+fn may_be_its_content(fault: &Fault) -> bool {
+    fault.api == Api::MessageSend && matches!(fault.kind, FaultKind::Status(400 | 403 | 413 | 422 | 451))
 }
 
 /// The address of this machine as WeCom saw it, from the `from ip: …` of an errmsg. A hint for a person only.
@@ -123,6 +129,9 @@ pub fn advice(refusal: &Refusal) -> String {
 pub fn fault_advice(fault: &Fault) -> String {
     let (api, detail) = (fault.api.name(), &fault.detail);
     let look = match fault.kind {
+        _ if may_be_its_content(fault) => {
+            "a server or proxy in between refused the request, check what it lets through, api_url and proxy_url"
+        }
         FaultKind::Status(407) => "give the proxy's user and password in proxy_url",
         FaultKind::Status(404) => "api_url or proxy_url does not lead to WeCom's API, mend its host or path",
         FaultKind::Status(408 | 425 | 429) => "the server or proxy in between is busy",
@@ -170,7 +179,11 @@ mod tests {
     }
 
     fn fault(kind: FaultKind) -> Option<Class> {
-        class_of(&Outcome::Unsent(Fault { api: Api::MessageSend, kind, detail: String::new() }))
+        fault_of(Api::MessageSend, kind)
+    }
+
+    fn fault_of(api: Api, kind: FaultKind) -> Option<Class> {
+        class_of(&Outcome::Unsent(Fault { api, kind, detail: String::new() }))
     }
 
     #[test]
@@ -250,6 +263,14 @@ mod tests {
             (204, Class::Transient),
         ] {
             assert_eq!(fault(FaultKind::Status(status)), Some(expected), "{status}");
+        }
+    }
+
+    #[test]
+    fn what_refuses_one_message_does_not_hold_the_app() {
+        for status in [400, 403, 413] {
+            assert_eq!(fault_of(Api::MessageSend, FaultKind::Status(status)), Some(Class::Transient));
+            assert_eq!(fault_of(Api::GetToken, FaultKind::Status(status)), Some(Class::Configuration));
         }
     }
 

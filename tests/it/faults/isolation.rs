@@ -45,6 +45,12 @@ async fn an_http_error_for_one_member_does_not_block_another() {
     blocks_nobody_else(Effect::HttpStatus { status: 500, body: String::new(), taken: false }).await;
 }
 
+/// As from a proxy that reads along.
+#[tokio::test]
+async fn a_refusal_on_the_way_for_one_member_does_not_block_another() {
+    blocks_nobody_else(Effect::HttpStatus { status: 403, body: String::new(), taken: false }).await;
+}
+
 #[tokio::test]
 async fn calls_that_time_out_for_one_member_do_not_block_another() {
     blocks_nobody_else(Effect::Hang { taken: false }).await;
