@@ -1,7 +1,8 @@
 //! From the outbox to WeCom: claim, send, settle.
 //!
-//! One loop a channel ([`channel`]) owns everything that is decided for it; the outbox is the truth, and the loop
-//! takes no input but its own looking. It is woken by the outbox's signal and by a timer, and asks again.
+//! One loop a channel ([`channel`]) owns everything that is decided for it; the outbox is the truth. Without limits it
+//! lends its free slots to the outbox, and gets what is claimed for them. With limits it is woken by the outbox's signal
+//! and by a timer, asks what waits, and says what is claimed.
 //! [`notices`] tells fallback receivers of what died or is held, [`janitor`] deletes what was kept long enough.
 
 pub mod channel;

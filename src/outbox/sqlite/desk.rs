@@ -167,7 +167,7 @@ impl Desk {
             }
             // Nothing is claimed with it: who waits must look.
             Guard::Each => {
-                standings.more();
+                standings.look_again();
                 tx.wake();
             }
             Guard::Together => {}
@@ -219,7 +219,7 @@ impl Desk {
                 }
                 self.file = opened.file();
                 // Others may have written while this one was away.
-                standings.more();
+                standings.look_again();
                 self.changed.notify_waiters();
                 opened
             }
@@ -313,7 +313,7 @@ fn execute(conn: &Connection, sql: &str) -> Done<()> {
 fn look_for_others(database: &Database, standings: &Standings, changed: &Notify) -> rusqlite::Result<()> {
     if database.is_changed_by_others()? {
         database.recent.forget();
-        standings.more();
+        standings.look_again();
         changed.notify_waiters();
     }
     Ok(())

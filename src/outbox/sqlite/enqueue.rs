@@ -12,8 +12,8 @@ use super::{
 use crate::outbox::{Destination, Enqueued, Kind, Lane, NewNotification, NotificationId, State};
 
 pub(super) const PUT_NOTIFICATION: &str = "INSERT INTO notification (id, kind, receiver, channel, group_key,
-     status, severity, source, accepted_at, open, settled_at, touser, toparty, totag, summary, alerts, text_form)
-     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)";
+     status, severity, accepted_at, open, settled_at, touser, toparty, totag, summary, alerts, text_form)
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)";
 pub(super) const PUT_DELIVERY: &str = "INSERT INTO delivery (id, notification, channel, receiver, lane,
      destination, part_number, part_of, accepted_at, place, state, fresh, due_at, attempts, noticed, reason,
      msgid, response_code, missed, settled_at)
@@ -115,7 +115,6 @@ fn put_notification(tx: &Tx<'_>, id: i64, new: &NewNotification, now: Timestamp)
         new.group_key,
         status_number(new.status),
         new.severity,
-        new.dedupe.as_ref().map_or("", |dedupe| dedupe.source.as_str()),
         ms(now),
         open,
         (open == 0).then_some(ms(now)),

@@ -12,9 +12,6 @@ use crate::{
     wecom::{Content, Missed, Recipients},
 };
 
-/// Nothing of this lane goes out while a delivery of it is in a state below this one.
-pub(super) const SETTLED: i64 = 4;
-
 pub(super) fn ms(at: Timestamp) -> i64 {
     at.as_millisecond()
 }
@@ -37,7 +34,7 @@ pub(super) fn state_number(state: State) -> i64 {
         State::Ready => 1,
         State::InFlight => 2,
         State::Folded => 3,
-        State::Delivered => SETTLED,
+        State::Delivered => 4,
         State::Dead => 5,
         State::Discarded => 6,
     }

@@ -48,14 +48,14 @@ impl Standings {
     }
 
     /// Something may have become due in any channel, or be due later than it was.
-    pub(super) fn more(&self) {
+    pub(super) fn look_again(&self) {
         self.0.values().for_each(Served::look_again);
     }
 
     /// Claims what became due, and what waits; wakes the dispatchers for what there are no slots for.
     pub(super) fn claim<'s>(&'s self, tx: &Tx<'_>, taken: &mut Taken<'s>) -> Done<()> {
         if tx.is_woken() {
-            self.more();
+            self.look_again();
         }
         let mut without = Vec::new();
         for due in tx.take_due() {

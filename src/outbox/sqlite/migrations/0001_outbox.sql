@@ -18,7 +18,6 @@ CREATE TABLE notification (
     group_key   TEXT    NOT NULL,
     status      INTEGER NOT NULL,
     severity    TEXT    NOT NULL,
-    source      TEXT    NOT NULL,
     accepted_at INTEGER NOT NULL,
     open        INTEGER NOT NULL, -- how many of its deliveries are not settled
     settled_at  INTEGER,
