@@ -396,6 +396,26 @@ async fn what_was_written_down_of_lanes_goes_when_all_of_it_is_settled() {
 }
 
 #[tokio::test]
+async fn what_was_written_down_of_lanes_goes_when_little_of_it_is_left() {
+    let (outbox, directory) = fresh();
+    for group in ["a", "b", "c", "d", "e", "f", "g"] {
+        take(&outbox, alert(group, group), at(0)).await;
+    }
+    for claimed in claim(&outbox, 7, at(1)).await {
+        if claimed.group_key != "a" {
+            deliver(&outbox, &claimed, at(2)).await;
+        }
+    }
+    outbox.purge(at(0), 100).await.unwrap();
+    let conn = Connection::open(settings(&directory).path).unwrap();
+    assert_eq!(conn.query_row("SELECT count(*) FROM spilled", [], |row| row.get(0)), Ok(0));
+    take(&outbox, alert("a", "behind"), at(3)).await;
+    take(&outbox, alert("b", "free"), at(3)).await;
+    let ends: Vec<_> = states(&outbox).await.into_iter().rev().take(2).collect();
+    assert_eq!(ends, owned(&[("free", State::Ready), ("behind", State::Queued)]));
+}
+
+#[tokio::test]
 async fn own_changes_are_noticed_at_once() {
     let (outbox, _kept) = fresh();
     let changed = outbox.changed();

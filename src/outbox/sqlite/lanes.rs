@@ -26,8 +26,8 @@ pub(super) const SPILL_ONE: &str = "INSERT OR IGNORE INTO spilled (lane, deliver
 pub(super) const FORGET_LANE: &str = "DELETE FROM spilled WHERE lane = ?1";
 pub(super) const IS_SPILLED: &str = "SELECT 1 FROM spilled s CROSS JOIN delivery d ON d.id = s.delivery
      WHERE s.lane = ?1 AND d.state > 0 AND d.state < 4 LIMIT 1";
-pub(super) const FIRST: &str = "SELECT id FROM delivery INDEXED BY delivery_head
-     WHERE state > 0 AND state < 4 ORDER BY id LIMIT 1";
+pub(super) const LEFT: &str = "SELECT lane FROM delivery INDEXED BY delivery_head
+     WHERE state > 0 AND state < 4 AND id <= ?1 LIMIT ?2";
 pub(super) const FORGET_SPILLED: &str = "DELETE FROM spilled";
 
 /// The heads after the mark.
@@ -149,16 +149,23 @@ pub(super) fn leave(tx: &Tx<'_>, lane: i64, delivery: i64) -> Done<()> {
     })
 }
 
-/// Deletes what was written down when none of it counts any more.
+/// Deletes what was written down when what still counts of it has room in memory.
 pub(super) fn forget_spilled(tx: &Tx<'_>) -> Done<()> {
     tx.lanes(|lanes| {
-        let first = tx.first(FIRST, [], |row| row.get::<_, i64>(0))?;
-        if lanes.spilled_to == 0 || first.is_some_and(|first| first <= lanes.spilled_to) {
+        if lanes.spilled_to == 0 {
+            return Ok(());
+        }
+        // Half is left to what comes, so that it is not all written down again at once.
+        let room = (tx.max_lanes() / 2).saturating_sub(lanes.count);
+        let enough = i64::try_from(room).unwrap_or(i64::MAX).saturating_add(1);
+        let left = tx.all(LEFT, (lanes.spilled_to, enough), |row| row.get(0))?;
+        if left.len() > room {
             return Ok(());
         }
         tx.run(FORGET_SPILLED, [])?;
         tx.run(PUT_SPILLED_TO, [0])?;
         (lanes.spilled_to, lanes.spilled) = (0, Filter::default());
+        left.into_iter().for_each(|lane| lanes.add(lane));
         Ok(())
     })
 }

@@ -23,6 +23,7 @@ const STATEMENTS: &[(&str, &str)] = &[
     (lane::LOAD, "SEARCH d USING INTEGER PRIMARY KEY"),
     (lane::NEXT, "delivery_queued (lane=?)"),
     (lanes::HEADS, "delivery_head (id>?)"),
+    (lanes::LEFT, "delivery_head (id<?)"),
     (lanes::SPILLED_TO, "PRIMARY KEY"),
     (lanes::PUT_SPILLED_TO, "PRIMARY KEY"),
     (lanes::SPILL_ONE, ""),
@@ -120,7 +121,6 @@ const FROM_THE_BEGINNING: &[&str] = &[
     depth::DEPTHS,
     depth::OPEN,
     heard::FORGET,
-    lanes::FIRST,
     lanes::SPILLED,
     lanes::FORGET_SPILLED,
 ];
