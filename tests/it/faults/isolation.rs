@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use wecom_relay::{
     app::Tuning,
+    outbox::Outbox,
     sandbox::{Api, Effect, Fault, Settings},
 };
 
@@ -28,6 +29,7 @@ async fn blocks_nobody_else(effect: Effect) {
     }
     // Also when the app is in trouble by now.
     soon(wecom.sandbox.wait_until(|sandbox| sandbox.send_calls() > 8)).await;
+    assert!(relay.outbox.holds().await.unwrap().is_empty());
     for group in 0..15 {
         relay.post(&payload(&format!("Group{group}"), &[("a", true)])).await;
         shown(&wecom, "zhangsan", group + 1).await;
