@@ -1,13 +1,13 @@
 //! Whom a notification is for, when templates say so.
 //!
-//! A label must not be able to write to everybody, by `@all`, by the root department or by naming thousands, and an
-//! empty one must not lose an alert: all lead to the receiver's fallback, or to a dead letter that a person can see.
+//! A label must not be able to write to everybody, by `@all`, by the root department or by naming thousands, and one
+//! that is empty or no id must not lose an alert: all lead to the receiver's fallback, or to a dead letter that a person can see.
 
 use super::{Address, Receiver};
 use crate::{
     outbox::Channel,
     render::{RenderError, Rendering},
-    wecom::Recipients,
+    wecom::{BadId, BadRecipients, Recipients},
 };
 
 /// Whom a notification is for.
@@ -43,6 +43,12 @@ pub enum Unaddressed {
          configuration"
     )]
     Root,
+    /// A department is named by what is no id.
+    #[error("to_party came out with {0}")]
+    Party(BadId),
+    /// A tag is.
+    #[error("to_tag came out with {0}")]
+    Tag(BadId),
     /// There are too many.
     #[error("{0} recipients came out, and templates may name {MAX_TEMPLATED}")]
     TooMany(usize),
@@ -65,12 +71,14 @@ pub(super) fn addressed(address: &Address<String>, rendering: &Rendering<'_>) ->
 
 fn named(rendering: &Rendering<'_>, [user, party, tag]: [&String; 3]) -> Result<Recipients, Unaddressed> {
     let (user, party, tag) = (rendering.render(user)?, rendering.render(party)?, rendering.render(tag)?);
-    match Recipients::parse(&user, &party, &tag) {
+    match Recipients::checked(&user, &party, &tag) {
         Ok(Recipients::All) => Err(Unaddressed::Everybody),
         Ok(recipients) if recipients.has_party(ROOT) => Err(Unaddressed::Root),
         Ok(recipients) if recipients.count() > MAX_TEMPLATED => Err(Unaddressed::TooMany(recipients.count())),
         Ok(recipients) => Ok(recipients),
-        Err(_) => Err(Unaddressed::Empty),
+        Err(BadRecipients::Nobody(_)) => Err(Unaddressed::Empty),
+        Err(BadRecipients::Party(bad)) => Err(Unaddressed::Party(bad)),
+        Err(BadRecipients::Tag(bad)) => Err(Unaddressed::Tag(bad)),
     }
 }
 

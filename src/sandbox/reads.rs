@@ -6,7 +6,7 @@
 use serde_json::{Map, Value, json};
 
 use super::api::{Api, Arrival};
-use super::directory::{App, Corp, Sight};
+use super::directory::{App, Corp, Sight, id};
 use super::reply::{Refusal, Reply};
 use super::{Settings, State, token};
 
@@ -65,7 +65,7 @@ fn user(corp: &Corp, app: &App, arrived: &Arrival) -> Result<Map<String, Value>,
 }
 
 fn department(corp: &Corp, app: &App, arrived: &Arrival) -> Result<Map<String, Value>, Refusal> {
-    let id = arrived.parameter("id").and_then(|id| id.parse().ok()).ok_or(Refusal::new(60123))?;
+    let id = arrived.parameter("id").and_then(id).ok_or(Refusal::new(60123))?;
     match corp.look_up_department(app, id) {
         Sight::Seen(department) => {
             let parent = department.parent.unwrap_or(0);
@@ -78,7 +78,7 @@ fn department(corp: &Corp, app: &App, arrived: &Arrival) -> Result<Map<String, V
 }
 
 fn tag(corp: &Corp, app: &App, arrived: &Arrival) -> Result<Map<String, Value>, Refusal> {
-    let id = arrived.parameter("tagid").and_then(|id| id.parse().ok()).ok_or(Refusal::new(40068))?;
+    let id = arrived.parameter("tagid").and_then(id).ok_or(Refusal::new(40068))?;
     let (tag, members, departments) = corp.look_up_tag(app, id).ok_or(Refusal::new(40068))?;
     let members: Vec<Value> =
         members.iter().map(|member| json!({ "userid": member.userid, "name": member.name })).collect();

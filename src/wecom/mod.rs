@@ -79,9 +79,67 @@ pub enum Addressee {
 #[error("no recipient: name at least one user, department or tag")]
 pub struct NoRecipient;
 
+/// What is no id of a department or of a tag; at its first few characters.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?}, which is no id: a department's or a tag's id is a whole number")]
+pub struct BadId(pub String);
+
+/// What nothing can be sent to.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BadRecipients {
+    /// Nobody is named.
+    #[error(transparent)]
+    Nobody(#[from] NoRecipient),
+    /// A department is named by what is no id.
+    #[error("to_party has {0}")]
+    Party(BadId),
+    /// A tag is.
+    #[error("to_tag has {0}")]
+    Tag(BadId),
+}
+
+/// Reads a list of ids of departments or tags, as [`Recipients::checked`] does.
+///
+/// # Errors
+/// [`BadId`] for the first that is none.
+pub fn ids(list: &str) -> Result<Vec<String>, BadId> {
+    const SHOWN: usize = 40;
+    let ids = parts(list, id_or_text);
+    match ids.iter().find(|text| id(text).is_none()) {
+        Some(bad) => Err(BadId(bad.chars().take(SHOWN).collect())),
+        None => Ok(ids.iter().map(|id| id_or_text(id)).collect()),
+    }
+}
+
+/// The number of a department or a tag. WeCom's have 32 bits, and what is cut down to them may be the number of another.
+fn id(text: &str) -> Option<u32> {
+    // `parse` takes a sign too.
+    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
+}
+
+/// An id in its one spelling; another text as it is.
+fn id_or_text(text: &str) -> String {
+    id(text).map_or_else(|| text.to_owned(), |id| id.to_string())
+}
+
 impl Recipients {
+    /// Reads whom a new message is for: [`Self::parse`], with ids of departments and tags and nothing else. A number
+    /// has one spelling, so that the root department is known and that what is counted by id is counted once.
+    ///
+    /// # Errors
+    /// [`BadRecipients`] when nothing is left, or an id is none.
+    pub fn checked(to_user: &str, to_party: &str, to_tag: &str) -> Result<Self, BadRecipients> {
+        let recipients = Self::parse(to_user, to_party, to_tag)?;
+        if recipients != Self::All {
+            ids(to_party).map_err(BadRecipients::Party)?;
+            ids(to_tag).map_err(BadRecipients::Tag)?;
+        }
+        Ok(recipients)
+    }
+
     /// Reads `touser`, `toparty` and `totag` as Alertmanager's `to_user`, `to_party` and `to_tag` are written:
-    /// parts divided by `|`, spaces around them, empty parts and doubles without meaning.
+    /// parts divided by `|`, spaces around them, empty parts and doubles without meaning. What is no id stays as it
+    /// is: what an outbox has must be readable.
     ///
     /// # Errors
     /// [`NoRecipient`] when nothing is left.
@@ -90,8 +148,8 @@ impl Recipients {
         if users.iter().any(|user| user.eq_ignore_ascii_case("@all")) {
             return Ok(Self::All);
         }
-        let listed =
-            Listed { users, parties: parts(to_party, str::to_owned), tags: parts(to_tag, str::to_owned) };
+        let written = |list| parts(list, id_or_text).iter().map(|id| id_or_text(id)).collect();
+        let listed = Listed { users, parties: written(to_party), tags: written(to_tag) };
         if listed.users.is_empty() && listed.parties.is_empty() && listed.tags.is_empty() {
             return Err(NoRecipient);
         }
@@ -356,6 +414,26 @@ mod tests {
         assert_eq!(recipients.toparty(), "1");
         assert_eq!(recipients.totag(), "");
         assert_eq!(recipients.to_string(), "user ZhangSan|lisi, party 1");
+    }
+
+    #[test]
+    fn a_department_or_tag_is_one_however_its_number_is_written() {
+        let recipients = Recipients::checked("007", "01 | 1|001|30", "00|0|007").unwrap();
+        assert_eq!(recipients.to_string(), "user 007, party 1|30, tag 0|7");
+        assert!(recipients.has_party("1"));
+        assert_eq!(Recipients::parse("", "01|1|sales", ""), Recipients::parse("", "1|sales", ""));
+    }
+
+    #[test]
+    fn what_is_no_plain_number_is_no_department_and_no_tag() {
+        for id in ["+1", "-1", "1.0", "1e0", "0x1", "\u{ff11}", "sales", "4294967297"] {
+            let bad = BadId(id.to_owned());
+            let list = format!("2|{id}");
+            assert_eq!(Recipients::checked("lisi", &list, ""), Err(BadRecipients::Party(bad.clone())));
+            assert_eq!(Recipients::checked("lisi", "", &list), Err(BadRecipients::Tag(bad)));
+        }
+        assert_eq!(Recipients::checked("", " ", ""), Err(NoRecipient.into()));
+        assert_eq!(Recipients::checked("@all", "sales", ""), Ok(Recipients::All));
     }
 
     #[test]

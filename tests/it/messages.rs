@@ -336,9 +336,13 @@ async fn a_template_that_was_mended_is_tried_although_the_old_one_still_hangs() 
 }
 
 #[tokio::test]
-async fn a_label_names_neither_the_root_department_nor_thousands() {
+async fn a_label_names_neither_the_root_department_nor_thousands_nor_what_is_no_id() {
     for (to, owner, reason) in [
         ("to_party", "1", "to_party came out as 1".to_owned()),
+        ("to_party", "001", "to_party came out as 1".to_owned()),
+        ("to_party", "3|+1", "to_party came out with \"+1\"".to_owned()),
+        ("to_party", "4294967297", "to_party came out with \"4294967297\"".to_owned()),
+        ("to_tag", "运维", "to_tag came out with \"运维\"".to_owned()),
         ("to_user", &*(0..1001).map(|n| format!("u{n}|")).collect::<String>(), "1001 recipients".to_owned()),
     ] {
         let wecom = Wecom::start().await;

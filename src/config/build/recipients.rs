@@ -3,11 +3,11 @@
 use crate::{
     config::{
         model::Located,
-        problem::{Report, Reported},
+        problem::{Report, Reported, quoted},
         raw::{self, Field},
     },
     intake::Address,
-    wecom::Recipients,
+    wecom::{self, BadId, Recipients},
 };
 
 pub(super) fn read(
@@ -19,8 +19,13 @@ pub(super) fn read(
     let texts = [to_user?, to_party?, to_tag?].map(Option::unwrap_or_default);
     let [to_user, to_party, to_tag] = texts;
     // An `@all` that is written out makes the other two mean nothing, templates or not.
-    let everybody = !is_template(to_user) && Recipients::parse(to_user, "", "") == Ok(Recipients::All);
-    if !everybody && texts.into_iter().any(is_template) {
+    if !is_template(to_user) && Recipients::parse(to_user, "", "") == Ok(Recipients::All) {
+        return Ok(Address::Literal(Recipients::All));
+    }
+    let party = ids(&raw.to_party, to_party, "通讯录 → the department's menu → 部门ID", report);
+    let tag = ids(&raw.to_tag, to_tag, "通讯录 → 标签 → the tag's details → 标签ID", report);
+    party.and(tag)?;
+    if texts.into_iter().any(is_template) {
         return Ok(Address::Template {
             to_user: located(&raw.to_user, to_user),
             to_party: located(&raw.to_party, to_party),
@@ -31,6 +36,16 @@ pub(super) fn read(
         let right = "to write to everybody, say so: to_user: '@all'";
         report.problem(&raw.to_user.place, none.to_string(), right)
     })
+}
+
+/// Refuses ids that are none where they are written out. `found` says where WeCom shows them.
+fn ids(field: &Field<'_>, text: &str, found: &str, report: &mut Report) -> Result<(), Reported> {
+    if is_template(text) {
+        return Ok(());
+    }
+    let Err(BadId(bad)) = wecom::ids(text) else { return Ok(()) };
+    let wrong = format!("{} is no id", quoted(&bad));
+    Err(report.problem(&field.place, wrong, format!("write the number that the console shows: {found}")))
 }
 
 fn located(field: &Field<'_>, text: &str) -> Located<String> {

@@ -7,7 +7,7 @@ mod fields;
 mod recipients;
 mod yaml;
 
-pub(super) use recipients::{Named, Recipients, Sight};
+pub(super) use recipients::{Named, Recipients, Sight, id};
 pub use yaml::DirectoryError;
 
 use std::net::IpAddr;

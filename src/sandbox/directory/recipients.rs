@@ -50,6 +50,12 @@ fn split(list: &str) -> Vec<String> {
     list.split('|').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect()
 }
 
+/// The number of a department or a tag, leading zeros without meaning.
+pub(in crate::sandbox) fn id(text: &str) -> Option<u64> {
+    // `parse` takes a sign too.
+    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
+}
+
 impl Corp {
     /// Finds the people that `app` reaches under these names.
     pub(in crate::sandbox) fn recipients(&self, app: &App, named: &Named) -> Recipients {
@@ -70,7 +76,7 @@ impl Corp {
                 }
             }
             for name in &named.parties {
-                match name.parse().ok().filter(|id| self.sees_department(app, *id)) {
+                match id(name).filter(|id| self.sees_department(app, *id)) {
                     Some(id) => {
                         valid_names += 1;
                         reached.extend(self.members_of_department(id));
@@ -79,7 +85,7 @@ impl Corp {
                 }
             }
             for name in &named.tags {
-                match name.parse().ok().and_then(|id| self.visible_tag(app, id, &visible)) {
+                match id(name).and_then(|id| self.visible_tag(app, id, &visible)) {
                     Some(tag) => {
                         valid_names += 1;
                         reached.extend(self.members_of_tag(tag).intersection(&visible));

@@ -222,6 +222,18 @@ receivers:
 }
 
 #[test]
+fn departments_and_tags_have_numbers() {
+    let source = MINIMAL.replace("to_user: zhangsan", "to_party: 3 | 运维部\n    to_tag: '+7'");
+    insta::assert_snapshot!(problems(&source), @r#"
+    config.yml:9:15: receivers[0].to_party: "运维部" is no id; write the number that the console shows: 通讯录 → the department's menu → 部门ID
+    config.yml:10:13: receivers[0].to_tag: "+7" is no id; write the number that the console shows: 通讯录 → 标签 → the tag's details → 标签ID
+    "#);
+    let source =
+        MINIMAL.replace("to_user: zhangsan", "to_user: '{{ commonLabels.owner }}'\n    to_party: 1.0");
+    insta::assert_snapshot!(problems(&source), @r#"config.yml:10:15: receivers[0].to_party: "1.0" is no id; write the number that the console shows: 通讯录 → the department's menu → 部门ID"#);
+}
+
+#[test]
 fn a_fallback_has_its_recipients_written_out() {
     let source = MINIMAL.to_owned()
         + "    fallback: oncall\n  - { name: oncall, to_user: '{{ commonLabels.owner }}', to_party: 3 }\n";

@@ -115,12 +115,11 @@ async fn a_strict_sandbox_refuses_numbers_in_strings() {
 async fn bad_recipients_are_listed_and_the_good_ones_get_the_message() {
     let wecom = Wecom::start().await;
     let token = wecom.token().await;
-    let body =
-        json!({ "touser": "NoBody|ZhangSan| sunqi |nobody|x", "toparty": "3|PartyID1|9", "totag": "2 | 8" });
+    let body = json!({ "touser": "NoBody|ZhangSan| sunqi |nobody|x", "toparty": "03|PartyID1|+2|9", "totag": "2 | 8" });
     let reply = wecom.send(&token, &with(text("x"), body)).await;
     assert_eq!(reply["errcode"], 0);
     assert_eq!(reply["invaliduser"], "nobody|x");
-    assert_eq!(reply["invalidparty"], "PartyID1|9");
+    assert_eq!(reply["invalidparty"], "PartyID1|+2|9");
     assert_eq!(reply["invalidtag"], "8");
     assert_eq!(reply["unlicenseduser"], "sunqi");
     let messages = wecom.sandbox.messages();
