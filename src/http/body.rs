@@ -21,7 +21,11 @@ const START_TIME: Duration = Duration::from_secs(10);
 /// Bytes a second.
 const SLOWEST: usize = 1024;
 /// What a value of the payload costs in memory beside its text, roughly: as a member of a map, rendered, and stored.
-const VALUE_BYTES: usize = 64;
+const VALUE_BYTES: usize = 48;
+/// What an object in an array costs, which is an alert: even `{}` is one, with all its fields, rendered and stored.
+const ALERT_BYTES: usize = 1100;
+/// What an object in an object costs: a map has room for some pairs at once.
+const MAP_BYTES: usize = 600;
 /// In what amounts memory is reserved.
 const UNIT: usize = 4096;
 
@@ -51,19 +55,26 @@ impl Memory {
 }
 
 impl Default for Memory {
-    /// One notification of 80,000 alerts, or some 25,000 usual ones.
+    /// One notification of 80,000 alerts.
     fn default() -> Self {
-        Self::new(320 << 20)
+        Self::new(384 << 20)
     }
 }
 
-/// What `body` will take as a payload, at least by the order of magnitude: a few bytes of JSON can be a value, and a
-/// value is much more than that.
+/// What `body` will take as a payload, within a factor of two or so: a few bytes of JSON can be a value, and a value
+/// is much more than that.
 fn cost(body: &[u8]) -> usize {
-    let begins = |byte: &u8| u8::from(matches!(byte, b',' | b':' | b'[' | b'{'));
+    let begins = |byte: &u8| u8::from(matches!(byte, b',' | b':' | b'['));
     // Added up in bytes, which the compiler does for many of them at once.
     let values = body.chunks(u8::MAX.into()).map(|some| usize::from(some.iter().map(begins).sum::<u8>()));
-    body.len() * 2 + values.sum::<usize>() * VALUE_BYTES
+    let objects = body.split(|byte| *byte == b'{');
+    // What follows the last one begins none.
+    let objects = objects.take(body.iter().filter(|byte| **byte == b'{').count());
+    let objects = objects.map(|before| match before.trim_ascii_end() {
+        [.., b':'] => MAP_BYTES,
+        _ => ALERT_BYTES,
+    });
+    body.len() * 2 + values.sum::<usize>() * VALUE_BYTES + objects.sum::<usize>()
 }
 
 /// A body, and the memory that is reserved for it and for what is made of it.
@@ -131,9 +142,28 @@ mod tests {
     fn every_value_costs_more_than_its_text() {
         for values in [0, 1, 255, 256, 1000] {
             let body = [b"[1".repeat(values), b"x".repeat(300)].concat();
-            assert_eq!(cost(&body), 2 * body.len() + 64 * values);
+            assert_eq!(cost(&body), 2 * body.len() + 48 * values);
         }
-        assert_eq!(cost(br#"{"a":[1,2]}"#), 2 * 11 + 64 * 4);
+    }
+
+    #[test]
+    fn an_object_in_an_array_costs_as_much_as_an_alert_and_one_in_an_object_as_a_map() {
+        assert_eq!(cost(b"[{}, {}"), 2 * 7 + 2 * 48 + 2 * 1100);
+        assert_eq!(cost(b"[\n{\"a\": {}}"), 2 * 11 + 2 * 48 + 1100 + 600);
+        assert_eq!(cost(b"}{"), 2 * 2 + 1100);
+    }
+
+    #[test]
+    fn a_body_of_the_largest_size_fits_when_it_has_alerts_as_they_are() {
+        let alert = format!(
+            r#"{{"status":"firing","labels":{{"alertname":"HighLatency","instance":"web-0001:9100","job":"node",
+            "severity":"warning","team":"ops"}},"annotations":{{"summary":"{}"}},"startsAt":"2026-11-21T08:00:00Z",
+            "endsAt":"0001-01-01T00:00:00Z","generatorURL":"","fingerprint":"0123456789abcdef"}},"#,
+            "x".repeat(110)
+        );
+        let body = alert.repeat(BODY_BYTES / alert.len());
+        assert!(body.len() / alert.len() > 80_000);
+        assert!(Memory::default().reserve(cost(body.as_bytes())).is_ok());
     }
 
     #[test]

@@ -126,6 +126,15 @@ async fn a_body_of_few_bytes_and_many_values_is_answered_with_413_before_it_is_r
 }
 
 #[tokio::test]
+async fn alerts_without_a_word_cost_what_they_take_in_memory() {
+    let direct = Direct::new(320 << 20);
+    let empty = format!("{{\"alerts\":[{}{{}}]}}", "{},".repeat(499_999));
+    let (status, text) = direct.post(empty).await;
+    assert_eq!(status, 413, "{text}");
+    assert!(text.contains("too many values"), "{text}");
+}
+
+#[tokio::test]
 async fn a_body_in_chunks_of_more_than_32_mib_is_answered_with_413() {
     let direct = Direct::roomy();
     let chunk = Ok::<_, Infallible>(vec![b' '; 1 << 20]);
