@@ -11,7 +11,12 @@ use std::io::{self, IsTerminal};
 
 use tracing::Subscriber;
 use tracing_subscriber::{
-    filter::Targets, fmt, fmt::MakeWriter, layer::SubscriberExt, registry, util::SubscriberInitExt,
+    filter::{LevelFilter, Targets},
+    fmt,
+    fmt::MakeWriter,
+    layer::SubscriberExt,
+    registry,
+    util::SubscriberInitExt,
 };
 
 /// How log lines are written.
@@ -26,7 +31,10 @@ pub enum LogFormat {
 
 /// A log filter that cannot be understood.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("not a log level: {0:?}; right would be: error, warn, info, debug, trace, or wecom_relay=debug,warn")]
+#[error(
+    "not a log level: {0:?}; right would be: error, warn, info, debug, trace, off, or levels by module as in \
+     wecom_relay=debug,warn (the name of a module has _ where the program's has -)"
+)]
 pub struct BadFilter(String);
 
 /// Starts logging. `filter` is a level, or levels by module as in `wecom_relay=debug,warn`.
@@ -52,7 +60,7 @@ pub fn lines<W>(
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
-    let levels = levels(filter).ok_or_else(|| BadFilter(filter.to_owned()))?;
+    let levels = levels(filter)?;
     let lines = fmt::layer().log_internal_errors(true).with_writer(writer).with_target(false);
     Ok(match format {
         LogFormat::Text => Box::new(registry().with(lines.with_ansi(colours)).with(levels)),
@@ -63,14 +71,37 @@ where
     })
 }
 
-/// What `filter` says, without its empty parts: alone, one would mean ERROR. Nothing for spans, which would pass for
-/// modules that there are not.
-fn levels(filter: &str) -> Option<Targets> {
+/// What `filter` says. [`Targets`] by itself takes a mistyped level for a module's name, beside which
+/// nothing is logged.
+fn levels(filter: &str) -> Result<Targets, BadFilter> {
     let parts: Vec<_> = filter.split(',').map(str::trim).filter(|part| !part.is_empty()).collect();
-    if filter.contains('[') {
-        return None;
+    let mut levels = Targets::new();
+    if parts.is_empty() {
+        levels = levels.with_default(LevelFilter::ERROR);
     }
-    parts.join(",").parse().ok()
+    for part in parts {
+        let (module, level) = match part.split_once('=') {
+            Some((module, level)) => (Some(module), level),
+            None => (None, part),
+        };
+        // An empty one would be ERROR.
+        let level = Some(level).filter(|level| !level.is_empty()).and_then(|level| level.parse().ok());
+        let level: LevelFilter = level.ok_or_else(|| BadFilter(part.to_owned()))?;
+        levels = match module {
+            None => levels.with_default(level),
+            Some(module) if is_path(module) => levels.with_target(module, level),
+            Some(_) => return Err(BadFilter(part.to_owned())),
+        };
+    }
+    Ok(levels)
+}
+
+/// Whether `module` can be the path of one.
+fn is_path(module: &str) -> bool {
+    let is_name = |name: &str| {
+        !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+    };
+    module.split("::").all(is_name)
 }
 
 /// `text` up to a length at which a log line is still read: senders decide what group keys and the like say.
@@ -100,8 +131,21 @@ mod tests {
 
     #[test]
     fn a_filter_that_is_none_is_refused() {
-        for filter in ["wecom_relay=loud", "info,hyper=debug=info", "wecom_relay[send]=debug"] {
-            assert_eq!(init(LogFormat::Text, filter), Err(BadFilter(filter.to_owned())), "{filter}");
+        for (filter, part) in [
+            ("wecom_relay=loud", "wecom_relay=loud"),
+            ("info,hyper=debug=info", "hyper=debug=info"),
+            ("wecom_relay[send]=debug", "wecom_relay[send]=debug"),
+            ("warning", "warning"),
+            ("info, loud", "loud"),
+            ("wecom_relay", "wecom_relay"),
+            ("wecom_relay=", "wecom_relay="),
+            ("wecom-relay=debug,warn", "wecom-relay=debug"),
+            ("wecom_relay:http=debug", "wecom_relay:http=debug"),
+            ("=debug", "=debug"),
+        ] {
+            assert_eq!(init(LogFormat::Text, filter), Err(BadFilter(part.to_owned())), "{filter}");
         }
+        let told = BadFilter("warning".to_owned()).to_string();
+        assert!(told.contains("\"warning\"") && told.contains("error, warn, info"), "{told}");
     }
 }
