@@ -11,6 +11,7 @@ use crate::{
     },
     metrics::{INVALID_KINDS, Metrics, NO_ERRCODE, OTHER_ERRCODE},
     outbox::{Channel, Claimed, Hold, NotificationId, ReceiverName, Verdict},
+    telemetry::clip,
     wecom::{
         Errcode, Missed, Outcome,
         errcode::{self, Class},
@@ -78,22 +79,29 @@ fn invalid(missed: &Missed) -> [&Vec<String>; 4] {
     [&missed.users, &missed.parties, &missed.tags, &missed.unlicensed]
 }
 
+/// `ids` as a log line has them: as many as can be read, and how many there are when that is not all.
+fn listed(ids: &[String]) -> String {
+    let all = ids.join("|");
+    let shown = clip(&all);
+    if shown.len() == all.len() { all } else { format!("{shown}… ({} in all)", ids.len()) }
+}
+
 fn log(end: &End<'_>, took: Duration) {
     let End { channel, claimed, outcome, verdict, cause } = end;
     let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     match verdict {
         Verdict::Delivered(receipt) => {
-            story!(info, channel, claimed, msgid = receipt.msgid, duration_ms, "delivered");
+            story!(info, channel, claimed, msgid = clip(&receipt.msgid), duration_ms, "delivered");
             if !receipt.missed.is_empty() {
                 let missed = &receipt.missed;
                 story!(
                     warn,
                     channel,
                     claimed,
-                    invaliduser = missed.users.join("|"),
-                    invalidparty = missed.parties.join("|"),
-                    invalidtag = missed.tags.join("|"),
-                    unlicenseduser = missed.unlicensed.join("|"),
+                    invaliduser = listed(&missed.users),
+                    invalidparty = listed(&missed.parties),
+                    invalidtag = listed(&missed.tags),
+                    unlicenseduser = listed(&missed.unlicensed),
                     "delivered, but WeCom passed over some recipients: check that they exist, are visible to the \
                      app and are licensed"
                 );
@@ -187,6 +195,15 @@ mod tests {
     fn every_word_that_is_used_as_a_label_is_in_the_list_of_its_metric() {
         assert!(Cause::ALL.iter().all(|cause| DEAD_REASONS.contains(&cause.name())));
         assert_eq!(HELD_REASONS, [CONFIGURATION, RATE_LIMITED]);
+    }
+
+    #[test]
+    fn a_line_names_as_many_recipients_as_can_be_read() {
+        let ids = |count: usize| (0..count).map(|id| format!("user-{id:04}")).collect::<Vec<_>>();
+        assert_eq!(listed(&ids(2)), "user-0000|user-0001");
+        let shown = listed(&ids(300));
+        assert!(shown.starts_with("user-0000|") && shown.ends_with("… (300 in all)"), "{shown}");
+        assert!(shown.len() < 230, "{shown}");
     }
 
     #[test]

@@ -12,7 +12,7 @@ use std::{
 
 use serde_json::{Map, Value};
 
-use super::{Content, Errcode, Message, Missed, Receipt};
+use super::{Content, Errcode, MAX_USERS, Message, Missed, Receipt};
 use crate::secret::Secret;
 
 /// The most bytes of `text` and `markdown` content that WeCom shows; what is over is cut without an error.
@@ -20,6 +20,12 @@ pub const MAX_CONTENT_BYTES: usize = 2048;
 
 /// The longest interval of WeCom's duplicate check, in seconds.
 pub const MAX_DUPLICATE_CHECK_SECS: u64 = 4 * 60 * 60;
+
+/// The most that is kept of a `msgid` or a `response_code`; WeCom's have some 100 bytes.
+const MAX_CODE_BYTES: usize = 512;
+
+/// The most that is kept of the id of a recipient; WeCom's have 64 bytes.
+const MAX_ID_BYTES: usize = 128;
 
 /// The number of an app in its corp.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -140,8 +146,8 @@ pub fn send_reply(body: &[u8]) -> Result<Answer<Receipt>, NotWecom> {
         return Ok(refused);
     }
     Ok(Answer::Done(Receipt {
-        msgid: text(&fields, "msgid"),
-        response_code: text(&fields, "response_code"),
+        msgid: clip(text(&fields, "msgid"), MAX_CODE_BYTES),
+        response_code: clip(text(&fields, "response_code"), MAX_CODE_BYTES),
         missed: Missed {
             users: list(&fields, "invaliduser"),
             parties: list(&fields, "invalidparty"),
@@ -204,7 +210,7 @@ fn scalar(value: &Value) -> Option<String> {
     }
 }
 
-/// A list of recipients, written with `|`, as an array, or as one number.
+/// A list of recipients, written with `|`, as an array, or as one number; no more of them than a message can have.
 fn list(fields: &Map<String, Value>, name: &str) -> Vec<String> {
     let written = match fields.get(name) {
         Some(Value::Array(values)) => values.iter().filter_map(scalar).collect(),
@@ -212,7 +218,8 @@ fn list(fields: &Map<String, Value>, name: &str) -> Vec<String> {
         None => Vec::new(),
     };
     let ids = written.iter().flat_map(|ids| ids.split('|')).map(str::trim);
-    ids.filter(|id| !id.is_empty()).map(str::to_owned).collect()
+    let ids = ids.filter(|id| !id.is_empty()).take(MAX_USERS);
+    ids.map(|id| clip(id.to_owned(), MAX_ID_BYTES)).collect()
 }
 
 /// `text` cut at a character's border to at most `max_bytes`.
@@ -283,6 +290,19 @@ mod tests {
         assert!(receipt(r#"{"errcode":0,"errmsg":"ok. Warning: wrong json format. "}"#).missed.is_empty());
         assert!(receipt(r#"{"errmsg":"ok"}"#).missed.is_empty());
         assert_eq!(receipt(r#"{"errcode":"0","msgid":7}"#).msgid, "7");
+    }
+
+    #[test]
+    fn what_is_too_long_or_too_many_to_be_wecoms_is_clipped() {
+        let long = "告".repeat(20_000);
+        let many = "u|".repeat(60_000);
+        let body = format!(
+            r#"{{"errcode":0,"msgid":"{long}","response_code":"{long}","invaliduser":"{long}|{many}"}}"#
+        );
+        let receipt = receipt(&body);
+        assert_eq!((receipt.msgid.len(), receipt.response_code.len()), (510, 510));
+        let users = receipt.missed.users;
+        assert_eq!((users.len(), users[0].len()), (1000, 126));
     }
 
     #[test]
