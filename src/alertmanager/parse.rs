@@ -24,6 +24,11 @@ pub enum PayloadError {
         /// The offset of the first wrong byte.
         at: usize,
     },
+    /// A mark that some editors and Windows tools put before a text.
+    #[error(
+        "the body begins with a byte-order mark (EF BB BF), which JSON does not have: send UTF-8 without it"
+    )]
+    ByteOrderMark,
     /// JSON that ends too soon.
     #[error("the JSON ends before it is complete, at line {line}, column {column}: was the body cut off?")]
     Truncated {
@@ -92,6 +97,9 @@ pub fn parse(body: &[u8]) -> Result<Payload, PayloadError> {
 fn diagnose(body: &str, error: &serde_json::Error) -> PayloadError {
     if body.trim_ascii().is_empty() {
         return PayloadError::Empty;
+    }
+    if body.starts_with('\u{feff}') {
+        return PayloadError::ByteOrderMark;
     }
     if depth(body.as_bytes()) > MAX_DEPTH {
         return PayloadError::TooDeep;

@@ -18,6 +18,7 @@ async fn what_is_not_alertmanagers_payload_is_answered_with_400_that_says_what_i
     for (body, says) in [
         (Vec::new(), "the body is empty"),
         (b" \n".to_vec(), "the body is empty"),
+        (format!("\u{feff}{good}").into_bytes(), "the body begins with a byte-order mark"),
         (good.as_bytes()[..good.len() / 2].to_vec(), "was the body cut off?"),
         (no_text, "the body is not UTF-8: byte 20"),
         (vec![0x1F, 0x8B, 8, 0, 0], "is it compressed?"),
