@@ -16,6 +16,9 @@ use crate::{
     outbox::{NotificationId, ReceiverName, StoreError},
 };
 
+/// The `result` of what can never be taken.
+pub(super) const REJECTED: &str = "rejected";
+
 /// What a request is answered with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
@@ -75,13 +78,13 @@ impl Answer {
         }
     }
 
-    /// What a webhook came to, as `result` of a metric; `None` for other requests.
+    /// What a webhook came to, as `result` of a metric; `None` for what no webhook's handler answers.
     pub(super) fn result(&self) -> Option<&'static str> {
         Some(match self {
             Self::Accepted(_) => "accepted",
             Self::Duplicate(_) => "duplicate",
             Self::Unwanted(_) => "unwanted",
-            Self::Rejected(_) | Self::TooLarge => "rejected",
+            Self::Rejected(_) | Self::TooLarge => REJECTED,
             Self::Incomplete(_) => "incomplete",
             Self::Store(_) => "store",
             Self::Overload => "overload",

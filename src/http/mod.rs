@@ -75,7 +75,7 @@ pub fn router<O: Outbox>(relay: Arc<Relay<O>>) -> Router {
         .route("/-/ready", routing::get(ops::ready::<O>))
         .route("/-/reload", routing::post(reload::reload::<O>).put(reload::reload::<O>))
         .route("/metrics", routing::get(ops::metrics::<O>))
-        .method_not_allowed_fallback(async || Answer::WrongMethod)
+        .method_not_allowed_fallback(webhook::wrong_method::<O>)
         .fallback(webhook::nowhere::<O>)
         .layer(middleware::from_fn_with_state(Arc::clone(&relay), access::guard::<O>))
         .with_state(relay)

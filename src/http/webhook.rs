@@ -7,7 +7,7 @@ use axum::{
     http::{Method, Uri, header::CONTENT_LENGTH},
 };
 
-use super::{Answer, Relay, body};
+use super::{Answer, Relay, answer::REJECTED, body};
 use crate::{
     delivery::step::Cause,
     intake::{self, Taken},
@@ -24,7 +24,7 @@ pub(super) async fn take<O: Outbox>(
 ) -> Answer {
     // No name of a receiver is anything but UTF-8.
     let Ok(receiver) = receiver else {
-        return nowhere(State(relay), request.method().clone(), request.uri().clone()).await;
+        return untaken(&relay, request.method(), request.uri(), Answer::UnknownPath);
     };
     let receiver = receiver.map(|Path(name)| name);
     let mut known = Known::default();
@@ -38,7 +38,7 @@ pub(super) async fn take<O: Outbox>(
 }
 
 /// Says what became of a webhook. What strangers write into a payload or a path is clipped, and logged as a value,
-/// which escapes it; what they can cause without an alert is logged once a second at most.
+/// which escapes it; what they can cause without an alert is logged once a second at most, all of it together.
 fn log<O>(relay: &Relay<O>, receiver: Option<&str>, known: &Known, answer: &Answer) {
     let Known { app, receiver: of, group } = known;
     let group = clip(group);
@@ -50,38 +50,70 @@ fn log<O>(relay: &Relay<O>, receiver: Option<&str>, known: &Known, answer: &Answ
         Answer::Store(error) => {
             tracing::error!(app, receiver = of, group, %error, "a notification was not accepted");
         }
-        Answer::Overload | Answer::Draining | Answer::Incomplete(_) => {
-            tracing::warn!(receiver, answer = ?answer, "a notification was not accepted; it will be sent again");
-        }
-        Answer::Rejected(_) | Answer::TooLarge => {
+        Answer::Overload
+        | Answer::Draining
+        | Answer::Incomplete(_)
+        | Answer::Rejected(_)
+        | Answer::TooLarge => {
             if let Some(unlogged) = relay.complaints.tell() {
-                let answer = answer.to_string();
-                let answer = clip(&answer);
-                tracing::error!(
-                    receiver,
-                    answer,
-                    unlogged,
-                    "a request was refused, and will not be sent again"
-                );
+                complain(receiver, answer, unlogged);
             }
         }
         _ => {}
     }
 }
 
-/// Answers what goes to a path that there is not. A notification that does is lost for its sender, so it is told.
+fn complain(receiver: Option<&str>, refused: &Answer, unlogged: u64) {
+    let answer = refused.to_string();
+    let answer = clip(&answer);
+    match refused {
+        // Whoever sends half a body may be gone and hear nothing.
+        Answer::Incomplete(_) => {
+            tracing::warn!(receiver, answer, unlogged, "a request was not taken: its body did not come");
+        }
+        Answer::Overload | Answer::Draining => tracing::warn!(
+            receiver,
+            answer,
+            unlogged,
+            "a notification was not accepted; its sender was asked to send it again"
+        ),
+        _ => tracing::error!(receiver, answer, unlogged, "a request was refused, and will not be sent again"),
+    }
+}
+
+/// Answers what goes to a path that there is not.
 pub(super) async fn nowhere<O: Outbox>(
     State(relay): State<Arc<Relay<O>>>,
     method: Method,
     uri: Uri,
 ) -> Answer {
-    if matches!(method, Method::POST | Method::PUT)
-        && let Some(unlogged) = relay.complaints.tell()
-    {
-        let path = clip(uri.path());
-        tracing::error!(path, unlogged, "a request was refused: there is nothing at this path");
+    untaken(&relay, &method, &uri, Answer::UnknownPath)
+}
+
+/// Answers what goes to a path that there is, by a method that it does not take.
+pub(super) async fn wrong_method<O: Outbox>(
+    State(relay): State<Arc<Relay<O>>>,
+    method: Method,
+    uri: Uri,
+) -> Answer {
+    untaken(&relay, &method, &uri, Answer::WrongMethod)
+}
+
+/// The `answer` to what no handler takes. A notification among that is lost for its sender: it is told and counted.
+fn untaken<O>(relay: &Relay<O>, method: &Method, uri: &Uri, answer: Answer) -> Answer {
+    if matches!(*method, Method::POST | Method::PUT | Method::PATCH) {
+        relay.metrics.received("", REJECTED);
+        if let Some(unlogged) = relay.complaints.tell() {
+            let (path, method) = (clip(uri.path()), clip(method.as_str()));
+            tracing::error!(
+                path,
+                method,
+                unlogged,
+                "a request was refused: no webhook is taken here in this way"
+            );
+        }
     }
-    Answer::UnknownPath
+    answer
 }
 
 /// What a request turned out to be about.

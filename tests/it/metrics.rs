@@ -125,6 +125,27 @@ async fn requests_are_counted_by_what_became_of_them_and_a_made_up_receiver_make
 }
 
 #[tokio::test]
+async fn what_is_posted_to_a_path_that_takes_no_alert_is_counted_as_rejected() {
+    let wecom = Wecom::start().await;
+    let relay = Relay::start(&wecom.url).await;
+    let series = r#"wecom_relay_notifications_received_total{receiver="",result="rejected"}"#;
+    for (count, method, path, status) in [
+        (1.0, Method::POST, "/webhok", 404),
+        (2.0, Method::PUT, "/webhook/a/b", 404),
+        (3.0, Method::POST, "/webhook/%FF", 404),
+        (4.0, Method::POST, "/metrics", 405),
+        (5.0, Method::PATCH, "/webhook", 405),
+        // Nobody loses an alert by these.
+        (5.0, Method::GET, "/favicon.ico", 404),
+        (5.0, Method::GET, "/webhook", 405),
+    ] {
+        assert_eq!(relay.request(method, path, "{}").await.0, status, "{path}");
+        assert_eq!(value(&scrape(&relay).await, series), Some(count), "{path}");
+    }
+    relay.stop().await;
+}
+
+#[tokio::test]
 async fn a_template_that_falls_back_is_counted() {
     let wecom = Wecom::start().await;
     let receivers =

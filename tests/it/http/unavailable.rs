@@ -8,10 +8,17 @@ use proptest::prelude::*;
 use reqwest::Method;
 use rusqlite::Connection;
 use tokio::io::AsyncWriteExt;
-use wecom_relay::http::BODY_BYTES;
+use wecom_relay::{
+    http::BODY_BYTES,
+    telemetry::{self, LogFormat},
+};
 
 use super::{direct::Direct, for_receiver, raw};
-use crate::support::{Relay, Wecom, payload, payload_at};
+use crate::support::{
+    Relay, Wecom,
+    log::{Written, heard_by},
+    payload, payload_at,
+};
 
 #[tokio::test]
 async fn a_store_that_is_gone_is_answered_with_503_until_it_is_back() {
@@ -172,6 +179,57 @@ async fn a_body_that_ends_early_is_answered_with_503() {
     let broken = stream::iter([Ok(b"{".to_vec()), Err(std::io::Error::other("connection reset"))]);
     let (status, text) = direct.post(Body::from_stream(broken)).await;
     assert_eq!(status, 503, "{text}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn bodies_that_break_are_told_of_once_a_second_in_words_that_are_not_too_many() {
+    let direct = Direct::roomy();
+    let written = Written::default();
+    let writer = written.clone();
+    let lines = telemetry::lines(LogFormat::Json, "wecom_relay=debug", false, move || writer.clone());
+    let _hearing = heard_by(lines.unwrap());
+    let breaks = async || {
+        let broken = stream::iter([Err::<Vec<u8>, _>(std::io::Error::other("reset\n".repeat(100)))]);
+        assert_eq!(direct.post(Body::from_stream(broken)).await.0, 503);
+    };
+    breaks().await;
+    breaks().await;
+    breaks().await;
+    tokio::time::advance(Duration::from_secs(1)).await;
+    breaks().await;
+    let text = written.text();
+    let lines: Vec<serde_json::Value> =
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let lines: Vec<_> = lines.iter().filter(|line| line["level"] == "WARN").collect();
+    assert_eq!(lines.len(), 2, "{text}");
+    for (line, unlogged) in lines.iter().zip([0, 2]) {
+        assert_eq!(line["unlogged"], unlogged, "{line}");
+        assert_eq!(line["message"], "a request was not taken: its body did not come", "{line}");
+        let answer = line["answer"].as_str().unwrap();
+        assert!(answer.starts_with("the body did not arrive: reset") && answer.len() <= 200, "{line}");
+    }
+}
+
+#[tokio::test]
+async fn what_does_not_fit_for_now_is_told_of_with_the_word_that_it_is_asked_for_again() {
+    let direct = Direct::new(1 << 20);
+    let written = Written::default();
+    let writer = written.clone();
+    let lines = telemetry::lines(LogFormat::Text, "wecom_relay=debug", false, move || writer.clone());
+    let _hearing = heard_by(lines.unwrap());
+    let chunk = Ok::<_, Infallible>(vec![b' '; 1 << 20]);
+    let endless = Body::from_stream(stream::iter([chunk]).chain(stream::pending()));
+    tokio::select! {
+        biased;
+        answer = direct.post(endless) => panic!("{answer:?}"),
+        answer = direct.post("{}") => assert_eq!(answer.0, 503),
+    }
+    let told = written.text();
+    assert!(
+        told.contains("a notification was not accepted; its sender was asked to send it again"),
+        "{told}"
+    );
+    assert!(told.contains("too much at once") && !told.contains("Overload"), "{told}");
 }
 
 /// Bytes of any kind, and payloads with something wrong in the middle.
