@@ -292,7 +292,18 @@ fn a_directory_that_cannot_be_made_is_named() {
     let path = directory.path().join("file/sub/outbox.db");
     let error = SqliteOutbox::open(Settings::new(path, 1 << 30), Access::Owner).unwrap_err();
     assert!(matches!(error, OpenError::Directory { .. }), "{error}");
-    assert!(error.to_string().contains("file/sub"), "{error}");
+    let told = format!("{:#}", anyhow::Error::from(error));
+    assert!(told.contains("file/sub") && told.matches("os error").count() == 1, "{told}");
+}
+
+#[test]
+fn a_directory_in_the_place_of_the_file_is_said_to_be_one() {
+    let directory = directory();
+    let settings = Settings::new(directory.path().to_owned(), 1 << 30);
+    for access in [Access::Owner, Access::Guest] {
+        let told = SqliteOutbox::open(settings.clone(), access).unwrap_err().to_string();
+        assert!(told.contains("is a directory") && told.contains("`outbox.path`"), "{told}");
+    }
 }
 
 #[tokio::test]

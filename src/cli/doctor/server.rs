@@ -47,7 +47,9 @@ async fn outbox(config: &Config, owned: bool) -> (Finding, Vec<Hold>) {
     if !path.exists() {
         return (absent(path), Vec::new());
     }
-    if let Err(error) = OpenOptions::new().read(true).write(true).open(path) {
+    if !path.is_dir()
+        && let Err(error) = OpenOptions::new().read(true).write(true).open(path)
+    {
         return (unwritable(&format!("{shown} cannot be written: {error}")), Vec::new());
     }
     let opened = match app::open_outbox(config, Access::Guest) {

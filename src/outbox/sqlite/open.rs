@@ -53,26 +53,26 @@ pub enum Access {
     Guest,
 }
 
-/// Why the outbox cannot be opened, and what to do.
+/// Why the outbox cannot be opened, and what to do. The text is the whole of it: there is no source that says more.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// The directory is not there and cannot be made.
     #[error(
-        "cannot create the directory {path} of the outbox: {source}; create it for this user, or set `outbox.path`"
+        "cannot create the directory {path} of the outbox: {reason}; create it for this user, or set `outbox.path`"
     )]
     Directory {
         /// The directory.
         path: PathBuf,
         /// What the system said.
-        source: io::Error,
+        reason: io::Error,
     },
     /// The lock file cannot be used.
-    #[error("cannot lock {path}: {source}; this user must be able to write there")]
+    #[error("cannot lock {path}: {reason}; this user must be able to write there")]
     Lock {
         /// The lock file.
         path: PathBuf,
         /// What the system said.
-        source: io::Error,
+        reason: io::Error,
     },
     /// There is an owner.
     #[error("another `serve` uses this outbox: it holds {lock}; stop it, or set another `outbox.path`")]
@@ -93,6 +93,12 @@ pub enum OpenError {
         path: PathBuf,
         /// What was said.
         reason: String,
+    },
+    /// There is a directory where the file belongs.
+    #[error("{path} is a directory; add the name of a file to `outbox.path`, such as {path}/outbox.db")]
+    IsDirectory {
+        /// The directory.
+        path: PathBuf,
     },
     /// The file is something else, or no longer what it was.
     #[error("{path} is not an outbox: {reason}; move it away, or set another `outbox.path`")]
@@ -183,7 +189,7 @@ impl Lock {
 pub(super) fn lock(settings: &Settings) -> Result<Lock, OpenError> {
     make_directory(&settings.path)?;
     let path = lock_path(&settings.path);
-    let lost = |source| OpenError::Lock { path: path.clone(), source };
+    let lost = |reason| OpenError::Lock { path: path.clone(), reason };
     let opened = private(OpenOptions::new().create(true).truncate(false).write(true)).open(&path);
     let file = opened.map_err(lost)?;
     // An owner that is just ending keeps it for a moment, and so does a child of this process that was forked and
@@ -195,7 +201,7 @@ pub(super) fn lock(settings: &Settings) -> Result<Lock, OpenError> {
                 return Ok(Lock { _file: file, path, id });
             }
             Err(TryLockError::WouldBlock) => thread::sleep(LOCK_PAUSE),
-            Err(TryLockError::Error(source)) => return Err(lost(source)),
+            Err(TryLockError::Error(reason)) => return Err(lost(reason)),
         }
     }
     Err(OpenError::Owned { lock: path })
@@ -235,6 +241,9 @@ impl Database {
     pub(super) fn open(settings: &Settings, access: Access, may_create: bool) -> Result<Self, OpenError> {
         let path = settings.path.as_path();
         let lost = |error| OpenError::of(path, error);
+        if path.is_dir() {
+            return Err(OpenError::IsDirectory { path: path.to_owned() });
+        }
         if may_create {
             create(path)?;
         } else if !path.exists() {
@@ -330,7 +339,7 @@ fn make_directory(path: &Path) -> Result<(), OpenError> {
     builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(directory).map_err(|source| OpenError::Directory { path: directory.to_owned(), source })
+    builder.create(directory).map_err(|reason| OpenError::Directory { path: directory.to_owned(), reason })
 }
 
 fn private(options: &mut OpenOptions) -> &mut OpenOptions {
