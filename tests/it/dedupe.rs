@@ -31,6 +31,18 @@ async fn a_retried_post_is_taken_once() {
 }
 
 #[tokio::test]
+async fn a_repeat_within_the_window_that_differs_in_annotations_alone_is_a_copy() {
+    let wecom = Wecom::start().await;
+    let relay = Relay::start(&wecom.url).await;
+    let mut firing = payload("Down", &[("a", true)]);
+    relay.post(&firing).await;
+    firing["alerts"][0]["annotations"]["summary"] = json!("it is 93 % now");
+    firing["commonAnnotations"]["summary"] = json!("it is 93 % now");
+    assert!(relay.post(&firing).await.starts_with("a copy"));
+    relay.stop().await;
+}
+
+#[tokio::test]
 async fn the_copies_of_a_pair_of_alertmanagers_are_taken_once_even_after_the_alert_has_resolved() {
     let wecom = Wecom::start().await;
     let relay = Relay::start(&wecom.url).await;
