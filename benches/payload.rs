@@ -7,6 +7,8 @@ pub(crate) const MARK: &str = "unit-";
 /// Every id has as many digits, so that every request is as long as the first.
 const DIGITS: usize = 10;
 const NO_ID: &str = "unit-##########";
+/// How many alerts a notification has that is posted. Two make 1.7 kB.
+pub(crate) const ALERTS: usize = 2;
 /// Notifications are for as many receivers, in turn.
 pub(crate) const RECEIVERS: usize = 16;
 const NO_RECEIVER: &str = "team-##";
@@ -16,7 +18,7 @@ pub(crate) fn receiver(id: u64) -> String {
     format!("team-{:02}", id % RECEIVERS as u64)
 }
 
-/// A payload of `alerts` alerts whose group is `id`. Two alerts make 1.7 kB.
+/// A payload of `alerts` alerts whose group is `id`.
 pub(crate) fn payload(id: u64, alerts: usize) -> String {
     fill(&template(alerts), id)
 }
@@ -62,7 +64,7 @@ pub(crate) struct Request {
 
 impl Request {
     pub(crate) fn new(address: SocketAddr) -> Self {
-        let body = template(2);
+        let body = template(ALERTS);
         let text = format!(
             "POST /webhook/{NO_RECEIVER} HTTP/1.1\r\nHost: {address}\r\nUser-Agent: Alertmanager/0.28.1\r\n\
              Content-Length: {}\r\nContent-Type: application/json\r\n\r\n{body}",

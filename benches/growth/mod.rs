@@ -1,6 +1,7 @@
 //! Whether a long queue costs more than a short one: rates, memory and file by the number of rows that wait.
 //!
-//! Each length has a database and a process of its own, and they are measured in turn.
+//! Each length has a database and a process of its own, and their rates are measured in turn. Memory and file are
+//! looked at once, after that.
 
 mod worker;
 
@@ -19,15 +20,21 @@ use crate::{
 use worker::Worker;
 pub(crate) use worker::play;
 
-/// How many times as long as a round's rows this is.
+/// How many rows a round enqueues, claims and settles, for each of the two ways to claim.
 const ROUND: u64 = 4_000;
 
+/// What a round measures. Slots that are lent have their claims in the commit that settles, so these are not told apart.
+const RATES: [&str; 4] = ["enqueue", "claim_and_settle", "claim_within_limits", "settle"];
+
+/// An outbox in which so many rows wait.
 struct Length {
-    rows: u64,
+    /// In the table.
+    title: String,
+    /// In the names of figures.
+    name: String,
     folder: tempfile::TempDir,
-    enqueue: Samples,
-    claim: Samples,
-    settle: Samples,
+    /// As [`RATES`].
+    rates: [Samples; 4],
     worker_rss: f64,
     serving_rss: f64,
     size: f64,
@@ -36,7 +43,15 @@ struct Length {
 pub(crate) async fn run(setup: &Setup, sink: &Sink) -> Report {
     let levels: &[u64] = setup.either(&[0, 2_000], &[0, 10_000, 100_000, 1_000_000]);
     let round = setup.either(500, ROUND);
-    let mut lengths: Vec<Length> = levels.iter().map(|rows| Length::filled(setup, *rows)).collect();
+    let filled = |rows: &u64| Length::filled(setup, *rows, rows.to_string(), rows.to_string());
+    let mut lengths: Vec<Length> = levels.iter().map(filled).collect();
+    // Rows that were delivered and purged must leave nothing behind.
+    let gone = setup.either(2_000, 100_000);
+    let drained = Length::filled(setup, gone, format!("0, after {gone}"), "drained".to_owned());
+    let mut worker = Worker::start(drained.folder.path());
+    worker.ask("drain", 0);
+    worker.end();
+    lengths.push(drained);
 
     // Who filled them has ended: what is measured is not what filling left in memory.
     let mut workers: Vec<Worker> = lengths.iter().map(|length| Worker::start(length.folder.path())).collect();
@@ -48,110 +63,96 @@ pub(crate) async fn run(setup: &Setup, sink: &Sink) -> Report {
             length.measure(worker, round);
         }
     }
+    // What the rounds delivered is forgotten here, too.
+    workers.last_mut().unwrap().ask("drain", 0);
     for (length, worker) in lengths.iter_mut().zip(workers) {
         length.worker_rss = worker.rss_mib();
         worker.end();
         length.size = size_mib(length.folder.path());
         length.serving_rss = serving(setup, sink, length.folder.path()).await;
     }
-
-    // Rows that were delivered and purged must leave nothing behind.
-    let drained = lengths.iter().rposition(|length| length.rows <= 100_000).unwrap();
-    let mut after = Length::filled(setup, 0);
-    std::mem::swap(&mut after.folder, &mut lengths[drained].folder);
-    let mut worker = Worker::start(after.folder.path());
-    worker.ask("drain", 0);
-    for _ in 0..setup.rounds() {
-        after.measure(&mut worker, round);
-    }
-    worker.ask("drain", 0);
-    after.worker_rss = worker.rss_mib();
-    worker.end();
-    after.size = size_mib(after.folder.path());
-    after.serving_rss = serving(setup, sink, after.folder.path()).await;
-    report(&lengths, &after, lengths[drained].rows)
+    report(&lengths)
 }
 
 impl Length {
-    fn filled(setup: &Setup, rows: u64) -> Self {
+    fn filled(setup: &Setup, rows: u64, title: String, name: String) -> Self {
         let folder = setup.temporary();
         let mut worker = Worker::start(folder.path());
         worker.ask("fill", rows);
         worker.end();
-        Self {
-            rows,
-            folder,
-            enqueue: Samples::default(),
-            claim: Samples::default(),
-            settle: Samples::default(),
-            worker_rss: 0.0,
-            serving_rss: 0.0,
-            size: 0.0,
-        }
+        Self { title, name, folder, rates: Default::default(), worker_rss: 0.0, serving_rss: 0.0, size: 0.0 }
     }
 
     fn measure(&mut self, worker: &mut Worker, round: u64) {
         let rates = worker.ask("round", round);
-        let [enqueue, claim, settle] = rates[..] else { panic!("{rates:?}") };
-        self.enqueue.push(enqueue);
-        self.claim.push(claim);
-        self.settle.push(settle);
+        assert_eq!(rates.len(), RATES.len());
+        self.rates.iter_mut().zip(rates).for_each(|(samples, rate)| samples.push(rate));
     }
 }
 
-fn report(lengths: &[Length], after: &Length, drained: u64) -> Report {
+fn report(lengths: &[Length]) -> Report {
+    let [empty, .., longest, _drained] = lengths else { panic!("there are too few") };
     let mut report = Report::default();
     let mut table = Table::new(
-        "growth: by rows that wait",
+        "growth: by rows that wait; rates are a second",
         [
             "waiting",
-            "enqueue per s",
-            "claim per s",
-            "settle per s",
-            "enqueue/at 0",
-            "claim/at 0",
+            "enqueue",
+            "/at 0",
+            "claim, settle",
+            "/at 0",
+            "claim in limits",
+            "/at 0",
+            "settle",
             "RSS outbox MiB",
             "RSS relay MiB",
             "file MiB",
         ],
     );
-    let empty = &lengths[0];
-    let named = lengths.iter().map(|length| (length, length.rows.to_string(), length.rows.to_string()));
-    let drained = format!("0, after {drained}");
-    for (length, title, name) in named.chain([(after, drained, "drained".to_owned())]) {
-        let enqueue = length.enqueue.ratio_to(&empty.enqueue);
-        let claim = length.claim.ratio_to(&empty.claim);
+    for length in lengths {
+        let figure = |figure: &str| format!("growth/{}/{figure}", length.name);
+        let mut cells: [[String; 2]; 4] = Default::default();
+        for (at, name) in RATES.iter().enumerate() {
+            let (rate, of_empty) = (&length.rates[at], length.rates[at].ratio_to(&empty.rates[at]));
+            cells[at] = [count(rate.median()), ratio(of_empty)];
+            report.samples(figure(&format!("{name}_per_s")), rate);
+            report.figure(figure(&format!("{name}_ratio")), of_empty);
+        }
+        let [[enqueue, enqueue_of], [lent, lent_of], [planned, planned_of], [settle, _]] = cells;
         table.row([
-            title,
-            count(length.enqueue.median()),
-            count(length.claim.median()),
-            count(length.settle.median()),
-            ratio(enqueue),
-            ratio(claim),
+            length.title.clone(),
+            enqueue,
+            enqueue_of,
+            lent,
+            lent_of,
+            planned,
+            planned_of,
+            settle,
             mib(length.worker_rss),
             mib(length.serving_rss),
             mib(length.size),
         ]);
-        let figure = |figure: &str| format!("growth/{name}/{figure}");
-        report.samples(figure("enqueue_per_s"), &length.enqueue);
-        report.samples(figure("claim_per_s"), &length.claim);
-        report.samples(figure("settle_per_s"), &length.settle);
         report.figure(figure("outbox_rss_mib"), length.worker_rss);
         report.figure(figure("relay_rss_mib"), length.serving_rss);
         report.figure(figure("file_mib"), length.size);
     }
     table.note(
-        "RSS outbox: of a process that enqueues and claims only; RSS relay: `serve` on that outbox, held",
+        "claim, settle: for slots that are lent, as without limits: the commit that settles also claims",
+    );
+    table.note(
+        "claim in limits: what waits is read, planned and claimed, 32 at once; settle: by itself, after that",
+    );
+    table.note("RSS outbox: of a process that only enqueues, claims and settles");
+    table.note(
+        "RSS relay: `serve` on that outbox, held; memory and file are looked at once, after the rounds",
     );
     report.tables.push(table);
-    let longest = &lengths[lengths.len() - 1];
-    let rows = longest.rows;
-    let enqueue = longest.enqueue.ratio_to(&empty.enqueue);
-    report.at_least(&format!("enqueue with {rows} rows, of that with 0"), 0.85, enqueue);
-    let claim = longest.claim.ratio_to(&empty.claim);
-    report.at_least(&format!("claim with {rows} rows, of that with 0"), 0.85, claim);
+    for (at, what) in ["enqueue", "claim and settle", "claim within limits"].iter().enumerate() {
+        let found = longest.rates[at].ratio_to(&empty.rates[at]);
+        report.at_least(&format!("{what} with {} rows, of that with 0", longest.name), 0.85, found);
+    }
     let memory = longest.serving_rss / empty.serving_rss;
-    report.at_most(&format!("RSS of the relay with {rows} rows, over that with 0"), 1.15, memory);
+    report.at_most(&format!("RSS of the relay with {} rows, over that with 0", longest.name), 1.15, memory);
     report
 }
 
@@ -173,7 +174,7 @@ async fn serving(setup: &Setup, sink: &Sink, folder: &Path) -> f64 {
 
 /// How a worker's notifications look, so that rows are as large as real ones.
 fn text_of(id: u64) -> String {
-    let body = payload::payload(id, 2);
+    let body = payload::payload(id, payload::ALERTS);
     let payload = wecom_relay::alertmanager::parse(body.as_bytes()).unwrap();
     let templates = wecom_relay::render::Templates::compile(&[]).unwrap();
     templates.with(&payload, &crate::render::moment()).render(wecom_relay::render::DEFAULT_MESSAGE).unwrap()

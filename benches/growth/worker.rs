@@ -5,18 +5,24 @@ use std::{
     io::{BufRead, BufReader, Write},
     path::Path,
     process::{self, Child, ChildStdin, ChildStdout, Command, Stdio},
-    sync::mpsc,
+    sync::{Arc, mpsc},
     thread,
     time::Duration,
 };
 
 use futures_util::{StreamExt, future::join_all, stream};
-use tokio::{runtime::Runtime, time::Instant};
+use tokio::{runtime::Runtime, task::JoinSet, time::Instant};
 use wecom_relay::{
     clock::{Clock, SystemClock},
+    delivery::{
+        Uptime,
+        pace::{Limits, Pace, Windows},
+        plan::{self, Action},
+    },
+    dispatch::channel::{CONCURRENCY, DUPLICATE_CHECK},
     outbox::{
-        AlertRef, Attempt, Channel, Claimed, Dedupe, Key, Kind, NewDelivery, NewNotification, Outbox, Part,
-        ReceiverName, Settlement, Status, Verdict,
+        AlertRef, Attempt, Channel, Claimed, Dedupe, DeliveryId, Key, Kind, NewDelivery, NewNotification,
+        Outbox, Part, Pick, ReceiverName, Settlement, Standing, Status, StoreResult, Verdict,
         sqlite::{Access, Settings, SqliteOutbox},
     },
     wecom::{Content, Receipt, Recipients},
@@ -30,9 +36,8 @@ use crate::{
 
 /// As many enqueues wait at once as a busy webhook has requests.
 const TOGETHER: usize = 64;
-/// As many as the dispatcher claims at once.
-const CLAIMED_TOGETHER: u32 = 32;
-const DUPLICATE_CHECK: Duration = Duration::from_secs(120);
+/// How far the dispatcher has a queue counted that is limited to 30 a minute.
+const COUNTED: u32 = CONCURRENCY + 1;
 
 /// The other process. It ends when this is dropped.
 pub(super) struct Worker {
@@ -86,7 +91,10 @@ pub(crate) fn play(path: &str) {
     let outbox = SqliteOutbox::open(Settings::new(path.into(), MAX_SIZE), Access::Owner).unwrap();
     // Later than every earlier process, so that no group comes twice.
     let first = SystemClock.now().as_millisecond().unsigned_abs() * 1_000 % 4_000_000_000;
-    let mut work = Work { outbox, next: first, turn: 0, text: super::text_of(0) };
+    let standing = outbox.stand(&channel(), DUPLICATE_CHECK, Arc::new(SystemClock));
+    // Limits that are never reached: what goes out is planned, and nothing is folded or waits.
+    let pace = Pace::new(Limits { per_minute: u32::MAX, per_hour: 0 }, Windows::default());
+    let mut work = Work { outbox, standing, pace, next: first, turn: 0, text: super::text_of(0) };
     let (order, orders) = mpsc::channel();
     // Nobody who could want a result is left when standard input ends, however long the work still takes.
     thread::spawn(move || {
@@ -115,6 +123,8 @@ pub(crate) fn play(path: &str) {
 
 struct Work {
     outbox: SqliteOutbox,
+    standing: Standing,
+    pace: Pace,
     next: u64,
     turn: usize,
     text: String,
@@ -126,13 +136,17 @@ impl Work {
         Vec::new()
     }
 
-    /// Enqueues `count`, then claims and settles as many: the rates of the three.
+    /// Enqueues `count`, then claims and settles as many, by slots that are lent; and again, by a plan. The rates of
+    /// enqueuing, of claiming and settling by slots, and of claiming and of settling by a plan.
     async fn round(&mut self, count: u64) -> Vec<f64> {
-        let enqueuing = self.enqueue(count, TOGETHER).await;
+        let mut enqueuing = self.enqueue(count, TOGETHER).await;
+        let lending = self.lend(count).await;
+
+        enqueuing += self.enqueue(count, TOGETHER).await;
         let (mut claiming, mut settling, mut done) = (Duration::ZERO, Duration::ZERO, 0);
         while done < count {
             let began = Instant::now();
-            let claimed = self.claim().await;
+            let claimed = self.claim_planned().await;
             claiming += began.elapsed();
             assert!(!claimed.is_empty());
             done += claimed.len() as u64;
@@ -140,13 +154,13 @@ impl Work {
             self.settle(&claimed).await;
             settling += began.elapsed();
         }
-        vec![rate(count, enqueuing), rate(done, claiming), rate(done, settling)]
+        vec![rate(2 * count, enqueuing), rate(count, lending), rate(done, claiming), rate(done, settling)]
     }
 
     /// Delivers all that waits, and forgets it.
     async fn drain(&mut self) -> Vec<f64> {
         loop {
-            let claimed = self.claim().await;
+            let claimed = self.claim_planned().await;
             if claimed.is_empty() {
                 break;
             }
@@ -171,31 +185,77 @@ impl Work {
         began.elapsed()
     }
 
-    async fn claim(&mut self) -> Vec<Claimed> {
-        let (channel, now) = (Channel(APP.to_owned()), SystemClock.now());
+    /// Has `count` of what waits claimed for slots that are lent, and settles it: how long that takes. What is claimed
+    /// is settled at once, and its slot lent before that, so that the commit that settles also claims.
+    async fn lend(&mut self, count: u64) -> Duration {
+        let began = Instant::now();
+        let (mut to_lend, mut settled) = (count, 0);
+        let mut settles = JoinSet::new();
+        let first = count.min(CONCURRENCY.into());
+        self.standing.lend(u32::try_from(first).unwrap());
+        to_lend -= first;
+        // Nothing is settled that the first claim could ride with.
         self.turn += 1;
-        let slots = CLAIMED_TOGETHER;
-        self.outbox.claim_due(&channel, slots, self.turn, DUPLICATE_CHECK, now).await.unwrap().claimed
+        self.outbox.claim_due(&channel(), 0, self.turn, DUPLICATE_CHECK, SystemClock.now()).await.unwrap();
+        while settled < count {
+            tokio::select! {
+                Some(used) = self.standing.used(), if self.standing.lent() > 0 => {
+                    let claimed = used.claimed.unwrap();
+                    assert_eq!(claimed.len(), used.slots as usize, "nothing waits");
+                    for claimed in claimed {
+                        if to_lend > 0 {
+                            self.standing.lend(1);
+                            to_lend -= 1;
+                        }
+                        settles.spawn(settle(self.outbox.clone(), claimed.id));
+                    }
+                }
+                Some(done) = settles.join_next() => {
+                    done.unwrap().unwrap();
+                    settled += 1;
+                }
+            }
+        }
+        began.elapsed()
+    }
+
+    /// Claims what the plan of a channel with limits lets go out.
+    async fn claim_planned(&mut self) -> Vec<Claimed> {
+        let (channel, now) = (channel(), SystemClock.now());
+        let waiting = self.outbox.waiting(&channel, COUNTED, now).await.unwrap();
+        self.turn += 1;
+        let plan =
+            plan::plan(&waiting.queues, &self.pace, CONCURRENCY, self.turn, Uptime(Duration::from_secs(1)));
+        let picks = plan.actions.into_iter().map(|action| match action {
+            Action::Send { destination, receiver, slots } => Pick::Heads { destination, receiver, slots },
+            Action::Fold { .. } => panic!("the limits are reached"),
+        });
+        self.outbox.claim(&channel, picks.collect(), DUPLICATE_CHECK, now).await.unwrap()
     }
 
     async fn settle(&self, claimed: &[Claimed]) {
-        let now = SystemClock.now();
-        let settle = |claimed: &Claimed| {
-            let attempt = Attempt {
-                started_at: now,
-                duration: Duration::from_millis(1),
-                errcode: Some(0),
-                detail: "ok".to_owned(),
-                counted: true,
-            };
-            let verdict =
-                Verdict::Delivered(Receipt { msgid: "msgid-0123456789".to_owned(), ..Receipt::default() });
-            self.outbox.settle(Settlement { delivery: claimed.id, attempt, verdict }, now)
-        };
-        for settled in join_all(claimed.iter().map(settle)).await {
+        let settles = claimed.iter().map(|claimed| settle(self.outbox.clone(), claimed.id));
+        for settled in join_all(settles).await {
             settled.unwrap();
         }
     }
+}
+
+fn channel() -> Channel {
+    Channel(APP.to_owned())
+}
+
+async fn settle(outbox: SqliteOutbox, delivery: DeliveryId) -> StoreResult<()> {
+    let now = SystemClock.now();
+    let attempt = Attempt {
+        started_at: now,
+        duration: Duration::from_millis(1),
+        errcode: Some(0),
+        detail: "ok".to_owned(),
+        counted: true,
+    };
+    let verdict = Verdict::Delivered(Receipt { msgid: "msgid-0123456789".to_owned(), ..Receipt::default() });
+    outbox.settle(Settlement { delivery, attempt, verdict }, now).await
 }
 
 /// A notification as the webhook makes it.
@@ -210,7 +270,7 @@ fn notification(id: u64, text: &str) -> NewNotification {
         receiver: ReceiverName(receiver),
         status: Status::Firing,
         severity: "critical".to_owned(),
-        alerts: (0..2).map(alert).collect(),
+        alerts: (0..payload::ALERTS).map(alert).collect(),
         dedupe: Some(Dedupe {
             key: Key::of([group_key.as_bytes()]),
             source: "http://alertmanager.example.com".to_owned(),
@@ -220,7 +280,7 @@ fn notification(id: u64, text: &str) -> NewNotification {
         summary: text.lines().next().unwrap_or_default().to_owned(),
         text_form: None,
         dead: None,
-        channel: Channel(APP.to_owned()),
+        channel: channel(),
         recipients: recipients.clone(),
         deliveries: vec![NewDelivery { recipients, content: Content::Text(text), part: Part::WHOLE }],
     }
