@@ -65,12 +65,12 @@ pub(crate) fn run(setup: &Setup) -> Report {
         for (step, rates) in STEPS.iter().zip(&rates) {
             report.samples(format!("render/{alerts}/{step}/per_s"), rates);
         }
-        let [plain, parse, context, message, summary] = rates.map(|rates| rates.median());
-        let whole = 1.0 / (1.0 / context + 1.0 / message);
-        let [plain_cell, parse, context, message, summary] =
-            [plain, parse, context, message, summary].map(count);
-        table.row([alerts.to_string(), plain_cell, parse, context, message, summary, ratio(whole / plain)]);
-        report.figure(format!("render/{alerts}/ratio"), whole / plain);
+        let [plain, _, context, message, _] = &rates;
+        let whole = context.with(message, |context, message| 1.0 / (1.0 / context + 1.0 / message));
+        let of_plain = whole.ratio_to(plain);
+        let [plain, parse, context, message, summary] = rates.map(|rates| count(rates.median()));
+        table.row([alerts.to_string(), plain, parse, context, message, summary, ratio(of_plain)]);
+        report.figure(format!("render/{alerts}/ratio"), of_plain);
     }
     table
         .note("plain Tera: a like text, its context made by serde; context: the payload as templates see it");

@@ -17,7 +17,12 @@ impl Samples {
 
     /// The median of each round's quotient, so that what disturbs a whole round does not count.
     pub(crate) fn ratio_to(&self, other: &Self) -> f64 {
-        median(self.0.iter().zip(&other.0).map(|(mine, others)| mine / others).collect())
+        self.with(other, |mine, others| mine / others).median()
+    }
+
+    /// Each round's value put together with the other's.
+    pub(crate) fn with(&self, other: &Self, both: fn(f64, f64) -> f64) -> Self {
+        self.0.iter().zip(&other.0).map(|(mine, others)| both(*mine, *others)).collect()
     }
 }
 
