@@ -21,6 +21,8 @@ use crate::{
 
 /// How many groups Alertmanager notifies of.
 const GROUPS: u64 = 2_000;
+/// Alertmanager is compared at so many connections.
+const BUSY: usize = 64;
 
 pub(crate) async fn run(setup: &Setup, sink: &Sink) -> Report {
     let mut report = Report::default();
@@ -28,9 +30,12 @@ pub(crate) async fn run(setup: &Setup, sink: &Sink) -> Report {
         "relay: webhook in, message at the sink",
         ["connections", "subject", "per s", "p50 ms", "p99 ms", "CPU µs each", "relay/it, per s"],
     );
-    let (mut fastest, mut fsync) = (Samples::default(), Samples::default());
-    for connections in [1, 16, 64] {
+    let mut fsync = Samples::default();
+    let alertmanager = reference::incumbent::find();
+    let groups = setup.either(GROUPS / 10, GROUPS);
+    for connections in [1, 16, BUSY] {
         let (mut forward, mut relay) = (Found::default(), Found::default());
+        let mut incumbent = Incumbent::default();
         for _ in 0..setup.rounds() {
             measure(setup, sink, connections, reference::forward(sink.address), &mut forward).await;
             if connections == 1 {
@@ -39,6 +44,9 @@ pub(crate) async fn run(setup: &Setup, sink: &Sink) -> Report {
             let folder = setup.temporary();
             let server = setup.start_relay(folder.path(), sink.address);
             measure(setup, sink, connections, server, &mut relay).await;
+            if let Some(binary) = alertmanager.as_deref().filter(|_| connections == BUSY) {
+                incumbent.measure(setup, sink, binary, groups).await;
+            }
         }
         for (subject, of) in [("forward", &forward), ("relay", &relay)] {
             let rates = relay.rate.ratio_to(&of.rate);
@@ -59,34 +67,41 @@ pub(crate) async fn run(setup: &Setup, sink: &Sink) -> Report {
             report.figure(name("ratio"), rates);
         }
         if connections == 1 {
-            let added = relay.p50.median() - forward.p50.median();
+            let added = relay.p50.with(&forward.p50, |relay, forward| relay - forward).median();
             let most = 2.0 * fsync.median() + 500.0;
             report.at_most("relay at 1: added latency (p50), ms", most / 1e3, added / 1e3);
         }
-        if connections == 64 {
+        if connections == BUSY {
             let least = relay.rate.ratio_to(&forward.rate);
             report.at_least("relay at 64: of the forwarder without storage", 0.5, least);
-            fastest = relay.rate;
+        }
+        if connections == BUSY && alertmanager.is_some() {
+            let Incumbent { rate, cpu_us, rss_mib } = &incumbent;
+            let times = relay.rate.ratio_to(rate);
+            table.row([
+                "-".to_owned(),
+                format!("Alertmanager, {groups} groups"),
+                count(rate.median()),
+                "-".to_owned(),
+                "-".to_owned(),
+                count(cpu_us.median()),
+                ratio(times),
+            ]);
+            table.note(format!("Alertmanager's RSS after that: {} MiB", mib(rss_mib.median())));
+            report.samples("relay/incumbent/per_s", rate);
+            report.samples("relay/incumbent/cpu_us", cpu_us);
+            report.samples("relay/incumbent/rss_mib", rss_mib);
+            report.figure("relay/incumbent/ratio", times);
+            report.at_least("relay at 64: times Alertmanager's own notifier", 5.0, times);
         }
     }
     table.note("forward: axum and reqwest, parses, sends, answers; nothing is stored");
-    match reference::incumbent::find() {
-        Some(binary) => {
-            let groups = setup.either(GROUPS / 10, GROUPS);
-            let (rates, cpu, rss) = incumbent(setup, sink, &binary, groups).await;
-            let times = fastest.median() / rates.median();
-            let subject = format!("Alertmanager, {groups} groups");
-            let cells = ["-".to_owned(), subject, count(rates.median()), "-".to_owned(), "-".to_owned()];
-            let [connections, subject, rate, p50, p99] = cells;
-            table.row([connections, subject, rate, p50, p99, count(cpu.median()), ratio(times)]);
-            table.note(format!("Alertmanager's RSS after that: {} MiB", mib(rss.median())));
-            report.samples("relay/incumbent/per_s", &rates);
-            report.samples("relay/incumbent/cpu_us", &cpu);
-            report.samples("relay/incumbent/rss_mib", &rss);
-            report.at_least("relay at 64: times Alertmanager's own notifier", 5.0, times);
+    table.note(match alertmanager {
+        Some(_) => {
+            "Alertmanager: from its first message to its last, all alerts received before; relay: with receiving"
         }
-        None => table.note("no alertmanager on PATH: its own notifier was not measured"),
-    }
+        None => "no alertmanager on PATH: its own notifier was not measured",
+    });
     report.tables.push(table);
     report
 }
@@ -125,10 +140,17 @@ async fn arrived(arrivals: &Arc<Arrivals>, count: u64) {
     arrivals.all(usize::try_from(count).unwrap()).await;
 }
 
-/// Rate, CPU for each notification in microseconds, and memory.
-async fn incumbent(setup: &Setup, sink: &Sink, binary: &Path, groups: u64) -> (Samples, Samples, Samples) {
-    let (mut rates, mut cpu, mut rss) = (Samples::default(), Samples::default(), Samples::default());
-    for _ in 0..setup.rounds() {
+/// What was found of Alertmanager's own notifier.
+#[derive(Default)]
+struct Incumbent {
+    rate: Samples,
+    /// For each notification.
+    cpu_us: Samples,
+    rss_mib: Samples,
+}
+
+impl Incumbent {
+    async fn measure(&mut self, setup: &Setup, sink: &Sink, binary: &Path, groups: u64) {
         let folder = setup.temporary();
         let arrivals = sink.takes(groups, 0);
         let alertmanager = reference::incumbent::start(binary, folder.path(), sink.address);
@@ -136,9 +158,8 @@ async fn incumbent(setup: &Setup, sink: &Sink, binary: &Path, groups: u64) -> (S
         reference::incumbent::fire(alertmanager.address, groups);
         arrived(&arrivals, groups).await;
         // From the first to the last: what it waits before is its configuration's.
-        rates.push(rate(groups, arrivals.spread()));
-        cpu.push((alertmanager.cpu() - before).as_secs_f64() * 1e6 / groups as f64);
-        rss.push(alertmanager.rss_mib());
+        self.rate.push(rate(groups, arrivals.spread()));
+        self.cpu_us.push((alertmanager.cpu() - before).as_secs_f64() * 1e6 / groups as f64);
+        self.rss_mib.push(alertmanager.rss_mib());
     }
-    (rates, cpu, rss)
 }

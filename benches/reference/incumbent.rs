@@ -20,7 +20,7 @@ pub(crate) fn find() -> Option<PathBuf> {
     files.find(|file| file.is_file())
 }
 
-/// Alertmanager with each alert a group, all for `sink`.
+/// Alertmanager, which groups as the relay's payloads are grouped, all for `sink`.
 pub(crate) fn start(binary: &Path, folder: &Path, sink: SocketAddr) -> Process {
     let config = folder.join("alertmanager.yml");
     let text = format!(
@@ -40,12 +40,14 @@ pub(crate) fn start(binary: &Path, folder: &Path, sink: SocketAddr) -> Process {
     })
 }
 
-/// Posts the alerts of `groups` groups.
+/// Posts the alerts of `groups` groups: those that the relay is posted.
 pub(crate) fn fire(address: SocketAddr, groups: u64) {
-    let alerts = (0..groups).map(|id| {
-        let notification: Value = serde_json::from_str(&payload::payload(id, 1)).unwrap();
-        let alert = &notification["alerts"][0];
-        json!({ "labels": alert["labels"], "annotations": alert["annotations"], "generatorURL": alert["generatorURL"] })
+    let alerts = (0..groups).flat_map(|id| {
+        let notification: Value = serde_json::from_str(&payload::payload(id, payload::ALERTS)).unwrap();
+        let alerts = notification["alerts"].as_array().unwrap().clone();
+        alerts.into_iter().map(|alert| {
+            json!({ "labels": alert["labels"], "annotations": alert["annotations"], "generatorURL": alert["generatorURL"] })
+        })
     });
     let body = Value::Array(alerts.collect()).to_string();
     let (status, answer) = http1::once(address, "POST", "/api/v2/alerts", &body);
