@@ -44,6 +44,9 @@ pub(crate) async fn run(setup: &Setup, sink: &Sink) -> Report {
         report.samples(format!("storm/{name}/relay/s"), relay);
     }
     table.note("references: the minimal durable handler, and the forwarder without storage");
+    table.note(
+        "the durable handler delivers nothing; the relay delivers while it accepts, on the same processors",
+    );
     report.tables.push(table);
     report
 }
