@@ -7,6 +7,7 @@ use tokio::time::{Instant, sleep};
 use crate::{
     http1,
     load::Load,
+    reference,
     report::Report,
     samples::Samples,
     setup::Setup,
@@ -15,6 +16,8 @@ use crate::{
 };
 
 const CONNECTIONS: usize = 64;
+/// How long after its start a program does nothing any more.
+const IDLE_AFTER: Duration = Duration::from_secs(1);
 
 pub(crate) async fn run(setup: &Setup, sink: &Sink) -> Report {
     let size = fs::metadata(&setup.relay).unwrap().len() as f64 / f64::from(1 << 20);
@@ -29,7 +32,7 @@ pub(crate) async fn run(setup: &Setup, sink: &Sink) -> Report {
     }
     let folder = setup.temporary();
     let relay = setup.start_relay(folder.path(), sink.address);
-    sleep(Duration::from_secs(1)).await;
+    sleep(IDLE_AFTER).await;
     let (idle, cpu) = (relay.rss_mib(), relay.cpu());
     sleep(setup.either(Duration::from_secs(1), Duration::from_secs(10))).await;
     let idle_cpu = (relay.cpu() - cpu).as_secs_f64() * 1e3 / setup.either(1.0, 10.0);
@@ -54,6 +57,16 @@ pub(crate) async fn run(setup: &Setup, sink: &Sink) -> Report {
     ] {
         table.row([what, shown]);
         report.figure(format!("footprint/{name}"), value);
+    }
+    if let Some(binary) = reference::incumbent::find() {
+        let folder = setup.temporary();
+        let alertmanager = reference::incumbent::start(&binary, folder.path(), sink.address);
+        sleep(IDLE_AFTER).await;
+        let idle = alertmanager.rss_mib();
+        table.row(["RSS, idle, of Alertmanager, MiB".to_owned(), mib(idle)]);
+        report.figure("footprint/incumbent_idle_rss_mib", idle);
+    } else {
+        table.note("no alertmanager on PATH: its memory was not looked at");
     }
     report.tables.push(table);
     report.at_most("binary, MB", 12.0, size * 1.048_576);
