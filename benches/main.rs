@@ -1,7 +1,9 @@
 //! How fast the relay is, and how small: `cargo bench`, and what the README says of it.
 //!
 //! Every server is a process of its own, on loopback, and so is what it is compared with; this process posts and
-//! plays WeCom. What is compared is measured in turn, in one run, and the median of the rounds counts.
+//! plays WeCom. Rates and times that are compared are measured in turn, in one run; the median of the rounds counts,
+//! and of a ratio the median of the rounds' quotients. What `growth` and `footprint` say of memory and files was looked
+//! at once.
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
