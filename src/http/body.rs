@@ -46,9 +46,6 @@ impl Memory {
     }
 
     fn reserve(&self, bytes: usize) -> Result<OwnedSemaphorePermit, Answer> {
-        if bytes > self.bytes {
-            return Err(Answer::TooLarge);
-        }
         let units = u32::try_from(bytes.div_ceil(UNIT)).map_err(|_| Answer::Overload)?;
         Arc::clone(&self.free).try_acquire_many_owned(units).map_err(|_| Answer::Overload)
     }
@@ -124,6 +121,9 @@ async fn collect(body: Body, announced: usize, memory: &Memory) -> Result<Bytes,
 /// Makes `reserved` as large as `bytes`.
 fn hold(reserved: &mut Option<OwnedSemaphorePermit>, bytes: usize, memory: &Memory) -> Result<(), Answer> {
     let has = reserved.as_ref().map_or(0, OwnedSemaphorePermit::num_permits) * UNIT;
+    if bytes > memory.bytes {
+        return Err(Answer::TooLarge);
+    }
     if bytes > has {
         let more = memory.reserve(bytes - has)?;
         match reserved {
@@ -164,6 +164,16 @@ mod tests {
         let body = alert.repeat(BODY_BYTES / alert.len());
         assert!(body.len() / alert.len() > 80_000);
         assert!(Memory::default().reserve(cost(body.as_bytes())).is_ok());
+    }
+
+    #[test]
+    fn what_never_fits_is_too_large_and_not_put_off() {
+        let memory = Memory::new(10 * UNIT);
+        let mut reserved = None;
+        assert_eq!(hold(&mut reserved, 4 * UNIT, &memory), Ok(()));
+        assert_eq!(hold(&mut reserved, 11 * UNIT, &memory), Err(Answer::TooLarge));
+        assert_eq!(hold(&mut reserved, 10 * UNIT, &memory), Ok(()));
+        assert_eq!(hold(&mut None, UNIT, &memory), Err(Answer::Overload));
     }
 
     #[test]

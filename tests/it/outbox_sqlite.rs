@@ -1,6 +1,10 @@
 //! What the SQLite engine does beyond the port: its file, its neighbours and its troubles.
 
-use std::{fs, path::PathBuf, time::Duration};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use rusqlite::Connection;
 use tempfile::TempDir;
@@ -246,6 +250,26 @@ async fn a_lock_that_was_deleted_is_taken_again_and_keeps_others_out() {
     take(&outbox, alert("a", "four"), at(0)).await;
 }
 
+#[tokio::test]
+async fn a_directory_that_was_moved_away_is_not_made_again_and_what_is_in_it_has_its_owner() {
+    let (outbox, directory) = fresh();
+    let here = directory.path().join("here");
+    fs::create_dir(&here).unwrap();
+    outbox.close().await;
+    let of = |folder: &Path| Settings { path: folder.join("outbox.db"), ..settings(&directory) };
+    let outbox = SqliteOutbox::open(of(&here), Access::Owner).unwrap();
+    take(&outbox, alert("a", "one"), at(0)).await;
+    let there = directory.path().join("there");
+    fs::rename(&here, &there).unwrap();
+    assert!(outbox.enqueue(alert("a", "two"), at(0)).await.is_err());
+    assert!(!here.exists());
+    let second = SqliteOutbox::open(of(&there), Access::Owner);
+    assert!(matches!(second, Err(OpenError::Owned { .. })), "{second:?}");
+    fs::rename(&there, &here).unwrap();
+    take(&outbox, alert("a", "two"), at(0)).await;
+    assert_eq!(drain(&outbox, at(1)).await, ["one", "two"]);
+}
+
 #[cfg(unix)]
 #[tokio::test]
 async fn a_link_leads_to_the_same_lock() {
@@ -299,11 +323,14 @@ fn a_directory_that_cannot_be_made_is_named() {
 #[test]
 fn a_directory_in_the_place_of_the_file_is_said_to_be_one() {
     let directory = directory();
-    let settings = Settings::new(directory.path().to_owned(), 1 << 30);
+    let place = directory.path().join("outbox");
+    fs::create_dir(&place).unwrap();
+    let settings = Settings::new(place.clone(), 1 << 30);
     for access in [Access::Owner, Access::Guest] {
         let told = SqliteOutbox::open(settings.clone(), access).unwrap_err().to_string();
         assert!(told.contains("is a directory") && told.contains("`outbox.path`"), "{told}");
     }
+    assert!(!place.with_extension("lock").exists());
 }
 
 #[tokio::test]

@@ -306,7 +306,8 @@ impl<O: Outbox, W: WeCom> Dispatcher<O, W> {
     }
 
     /// Counts what was sent for the limits of now. Comes when nothing is in flight and all that ended is written down,
-    /// so that nothing is missed or counted twice.
+    /// so that nothing is missed. As after a start, a message in doubt and its
+    /// copy count as two, and no slots are kept for parts to come.
     async fn count_sent(&mut self) -> Result<(), Died> {
         let Settings { limits, windows, .. } = self.service.settings;
         let mut pace = Pace::new(limits, windows);

@@ -7,8 +7,8 @@
 //! - After an error that a connection may remember, the database is opened anew for the next batch: the outbox
 //!   recovers without a restart when the cause is gone.
 //! - When the file is no longer at its path, no new alert is taken, since a restart would not find it. What is in
-//!   it still goes out; then the file that is at the path, or a new one, takes its place. Nothing is written while the
-//!   owner's lock is not where others meet it.
+//!   it still goes out; then the file that is at the path, or a new one, takes its place. When the
+//!   owner's lock was deleted, it is taken again, and nothing is written while another owner has it.
 //!
 //! A pool of connections was rejected: SQLite has one writer, and a commit for each job costs a disk flush each.
 
@@ -50,8 +50,8 @@ pub(super) struct Desk {
     may_create: bool,
     looked: Option<Instant>,
     changed: Arc<Notify>,
-    /// The owner's; a guest has none.
-    lock: Option<Lock>,
+    /// The owner's, the latest last; a guest has none. Earlier ones still guard the file that is open.
+    locks: Vec<Lock>,
     /// Which file was used last.
     file: FileId,
 }
@@ -65,8 +65,8 @@ impl Desk {
         changed: Arc<Notify>,
     ) -> Self {
         let file = database.file();
-        let database = Some(database);
-        Self { settings, access, database, may_create: false, looked: None, changed, lock, file }
+        let (database, locks) = (Some(database), Vec::from_iter(lock));
+        Self { settings, access, database, may_create: false, looked: None, changed, locks, file }
     }
 
     /// Works until it is told to close, or nobody is left who could tell it anything.
@@ -191,12 +191,13 @@ impl Desk {
             (self.database, self.may_create, moved) = (None, self.access == Access::Owner, false);
         }
         let opens = self.database.is_none();
-        if let Some(lock) = &self.lock
+        if let Some(lock) = self.locks.last()
             && !(lock.is_in_place() && (!opens || lock.guards(path)))
         {
-            match open::lock(&self.settings) {
-                Ok(lock) => self.lock = Some(lock),
-                // What is open goes out, though its directory is gone and cannot be made.
+            let made = if self.may_create { open::make_directory(path) } else { Ok(()) };
+            match made.and_then(|()| open::lock(&self.settings)) {
+                Ok(lock) => self.locks.push(lock),
+                // What is open goes out, though its directory was moved away.
                 Err(error) if opens || matches!(error, OpenError::Owned { .. }) => {
                     return Err(error.store_error().into());
                 }
@@ -218,6 +219,7 @@ impl Desk {
                     );
                 }
                 self.file = opened.file();
+                self.locks.drain(..self.locks.len().saturating_sub(1));
                 // Others may have written while this one was away.
                 standings.look_again();
                 self.changed.notify_waiters();

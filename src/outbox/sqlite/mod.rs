@@ -71,7 +71,10 @@ impl SqliteOutbox {
     /// [`OpenError`] says what is in the way and what to do.
     pub fn open(settings: Settings, access: Access) -> Result<Self, OpenError> {
         let lock = match access {
-            Access::Owner => Some(open::lock(&settings)?),
+            Access::Owner => {
+                open::make_directory(&settings.path)?;
+                Some(open::lock(&settings)?)
+            }
             Access::Guest => None,
         };
         let database = Database::open(&settings, access, access == Access::Owner)?;

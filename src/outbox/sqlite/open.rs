@@ -10,7 +10,7 @@ use std::{
     io,
     path::{Path, PathBuf},
     thread,
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, config::DbConfig};
@@ -187,7 +187,9 @@ impl Lock {
 
 /// Takes the owner's lock.
 pub(super) fn lock(settings: &Settings) -> Result<Lock, OpenError> {
-    make_directory(&settings.path)?;
+    if settings.path.is_dir() {
+        return Err(OpenError::IsDirectory { path: settings.path.clone() });
+    }
     let path = lock_path(&settings.path);
     let lost = |reason| OpenError::Lock { path: path.clone(), reason };
     let opened = private(OpenOptions::new().create(true).truncate(false).write(true)).open(&path);
@@ -328,7 +330,8 @@ fn create(path: &Path) -> Result<(), OpenError> {
     }
 }
 
-fn make_directory(path: &Path) -> Result<(), OpenError> {
+/// Makes the directory of the file at `path`, for this user alone.
+pub(super) fn make_directory(path: &Path) -> Result<(), OpenError> {
     let Some(directory) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) else {
         return Ok(());
     };
@@ -348,9 +351,10 @@ fn private(options: &mut OpenOptions) -> &mut OpenOptions {
     options
 }
 
-/// Tells one file from another at the same path.
+/// Tells one file from another at the same path. A number is given out again when its file is gone, so the birth
+/// counts too, where it is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct FileId(u64, u64);
+pub(super) struct FileId(u64, u64, Option<SystemTime>);
 
 impl FileId {
     fn of(path: &Path) -> io::Result<Self> {
@@ -358,13 +362,14 @@ impl FileId {
     }
 
     fn new(metadata: &fs::Metadata) -> Self {
+        let born = metadata.created().ok();
         #[cfg(unix)]
         {
             use std::os::unix::fs::MetadataExt;
-            Self(metadata.dev(), metadata.ino())
+            Self(metadata.dev(), metadata.ino(), born)
         }
         // Elsewhere an open file cannot be replaced.
         #[cfg(not(unix))]
-        Self(0, u64::from(metadata.is_file()))
+        Self(0, u64::from(metadata.is_file()), born)
     }
 }
