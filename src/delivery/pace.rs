@@ -276,7 +276,7 @@ impl Pace {
         self.prune(now);
     }
 
-    /// Charges a send that an earlier process made, `age` ago.
+    /// Charges a send that ended `age` ago and is not counted yet.
     pub fn charge(&mut self, recipients: &Recipients, age: Duration, now: Uptime) {
         if self.reach().is_none_or(|reach| age >= reach) {
             return;

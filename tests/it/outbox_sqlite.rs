@@ -270,6 +270,23 @@ async fn a_directory_that_was_moved_away_is_not_made_again_and_what_is_in_it_has
     assert_eq!(drain(&outbox, at(1)).await, ["one", "two"]);
 }
 
+#[tokio::test]
+async fn a_file_that_comes_back_with_its_lock_is_used_again() {
+    let (outbox, directory) = fresh();
+    take(&outbox, alert("a", "one"), at(0)).await;
+    let away = directory.path().join("away");
+    fs::create_dir(&away).unwrap();
+    let files = ["outbox.db", "outbox.db-wal", "outbox.db-shm", "outbox.db.lock"];
+    let carry = |from: &Path, to: &Path| {
+        files.iter().for_each(|file| fs::rename(from.join(file), to.join(file)).unwrap());
+    };
+    carry(directory.path(), &away);
+    assert!(outbox.enqueue(alert("a", "two"), at(0)).await.is_err());
+    carry(&away, directory.path());
+    take(&outbox, alert("a", "two"), at(0)).await;
+    assert_eq!(drain(&outbox, at(1)).await, ["one", "two"]);
+}
+
 #[cfg(unix)]
 #[tokio::test]
 async fn a_link_leads_to_the_same_lock() {

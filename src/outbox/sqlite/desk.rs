@@ -50,7 +50,7 @@ pub(super) struct Desk {
     may_create: bool,
     looked: Option<Instant>,
     changed: Arc<Notify>,
-    /// The owner's, the latest last; a guest has none. Earlier ones still guard the file that is open.
+    /// The owner's; a guest has none. Several when one was moved away: it still guards the file that is open.
     locks: Vec<Lock>,
     /// Which file was used last.
     file: FileId,
@@ -190,19 +190,12 @@ impl Desk {
         if moved && self.database.as_ref().map_or(Ok(true), |database| is_drained(&database.conn))? {
             (self.database, self.may_create, moved) = (None, self.access == Access::Owner, false);
         }
-        let opens = self.database.is_none();
-        if let Some(lock) = self.locks.last()
-            && !(lock.is_in_place() && (!opens || lock.guards(path)))
-        {
-            let made = if self.may_create { open::make_directory(path) } else { Ok(()) };
-            match made.and_then(|()| open::lock(&self.settings)) {
-                Ok(lock) => self.locks.push(lock),
-                // What is open goes out, though its directory was moved away.
-                Err(error) if opens || matches!(error, OpenError::Owned { .. }) => {
-                    return Err(error.store_error().into());
-                }
-                Err(_) => {}
+        match relock(&self.settings, &mut self.locks, self.database.is_some(), self.may_create) {
+            // What is open goes out, though its directory was moved away.
+            Err(error) if self.database.is_none() || matches!(error, OpenError::Owned { .. }) => {
+                return Err(error.store_error().into());
             }
+            _ => {}
         }
         let database = match self.database.take() {
             Some(database) => database,
@@ -219,7 +212,7 @@ impl Desk {
                     );
                 }
                 self.file = opened.file();
-                self.locks.drain(..self.locks.len().saturating_sub(1));
+                self.locks.retain(|lock| lock.guards(path));
                 // Others may have written while this one was away.
                 standings.look_again();
                 self.changed.notify_waiters();
@@ -251,6 +244,25 @@ impl Desk {
             let _checkpointed = database.conn.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
         }
     }
+}
+
+/// Takes the owner's lock again when none of `locks` is where others meet it.
+fn relock(
+    settings: &Settings,
+    locks: &mut Vec<Lock>,
+    is_open: bool,
+    may_create: bool,
+) -> Result<(), OpenError> {
+    let path = settings.path.as_path();
+    let meets = |lock: &Lock| lock.is_in_place() && (is_open || lock.guards(path));
+    if locks.is_empty() || locks.iter().any(meets) {
+        return Ok(());
+    }
+    if may_create {
+        open::make_directory(path)?;
+    }
+    locks.push(open::lock(settings)?);
+    Ok(())
 }
 
 /// Makes a file this process's own that it did not begin with: what was being sent when it was copied is in doubt.
