@@ -98,16 +98,19 @@ pub enum BadRecipients {
     Tag(BadId),
 }
 
-/// Reads a list of ids of departments or tags, as [`Recipients::checked`] does.
+/// Whether `list` has ids of departments or tags and nothing else, as [`Recipients::checked`] wants it.
 ///
 /// # Errors
 /// [`BadId`] for the first that is none.
-pub fn ids(list: &str) -> Result<Vec<String>, BadId> {
+pub fn check_ids(list: &str) -> Result<(), BadId> {
+    all_ids(&parts(list, id_or_text))
+}
+
+fn all_ids(texts: &[String]) -> Result<(), BadId> {
     const SHOWN: usize = 40;
-    let ids = parts(list, id_or_text);
-    match ids.iter().find(|text| id(text).is_none()) {
+    match texts.iter().find(|text| id(text).is_none()) {
         Some(bad) => Err(BadId(bad.chars().take(SHOWN).collect())),
-        None => Ok(ids.iter().map(|id| id_or_text(id)).collect()),
+        None => Ok(()),
     }
 }
 
@@ -130,9 +133,9 @@ impl Recipients {
     /// [`BadRecipients`] when nothing is left, or an id is none.
     pub fn checked(to_user: &str, to_party: &str, to_tag: &str) -> Result<Self, BadRecipients> {
         let recipients = Self::parse(to_user, to_party, to_tag)?;
-        if recipients != Self::All {
-            ids(to_party).map_err(BadRecipients::Party)?;
-            ids(to_tag).map_err(BadRecipients::Tag)?;
+        if let Self::Listed(Listed { parties, tags, .. }) = &recipients {
+            all_ids(parties).map_err(BadRecipients::Party)?;
+            all_ids(tags).map_err(BadRecipients::Tag)?;
         }
         Ok(recipients)
     }

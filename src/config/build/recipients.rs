@@ -43,7 +43,7 @@ fn ids(field: &Field<'_>, text: &str, found: &str, report: &mut Report) -> Resul
     if is_template(text) {
         return Ok(());
     }
-    let Err(BadId(bad)) = wecom::ids(text) else { return Ok(()) };
+    let Err(BadId(bad)) = wecom::check_ids(text) else { return Ok(()) };
     let wrong = format!("{} is no id", quoted(&bad));
     Err(report.problem(&field.place, wrong, format!("write the number that the console shows: {found}")))
 }
