@@ -1,6 +1,6 @@
 //! How fast webhooks are taken, each on disk before its answer.
 //!
-//! WeCom refuses meanwhile, so the channel is held and nothing is delivered: what delivery costs is `relay`'s.
+//! WeCom refuses meanwhile, so the sender is held and nothing is delivered: what delivery costs is `relay`'s.
 
 use crate::{
     disk,

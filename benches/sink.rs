@@ -16,7 +16,7 @@ use crate::{arrivals::Arrivals, http1, payload};
 
 const TOKEN: &str = r#"{"errcode":0,"errmsg":"ok","access_token":"not-a-real-token","expires_in":7200}"#;
 const TAKEN: &str = r#"{"errcode":0,"errmsg":"ok","msgid":"msgid-0123456789"}"#;
-/// The relay holds the channel then, and goes on accepting.
+/// The relay holds the sender then, and goes on accepting.
 const REFUSED: &str = r#"{"errcode":60020,"errmsg":"not allow to access from your ip, from ip: 127.0.0.1"}"#;
 
 /// The sink's address, and what it does. It ends when it is dropped.

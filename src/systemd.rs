@@ -12,8 +12,8 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    outbox::{Channel, Outbox, StoreError},
-    pulse::Pulse,
+    heartbeat::Heartbeat,
+    outbox::{Outbox, SenderName, StoreError},
 };
 
 /// A part that must answer before the watchdog is fed.
@@ -22,7 +22,7 @@ const OUTBOX: &str = "the outbox";
 /// Tells that alerts are taken, then feeds the watchdog until `stop`, and tells of that.
 pub async fn run<O: Outbox>(
     outbox: O,
-    dispatchers: impl Fn() -> Vec<(Channel, Pulse)>,
+    dispatchers: impl Fn() -> Vec<(SenderName, Heartbeat)>,
     address: SocketAddr,
     stop: CancellationToken,
 ) {
@@ -54,17 +54,17 @@ pub fn reloading() {
 /// Calls `food` each `period` in which all parts gave a sign of life, and never before they did.
 pub async fn feed<O: Outbox>(
     outbox: &O,
-    dispatchers: &impl Fn() -> Vec<(Channel, Pulse)>,
+    dispatchers: &impl Fn() -> Vec<(SenderName, Heartbeat)>,
     period: Duration,
     mut food: impl FnMut(),
 ) {
     loop {
         let next = Instant::now() + period;
         prove(OUTBOX, period, answers(outbox)).await;
-        for (channel, pulse) in dispatchers() {
-            let beat = pulse.next();
+        for (sender, heartbeat) in dispatchers() {
+            let beat = heartbeat.next();
             outbox.changed().notify_waiters();
-            prove(&format!("the dispatcher of {channel}"), period, beat).await;
+            prove(&format!("the dispatcher of {sender}"), period, beat).await;
         }
         food();
         sleep_until(next).await;

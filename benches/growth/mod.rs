@@ -162,7 +162,7 @@ fn size_mib(folder: &Path) -> f64 {
     (file("") + file("-wal")) as f64 / f64::from(1 << 20)
 }
 
-/// The memory of a relay that serves the outbox in `folder`, while its channel is held and alerts come in.
+/// The memory of a relay that serves the outbox in `folder`, while its sender is held and alerts come in.
 async fn serving(setup: &Setup, sink: &Sink, folder: &Path) -> f64 {
     sink.refuses();
     let relay = setup.start_relay(folder, sink.address);

@@ -15,14 +15,14 @@ use tokio::{runtime::Runtime, task::JoinSet, time::Instant};
 use wecom_relay::{
     clock::{Clock, SystemClock},
     delivery::{
-        Uptime,
+        Monotonic,
         pace::{Limits, Pace, Windows},
         plan::{self, Action},
     },
-    dispatch::channel::{CONCURRENCY, DUPLICATE_CHECK},
+    dispatch::dispatcher::{CONCURRENCY, DUPLICATE_CHECK},
     outbox::{
-        AlertRef, Attempt, Channel, Claimed, Dedupe, DeliveryId, Key, Kind, NewDelivery, NewNotification,
-        Outbox, Part, Pick, ReceiverName, Settlement, Standing, Status, StoreResult, Verdict,
+        AlertRef, Attempt, Claimed, Dedupe, DeliveryId, Key, Kind, NewDelivery, NewNotification, Outbox,
+        Part, Pick, ReceiverName, SenderName, Settlement, Standing, Status, StoreResult, Verdict,
         sqlite::{Access, Settings, SqliteOutbox},
     },
     wecom::{Content, Receipt, Recipients},
@@ -219,18 +219,23 @@ impl Work {
         began.elapsed()
     }
 
-    /// Claims what the plan of a channel with limits lets go out.
+    /// Claims what the plan of a sender with limits lets go out.
     async fn claim_planned(&mut self) -> Vec<Claimed> {
-        let (channel, now) = (channel(), SystemClock.now());
-        let waiting = self.outbox.waiting(&channel, COUNTED, now).await.unwrap();
+        let (sender, now) = (channel(), SystemClock.now());
+        let waiting = self.outbox.waiting(&sender, COUNTED, now).await.unwrap();
         self.turn += 1;
-        let plan =
-            plan::plan(&waiting.queues, &self.pace, CONCURRENCY, self.turn, Uptime(Duration::from_secs(1)));
+        let plan = plan::plan(
+            &waiting.queues,
+            &self.pace,
+            CONCURRENCY,
+            self.turn,
+            Monotonic(Duration::from_secs(1)),
+        );
         let picks = plan.actions.into_iter().map(|action| match action {
             Action::Send { destination, receiver, slots } => Pick::Heads { destination, receiver, slots },
             Action::Fold { .. } => panic!("the limits are reached"),
         });
-        self.outbox.claim(&channel, picks.collect(), DUPLICATE_CHECK, now).await.unwrap()
+        self.outbox.claim(&sender, picks.collect(), DUPLICATE_CHECK, now).await.unwrap()
     }
 
     async fn settle(&self, claimed: &[Claimed]) {
@@ -241,8 +246,8 @@ impl Work {
     }
 }
 
-fn channel() -> Channel {
-    Channel(APP.to_owned())
+fn channel() -> SenderName {
+    SenderName(APP.to_owned())
 }
 
 async fn settle(outbox: SqliteOutbox, delivery: DeliveryId) -> StoreResult<()> {
@@ -280,7 +285,7 @@ fn notification(id: u64, text: &str) -> NewNotification {
         summary: text.lines().next().unwrap_or_default().to_owned(),
         text_form: None,
         dead: None,
-        channel: channel(),
+        sender: channel(),
         recipients: recipients.clone(),
         deliveries: vec![NewDelivery { recipients, content: Content::Text(text), part: Part::WHOLE }],
     }

@@ -15,12 +15,12 @@ use crate::{
         pace::Windows,
         step::{Probes, transient_schedule},
     },
-    dispatch::channel,
+    dispatch::dispatcher,
     http,
     intake::{self, Intake},
     lifecycle::Lifecycle,
     outbox::{
-        COPY_MARGIN, Channel, Outbox, StoreError,
+        DUPLICATE_CHECK_MARGIN, Outbox, SenderName, StoreError,
         sqlite::{Access, OpenError, Settings, SqliteOutbox},
     },
     retry::Schedule,
@@ -32,12 +32,14 @@ use crate::{
 
 pub use self::{
     reload::Source,
-    running::{Pulses, Running},
+    running::{Heartbeats, Running},
 };
 
 // Two calls with an old access token and two with a new one.
-const _: () =
-    assert!(4 * CALL_TIMEOUT.as_secs() < COPY_MARGIN.as_secs(), "a send is longer than COPY_MARGIN");
+const _: () = assert!(
+    4 * CALL_TIMEOUT.as_secs() < DUPLICATE_CHECK_MARGIN.as_secs(),
+    "a send is longer than DUPLICATE_CHECK_MARGIN"
+);
 
 /// A configuration that is ready to be served.
 #[derive(Debug)]
@@ -47,7 +49,7 @@ pub struct Prepared {
     /// The webhook's side.
     pub intake: Arc<Intake>,
     /// The client of each app, in the configuration's order.
-    pub clients: Vec<(Channel, Arc<Client>)>,
+    pub clients: Vec<(SenderName, Arc<Client>)>,
     /// The tokens of the clients.
     pub caches: Arc<TokenCaches>,
 }
@@ -57,7 +59,7 @@ pub struct Prepared {
 pub struct Tuning {
     /// What the limits are counted in.
     pub windows: Windows,
-    /// How many sends a channel makes at once.
+    /// How many sends a sender makes at once.
     pub concurrency: u32,
     /// `duplicate_check_interval`.
     pub duplicate_check: Duration,
@@ -65,7 +67,7 @@ pub struct Tuning {
     pub render_limit: Duration,
     /// Delays after transient failures.
     pub transient: Schedule,
-    /// When a held channel is probed.
+    /// When a held sender is probed.
     pub probes: Probes,
     /// How long a connection to WeCom may take.
     pub connect_timeout: Duration,
@@ -83,8 +85,8 @@ impl Default for Tuning {
     fn default() -> Self {
         Self {
             windows: Windows::default(),
-            concurrency: channel::CONCURRENCY,
-            duplicate_check: channel::DUPLICATE_CHECK,
+            concurrency: dispatcher::CONCURRENCY,
+            duplicate_check: dispatcher::DUPLICATE_CHECK,
             render_limit: http::RENDER_LIMIT,
             transient: transient_schedule(),
             probes: Probes::default(),
@@ -133,7 +135,7 @@ impl Prepared {
                 call_timeout: tuning.call_timeout,
             };
             match Client::new(settings, &caches) {
-                Ok(client) => clients.push((Channel(app.name.as_str().to_owned()), Arc::new(client))),
+                Ok(client) => clients.push((SenderName(app.name.as_str().to_owned()), Arc::new(client))),
                 Err(error) => problems.push(Problem::new(app.place.clone(), error.to_string(), "")),
             }
         }
@@ -155,7 +157,7 @@ impl Prepared {
 
     /// The client of the app that sends for `receiver`.
     pub fn client(&self, receiver: &intake::Receiver) -> Option<&Arc<Client>> {
-        self.clients.iter().find(|(channel, _)| *channel == receiver.channel).map(|(_, client)| client)
+        self.clients.iter().find(|(sender, _)| *sender == receiver.sender).map(|(_, client)| client)
     }
 }
 

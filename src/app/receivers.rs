@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::{
     config::{Config, Located, Place, Position, Problem, Receiver},
     intake::{self, Address, Form},
-    outbox::{Channel, ReceiverName},
+    outbox::{ReceiverName, SenderName},
     render::{self, CompileError, Source, Templates},
 };
 
@@ -89,7 +89,7 @@ fn named<'c>(
     };
     intake::Receiver {
         name: ReceiverName(receiver.name.as_str().to_owned()),
-        channel: channel_of(receiver),
+        sender: channel_of(receiver),
         address,
         message,
         form,
@@ -101,9 +101,9 @@ fn named<'c>(
     }
 }
 
-/// The channel of the app that sends for it.
-pub(super) fn channel_of(receiver: &Receiver) -> Channel {
-    Channel(receiver.app.name.as_str().to_owned())
+/// The sender of the app that sends for it.
+pub(super) fn channel_of(receiver: &Receiver) -> SenderName {
+    SenderName(receiver.app.name.as_str().to_owned())
 }
 
 /// Where what cannot be delivered to `receiver` goes.
@@ -113,7 +113,7 @@ pub(super) fn fallback(receiver: &Receiver, config: &Config) -> Option<intake::F
     let Address::Literal(recipients) = &to.recipients else { return None };
     Some(intake::Fallback {
         name: ReceiverName(to.name.as_str().to_owned()),
-        channel: channel_of(to),
+        sender: channel_of(to),
         recipients: recipients.clone(),
     })
 }

@@ -22,30 +22,30 @@ use crate::{
     clock::Clock,
     config::{App, Config, Receiver},
     delivery::{pace::Limits, step::Policy},
-    dispatch::{channel, janitor, notices},
+    dispatch::{dispatcher, janitor, notices},
+    heartbeat::Heartbeat,
     http::{self, Bounded, Complaints, Entrance, Memory, Readiness, Refusals, Relay, ReloadRequest, Reloads},
     lifecycle::Tasks,
     metrics::{Metrics, Waiting},
-    outbox::{Channel, Outbox, ReceiverName, StoreError},
-    pulse::Pulse,
+    outbox::{Outbox, ReceiverName, SenderName, StoreError},
     wecom::{client::Client, token::TokenCaches},
 };
 
-type Service = channel::Service<Client>;
+type Service = dispatcher::Service<Client>;
 
-/// The pulses of all dispatchers.
+/// The heartbeats of all dispatchers.
 #[derive(Debug, Clone, Default)]
-pub struct Pulses(Arc<Mutex<BTreeMap<Channel, Pulse>>>);
+pub struct Heartbeats(Arc<Mutex<BTreeMap<SenderName, Heartbeat>>>);
 
-impl Pulses {
-    /// Each dispatcher's, by its channel.
-    pub fn all(&self) -> Vec<(Channel, Pulse)> {
-        let pulses = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        pulses.iter().map(|(channel, pulse)| (channel.clone(), pulse.clone())).collect()
+impl Heartbeats {
+    /// Each dispatcher's, by its sender.
+    pub fn all(&self) -> Vec<(SenderName, Heartbeat)> {
+        let heartbeats = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        heartbeats.iter().map(|(sender, heartbeat)| (sender.clone(), heartbeat.clone())).collect()
     }
 
-    fn add(&self, channel: Channel, pulse: Pulse) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(channel, pulse);
+    fn add(&self, sender: SenderName, heartbeat: Heartbeat) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(sender, heartbeat);
     }
 }
 
@@ -61,9 +61,9 @@ pub struct Running<O> {
     seeds: StdRng,
     served: Config,
     caches: Arc<TokenCaches>,
-    channels: BTreeMap<Channel, watch::Sender<Arc<Service>>>,
-    clients: BTreeMap<Channel, (String, Arc<Client>)>,
-    pulses: Pulses,
+    senders: BTreeMap<SenderName, watch::Sender<Arc<Service>>>,
+    clients: BTreeMap<SenderName, (String, Arc<Client>)>,
+    heartbeats: Heartbeats,
     intake: Arc<ArcSwap<Bounded>>,
     entrance: Entrance,
     routes: watch::Sender<Vec<notices::Route>>,
@@ -83,10 +83,10 @@ impl<O: Outbox> Running<O> {
         tuning: Tuning,
         tasks: Tasks,
     ) -> Result<Self, StoreError> {
-        let in_doubt = outbox.recover(clock.now()).await?;
-        if in_doubt > 0 {
+        let unconfirmed = outbox.recover(clock.now()).await?;
+        if unconfirmed > 0 {
             tracing::warn!(
-                deliveries = in_doubt,
+                deliveries = unconfirmed,
                 "deliveries were in flight when the last process ended; they are sent again with WeCom's duplicate check"
             );
         }
@@ -94,8 +94,8 @@ impl<O: Outbox> Running<O> {
         metrics.opened(&outbox.depths().await?.iter().map(Waiting::from).collect::<Vec<_>>());
         metrics.reloaded(true, clock.now());
         // Whoever can ask has room, so that all who wait can share one reload.
-        let (sender, requests) = mpsc::channel(http::CONNECTIONS);
-        let reloads = Reloads::new(sender);
+        let (asking, requests) = mpsc::channel(http::CONNECTIONS);
+        let reloads = Reloads::new(asking);
         let bounded = Bounded::new(Arc::clone(&prepared.intake), tuning.render_limit);
         let mut running = Self {
             requests,
@@ -103,9 +103,9 @@ impl<O: Outbox> Running<O> {
             seeds: super::rng(tuning.seed),
             served: prepared.config.clone(),
             caches: Arc::clone(&prepared.caches),
-            channels: BTreeMap::new(),
+            senders: BTreeMap::new(),
             clients: BTreeMap::new(),
-            pulses: Pulses::default(),
+            heartbeats: Heartbeats::default(),
             intake: Arc::new(ArcSwap::from_pointee(bounded)),
             entrance: Entrance::new(prepared.config.server.admission.clone()),
             routes: watch::Sender::new(Vec::new()),
@@ -148,9 +148,9 @@ impl<O: Outbox> Running<O> {
         self.tasks.spawn("http server", served);
     }
 
-    /// The pulses of its dispatchers, those that come later too.
-    pub fn pulses(&self) -> Pulses {
-        self.pulses.clone()
+    /// The heartbeats of its dispatchers, those that come later too.
+    pub fn heartbeats(&self) -> Heartbeats {
+        self.heartbeats.clone()
     }
 
     /// Who gets in.
@@ -173,15 +173,15 @@ impl<O: Outbox> Running<O> {
         let Prepared { config, intake, clients, .. } = prepared;
         let names = config.apps.iter().map(|app| app.name.as_str());
         self.metrics.configured(names, config.receivers.iter().map(|receiver| receiver.name.as_str()));
-        let present: BTreeSet<_> = clients.iter().map(|(channel, _)| channel.clone()).collect();
-        for (channel, client) in clients {
-            if let Some(app) = config.app(&channel.0) {
-                self.serve(channel, client, app, &config);
+        let present: BTreeSet<_> = clients.iter().map(|(sender, _)| sender.clone()).collect();
+        for (sender, client) in clients {
+            if let Some(app) = config.app(&sender.0) {
+                self.serve(sender, client, app, &config);
             }
         }
-        for (channel, service) in &self.channels {
-            if !present.contains(channel) {
-                self.clients.remove(channel);
+        for (sender, service) in &self.senders {
+            if !present.contains(sender) {
+                self.clients.remove(sender);
                 service.send_modify(|service| {
                     *service = Arc::new(Service { wecom: None, settings: service.settings.clone() });
                 });
@@ -201,17 +201,17 @@ impl<O: Outbox> Running<O> {
         fixed.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| key).collect()
     }
 
-    /// Has `app` served over `channel`, by a new dispatcher if it has none.
-    fn serve(&mut self, channel: Channel, client: Arc<Client>, app: &App, config: &Config) {
+    /// Has `app` served over `sender`, by a new dispatcher if it has none.
+    fn serve(&mut self, sender: SenderName, client: Arc<Client>, app: &App, config: &Config) {
         let credentials = credentials(app);
         // With the same credentials the connections stay, too.
-        let client = match self.clients.get(&channel) {
+        let client = match self.clients.get(&sender) {
             Some((same, client)) if *same == credentials => Arc::clone(client),
-            _ => Arc::new(client.counting(self.metrics.refreshes(&channel.0))),
+            _ => Arc::new(client.counting(self.metrics.refreshes(&sender.0))),
         };
-        self.clients.insert(channel.clone(), (credentials.clone(), Arc::clone(&client)));
+        self.clients.insert(sender.clone(), (credentials.clone(), Arc::clone(&client)));
         let limit = |limit: Option<NonZeroU32>| limit.map_or(0, NonZeroU32::get);
-        let settings = channel::Settings {
+        let settings = dispatcher::Settings {
             concurrency: self.tuning.concurrency,
             limits: Limits { per_minute: limit(app.limits.per_minute), per_hour: limit(app.limits.per_hour) },
             windows: self.tuning.windows,
@@ -224,23 +224,23 @@ impl<O: Outbox> Running<O> {
             credentials,
         };
         let service = Arc::new(Service { wecom: Some(client), settings });
-        if let Some(running) = self.channels.get(&channel) {
+        if let Some(running) = self.senders.get(&sender) {
             running.send_replace(service);
             return;
         }
-        let (sender, services) = watch::channel(service);
+        let (publish, services) = watch::channel(service);
         let rng = StdRng::seed_from_u64(self.seeds.random());
-        let dispatcher = channel::Dispatcher::new(
-            channel.clone(),
+        let dispatcher = dispatcher::Dispatcher::new(
+            sender.clone(),
             self.outbox.clone(),
             services,
             Arc::clone(&self.clock),
             rng,
             Arc::clone(&self.metrics),
         );
-        self.pulses.add(channel.clone(), dispatcher.pulse());
-        self.tasks.spawn(format!("dispatcher of {channel}"), dispatcher.run(self.tasks.stop()));
-        self.channels.insert(channel, sender);
+        self.heartbeats.add(sender.clone(), dispatcher.heartbeat());
+        self.tasks.spawn(format!("dispatcher of {sender}"), dispatcher.run(self.tasks.stop()));
+        self.senders.insert(sender, publish);
     }
 
     /// Says for which apps messages wait that are not in the configuration.
@@ -248,10 +248,10 @@ impl<O: Outbox> Running<O> {
     /// # Errors
     /// When the outbox does not answer.
     pub(super) async fn tell_of_the_gone(&self) -> Result<(), StoreError> {
-        let queued = self.outbox.channels().await?;
-        for channel in queued.iter().filter(|channel| !self.clients.contains_key(*channel)) {
+        let queued = self.outbox.senders().await?;
+        for sender in queued.iter().filter(|sender| !self.clients.contains_key(*sender)) {
             tracing::error!(
-                app = %channel,
+                app = %sender,
                 "messages wait for an app that is not in the configuration; they are kept until it is there again, \
                  or given up by `wecom-relay outbox discard`"
             );
@@ -260,7 +260,7 @@ impl<O: Outbox> Running<O> {
     }
 }
 
-/// What makes a channel's credentials and its way to WeCom: when this changes, a hold may be over.
+/// What makes a sender's credentials and its way to WeCom: when this changes, a hold may be over.
 fn credentials(app: &App) -> String {
     let proxy = app.proxy_url.as_ref().map(|proxy| proxy.fingerprint()).unwrap_or_default();
     let (corp_id, agent_id, api_url) = (&app.corp_id, app.agent_id, app.api_url.as_str());
@@ -271,9 +271,9 @@ fn route(config: &Config, receiver: &Receiver) -> Option<notices::Route> {
     let to = receivers::fallback(receiver, config)?;
     Some(notices::Route {
         receiver: ReceiverName(receiver.name.as_str().to_owned()),
-        channel: receivers::channel_of(receiver),
+        sender: receivers::channel_of(receiver),
         fallback: to.name,
-        fallback_channel: to.channel,
+        fallback_channel: to.sender,
         fallback_recipients: to.recipients,
         after: receiver.fallback.as_ref()?.after,
     })

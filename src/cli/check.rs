@@ -38,10 +38,8 @@ fn check(loaded: Loaded, output: &mut Output) -> Result<(), Failure> {
     let mut failed = false;
     for receiver in &prepared.config.receivers {
         let receiver = prepared.intake.named(receiver.name.as_str())?;
-        output.line(&format!(
-            "receiver {}: app {}, to {}",
-            receiver.name, receiver.channel, receiver.address
-        ))?;
+        output
+            .line(&format!("receiver {}: app {}, to {}", receiver.name, receiver.sender, receiver.address))?;
         for (name, payload) in render::samples::ALL {
             let request =
                 prepared.intake.request(Some(&receiver.name.0), payload.as_bytes(), SystemClock.now())?;

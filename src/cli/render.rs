@@ -17,7 +17,7 @@ use crate::{
     app::Prepared,
     clock::{Clock, SystemClock},
     config::Config,
-    dispatch::channel::DUPLICATE_CHECK,
+    dispatch::dispatcher::DUPLICATE_CHECK,
     http::{Bounded, RENDER_LIMIT, Reserved},
     intake::{Request, Taken},
     wecom::{
@@ -62,11 +62,11 @@ pub(super) fn run(args: &Args, config: Config, output: &mut Output) -> Result<()
     if let Some(why) = unaddressed {
         let then = match &notification.dead {
             Some(_) => "this would be a dead letter".to_owned(),
-            None => format!("this would go to {} by app {}", notification.recipients, notification.channel),
+            None => format!("this would go to {} by app {}", notification.recipients, notification.sender),
         };
         output.error(&format!("warning: {why}; {then}"));
     }
-    let app = prepared.config.app(&notification.channel.0);
+    let app = prepared.config.app(&notification.sender.0);
     let agent_id = app.map_or(AgentId(0), |app| app.agent_id);
     let count = notification.deliveries.len();
     for (delivery, number) in notification.deliveries.into_iter().zip(1..) {

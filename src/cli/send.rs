@@ -53,7 +53,7 @@ pub(super) fn run(args: &Args, config: Config, output: &mut Output) -> Result<()
             return Err(Failure::Told);
         };
         output.line(&format!("sent to {recipients}: msgid {}", receipt.msgid))?;
-        let missed = &receipt.missed;
+        let missed = &receipt.invalid;
         for (kind, ids) in [
             ("invaliduser", &missed.users),
             ("invalidparty", &missed.parties),

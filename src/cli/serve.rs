@@ -53,8 +53,11 @@ async fn serve(prepared: Prepared, source: Arc<Source>) -> anyhow::Result<()> {
     let clock = Arc::new(SystemClock);
     let tuning = Tuning { connections: connections(), ..Tuning::default() };
     let running = app::start(prepared, listener, outbox.clone(), clock, tuning, &lifecycle).await?;
-    let (pulses, reloads) = (running.pulses(), running.reloads());
-    tasks.spawn_endless("systemd", systemd::run(outbox.clone(), move || pulses.all(), address, tasks.stop()));
+    let (heartbeats, reloads) = (running.heartbeats(), running.reloads());
+    tasks.spawn_endless(
+        "systemd",
+        systemd::run(outbox.clone(), move || heartbeats.all(), address, tasks.stop()),
+    );
     tasks.spawn_endless("reloads", running.run_reloads(source));
     let stop = tasks.stop();
     tasks.spawn_endless("SIGHUP", async move {

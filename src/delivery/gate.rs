@@ -1,7 +1,7 @@
-//! Whether a channel may send: open, in trouble, or held.
+//! Whether a sender may send: open, in trouble, or held.
 //!
 //! After a few transient failures in a row only one message at a time goes out, as a probe, so that an outage
-//! costs WeCom and this machine little. A held channel waits longer between probes, and its hold is kept over a
+//! costs WeCom and this machine little. A held sender waits longer between probes, and its hold is kept over a
 //! restart. Any answer of WeCom that is not the same block opens the gate, and everything flows.
 
 use std::time::Duration;
@@ -10,21 +10,21 @@ use jiff::Timestamp;
 use rand::Rng;
 
 use super::{
-    Uptime,
+    Monotonic,
     step::{Block, BlockKind, Health, Policy, Probes, later},
 };
 use crate::{
-    outbox::{Channel, Hold},
+    outbox::{Hold, SenderName},
     retry::Schedule,
 };
 
-/// Transient failures in a row before a channel is in trouble.
+/// Transient failures in a row before a sender is in trouble.
 const PATIENCE: u32 = 3;
 
-/// The gate of one channel.
+/// The gate of one sender.
 #[derive(Debug)]
 pub struct Gate {
-    channel: Channel,
+    sender: SenderName,
     credentials: String,
     schedule: Schedule,
     probes: Probes,
@@ -35,8 +35,8 @@ pub struct Gate {
 #[derive(Debug)]
 enum State {
     Open,
-    Troubled { probe_at: Uptime },
-    Held { hold: Hold, probed_at: Uptime, probe_at: Uptime },
+    Troubled { probe_at: Monotonic },
+    Held { hold: Hold, probed_at: Monotonic, probe_at: Monotonic },
 }
 
 /// What may be sent now.
@@ -47,7 +47,7 @@ pub enum Admission {
     /// One message.
     Probe,
     /// Nothing before this moment.
-    Wait(Uptime),
+    Wait(Monotonic),
     /// Nothing before the probe that is in flight has ended.
     Probing,
 }
@@ -55,22 +55,22 @@ pub enum Admission {
 /// What changed about a hold, to be written down and told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
-    /// The channel is held, or still held after another probe.
+    /// The sender is held, or still held after another probe.
     Held(Hold),
     /// The hold is over.
     Released(Hold),
 }
 
 impl Gate {
-    /// The gate of `channel` as the last process left it. A hold is probed when its time comes, or at once when
+    /// The gate of `sender` as the last process left it. A hold is probed when its time comes, or at once when
     /// `credentials` are other ones by now.
     pub fn new(
-        channel: Channel,
+        sender: SenderName,
         credentials: String,
         policy: &Policy,
         hold: Option<Hold>,
         now: Timestamp,
-        uptime: Uptime,
+        uptime: Monotonic,
     ) -> Self {
         let state = match hold {
             Some(hold) => {
@@ -83,11 +83,11 @@ impl Gate {
             None => State::Open,
         };
         let (schedule, probes) = (policy.transient.clone(), policy.probes.clone());
-        Self { channel, credentials, schedule, probes, failures: 0, state }
+        Self { sender, credentials, schedule, probes, failures: 0, state }
     }
 
     /// What may be sent at `now`, with `in_flight` sends under way.
-    pub fn admission(&self, in_flight: usize, now: Uptime) -> Admission {
+    pub fn admission(&self, in_flight: usize, now: Monotonic) -> Admission {
         let probe_at = match &self.state {
             State::Open => return Admission::Open,
             State::Troubled { probe_at } | State::Held { probe_at, .. } => *probe_at,
@@ -100,9 +100,9 @@ impl Gate {
     }
 
     /// Takes other credentials and delays, and probes at the next occasion: something was mended, or may have been.
-    /// With the same credentials a held channel is not probed more often than after [`Probes::unanswered`], however
+    /// With the same credentials a held sender is not probed more often than after [`Probes::unanswered`], however
     /// often this is called.
-    pub fn renew(&mut self, credentials: String, policy: &Policy, now: Uptime) {
+    pub fn renew(&mut self, credentials: String, policy: &Policy, now: Monotonic) {
         let other = self.credentials != credentials;
         self.credentials = credentials;
         (self.schedule, self.probes) = (policy.transient.clone(), policy.probes.clone());
@@ -121,7 +121,7 @@ impl Gate {
         &mut self,
         health: &Health,
         now: Timestamp,
-        uptime: Uptime,
+        uptime: Monotonic,
         rng: &mut impl Rng,
     ) -> Option<Change> {
         match health {
@@ -150,7 +150,7 @@ impl Gate {
         }
     }
 
-    fn blocked(&mut self, block: &Block, now: Timestamp, uptime: Uptime) -> Option<Change> {
+    fn blocked(&mut self, block: &Block, now: Timestamp, uptime: Monotonic) -> Option<Change> {
         self.failures = 0;
         let (since, probes) = match &self.state {
             // What was in flight when the hold began says nothing new.
@@ -162,7 +162,7 @@ impl Gate {
         };
         let wait = self.probes.after(block.kind, probes);
         let hold = Hold {
-            channel: self.channel.clone(),
+            sender: self.sender.clone(),
             since,
             reason: block.reason.clone(),
             errcode: block.errcode,

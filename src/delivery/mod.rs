@@ -1,4 +1,4 @@
-//! The decisions of delivery: whether a channel may send ([`gate`]), who may be sent to now ([`pace`]), what goes
+//! The decisions of delivery: whether a sender may send ([`gate`]), who may be sent to now ([`pace`]), what goes
 //! out next ([`plan`]), what is told in one line instead ([`fold`]), what an end means ([`step`]).
 //!
 //! Pure and synchronous: the moment, the randomness and what is known of the queue come in as arguments, so that
@@ -16,9 +16,9 @@ use std::{ops::Add, time::Duration};
 
 /// A moment on a clock that never jumps: time since some origin of this process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Uptime(pub Duration);
+pub struct Monotonic(pub Duration);
 
-impl Uptime {
+impl Monotonic {
     /// How long ago `earlier` was; zero when it was not.
     pub fn since(self, earlier: Self) -> Duration {
         self.0.saturating_sub(earlier.0)
@@ -30,7 +30,7 @@ impl Uptime {
     }
 }
 
-impl Add<Duration> for Uptime {
+impl Add<Duration> for Monotonic {
     type Output = Self;
 
     fn add(self, duration: Duration) -> Self {

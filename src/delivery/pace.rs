@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use super::Uptime;
+use super::Monotonic;
 use crate::{
     outbox::{DeliveryId, NotificationId},
     wecom::{Addressee, Recipients},
@@ -62,11 +62,11 @@ pub enum Budget {
         /// How many of them are the last ones of this minute, to be spent slowly.
         reserve: u32,
         /// When the last message to any of them started or ended.
-        last: Option<Uptime>,
+        last: Option<Monotonic>,
     },
 }
 
-/// The sends of one channel, by recipient.
+/// The sends of one sender, by recipient.
 #[derive(Debug)]
 pub struct Pace {
     limits: Limits,
@@ -75,9 +75,9 @@ pub struct Pace {
     /// Slots kept for the parts still to come of messages that were started.
     reserved: HashMap<NotificationId, Reservation>,
     /// Until when WeCom surely suppresses a copy of a delivery in doubt.
-    suppressed: HashMap<DeliveryId, Uptime>,
+    suppressed: HashMap<DeliveryId, Monotonic>,
     /// When the attempt ended whose slot the one in flight has taken over.
-    replaced: HashMap<DeliveryId, Uptime>,
+    replaced: HashMap<DeliveryId, Monotonic>,
 }
 
 #[derive(Debug)]
@@ -86,7 +86,7 @@ struct Reservation {
     by: DeliveryId,
     addressees: Vec<Addressee>,
     slots: u32,
-    until: Uptime,
+    until: Monotonic,
 }
 
 #[derive(Debug, Default)]
@@ -94,13 +94,13 @@ struct Ledger {
     in_flight: u32,
     reserved: u32,
     /// When each counted send of the last hour ended, the oldest first.
-    ended: VecDeque<(Uptime, DeliveryId)>,
-    last: Option<Uptime>,
+    ended: VecDeque<(Monotonic, DeliveryId)>,
+    last: Option<Monotonic>,
 }
 
 impl Ledger {
     /// Counts a send that ended in the past.
-    fn put(&mut self, ended: Uptime, delivery: DeliveryId) {
+    fn put(&mut self, ended: Monotonic, delivery: DeliveryId) {
         let at = self.ended.partition_point(|(earlier, _)| *earlier <= ended);
         self.ended.insert(at, (ended, delivery));
     }
@@ -137,7 +137,7 @@ impl Pace {
     }
 
     /// What `recipients` may be sent at `now`.
-    pub fn budget(&self, recipients: &Recipients, now: Uptime) -> Budget {
+    pub fn budget(&self, recipients: &Recipients, now: Monotonic) -> Budget {
         // What is for nobody is refused, and costs nobody a slot.
         if !self.is_limited() || *recipients == Recipients::Nobody {
             return Budget::Unlimited;
@@ -164,7 +164,7 @@ impl Pace {
 
     /// When `recipients`, whose budget is used up at `now`, may have room again; `None` when only the end of a
     /// send in flight can make room.
-    pub fn next_release(&self, recipients: &Recipients, now: Uptime) -> Option<Uptime> {
+    pub fn next_release(&self, recipients: &Recipients, now: Monotonic) -> Option<Monotonic> {
         let everyone = self.ledgers.get(&Addressee::All);
         let named: Vec<&Ledger> = match recipients {
             Recipients::All => self.ledgers.values().collect(),
@@ -184,7 +184,7 @@ impl Pace {
     }
 
     /// Lets go what was kept for parts that did not come in a long time: somebody may have discarded them.
-    pub fn lapse(&mut self, now: Uptime) {
+    pub fn lapse(&mut self, now: Monotonic) {
         let lapsed: Vec<_> = self.reserved.extract_if(|_, reservation| reservation.until <= now).collect();
         for (_, reservation) in lapsed {
             self.let_go(&reservation);
@@ -205,7 +205,7 @@ impl Pace {
     }
 
     /// Whether `delivery` still has the slot of an earlier attempt, which a resend takes over.
-    pub fn has_slot(&self, delivery: DeliveryId, recipients: &Recipients, now: Uptime) -> bool {
+    pub fn has_slot(&self, delivery: DeliveryId, recipients: &Recipients, now: Monotonic) -> bool {
         if !self.is_suppressed(delivery, now) {
             return false;
         }
@@ -222,13 +222,13 @@ impl Pace {
         self.reserved.get(&notification).is_some_and(|reservation| reservation.by != delivery)
     }
 
-    fn is_suppressed(&self, delivery: DeliveryId, now: Uptime) -> bool {
+    fn is_suppressed(&self, delivery: DeliveryId, now: Monotonic) -> bool {
         self.suppressed.get(&delivery).is_some_and(|until| now < *until)
     }
 
     /// A send starts. While WeCom suppresses it if an earlier attempt of the same delivery was taken, both need
     /// one slot only.
-    pub fn start(&mut self, delivery: DeliveryId, recipients: &Recipients, now: Uptime) {
+    pub fn start(&mut self, delivery: DeliveryId, recipients: &Recipients, now: Monotonic) {
         if !self.is_limited() {
             return;
         }
@@ -250,8 +250,8 @@ impl Pace {
         delivery: DeliveryId,
         recipients: &Recipients,
         counted: bool,
-        suppressed_until: Option<Uptime>,
-        now: Uptime,
+        suppressed_until: Option<Monotonic>,
+        now: Monotonic,
     ) {
         if !self.is_limited() {
             return;
@@ -277,7 +277,7 @@ impl Pace {
     }
 
     /// Charges a send that ended `age` ago and is not counted yet.
-    pub fn charge(&mut self, recipients: &Recipients, age: Duration, now: Uptime) {
+    pub fn charge(&mut self, recipients: &Recipients, age: Duration, now: Monotonic) {
         if self.reach().is_none_or(|reach| age >= reach) {
             return;
         }
@@ -296,7 +296,7 @@ impl Pace {
         by: DeliveryId,
         recipients: &Recipients,
         slots: u32,
-        now: Uptime,
+        now: Monotonic,
     ) {
         if let Some(before) = self.reserved.remove(&notification) {
             self.let_go(&before);
@@ -321,8 +321,8 @@ impl Pace {
         &self,
         ledger: Option<&Ledger>,
         everyone: Option<&Ledger>,
-        now: Uptime,
-    ) -> (u32, u32, Option<Uptime>) {
+        now: Monotonic,
+    ) -> (u32, u32, Option<Monotonic>) {
         let both = || ledger.into_iter().chain(everyone);
         let pending: u32 = both().map(|ledger| ledger.in_flight + ledger.reserved).sum();
         let within = |window: Duration| -> u32 {
@@ -366,7 +366,7 @@ impl Pace {
     }
 
     /// Forgets what no window reaches any more.
-    fn prune(&mut self, now: Uptime) {
+    fn prune(&mut self, now: Monotonic) {
         self.suppressed.retain(|_, until| now < *until);
         let keep = self.reach().unwrap_or_default();
         self.ledgers.retain(|_, ledger| {

@@ -8,7 +8,7 @@
 use std::collections::HashMap;
 
 use super::{
-    Uptime,
+    Monotonic,
     pace::{Budget, Pace},
 };
 use crate::{
@@ -22,7 +22,7 @@ pub struct Plan {
     /// In this order.
     pub actions: Vec<Action>,
     /// When room that is missing now may be there.
-    pub wake: Option<Uptime>,
+    pub wake: Option<Monotonic>,
     /// Where nothing goes out now because there is no room.
     pub waits: Vec<Destination>,
 }
@@ -48,7 +48,7 @@ pub enum Action {
 
 /// Plans for `queues`, of which those of one destination stand together, with room for `capacity` sends at once.
 /// `turn` is a number that changes from call to call and decides who is first.
-pub fn plan(queues: &[Queue], pace: &Pace, capacity: u32, turn: usize, now: Uptime) -> Plan {
+pub fn plan(queues: &[Queue], pace: &Pace, capacity: u32, turn: usize, now: Monotonic) -> Plan {
     let mut destinations: Vec<&[Queue]> = queues.chunk_by(|a, b| a.destination == b.destination).collect();
     if !destinations.is_empty() {
         let first = turn % destinations.len();
@@ -68,7 +68,7 @@ struct Planner<'a> {
     pace: &'a Pace,
     capacity: u32,
     turn: usize,
-    now: Uptime,
+    now: Monotonic,
     /// Slots that this plan takes, so that destinations with recipients in common share what they have.
     planned: HashMap<Addressee, u32>,
     plan: Plan,
@@ -115,7 +115,7 @@ impl Planner<'_> {
         Budget::Slots { free: free.saturating_sub(planned), reserve, last }
     }
 
-    fn limited(&mut self, queues: &[&Queue], free: u32, reserve: u32, last: Option<Uptime>) {
+    fn limited(&mut self, queues: &[&Queue], free: u32, reserve: u32, last: Option<Monotonic>) {
         let Some(first) = queues.first() else { return };
         let spare = free.saturating_sub(reserve);
         let waiting: u32 = queues.iter().map(|queue| queue.due.max(queue.fresh)).sum();
@@ -193,7 +193,7 @@ impl Planner<'_> {
         (0..queues.len()).filter_map(|at| queues.get((at + self.turn) % len)).copied().find(|queue| is(queue))
     }
 
-    fn wait(&mut self, destination: Destination, at: Option<Uptime>) {
+    fn wait(&mut self, destination: Destination, at: Option<Monotonic>) {
         self.plan.waits.push(destination);
         self.plan.wake = [self.plan.wake, at].into_iter().flatten().min();
     }

@@ -1,4 +1,4 @@
-//! What the end of a send means for the delivery and for its channel.
+//! What the end of a send means for the delivery and for its sender.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ pub struct Policy {
     pub expire_after: Duration,
     /// Delays after transient failures of one delivery.
     pub transient: Schedule,
-    /// When a held channel is probed.
+    /// When a held sender is probed.
     pub probes: Probes,
     /// How often an errcode that nobody knows is tried.
     pub unknown_tries: u32,
@@ -35,14 +35,14 @@ impl Policy {
     }
 }
 
-/// Delays after transient failures, of one delivery and of probes of a channel in trouble. At most some 600
+/// Delays after transient failures, of one delivery and of probes of a sender in trouble. At most some 600
 /// failing calls in an hour, far from the 2,000 after which WeCom blocks a caller.
 pub fn transient_schedule() -> Schedule {
     let step = |times, secs| RetryStep { times, delay: Duration::from_secs(secs) };
     Schedule::new(vec![step(60, 1), step(60, 2), step(60, 5), step(60, 15)], Duration::from_secs(30))
 }
 
-/// What the end of a send says of the channel.
+/// What the end of a send says of the sender.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Health {
     /// WeCom works for this app.
@@ -75,7 +75,7 @@ pub enum BlockKind {
     Configuration,
 }
 
-/// How long after a failed probe of a held channel the next one goes out. Probes are counted from 1, which is the
+/// How long after a failed probe of a held sender the next one goes out. Probes are counted from 1, which is the
 /// message that met the block.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Probes {
@@ -120,7 +120,7 @@ impl Probes {
 pub struct Step {
     /// For the delivery.
     pub verdict: Verdict,
-    /// For the channel.
+    /// For the sender.
     pub health: Health,
     /// Whether WeCom took the message, or may have.
     pub counted: bool,
@@ -169,10 +169,10 @@ pub fn step(
         return Step { verdict, health: Health::Well, counted: true, cause: None };
     }
     let class = errcode::class_of(outcome).unwrap_or(Class::Unknown);
-    let in_doubt = matches!(outcome, Outcome::Doubtful(_));
+    let unconfirmed = matches!(outcome, Outcome::Unknown(_));
     let unknown = class == Class::Unknown;
     let retry =
-        |delay: Duration, charged| Verdict::Retry { at: later(now, delay), charged, in_doubt, unknown };
+        |delay: Duration, charged| Verdict::Retry { at: later(now, delay), charged, unconfirmed, unknown };
     let attempts = claimed.attempts.saturating_add(1);
     let expired = now.duration_since(claimed.accepted_at) >= signed(policy.expire_after);
     let describe = || describe(outcome);
@@ -184,7 +184,7 @@ pub fn step(
         Verdict::Dead(reason)
     };
     let mut given_up = |why, reason: String| match instead(claimed, &reason) {
-        Some(content) => Verdict::Instead { content, reason },
+        Some(content) => Verdict::Replace { content, reason },
         None => dead(why, reason),
     };
     let (verdict, health) = match class {
@@ -199,7 +199,7 @@ pub fn step(
         Class::RateLimited => (retry(Duration::ZERO, false), blocked(BlockKind::RateLimited, outcome)),
         Class::Token | Class::Configuration => {
             let kind = match outcome {
-                Outcome::Refused(refusal) if refusal.errcode == errcode::NOT_TRUSTED => {
+                Outcome::Rejected(refusal) if refusal.errcode == errcode::NOT_TRUSTED => {
                     BlockKind::UntrustedIp
                 }
                 _ => BlockKind::Configuration,
@@ -215,14 +215,14 @@ pub fn step(
         }
         verdict => verdict,
     };
-    Step { verdict, health, counted: in_doubt, cause }
+    Step { verdict, health, counted: unconfirmed, cause }
 }
 
 fn blocked(kind: BlockKind, outcome: &Outcome) -> Health {
     let (errcode, reason) = match outcome {
         Outcome::Accepted(_) => (Some(0), String::new()),
-        Outcome::Refused(refusal) => (Some(refusal.errcode.0), errcode::advice(refusal)),
-        Outcome::Unsent(fault) | Outcome::Doubtful(fault) => (None, errcode::fault_advice(fault)),
+        Outcome::Rejected(refusal) => (Some(refusal.errcode.0), errcode::advice(refusal)),
+        Outcome::NotSent(fault) | Outcome::Unknown(fault) => (None, errcode::fault_advice(fault)),
     };
     Health::Blocked(Block { kind, errcode, reason })
 }
@@ -231,11 +231,11 @@ fn blocked(kind: BlockKind, outcome: &Outcome) -> Health {
 pub fn describe(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Accepted(_) => "accepted".to_owned(),
-        Outcome::Refused(refusal) => {
+        Outcome::Rejected(refusal) => {
             format!("{} answered errcode {}: {}", refusal.api.name(), refusal.errcode, refusal.errmsg)
         }
-        Outcome::Unsent(fault) => format!("{} was not reached: {}", fault.api.name(), fault.detail),
-        Outcome::Doubtful(fault) => format!("{} may have been done: {}", fault.api.name(), fault.detail),
+        Outcome::NotSent(fault) => format!("{} was not reached: {}", fault.api.name(), fault.detail),
+        Outcome::Unknown(fault) => format!("{} may have been done: {}", fault.api.name(), fault.detail),
     }
 }
 

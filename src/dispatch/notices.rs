@@ -12,7 +12,7 @@ use super::text::Text;
 use crate::{
     clock::Clock,
     delivery::{fold, step::earlier},
-    outbox::{Channel, Hold, Kind, NoticeOf, Outbox, ReceiverName, Status, StoreResult},
+    outbox::{Hold, Kind, NoticeOf, Outbox, ReceiverName, SenderName, Status, StoreResult},
     wecom::Recipients,
 };
 
@@ -22,14 +22,14 @@ pub struct Route {
     /// Whose messages.
     pub receiver: ReceiverName,
     /// The app that they go through.
-    pub channel: Channel,
+    pub sender: SenderName,
     /// The fallback's name.
     pub fallback: ReceiverName,
     /// The fallback's app.
-    pub fallback_channel: Channel,
+    pub fallback_channel: SenderName,
     /// The fallback's recipients.
     pub fallback_recipients: Recipients,
-    /// How long a channel may be held before the fallback is told.
+    /// How long a sender may be held before the fallback is told.
     pub after: Duration,
 }
 
@@ -70,7 +70,7 @@ pub async fn tell<O: Outbox>(outbox: &O, routes: &[Route], clock: &dyn Clock) ->
     let holds = outbox.holds().await?;
     for route in routes {
         dead(outbox, route, clock).await?;
-        for hold in holds.iter().filter(|hold| hold.channel == route.channel) {
+        for hold in holds.iter().filter(|hold| hold.sender == route.sender) {
             held(outbox, route, hold, clock).await?;
         }
     }
@@ -102,7 +102,7 @@ async fn held<O: Outbox>(outbox: &O, route: &Route, hold: &Hold, clock: &dyn Clo
     if age < route.after {
         return Ok(());
     }
-    let backlog = outbox.held_backlog(&route.channel, &route.receiver, LINES, COUNT_TO).await?;
+    let backlog = outbox.held_backlog(&route.sender, &route.receiver, LINES, COUNT_TO).await?;
     let Some(backlog) = backlog.filter(|backlog| backlog.messages > 0) else { return Ok(()) };
     let heading = format!(
         "[HELD] {} {} for receiver {} wait since {}: {}",
@@ -113,7 +113,7 @@ async fn held<O: Outbox>(outbox: &O, route: &Route, hold: &Hold, clock: &dyn Clo
         hold.reason
     );
     let text = fold::notice(&heading, backlog.summaries, backlog.messages as usize);
-    let told = NoticeOf::Hold(route.channel.clone(), route.receiver.clone());
+    let told = NoticeOf::Hold(route.sender.clone(), route.receiver.clone());
     send(outbox, route, heading, text, told, clock).await
 }
 
@@ -129,7 +129,7 @@ async fn send<O: Outbox>(
         Text { kind: Kind::Notice, receiver: route.fallback.clone(), status: Status::Firing, summary, text };
     let notice = message.to(route.fallback_channel.clone(), route.fallback_recipients.clone());
     let id = outbox.notice(notice, told, clock.now()).await?;
-    let (app, receiver, fallback) = (&route.channel, &route.receiver, &route.fallback);
+    let (app, receiver, fallback) = (&route.sender, &route.receiver, &route.fallback);
     tracing::warn!(%app, %receiver, notification = %id, %fallback, "told the fallback");
     Ok(())
 }

@@ -10,19 +10,19 @@ use crate::{
         step::{self, BlockKind, Cause, Health},
     },
     metrics::{INVALID_KINDS, Metrics, NO_ERRCODE, OTHER_ERRCODE},
-    outbox::{Channel, Claimed, Hold, NotificationId, ReceiverName, Verdict},
+    outbox::{Claimed, Hold, NotificationId, ReceiverName, SenderName, Verdict},
     telemetry::clip,
     wecom::{
-        Errcode, Missed, Outcome,
+        Errcode, InvalidRecipients, Outcome,
         errcode::{self, Class},
     },
 };
 
 /// A log line of a delivery's story: each has all names of the delivery, under the same keys.
 macro_rules! story {
-    ($level:ident, $channel:expr, $claimed:expr, $($more:tt)+) => {
+    ($level:ident, $sender:expr, $claimed:expr, $($more:tt)+) => {
         tracing::$level!(
-            app = %$channel, receiver = %$claimed.receiver, group = crate::telemetry::clip(&$claimed.group_key),
+            app = %$sender, receiver = %$claimed.receiver, group = crate::telemetry::clip(&$claimed.group_key),
             notification = %$claimed.notification, delivery = %$claimed.id, $($more)+
         )
     };
@@ -31,7 +31,7 @@ pub(super) use story;
 
 /// How a send ended, and what follows.
 pub(super) struct End<'a> {
-    pub(super) channel: &'a Channel,
+    pub(super) sender: &'a SenderName,
     pub(super) claimed: &'a Claimed,
     pub(super) outcome: &'a Outcome,
     pub(super) verdict: &'a Verdict,
@@ -42,25 +42,25 @@ pub(super) struct End<'a> {
 pub(super) fn errcode(outcome: &Outcome) -> Option<i64> {
     match outcome {
         Outcome::Accepted(_) => Some(0),
-        Outcome::Refused(refusal) => Some(refusal.errcode.0),
-        Outcome::Unsent(_) | Outcome::Doubtful(_) => None,
+        Outcome::Rejected(refusal) => Some(refusal.errcode.0),
+        Outcome::NotSent(_) | Outcome::Unknown(_) => None,
     }
 }
 
 /// Tells of a send that ended at `now`.
 pub(super) fn attempt(metrics: &Metrics, end: &End<'_>, took: Duration, now: Timestamp) {
-    let (app, receiver) = (&end.channel.0, &end.claimed.receiver.0);
+    let (app, receiver) = (&end.sender.0, &end.claimed.receiver.0);
     metrics.attempted(app, errcode_label(errcode(end.outcome)), took);
     match end.verdict {
         Verdict::Delivered(receipt) => {
             let after = Duration::try_from(now.duration_since(end.claimed.accepted_at)).unwrap_or_default();
             metrics.delivered(receiver, after);
-            for (kind, ids) in INVALID_KINDS.into_iter().zip(invalid(&receipt.missed)) {
+            for (kind, ids) in INVALID_KINDS.into_iter().zip(invalid(&receipt.invalid)) {
                 metrics.invalid(app, kind, ids.len());
             }
         }
         Verdict::Dead(_) => metrics.died(receiver, end.cause.unwrap_or(Cause::Refused).name()),
-        Verdict::Retry { .. } | Verdict::Instead { .. } => {}
+        Verdict::Retry { .. } | Verdict::Replace { .. } => {}
     }
     log(end, took);
 }
@@ -75,7 +75,7 @@ fn errcode_label(errcode: Option<i64>) -> String {
 }
 
 /// In the order of [`INVALID_KINDS`].
-fn invalid(missed: &Missed) -> [&Vec<String>; 4] {
+fn invalid(missed: &InvalidRecipients) -> [&Vec<String>; 4] {
     [&missed.users, &missed.parties, &missed.tags, &missed.unlicensed]
 }
 
@@ -87,16 +87,16 @@ fn listed(ids: &[String]) -> String {
 }
 
 fn log(end: &End<'_>, took: Duration) {
-    let End { channel, claimed, outcome, verdict, cause } = end;
+    let End { sender, claimed, outcome, verdict, cause } = end;
     let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     match verdict {
         Verdict::Delivered(receipt) => {
-            story!(info, channel, claimed, msgid = clip(&receipt.msgid), duration_ms, "delivered");
-            if !receipt.missed.is_empty() {
-                let missed = &receipt.missed;
+            story!(info, sender, claimed, msgid = clip(&receipt.msgid), duration_ms, "delivered");
+            if !receipt.invalid.is_empty() {
+                let missed = &receipt.invalid;
                 story!(
                     warn,
-                    channel,
+                    sender,
                     claimed,
                     invaliduser = listed(&missed.users),
                     invalidparty = listed(&missed.parties),
@@ -109,11 +109,11 @@ fn log(end: &End<'_>, took: Duration) {
         }
         Verdict::Retry { at, .. } => {
             let outcome = step::describe(outcome);
-            story!(warn, channel, claimed, duration_ms, outcome, next = %at, "not delivered yet");
+            story!(warn, sender, claimed, duration_ms, outcome, next = %at, "not delivered yet");
         }
-        Verdict::Instead { reason, .. } => story!(
+        Verdict::Replace { reason, .. } => story!(
             error,
-            channel,
+            sender,
             claimed,
             duration_ms,
             reason,
@@ -121,7 +121,7 @@ fn log(end: &End<'_>, took: Duration) {
         ),
         Verdict::Dead(reason) => story!(
             error,
-            channel,
+            sender,
             claimed,
             duration_ms,
             cause = cause.map(Cause::name),
@@ -134,15 +134,15 @@ fn log(end: &End<'_>, took: Duration) {
 /// Tells of a digest that took the place of `members`.
 pub(super) fn folded(
     metrics: &Metrics,
-    channel: &Channel,
+    sender: &SenderName,
     digest: &Claimed,
     members: &[(NotificationId, ReceiverName)],
 ) {
-    metrics.folded(&channel.0, members.len());
-    story!(info, channel, digest, recipients = %digest.everybody, members = members.len(), "folded into a digest");
+    metrics.folded(&sender.0, members.len());
+    story!(info, sender, digest, recipients = %digest.all_recipients, members = members.len(), "folded into a digest");
     for (notification, receiver) in members {
         let digest = digest.id;
-        tracing::debug!(app = %channel, %receiver, %notification, %digest, "is told by a digest");
+        tracing::debug!(app = %sender, %receiver, %notification, %digest, "is told by a digest");
     }
 }
 
@@ -151,8 +151,8 @@ pub(super) fn gate(metrics: &Metrics, change: &Change, health: &Health) {
     match change {
         Change::Held(hold) => {
             let passes = matches!(health, Health::Blocked(block) if block.kind == BlockKind::RateLimited);
-            metrics.held(&hold.channel.0, Some(if passes { RATE_LIMITED } else { CONFIGURATION }));
-            let Hold { channel: app, since, errcode, probes, next_probe_at, reason, .. } = hold;
+            metrics.held(&hold.sender.0, Some(if passes { RATE_LIMITED } else { CONFIGURATION }));
+            let Hold { sender: app, since, errcode, probes, next_probe_at, reason, .. } = hold;
             if passes {
                 tracing::warn!(
                     %app, errcode, %since, probes, %next_probe_at, reason,
@@ -166,8 +166,8 @@ pub(super) fn gate(metrics: &Metrics, change: &Change, health: &Health) {
             }
         }
         Change::Released(hold) => {
-            metrics.held(&hold.channel.0, None);
-            tracing::info!(app = %hold.channel, since = %hold.since, "the app flows again");
+            metrics.held(&hold.sender.0, None);
+            tracing::info!(app = %hold.sender, since = %hold.since, "the app flows again");
         }
     }
 }
@@ -177,13 +177,13 @@ const RATE_LIMITED: &str = "rate_limited";
 
 /// Takes up the hold that the last process left. One that an HTTP 429 began passes for one of the configuration until
 /// its next probe: it has no errcode.
-pub(super) fn restored(metrics: &Metrics, channel: &Channel, hold: Option<&Hold>) {
+pub(super) fn restored(metrics: &Metrics, sender: &SenderName, hold: Option<&Hold>) {
     let reason = hold.map(|hold| {
         let known = hold.errcode.and_then(|errcode| errcode::lookup(Errcode(errcode)));
         let passes = known.is_some_and(|entry| entry.class == Class::RateLimited);
         if passes { RATE_LIMITED } else { CONFIGURATION }
     });
-    metrics.held(&channel.0, reason);
+    metrics.held(&sender.0, reason);
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Messages of this program's own: digests and notices.
 
 use crate::{
-    outbox::{Channel, Kind, NewDelivery, NewNotification, Part, ReceiverName, Status},
+    outbox::{Kind, NewDelivery, NewNotification, Part, ReceiverName, SenderName, Status},
     wecom::{Content, Recipients},
 };
 
@@ -16,7 +16,7 @@ pub(super) struct Text {
 
 impl Text {
     /// Addresses it; as many calls as the recipients need.
-    pub(super) fn to(self, channel: Channel, recipients: Recipients) -> NewNotification {
+    pub(super) fn to(self, sender: SenderName, recipients: Recipients) -> NewNotification {
         let delivery = |recipients| NewDelivery {
             recipients,
             content: Content::Text(self.text.clone()),
@@ -33,7 +33,7 @@ impl Text {
             summary: self.summary,
             deliveries: recipients.batches().into_iter().map(delivery).collect(),
             text_form: None,
-            channel,
+            sender,
             recipients,
             dead: None,
         }

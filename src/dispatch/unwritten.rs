@@ -21,7 +21,7 @@ pub(super) enum Unwritten {
     Change(Change, u64, Arc<Order>),
 }
 
-/// Keeps the changes of a channel's hold in order: the last one is what the outbox is left with.
+/// Keeps the changes of a sender's hold in order: the last one is what the outbox is left with.
 #[derive(Debug, Default)]
 pub(super) struct Holding(Arc<Order>);
 
@@ -60,7 +60,7 @@ impl Unwritten {
                 }
                 match change {
                     Change::Held(hold) => outbox.hold(hold.clone()).await,
-                    Change::Released(hold) => outbox.release(&hold.channel).await,
+                    Change::Released(hold) => outbox.release(&hold.sender).await,
                 }
             }
         }

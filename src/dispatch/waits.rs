@@ -6,17 +6,17 @@ use std::{
 };
 
 use crate::{
-    delivery::Uptime,
+    delivery::Monotonic,
     outbox::{Destination, Queue},
 };
 
 /// Since when nothing could go out to a destination for want of room.
 #[derive(Debug, Default)]
-pub(super) struct Waits(HashMap<Destination, Uptime>);
+pub(super) struct Waits(HashMap<Destination, Monotonic>);
 
 impl Waits {
     /// A look at `queues`, of which those in `waits` got no room.
-    pub(super) fn note(&mut self, waits: &[Destination], queues: &[Queue], now: Uptime) {
+    pub(super) fn note(&mut self, waits: &[Destination], queues: &[Queue], now: Monotonic) {
         if !self.0.is_empty() {
             // What somebody gave up or what is put off waits for no room.
             let due: HashSet<Destination> = queues.iter().map(|queue| queue.destination).collect();
@@ -28,7 +28,7 @@ impl Waits {
     }
 
     /// Something goes out to `destination`: how long it waited.
-    pub(super) fn end(&mut self, destination: impl FnOnce() -> Destination, now: Uptime) -> Duration {
+    pub(super) fn end(&mut self, destination: impl FnOnce() -> Destination, now: Monotonic) -> Duration {
         if self.0.is_empty() {
             return Duration::ZERO;
         }
@@ -40,17 +40,17 @@ impl Waits {
 mod tests {
     use super::*;
     use crate::{
-        outbox::{Channel, DeliveryId, NotificationId, ReceiverName},
+        outbox::{DeliveryId, NotificationId, ReceiverName, SenderName},
         wecom::Recipients,
     };
 
-    fn at(seconds: u64) -> Uptime {
-        Uptime(Duration::from_secs(seconds))
+    fn at(seconds: u64) -> Monotonic {
+        Monotonic(Duration::from_secs(seconds))
     }
 
     fn queue() -> Queue {
         Queue {
-            destination: Destination::of(&Channel("ops".to_owned()), &Recipients::All),
+            destination: Destination::of(&SenderName("ops".to_owned()), &Recipients::All),
             receiver: ReceiverName("team".to_owned()),
             recipients: Recipients::All,
             due_at: jiff::Timestamp::UNIX_EPOCH,

@@ -149,8 +149,8 @@ async fn accept<O: Outbox>(
         }
     };
     let taken = intake.fill(order, &reserved).await.map_err(|_busy| Answer::Overload)?;
-    let NewNotification { channel, receiver, group_key, .. } = &taken.notification;
-    *known = Known { app: channel.0.clone(), receiver: receiver.0.clone(), group: group_key.clone() };
+    let NewNotification { sender, receiver, group_key, .. } = &taken.notification;
+    *known = Known { app: sender.0.clone(), receiver: receiver.0.clone(), group: group_key.clone() };
     tell(&taken, &relay.metrics);
     let is_dead = taken.notification.dead.is_some();
     match relay.outbox.enqueue(taken.notification, relay.clock.now()).await.map_err(Answer::Store)? {
@@ -167,7 +167,7 @@ async fn accept<O: Outbox>(
 /// Logs and counts what is not as the configuration describes it.
 fn tell(taken: &Taken, metrics: &Metrics) {
     let Taken { notification, failures, unaddressed } = taken;
-    let (app, receiver) = (&notification.channel, &notification.receiver);
+    let (app, receiver) = (&notification.sender, &notification.receiver);
     let group = clip(&notification.group_key);
     for failure in failures {
         metrics.template_fell_back(&receiver.0);

@@ -5,7 +5,7 @@
 
 use super::{Address, Receiver};
 use crate::{
-    outbox::Channel,
+    outbox::SenderName,
     render::{RenderError, Rendering},
     wecom::{BadId, BadRecipients, Recipients},
 };
@@ -84,7 +84,7 @@ fn named(rendering: &Rendering<'_>, [user, party, tag]: [&String; 3]) -> Result<
 
 /// Where a notification goes.
 pub(super) struct Way {
-    pub(super) channel: Channel,
+    pub(super) sender: SenderName,
     pub(super) recipients: Recipients,
     /// What its reader must know first.
     pub(super) note: Option<String>,
@@ -95,18 +95,18 @@ pub(super) struct Way {
 pub(super) fn way(receiver: &Receiver, addressed: &Addressed) -> Way {
     let (why, fallback) = match (addressed, &receiver.fallback) {
         (Addressed::To(recipients), _) => {
-            let (channel, recipients) = (receiver.channel.clone(), recipients.clone());
-            return Way { channel, recipients, note: None, dead: None };
+            let (sender, recipients) = (receiver.sender.clone(), recipients.clone());
+            return Way { sender, recipients, note: None, dead: None };
         }
         (Addressed::Nobody(why), fallback) => (why, fallback),
     };
     let Some(fallback) = fallback else {
         let dead = Some(format!("nobody to send to: {why}"));
-        return Way { channel: receiver.channel.clone(), recipients: Recipients::Nobody, note: None, dead };
+        return Way { sender: receiver.sender.clone(), recipients: Recipients::Nobody, note: None, dead };
     };
     let note = format!("[wecom-relay: for receiver {}, which has nobody to send to: {why}]", receiver.name);
     Way {
-        channel: fallback.channel.clone(),
+        sender: fallback.sender.clone(),
         recipients: fallback.recipients.clone(),
         note: Some(note),
         dead: None,

@@ -221,7 +221,7 @@ impl Intake {
     ) -> Taken {
         let Order { receiver, payload, .. } = order;
         let Written { body, plain, summary, failures } = written;
-        let Way { channel, recipients, note, dead } = address::way(receiver, &addressed);
+        let Way { sender, recipients, note, dead } = address::way(receiver, &addressed);
         // Whoever stands in may not be able to see markdown and cards.
         let body = note.map_or(body, |note| Body::Text(plain.clone().headed(&note)));
         let limits = Limits { part_bytes: PART_BYTES, max_parts: receiver.max_parts.into() };
@@ -245,7 +245,7 @@ impl Intake {
             summary: summary.lines().collect::<Vec<_>>().join(" "),
             deliveries: calls::deliveries(&recipients, contents),
             text_form,
-            channel,
+            sender,
             recipients,
             dead,
         };

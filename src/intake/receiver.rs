@@ -6,7 +6,7 @@ use std::fmt;
 use serde_json::{Map, Value};
 
 use crate::{
-    outbox::{Channel, ReceiverName},
+    outbox::{ReceiverName, SenderName},
     wecom::Recipients,
 };
 
@@ -16,7 +16,7 @@ pub struct Receiver {
     /// Its name.
     pub name: ReceiverName,
     /// The app that sends for it.
-    pub channel: Channel,
+    pub sender: SenderName,
     /// Whom its messages are for.
     pub address: Address<String>,
     /// The template of the message; of a card, of its text form.
@@ -48,7 +48,7 @@ pub struct Fallback {
     /// Its name.
     pub name: ReceiverName,
     /// The app that sends for it.
-    pub channel: Channel,
+    pub sender: SenderName,
     /// Whom they are for.
     pub recipients: Recipients,
 }

@@ -30,7 +30,7 @@ use self::{
 
 /// Why a delivery may be dead: `reason` of `wecom_relay_deliveries_total`.
 pub const DEAD_REASONS: [&str; 5] = ["refused", "nobody", "unknown_code", "expired", "discarded"];
-/// Why a channel may be held: `reason` of `wecom_relay_channel_held`.
+/// Why a sender may be held: `reason` of `wecom_relay_channel_held`.
 pub const HELD_REASONS: [&str; 2] = ["configuration", "rate_limited"];
 /// What becomes of requests of which the receiver is known: `result` of
 /// `wecom_relay_notifications_received_total`.
@@ -253,7 +253,7 @@ impl Metrics {
         self.settled.get_or_create(&Settled::dead(receiver, reason)).inc();
     }
 
-    /// The channel of `app` is held for one of [`HELD_REASONS`], or is not.
+    /// The sender of `app` is held for one of [`HELD_REASONS`], or is not.
     pub fn held(&self, app: &str, held_for: Option<&'static str>) {
         for reason in HELD_REASONS {
             let held = held_for == Some(reason);

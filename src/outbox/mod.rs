@@ -4,12 +4,12 @@
 //!
 //! 1. When [`Outbox::enqueue`] returns, the notification and all its deliveries are on disk, or none is.
 //! 2. A delivery is a row of its own; nothing replaces it. It ends delivered, dead or discarded.
-//! 3. The unsettled deliveries of one [`Lane`] have an order, that of their acceptance, and only the first can
+//! 3. The unsettled deliveries of one [`OrderingKey`] have an order, that of their acceptance, and only the first can
 //!    be claimed. A folded delivery is unsettled until its digest is settled.
 //! 4. What is claimed ([`Outbox::claim`], [`Outbox::claim_due`], [`Outbox::stand`]) is marked in flight on disk
 //!    before anybody gets it. It is given to nobody else until it is settled, or until [`Outbox::recover`] puts it in doubt.
 //! 5. What a delivery carries never changes after its first claim, unless WeCom refused it
-//!    ([`Verdict::Instead`]).
+//!    ([`Verdict::Replace`]).
 //!
 //! The port lists use cases, not tables, and a transaction never leaves a method. The present moment is an
 //! argument, or told by a clock that is one. Order and dedupe are defined here, by acceptance and by [`Dedupe`], not by an engine's row numbers.
@@ -35,7 +35,7 @@ pub use self::{
 };
 
 /// How much later than its claim a message may reach WeCom: the longest that a send can last, and some more.
-pub const COPY_MARGIN: Duration = Duration::from_secs(50);
+pub const DUPLICATE_CHECK_MARGIN: Duration = Duration::from_secs(50);
 
 /// Why the store did not do what was asked, by what the caller can do.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -73,11 +73,11 @@ pub trait Outbox: OutboxQuery + Clone + Send + Sync + 'static {
         now: Timestamp,
     ) -> impl Future<Output = StoreResult<Enqueued>> + Send;
 
-    /// What waits in `channel`: the due heads by destination and receiver, each queue and what of it can be folded
+    /// What waits in `sender`: the due heads by destination and receiver, each queue and what of it can be folded
     /// counted up to `count_to`.
     fn waiting(
         &self,
-        channel: &Channel,
+        sender: &SenderName,
         count_to: u32,
         now: Timestamp,
     ) -> impl Future<Output = StoreResult<Waiting>> + Send;
@@ -89,7 +89,7 @@ pub trait Outbox: OutboxQuery + Clone + Send + Sync + 'static {
     /// such messages for the same destination.
     fn foldable(
         &self,
-        channel: &Channel,
+        sender: &SenderName,
         destination: Destination,
         limit: u32,
     ) -> impl Future<Output = StoreResult<Option<Folding>>> + Send;
@@ -97,7 +97,7 @@ pub trait Outbox: OutboxQuery + Clone + Send + Sync + 'static {
     /// Marks what `picks` name as in flight, in one transaction, and gives it out.
     ///
     /// With its first claim a delivery gets `duplicate_check` as its interval, unless another delivery with the
-    /// same body and recipients was claimed within that time and [`COPY_MARGIN`]: then it gets none, so that
+    /// same body and recipients was claimed within that time and [`DUPLICATE_CHECK_MARGIN`]: then it gets none, so that
     /// WeCom does not take the news for a copy.
     ///
     /// A digest is put in the place of its members: they are folded, and in each of their lanes nothing goes
@@ -105,29 +105,29 @@ pub trait Outbox: OutboxQuery + Clone + Send + Sync + 'static {
     /// stands behind something that this digest does not tell. Without any member there is no digest.
     fn claim(
         &self,
-        channel: &Channel,
+        sender: &SenderName,
         picks: Vec<Pick>,
         duplicate_check: Duration,
         now: Timestamp,
     ) -> impl Future<Output = StoreResult<Vec<Claimed>>> + Send;
 
-    /// [`Self::claim`] of what is due in `channel`, up to so many deliveries: queues take turns, and `turn`, a number
-    /// that changes from call to call, decides who is first. For a channel without limits, which needs no plan.
+    /// [`Self::claim`] of what is due in `sender`, up to so many deliveries: queues take turns, and `turn`, a number
+    /// that changes from call to call, decides who is first. For a sender without limits, which needs no plan.
     ///
     /// With 0 slots it claims nothing itself: what waits for slots that are lent ([`Self::stand`]) is claimed with it.
     fn claim_due(
         &self,
-        channel: &Channel,
+        sender: &SenderName,
         slots: u32,
         turn: usize,
         duplicate_check: Duration,
         now: Timestamp,
     ) -> impl Future<Output = StoreResult<Due>> + Send;
 
-    /// Claims of `channel` that ride in a commit, while slots are lent for them: of what it makes due, and where
+    /// Claims of `sender` that ride in a commit, while slots are lent for them: of what it makes due, and where
     /// something [waits](Standing::is_wanted) for slots, of all that is due, as by [`Self::claim_due`]. The moment of a
     /// claim is the `clock`'s. Replaces an earlier one.
-    fn stand(&self, channel: &Channel, duplicate_check: Duration, clock: Arc<dyn Clock>) -> Standing;
+    fn stand(&self, sender: &SenderName, duplicate_check: Duration, clock: Arc<dyn Clock>) -> Standing;
 
     /// Ends a claim. A settled delivery lets the next one of its lane, or of all its members' lanes, come up.
     ///
@@ -138,33 +138,33 @@ pub trait Outbox: OutboxQuery + Clone + Send + Sync + 'static {
     /// that counts. Returns how many there were. For the owner, before its first claim.
     fn recover(&self, now: Timestamp) -> impl Future<Output = StoreResult<u32>> + Send;
 
-    /// Makes due at `now` what waits in `channel` for a moment after `horizon`. For what can only have got there
+    /// Makes due at `now` what waits in `sender` for a moment after `horizon`. For what can only have got there
     /// because the clock was set back.
     fn hasten(
         &self,
-        channel: &Channel,
+        sender: &SenderName,
         horizon: Timestamp,
         now: Timestamp,
     ) -> impl Future<Output = StoreResult<()>> + Send;
 
-    /// The sends over `channel` that ended after `since` and count against a budget.
+    /// The sends over `sender` that ended after `since` and count against a budget.
     fn sent_since(
         &self,
-        channel: &Channel,
+        sender: &SenderName,
         since: Timestamp,
     ) -> impl Future<Output = StoreResult<Vec<Sent>>> + Send;
 
-    /// Every channel that something unsettled waits for, whether or not it is in the configuration.
-    fn channels(&self) -> impl Future<Output = StoreResult<Vec<Channel>>> + Send;
+    /// Every sender that something unsettled waits for, whether or not it is in the configuration.
+    fn senders(&self) -> impl Future<Output = StoreResult<Vec<SenderName>>> + Send;
 
     /// Every hold.
     fn holds(&self) -> impl Future<Output = StoreResult<Vec<Hold>>> + Send;
 
-    /// Makes or changes the hold of a channel.
+    /// Makes or changes the hold of a sender.
     fn hold(&self, hold: Hold) -> impl Future<Output = StoreResult<()>> + Send;
 
-    /// Ends the hold of a channel, and forgets which receivers were told of it.
-    fn release(&self, channel: &Channel) -> impl Future<Output = StoreResult<()>> + Send;
+    /// Ends the hold of a sender, and forgets which receivers were told of it.
+    fn release(&self, sender: &SenderName) -> impl Future<Output = StoreResult<()>> + Send;
 
     /// Dead letters of `receiver` that died after `since` and of which no notice was made, the first `limit`.
     /// Notices that died are not among them, nor a digest whose members died with it: they are.
@@ -175,11 +175,11 @@ pub trait Outbox: OutboxQuery + Clone + Send + Sync + 'static {
         limit: u32,
     ) -> impl Future<Output = StoreResult<Vec<Unnoticed>>> + Send;
 
-    /// What alerts wait for `receiver` in `channel`: up to `count_to` messages counted, `lines` of them given.
+    /// What alerts wait for `receiver` in `sender`: up to `count_to` messages counted, `lines` of them given.
     /// `None` when the receiver was told of this hold before.
     fn held_backlog(
         &self,
-        channel: &Channel,
+        sender: &SenderName,
         receiver: &ReceiverName,
         lines: u32,
         count_to: u32,

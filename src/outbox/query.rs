@@ -4,7 +4,7 @@ use std::future::Future;
 
 use jiff::Timestamp;
 
-use super::{Attempt, Channel, DeliveryId, Kind, NotificationId, Part, ReceiverName, Status, StoreResult};
+use super::{Attempt, DeliveryId, Kind, NotificationId, Part, ReceiverName, SenderName, Status, StoreResult};
 use crate::{
     metrics::Waiting,
     wecom::{Content, Recipients},
@@ -88,7 +88,7 @@ pub struct Listed {
     /// Whose it is.
     pub receiver: ReceiverName,
     /// The app that sends it.
-    pub channel: Channel,
+    pub sender: SenderName,
     /// Whether it fires.
     pub status: Status,
     /// When it was accepted.
@@ -125,16 +125,16 @@ pub struct Detail {
     /// Those whom WeCom passed over, as a line for people; empty when nobody was.
     pub missed: String,
     /// Since when it may have been delivered without WeCom's word.
-    pub in_doubt_since: Option<Timestamp>,
+    pub unconfirmed_since: Option<Timestamp>,
     /// Every attempt, the first one first.
     pub attempts: Vec<Attempt>,
 }
 
-/// What waits for one receiver in one channel.
+/// What waits for one receiver in one sender.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Depth {
     /// The app that sends it.
-    pub channel: Channel,
+    pub sender: SenderName,
     /// Whose it is.
     pub receiver: ReceiverName,
     /// Deliveries that are not settled.
@@ -147,10 +147,10 @@ pub struct Depth {
 
 impl<'a> From<&'a Depth> for Waiting<'a> {
     fn from(depth: &'a Depth) -> Self {
-        let Depth { channel, receiver, deliveries, oldest_accepted_at, discarded } = depth;
+        let Depth { sender, receiver, deliveries, oldest_accepted_at, discarded } = depth;
         let (deliveries, discarded) = (*deliveries, *discarded);
         Self {
-            app: &channel.0,
+            app: &sender.0,
             receiver: &receiver.0,
             deliveries,
             oldest_accepted_at: *oldest_accepted_at,
@@ -187,7 +187,7 @@ pub trait OutboxQuery {
     /// One delivery.
     fn show(&self, id: DeliveryId) -> impl Future<Output = StoreResult<Option<Detail>>> + Send;
 
-    /// How much waits, for everybody for whom anything ever waited; costs by their number, not by what waits.
+    /// How much waits, for all_recipients for whom anything ever waited; costs by their number, not by what waits.
     fn depths(&self) -> impl Future<Output = StoreResult<Vec<Depth>>> + Send;
 
     /// Puts dead or discarded letters at the end of their lanes again, due now, with no attempts charged. One that

@@ -1,5 +1,5 @@
 //! Claims that nobody asks for one by one: a dispatcher lends the engine slots, and what becomes due while there are
-//! any is claimed in the very commit that makes it due. A message that meets an idle channel is on disk, and claimed,
+//! any is claimed in the very commit that makes it due. A message that meets an idle sender is on disk, and claimed,
 //! after one wait for the disk.
 //!
 //! What finds no slot waits, and the engine remembers that something does: it is claimed with the next commit that
@@ -19,15 +19,15 @@ use std::{
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 
-use super::{Channel, Claimed};
+use super::{Claimed, SenderName};
 use crate::clock::Clock;
 
-/// The two ends of a standing claim of what `channel` sends, with [`super::Outbox::claim`]'s `duplicate_check`. The
+/// The two ends of a standing claim of what `sender` sends, with [`super::Outbox::claim`]'s `duplicate_check`. The
 /// moment of each claim is told by `clock`.
-pub fn standing(channel: Channel, duplicate_check: Duration, clock: Arc<dyn Clock>) -> (Standing, Lent) {
+pub fn standing(sender: SenderName, duplicate_check: Duration, clock: Arc<dyn Clock>) -> (Standing, Lent) {
     let shared = Arc::new(Shared { slots: AtomicU32::new(0), more: AtomicBool::new(true) });
     let (used, back) = mpsc::unbounded_channel();
-    let lent = Lent { channel, duplicate_check, clock, shared: Arc::clone(&shared), used };
+    let lent = Lent { sender, duplicate_check, clock, shared: Arc::clone(&shared), used };
     (Standing { shared, back, lent: 0 }, lent)
 }
 
@@ -50,8 +50,8 @@ pub struct Standing {
 
 /// The engine's end.
 pub struct Lent {
-    /// Of which channel.
-    pub channel: Channel,
+    /// Of which sender.
+    pub sender: SenderName,
     /// What a first claim gets as its interval.
     pub duplicate_check: Duration,
     clock: Arc<dyn Clock>,
@@ -184,7 +184,7 @@ mod tests {
     use crate::clock::SystemClock;
 
     fn standing() -> (Standing, Lent) {
-        super::standing(Channel("ops".to_owned()), Duration::ZERO, Arc::new(SystemClock))
+        super::standing(SenderName("ops".to_owned()), Duration::ZERO, Arc::new(SystemClock))
     }
 
     fn used(slots: u32) -> Used {

@@ -29,13 +29,13 @@ impl fmt::Display for DeliveryId {
 
 /// What WeCom counts by and what is held or paced as one: the name of an app.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Channel(pub String);
+pub struct SenderName(pub String);
 
 /// The name of a receiver of the configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ReceiverName(pub String);
 
-impl fmt::Display for Channel {
+impl fmt::Display for SenderName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }
@@ -72,22 +72,22 @@ impl fmt::Debug for Key {
     }
 }
 
-/// A channel and a canonical recipient set: what is folded together.
+/// A sender and a canonical recipient set: what is folded together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Destination(pub Key);
 
 impl Destination {
-    /// The destination of what goes to `recipients` over `channel`.
-    pub fn of(channel: &Channel, recipients: &Recipients) -> Self {
-        Self(Key::of([channel.0.as_bytes(), recipients.canonical().as_bytes()]))
+    /// The destination of what goes to `recipients` over `sender`.
+    pub fn of(sender: &SenderName, recipients: &Recipients) -> Self {
+        Self(Key::of([sender.0.as_bytes(), recipients.canonical().as_bytes()]))
     }
 }
 
 /// A receiver and a group key: what is delivered in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Lane(pub Key);
+pub struct OrderingKey(pub Key);
 
-impl Lane {
+impl OrderingKey {
     /// The lane of `group_key` at `receiver`.
     pub fn of(receiver: &ReceiverName, group_key: &str) -> Self {
         Self(Key::of([b"group".as_slice(), receiver.0.as_bytes(), group_key.as_bytes()]))
@@ -143,7 +143,7 @@ pub struct NewNotification {
     pub kind: Kind,
     /// Whose it is.
     pub receiver: ReceiverName,
-    /// The group, which with the receiver makes the [`Lane`].
+    /// The group, which with the receiver makes the [`OrderingKey`].
     pub group_key: String,
     /// Whether it fires.
     pub status: Status,
@@ -158,8 +158,8 @@ pub struct NewNotification {
     /// The text that takes the place of a card when WeCom refuses it; not longer than one message.
     pub text_form: Option<String>,
     /// The app that sends it.
-    pub channel: Channel,
-    /// Everybody it is for; with the channel this makes the [`Destination`].
+    pub sender: SenderName,
+    /// Everybody it is for; with the sender this makes the [`Destination`].
     pub recipients: Recipients,
     /// The calls of `message/send` that it takes, in order.
     pub deliveries: Vec<NewDelivery>,
@@ -202,7 +202,7 @@ pub enum Enqueued {
     Duplicate(NotificationId),
 }
 
-/// What waits in a channel.
+/// What waits in a sender.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Waiting {
     /// What can be sent now, by destination and receiver.
@@ -300,7 +300,7 @@ pub struct Claimed {
     /// What is sent, frozen with the first claim.
     pub message: Message,
     /// Everybody whom the notification is for; `message` is for them or for a batch of them.
-    pub everybody: Recipients,
+    pub all_recipients: Recipients,
     /// How many other deliveries of the notification are not settled yet.
     pub to_come: u32,
     /// Which part of the message it is.
@@ -314,12 +314,12 @@ pub struct Claimed {
     /// How many attempts ended with an errcode that nobody knows.
     pub unknown: u32,
     /// When the first attempt began that ended without WeCom's word, if one did.
-    pub in_doubt_since: Option<Timestamp>,
+    pub unconfirmed_since: Option<Timestamp>,
     /// [`NewNotification::text_form`]
     pub text_form: Option<String>,
 }
 
-/// What was due in a channel.
+/// What was due in a sender.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Due {
     /// What is in flight.
@@ -357,12 +357,12 @@ pub enum Verdict {
         /// Whether this attempt counts towards the delivery's own.
         charged: bool,
         /// Whether the attempt may have delivered it.
-        in_doubt: bool,
+        unconfirmed: bool,
         /// Whether WeCom answered with an errcode that nobody knows.
         unknown: bool,
     },
     /// WeCom refused what it carries, and it is due at once with this instead.
-    Instead {
+    Replace {
         /// What it carries from now on.
         content: Content,
         /// What WeCom refused, and why.
@@ -392,11 +392,11 @@ pub struct Sent {
     pub ended_at: Timestamp,
 }
 
-/// Why a channel's queue waits, kept over a restart so that not even a crash loop hammers WeCom.
+/// Why a sender's queue waits, kept over a restart so that not even a crash loop hammers WeCom.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hold {
-    /// Which channel.
-    pub channel: Channel,
+    /// Which sender.
+    pub sender: SenderName,
     /// Since when.
     pub since: Timestamp,
     /// What is wrong and how to mend it.
@@ -429,8 +429,8 @@ pub struct Unnoticed {
 pub enum NoticeOf {
     /// These dead letters.
     Dead(Vec<DeliveryId>),
-    /// The hold of this channel, to this receiver's fallback.
-    Hold(Channel, ReceiverName),
+    /// The hold of this sender, to this receiver's fallback.
+    Hold(SenderName, ReceiverName),
 }
 
 /// The first lines of what waits, and how much there is.

@@ -1,9 +1,9 @@
 //! WeCom over HTTPS: the [`WeCom`] port on `gettoken` and `message/send`.
 //!
 //! Promises:
-//! - [`Outcome::Unsent`] is said only when the message was surely not taken: no connection came about, there was no
+//! - [`Outcome::NotSent`] is said only when the message was surely not taken: no connection came about, there was no
 //!   token, or a server answered 3xx or 4xx, which WeCom's application never does. All else without WeCom's word is
-//!   [`Outcome::Doubtful`], a stale pooled connection too;
+//!   [`Outcome::Unknown`], a stale pooled connection too;
 //! - one [`Message`] is one body, byte for byte, also when it is sent again with a renewed token;
 //! - a secret or token travels in the URL to WeCom, and nowhere else: bodies that are not WeCom's and the paths of
 //!   redirects are not repeated, and what is repeated is searched for them.
@@ -21,7 +21,7 @@ use tokio::time::Instant;
 use tracing::debug;
 
 use super::{
-    Api, Fault, FaultKind, Message, Outcome, Refusal, WeCom,
+    Api, ApiError, Message, Outcome, TransportError, TransportErrorKind, WeCom,
     endpoint::{ApiUrl, ProxyUrl},
     errcode,
     message::{self, AgentId, Answer, Grant, NotWecom},
@@ -103,7 +103,7 @@ impl Client {
             match &granted {
                 Ok(_) => refreshes.ok.inc(),
                 Err(Failure::Refused(_)) => refreshes.refused.inc(),
-                Err(Failure::Fault(_)) => refreshes.failed.inc(),
+                Err(Failure::TransportError(_)) => refreshes.failed.inc(),
             };
             granted
         };
@@ -119,7 +119,7 @@ impl WeCom for Client {
             Err(failure) => return failure.into(),
         };
         let outcome = self.caller.send(&token, body()).await;
-        if !matches!(&outcome, Outcome::Refused(refusal) if errcode::is_token_refused(refusal)) {
+        if !matches!(&outcome, Outcome::Rejected(refusal) if errcode::is_token_refused(refusal)) {
             return outcome;
         }
         self.tokens.invalidate(&token);
@@ -133,8 +133,8 @@ impl WeCom for Client {
 impl From<Failure> for Outcome {
     fn from(failure: Failure) -> Self {
         match failure {
-            Failure::Refused(refusal) => Self::Refused(refusal),
-            Failure::Fault(fault) => Self::Unsent(fault),
+            Failure::Refused(refusal) => Self::Rejected(refusal),
+            Failure::TransportError(fault) => Self::NotSent(fault),
         }
     }
 }
@@ -149,8 +149,8 @@ struct Caller {
 }
 
 /// A call without a usable answer, and whether it surely did not reach WeCom.
-struct Broken {
-    kind: FaultKind,
+struct CallError {
+    kind: TransportErrorKind,
     detail: String,
     unsent: bool,
 }
@@ -165,9 +165,9 @@ impl Caller {
         match reply.and_then(|body| message::token_reply(&body).map_err(|error| foreign(error, &body))) {
             Ok(Answer::Done(grant)) => Ok(grant),
             Ok(Answer::Refused { errcode, errmsg }) => {
-                Err(Failure::Refused(Refusal { api, errcode, errmsg: self.quotable(errmsg, None) }))
+                Err(Failure::Refused(ApiError { api, errcode, errmsg: self.quotable(errmsg, None) }))
             }
-            Err(broken) => Err(Failure::Fault(self.fault(api, broken, None))),
+            Err(broken) => Err(Failure::TransportError(self.fault(api, broken, None))),
         }
     }
 
@@ -179,10 +179,10 @@ impl Caller {
         match reply.and_then(|body| message::send_reply(&body).map_err(|error| foreign(error, &body))) {
             Ok(Answer::Done(receipt)) => Outcome::Accepted(receipt),
             Ok(Answer::Refused { errcode, errmsg }) => {
-                Outcome::Refused(Refusal { api, errcode, errmsg: self.quotable(errmsg, Some(token)) })
+                Outcome::Rejected(ApiError { api, errcode, errmsg: self.quotable(errmsg, Some(token)) })
             }
-            Err(broken) if broken.unsent => Outcome::Unsent(self.fault(api, broken, Some(token))),
-            Err(broken) => Outcome::Doubtful(self.fault(api, broken, Some(token))),
+            Err(broken) if broken.unsent => Outcome::NotSent(self.fault(api, broken, Some(token))),
+            Err(broken) => Outcome::Unknown(self.fault(api, broken, Some(token))),
         }
     }
 
@@ -193,7 +193,7 @@ impl Caller {
         method: Method,
         url: Url,
         body: Option<String>,
-    ) -> Result<Vec<u8>, Broken> {
+    ) -> Result<Vec<u8>, CallError> {
         let started_at = Instant::now();
         let mut request = self.http.request(method, url);
         if let Some(body) = body {
@@ -209,10 +209,10 @@ impl Caller {
         read(response, MAX_REPLY_BYTES).await
     }
 
-    fn fault(&self, api: Api, broken: Broken, token: Option<&Token>) -> Fault {
+    fn fault(&self, api: Api, broken: CallError, token: Option<&Token>) -> TransportError {
         let detail = self.quotable(broken.detail, token);
         debug!(api = api.name(), kind = ?broken.kind, detail, "there is no answer of WeCom");
-        Fault { api, kind: broken.kind, detail }
+        TransportError { api, kind: broken.kind, detail }
     }
 
     /// `text` without the secrets of this call, should it repeat one, and then at most [`MAX_DETAIL_BYTES`] of it: the
@@ -234,33 +234,33 @@ fn secrets(settings: &ClientSettings) -> Vec<Secret> {
     secrets.into_iter().flatten().filter(|secret| !secret.is_empty()).collect()
 }
 
-async fn read(mut response: Response, max_bytes: usize) -> Result<Vec<u8>, Broken> {
+async fn read(mut response: Response, max_bytes: usize) -> Result<Vec<u8>, CallError> {
     let mut body = Vec::new();
     // Whatever breaks from here on, the request was taken.
     while let Some(chunk) =
-        response.chunk().await.map_err(|error| Broken { unsent: false, ..broken(error) })?
+        response.chunk().await.map_err(|error| CallError { unsent: false, ..broken(error) })?
     {
         body.extend_from_slice(&chunk);
         if body.len() > max_bytes {
             let detail = format!("a reply of more than {max_bytes} bytes");
-            return Err(Broken { kind: FaultKind::NotWecom, detail, unsent: false });
+            return Err(CallError { kind: TransportErrorKind::NotWecom, detail, unsent: false });
         }
     }
     Ok(body)
 }
 
-fn foreign(error: NotWecom, body: &[u8]) -> Broken {
+fn foreign(error: NotWecom, body: &[u8]) -> CallError {
     let detail = format!("a reply of {} bytes that is not WeCom's: {error}", body.len());
-    Broken { kind: FaultKind::NotWecom, detail, unsent: false }
+    CallError { kind: TransportErrorKind::NotWecom, detail, unsent: false }
 }
 
-fn bad_status(response: &Response) -> Broken {
+fn bad_status(response: &Response) -> CallError {
     let status = response.status().as_u16();
     let mut detail = format!("HTTP {status}");
     if let Some(origin) = redirect_origin(response) {
         detail.push_str(&format!(", a redirect to {origin}"));
     }
-    Broken { kind: FaultKind::Status(status), detail, unsent: (300..=499).contains(&status) }
+    CallError { kind: TransportErrorKind::Status(status), detail, unsent: (300..=499).contains(&status) }
 }
 
 /// Where a redirect leads to, without path and query: they repeat those of the request.
@@ -270,16 +270,16 @@ fn redirect_origin(response: &Response) -> Option<String> {
     Some(url.origin().ascii_serialization())
 }
 
-fn broken(error: reqwest::Error) -> Broken {
+fn broken(error: reqwest::Error) -> CallError {
     // A connect that timed out is both, and a connect is what it is.
     let (kind, unsent) = if error.is_connect() || error.is_builder() {
-        (FaultKind::Connect, true)
+        (TransportErrorKind::Connect, true)
     } else if error.is_timeout() {
-        (FaultKind::Timeout, false)
+        (TransportErrorKind::Timeout, false)
     } else {
-        (FaultKind::Lost, false)
+        (TransportErrorKind::Lost, false)
     };
-    Broken { kind, detail: causes(error), unsent }
+    CallError { kind, detail: causes(error), unsent }
 }
 
 /// The error and its causes, without the URL.

@@ -12,7 +12,7 @@ use std::{
 
 use serde_json::{Map, Value};
 
-use super::{Content, Errcode, MAX_USERS, Message, Missed, Receipt};
+use super::{Content, Errcode, InvalidRecipients, MAX_USERS, Message, Receipt};
 use crate::secret::Secret;
 
 /// The most bytes of `text` and `markdown` content that WeCom shows; what is over is cut without an error.
@@ -148,7 +148,7 @@ pub fn send_reply(body: &[u8]) -> Result<Answer<Receipt>, NotWecom> {
     Ok(Answer::Done(Receipt {
         msgid: clip(text(&fields, "msgid"), MAX_CODE_BYTES),
         response_code: clip(text(&fields, "response_code"), MAX_CODE_BYTES),
-        missed: Missed {
+        invalid: InvalidRecipients {
             users: list(&fields, "invaliduser"),
             parties: list(&fields, "invalidparty"),
             tags: list(&fields, "invalidtag"),
@@ -286,9 +286,9 @@ mod tests {
     fn success_is_errcode_0_in_every_shape_seen() {
         let id = "mrVtVXE39it1tWVvd57npAlvYPK1_QbWrsoP5nAJpNWL9AekCJrk7qTXgahSlAq4J-h_4p794TcEXlqoQmO8kA";
         assert_eq!(receipt(&format!(r#"{{"errcode":0,"errmsg":"ok","msgid":"{id}"}}"#)).msgid, id);
-        assert!(receipt(r#"{"errcode":0,"errmsg":"ok","invaliduser":""}"#).missed.is_empty());
-        assert!(receipt(r#"{"errcode":0,"errmsg":"ok. Warning: wrong json format. "}"#).missed.is_empty());
-        assert!(receipt(r#"{"errmsg":"ok"}"#).missed.is_empty());
+        assert!(receipt(r#"{"errcode":0,"errmsg":"ok","invaliduser":""}"#).invalid.is_empty());
+        assert!(receipt(r#"{"errcode":0,"errmsg":"ok. Warning: wrong json format. "}"#).invalid.is_empty());
+        assert!(receipt(r#"{"errmsg":"ok"}"#).invalid.is_empty());
         assert_eq!(receipt(r#"{"errcode":"0","msgid":7}"#).msgid, "7");
     }
 
@@ -301,7 +301,7 @@ mod tests {
         );
         let receipt = receipt(&body);
         assert_eq!((receipt.msgid.len(), receipt.response_code.len()), (510, 510));
-        let users = receipt.missed.users;
+        let users = receipt.invalid.users;
         assert_eq!((users.len(), users[0].len()), (1000, 126));
     }
 
@@ -310,8 +310,8 @@ mod tests {
         let missed = receipt(
             r#"{"errcode":0,"invaliduser":"u1| u2","invalidparty":[1,"2|3",null],"invalidtag":2,"unlicenseduser":null}"#,
         )
-        .missed;
-        let expected = Missed {
+        .invalid;
+        let expected = InvalidRecipients {
             users: vec!["u1".to_owned(), "u2".to_owned()],
             parties: vec!["1".to_owned(), "2".to_owned(), "3".to_owned()],
             tags: vec!["2".to_owned()],

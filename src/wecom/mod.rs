@@ -319,11 +319,11 @@ pub enum Outcome {
     /// WeCom took the message.
     Accepted(Receipt),
     /// WeCom said no with an errcode: the message was surely not taken.
-    Refused(Refusal),
+    Rejected(ApiError),
     /// The message did not get to WeCom: it was surely not taken.
-    Unsent(Fault),
+    NotSent(TransportError),
     /// The request was written and no usable answer came: the message may have been taken.
-    Doubtful(Fault),
+    Unknown(TransportError),
 }
 
 /// What WeCom says of a message that it took.
@@ -334,12 +334,12 @@ pub struct Receipt {
     /// `response_code`, by which a card can be updated; empty when the reply had none.
     pub response_code: String,
     /// Those who did not get the message although the errcode was 0.
-    pub missed: Missed,
+    pub invalid: InvalidRecipients,
 }
 
 /// Recipients that WeCom passed over in an errcode-0 answer.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Missed {
+pub struct InvalidRecipients {
     /// `invaliduser`
     pub users: Vec<String>,
     /// `invalidparty`
@@ -350,7 +350,7 @@ pub struct Missed {
     pub unlicensed: Vec<String>,
 }
 
-impl Missed {
+impl InvalidRecipients {
     /// Whether everybody got the message.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
@@ -359,7 +359,7 @@ impl Missed {
 
 /// WeCom's own no.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refusal {
+pub struct ApiError {
     /// The call that was refused.
     pub api: Api,
     /// Why, as a number.
@@ -370,18 +370,18 @@ pub struct Refusal {
 
 /// An end without WeCom's word.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fault {
+pub struct TransportError {
     /// The call that failed.
     pub api: Api,
     /// What kind of failure.
-    pub kind: FaultKind,
+    pub kind: TransportErrorKind,
     /// The details for a person, without any secret.
     pub detail: String,
 }
 
-/// Kinds of [`Fault`].
+/// Kinds of [`TransportError`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum FaultKind {
+pub enum TransportErrorKind {
     /// No connection: DNS, TCP, TLS or the proxy.
     Connect,
     /// No answer in time.

@@ -25,7 +25,7 @@ use futures_util::{
 };
 use tokio::time::Instant;
 
-use super::{Fault, Refusal, endpoint::ApiUrl, message::Grant};
+use super::{ApiError, TransportError, endpoint::ApiUrl, message::Grant};
 use crate::secret::Secret;
 
 /// How long a token is good for when the reply does not say: WeCom's usual time.
@@ -39,9 +39,9 @@ const LARGEST_MARGIN: Duration = Duration::from_secs(5 * 60);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Failure {
     /// WeCom refused to grant one.
-    Refused(Refusal),
+    Refused(ApiError),
     /// There was no word from WeCom.
-    Fault(Fault),
+    TransportError(TransportError),
 }
 
 /// A token, and which grant of the cache it is.
@@ -191,7 +191,7 @@ mod tests {
     use tokio::time::{advance, sleep};
 
     use super::*;
-    use crate::wecom::{Api, FaultKind};
+    use crate::wecom::{Api, TransportErrorKind};
 
     const FETCH: Duration = Duration::from_millis(200);
 
@@ -220,9 +220,9 @@ mod tests {
                 sleep(FETCH).await;
                 if fails {
                     let detail = format!("call {number}");
-                    return Err(Failure::Fault(Fault {
+                    return Err(Failure::TransportError(TransportError {
                         api: Api::GetToken,
-                        kind: FaultKind::Timeout,
+                        kind: TransportErrorKind::Timeout,
                         detail,
                     }));
                 }
@@ -282,7 +282,7 @@ mod tests {
         let answers = join_all((0..64).map(|_| wecom.token(&cache))).await;
         assert_eq!(wecom.calls(), 1);
         for answer in answers {
-            let Err(Failure::Fault(fault)) = answer else { unreachable!("{answer:?}") };
+            let Err(Failure::TransportError(fault)) = answer else { unreachable!("{answer:?}") };
             assert_eq!(fault.detail, "call 1");
         }
         wecom.fails = false;

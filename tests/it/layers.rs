@@ -59,7 +59,7 @@ const MODULES: [(&str, Rule); 29] = [
     // kernel
     ("telemetry", Below),
     ("metrics", Below),
-    ("pulse", Below),
+    ("heartbeat", Below),
     ("retry", Below),
     ("secret", Below),
     ("yaml", Below),
@@ -67,7 +67,7 @@ const MODULES: [(&str, Rule); 29] = [
 ];
 const DRIVERS: [&str; 2] = ["http", "dispatch"];
 const ADAPTERS: [&str; 3] = ["outbox::sqlite", "wecom::client", "wecom::token"];
-const KERNEL: [&str; 7] = ["telemetry", "metrics", "pulse", "retry", "secret", "yaml", "clock"];
+const KERNEL: [&str; 7] = ["telemetry", "metrics", "heartbeat", "retry", "secret", "yaml", "clock"];
 /// What a decision must not touch. `std::io` is not here: its traits write to memory as well.
 const IMPURE: [&str; 13] = [
     "tokio",
@@ -187,8 +187,8 @@ fn the_paths_of_the_program_are_seen() {
         assert!(used.iter().any(|used| used.of_crate && used.path == target), "{path}: {target}");
     };
     sees("app/mod.rs", "outbox::sqlite::SqliteOutbox");
-    sees("app/running.rs", "dispatch::channel::Dispatcher::new");
-    sees("dispatch/channel/mod.rs", "wecom::WeCom");
+    sees("app/running.rs", "dispatch::dispatcher::Dispatcher::new");
+    sees("dispatch/sender/mod.rs", "wecom::WeCom");
     sees("wecom/client.rs", "wecom::token::TokenCache");
 }
 
@@ -207,13 +207,13 @@ fn a_wrong_dependency_is_caught() {
         assert_eq!(wrong.len(), 1, "{path}: {source}: {wrong:?}");
         wrong.into_iter().next().unwrap()
     };
-    let told = caught("http/webhook.rs", "//! Words.\n\nuse crate::{clock::Clock, dispatch::channel};\n");
+    let told = caught("http/webhook.rs", "//! Words.\n\nuse crate::{clock::Clock, dispatch::dispatcher};\n");
     assert!(
-        told.starts_with("src/http/webhook.rs:3: http uses dispatch (crate::dispatch::channel)"),
+        told.starts_with("src/http/webhook.rs:3: http uses dispatch (crate::dispatch::dispatcher)"),
         "{told}"
     );
-    let told = caught("dispatch/channel/mod.rs", "fn f() {\n    crate::wecom::client::Client::new();\n}\n");
-    assert!(told.starts_with("src/dispatch/channel/mod.rs:2: dispatch uses wecom::client"), "{told}");
+    let told = caught("dispatch/sender/mod.rs", "fn f() {\n    crate::wecom::client::Client::new();\n}\n");
+    assert!(told.starts_with("src/dispatch/sender/mod.rs:2: dispatch uses wecom::client"), "{told}");
     caught("intake.rs", "use crate::{\n    outbox::{self, sqlite::{SqliteOutbox as Sqlite}},\n};");
     caught("intake.rs", "use crate::outbox::{self, Outbox};\nfn f(_: outbox::sqlite::Access) {}");
     caught("intake.rs", "use crate::outbox as store;\nfn f(_: store::sqlite::Access) {}");

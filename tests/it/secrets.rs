@@ -246,7 +246,7 @@ async fn a_relay_at_work_tells_no_secret_by_log_metrics_or_answers() {
     let site = Site::new(&wecom.url);
     let config = site.folder.path().join("config.yml");
     let mut answers = String::new();
-    // Each round begins in another state of the channel: it works, then WeCom refuses the secret, then the token,
+    // Each round begins in another state of the sender: it works, then WeCom refuses the secret, then the token,
     // then there is nobody.
     for (round, secret) in
         [site.secret, "api_secret: 'wr0ng/S3cret+of=ops~7f3a9c'", site.secret].iter().enumerate()

@@ -8,7 +8,7 @@ use std::{
 
 use tempfile::TempDir;
 use tokio::{net::UnixDatagram, sync::mpsc, task::JoinSet, time::timeout};
-use wecom_relay::{outbox::Channel, pulse::Pulse, sandbox::Settings, systemd};
+use wecom_relay::{heartbeat::Heartbeat, outbox::SenderName, sandbox::Settings, systemd};
 
 use crate::support::{
     Gated, Gates, Options, Process, Relay, Wecom, config_file, payload, process::serve, soon,
@@ -128,12 +128,12 @@ struct Watchdog {
 }
 
 impl Watchdog {
-    fn of(relay: &Relay, outbox: &Gated, pulses: Vec<(Channel, Pulse)>) -> Self {
+    fn of(relay: &Relay, outbox: &Gated, heartbeats: Vec<(SenderName, Heartbeat)>) -> Self {
         let (fed, meals) = mpsc::unbounded_channel();
         let mut feeding = JoinSet::new();
         let (outbox, _folder) = (outbox.clone(), Arc::clone(&relay.folder));
         feeding.spawn(async move {
-            systemd::feed(&outbox, &|| pulses.clone(), PERIOD, || _ = fed.send(())).await;
+            systemd::feed(&outbox, &|| heartbeats.clone(), PERIOD, || _ = fed.send(())).await;
         });
         Self { meals, _feeding: feeding }
     }
@@ -165,7 +165,7 @@ async fn gated(wecom: &Wecom) -> (Relay, Gated, Arc<Gates>) {
 async fn an_outbox_that_does_not_answer_starves_the_watchdog_and_a_full_one_does_not() {
     let wecom = Wecom::live(Settings::default()).await;
     let (relay, outbox, gates) = gated(&wecom).await;
-    let mut watchdog = Watchdog::of(&relay, &outbox, relay.pulses.clone());
+    let mut watchdog = Watchdog::of(&relay, &outbox, relay.heartbeats.clone());
     watchdog.is_fed().await;
     gates.holds.hold();
     watchdog.starves().await;
@@ -180,8 +180,8 @@ async fn an_outbox_that_does_not_answer_starves_the_watchdog_and_a_full_one_does
 async fn a_dispatcher_that_hangs_starves_the_watchdog() {
     let wecom = Wecom::live(Settings::default()).await;
     let (relay, outbox, gates) = gated(&wecom).await;
-    assert_eq!(relay.pulses.len(), 1);
-    let mut watchdog = Watchdog::of(&relay, &outbox, relay.pulses.clone());
+    assert_eq!(relay.heartbeats.len(), 1);
+    let mut watchdog = Watchdog::of(&relay, &outbox, relay.heartbeats.clone());
     watchdog.is_fed().await;
     gates.claim.hold();
     relay.post(&payload("Down", &[("a", true)])).await;

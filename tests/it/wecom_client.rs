@@ -21,7 +21,7 @@ use tokio::{
 use wecom_relay::{
     secret::Secret,
     wecom::{
-        Api, Content, Fault, FaultKind, Message, Outcome, Recipients, WeCom,
+        Api, Content, Message, Outcome, Recipients, TransportError, TransportErrorKind, WeCom,
         client::{CALL_TIMEOUT, CONNECT_TIMEOUT, Client, ClientSettings},
         endpoint::{ApiUrl, ProxyUrl},
         message::{AgentId, request_body},
@@ -86,14 +86,14 @@ fn shows_no_secret(shown: &impl Debug) {
 }
 
 #[track_caller]
-fn is_fault(outcome: &Outcome, doubtful: bool, api: Api, kind: FaultKind) -> Fault {
+fn is_fault(outcome: &Outcome, doubtful: bool, api: Api, kind: TransportErrorKind) -> TransportError {
     shows_no_secret(outcome);
-    let (fault, in_doubt) = match outcome {
-        Outcome::Unsent(fault) => (fault, false),
-        Outcome::Doubtful(fault) => (fault, true),
+    let (fault, unconfirmed) = match outcome {
+        Outcome::NotSent(fault) => (fault, false),
+        Outcome::Unknown(fault) => (fault, true),
         other => unreachable!("{other:?}"),
     };
-    assert_eq!((in_doubt, fault.api, fault.kind), (doubtful, api, kind), "{fault:?}");
+    assert_eq!((unconfirmed, fault.api, fault.kind), (doubtful, api, kind), "{fault:?}");
     fault.clone()
 }
 
@@ -150,7 +150,7 @@ async fn a_token_that_died_under_many_sends_is_renewed_once() {
 async fn a_resend_is_byte_identical_and_happens_once() {
     let server = Server::wecom(|_| refused(42001)).await;
     let outcome = send(&client_of(&server)).await;
-    assert!(matches!(&outcome, Outcome::Refused(refusal) if refusal.errcode.0 == 42001), "{outcome:?}");
+    assert!(matches!(&outcome, Outcome::Rejected(refusal) if refusal.errcode.0 == 42001), "{outcome:?}");
     let sent: Vec<Request> = server.requests().into_iter().filter(|request| !request.is_gettoken()).collect();
     let [first, second] = sent.as_slice() else { unreachable!("{sent:?}") };
     assert_eq!(first.body, second.body);
@@ -162,7 +162,7 @@ async fn a_resend_is_byte_identical_and_happens_once() {
 async fn another_refusal_is_not_sent_again() {
     let server = Server::wecom(|_| refused(60020)).await;
     let outcome = send(&client_of(&server)).await;
-    let Outcome::Refused(refusal) = &outcome else { unreachable!("{outcome:?}") };
+    let Outcome::Rejected(refusal) = &outcome else { unreachable!("{outcome:?}") };
     assert_eq!((refusal.api, refusal.errcode.0), (Api::MessageSend, 60020));
     assert_eq!(server.requests().len(), 2);
 }
@@ -174,7 +174,7 @@ async fn a_refused_secret_is_asked_once_for_all_who_wait() {
     let client = client_of(&server);
     for outcome in join_all((0..64).map(|_| send(&client))).await {
         shows_no_secret(&outcome);
-        let Outcome::Refused(refusal) = &outcome else { unreachable!("{outcome:?}") };
+        let Outcome::Rejected(refusal) = &outcome else { unreachable!("{outcome:?}") };
         assert_eq!((refusal.api, refusal.errcode.0), (Api::GetToken, 40001));
     }
     assert_eq!(server.requests().len(), 1);
@@ -196,13 +196,13 @@ async fn trouble_with_gettoken_leaves_the_message_unsent() {
     let slow = Duration::from_millis(300);
     let server = Server::start(|_| Reply::Hang).await;
     let outcome = send(&client(ClientSettings { call_timeout: slow, ..settings_of(&server) })).await;
-    is_fault(&outcome, false, Api::GetToken, FaultKind::Timeout);
+    is_fault(&outcome, false, Api::GetToken, TransportErrorKind::Timeout);
     for (reply, kind) in [
-        ("HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n", FaultKind::Status(502)),
-        ("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}", FaultKind::NotWecom),
-        ("HTTP/1.1 200 OK\r\nContent-Length: 15\r\n\r\n{\"errcode\":0}  ", FaultKind::NotWecom),
-        ("HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{", FaultKind::Lost),
-        ("", FaultKind::Lost),
+        ("HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n", TransportErrorKind::Status(502)),
+        ("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}", TransportErrorKind::NotWecom),
+        ("HTTP/1.1 200 OK\r\nContent-Length: 15\r\n\r\n{\"errcode\":0}  ", TransportErrorKind::NotWecom),
+        ("HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{", TransportErrorKind::Lost),
+        ("", TransportErrorKind::Lost),
     ] {
         let server = Server::start(move |_| Reply::Raw(reply.to_owned())).await;
         is_fault(&send(&client_of(&server)).await, false, Api::GetToken, kind);
@@ -215,10 +215,10 @@ async fn no_connection_is_unsent() {
     let address = listener.local_addr().unwrap();
     drop(listener);
     let outcome = send(&client(settings(&format!("http://{address}")))).await;
-    let fault = is_fault(&outcome, false, Api::GetToken, FaultKind::Connect);
+    let fault = is_fault(&outcome, false, Api::GetToken, TransportErrorKind::Connect);
     assert!(fault.detail.contains("refused"), "{}", fault.detail);
     let outcome = send(&client(settings("http://no-such-host.invalid"))).await;
-    is_fault(&outcome, false, Api::GetToken, FaultKind::Connect);
+    is_fault(&outcome, false, Api::GetToken, TransportErrorKind::Connect);
 }
 
 #[tokio::test]
@@ -231,7 +231,8 @@ async fn a_server_without_tls_behind_https_is_no_connection() {
             stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await.unwrap();
         }
     });
-    let fault = is_fault(&send(&client(settings(&url))).await, false, Api::GetToken, FaultKind::Connect);
+    let fault =
+        is_fault(&send(&client(settings(&url))).await, false, Api::GetToken, TransportErrorKind::Connect);
     assert!(!fault.detail.contains("time"), "{}", fault.detail);
 }
 
@@ -241,7 +242,7 @@ async fn a_connect_that_takes_too_long_is_no_connection() {
     let server = Server::start(|_| Reply::Hang).await;
     let mut settings = settings(&format!("https://{}", server.address));
     settings.connect_timeout = Duration::from_millis(200);
-    is_fault(&send(&client(settings)).await, false, Api::GetToken, FaultKind::Connect);
+    is_fault(&send(&client(settings)).await, false, Api::GetToken, TransportErrorKind::Connect);
 }
 
 #[tokio::test]
@@ -254,10 +255,10 @@ async fn a_lost_connection_while_connecting_to_send_is_unsent() {
     drop(server);
     // The pooled connection may be found dead at once or on use: neither may be taken for a delivery.
     let outcome = send(&client).await;
-    assert!(matches!(outcome, Outcome::Unsent(_) | Outcome::Doubtful(_)), "{outcome:?}");
+    assert!(matches!(outcome, Outcome::NotSent(_) | Outcome::Unknown(_)), "{outcome:?}");
     let refused = TcpStream::connect(address).await;
     assert!(refused.is_err());
-    is_fault(&send(&client).await, false, Api::MessageSend, FaultKind::Connect);
+    is_fault(&send(&client).await, false, Api::MessageSend, TransportErrorKind::Connect);
 }
 
 #[tokio::test]
@@ -265,16 +266,16 @@ async fn no_answer_to_a_written_request_is_in_doubt() {
     let call_timeout = Duration::from_millis(300);
     let server = Server::wecom(|_| Reply::Hang).await;
     let outcome = send(&client(ClientSettings { call_timeout, ..settings_of(&server) })).await;
-    is_fault(&outcome, true, Api::MessageSend, FaultKind::Timeout);
+    is_fault(&outcome, true, Api::MessageSend, TransportErrorKind::Timeout);
 
     let server = Server::wecom(|_| {
         Reply::Raw("HTTP/1.1 200 OK\r\nContent-Length: 40\r\n\r\n{\"errcode\":0".to_owned())
     })
     .await;
-    is_fault(&send(&client_of(&server)).await, true, Api::MessageSend, FaultKind::Lost);
+    is_fault(&send(&client_of(&server)).await, true, Api::MessageSend, TransportErrorKind::Lost);
 
     let server = Server::wecom(|_| Reply::Raw(String::new())).await;
-    is_fault(&send(&client_of(&server)).await, true, Api::MessageSend, FaultKind::Lost);
+    is_fault(&send(&client_of(&server)).await, true, Api::MessageSend, TransportErrorKind::Lost);
     assert_eq!(server.requests().len(), 2, "nothing below the client sends again");
 }
 
@@ -284,7 +285,7 @@ async fn an_answer_that_is_not_wecoms_is_in_doubt() {
     let long = format!(r#"{{"errcode":0,"errmsg":"{}"}}"#, "x".repeat(70_000));
     for body in [html, long, String::new(), r#"{"errcode":0,"#.to_owned(), "{}".to_owned()] {
         let server = Server::wecom(move |_| json(&body)).await;
-        is_fault(&send(&client_of(&server)).await, true, Api::MessageSend, FaultKind::NotWecom);
+        is_fault(&send(&client_of(&server)).await, true, Api::MessageSend, TransportErrorKind::NotWecom);
     }
 }
 
@@ -292,8 +293,12 @@ async fn an_answer_that_is_not_wecoms_is_in_doubt() {
 async fn an_error_status_of_the_server_is_in_doubt_and_its_body_is_not_repeated() {
     for code in [500, 502, 504, 204] {
         let server = Server::wecom(move |request| status(&format!("{code} Odd"), &request.line)).await;
-        let fault =
-            is_fault(&send(&client_of(&server)).await, true, Api::MessageSend, FaultKind::Status(code));
+        let fault = is_fault(
+            &send(&client_of(&server)).await,
+            true,
+            Api::MessageSend,
+            TransportErrorKind::Status(code),
+        );
         assert_eq!(fault.detail, format!("HTTP {code}"));
     }
 }
@@ -302,7 +307,7 @@ async fn an_error_status_of_the_server_is_in_doubt_and_its_body_is_not_repeated(
 async fn a_request_that_was_turned_away_is_unsent() {
     for code in [400, 403, 404, 407, 429] {
         let server = Server::wecom(move |request| status(&format!("{code} Odd"), &request.line)).await;
-        is_fault(&send(&client_of(&server)).await, false, Api::MessageSend, FaultKind::Status(code));
+        is_fault(&send(&client_of(&server)).await, false, Api::MessageSend, TransportErrorKind::Status(code));
     }
 }
 
@@ -320,7 +325,7 @@ async fn redirects_are_not_followed() {
         })
         .await;
         let outcome = send(&client_of(&server)).await;
-        let fault = is_fault(&outcome, false, Api::MessageSend, FaultKind::Status(code));
+        let fault = is_fault(&outcome, false, Api::MessageSend, TransportErrorKind::Status(code));
         assert_eq!(fault.detail, format!("HTTP {code}, a redirect to {origin}"));
         assert!(other.requests().is_empty());
     }
@@ -344,7 +349,7 @@ async fn a_proxy_is_used_for_both_calls() {
 async fn a_proxy_that_refuses_the_tunnel_is_no_connection() {
     let proxy = Server::start(|request| status("407 Proxy Authentication Required", &request.line)).await;
     let client = proxied("https://wecom.invalid", &format!("http://me:{PASSWORD}@{}", proxy.address));
-    is_fault(&send(&client).await, false, Api::GetToken, FaultKind::Connect);
+    is_fault(&send(&client).await, false, Api::GetToken, TransportErrorKind::Connect);
     let requests = proxy.requests();
     assert!(
         requests.iter().all(|request| request.line.starts_with("CONNECT wecom.invalid:443 ")),
@@ -359,7 +364,7 @@ async fn a_proxy_that_is_not_there_is_no_connection() {
     drop(listener);
     for scheme in ["http", "https", "socks5"] {
         let client = proxied("http://wecom.example.com", &format!("{scheme}://me:{PASSWORD}@{address}"));
-        is_fault(&send(&client).await, false, Api::GetToken, FaultKind::Connect);
+        is_fault(&send(&client).await, false, Api::GetToken, TransportErrorKind::Connect);
     }
 }
 

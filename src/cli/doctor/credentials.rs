@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::finding::Finding;
 use crate::wecom::{
-    FaultKind,
+    TransportErrorKind,
     errcode::{self, NOT_TRUSTED},
     message::AgentId,
     token::Failure,
@@ -22,7 +22,7 @@ pub(super) fn told(failure: &Failure) -> (String, String) {
         Failure::Refused(refusal) => {
             (format!("{} answered errcode {}", refusal.api.name(), refusal.errcode), errcode::advice(refusal))
         }
-        Failure::Fault(fault) => {
+        Failure::TransportError(fault) => {
             (format!("{}: {}", fault.api.name(), fault.detail), errcode::fault_advice(fault))
         }
     }
@@ -59,7 +59,7 @@ pub(super) fn agent(agent_id: AgentId, answer: &Result<Map<String, Value>, Failu
             }
             [trusted, Finding::failed(AGENT_ID, seen, mend)]
         }
-        Err(Failure::Fault(fault)) if fault.kind == FaultKind::Status(404) => {
+        Err(Failure::TransportError(fault)) if fault.kind == TransportErrorKind::Status(404) => {
             let unknown = |check| {
                 Finding::warning(
                     check,
@@ -69,7 +69,7 @@ pub(super) fn agent(agent_id: AgentId, answer: &Result<Map<String, Value>, Failu
             };
             [unknown(TRUSTED_IP), unknown(AGENT_ID)]
         }
-        Err(failure @ Failure::Fault(_)) => {
+        Err(failure @ Failure::TransportError(_)) => {
             let (seen, mend) = told(failure);
             [
                 Finding::failed(TRUSTED_IP, seen, mend),
@@ -101,10 +101,10 @@ mod tests {
     use serde_json::json;
 
     use super::{super::finding::Status, *};
-    use crate::wecom::{Api, Errcode, Fault, Refusal};
+    use crate::wecom::{Api, ApiError, Errcode, TransportError};
 
     fn refused(errcode: i64) -> Result<Map<String, Value>, Failure> {
-        Err(Failure::Refused(Refusal {
+        Err(Failure::Refused(ApiError {
             api: Api::AgentGet,
             errcode: Errcode(errcode),
             errmsg: "x, from ip: 203.0.113.4, more".to_owned(),
@@ -130,8 +130,12 @@ mod tests {
 
     #[test]
     fn a_wecom_without_the_read_is_no_failure() {
-        let fault = Fault { api: Api::AgentGet, kind: FaultKind::Status(404), detail: "HTTP 404".to_owned() };
-        assert_eq!(statuses(&Err(Failure::Fault(fault))), [Status::Warning, Status::Warning]);
+        let fault = TransportError {
+            api: Api::AgentGet,
+            kind: TransportErrorKind::Status(404),
+            detail: "HTTP 404".to_owned(),
+        };
+        assert_eq!(statuses(&Err(Failure::TransportError(fault))), [Status::Warning, Status::Warning]);
     }
 
     #[test]

@@ -103,12 +103,12 @@ fn wrong(problems: &Problems, report: &mut Report<'_>) -> Result<Option<Prepared
 async fn examine(prepared: &Prepared, limit: Duration, report: &mut Report<'_>) -> std::io::Result<()> {
     server::examine(&prepared.config, limit, report).await?;
     let mut refused = Refused::default();
-    for (channel, client) in &prepared.clients {
-        let Some(app) = prepared.config.app(&channel.0) else { continue };
+    for (sender, client) in &prepared.clients {
+        let Some(app) = prepared.config.app(&sender.0) else { continue };
         let token = app::examine(app, client, &mut refused, limit, report).await?;
         let receivers: Vec<_> = (prepared.config.receivers.iter())
             .filter_map(|receiver| prepared.intake.named(receiver.name.as_str()).ok())
-            .filter(|receiver| receiver.channel == *channel)
+            .filter(|receiver| receiver.sender == *sender)
             .collect();
         app::receivers(&receivers, app, client, token.as_ref(), limit, report).await?;
     }

@@ -94,10 +94,10 @@ mod tests {
     use serde_json::json;
 
     use super::{super::finding::Status, *};
-    use crate::wecom::Refusal;
+    use crate::wecom::ApiError;
 
     fn refused(errcode: i64) -> Status {
-        let refusal = Refusal { api: Api::UserGet, errcode: Errcode(errcode), errmsg: String::new() };
+        let refusal = ApiError { api: Api::UserGet, errcode: Errcode(errcode), errmsg: String::new() };
         finding(&Addressee::User("a".to_owned()), &Err(Failure::Refused(refusal))).unwrap().status
     }
 

@@ -36,7 +36,7 @@ pub(super) async fn examine(config: &Config, limit: Duration, report: &mut Repor
         report.tell(SUBJECT, &enough(files))?;
     }
     for hold in holds {
-        report.tell(&format!("app {}", hold.channel), &held(&hold))?;
+        report.tell(&format!("app {}", hold.sender), &held(&hold))?;
     }
     Ok(())
 }

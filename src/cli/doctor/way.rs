@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::finding::Finding;
 use crate::wecom::{
-    FaultKind,
+    TransportErrorKind,
     client::{Certificate, Reached, Stage, Unreached},
     errcode,
 };
@@ -68,7 +68,7 @@ fn failed(way: Way<'_>, unreached: &Unreached) -> Vec<Finding> {
             "something other than an HTTPS server answers there: see the scheme and port in api_url, and what \
              firewall or proxy is in between",
         )],
-        Stage::Elsewhere if fault.kind == FaultKind::Connect => {
+        Stage::Elsewhere if fault.kind == TransportErrorKind::Connect => {
             vec![Finding::failed(
                 "tls",
                 format!("no connection to {host}: {detail}"),
@@ -79,7 +79,7 @@ fn failed(way: Way<'_>, unreached: &Unreached) -> Vec<Finding> {
             let wecom = Finding::failed("wecom", detail, errcode::fault_advice(fault));
             match fault.kind {
                 // TLS may be what did not come about.
-                FaultKind::Timeout | FaultKind::Lost => vec![wecom],
+                TransportErrorKind::Timeout | TransportErrorKind::Lost => vec![wecom],
                 _ => vec![secured(way), wecom],
             }
         }
@@ -136,7 +136,7 @@ fn clock(reached: &Reached, now: Timestamp) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::{super::finding::Status, *};
-    use crate::wecom::{Api, Fault};
+    use crate::wecom::{Api, TransportError};
 
     const WAY: Way<'_> = Way { host: "qyapi.weixin.qq.com", port: 443, https: true };
 
@@ -168,7 +168,11 @@ mod tests {
             (Certificate::WrongName, "api_url"),
             (Certificate::Other, "shows this certificate"),
         ] {
-            let fault = Fault { api: Api::GetToken, kind: FaultKind::Connect, detail: "bad".to_owned() };
+            let fault = TransportError {
+                api: Api::GetToken,
+                kind: TransportErrorKind::Connect,
+                detail: "bad".to_owned(),
+            };
             let found = failed(WAY, &Unreached { stage: Stage::Certificate(why), fault });
             assert!(
                 matches!(found.as_slice(), [one] if one.has_failed() && one.mend.contains(word)),

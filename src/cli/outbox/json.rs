@@ -39,7 +39,7 @@ pub(super) struct Detail<'a> {
     content: &'a str,
     msgid: &'a str,
     missed: &'a str,
-    in_doubt_since: Option<String>,
+    unconfirmed_since: Option<String>,
     history: Vec<Attempt<'a>>,
 }
 
@@ -60,7 +60,7 @@ impl<'a> From<&'a outbox::Listed> for Listed<'a> {
             kind: kind(listed.kind),
             state: listed.state.name(),
             receiver: &listed.receiver.0,
-            app: &listed.channel.0,
+            app: &listed.sender.0,
             status: status(listed.status),
             accepted_at: moment(listed.accepted_at),
             due_at: listed.due_at.map(moment),
@@ -94,7 +94,7 @@ impl<'a> From<&'a outbox::Detail> for Detail<'a> {
             content: detail.content.text(),
             msgid: &detail.msgid,
             missed: &detail.missed,
-            in_doubt_since: detail.in_doubt_since.map(moment),
+            unconfirmed_since: detail.unconfirmed_since.map(moment),
             history: detail.attempts.iter().map(attempt).collect(),
         }
     }

@@ -66,7 +66,7 @@ async fn held(outbox: &impl Outbox, output: &mut Output) -> Result<(), Failure> 
         let (since, next) = (moment(hold.since), moment(hold.next_probe_at));
         output.error(&format!(
             "app {} is held since {since}, the next try is at {next}: {}",
-            hold.channel, hold.reason
+            hold.sender, hold.reason
         ));
     }
     Ok(())

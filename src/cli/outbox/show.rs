@@ -59,15 +59,14 @@ fn fields(detail: &Detail) -> Vec<(&'static str, String)> {
     if !listed.reason.is_empty() {
         fields.push(("reason", plain(&listed.reason)));
     }
-    fields
-        .push(("receiver", format!("{}, over app {}", plain(&listed.receiver.0), plain(&listed.channel.0))));
+    fields.push(("receiver", format!("{}, over app {}", plain(&listed.receiver.0), plain(&listed.sender.0))));
     fields.push(("group", plain(&detail.group_key)));
     fields.push(("to", detail.recipients.to_string()));
     fields.push(("accepted", moment(listed.accepted_at)));
     if let Some(digest) = listed.digest {
         fields.push(("digest", format!("told by delivery {digest}")));
     }
-    if let Some(since) = detail.in_doubt_since {
+    if let Some(since) = detail.unconfirmed_since {
         let since = format!("since {}: it may have arrived without WeCom's word", moment(since));
         fields.push(("in doubt", since));
     }

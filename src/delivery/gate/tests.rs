@@ -2,7 +2,7 @@ use rand::{SeedableRng, rngs::StdRng};
 
 use super::*;
 
-const UP: Uptime = Uptime(Duration::from_secs(1_000_000));
+const UP: Monotonic = Monotonic(Duration::from_secs(1_000_000));
 const MINUTE: Duration = Duration::from_secs(60);
 
 fn wall() -> Timestamp {
@@ -15,7 +15,7 @@ fn gate(hold: Option<Hold>) -> Gate {
 
 fn gate_of(credentials: &str, hold: Option<Hold>) -> Gate {
     let policy = Policy::new(Duration::from_secs(24 * 3600));
-    Gate::new(Channel("ops".to_owned()), credentials.to_owned(), &policy, hold, wall(), UP)
+    Gate::new(SenderName("ops".to_owned()), credentials.to_owned(), &policy, hold, wall(), UP)
 }
 
 fn block(errcode: i64) -> Health {

@@ -3,9 +3,9 @@ use proptest::{collection::vec, prelude::*};
 use super::*;
 
 const SECOND: Duration = Duration::from_secs(1);
-const START: Uptime = Uptime(Duration::from_secs(1_000_000));
+const START: Monotonic = Monotonic(Duration::from_secs(1_000_000));
 
-fn at(secs: u64) -> Uptime {
+fn at(secs: u64) -> Monotonic {
     START + SECOND * u32::try_from(secs).unwrap()
 }
 
@@ -31,7 +31,7 @@ fn sets() -> [Recipients; 5] {
     ]
 }
 
-fn free(pace: &Pace, recipients: &Recipients, now: Uptime) -> u32 {
+fn free(pace: &Pace, recipients: &Recipients, now: Monotonic) -> u32 {
     match pace.budget(recipients, now) {
         Budget::Unlimited => u32::MAX,
         Budget::Slots { free, .. } => free,
@@ -39,7 +39,7 @@ fn free(pace: &Pace, recipients: &Recipients, now: Uptime) -> u32 {
 }
 
 /// A send from its start to its reply.
-fn send(pace: &mut Pace, id: i64, recipients: &Recipients, counted: bool, now: Uptime) {
+fn send(pace: &mut Pace, id: i64, recipients: &Recipients, counted: bool, now: Monotonic) {
     pace.start(DeliveryId(id), recipients, now);
     pace.end(DeliveryId(id), recipients, counted, None, now);
 }
@@ -227,7 +227,7 @@ fn event() -> impl Strategy<Value = Event> {
 }
 
 /// The most events of `times` in any `window`.
-fn most(times: &[Uptime], window: Duration) -> usize {
+fn most(times: &[Monotonic], window: Duration) -> usize {
     let within = |at: usize| times[at..].iter().take_while(|end| end.since(times[at]) < window).count();
     (0..times.len()).map(within).max().unwrap_or(0)
 }
@@ -243,7 +243,7 @@ proptest! {
         let mut pace = pace(per_minute, per_hour);
         let (mut now, mut id) = (at(0), 0);
         let mut flying: Vec<(DeliveryId, usize)> = Vec::new();
-        let mut ended: Vec<(Uptime, usize)> = Vec::new();
+        let mut ended: Vec<(Monotonic, usize)> = Vec::new();
         for event in events {
             match event {
                 Event::Start(set) if free(&pace, &sets[set], now) > 0 => {

@@ -6,10 +6,10 @@ use proptest::{collection::vec, prelude::*};
 use super::*;
 use crate::{
     delivery::pace::{Limits, Windows},
-    outbox::{Channel, DeliveryId, NotificationId},
+    outbox::{DeliveryId, NotificationId, SenderName},
 };
 
-const NOW: Uptime = Uptime(Duration::from_secs(1_000_000));
+const NOW: Monotonic = Monotonic(Duration::from_secs(1_000_000));
 
 fn pace(per_minute: u32) -> Pace {
     Pace::new(Limits { per_minute, per_hour: 0 }, Windows::default())
@@ -22,7 +22,7 @@ fn user(ids: &str) -> Recipients {
 /// `due` whole messages of `slots` parts each that nobody has tried.
 fn queue(receiver: &str, recipients: &Recipients, slots: u32, due: u32) -> Queue {
     Queue {
-        destination: Destination::of(&Channel("ops".to_owned()), recipients),
+        destination: Destination::of(&SenderName("ops".to_owned()), recipients),
         receiver: ReceiverName(receiver.to_owned()),
         recipients: recipients.clone(),
         due_at: Timestamp::UNIX_EPOCH,
@@ -36,7 +36,7 @@ fn queue(receiver: &str, recipients: &Recipients, slots: u32, due: u32) -> Queue
 }
 
 /// Takes slots of `recipients` at `at`.
-fn spend(pace: &mut Pace, recipients: &Recipients, slots: u32, at: Uptime) {
+fn spend(pace: &mut Pace, recipients: &Recipients, slots: u32, at: Monotonic) {
     for n in 0..slots {
         let id = DeliveryId(1000 + i64::from(n));
         pace.start(id, recipients, at);

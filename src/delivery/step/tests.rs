@@ -3,7 +3,9 @@ use rand::{SeedableRng, rngs::StdRng};
 use super::*;
 use crate::{
     outbox::{DeliveryId, Kind, NotificationId, Part, ReceiverName},
-    wecom::{Api, Content, Errcode, Fault, FaultKind, Message, Receipt, Recipients, Refusal},
+    wecom::{
+        Api, ApiError, Content, Errcode, Message, Receipt, Recipients, TransportError, TransportErrorKind,
+    },
 };
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -24,14 +26,14 @@ fn claimed(attempts: u32, age: Duration) -> Claimed {
             content: Content::Text("text".to_owned()),
             duplicate_check: None,
         },
-        everybody: Recipients::All,
+        all_recipients: Recipients::All,
         to_come: 0,
         part: Part::WHOLE,
         accepted_at: earlier(now(), age),
         claimed_at: now(),
         attempts,
         unknown: 0,
-        in_doubt_since: None,
+        unconfirmed_since: None,
         text_form: None,
     }
 }
@@ -45,11 +47,11 @@ fn of(outcome: &Outcome) -> Step {
 }
 
 fn refused(errcode: i64) -> Outcome {
-    Outcome::Refused(Refusal { api: Api::MessageSend, errcode: Errcode(errcode), errmsg: "no".to_owned() })
+    Outcome::Rejected(ApiError { api: Api::MessageSend, errcode: Errcode(errcode), errmsg: "no".to_owned() })
 }
 
-fn fault(kind: FaultKind) -> Fault {
-    Fault { api: Api::MessageSend, kind, detail: "detail".to_owned() }
+fn fault(kind: TransportErrorKind) -> TransportError {
+    TransportError { api: Api::MessageSend, kind, detail: "detail".to_owned() }
 }
 
 fn blocked(step: &Step) -> BlockKind {
@@ -78,9 +80,9 @@ fn a_message_or_recipient_that_is_refused_for_good_is_dead_and_the_channel_well(
 
 #[test]
 fn a_transient_failure_is_charged_and_comes_back_within_seconds() {
-    for outcome in [refused(-1), Outcome::Unsent(fault(FaultKind::Connect))] {
+    for outcome in [refused(-1), Outcome::NotSent(fault(TransportErrorKind::Connect))] {
         let step = of(&outcome);
-        let Verdict::Retry { at, charged: true, in_doubt: false, unknown: false } = step.verdict else {
+        let Verdict::Retry { at, charged: true, unconfirmed: false, unknown: false } = step.verdict else {
             panic!("{step:?}")
         };
         assert!(at <= later(now(), Duration::from_secs(2)));
@@ -90,9 +92,14 @@ fn a_transient_failure_is_charged_and_comes_back_within_seconds() {
 
 #[test]
 fn what_ended_without_a_word_is_in_doubt_and_counted() {
-    for kind in [FaultKind::Timeout, FaultKind::Lost, FaultKind::Status(502), FaultKind::NotWecom] {
-        let step = of(&Outcome::Doubtful(fault(kind)));
-        assert!(matches!(step.verdict, Verdict::Retry { in_doubt: true, charged: true, .. }), "{step:?}");
+    for kind in [
+        TransportErrorKind::Timeout,
+        TransportErrorKind::Lost,
+        TransportErrorKind::Status(502),
+        TransportErrorKind::NotWecom,
+    ] {
+        let step = of(&Outcome::Unknown(fault(kind)));
+        assert!(matches!(step.verdict, Verdict::Retry { unconfirmed: true, charged: true, .. }), "{step:?}");
         assert!(step.counted);
     }
 }
@@ -109,7 +116,7 @@ fn a_block_of_the_whole_channel_is_not_charged_to_the_message() {
         let step = of(&refused(errcode));
         assert_eq!(
             step.verdict,
-            Verdict::Retry { at: now(), charged: false, in_doubt: false, unknown: false }
+            Verdict::Retry { at: now(), charged: false, unconfirmed: false, unknown: false }
         );
         assert_eq!((blocked(&step), step.counted), (kind, false));
     }
@@ -134,7 +141,7 @@ fn an_unknown_errcode_is_tried_three_times_however_often_the_delivery_failed_oth
 #[test]
 fn a_message_expires_with_an_attempt_that_failed_and_not_with_one_that_did_not() {
     let old = claimed(500, DAY);
-    for outcome in [refused(-1), refused(40001), Outcome::Doubtful(fault(FaultKind::Timeout))] {
+    for outcome in [refused(-1), refused(40001), Outcome::Unknown(fault(TransportErrorKind::Timeout))] {
         let Step { verdict, cause, .. } = after(&old, &outcome);
         assert!(matches!(&verdict, Verdict::Dead(reason) if reason.contains("expire_after")), "{verdict:?}");
         assert_eq!(cause, Some(Cause::Expired));
@@ -166,7 +173,7 @@ fn what_wecom_refuses_for_its_content_goes_out_as_text_if_it_was_none() {
         claimed.message.content = content;
         claimed.text_form = text_form.map(str::to_owned);
         match after(&claimed, &refusal).verdict {
-            Verdict::Instead { content: Content::Text(text), .. } => Some(text),
+            Verdict::Replace { content: Content::Text(text), .. } => Some(text),
             Verdict::Dead(_) => None,
             other => panic!("{other:?}"),
         }

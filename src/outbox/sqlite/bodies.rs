@@ -1,4 +1,4 @@
-//! What was claimed of a channel within WeCom's duplicate check, by body: what is said again meanwhile must not be
+//! What was claimed of a sender within WeCom's duplicate check, by body: what is said again meanwhile must not be
 //! taken for a copy.
 //!
 //! It is kept in memory and read again from what was attempted and what is in flight. An index of bodies was rejected:
@@ -10,11 +10,11 @@ use super::{error::Done, tx::Tx};
 
 pub(super) const ATTEMPTED: &str = "SELECT d.body_hash, d.claimed_at
      FROM attempt a INDEXED BY attempt_counted CROSS JOIN delivery d ON d.id = a.delivery
-     WHERE a.counted = 1 AND a.channel = ?1 AND a.ended_at > ?2 ORDER BY a.ended_at DESC LIMIT ?3";
+     WHERE a.counted = 1 AND a.sender = ?1 AND a.ended_at > ?2 ORDER BY a.ended_at DESC LIMIT ?3";
 pub(super) const IN_FLIGHT: &str = "SELECT body_hash, claimed_at FROM delivery INDEXED BY delivery_in_flight
-     WHERE state = 2 AND channel = ?1";
+     WHERE state = 2 AND sender = ?1";
 
-/// The most claims that are remembered of a channel: more than WeCom takes in the time that counts.
+/// The most claims that are remembered of a sender: more than WeCom takes in the time that counts.
 const REMEMBERED: u32 = 32_768;
 
 /// What was claimed, and when last.
@@ -27,12 +27,12 @@ pub(super) struct Bodies {
     forgotten: Option<i64>,
 }
 
-/// Reads what was claimed of `channel` after `since`.
-pub(super) fn load(tx: &Tx<'_>, channel: &str, since: i64) -> Done<Bodies> {
+/// Reads what was claimed of `sender` after `since`.
+pub(super) fn load(tx: &Tx<'_>, sender: &str, since: i64) -> Done<Bodies> {
     let read = |row: &rusqlite::Row<'_>| Ok((row.get::<_, Option<i64>>(0)?, row.get::<_, Option<i64>>(1)?));
     // With one more than is remembered, it is known that something is forgotten.
-    let mut claims = tx.all(ATTEMPTED, (channel, since, REMEMBERED + 1), read)?;
-    claims.extend(tx.all(IN_FLIGHT, [channel], read)?);
+    let mut claims = tx.all(ATTEMPTED, (sender, since, REMEMBERED + 1), read)?;
+    claims.extend(tx.all(IN_FLIGHT, [sender], read)?);
     let mut claims: Vec<_> = claims.into_iter().filter_map(|(body, at)| Some((at?, body?))).collect();
     claims.sort_unstable();
     let mut bodies = Bodies::default();

@@ -12,17 +12,18 @@ use super::{
 };
 use crate::{
     outbox::{
-        COPY_MARGIN, Channel, Claimed, DeliveryId, Destination, NotificationId, Part, Pick, ReceiverName,
+        Claimed, DUPLICATE_CHECK_MARGIN, DeliveryId, Destination, NotificationId, Part, Pick, ReceiverName,
+        SenderName,
     },
     wecom::Message,
 };
 
 pub(super) const DUE_HEADS: &str = "SELECT due_at, place, id, part_number, part_of FROM delivery
      INDEXED BY delivery_ready
-     WHERE state = 1 AND channel = ?1 AND destination = ?2 AND receiver = ?3 AND fresh = ?4 AND due_at <= ?5
+     WHERE state = 1 AND sender = ?1 AND destination = ?2 AND receiver = ?3 AND fresh = ?4 AND due_at <= ?5
      ORDER BY due_at, place LIMIT ?6";
 pub(super) const LOAD: &str = "SELECT d.notification, n.kind, d.receiver, n.group_key, d.part_number, d.part_of,
-     d.accepted_at, d.claimed_at, d.attempts, d.doubt_since, d.check_ms, d.channel, m.msgtype, m.content,
+     d.accepted_at, d.claimed_at, d.attempts, d.unconfirmed_since, d.check_ms, d.sender, m.msgtype, m.content,
      m.touser, m.toparty, m.totag, n.touser, n.toparty, n.totag, n.open, d.unknown, n.text_form, d.body_hash
      FROM delivery d CROSS JOIN notification n ON n.id = d.notification CROSS JOIN message m ON m.delivery = d.id
      WHERE d.id = ?1 AND d.state = 1";
@@ -33,7 +34,7 @@ pub(super) const STARTED: &str = "UPDATE delivery SET fresh = 0 WHERE notificati
 
 pub(super) fn claim(
     tx: &Tx<'_>,
-    channel: &Channel,
+    sender: &SenderName,
     picks: &[Pick],
     interval: Duration,
     now: Timestamp,
@@ -42,12 +43,12 @@ pub(super) fn claim(
     for pick in picks {
         match pick {
             Pick::Heads { destination, receiver, slots } => {
-                for id in heads(tx, channel, *destination, receiver, *slots, now)? {
+                for id in heads(tx, sender, *destination, receiver, *slots, now)? {
                     claimed.extend(mark(tx, id, interval, now)?);
                 }
             }
             Pick::Digest { members, digest } => {
-                if let Some(id) = fold::fold(tx, channel, members, digest, now)? {
+                if let Some(id) = fold::fold(tx, sender, members, digest, now)? {
                     claimed.extend(mark(tx, id, interval, now)?);
                 }
             }
@@ -64,7 +65,7 @@ pub(super) fn slots(part: Part, fresh: bool) -> u32 {
 /// The first due heads that fit.
 fn heads(
     tx: &Tx<'_>,
-    channel: &Channel,
+    sender: &SenderName,
     destination: Destination,
     receiver: &ReceiverName,
     slots: u32,
@@ -72,7 +73,7 @@ fn heads(
 ) -> Done<Vec<i64>> {
     let mut heads = Vec::new();
     for fresh in [true, false] {
-        let of = (&channel.0, destination.0.0, &receiver.0, fresh, ms(now), slots);
+        let of = (&sender.0, destination.0.0, &receiver.0, fresh, ms(now), slots);
         heads.extend(tx.all(DUE_HEADS, of, |row| {
             let part = Part { number: row.get(3)?, of: row.get(4)? };
             let order = (row.get::<_, i64>(0)?, row.get::<_, i64>(1)?);
@@ -93,12 +94,12 @@ pub(super) fn mark(tx: &Tx<'_>, id: i64, interval: Duration, now: Timestamp) -> 
     let read = |row: &rusqlite::Row<'_>| {
         let part = Part { number: row.get(4)?, of: row.get(5)? };
         let before: Option<i64> = row.get(7)?;
-        let (channel, msgtype): (String, String) = (row.get(11)?, row.get(12)?);
+        let (sender, msgtype): (String, String) = (row.get(11)?, row.get(12)?);
         let times = (row.get::<_, i64>(6)?, row.get::<_, Option<i64>>(9)?);
         let ids = (row.get::<_, i64>(0)?, row.get::<_, i64>(1)?);
         let names = (ReceiverName(row.get(2)?), row.get::<_, String>(3)?);
         let sent = (
-            channel,
+            sender,
             msgtype,
             row.get::<_, String>(13)?,
             (
@@ -117,27 +118,27 @@ pub(super) fn mark(tx: &Tx<'_>, id: i64, interval: Duration, now: Timestamp) -> 
     else {
         return Ok(None);
     };
-    let (channel, msgtype, text, (to, everybody, open, text_form, hash)) = sent;
+    let (sender, msgtype, text, (to, all_recipients, open, text_form, hash)) = sent;
     let (recipients, content) = (to.recipients()?, rows::content(&msgtype, text)?);
-    let since = ms(now).saturating_sub(span_ms(interval.saturating_add(COPY_MARGIN)));
+    let since = ms(now).saturating_sub(span_ms(interval.saturating_add(DUPLICATE_CHECK_MARGIN)));
     let check_ms = if before.is_some() {
         tx.run(CLAIM_AGAIN, (id, ms(now)))?;
         if let Some(hash) = hash {
-            tx.bodies(&channel, since, |bodies| bodies.claim(hash, ms(now), since))?;
+            tx.bodies(&sender, since, |bodies| bodies.claim(hash, ms(now), since))?;
         }
         frozen
     } else {
-        let hash = rows::short(rows::body_hash(&channel, &recipients, &content));
-        let copy = tx.bodies(&channel, since, |bodies| bodies.was_claimed(hash, since))?;
+        let hash = rows::short(rows::body_hash(&sender, &recipients, &content));
+        let copy = tx.bodies(&sender, since, |bodies| bodies.was_claimed(hash, since))?;
         let check_ms = (!copy && !interval.is_zero()).then_some(span_ms(interval));
         tx.run(CLAIM_FIRST, (id, ms(now), check_ms, hash))?;
-        tx.bodies(&channel, since, |bodies| bodies.claim(hash, ms(now), since))?;
+        tx.bodies(&sender, since, |bodies| bodies.claim(hash, ms(now), since))?;
         check_ms
     };
     if open > 1 {
         tx.run(STARTED, [notification])?;
     }
-    let ((accepted_at, doubt_since), (attempts, unknown)) = (times, tries);
+    let ((accepted_at, unconfirmed_since), (attempts, unknown)) = (times, tries);
     Ok(Some(Claimed {
         id: DeliveryId(id),
         notification: NotificationId(notification),
@@ -145,14 +146,14 @@ pub(super) fn mark(tx: &Tx<'_>, id: i64, interval: Duration, now: Timestamp) -> 
         receiver,
         group_key,
         message: Message { recipients, content, duplicate_check: check_ms.map(span) },
-        everybody: everybody.recipients()?,
+        all_recipients: all_recipients.recipients()?,
         to_come: open.saturating_sub(1),
         part,
         accepted_at: time(accepted_at)?,
         claimed_at: now,
         attempts,
         unknown,
-        in_doubt_since: doubt_since.map(time).transpose()?,
+        unconfirmed_since: unconfirmed_since.map(time).transpose()?,
         text_form,
     }))
 }

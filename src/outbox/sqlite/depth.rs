@@ -4,16 +4,16 @@
 use std::{collections::HashSet, ops::ControlFlow};
 
 use super::{error::Done, rows::time, tally::Of, tx::Tx};
-use crate::outbox::{Channel, Depth, ReceiverName};
+use crate::outbox::{Depth, ReceiverName, SenderName};
 
 pub(super) const DEPTHS: &str =
-    "SELECT channel, receiver, deliveries, discarded FROM waiting ORDER BY channel, receiver";
+    "SELECT sender, receiver, deliveries, discarded FROM waiting ORDER BY sender, receiver";
 pub(super) const HAS_WAITING: &str =
-    "SELECT 1 FROM waiting WHERE channel = ?1 AND receiver = ?2 AND deliveries > 0";
-pub(super) const OPEN: &str = "SELECT id, channel, receiver FROM notification INDEXED BY notification_open
+    "SELECT 1 FROM waiting WHERE sender = ?1 AND receiver = ?2 AND deliveries > 0";
+pub(super) const OPEN: &str = "SELECT id, sender, receiver FROM notification INDEXED BY notification_open
      WHERE open > 0 ORDER BY id";
 pub(super) const OLDEST: &str = "SELECT id, accepted_at FROM notification INDEXED BY notification_open
-     WHERE open > 0 AND channel = ?1 AND receiver = ?2 AND id >= ?3 ORDER BY id LIMIT 1";
+     WHERE open > 0 AND sender = ?1 AND receiver = ?2 AND id >= ?3 ORDER BY id LIMIT 1";
 
 pub(super) fn depths(tx: &Tx<'_>) -> Done<Vec<Depth>> {
     let read = |row: &rusqlite::Row<'_>| {
@@ -26,8 +26,8 @@ pub(super) fn depths(tx: &Tx<'_>) -> Done<Vec<Depth>> {
     for (of, deliveries, discarded) in rows {
         let oldest = if deliveries > 0 { oldest(tx, &of)? } else { None };
         let oldest_accepted_at = oldest.map(time).transpose()?;
-        let (channel, receiver) = (Channel(of.channel), ReceiverName(of.receiver));
-        depths.push(Depth { channel, receiver, deliveries, oldest_accepted_at, discarded });
+        let (sender, receiver) = (SenderName(of.sender), ReceiverName(of.receiver));
+        depths.push(Depth { sender, receiver, deliveries, oldest_accepted_at, discarded });
     }
     Ok(depths)
 }
@@ -52,7 +52,7 @@ fn find_unknown<'a>(tx: &Tx<'_>, waiting: impl Iterator<Item = &'a Of>) -> Done<
 /// When the first in order of acceptance was accepted; the clock does not matter.
 fn oldest(tx: &Tx<'_>, of: &Of) -> Done<Option<i64>> {
     let from = oldest_seen(tx, of);
-    let found = tx.first(OLDEST, (&of.channel, &of.receiver, from), |row| {
+    let found = tx.first(OLDEST, (&of.sender, &of.receiver, from), |row| {
         Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?))
     })?;
     let Some((id, accepted_at)) = found else { return Ok(None) };
@@ -69,5 +69,5 @@ pub(super) fn oldest_seen(tx: &Tx<'_>, of: &Of) -> i64 {
 /// Whether anything waits for the receiver.
 pub(super) fn has_waiting(tx: &Tx<'_>, of: &Of) -> Done<bool> {
     tx.write_tally()?;
-    Ok(tx.first(HAS_WAITING, (&of.channel, &of.receiver), |_| Ok(()))?.is_some())
+    Ok(tx.first(HAS_WAITING, (&of.sender, &of.receiver), |_| Ok(()))?.is_some())
 }

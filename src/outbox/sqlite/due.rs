@@ -1,4 +1,4 @@
-//! Claiming whatever is due in a channel.
+//! Claiming whatever is due in a sender.
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -11,10 +11,10 @@ use super::{
     tx::Tx,
     waiting::{self, Head},
 };
-use crate::outbox::{Channel, Due};
+use crate::outbox::{Due, SenderName};
 
 pub(super) const HEADS: &str = "SELECT destination, receiver, due_at, place, id FROM delivery
-     INDEXED BY delivery_ready WHERE state = 1 AND channel = ?1
+     INDEXED BY delivery_ready WHERE state = 1 AND sender = ?1
      ORDER BY destination, receiver, fresh, due_at, place LIMIT ?2";
 
 /// So many heads are looked at one after the other; where there are more, only the first of each queue are.
@@ -22,7 +22,7 @@ const FEW: u32 = 64;
 
 pub(super) fn claim(
     tx: &Tx<'_>,
-    channel: &Channel,
+    sender: &SenderName,
     (slots, turn): (u32, usize),
     interval: Duration,
     now: Timestamp,
@@ -30,7 +30,7 @@ pub(super) fn claim(
     if slots == 0 {
         return Ok(Due::default());
     }
-    let Ready { ids, more, next_due } = ready(tx, channel, (slots, turn), now)?;
+    let Ready { ids, more, next_due } = ready(tx, sender, (slots, turn), now)?;
     let mut claimed = Vec::with_capacity(ids.len());
     for id in ids {
         claimed.extend(claim::mark(tx, id, interval, now)?);
@@ -38,7 +38,7 @@ pub(super) fn claim(
     Ok(Due { claimed, more, next_due: next_due.map(time).transpose()? })
 }
 
-/// What is due in a channel.
+/// What is due in a sender.
 #[derive(Debug, Default)]
 pub(super) struct Ready {
     /// In the order in which it is to be claimed.
@@ -52,11 +52,11 @@ pub(super) struct Ready {
 /// The first `limit` of what is due: queues take turns, beginning with queue `turn`.
 pub(super) fn ready(
     tx: &Tx<'_>,
-    channel: &Channel,
+    sender: &SenderName,
     (limit, turn): (u32, usize),
     now: Timestamp,
 ) -> Done<Ready> {
-    let (queues, is_cut) = queues(tx, channel, limit, now)?;
+    let (queues, is_cut) = queues(tx, sender, limit, now)?;
     let mut next_due = None;
     let mut due = Vec::with_capacity(queues.len());
     for queue in queues {
@@ -73,13 +73,13 @@ pub(super) fn ready(
 }
 
 /// The heads of each queue, and whether there may be more that are due.
-fn queues(tx: &Tx<'_>, channel: &Channel, slots: u32, now: Timestamp) -> Done<(Vec<Vec<Head>>, bool)> {
-    let heads = tx.all(HEADS, (&channel.0, FEW), |row| {
+fn queues(tx: &Tx<'_>, sender: &SenderName, slots: u32, now: Timestamp) -> Done<(Vec<Vec<Head>>, bool)> {
+    let heads = tx.all(HEADS, (&sender.0, FEW), |row| {
         let queue = (row.get::<_, [u8; 16]>(0)?, row.get::<_, String>(1)?);
         Ok((queue, (row.get::<_, i64>(2)?, row.get::<_, i64>(3)?, row.get::<_, i64>(4)?)))
     })?;
     if heads.len() == FEW as usize {
-        return waiting::first_heads(tx, channel, slots, now);
+        return waiting::first_heads(tx, sender, slots, now);
     }
     let queues = heads.chunk_by(|(a, _), (b, _)| a == b);
     Ok((queues.map(|queue| queue.iter().map(|(_, head)| *head).collect()).collect(), false))

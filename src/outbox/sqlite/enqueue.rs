@@ -9,12 +9,12 @@ use super::{
     tally::Of,
     tx::Tx,
 };
-use crate::outbox::{Destination, Enqueued, Kind, Lane, NewNotification, NotificationId, State};
+use crate::outbox::{Destination, Enqueued, Kind, NewNotification, NotificationId, OrderingKey, State};
 
-pub(super) const PUT_NOTIFICATION: &str = "INSERT INTO notification (id, kind, receiver, channel, group_key,
+pub(super) const PUT_NOTIFICATION: &str = "INSERT INTO notification (id, kind, receiver, sender, group_key,
      status, severity, accepted_at, open, settled_at, touser, toparty, totag, summary, alerts, text_form)
      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)";
-pub(super) const PUT_DELIVERY: &str = "INSERT INTO delivery (id, notification, channel, receiver, lane,
+pub(super) const PUT_DELIVERY: &str = "INSERT INTO delivery (id, notification, sender, receiver, lane,
      destination, part_number, part_of, accepted_at, place, state, fresh, due_at, attempts, noticed, reason,
      msgid, response_code, missed, settled_at)
      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?1, ?10, ?11, ?9, 0, ?12, ?13, '', '', '', ?14)";
@@ -22,7 +22,7 @@ pub(super) const PUT_MESSAGE: &str = "INSERT INTO message (delivery, touser, top
 
 /// Takes a notification that comes from outside. What can be wrong is asked before anything is changed.
 pub(super) fn enqueue(tx: &Tx<'_>, new: &NewNotification, now: Timestamp) -> Done<Enqueued> {
-    let lane = rows::short(Lane::of(&new.receiver, &new.group_key).0);
+    let lane = rows::short(OrderingKey::of(&new.receiver, &new.group_key).0);
     if let Some(dedupe) = &new.dedupe
         && let Some(of) = heard::copy_of(tx, lane, dedupe, now)?
     {
@@ -65,10 +65,10 @@ pub(super) fn put(
 ) -> Done<()> {
     let NotificationId(notification) = numbers.notification;
     put_notification(tx, notification, new, now)?;
-    let Destination(destination) = Destination::of(&new.channel, &new.recipients);
+    let Destination(destination) = Destination::of(&new.sender, &new.recipients);
     let mut state = if new.dead.is_some() { State::Dead } else { lane::state_at_end(tx, lane)? };
     if state == State::Ready && !new.deliveries.is_empty() {
-        tx.due(&new.channel.0, numbers.first_delivery);
+        tx.due(&new.sender.0, numbers.first_delivery);
     }
     for (id, delivery) in (numbers.first_delivery..).zip(&new.deliveries) {
         tx.run(
@@ -76,7 +76,7 @@ pub(super) fn put(
             (
                 id,
                 notification,
-                &new.channel.0,
+                &new.sender.0,
                 &new.receiver.0,
                 lane,
                 destination.0,
@@ -111,7 +111,7 @@ fn put_notification(tx: &Tx<'_>, id: i64, new: &NewNotification, now: Timestamp)
         id,
         kind_number(new.kind),
         new.receiver.0,
-        new.channel.0,
+        new.sender.0,
         new.group_key,
         status_number(new.status),
         new.severity,
@@ -127,7 +127,7 @@ fn put_notification(tx: &Tx<'_>, id: i64, new: &NewNotification, now: Timestamp)
     ];
     tx.run(PUT_NOTIFICATION, columns)?;
     if open > 0 {
-        tx.note(Of { channel: new.channel.0.clone(), receiver: new.receiver.0.clone() }, open, 0);
+        tx.note(Of { sender: new.sender.0.clone(), receiver: new.receiver.0.clone() }, open, 0);
     }
     Ok(())
 }

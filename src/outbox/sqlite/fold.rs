@@ -18,19 +18,20 @@ use super::{
     tx::Tx,
 };
 use crate::outbox::{
-    Channel, Destination, Foldable, Folding, Key, Kind, NewNotification, NotificationId, ReceiverName, State,
+    Destination, Foldable, Folding, Key, Kind, NewNotification, NotificationId, ReceiverName, SenderName,
+    State,
 };
 
 pub(super) const NEXT_RECEIVER: &str = "SELECT receiver FROM delivery INDEXED BY delivery_ready
-     WHERE state = 1 AND channel = ?1 AND destination = ?2 AND receiver > ?3 ORDER BY receiver LIMIT 1";
+     WHERE state = 1 AND sender = ?1 AND destination = ?2 AND receiver > ?3 ORDER BY receiver LIMIT 1";
 // One row-value comparison would do, but SQLite then walks over all rows before.
 pub(super) const NEXT_HEAD: &str =
     "SELECT due_at, place, notification, lane FROM delivery INDEXED BY delivery_ready
-     WHERE state = 1 AND channel = ?1 AND destination = ?2 AND receiver = ?3 AND fresh = 1
+     WHERE state = 1 AND sender = ?1 AND destination = ?2 AND receiver = ?3 AND fresh = 1
      AND due_at = ?4 AND place > ?5 ORDER BY place LIMIT 1";
 pub(super) const NEXT_LATER_HEAD: &str = "SELECT due_at, place, notification, lane FROM delivery
      INDEXED BY delivery_ready
-     WHERE state = 1 AND channel = ?1 AND destination = ?2 AND receiver = ?3 AND fresh = 1
+     WHERE state = 1 AND sender = ?1 AND destination = ?2 AND receiver = ?3 AND fresh = 1
      AND due_at > ?4 ORDER BY due_at, place LIMIT 1";
 pub(super) const NEXT_IN_LANE: &str =
     "SELECT place, notification, fresh = 1 AND destination = ?4 FROM delivery INDEXED BY delivery_queued
@@ -45,14 +46,14 @@ pub(super) const FOLD: &str = "UPDATE delivery SET state = 3, digest = ?2 WHERE 
 
 pub(super) fn foldable(
     tx: &Tx<'_>,
-    channel: &Channel,
+    sender: &SenderName,
     destination: Destination,
     limit: u32,
 ) -> Done<Option<Folding>> {
-    let mut walk = Walk::new(tx, channel, destination);
+    let mut walk = Walk::new(tx, sender, destination);
     let mut receiver = String::new();
     while let Some(next) =
-        tx.first(NEXT_RECEIVER, (&channel.0, destination.0.0, &receiver), |row| row.get::<_, String>(0))?
+        tx.first(NEXT_RECEIVER, (&sender.0, destination.0.0, &receiver), |row| row.get::<_, String>(0))?
     {
         walk.add(&ReceiverName(next.clone()))?;
         receiver = next;
@@ -63,20 +64,20 @@ pub(super) fn foldable(
         messages.extend(line(tx, notification)?);
     }
     let Some(first) = messages.first() else { return Ok(None) };
-    let everybody = tx.only(EVERYBODY, [first.notification.0], |row| To::read(row, 0))?;
-    let recipients = everybody.recipients()?;
+    let all_recipients = tx.only(EVERYBODY, [first.notification.0], |row| To::read(row, 0))?;
+    let recipients = all_recipients.recipients()?;
     Ok(Some(Folding { recipients, messages }))
 }
 
 /// How many messages of one receiver can be folded, counted up to `count_to`.
 pub(super) fn count(
     tx: &Tx<'_>,
-    channel: &Channel,
+    sender: &SenderName,
     destination: Destination,
     receiver: &ReceiverName,
     count_to: u32,
 ) -> Done<u32> {
-    let mut walk = Walk::new(tx, channel, destination);
+    let mut walk = Walk::new(tx, sender, destination);
     walk.add(receiver)?;
     let mut count = 0;
     while count < count_to && walk.next()?.is_some() {
@@ -99,7 +100,7 @@ fn line(tx: &Tx<'_>, notification: i64) -> Done<Option<Foldable>> {
 /// The foldable messages of a destination in their order: heads as they come, each followed by its lane.
 struct Walk<'t, 'c> {
     tx: &'t Tx<'c>,
-    channel: &'t Channel,
+    sender: &'t SenderName,
     destination: Key,
     next: BinaryHeap<Reverse<Step>>,
 }
@@ -120,8 +121,8 @@ struct Head {
 }
 
 impl<'t, 'c> Walk<'t, 'c> {
-    fn new(tx: &'t Tx<'c>, channel: &'t Channel, destination: Destination) -> Self {
-        Self { tx, channel, destination: destination.0, next: BinaryHeap::new() }
+    fn new(tx: &'t Tx<'c>, sender: &'t SenderName, destination: Destination) -> Self {
+        Self { tx, sender, destination: destination.0, next: BinaryHeap::new() }
     }
 
     fn add(&mut self, receiver: &ReceiverName) -> Done<()> {
@@ -133,10 +134,10 @@ impl<'t, 'c> Walk<'t, 'c> {
             let numbers = (row.get::<_, i64>(1)?, row.get::<_, i64>(2)?, row.get::<_, i64>(3)?);
             Ok((row.get::<_, i64>(0)?, numbers))
         };
-        let (channel, destination) = (&self.channel.0, self.destination.0);
-        let of = (channel, destination, &receiver.0, due_at, place);
+        let (sender, destination) = (&self.sender.0, self.destination.0);
+        let of = (sender, destination, &receiver.0, due_at, place);
         let next = match self.tx.first(NEXT_HEAD, of, read)? {
-            None => self.tx.first(NEXT_LATER_HEAD, (channel, destination, &receiver.0, due_at), read)?,
+            None => self.tx.first(NEXT_LATER_HEAD, (sender, destination, &receiver.0, due_at), read)?,
             found => found,
         };
         self.next.extend(next.map(|(due_at, (place, notification, lane))| {
@@ -176,15 +177,15 @@ struct Part {
 /// What stands before a member in its lane must be folded into the same digest: else the digest would overtake it.
 pub(super) fn fold(
     tx: &Tx<'_>,
-    channel: &Channel,
+    sender: &SenderName,
     members: &[NotificationId],
     digest: &NewNotification,
     now: Timestamp,
 ) -> Done<Option<i64>> {
-    if digest.deliveries.is_empty() || digest.channel != *channel {
+    if digest.deliveries.is_empty() || digest.sender != *sender {
         return Ok(None);
     }
-    let destination = Destination::of(channel, &digest.recipients);
+    let destination = Destination::of(sender, &digest.recipients);
     let mut candidates = Vec::new();
     for NotificationId(member) in members {
         let parts = tx.all(ROWS, (member, destination.0.0), |row| {

@@ -15,13 +15,13 @@ use super::{
 use crate::outbox::{Kind, State};
 
 pub(super) const LOAD: &str =
-    "SELECT d.state, d.notification, d.lane, n.kind, d.channel, d.receiver FROM delivery d
+    "SELECT d.state, d.notification, d.lane, n.kind, d.sender, d.receiver FROM delivery d
      CROSS JOIN notification n ON n.id = d.notification WHERE d.id = ?1";
 pub(super) const NEXT: &str = "SELECT id FROM delivery INDEXED BY delivery_queued
      WHERE lane = ?1 AND state = 0 ORDER BY place LIMIT 1";
 // What was never tried is not put off: it is later than now by a clock that was set back.
 pub(super) const PROMOTE: &str =
-    "UPDATE delivery SET state = 1, due_at = min(due_at, ?2) WHERE id = ?1 RETURNING channel";
+    "UPDATE delivery SET state = 1, due_at = min(due_at, ?2) WHERE id = ?1 RETURNING sender";
 pub(super) const SETTLED_ONE: &str = "UPDATE notification
      SET open = open - 1, settled_at = CASE WHEN open = 1 THEN ?2 END WHERE id = ?1";
 pub(super) const REOPENED_ONE: &str =
@@ -45,8 +45,8 @@ pub(super) fn promote(tx: &Tx<'_>, lane: i64, now: Timestamp) -> Done<()> {
         return Ok(());
     }
     if let Some(id) = tx.first(NEXT, [lane], |row| row.get::<_, i64>(0))? {
-        let channel = tx.only(PROMOTE, [id, ms(now)], |row| row.get::<_, String>(0))?;
-        tx.due(&channel, id);
+        let sender = tx.only(PROMOTE, [id, ms(now)], |row| row.get::<_, String>(0))?;
+        tx.due(&sender, id);
         lanes::occupy(tx, lane, id)?;
     }
     Ok(())

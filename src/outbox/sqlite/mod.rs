@@ -49,9 +49,9 @@ use tokio::sync::Notify;
 pub use self::open::{Access, OpenError, Settings, is_owned};
 use self::{open::Database, writer::Writer};
 use super::{
-    Backlog, Changed, Channel, Claimed, DeliveryId, Depth, Destination, Detail, Due, Enqueued, Filter,
-    Folding, Hold, Listed, NewNotification, NoticeOf, NotificationId, Outbox, OutboxQuery, Pick,
-    ReceiverName, Sent, Settlement, Standing, StoreResult, Unnoticed, Waiting, Which,
+    Backlog, Changed, Claimed, DeliveryId, Depth, Destination, Detail, Due, Enqueued, Filter, Folding, Hold,
+    Listed, NewNotification, NoticeOf, NotificationId, Outbox, OutboxQuery, Pick, ReceiverName, SenderName,
+    Sent, Settlement, Standing, StoreResult, Unnoticed, Waiting, Which,
 };
 use crate::{clock::Clock, outbox};
 
@@ -99,46 +99,46 @@ impl Outbox for SqliteOutbox {
         self.writer.write(move |tx| enqueue::enqueue(tx, &notification, now)).await
     }
 
-    async fn waiting(&self, channel: &Channel, count_to: u32, now: Timestamp) -> StoreResult<Waiting> {
-        let channel = channel.clone();
-        self.writer.read(move |tx| waiting::waiting(tx, &channel, count_to, now)).await
+    async fn waiting(&self, sender: &SenderName, count_to: u32, now: Timestamp) -> StoreResult<Waiting> {
+        let sender = sender.clone();
+        self.writer.read(move |tx| waiting::waiting(tx, &sender, count_to, now)).await
     }
 
     async fn foldable(
         &self,
-        channel: &Channel,
+        sender: &SenderName,
         destination: Destination,
         limit: u32,
     ) -> StoreResult<Option<Folding>> {
-        let channel = channel.clone();
-        self.writer.read(move |tx| fold::foldable(tx, &channel, destination, limit)).await
+        let sender = sender.clone();
+        self.writer.read(move |tx| fold::foldable(tx, &sender, destination, limit)).await
     }
 
     async fn claim(
         &self,
-        channel: &Channel,
+        sender: &SenderName,
         picks: Vec<Pick>,
         duplicate_check: Duration,
         now: Timestamp,
     ) -> StoreResult<Vec<Claimed>> {
-        let channel = channel.clone();
-        self.writer.write(move |tx| claim::claim(tx, &channel, &picks, duplicate_check, now)).await
+        let sender = sender.clone();
+        self.writer.write(move |tx| claim::claim(tx, &sender, &picks, duplicate_check, now)).await
     }
 
     async fn claim_due(
         &self,
-        channel: &Channel,
+        sender: &SenderName,
         slots: u32,
         turn: usize,
         duplicate_check: Duration,
         now: Timestamp,
     ) -> StoreResult<Due> {
-        let channel = channel.clone();
-        self.writer.write(move |tx| due::claim(tx, &channel, (slots, turn), duplicate_check, now)).await
+        let sender = sender.clone();
+        self.writer.write(move |tx| due::claim(tx, &sender, (slots, turn), duplicate_check, now)).await
     }
 
-    fn stand(&self, channel: &Channel, duplicate_check: Duration, clock: Arc<dyn Clock>) -> Standing {
-        let (standing, lent) = outbox::standing(channel.clone(), duplicate_check, clock);
+    fn stand(&self, sender: &SenderName, duplicate_check: Duration, clock: Arc<dyn Clock>) -> Standing {
+        let (standing, lent) = outbox::standing(sender.clone(), duplicate_check, clock);
         self.writer.stand(lent);
         standing
     }
@@ -151,18 +151,18 @@ impl Outbox for SqliteOutbox {
         self.writer.write(move |tx| settle::recover(tx, now)).await
     }
 
-    async fn hasten(&self, channel: &Channel, horizon: Timestamp, now: Timestamp) -> StoreResult<()> {
-        let channel = channel.clone();
-        self.writer.write(move |tx| settle::hasten(tx, &channel, horizon, now)).await
+    async fn hasten(&self, sender: &SenderName, horizon: Timestamp, now: Timestamp) -> StoreResult<()> {
+        let sender = sender.clone();
+        self.writer.write(move |tx| settle::hasten(tx, &sender, horizon, now)).await
     }
 
-    async fn sent_since(&self, channel: &Channel, since: Timestamp) -> StoreResult<Vec<Sent>> {
-        let channel = channel.clone();
-        self.writer.read(move |tx| waiting::sent_since(tx, &channel, since)).await
+    async fn sent_since(&self, sender: &SenderName, since: Timestamp) -> StoreResult<Vec<Sent>> {
+        let sender = sender.clone();
+        self.writer.read(move |tx| waiting::sent_since(tx, &sender, since)).await
     }
 
-    async fn channels(&self) -> StoreResult<Vec<Channel>> {
-        self.writer.read(waiting::channels).await
+    async fn senders(&self) -> StoreResult<Vec<SenderName>> {
+        self.writer.read(waiting::senders).await
     }
 
     async fn holds(&self) -> StoreResult<Vec<Hold>> {
@@ -173,9 +173,9 @@ impl Outbox for SqliteOutbox {
         self.writer.write(move |tx| hold::hold(tx, &hold)).await
     }
 
-    async fn release(&self, channel: &Channel) -> StoreResult<()> {
-        let channel = channel.clone();
-        self.writer.write(move |tx| hold::release(tx, &channel)).await
+    async fn release(&self, sender: &SenderName) -> StoreResult<()> {
+        let sender = sender.clone();
+        self.writer.write(move |tx| hold::release(tx, &sender)).await
     }
 
     async fn unnoticed(
@@ -190,13 +190,13 @@ impl Outbox for SqliteOutbox {
 
     async fn held_backlog(
         &self,
-        channel: &Channel,
+        sender: &SenderName,
         receiver: &ReceiverName,
         lines: u32,
         count_to: u32,
     ) -> StoreResult<Option<Backlog>> {
-        let (channel, receiver) = (channel.clone(), receiver.clone());
-        self.writer.read(move |tx| hold::held_backlog(tx, &channel, &receiver, lines, count_to)).await
+        let (sender, receiver) = (sender.clone(), receiver.clone());
+        self.writer.read(move |tx| hold::held_backlog(tx, &sender, &receiver, lines, count_to)).await
     }
 
     async fn notice(

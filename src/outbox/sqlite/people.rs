@@ -11,14 +11,14 @@ use super::{
     tx::Tx,
 };
 use crate::outbox::{
-    Attempt, Changed, Channel, DeliveryId, Detail, Filter, Kind, Listed, NotificationId, Part, ReceiverName,
-    State,
+    Attempt, Changed, DeliveryId, Detail, Filter, Kind, Listed, NotificationId, Part, ReceiverName,
+    SenderName, State,
 };
 
 macro_rules! listed {
     ($from:literal) => {
         concat!(
-            "SELECT d.id, d.notification, n.kind, d.state, d.receiver, d.channel, n.status, d.accepted_at, d.due_at,
+            "SELECT d.id, d.notification, n.kind, d.state, d.receiver, d.sender, n.status, d.accepted_at, d.due_at,
              d.settled_at, d.attempts, d.part_number, d.part_of, d.digest, n.summary, d.reason ",
             $from
         )
@@ -44,7 +44,7 @@ pub(super) const LIST_DIGEST: &str =
     page!("INDEXED BY delivery_digest", "d.digest = ?6 AND (?1 IS NULL OR d.state = ?1)");
 pub(super) const SHOW: &str = concat!(
     listed!(
-        ", n.group_key, m.touser, m.toparty, m.totag, m.msgtype, m.content, d.msgid, d.missed, d.doubt_since
+        ", n.group_key, m.touser, m.toparty, m.totag, m.msgtype, m.content, d.msgid, d.missed, d.unconfirmed_since
          FROM delivery d CROSS JOIN notification n ON n.id = d.notification CROSS JOIN message m
          ON m.delivery = d.id "
     ),
@@ -108,7 +108,7 @@ struct Raw {
     kind: i64,
     state: i64,
     receiver: String,
-    channel: String,
+    sender: String,
     status: i64,
     accepted_at: i64,
     due_at: i64,
@@ -131,7 +131,7 @@ impl Raw {
             kind: row.get(2)?,
             state: row.get(3)?,
             receiver: row.get(4)?,
-            channel: row.get(5)?,
+            sender: row.get(5)?,
             status: row.get(6)?,
             accepted_at: row.get(7)?,
             due_at: row.get(8)?,
@@ -152,7 +152,7 @@ impl Raw {
             kind: kind(self.kind)?,
             state,
             receiver: ReceiverName(self.receiver),
-            channel: Channel(self.channel),
+            sender: SenderName(self.sender),
             status: status(self.status)?,
             accepted_at: time(self.accepted_at)?,
             due_at: (state == State::Ready).then_some(self.due_at).map(time).transpose()?,
@@ -196,7 +196,7 @@ pub(super) fn show(tx: &Tx<'_>, DeliveryId(id): DeliveryId) -> Done<Option<Detai
         content: rows::content(&msgtype, text)?,
         msgid,
         missed,
-        in_doubt_since: doubt.map(time).transpose()?,
+        unconfirmed_since: doubt.map(time).transpose()?,
         attempts,
     }))
 }

@@ -8,7 +8,7 @@ use super::{bodies::Bodies, heard::Heard, lanes::Lanes, tally::Of};
 #[derive(Debug, Default)]
 pub(super) struct Recent {
     pub(super) heard: RefCell<Option<Heard>>,
-    /// By channel.
+    /// By sender.
     pub(super) bodies: RefCell<HashMap<String, Bodies>>,
     pub(super) lanes: RefCell<Option<Lanes>>,
     /// The first notification that may wait.

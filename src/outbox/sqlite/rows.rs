@@ -9,7 +9,7 @@ use rusqlite::Row;
 use super::error::{Done, Failure};
 use crate::{
     outbox::{AlertRef, Key, Kind, State, Status},
-    wecom::{Content, Missed, Recipients},
+    wecom::{Content, InvalidRecipients, Recipients},
 };
 
 pub(super) fn ms(at: Timestamp) -> i64 {
@@ -107,9 +107,9 @@ pub(super) fn short(Key(bytes): Key) -> i64 {
 
 /// What WeCom takes for the same message when it comes again: other orders of the same recipients too, which at
 /// worst leaves out a check.
-pub(super) fn body_hash(channel: &str, recipients: &Recipients, content: &Content) -> Key {
+pub(super) fn body_hash(sender: &str, recipients: &Recipients, content: &Content) -> Key {
     let recipients = recipients.canonical();
-    Key::of([channel, content.msgtype(), content.text(), &recipients].map(str::as_bytes))
+    Key::of([sender, content.msgtype(), content.text(), &recipients].map(str::as_bytes))
 }
 
 pub(super) fn alerts(alerts: &[AlertRef]) -> Done<String> {
@@ -118,7 +118,7 @@ pub(super) fn alerts(alerts: &[AlertRef]) -> Done<String> {
 }
 
 /// Those who were passed over, as a line for people.
-pub(super) fn missed(missed: &Missed) -> String {
+pub(super) fn missed(missed: &InvalidRecipients) -> String {
     let kinds = [
         ("user", &missed.users),
         ("party", &missed.parties),

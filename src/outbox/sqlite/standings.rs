@@ -15,7 +15,7 @@ use crate::outbox::{Claimed, Lent, Used};
 /// for many. What comes meanwhile waits for no more than this.
 const AHEAD: u32 = 64;
 
-/// By channel.
+/// By sender.
 #[derive(Default)]
 pub(super) struct Standings(HashMap<String, Served>);
 
@@ -41,13 +41,11 @@ struct Share<'s> {
 
 impl Standings {
     pub(super) fn add(&mut self, lent: Lent) {
-        self.0.insert(
-            lent.channel.0.clone(),
-            Served { lent, turn: Cell::default(), ready: RefCell::default() },
-        );
+        self.0
+            .insert(lent.sender.0.clone(), Served { lent, turn: Cell::default(), ready: RefCell::default() });
     }
 
-    /// Something may have become due in any channel, or be due later than it was.
+    /// Something may have become due in any sender, or be due later than it was.
     pub(super) fn look_again(&self) {
         self.0.values().for_each(Served::look_again);
     }
@@ -59,9 +57,9 @@ impl Standings {
         }
         let mut without = Vec::new();
         for due in tx.take_due() {
-            let served = self.0.get_key_value(&due.channel);
-            if let Some((channel, served)) = served.filter(|(_, served)| served.lent.take()) {
-                let taken = taken.of(channel, served, 1);
+            let served = self.0.get_key_value(&due.sender);
+            if let Some((sender, served)) = served.filter(|(_, served)| served.lent.take()) {
+                let taken = taken.of(sender, served, 1);
                 let lent = &served.lent;
                 taken.claimed.extend(claim::mark(tx, due.delivery, lent.duplicate_check, lent.now())?);
                 continue;
@@ -75,9 +73,9 @@ impl Standings {
                 None => tx.wake(),
             }
         }
-        for (channel, served) in &self.0 {
+        for (sender, served) in &self.0 {
             while let Some(slots) = served.lent.take_all() {
-                served.claim(tx, slots, taken.of(channel, served, slots))?;
+                served.claim(tx, slots, taken.of(sender, served, slots))?;
             }
         }
         if without.iter().any(|served| served.lent.has_more()) {
@@ -111,7 +109,7 @@ impl Served {
         };
         if claim(&mut ready)? {
             self.turn.set(self.turn.get().wrapping_add(1));
-            *ready = due::ready(tx, &lent.channel, (slots.max(AHEAD), self.turn.get()), now)?;
+            *ready = due::ready(tx, &lent.sender, (slots.max(AHEAD), self.turn.get()), now)?;
             claim(&mut ready)?;
         }
         if !ready.ids.is_empty() || ready.more {
@@ -123,9 +121,9 @@ impl Served {
 }
 
 impl<'s> Taken<'s> {
-    fn of(&mut self, channel: &'s str, served: &'s Served, slots: u32) -> &mut Share<'s> {
+    fn of(&mut self, sender: &'s str, served: &'s Served, slots: u32) -> &mut Share<'s> {
         let none = Share { served, slots: 0, claimed: Vec::new(), next_due: None };
-        let share = self.0.entry(channel).or_insert(none);
+        let share = self.0.entry(sender).or_insert(none);
         share.slots += slots;
         share
     }

@@ -12,21 +12,21 @@ use super::{error::Done, tx::Tx};
 pub(super) const LAST: &str = "SELECT notification, delivery FROM counter WHERE id = 1";
 pub(super) const PUT_LAST: &str = "UPDATE counter SET notification = ?1, delivery = ?2 WHERE id = 1";
 pub(super) const PUT_WAITING: &str =
-    "INSERT INTO waiting (channel, receiver, deliveries, discarded) VALUES (?1, ?2, ?3, ?4)
+    "INSERT INTO waiting (sender, receiver, deliveries, discarded) VALUES (?1, ?2, ?3, ?4)
      ON CONFLICT DO UPDATE SET deliveries = deliveries + excluded.deliveries,
      discarded = discarded + excluded.discarded";
 
 /// Whose queue changes.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct Of {
-    pub(super) channel: String,
+    pub(super) sender: String,
     pub(super) receiver: String,
 }
 
 impl Of {
     /// Reads two columns from `first` on.
     pub(super) fn read(row: &Row<'_>, first: usize) -> rusqlite::Result<Self> {
-        Ok(Self { channel: row.get(first)?, receiver: row.get(first + 1)? })
+        Ok(Self { sender: row.get(first)?, receiver: row.get(first + 1)? })
     }
 }
 
@@ -87,7 +87,7 @@ impl Tally {
             *sum = (sum.0 + deliveries, sum.1 + discarded);
         }
         for (of, sum) in sums.into_iter().filter(|(_, sum)| *sum != (0, 0)) {
-            tx.run(PUT_WAITING, (of.channel, of.receiver, sum.0, sum.1))?;
+            tx.run(PUT_WAITING, (of.sender, of.receiver, sum.0, sum.1))?;
         }
         Ok(())
     }

@@ -42,7 +42,7 @@ pub(super) struct Bounds {
 
 /// A delivery that can be claimed.
 pub(super) struct Due {
-    pub(super) channel: String,
+    pub(super) sender: String,
     pub(super) delivery: i64,
 }
 
@@ -67,8 +67,8 @@ impl<'c> Tx<'c> {
     }
 
     /// This delivery became due, and is the first of its lane.
-    pub(super) fn due(&self, channel: &str, delivery: i64) {
-        self.due.borrow_mut().push(Due { channel: channel.to_owned(), delivery });
+    pub(super) fn due(&self, sender: &str, delivery: i64) {
+        self.due.borrow_mut().push(Due { sender: sender.to_owned(), delivery });
     }
 
     pub(super) fn take_due(&self) -> Vec<Due> {
@@ -126,14 +126,14 @@ impl<'c> Tx<'c> {
         self.conn.last_insert_rowid()
     }
 
-    /// What was claimed of `channel` after `since`; read from the database if need be.
-    pub(super) fn bodies<T>(&self, channel: &str, since: i64, ask: impl FnOnce(&mut Bodies) -> T) -> Done<T> {
+    /// What was claimed of `sender` after `since`; read from the database if need be.
+    pub(super) fn bodies<T>(&self, sender: &str, since: i64, ask: impl FnOnce(&mut Bodies) -> T) -> Done<T> {
         let mut all = self.recent.bodies.borrow_mut();
-        if let Some(bodies) = all.get_mut(channel) {
+        if let Some(bodies) = all.get_mut(sender) {
             return Ok(ask(bodies));
         }
-        let bodies = bodies::load(self, channel, since)?;
-        Ok(ask(all.entry(channel.to_owned()).or_insert(bodies)))
+        let bodies = bodies::load(self, sender, since)?;
+        Ok(ask(all.entry(sender.to_owned()).or_insert(bodies)))
     }
 
     /// Reads what a job that writes keeps in step with what it writes, if it is not known. Comes before the job: what

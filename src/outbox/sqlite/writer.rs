@@ -238,7 +238,7 @@ mod tests {
         let (writer, _kept) = writer();
         let note = |waits: i64, fails: bool| {
             writer.write(move |tx| {
-                let of = Of { channel: "ops".to_owned(), receiver: "team".to_owned() };
+                let of = Of { sender: "ops".to_owned(), receiver: "team".to_owned() };
                 tx.note(of, waits, 0);
                 let (number, _) = tx.numbers(1, 1)?;
                 if fails { Err(StoreError::Full("on purpose".to_owned()).into()) } else { Ok(number) }

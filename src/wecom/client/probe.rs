@@ -11,11 +11,11 @@ use serde_json::{Map, Value};
 
 use super::{
     super::{
-        Api, Fault, FaultKind, Refusal,
+        Api, ApiError, TransportError, TransportErrorKind,
         message::{self, Answer},
         token::{Failure, Token},
     },
-    Broken, Caller, Client, bad_status, broken, foreign, read,
+    CallError, Caller, Client, bad_status, broken, foreign, read,
 };
 
 /// A tag may have tens of thousands of members, each with its name.
@@ -34,7 +34,7 @@ pub struct Unreached {
     /// How far it went.
     pub stage: Stage,
     /// What went wrong there.
-    pub fault: Fault,
+    pub fault: TransportError,
 }
 
 /// How far a call went.
@@ -86,7 +86,7 @@ impl Client {
         };
         let date = date(&response);
         let answer = caller.fields(response).await.map_err(|broken| {
-            let login = broken.kind == FaultKind::Status(407);
+            let login = broken.kind == TransportErrorKind::Status(407);
             fault(if login { Stage::ProxyLogin } else { Stage::Elsewhere }, broken)
         })?;
         match answer {
@@ -116,15 +116,15 @@ impl Client {
             Ok(Answer::Done(fields)) => Ok(fields),
             Ok(Answer::Refused { errcode, errmsg }) => {
                 let errmsg = caller.quotable(errmsg, Some(token));
-                Err(Failure::Refused(Refusal { api, errcode, errmsg }))
+                Err(Failure::Refused(ApiError { api, errcode, errmsg }))
             }
-            Err(broken) => Err(Failure::Fault(caller.fault(api, broken, Some(token)))),
+            Err(broken) => Err(Failure::TransportError(caller.fault(api, broken, Some(token)))),
         }
     }
 }
 
 impl Caller {
-    async fn fields(&self, response: Response) -> Result<Answer<Map<String, Value>>, Broken> {
+    async fn fields(&self, response: Response) -> Result<Answer<Map<String, Value>>, CallError> {
         if response.status().as_u16() != 200 {
             return Err(bad_status(&response));
         }

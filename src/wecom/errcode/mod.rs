@@ -8,7 +8,7 @@ pub mod table;
 
 use std::net::IpAddr;
 
-use super::{Api, Errcode, Fault, FaultKind, Outcome, Refusal};
+use super::{Api, ApiError, Errcode, Outcome, TransportError, TransportErrorKind};
 use table::TABLE;
 
 /// What is to be done about an errcode.
@@ -72,32 +72,33 @@ pub fn lookup(errcode: Errcode) -> Option<&'static Entry> {
 pub fn class_of(outcome: &Outcome) -> Option<Class> {
     match outcome {
         Outcome::Accepted(_) => None,
-        Outcome::Refused(refusal) => Some(match lookup(refusal.errcode).map(|entry| entry.class) {
+        Outcome::Rejected(refusal) => Some(match lookup(refusal.errcode).map(|entry| entry.class) {
             Some(Class::Token) => Class::Configuration,
             Some(class) => class,
             None => Class::Unknown,
         }),
-        Outcome::Unsent(fault) | Outcome::Doubtful(fault) => Some(fault_class(fault)),
+        Outcome::NotSent(fault) | Outcome::Unknown(fault) => Some(fault_class(fault)),
     }
 }
 
-fn fault_class(fault: &Fault) -> Class {
+fn fault_class(fault: &TransportError) -> Class {
     match fault.kind {
         _ if may_be_its_content(fault) => Class::Transient,
-        FaultKind::Status(408 | 425) => Class::Transient,
-        FaultKind::Status(429) => Class::RateLimited,
-        FaultKind::Status(300..=499) => Class::Configuration,
-        FaultKind::Status(_)
-        | FaultKind::Connect
-        | FaultKind::Timeout
-        | FaultKind::Lost
-        | FaultKind::NotWecom => Class::Transient,
+        TransportErrorKind::Status(408 | 425) => Class::Transient,
+        TransportErrorKind::Status(429) => Class::RateLimited,
+        TransportErrorKind::Status(300..=499) => Class::Configuration,
+        TransportErrorKind::Status(_)
+        | TransportErrorKind::Connect
+        | TransportErrorKind::Timeout
+        | TransportErrorKind::Lost
+        | TransportErrorKind::NotWecom => Class::Transient,
     }
 }
 
 /// Whether something in between may have refused this message alone, for what it says: the way was open for the token.
-fn may_be_its_content(fault: &Fault) -> bool {
-    fault.api == Api::MessageSend && matches!(fault.kind, FaultKind::Status(400 | 403 | 413 | 422 | 451))
+fn may_be_its_content(fault: &TransportError) -> bool {
+    fault.api == Api::MessageSend
+        && matches!(fault.kind, TransportErrorKind::Status(400 | 403 | 413 | 422 | 451))
 }
 
 /// The address of this machine as WeCom saw it, from the `from ip: …` of an errmsg. A hint for a person only.
@@ -108,8 +109,8 @@ pub fn seen_ip(errmsg: &str) -> Option<&str> {
 }
 
 /// One sentence that says what is wrong and how to mend it.
-pub fn advice(refusal: &Refusal) -> String {
-    let Refusal { api, errcode, errmsg } = refusal;
+pub fn advice(refusal: &ApiError) -> String {
+    let ApiError { api, errcode, errmsg } = refusal;
     let api = api.name();
     if let (NOT_TRUSTED, Some(ip), Some(mend)) =
         (*errcode, seen_ip(errmsg), lookup(*errcode).and_then(|entry| entry.mend))
@@ -126,25 +127,29 @@ pub fn advice(refusal: &Refusal) -> String {
 }
 
 /// One sentence that says what went wrong on the way to WeCom and where to look.
-pub fn fault_advice(fault: &Fault) -> String {
+pub fn fault_advice(fault: &TransportError) -> String {
     let (api, detail) = (fault.api.name(), &fault.detail);
     let look = match fault.kind {
         _ if may_be_its_content(fault) => {
             "a server or proxy in between refused the request, check what it lets through, api_url and proxy_url"
         }
-        FaultKind::Status(407) => "give the proxy's user and password in proxy_url",
-        FaultKind::Status(404) => "api_url or proxy_url does not lead to WeCom's API, mend its host or path",
-        FaultKind::Status(408 | 425 | 429) => "the server or proxy in between is busy",
-        FaultKind::Status(300..=399) => {
+        TransportErrorKind::Status(407) => "give the proxy's user and password in proxy_url",
+        TransportErrorKind::Status(404) => {
+            "api_url or proxy_url does not lead to WeCom's API, mend its host or path"
+        }
+        TransportErrorKind::Status(408 | 425 | 429) => "the server or proxy in between is busy",
+        TransportErrorKind::Status(300..=399) => {
             "redirects are not followed, write the address that is redirected to into api_url"
         }
-        FaultKind::Status(400..=499) => {
+        TransportErrorKind::Status(400..=499) => {
             "a server or proxy in between refused the request, check api_url and proxy_url"
         }
-        FaultKind::Status(_) => "WeCom or a proxy in between is in trouble",
-        FaultKind::Connect => "check DNS, firewall, api_url and proxy_url",
-        FaultKind::Timeout | FaultKind::Lost => "WeCom, the network or a proxy in between is in trouble",
-        FaultKind::NotWecom => "something other than WeCom answered, check api_url and proxy_url",
+        TransportErrorKind::Status(_) => "WeCom or a proxy in between is in trouble",
+        TransportErrorKind::Connect => "check DNS, firewall, api_url and proxy_url",
+        TransportErrorKind::Timeout | TransportErrorKind::Lost => {
+            "WeCom, the network or a proxy in between is in trouble"
+        }
+        TransportErrorKind::NotWecom => "something other than WeCom answered, check api_url and proxy_url",
     };
     format!("{api} got no answer of WeCom ({detail}); {look}.")
 }
@@ -153,13 +158,13 @@ pub fn fault_advice(fault: &Fault) -> String {
 pub fn advice_of(outcome: &Outcome) -> Option<String> {
     match outcome {
         Outcome::Accepted(_) => None,
-        Outcome::Refused(refusal) => Some(advice(refusal)),
-        Outcome::Unsent(fault) | Outcome::Doubtful(fault) => Some(fault_advice(fault)),
+        Outcome::Rejected(refusal) => Some(advice(refusal)),
+        Outcome::NotSent(fault) | Outcome::Unknown(fault) => Some(fault_advice(fault)),
     }
 }
 
 /// Whether the access token of this call was refused, so that a new one may help.
-pub(super) fn is_token_refused(refusal: &Refusal) -> bool {
+pub(super) fn is_token_refused(refusal: &ApiError) -> bool {
     refusal.api == Api::MessageSend
         && lookup(refusal.errcode).is_some_and(|entry| entry.class == Class::Token)
 }
@@ -170,20 +175,20 @@ mod tests {
 
     use super::*;
 
-    fn refusal(errcode: i64, errmsg: &str) -> Refusal {
-        Refusal { api: Api::MessageSend, errcode: Errcode(errcode), errmsg: errmsg.to_owned() }
+    fn refusal(errcode: i64, errmsg: &str) -> ApiError {
+        ApiError { api: Api::MessageSend, errcode: Errcode(errcode), errmsg: errmsg.to_owned() }
     }
 
     fn class(errcode: i64) -> Option<Class> {
-        class_of(&Outcome::Refused(refusal(errcode, "")))
+        class_of(&Outcome::Rejected(refusal(errcode, "")))
     }
 
-    fn fault(kind: FaultKind) -> Option<Class> {
+    fn fault(kind: TransportErrorKind) -> Option<Class> {
         fault_of(Api::MessageSend, kind)
     }
 
-    fn fault_of(api: Api, kind: FaultKind) -> Option<Class> {
-        class_of(&Outcome::Unsent(Fault { api, kind, detail: String::new() }))
+    fn fault_of(api: Api, kind: TransportErrorKind) -> Option<Class> {
+        class_of(&Outcome::NotSent(TransportError { api, kind, detail: String::new() }))
     }
 
     #[test]
@@ -250,7 +255,12 @@ mod tests {
 
     #[test]
     fn faults_are_transient_unless_the_address_is_wrong() {
-        for kind in [FaultKind::Connect, FaultKind::Timeout, FaultKind::Lost, FaultKind::NotWecom] {
+        for kind in [
+            TransportErrorKind::Connect,
+            TransportErrorKind::Timeout,
+            TransportErrorKind::Lost,
+            TransportErrorKind::NotWecom,
+        ] {
             assert_eq!(fault(kind), Some(Class::Transient));
         }
         for (status, expected) in [
@@ -262,15 +272,21 @@ mod tests {
             (502, Class::Transient),
             (204, Class::Transient),
         ] {
-            assert_eq!(fault(FaultKind::Status(status)), Some(expected), "{status}");
+            assert_eq!(fault(TransportErrorKind::Status(status)), Some(expected), "{status}");
         }
     }
 
     #[test]
     fn what_refuses_one_message_does_not_hold_the_app() {
         for status in [400, 403, 413] {
-            assert_eq!(fault_of(Api::MessageSend, FaultKind::Status(status)), Some(Class::Transient));
-            assert_eq!(fault_of(Api::GetToken, FaultKind::Status(status)), Some(Class::Configuration));
+            assert_eq!(
+                fault_of(Api::MessageSend, TransportErrorKind::Status(status)),
+                Some(Class::Transient)
+            );
+            assert_eq!(
+                fault_of(Api::GetToken, TransportErrorKind::Status(status)),
+                Some(Class::Configuration)
+            );
         }
     }
 

@@ -57,9 +57,9 @@ async fn for_what_stands_behind_another() {
     let relay = Relay::with(&wecom.url, Options { clock: clock.clone(), ..quick() }).await;
     let slow = Fault::new(Effect::Latency(Duration::from_millis(300))).on(Api::MessageSend);
     wecom.sandbox.inject(slow.times(1));
-    relay.post(&payload("Lane", &[("a", true)])).await;
+    relay.post(&payload("OrderingKey", &[("a", true)])).await;
     wecom.sandbox.wait_until(|sandbox| sandbox.send_calls() == 1).await;
-    relay.post(&payload("Lane", &[("a", false)])).await;
+    relay.post(&payload("OrderingKey", &[("a", false)])).await;
     // Less than what counts as a clock that was set back.
     clock.set_back(Duration::from_secs(50));
     let (set_back, _) = (Instant::now(), shown(&wecom, "zhangsan", 2).await);

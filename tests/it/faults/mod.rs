@@ -41,7 +41,7 @@ async fn shown(wecom: &Wecom, userid: &str, count: usize) -> Vec<String> {
     seen_by(wecom, userid)
 }
 
-/// Waits until a channel is held, or until none is.
+/// Waits until a sender is held, or until none is.
 async fn held(relay: &Relay, is_held: bool) -> Vec<wecom_relay::outbox::Hold> {
     soon(async {
         loop {

@@ -6,7 +6,7 @@ use rusqlite::Connection;
 use tokio::time::Instant;
 use wecom_relay::{
     clock::{Clock, SystemClock},
-    outbox::{Channel, NewNotification, Outbox, OutboxQuery},
+    outbox::{NewNotification, Outbox, OutboxQuery, SenderName},
     sandbox::{Api, Fault, Settings},
 };
 
@@ -47,8 +47,8 @@ async fn depth_and_age_are_those_of_what_waits_and_0_when_nothing_does() {
 async fn messages_of_an_app_that_is_not_configured_are_told_until_they_are_given_up() {
     let wecom = Wecom::live(Settings::default()).await;
     let relay = Relay::with(&wecom.url, quick()).await;
-    let channel = Channel("former".to_owned());
-    let stray = NewNotification { channel, ..alert("group", "stray") };
+    let sender = SenderName("former".to_owned());
+    let stray = NewNotification { sender, ..alert("group", "stray") };
     relay.outbox.enqueue(stray, SystemClock.now()).await.unwrap();
     let held = r#"wecom_relay_channel_held{app="former",reason="not_in_configuration"}"#;
     let depth = r#"wecom_relay_outbox_depth{receiver="team"}"#;
@@ -78,9 +78,9 @@ async fn depths_of_a_million_waiting_messages() {
          WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000000)
          INSERT INTO notification SELECT i, 0, 'receiver' || (i % 20), 'ops', 'group' || i, 0, '', '',
              1800000000000 + i, 1, NULL, 'zhang', '', '', 'summary', '', 'plain' FROM n;
-         INSERT INTO delivery SELECT id, id, channel, receiver, random(), x'00', 1, 1, accepted_at, id, 1, 1,
+         INSERT INTO delivery SELECT id, id, sender, receiver, random(), x'00', 1, 1, accepted_at, id, 1, 1,
              accepted_at, NULL, 0, 0, NULL, NULL, NULL, NULL, NULL, 0, '', '', '', '' FROM notification;
-         INSERT INTO waiting SELECT channel, receiver, count(*), 0 FROM notification GROUP BY channel, receiver;
+         INSERT INTO waiting SELECT sender, receiver, count(*), 0 FROM notification GROUP BY sender, receiver;
          INSERT INTO message SELECT id, 'zhang', '', '', 'text', 'text' FROM notification;
          COMMIT",
     )

@@ -67,8 +67,13 @@ impl<'h> Checked<'h> {
                 Some(digest) => {
                     let told = self.history.shown.iter().find(|call| tells(call, made));
                     assert!(told.is_some(), "{:?} is not in any digest that is seen ({digest})", made.mark);
-                    let everybody = made.new.recipients.canonical();
-                    assert_eq!(told.unwrap().message.recipients.canonical(), everybody, "{:?}", made.mark);
+                    let all_recipients = made.new.recipients.canonical();
+                    assert_eq!(
+                        told.unwrap().message.recipients.canonical(),
+                        all_recipients,
+                        "{:?}",
+                        made.mark
+                    );
                 }
             }
         }
@@ -129,7 +134,7 @@ impl<'h> Checked<'h> {
         let Some(taken) = call.taken else { return false };
         let died_then = |crash: &Instant| *crash >= taken;
         match &call.outcome {
-            None | Some(Outcome::Doubtful(_)) => true,
+            None | Some(Outcome::Unknown(_)) => true,
             // Taken, but perhaps not written down.
             Some(_) => self.history.crashes.iter().any(died_then),
         }
@@ -158,8 +163,8 @@ impl<'h> Checked<'h> {
         let all: BTreeSet<_> = self.history.shown.iter().flat_map(Call::addressees).collect();
         for call in &self.history.shown {
             let named = call.addressees();
-            let everybody = named.contains(&Addressee::All);
-            for addressee in all.iter().filter(|one| everybody || named.contains(one)) {
+            let all_recipients = named.contains(&Addressee::All);
+            for addressee in all.iter().filter(|one| all_recipients || named.contains(one)) {
                 seen.entry(addressee.clone()).or_default().push(call);
             }
         }

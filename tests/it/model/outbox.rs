@@ -18,9 +18,9 @@ use tokio::sync::Notify;
 use wecom_relay::{
     clock::Clock,
     outbox::{
-        Backlog, Changed, Channel, Claimed, DeliveryId, Depth, Destination, Detail, Due, Enqueued, Filter,
-        Folding, Hold, Listed, NewNotification, NoticeOf, NotificationId, Outbox, OutboxQuery, Pick,
-        ReceiverName, Sent, Settlement, Standing, StoreError, StoreResult, Unnoticed, Waiting, Which,
+        Backlog, Changed, Claimed, DeliveryId, Depth, Destination, Detail, Due, Enqueued, Filter, Folding,
+        Hold, Listed, NewNotification, NoticeOf, NotificationId, Outbox, OutboxQuery, Pick, ReceiverName,
+        SenderName, Sent, Settlement, Standing, StoreError, StoreResult, Unnoticed, Waiting, Which,
         sqlite::SqliteOutbox,
     },
 };
@@ -161,42 +161,42 @@ impl Outbox for FaultyOutbox {
         self.run(self.inner.enqueue(notification, now)).await
     }
 
-    async fn waiting(&self, channel: &Channel, count_to: u32, now: Timestamp) -> StoreResult<Waiting> {
-        self.run(self.inner.waiting(channel, count_to, now)).await
+    async fn waiting(&self, sender: &SenderName, count_to: u32, now: Timestamp) -> StoreResult<Waiting> {
+        self.run(self.inner.waiting(sender, count_to, now)).await
     }
 
     async fn foldable(
         &self,
-        channel: &Channel,
+        sender: &SenderName,
         destination: Destination,
         limit: u32,
     ) -> StoreResult<Option<Folding>> {
-        self.run(self.inner.foldable(channel, destination, limit)).await
+        self.run(self.inner.foldable(sender, destination, limit)).await
     }
 
     async fn claim_due(
         &self,
-        channel: &Channel,
+        sender: &SenderName,
         slots: u32,
         turn: usize,
         duplicate_check: Duration,
         now: Timestamp,
     ) -> StoreResult<Due> {
-        self.run(self.inner.claim_due(channel, slots, turn, duplicate_check, now)).await
+        self.run(self.inner.claim_due(sender, slots, turn, duplicate_check, now)).await
     }
 
     async fn claim(
         &self,
-        channel: &Channel,
+        sender: &SenderName,
         picks: Vec<Pick>,
         duplicate_check: Duration,
         now: Timestamp,
     ) -> StoreResult<Vec<Claimed>> {
-        self.run(self.inner.claim(channel, picks, duplicate_check, now)).await
+        self.run(self.inner.claim(sender, picks, duplicate_check, now)).await
     }
 
-    fn stand(&self, channel: &Channel, duplicate_check: Duration, clock: Arc<dyn Clock>) -> Standing {
-        self.inner.stand(channel, duplicate_check, clock)
+    fn stand(&self, sender: &SenderName, duplicate_check: Duration, clock: Arc<dyn Clock>) -> Standing {
+        self.inner.stand(sender, duplicate_check, clock)
     }
 
     async fn settle(&self, settlement: Settlement, now: Timestamp) -> StoreResult<()> {
@@ -207,16 +207,16 @@ impl Outbox for FaultyOutbox {
         self.run(self.inner.recover(now)).await
     }
 
-    async fn hasten(&self, channel: &Channel, horizon: Timestamp, now: Timestamp) -> StoreResult<()> {
-        self.run(self.inner.hasten(channel, horizon, now)).await
+    async fn hasten(&self, sender: &SenderName, horizon: Timestamp, now: Timestamp) -> StoreResult<()> {
+        self.run(self.inner.hasten(sender, horizon, now)).await
     }
 
-    async fn sent_since(&self, channel: &Channel, since: Timestamp) -> StoreResult<Vec<Sent>> {
-        self.run(self.inner.sent_since(channel, since)).await
+    async fn sent_since(&self, sender: &SenderName, since: Timestamp) -> StoreResult<Vec<Sent>> {
+        self.run(self.inner.sent_since(sender, since)).await
     }
 
-    async fn channels(&self) -> StoreResult<Vec<Channel>> {
-        self.run(self.inner.channels()).await
+    async fn senders(&self) -> StoreResult<Vec<SenderName>> {
+        self.run(self.inner.senders()).await
     }
 
     async fn holds(&self) -> StoreResult<Vec<Hold>> {
@@ -227,8 +227,8 @@ impl Outbox for FaultyOutbox {
         self.run(self.inner.hold(hold)).await
     }
 
-    async fn release(&self, channel: &Channel) -> StoreResult<()> {
-        self.run(self.inner.release(channel)).await
+    async fn release(&self, sender: &SenderName) -> StoreResult<()> {
+        self.run(self.inner.release(sender)).await
     }
 
     async fn unnoticed(
@@ -242,12 +242,12 @@ impl Outbox for FaultyOutbox {
 
     async fn held_backlog(
         &self,
-        channel: &Channel,
+        sender: &SenderName,
         receiver: &ReceiverName,
         lines: u32,
         count_to: u32,
     ) -> StoreResult<Option<Backlog>> {
-        self.run(self.inner.held_backlog(channel, receiver, lines, count_to)).await
+        self.run(self.inner.held_backlog(sender, receiver, lines, count_to)).await
     }
 
     async fn notice(

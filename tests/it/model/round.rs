@@ -13,7 +13,7 @@ use tokio::{runtime::Handle, sync::watch, task::JoinSet, time::Instant};
 use tokio_util::sync::CancellationToken;
 use wecom_relay::{
     clock::Clock,
-    dispatch::channel::{Dispatcher, Service},
+    dispatch::dispatcher::{Dispatcher, Service},
     outbox::{
         Enqueued, Filter, Listed, NotificationId, Outbox, OutboxQuery, State, StoreError,
         sqlite::{Access, Settings, SqliteOutbox},
@@ -222,12 +222,12 @@ impl Round {
         let inner = SqliteOutbox::open(settings, Access::Owner).unwrap();
         at_once(inner.recover(self.wall.now())).unwrap();
         let outbox = FaultyOutbox { inner, faults: Arc::clone(&self.faults) };
-        let (channel, settings) = (self.scene.channel.clone(), self.scene.settings.clone());
+        let (sender, settings) = (self.scene.sender.clone(), self.scene.settings.clone());
         let clock: Arc<dyn Clock> = self.wall.clone();
         let rng = StdRng::seed_from_u64(1);
         let service = Arc::new(Service { wecom: Some(Arc::clone(&self.wecom)), settings });
         let (_, services) = watch::channel(service);
-        let dispatcher = Dispatcher::new(channel, outbox.clone(), services, clock, rng, Arc::default());
+        let dispatcher = Dispatcher::new(sender, outbox.clone(), services, clock, rng, Arc::default());
         let stop = CancellationToken::new();
         let mut task = JoinSet::new();
         let run = dispatcher.run(stop.clone());

@@ -8,8 +8,8 @@ use wecom_relay::{
         pace::{Limits, Windows},
         step::Policy,
     },
-    dispatch::channel::Settings,
-    outbox::{Channel, Dedupe, Key, Kind, NewDelivery, NewNotification, Part, ReceiverName, Status},
+    dispatch::dispatcher::Settings,
+    outbox::{Dedupe, Key, Kind, NewDelivery, NewNotification, Part, ReceiverName, SenderName, Status},
     wecom::{Content, Recipients},
 };
 
@@ -19,15 +19,15 @@ const MAX_PARTS: u16 = 3;
 /// A round's fixed circumstances.
 #[derive(Debug)]
 pub(super) struct Scene {
-    pub(super) channel: Channel,
+    pub(super) sender: SenderName,
     pub(super) settings: Settings,
-    pub(super) lanes: Vec<Lane>,
+    pub(super) lanes: Vec<OrderingKey>,
     count: u32,
 }
 
 /// Where notifications that keep their order come from.
 #[derive(Debug)]
-pub(super) struct Lane {
+pub(super) struct OrderingKey {
     receiver: ReceiverName,
     group_key: String,
     /// To one of these.
@@ -89,7 +89,7 @@ impl Scene {
                 if is_batched {
                     recipients = vec![users("u1|u2")];
                 }
-                Lane {
+                OrderingKey {
                     receiver: ReceiverName(format!("r{}", rng.random_range(0..3))),
                     group_key: format!("g{n}"),
                     recipients,
@@ -98,7 +98,7 @@ impl Scene {
                 }
             })
             .collect();
-        Self { channel: Channel("ops".to_owned()), settings, lanes, count: 0 }
+        Self { sender: SenderName("ops".to_owned()), settings, lanes, count: 0 }
     }
 
     /// The next notification, of any lane.
@@ -135,7 +135,7 @@ impl Scene {
             }),
             summary: format!("{mark}{}", "-".repeat(rng.random_range(0..90))),
             text_form: None,
-            channel: self.channel.clone(),
+            sender: self.sender.clone(),
             recipients,
             deliveries,
             dead: None,

@@ -8,7 +8,7 @@ use std::{
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use tokio::time::Instant;
 use wecom_relay::wecom::{
-    Addressee, Api, Errcode, Fault, FaultKind, Message, Outcome, Receipt, Refusal, WeCom,
+    Addressee, Api, ApiError, Errcode, Message, Outcome, Receipt, TransportError, TransportErrorKind, WeCom,
 };
 
 /// How WeCom and the way to it are.
@@ -159,10 +159,10 @@ impl Inside {
             Mood::Well => (true, Outcome::Accepted(Receipt::default())),
             Mood::Moody => match dice {
                 ..55 => (true, Outcome::Accepted(Receipt::default())),
-                55..60 => (true, doubtful(FaultKind::Timeout)),
-                60..65 => (false, doubtful(FaultKind::Lost)),
-                65..72 => (false, unsent(FaultKind::Connect)),
-                72..78 => (false, doubtful(FaultKind::Status(502))),
+                55..60 => (true, doubtful(TransportErrorKind::Timeout)),
+                60..65 => (false, doubtful(TransportErrorKind::Lost)),
+                65..72 => (false, unsent(TransportErrorKind::Connect)),
+                72..78 => (false, doubtful(TransportErrorKind::Status(502))),
                 78..84 => (false, refused(-1)),
                 84..86 => (false, refused(45009)),
                 86..88 => (false, refused(60020)),
@@ -170,32 +170,32 @@ impl Inside {
                 89..92 => (false, refused(44004)),
                 92..94 => (false, refused(81013)),
                 94..96 => (false, refused(123_456)),
-                _ => (true, doubtful(FaultKind::NotWecom)),
+                _ => (true, doubtful(TransportErrorKind::NotWecom)),
             },
             Mood::Foggy => match dice {
                 ..20 => (true, Outcome::Accepted(Receipt::default())),
-                20..60 => (true, doubtful(FaultKind::Timeout)),
-                _ => (false, doubtful(FaultKind::Timeout)),
+                20..60 => (true, doubtful(TransportErrorKind::Timeout)),
+                _ => (false, doubtful(TransportErrorKind::Timeout)),
             },
-            Mood::Away => (false, unsent(FaultKind::Connect)),
+            Mood::Away => (false, unsent(TransportErrorKind::Connect)),
             Mood::Misconfigured => (false, refused(if dice < 70 { 40001 } else { 60020 })),
             Mood::Busy => (false, refused(if dice < 70 { 45009 } else { -1 })),
         }
     }
 }
 
-fn fault(kind: FaultKind) -> Fault {
-    Fault { api: Api::MessageSend, kind, detail: "the seed wants it so".to_owned() }
+fn fault(kind: TransportErrorKind) -> TransportError {
+    TransportError { api: Api::MessageSend, kind, detail: "the seed wants it so".to_owned() }
 }
 
-fn unsent(kind: FaultKind) -> Outcome {
-    Outcome::Unsent(fault(kind))
+fn unsent(kind: TransportErrorKind) -> Outcome {
+    Outcome::NotSent(fault(kind))
 }
 
-fn doubtful(kind: FaultKind) -> Outcome {
-    Outcome::Doubtful(fault(kind))
+fn doubtful(kind: TransportErrorKind) -> Outcome {
+    Outcome::Unknown(fault(kind))
 }
 
 fn refused(errcode: i64) -> Outcome {
-    Outcome::Refused(Refusal { api: Api::MessageSend, errcode: Errcode(errcode), errmsg: String::new() })
+    Outcome::Rejected(ApiError { api: Api::MessageSend, errcode: Errcode(errcode), errmsg: String::new() })
 }

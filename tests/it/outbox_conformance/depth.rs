@@ -1,7 +1,7 @@
 //! How much waits, and since when.
 
 use jiff::Timestamp;
-use wecom_relay::outbox::{Channel, Depth, Kind, NewNotification, Outbox, ReceiverName, Verdict, Which};
+use wecom_relay::outbox::{Depth, Kind, NewNotification, Outbox, ReceiverName, SenderName, Verdict, Which};
 
 use super::fixture::{
     alert, at, claim, claim_one, deliver, digest, fold, kill, ops, put_off, settle, split, take, team,
@@ -77,18 +77,18 @@ pub(crate) async fn what_people_give_up_while_it_waits_is_counted<O: Outbox>(out
 
 pub(crate) async fn a_receiver_that_changed_its_app_has_a_depth_at_each<O: Outbox>(outbox: O) {
     take(&outbox, alert("a", "one"), at(1)).await;
-    let channel = Channel("former".to_owned());
-    take(&outbox, NewNotification { channel: channel.clone(), ..alert("b", "two") }, at(2)).await;
+    let sender = SenderName("former".to_owned());
+    take(&outbox, NewNotification { sender: sender.clone(), ..alert("b", "two") }, at(2)).await;
     let depths = outbox.depths().await.unwrap();
-    let channels: Vec<_> = depths.iter().map(|depth| (depth.channel.clone(), depth.deliveries)).collect();
-    assert_eq!(channels, [(channel, 1), (ops(), 1)]);
+    let senders: Vec<_> = depths.iter().map(|depth| (depth.sender.clone(), depth.deliveries)).collect();
+    assert_eq!(senders, [(sender, 1), (ops(), 1)]);
 }
 
 pub(crate) async fn tries_with_an_unknown_errcode_are_counted_apart<O: Outbox>(outbox: O) {
     take(&outbox, alert("a", "one"), at(1)).await;
     for (n, unknown) in [(1, false), (2, true), (3, true)] {
         let claimed = claim_one(&outbox, at(n)).await;
-        let retry = Verdict::Retry { at: at(n + 1), charged: true, in_doubt: false, unknown };
+        let retry = Verdict::Retry { at: at(n + 1), charged: true, unconfirmed: false, unknown };
         settle(&outbox, claimed.id, retry, at(n)).await;
     }
     let claimed = claim_one(&outbox, at(4)).await;

@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use wecom_relay::{
     clock::Clock,
     outbox::{
-        AlertRef, Attempt, Channel, Claimed, Dedupe, DeliveryId, Enqueued, Filter, Key, Kind, Listed,
-        NewDelivery, NewNotification, NotificationId, Outbox, Part, Pick, ReceiverName, Settlement, State,
+        AlertRef, Attempt, Claimed, Dedupe, DeliveryId, Enqueued, Filter, Key, Kind, Listed, NewDelivery,
+        NewNotification, NotificationId, Outbox, Part, Pick, ReceiverName, SenderName, Settlement, State,
         Status, Verdict,
     },
     wecom::{Content, Receipt, Recipients},
@@ -20,8 +20,8 @@ pub(crate) fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(1_800_000_000 + seconds).unwrap()
 }
 
-pub(crate) fn ops() -> Channel {
-    Channel("ops".to_owned())
+pub(crate) fn ops() -> SenderName {
+    SenderName("ops".to_owned())
 }
 
 pub(crate) fn team() -> ReceiverName {
@@ -44,7 +44,7 @@ pub(crate) fn alert(group: &str, says: &str) -> NewNotification {
         dedupe: None,
         summary: says.to_owned(),
         text_form: Some(format!("{says}, plainly")),
-        channel: ops(),
+        sender: ops(),
         recipients: user("zhang"),
         deliveries: vec![NewDelivery {
             recipients: user("zhang"),
@@ -95,7 +95,7 @@ pub(crate) fn stopped(at: Timestamp) -> Arc<dyn Clock> {
     Arc::new(Stopped(at))
 }
 
-/// Claims what is due in every queue of the channel.
+/// Claims what is due in every queue of the sender.
 pub(crate) async fn claim<O: Outbox>(outbox: &O, slots: u32, now: Timestamp) -> Vec<Claimed> {
     let queues = outbox.waiting(&ops(), 100, now).await.unwrap().queues;
     let heads = |queue: wecom_relay::outbox::Queue| Pick::Heads {
@@ -151,7 +151,7 @@ pub(crate) async fn kill<O: Outbox>(outbox: &O, claimed: &Claimed, now: Timestam
 }
 
 pub(crate) async fn put_off<O: Outbox>(outbox: &O, claimed: &Claimed, at: Timestamp, now: Timestamp) {
-    settle(outbox, claimed.id, Verdict::Retry { at, charged: true, in_doubt: false, unknown: false }, now)
+    settle(outbox, claimed.id, Verdict::Retry { at, charged: true, unconfirmed: false, unknown: false }, now)
         .await;
 }
 

@@ -1,14 +1,14 @@
 //! Holds, dead letters and the notices of both.
 
 use wecom_relay::outbox::{
-    Channel, DeliveryId, Hold, Kind, NewNotification, NoticeOf, Outbox, ReceiverName, State,
+    DeliveryId, Hold, Kind, NewNotification, NoticeOf, Outbox, ReceiverName, SenderName, State,
 };
 
 use super::fixture::{alert, at, claim_one, digest, drain, fold, kill, list, ops, split, take, team};
 
 fn held() -> Hold {
     Hold {
-        channel: ops(),
+        sender: ops(),
         since: at(0),
         reason: "the secret is wrong".to_owned(),
         errcode: Some(40001),
@@ -22,7 +22,7 @@ fn notice(says: &str) -> NewNotification {
     NewNotification {
         kind: Kind::Notice,
         receiver: ReceiverName("oncall".to_owned()),
-        channel: Channel("other".to_owned()),
+        sender: SenderName("other".to_owned()),
         ..alert("notice", says)
     }
 }
@@ -79,7 +79,7 @@ pub(crate) async fn dead_letters_are_noticed_once<O: Outbox>(outbox: O) {
 }
 
 pub(crate) async fn notices_that_die_are_not_noticed<O: Outbox>(outbox: O) {
-    let new = NewNotification { channel: ops(), ..notice("dead") };
+    let new = NewNotification { sender: ops(), ..notice("dead") };
     outbox.notice(new, NoticeOf::Dead(Vec::new()), at(1)).await.unwrap();
     kill(&outbox, &claim_one(&outbox, at(1)).await, at(2)).await;
     let oncall = ReceiverName("oncall".to_owned());

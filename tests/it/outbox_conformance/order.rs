@@ -1,7 +1,7 @@
 //! Lanes, queues, and what leaves the outbox.
 
 use futures_util::future::join_all;
-use wecom_relay::outbox::{Channel, NewNotification, Outbox, State};
+use wecom_relay::outbox::{NewNotification, Outbox, SenderName, State};
 
 use super::fixture::{
     CHECK, alert, at, claim, claim_one, deliver, drain, from, kill, list, ops, owned, put_off, says, split,
@@ -86,7 +86,7 @@ pub(crate) async fn waiting_tells_when_the_next_one_is_due<O: Outbox>(outbox: O)
     assert_eq!((waiting.queues.len(), waiting.next_due), (0, Some(at(20))));
     let waiting = outbox.waiting(&ops(), 10, at(20)).await.unwrap();
     assert_eq!((waiting.queues.len(), waiting.next_due), (1, Some(at(30))));
-    let other = Channel("other".to_owned());
+    let other = SenderName("other".to_owned());
     assert_eq!(outbox.waiting(&other, 10, at(20)).await.unwrap(), Default::default());
 }
 
@@ -127,15 +127,15 @@ pub(crate) async fn what_is_not_settled_is_never_purged<O: Outbox>(outbox: O) {
 
 pub(crate) async fn channels_are_those_with_something_unsettled<O: Outbox>(outbox: O) {
     let over =
-        |channel: &str| NewNotification { channel: Channel(channel.to_owned()), ..alert(channel, "text") };
-    for channel in ["gone", "ops", "zzz"] {
-        take(&outbox, over(channel), at(0)).await;
+        |sender: &str| NewNotification { sender: SenderName(sender.to_owned()), ..alert(sender, "text") };
+    for sender in ["gone", "ops", "zzz"] {
+        take(&outbox, over(sender), at(0)).await;
     }
-    let names = |channels: Vec<Channel>| channels.into_iter().map(|channel| channel.0).collect::<Vec<_>>();
+    let names = |senders: Vec<SenderName>| senders.into_iter().map(|sender| sender.0).collect::<Vec<_>>();
     let claimed = claim_one(&outbox, at(1)).await;
-    assert_eq!(names(outbox.channels().await.unwrap()), ["gone", "ops", "zzz"]);
+    assert_eq!(names(outbox.senders().await.unwrap()), ["gone", "ops", "zzz"]);
     deliver(&outbox, &claimed, at(1)).await;
-    assert_eq!(names(outbox.channels().await.unwrap()), ["gone", "zzz"]);
+    assert_eq!(names(outbox.senders().await.unwrap()), ["gone", "zzz"]);
 }
 
 pub(crate) async fn queues_take_turns_however_long_one_is<O: Outbox>(outbox: O) {

@@ -2,7 +2,7 @@
 
 use wecom_relay::{
     outbox::{Changed, DeliveryId, Filter, NewNotification, Outbox, ReceiverName, State, Verdict, Which},
-    wecom::{Missed, Receipt},
+    wecom::{InvalidRecipients, Receipt},
 };
 
 use super::fixture::{
@@ -53,7 +53,7 @@ pub(crate) async fn a_delivery_is_shown_with_its_attempts<O: Outbox>(outbox: O) 
     settle(
         &outbox,
         claimed.id,
-        Verdict::Retry { at: at(5), charged: true, in_doubt: true, unknown: false },
+        Verdict::Retry { at: at(5), charged: true, unconfirmed: true, unknown: false },
         at(2),
     )
     .await;
@@ -61,14 +61,18 @@ pub(crate) async fn a_delivery_is_shown_with_its_attempts<O: Outbox>(outbox: O) 
     assert_eq!((waits.listed.state, waits.listed.due_at), (State::Ready, Some(at(5))));
     assert_eq!(waits.listed.reason, "said");
     let again = claim_one(&outbox, at(5)).await;
-    let missed = Missed { users: vec!["li".to_owned()], tags: vec!["4".to_owned()], ..Missed::default() };
-    let receipt = Receipt { msgid: "m1".to_owned(), response_code: String::new(), missed };
+    let missed = InvalidRecipients {
+        users: vec!["li".to_owned()],
+        tags: vec!["4".to_owned()],
+        ..InvalidRecipients::default()
+    };
+    let receipt = Receipt { msgid: "m1".to_owned(), response_code: String::new(), invalid: missed };
     settle(&outbox, again.id, Verdict::Delivered(receipt), at(6)).await;
     let detail = outbox.show(claimed.id).await.unwrap().unwrap();
     assert_eq!((detail.group_key.as_str(), detail.msgid.as_str()), ("a", "m1"));
     assert_eq!((&detail.recipients, &detail.content), (&user("zhang"), &claimed.message.content));
     assert!(detail.missed.contains("li") && detail.missed.contains('4'), "{}", detail.missed);
-    assert!(detail.in_doubt_since.is_some());
+    assert!(detail.unconfirmed_since.is_some());
     assert_eq!(detail.attempts.iter().map(|attempt| attempt.started_at).collect::<Vec<_>>(), [at(2), at(6)]);
     assert_eq!((detail.listed.attempts, detail.listed.settled_at), (2, Some(at(6))));
     assert_eq!((detail.listed.state, detail.listed.due_at), (State::Delivered, None));

@@ -34,9 +34,9 @@ pub(crate) async fn two_claims_at_once_share_nothing<O: Outbox>(outbox: O) {
         take(&outbox, alert(&n.to_string(), &n.to_string()), at(0)).await;
     }
     let other = outbox.clone();
-    let channel = ops();
-    let one = outbox.claim(&channel, heads(12), CHECK, at(1));
-    let two = other.claim(&channel, heads(12), CHECK, at(1));
+    let sender = ops();
+    let one = outbox.claim(&sender, heads(12), CHECK, at(1));
+    let two = other.claim(&sender, heads(12), CHECK, at(1));
     let (one, two) = futures_util::future::join(one, two).await;
     let mut ids: Vec<_> = one.unwrap().iter().chain(&two.unwrap()).map(|claimed| claimed.id).collect();
     ids.sort_unstable();
@@ -59,7 +59,7 @@ pub(crate) async fn a_claim_carries_what_was_put_in<O: Outbox>(outbox: O) {
     let content = new.deliveries.remove(0).content;
     assert_eq!((&claimed.message.recipients, &claimed.message.content), (&to, &content));
     assert_eq!((claimed.accepted_at, claimed.claimed_at), (at(0), at(1)));
-    assert_eq!((claimed.attempts, claimed.in_doubt_since), (0, None));
+    assert_eq!((claimed.attempts, claimed.unconfirmed_since), (0, None));
 }
 
 pub(crate) async fn every_type_of_message_is_given_out_as_it_was_put_in<O: Outbox>(outbox: O) {
@@ -125,7 +125,7 @@ pub(crate) async fn what_was_in_flight_is_in_doubt_after_a_recovery<O: Outbox>(o
     let claimed = claim(&outbox, 2, at(9)).await;
     assert_eq!(says(&claimed), ["waits", "text"]);
     let again = claimed.last().unwrap();
-    assert_eq!((again.id, again.attempts, again.in_doubt_since), (before.id, 1, Some(at(2))));
+    assert_eq!((again.id, again.attempts, again.unconfirmed_since), (before.id, 1, Some(at(2))));
     let detail = outbox.show(before.id).await.unwrap().unwrap();
     let interrupted = detail.attempts.first().unwrap();
     assert_eq!((interrupted.started_at, interrupted.counted), (at(2), true));
@@ -135,11 +135,11 @@ pub(crate) async fn what_was_in_flight_is_in_doubt_after_a_recovery<O: Outbox>(o
 pub(crate) async fn a_retry_waits_until_it_is_due<O: Outbox>(outbox: O) {
     take(&outbox, alert("a", "text"), at(0)).await;
     let claimed = claim_one(&outbox, at(1)).await;
-    let retry = Verdict::Retry { at: at(10), charged: false, in_doubt: false, unknown: false };
+    let retry = Verdict::Retry { at: at(10), charged: false, unconfirmed: false, unknown: false };
     settle(&outbox, claimed.id, retry, at(2)).await;
     assert!(claim(&outbox, 1, at(9)).await.is_empty());
     let claimed = claim_one(&outbox, at(10)).await;
-    assert_eq!((claimed.attempts, claimed.in_doubt_since), (0, None));
+    assert_eq!((claimed.attempts, claimed.unconfirmed_since), (0, None));
     put_off(&outbox, &claimed, at(20), at(11)).await;
     assert_eq!(claim_one(&outbox, at(20)).await.attempts, 1);
 }
@@ -151,10 +151,10 @@ pub(crate) async fn what_was_refused_goes_out_with_other_words_in_its_place<O: O
     assert_eq!(claimed.text_form.as_deref(), Some("card, plainly"));
     let reason = "no card".to_owned();
     let content = Content::Text("words".to_owned());
-    settle(&outbox, claimed.id, Verdict::Instead { content, reason }, at(2)).await;
+    settle(&outbox, claimed.id, Verdict::Replace { content, reason }, at(2)).await;
     let again = outbox.claim(&ops(), heads(2), CHECK, at(3)).await.unwrap();
     assert_eq!(says(&again), ["words"]);
-    assert_eq!((again[0].id, again[0].in_doubt_since), (claimed.id, None));
+    assert_eq!((again[0].id, again[0].unconfirmed_since), (claimed.id, None));
     assert_eq!(again[0].message.duplicate_check, Some(CHECK), "the new body was never sent");
     assert_eq!(outbox.show(claimed.id).await.unwrap().unwrap().content, again[0].message.content);
     deliver(&outbox, &again[0], at(4)).await;
@@ -165,10 +165,10 @@ pub(crate) async fn doubt_keeps_its_first_moment<O: Outbox>(outbox: O) {
     take(&outbox, alert("a", "text"), at(0)).await;
     for second in [1, 5] {
         let claimed = claim_one(&outbox, at(second)).await;
-        let retry = Verdict::Retry { at: at(second), charged: true, in_doubt: true, unknown: false };
+        let retry = Verdict::Retry { at: at(second), charged: true, unconfirmed: true, unknown: false };
         settle(&outbox, claimed.id, retry, at(second + 1)).await;
     }
-    let since = claim_one(&outbox, at(9)).await.in_doubt_since;
+    let since = claim_one(&outbox, at(9)).await.unconfirmed_since;
     assert_eq!(since, Some(at(2)));
 }
 

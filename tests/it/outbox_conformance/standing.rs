@@ -20,7 +20,7 @@ async fn claimed(standing: &mut Standing) -> Vec<Claimed> {
     used(standing).await.claimed.unwrap()
 }
 
-/// A standing claim of a channel in which nothing waits.
+/// A standing claim of a sender in which nothing waits.
 async fn stand<O: Outbox>(outbox: &O) -> Standing {
     let mut standing = outbox.stand(&ops(), CHECK, stopped(at(7)));
     standing.lend(1);
@@ -149,5 +149,5 @@ pub(crate) async fn what_was_claimed_with_its_acceptance_is_in_doubt_after_a_rec
     take(&outbox, alert("a", "one"), at(0)).await;
     drop(standing);
     assert_eq!(outbox.recover(at(8)).await.unwrap(), 1);
-    assert_eq!(claim(&outbox, 9, at(9)).await.remove(0).in_doubt_since, Some(at(7)));
+    assert_eq!(claim(&outbox, 9, at(9)).await.remove(0).unconfirmed_since, Some(at(7)));
 }

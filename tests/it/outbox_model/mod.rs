@@ -12,7 +12,7 @@ use wecom_relay::{
     wecom::Receipt,
 };
 
-use self::model::{Lane, Model, Row, is_settled};
+use self::model::{Model, OrderingKey, Row, is_settled};
 use crate::{
     outbox_conformance::fixture::{CHECK, alert, at, digest, drain, list, ops, settle, split, team, user},
     outbox_sqlite::fresh,
@@ -83,7 +83,7 @@ async fn step(outbox: &SqliteOutbox, model: &mut Model, step: Step, count: usize
             let new = addressed(split(&group.to_string(), &format!("message {count}"), parts), to);
             outbox.enqueue(new.clone(), now).await.unwrap();
             let (notification, ids) = new_ids(outbox, model).await;
-            model.put(&new, notification, &ids, Lane::Group(group), to);
+            model.put(&new, notification, &ids, OrderingKey::Group(group), to);
         }
         Step::Claim { to, slots } => {
             let mut left = slots;
@@ -115,7 +115,7 @@ async fn step(outbox: &SqliteOutbox, model: &mut Model, step: Step, count: usize
             assert_eq!(claimed.len(), usize::from(!taken.is_empty()));
             if let Some(first) = claimed.first().map(|claimed| claimed.id.0) {
                 let (notification, ids) = new_ids(outbox, model).await;
-                model.put(&new, notification, &ids, Lane::Digest(first), to);
+                model.put(&new, notification, &ids, OrderingKey::Digest(first), to);
                 for row in model.rows.iter_mut().filter(|row| taken.contains(&row.notification)) {
                     (row.state, row.digest) = (State::Folded, Some(first));
                 }
@@ -131,7 +131,7 @@ async fn step(outbox: &SqliteOutbox, model: &mut Model, step: Step, count: usize
                     let due = model.now + delay;
                     let row = model.row(of);
                     (row.state, row.due) = (State::Queued, due);
-                    Verdict::Retry { at: at(due), charged: true, in_doubt: true, unknown: false }
+                    Verdict::Retry { at: at(due), charged: true, unconfirmed: true, unknown: false }
                 }
                 _ => Verdict::Dead("refused".to_owned()),
             };

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use wecom_relay::outbox::{Kind, NewNotification, Part, State};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Lane {
+pub(crate) enum OrderingKey {
     Group(u8),
     Digest(i64),
 }
@@ -16,7 +16,7 @@ pub(crate) struct Row {
     pub(crate) id: i64,
     pub(crate) notification: i64,
     pub(crate) kind: Kind,
-    pub(crate) lane: Lane,
+    pub(crate) lane: OrderingKey,
     pub(crate) place: i64,
     pub(crate) to: u8,
     pub(crate) part: Part,
@@ -82,7 +82,14 @@ impl Model {
     }
 
     /// The rows of a notification that was just put in, whose numbers the outbox gave.
-    pub(crate) fn put(&mut self, new: &NewNotification, notification: i64, ids: &[i64], lane: Lane, to: u8) {
+    pub(crate) fn put(
+        &mut self,
+        new: &NewNotification,
+        notification: i64,
+        ids: &[i64],
+        lane: OrderingKey,
+        to: u8,
+    ) {
         for (id, delivery) in ids.iter().zip(&new.deliveries) {
             let row = Row {
                 id: *id,

@@ -7,9 +7,9 @@ use tokio::sync::{Notify, watch};
 use wecom_relay::{
     clock::Clock,
     outbox::{
-        Backlog, Changed, Channel, Claimed, DeliveryId, Depth, Destination, Detail, Due, Enqueued, Filter,
-        Folding, Hold, Listed, NewNotification, NoticeOf, NotificationId, Outbox, OutboxQuery, Pick,
-        ReceiverName, Sent, Settlement, Standing, StoreError, StoreResult, Unnoticed, Waiting, Which,
+        Backlog, Changed, Claimed, DeliveryId, Depth, Destination, Detail, Due, Enqueued, Filter, Folding,
+        Hold, Listed, NewNotification, NoticeOf, NotificationId, Outbox, OutboxQuery, Pick, ReceiverName,
+        SenderName, Sent, Settlement, Standing, StoreError, StoreResult, Unnoticed, Waiting, Which,
         sqlite::SqliteOutbox, standing,
     },
 };
@@ -93,7 +93,7 @@ impl Gated {
         Self { inner, gates: Arc::clone(gates) }
     }
 
-    /// Who fails has been opened anew, and tells everybody so.
+    /// Who fails has been opened anew, and tells all_recipients so.
     async fn pass_claim(&self) -> StoreResult<()> {
         let passed = self.gates.claim.pass().await;
         if passed.is_err() {
@@ -111,30 +111,30 @@ impl Outbox for Gated {
 
     async fn claim_due(
         &self,
-        channel: &Channel,
+        sender: &SenderName,
         slots: u32,
         turn: usize,
         duplicate_check: Duration,
         now: Timestamp,
     ) -> StoreResult<Due> {
         self.pass_claim().await?;
-        self.inner.claim_due(channel, slots, turn, duplicate_check, now).await
+        self.inner.claim_due(sender, slots, turn, duplicate_check, now).await
     }
 
     async fn claim(
         &self,
-        channel: &Channel,
+        sender: &SenderName,
         picks: Vec<Pick>,
         duplicate_check: Duration,
         now: Timestamp,
     ) -> StoreResult<Vec<Claimed>> {
         self.pass_claim().await?;
-        self.inner.claim(channel, picks, duplicate_check, now).await
+        self.inner.claim(sender, picks, duplicate_check, now).await
     }
 
     /// Nobody takes what is lent: all claims pass the gate.
-    fn stand(&self, channel: &Channel, duplicate_check: Duration, clock: Arc<dyn Clock>) -> Standing {
-        standing(channel.clone(), duplicate_check, clock).0
+    fn stand(&self, sender: &SenderName, duplicate_check: Duration, clock: Arc<dyn Clock>) -> Standing {
+        standing(sender.clone(), duplicate_check, clock).0
     }
 
     async fn settle(&self, settlement: Settlement, now: Timestamp) -> StoreResult<()> {
@@ -142,34 +142,34 @@ impl Outbox for Gated {
         self.inner.settle(settlement, now).await
     }
 
-    async fn waiting(&self, channel: &Channel, count_to: u32, now: Timestamp) -> StoreResult<Waiting> {
-        self.inner.waiting(channel, count_to, now).await
+    async fn waiting(&self, sender: &SenderName, count_to: u32, now: Timestamp) -> StoreResult<Waiting> {
+        self.inner.waiting(sender, count_to, now).await
     }
 
     async fn foldable(
         &self,
-        channel: &Channel,
+        sender: &SenderName,
         destination: Destination,
         limit: u32,
     ) -> StoreResult<Option<Folding>> {
-        self.inner.foldable(channel, destination, limit).await
+        self.inner.foldable(sender, destination, limit).await
     }
 
     async fn recover(&self, now: Timestamp) -> StoreResult<u32> {
         self.inner.recover(now).await
     }
 
-    async fn hasten(&self, channel: &Channel, horizon: Timestamp, now: Timestamp) -> StoreResult<()> {
+    async fn hasten(&self, sender: &SenderName, horizon: Timestamp, now: Timestamp) -> StoreResult<()> {
         self.gates.hasten.pass().await?;
-        self.inner.hasten(channel, horizon, now).await
+        self.inner.hasten(sender, horizon, now).await
     }
 
-    async fn sent_since(&self, channel: &Channel, since: Timestamp) -> StoreResult<Vec<Sent>> {
-        self.inner.sent_since(channel, since).await
+    async fn sent_since(&self, sender: &SenderName, since: Timestamp) -> StoreResult<Vec<Sent>> {
+        self.inner.sent_since(sender, since).await
     }
 
-    async fn channels(&self) -> StoreResult<Vec<Channel>> {
-        self.inner.channels().await
+    async fn senders(&self) -> StoreResult<Vec<SenderName>> {
+        self.inner.senders().await
     }
 
     async fn holds(&self) -> StoreResult<Vec<Hold>> {
@@ -182,8 +182,8 @@ impl Outbox for Gated {
         self.inner.hold(hold).await
     }
 
-    async fn release(&self, channel: &Channel) -> StoreResult<()> {
-        self.inner.release(channel).await
+    async fn release(&self, sender: &SenderName) -> StoreResult<()> {
+        self.inner.release(sender).await
     }
 
     async fn unnoticed(
@@ -197,12 +197,12 @@ impl Outbox for Gated {
 
     async fn held_backlog(
         &self,
-        channel: &Channel,
+        sender: &SenderName,
         receiver: &ReceiverName,
         lines: u32,
         count_to: u32,
     ) -> StoreResult<Option<Backlog>> {
-        self.inner.held_backlog(channel, receiver, lines, count_to).await
+        self.inner.held_backlog(sender, receiver, lines, count_to).await
     }
 
     async fn notice(

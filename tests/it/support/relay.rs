@@ -10,13 +10,13 @@ use wecom_relay::{
     clock::{Clock, SystemClock},
     config,
     delivery::step::Probes,
+    heartbeat::Heartbeat,
     http::{Entrance, Reloads},
     lifecycle::{End, Lifecycle},
     outbox::{
-        Channel, DeliveryId, Detail, Filter, Listed, Outbox, OutboxQuery, State,
+        DeliveryId, Detail, Filter, Listed, Outbox, OutboxQuery, SenderName, State,
         sqlite::{Access, Settings, SqliteOutbox},
     },
-    pulse::Pulse,
     retry::Schedule,
 };
 
@@ -31,7 +31,7 @@ pub(crate) struct Relay {
     pub(crate) reloads: Reloads,
     pub(crate) folder: Arc<TempDir>,
     /// Of the dispatchers.
-    pub(crate) pulses: Vec<(Channel, Pulse)>,
+    pub(crate) heartbeats: Vec<(SenderName, Heartbeat)>,
     lifecycle: Lifecycle,
 }
 
@@ -156,9 +156,10 @@ impl Relay {
         let running =
             app::start(prepared, listener, outbox_of_relay, options.clock, options.tuning, &lifecycle);
         let running = running.await.unwrap();
-        let (pulses, entrance, reloads) = (running.pulses().all(), running.entrance(), running.reloads());
+        let (heartbeats, entrance, reloads) =
+            (running.heartbeats().all(), running.entrance(), running.reloads());
         lifecycle.tasks().spawn_endless("reloads", running.run_reloads(source));
-        Self { url, outbox, client: http_client(), entrance, reloads, folder, pulses, lifecycle }
+        Self { url, outbox, client: http_client(), entrance, reloads, folder, heartbeats, lifecycle }
     }
 
     /// Posts a body to `path`: status and text of the answer.

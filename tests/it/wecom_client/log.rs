@@ -1,6 +1,6 @@
 //! What the client logs at the most talkative level.
 
-use wecom_relay::wecom::{Api, FaultKind};
+use wecom_relay::wecom::{Api, TransportErrorKind};
 
 use super::{
     PASSWORD, is_fault, proxied, send,
@@ -25,7 +25,7 @@ async fn nothing_secret_is_logged() {
         &send(&proxied("http://wecom.invalid", &proxy)).await,
         true,
         Api::MessageSend,
-        FaultKind::Status(500),
+        TransportErrorKind::Status(500),
     );
     let text = log.text();
     assert!(text.contains("WeCom answered") && text.contains("message/send"), "{text}");

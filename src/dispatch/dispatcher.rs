@@ -1,4 +1,4 @@
-//! The loop of one channel.
+//! The loop of one sender.
 //!
 //! Promises: at most [`Settings::concurrency`] sends at a time; nothing is sent that is not marked in flight on
 //! disk; a result that cannot be written is kept and written as soon as it can be, and before that no slot is lent and
@@ -29,18 +29,18 @@ use super::{STORE_PAUSE, report, unwritten::Holding, waits::Waits};
 use crate::{
     clock::Clock,
     delivery::{
-        Uptime,
+        Monotonic,
         gate::{Admission, Gate},
         pace::{Limits, Pace, Windows},
         step::{self, Policy},
     },
+    heartbeat::Heartbeat,
     metrics::Metrics,
-    outbox::{Channel, Outbox, Standing, StoreError},
-    pulse::Pulse,
+    outbox::{Outbox, SenderName, Standing, StoreError},
     wecom::WeCom,
 };
 
-/// How a channel is served.
+/// How a sender is served.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// Sends at the same time.
@@ -57,7 +57,7 @@ pub struct Settings {
     pub credentials: String,
 }
 
-/// With what a channel is served. Replaced as a whole by a reload.
+/// With what a sender is served. Replaced as a whole by a reload.
 #[derive(Debug)]
 pub struct Service<W> {
     /// The app; `None` when it is no longer in the configuration, and its messages wait.
@@ -72,10 +72,10 @@ pub const CONCURRENCY: u32 = 32;
 pub const DUPLICATE_CHECK: Duration = Duration::from_secs(120);
 /// No retry is put off as long as this: what is, was so by a clock that has been set back.
 const HORIZON: Duration = Duration::from_secs(60);
-/// What counts as the origin of [`Uptime`], so that what an earlier process sent lies after it.
+/// What counts as the origin of [`Monotonic`], so that what an earlier process sent lies after it.
 const ORIGIN: Duration = Duration::from_secs(7 * 24 * 3600);
 
-/// Why a channel's loop ended although nobody asked it to.
+/// Why a sender's loop ended although nobody asked it to.
 #[derive(Debug, thiserror::Error)]
 pub enum Died {
     /// A send or a settling panicked: a defect.
@@ -86,9 +86,9 @@ pub enum Died {
     Store(StoreError),
 }
 
-/// The dispatcher of one channel.
+/// The dispatcher of one sender.
 pub struct Dispatcher<O, W> {
-    channel: Channel,
+    sender: SenderName,
     outbox: O,
     clock: Arc<dyn Clock>,
     rng: StdRng,
@@ -97,7 +97,7 @@ pub struct Dispatcher<O, W> {
     /// The latest app that there was: what is claimed is sent, though a reload has just removed it.
     wecom: Option<Arc<W>>,
     metrics: Arc<Metrics>,
-    pulse: Pulse,
+    heartbeat: Heartbeat,
     pace: Pace,
     gate: Gate,
     started: Instant,
@@ -119,9 +119,9 @@ pub struct Dispatcher<O, W> {
 }
 
 impl<O: Outbox, W: WeCom> Dispatcher<O, W> {
-    /// A dispatcher that has not looked yet. It serves the channel with the latest of `services`.
+    /// A dispatcher that has not looked yet. It serves the sender with the latest of `services`.
     pub fn new(
-        channel: Channel,
+        sender: SenderName,
         outbox: O,
         mut services: watch::Receiver<Arc<Service<W>>>,
         clock: Arc<dyn Clock>,
@@ -132,7 +132,7 @@ impl<O: Outbox, W: WeCom> Dispatcher<O, W> {
         let service = Arc::clone(&services.borrow_and_update());
         let settings = &service.settings;
         let credentials = settings.credentials.clone();
-        let gate = Gate::new(channel.clone(), credentials, &settings.policy, None, now, Uptime(ORIGIN));
+        let gate = Gate::new(sender.clone(), credentials, &settings.policy, None, now, Monotonic(ORIGIN));
         Self {
             pace: Pace::new(settings.limits, settings.windows),
             gate,
@@ -144,27 +144,27 @@ impl<O: Outbox, W: WeCom> Dispatcher<O, W> {
             holding: Holding::default(),
             waits: Waits::default(),
             wecom: service.wecom.clone(),
-            standing: outbox.stand(&channel, settings.duplicate_check, Arc::clone(&clock)),
+            standing: outbox.stand(&sender, settings.duplicate_check, Arc::clone(&clock)),
             failed: false,
             stop: CancellationToken::new(),
             stalled: false,
-            channel,
+            sender,
             outbox,
             clock,
             rng,
             service,
             services,
             metrics,
-            pulse: Pulse::default(),
+            heartbeat: Heartbeat::default(),
         }
     }
 
     /// Beats with each turn of the loop, which turns when [`Outbox::changed`] is notified.
-    pub fn pulse(&self) -> Pulse {
-        self.pulse.clone()
+    pub fn heartbeat(&self) -> Heartbeat {
+        self.heartbeat.clone()
     }
 
-    /// Serves the channel until `stop`, and then until nothing is in flight.
+    /// Serves the sender until `stop`, and then until nothing is in flight.
     ///
     /// # Errors
     /// [`Died`] when it cannot go on.
@@ -179,7 +179,7 @@ impl<O: Outbox, W: WeCom> Dispatcher<O, W> {
         tokio::pin!(notified);
         let (mut look, mut wake) = (true, None);
         loop {
-            self.pulse.beat();
+            self.heartbeat.beat();
 
             let stopping = stop.is_cancelled();
             if stopping {
@@ -208,7 +208,7 @@ impl<O: Outbox, W: WeCom> Dispatcher<O, W> {
             if stopping && self.in_flight() == 0 && self.settles.is_empty() {
                 return Ok(());
             }
-            let alarm = wake.map(|at| self.started + at.since(Uptime(ORIGIN)));
+            let alarm = wake.map(|at| self.started + at.since(Monotonic(ORIGIN)));
             tokio::select! {
                 biased;
                 () = stop.cancelled(), if !stopping => {}
@@ -244,8 +244,8 @@ impl<O: Outbox, W: WeCom> Dispatcher<O, W> {
         }
     }
 
-    fn uptime(&self) -> Uptime {
-        Uptime(ORIGIN) + self.started.elapsed()
+    fn uptime(&self) -> Monotonic {
+        Monotonic(ORIGIN) + self.started.elapsed()
     }
 
     /// What is being sent, or may be claimed already.
@@ -275,7 +275,7 @@ impl<O: Outbox, W: WeCom> Dispatcher<O, W> {
         self.service.settings.concurrency.saturating_sub(in_flight)
     }
 
-    /// Goes on with what a reload brought. Something was mended, or may have been: a held channel is tried.
+    /// Goes on with what a reload brought. Something was mended, or may have been: a held sender is tried.
     fn adopt(&mut self) {
         let service = Arc::clone(&self.services.borrow_and_update());
         let uptime = self.uptime();
@@ -298,10 +298,10 @@ impl<O: Outbox, W: WeCom> Dispatcher<O, W> {
             }
         };
         let (now, uptime) = (self.clock.now(), self.uptime());
-        let hold = holds.into_iter().find(|hold| hold.channel == self.channel);
-        report::restored(&self.metrics, &self.channel, hold.as_ref());
+        let hold = holds.into_iter().find(|hold| hold.sender == self.sender);
+        report::restored(&self.metrics, &self.sender, hold.as_ref());
         let Settings { credentials, policy, .. } = &self.service.settings;
-        self.gate = Gate::new(self.channel.clone(), credentials.clone(), policy, hold, now, uptime);
+        self.gate = Gate::new(self.sender.clone(), credentials.clone(), policy, hold, now, uptime);
         self.count_sent().await
     }
 
@@ -313,7 +313,7 @@ impl<O: Outbox, W: WeCom> Dispatcher<O, W> {
         let mut pace = Pace::new(limits, windows);
         while let Some(reach) = pace.reach() {
             let (now, uptime) = (self.clock.now(), self.uptime());
-            match self.outbox.sent_since(&self.channel, step::earlier(now, reach)).await {
+            match self.outbox.sent_since(&self.sender, step::earlier(now, reach)).await {
                 Ok(sent) => {
                     for send in sent {
                         // A send that the wall clock puts into the future ended just now at the latest.
@@ -333,9 +333,9 @@ impl<O: Outbox, W: WeCom> Dispatcher<O, W> {
         if error == StoreError::Closed {
             return Err(Died::Store(error));
         }
-        tracing::warn!(app = %self.channel, %error, "the outbox does not answer; trying again");
+        tracing::warn!(app = %self.sender, %error, "the outbox does not answer; trying again");
         tokio::time::sleep(STORE_PAUSE).await;
-        self.pulse.beat();
+        self.heartbeat.beat();
         Ok(())
     }
 }

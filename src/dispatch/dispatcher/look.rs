@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::{Died, Dispatcher, HORIZON};
 use crate::{
     delivery::{
-        Uptime, fold,
+        Monotonic, fold,
         gate::Admission,
         plan::{self, Action},
         step,
@@ -24,18 +24,18 @@ type Digest = (Pick, Vec<(NotificationId, ReceiverName)>);
 
 struct Claims {
     claimed: Vec<Claimed>,
-    wake: Option<Uptime>,
+    wake: Option<Monotonic>,
     exhausted: bool,
 }
 
 impl<O: Outbox, W: WeCom> Dispatcher<O, W> {
     /// Claims and starts what may go out now; says when to look again.
-    pub(super) async fn fill(&mut self) -> Result<Option<Uptime>, Died> {
+    pub(super) async fn fill(&mut self) -> Result<Option<Monotonic>, Died> {
         let mut wake = None;
         loop {
             self.standing.expect_more();
             self.lend();
-            // What is claimed must not wait for several answers of the store: it reaches WeCom within `COPY_MARGIN`.
+            // What is claimed must not wait for several answers of the store: it reaches WeCom within `DUPLICATE_CHECK_MARGIN`.
             while let Some(used) = self.standing.used_so_far() {
                 self.used(used, &mut wake).await;
             }
@@ -73,7 +73,7 @@ impl<O: Outbox, W: WeCom> Dispatcher<O, W> {
                 }
                 Err(StoreError::Closed) => return Err(Died::Store(StoreError::Closed)),
                 Err(error) => {
-                    tracing::warn!(app = %self.channel, %error, "the outbox does not answer; trying again");
+                    tracing::warn!(app = %self.sender, %error, "the outbox does not answer; trying again");
                     self.failed = true;
                     return Ok(earliest(wake, Some(self.uptime() + STORE_PAUSE)));
                 }
@@ -83,7 +83,7 @@ impl<O: Outbox, W: WeCom> Dispatcher<O, W> {
 
     /// Takes back slots, and starts what was claimed for them; `wake` is when to look at the latest. Whether to look now:
     /// the claim came to nothing, or the slots are for others.
-    pub(super) async fn used(&mut self, used: Used, wake: &mut Option<Uptime>) -> bool {
+    pub(super) async fn used(&mut self, used: Used, wake: &mut Option<Monotonic>) -> bool {
         self.failed |= used.claimed.is_none();
         self.start_all(used.claimed.unwrap_or_default());
         let (now, uptime) = (self.clock.now(), self.uptime());
@@ -106,7 +106,7 @@ impl<O: Outbox, W: WeCom> Dispatcher<O, W> {
         self.turn = self.turn.wrapping_add(1);
         let check = self.service.settings.duplicate_check;
         let Due { claimed, more, next_due } =
-            self.outbox.claim_due(&self.channel, capacity, self.turn, check, now).await?;
+            self.outbox.claim_due(&self.sender, capacity, self.turn, check, now).await?;
         let wake = self.due_or_soon(next_due, now, uptime).await;
         Ok(Claims { claimed, wake, exhausted: !more })
     }
@@ -120,7 +120,7 @@ impl<O: Outbox, W: WeCom> Dispatcher<O, W> {
             0 => fold::MAX_MEMBERS,
             _ => limit.max(capacity).saturating_add(1).min(fold::MAX_MEMBERS),
         };
-        let waiting = self.outbox.waiting(&self.channel, count_to, now).await?;
+        let waiting = self.outbox.waiting(&self.sender, count_to, now).await?;
         self.turn = self.turn.wrapping_add(1);
         let uptime = self.uptime();
         self.pace.lapse(uptime);
@@ -147,7 +147,7 @@ impl<O: Outbox, W: WeCom> Dispatcher<O, W> {
             return Ok(Claims { claimed: Vec::new(), wake, exhausted: false });
         }
         let claimed =
-            self.outbox.claim(&self.channel, picks, self.service.settings.duplicate_check, now).await?;
+            self.outbox.claim(&self.sender, picks, self.service.settings.duplicate_check, now).await?;
         for (destination, members) in digests {
             // Not an older one that is sent again.
             let is_it = |one: &&Claimed| {
@@ -157,7 +157,7 @@ impl<O: Outbox, W: WeCom> Dispatcher<O, W> {
                     && self.destination(one) == destination
             };
             if let Some(digest) = claimed.iter().find(is_it) {
-                report::folded(&self.metrics, &self.channel, digest, &members);
+                report::folded(&self.metrics, &self.sender, digest, &members);
             }
         }
         // What was planned was not there: look again, though nothing may happen that says so.
@@ -170,10 +170,10 @@ impl<O: Outbox, W: WeCom> Dispatcher<O, W> {
         &self,
         next_due: Option<Timestamp>,
         now: Timestamp,
-        uptime: Uptime,
-    ) -> Option<Uptime> {
+        uptime: Monotonic,
+    ) -> Option<Monotonic> {
         self.due(next_due, now, uptime).await.unwrap_or_else(|error| {
-            tracing::warn!(app = %self.channel, %error, "the outbox does not answer; trying again");
+            tracing::warn!(app = %self.sender, %error, "the outbox does not answer; trying again");
             Some(uptime + STORE_PAUSE)
         })
     }
@@ -183,13 +183,13 @@ impl<O: Outbox, W: WeCom> Dispatcher<O, W> {
         &self,
         next_due: Option<Timestamp>,
         now: Timestamp,
-        uptime: Uptime,
-    ) -> Result<Option<Uptime>, StoreError> {
+        uptime: Monotonic,
+    ) -> Result<Option<Monotonic>, StoreError> {
         let Some(due) = next_due else { return Ok(None) };
         let horizon = step::later(now, HORIZON);
         if due > horizon {
-            tracing::warn!(app = %self.channel, "the clock was set back; what waits is tried now");
-            self.outbox.hasten(&self.channel, horizon, now).await?;
+            tracing::warn!(app = %self.sender, "the clock was set back; what waits is tried now");
+            self.outbox.hasten(&self.sender, horizon, now).await?;
         }
         let wait = Duration::try_from(due.duration_since(now)).unwrap_or_default();
         // A due time is stored in whole milliseconds.
@@ -198,7 +198,7 @@ impl<O: Outbox, W: WeCom> Dispatcher<O, W> {
 
     /// A digest of what waits for `destination`.
     async fn fold(&self, destination: Destination, queues: &[Queue]) -> Result<Option<Digest>, StoreError> {
-        let folding = self.outbox.foldable(&self.channel, destination, fold::MAX_MEMBERS).await?;
+        let folding = self.outbox.foldable(&self.sender, destination, fold::MAX_MEMBERS).await?;
         let (Some(folding), Some(queue)) =
             (folding, queues.iter().find(|queue| queue.destination == destination))
         else {
@@ -215,15 +215,15 @@ impl<O: Outbox, W: WeCom> Dispatcher<O, W> {
             summary: digest.summary,
             text: digest.text,
         };
-        let digest = Box::new(message.to(self.channel.clone(), folding.recipients));
+        let digest = Box::new(message.to(self.sender.clone(), folding.recipients));
         Ok(Some((Pick::Digest { members, digest }, told)))
     }
 
     pub(super) fn destination(&self, claimed: &Claimed) -> Destination {
-        Destination::of(&self.channel, &claimed.everybody)
+        Destination::of(&self.sender, &claimed.all_recipients)
     }
 }
 
-fn earliest(a: Option<Uptime>, b: Option<Uptime>) -> Option<Uptime> {
+fn earliest(a: Option<Monotonic>, b: Option<Monotonic>) -> Option<Monotonic> {
     [a, b].into_iter().flatten().min()
 }

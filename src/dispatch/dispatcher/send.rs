@@ -17,7 +17,7 @@ use crate::{
         report::{self, End, story},
         unwritten::Unwritten,
     },
-    outbox::{Attempt, COPY_MARGIN, Claimed, Destination, Outbox, Settlement, StoreError},
+    outbox::{Attempt, Claimed, DUPLICATE_CHECK_MARGIN, Destination, Outbox, Settlement, StoreError},
     wecom::{Outcome, WeCom},
 };
 
@@ -33,7 +33,7 @@ pub(super) struct Ended<W> {
 impl<O: Outbox, W: WeCom> Dispatcher<O, W> {
     /// Sends what is in flight on disk.
     pub(super) fn start_all(&mut self, claimed: Vec<Claimed>) {
-        // Nothing is claimed of a channel that never had an app.
+        // Nothing is claimed of a sender that never had an app.
         let Some(wecom) = self.wecom.clone() else { return };
         claimed.into_iter().for_each(|claimed| self.start(claimed, Arc::clone(&wecom)));
     }
@@ -41,30 +41,30 @@ impl<O: Outbox, W: WeCom> Dispatcher<O, W> {
     fn start(&mut self, claimed: Claimed, wecom: Arc<W>) {
         let uptime = self.uptime();
         let recipients = &claimed.message.recipients;
-        let repeats = claimed.in_doubt_since.is_some_and(|since| {
+        let repeats = claimed.unconfirmed_since.is_some_and(|since| {
             let age = Duration::try_from(claimed.claimed_at.duration_since(since)).unwrap_or_default();
             claimed.message.duplicate_check.is_some_and(|interval| age < interval)
         });
         self.pace.start(claimed.id, recipients, uptime);
-        let destination = || Destination::of(&self.channel, &claimed.everybody);
+        let destination = || Destination::of(&self.sender, &claimed.all_recipients);
         let waited = self.waits.end(destination, uptime);
-        self.metrics.paced(&self.channel.0, waited);
+        self.metrics.paced(&self.sender.0, waited);
         let parts = claimed.part.of.saturating_sub(claimed.part.number);
         // This part may be to come for other batches of the recipients.
         let parts_left = claimed.to_come.min(u32::from(parts) + 1);
-        self.pace.reserve(claimed.notification, claimed.id, &claimed.everybody, parts_left, uptime);
-        if let Some(since) = claimed.in_doubt_since
+        self.pace.reserve(claimed.notification, claimed.id, &claimed.all_recipients, parts_left, uptime);
+        if let Some(since) = claimed.unconfirmed_since
             && !repeats
         {
             story!(
-                warn, self.channel, claimed, %since,
+                warn, self.sender, claimed, %since,
                 "sent again although an earlier attempt may have delivered it, later than WeCom's duplicate check \
                  reaches; a copy is possible"
             );
         }
-        story!(debug, self.channel, claimed, attempts = claimed.attempts, "sending");
+        story!(debug, self.sender, claimed, attempts = claimed.attempts, "sending");
         let span = tracing::debug_span!(
-            "send", app = %self.channel, receiver = %claimed.receiver, group = claimed.group_key,
+            "send", app = %self.sender, receiver = %claimed.receiver, group = claimed.group_key,
             notification = %claimed.notification, delivery = %claimed.id,
         );
         let (service, clock) = (Arc::clone(&self.service), Arc::clone(&self.clock));
@@ -82,9 +82,9 @@ impl<O: Outbox, W: WeCom> Dispatcher<O, W> {
         let (now, uptime) = (self.clock.now(), self.uptime());
         let step = step::step(&claimed, &outcome, &self.service.settings.policy, now, &mut self.rng);
         // Reckoned from the start, and so that the copy arrives before.
-        let interval = claimed.message.duplicate_check.filter(|_| matches!(outcome, Outcome::Doubtful(_)));
-        let suppressed_until =
-            interval.map(|interval| uptime.before(duration) + interval.saturating_sub(COPY_MARGIN));
+        let interval = claimed.message.duplicate_check.filter(|_| matches!(outcome, Outcome::Unknown(_)));
+        let suppressed_until = interval
+            .map(|interval| uptime.before(duration) + interval.saturating_sub(DUPLICATE_CHECK_MARGIN));
         let recipients = &claimed.message.recipients;
         self.pace.end(claimed.id, recipients, step.counted, suppressed_until, uptime);
         // What older credentials met says nothing of those that a reload brought meanwhile.
@@ -96,8 +96,8 @@ impl<O: Outbox, W: WeCom> Dispatcher<O, W> {
             let result = self.holding.change(change);
             self.write(result);
         }
-        let (channel, cause) = (&self.channel, step.cause);
-        let end = End { channel, claimed: &claimed, outcome: &outcome, verdict: &step.verdict, cause };
+        let (sender, cause) = (&self.sender, step.cause);
+        let end = End { sender, claimed: &claimed, outcome: &outcome, verdict: &step.verdict, cause };
         report::attempt(&self.metrics, &end, duration, now);
         let (errcode, detail) = (report::errcode(&outcome), step::describe(&outcome));
         let attempt = Attempt { started_at, duration, errcode, detail, counted: step.counted };
@@ -110,7 +110,7 @@ impl<O: Outbox, W: WeCom> Dispatcher<O, W> {
 
     /// Writes `result` down, however long the outbox does not take it.
     fn write(&mut self, result: Unwritten) {
-        let (unwritten, channel) = (Arc::clone(&self.unwritten), self.channel.clone());
+        let (unwritten, sender) = (Arc::clone(&self.unwritten), self.sender.clone());
         let outbox = self.outbox.clone();
         self.settles.spawn(async move {
             let Err(error) = result.write(&outbox).await else { return };
@@ -119,7 +119,7 @@ impl<O: Outbox, W: WeCom> Dispatcher<O, W> {
             outbox.changed().notify_waiters();
             let delivery = result.delivery().map(tracing::field::display);
             tracing::error!(
-                app = %channel, delivery, %error,
+                app = %sender, delivery, %error,
                 "a result cannot be written to the outbox; it is kept in memory and nothing more is sent until it is"
             );
             loop {
@@ -131,7 +131,7 @@ impl<O: Outbox, W: WeCom> Dispatcher<O, W> {
                 }
             }
             unwritten.fetch_sub(1, Ordering::AcqRel);
-            tracing::info!(app = %channel, "the outbox takes results again");
+            tracing::info!(app = %sender, "the outbox takes results again");
         });
     }
 }

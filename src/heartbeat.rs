@@ -5,17 +5,17 @@
 
 use tokio::sync::watch;
 
-/// The pulse of one loop. Clones are the same pulse.
+/// The heartbeat of one loop. Clones are the same heartbeat.
 #[derive(Debug, Clone)]
-pub struct Pulse(watch::Sender<u64>);
+pub struct Heartbeat(watch::Sender<u64>);
 
-impl Default for Pulse {
+impl Default for Heartbeat {
     fn default() -> Self {
         Self(watch::Sender::new(0))
     }
 }
 
-impl Pulse {
+impl Heartbeat {
     /// The loop turned.
     pub fn beat(&self) {
         self.0.send_modify(|beats| *beats = beats.wrapping_add(1));
