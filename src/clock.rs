@@ -1,14 +1,13 @@
-//! The time of day as a parameter.
+//! Wall-clock time as a parameter.
 
 use jiff::Timestamp;
 
-/// Tells the time of day. What must outlive the process is dated by it, so that a test can set it.
+/// Source of the wall-clock time. Everything that is stored gets its time from here, so tests can set it.
 pub trait Clock: Send + Sync + 'static {
-    /// The present moment.
     fn now(&self) -> Timestamp;
 }
 
-/// The system's clock; `main` passes it down.
+/// The clock of the system.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemClock;
 

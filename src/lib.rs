@@ -1,4 +1,4 @@
-//! wecom-relay: Alertmanager's webhook in, WeCom messages out, nothing lost in between.
+//! wecom-relay accepts webhooks of Alertmanager and delivers them to WeCom. No accepted alert is lost.
 
 pub mod alertmanager;
 pub mod app;

@@ -1,8 +1,9 @@
-//! Every task of the process: started here, watched here, ended here.
+//! All tasks of the process: started, watched and stopped here.
 //!
-//! A task that ends before it was asked to ends the process with an error, so that no dead part hides behind a
-//! healthy-looking whole. On SIGTERM or SIGINT no new work begins; what runs has until a deadline; a second
-//! signal ends the process at once.
+//! - A task that exits before the stop ends the process with an error. Otherwise a part could be down while the
+//!   process looks healthy.
+//! - SIGTERM or SIGINT stops new work. Running work may finish until a deadline.
+//! - A second signal ends the process at once.
 
 use std::{convert::Infallible, future::Future, time::Duration};
 
@@ -12,27 +13,27 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-/// How long a shutdown waits for what is in flight: above the time-out of a call of WeCom. What takes longer, for
-/// instance because a token is renewed at that moment, is sent again at the next start.
+/// Time that a shutdown gives to work in flight. Longer than the timeout of one WeCom call. A delivery that takes
+/// longer, for example because a token is renewed, is sent again at the next start.
 pub const DRAIN: Duration = Duration::from_secs(15);
 
-/// The tasks of a process, and their end.
+/// Owns the tasks and ends them.
 #[derive(Debug)]
 pub struct Lifecycle {
     tasks: Tasks,
-    deaths: mpsc::UnboundedReceiver<String>,
+    failures: mpsc::UnboundedReceiver<String>,
 }
 
-/// The tasks of a process. Clones are the same tasks.
+/// Starts tasks. Clones share the tasks.
 #[derive(Debug, Clone)]
 pub struct Tasks {
     tracker: TaskTracker,
     stop: CancellationToken,
-    hard: CancellationToken,
-    died: mpsc::UnboundedSender<String>,
+    abort: CancellationToken,
+    failed: mpsc::UnboundedSender<String>,
 }
 
-/// SIGTERM and SIGINT, listened to from its making on.
+/// Handlers of SIGTERM and SIGINT.
 #[derive(Debug)]
 pub struct Signals {
     terminate: Signal,
@@ -40,49 +41,56 @@ pub struct Signals {
 }
 
 impl Signals {
-    /// First of all: before they are listened to, they end the process.
+    /// Installs the handlers. Call this first, because until then a signal ends the process.
     ///
     /// # Errors
-    /// When they cannot be listened to.
+    /// The handlers cannot be installed.
     pub fn listen() -> std::io::Result<Self> {
         let (terminate, interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
         Ok(Self { terminate, interrupt })
     }
+
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
 }
 
-/// How a process came to its end.
+/// Result of a shutdown.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum End {
-    /// It was asked to stop, and everything ended in time.
+pub enum Shutdown {
+    /// All tasks finished after the stop.
     Clean,
-    /// It was asked to stop, and this much was still running at the deadline.
-    Overdue(usize),
-    /// A second signal.
+    /// This many tasks were still running at the deadline.
+    TimedOut(usize),
+    /// A second signal arrived.
     Forced,
-    /// A task died.
-    Died(String),
+    /// A task exited before the stop.
+    TaskFailed(String),
 }
 
 impl Default for Lifecycle {
     fn default() -> Self {
-        let (died, deaths) = mpsc::unbounded_channel();
+        let (failed, failures) = mpsc::unbounded_channel();
         let tasks = Tasks {
             tracker: TaskTracker::new(),
             stop: CancellationToken::new(),
-            hard: CancellationToken::new(),
-            died,
+            abort: CancellationToken::new(),
+            failed,
         };
-        Self { tasks, deaths }
+        Self { tasks, failures }
     }
 }
 
 impl Tasks {
-    /// Is cancelled when no new work may begin.
+    /// Cancelled at shutdown. A task must not begin new work after that.
     pub fn stop(&self) -> CancellationToken {
         self.stop.clone()
     }
 
-    /// [`Self::spawn`] for what has no errors.
+    /// [`Self::spawn`] for a task that cannot fail.
     pub fn spawn_endless(&self, name: impl Into<String>, task: impl Future<Output = ()> + Send + 'static) {
         self.spawn::<Infallible>(name, async move {
             task.await;
@@ -90,7 +98,7 @@ impl Tasks {
         });
     }
 
-    /// Runs `task` until it ends. It must end after [`Self::stop`], and not before.
+    /// Runs `task`. It must end after [`Self::stop`], and not before.
     pub fn spawn<E>(
         &self,
         name: impl Into<String>,
@@ -98,25 +106,25 @@ impl Tasks {
     ) where
         E: std::fmt::Display + Send + 'static,
     {
-        let (name, died) = (name.into(), self.died.clone());
-        let (stop, hard) = (self.stop.clone(), self.hard.clone());
-        let (work, watch) = self.supervised(task);
+        let (name, failed) = (name.into(), self.failed.clone());
+        let (stop, abort) = (self.stop.clone(), self.abort.clone());
+        let (handle, abort_handle) = self.supervised(task);
         self.tracker.spawn(async move {
             let ended = tokio::select! {
-                ended = work => ended,
-                () = hard.cancelled() => {
-                    watch.abort();
+                ended = handle => ended,
+                () = abort.cancelled() => {
+                    abort_handle.abort();
                     return;
                 }
             };
             let reason = match ended {
                 Ok(Ok(())) if stop.is_cancelled() => return,
-                Ok(Ok(())) => "ended unasked".to_owned(),
+                Ok(Ok(())) => "exited before the stop".to_owned(),
                 Ok(Err(error)) => error.to_string(),
                 Err(panic) => panic.to_string(),
             };
-            // Nobody listens any more once the process is ending.
-            let _ = died.send(format!("{name}: {reason}"));
+            // The receiver is gone once the process is ending.
+            let _ = failed.send(format!("{name}: {reason}"));
         });
     }
 
@@ -132,55 +140,51 @@ impl Tasks {
 }
 
 impl Lifecycle {
-    /// Its tasks, to which more can be added.
     pub fn tasks(&self) -> Tasks {
         self.tasks.clone()
     }
 
-    /// Waits for one of `signals` or for the death of a task, and ends everything; what is in flight has `drain` to
-    /// finish.
-    pub async fn run(mut self, signals: Signals, drain: Duration) -> End {
-        let Signals { mut terminate, mut interrupt } = signals;
-        let mut asked = async || {
-            tokio::select! {
-                _ = terminate.recv() => "SIGTERM",
-                _ = interrupt.recv() => "SIGINT",
-            }
-        };
-        let death = tokio::select! {
-            signal = asked() => {
-                // First of all, so that nothing is begun any more when this is said.
+    /// Waits for a signal or for the failure of a task, then shuts down. Work in flight has `drain` to finish.
+    pub async fn run(mut self, mut signals: Signals, drain: Duration) -> Shutdown {
+        let failure = tokio::select! {
+            signal = signals.next() => {
+                // Cancelled before the log line, because whoever reads the line relies on it.
                 self.tasks.stop.cancel();
                 tracing::info!(signal, "stopping: finishing what is in flight");
                 None
             }
-            death = self.deaths.recv() => {
-                tracing::error!(death, "a task died; stopping");
-                death
+            failure = self.failures.recv() => {
+                tracing::error!(task = failure, "task exited unexpectedly; stopping");
+                failure
             }
         };
-        let again = async {
-            let signal = asked().await;
+        let second_signal = async {
+            let signal = signals.next().await;
             tracing::warn!(signal, "stopping at once");
         };
-        self.end(death, drain, again).await
+        self.shut_down(failure, drain, second_signal).await
     }
 
-    /// Ends everything, without waiting for a reason to.
-    pub async fn finish(self, drain: Duration) -> End {
-        self.end(None, drain, std::future::pending()).await
+    /// Shuts down now.
+    pub async fn finish(self, drain: Duration) -> Shutdown {
+        self.shut_down(None, drain, std::future::pending()).await
     }
 
-    async fn end(mut self, death: Option<String>, drain: Duration, again: impl Future<Output = ()>) -> End {
+    async fn shut_down(
+        mut self,
+        failure: Option<String>,
+        drain: Duration,
+        second_signal: impl Future<Output = ()>,
+    ) -> Shutdown {
         self.tasks.stop.cancel();
         self.tasks.tracker.close();
         let drained = tokio::select! {
-            () = self.tasks.tracker.wait() => End::Clean,
-            () = tokio::time::sleep(drain) => End::Overdue(self.tasks.tracker.len()),
-            () = again => End::Forced,
+            () = self.tasks.tracker.wait() => Shutdown::Clean,
+            () = tokio::time::sleep(drain) => Shutdown::TimedOut(self.tasks.tracker.len()),
+            () = second_signal => Shutdown::Forced,
         };
-        self.tasks.hard.cancel();
-        let death = death.or_else(|| self.deaths.try_recv().ok());
-        death.map_or(drained, End::Died)
+        self.tasks.abort.cancel();
+        let failure = failure.or_else(|| self.failures.try_recv().ok());
+        failure.map_or(drained, Shutdown::TaskFailed)
     }
 }

@@ -1,36 +1,35 @@
-//! Retry schedules as data: the next delay is a function of the attempts made and a random number.
+//! Retry schedules as data. The next delay depends on the number of attempts and on a random number.
 
 use std::time::Duration;
 
 use rand::{Rng, RngExt};
 
-/// A list of steps: so many attempts with this delay, then the next; the last step goes on for ever.
+/// A list of stages. The last delay holds forever.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Schedule {
-    steps: Vec<Step>,
+    stages: Vec<Stage>,
     last: Duration,
 }
 
-/// `times` attempts that are each followed by `delay`.
+/// A number of attempts, each followed by `delay`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Step {
-    /// How many attempts.
+pub struct Stage {
+    /// Number of attempts.
     pub times: u32,
-    /// How long to wait after each.
     pub delay: Duration,
 }
 
-/// The share of a delay by which jitter may shorten or lengthen it.
+/// Maximum jitter, as a share of the delay.
 const JITTER: f64 = 0.2;
 
 impl Schedule {
-    /// The given steps, and `last` after them.
-    pub fn new(steps: Vec<Step>, last: Duration) -> Self {
-        Self { steps, last }
+    /// `last` is the delay after all stages.
+    pub fn new(stages: Vec<Stage>, last: Duration) -> Self {
+        Self { stages, last }
     }
 
-    /// How long to wait after attempt number `attempts` (the first is 1) has failed, spread by up to a fifth
-    /// so that what failed together does not come back together.
+    /// The delay after failed attempt number `attempts`, counted from 1. Jitter of up to a fifth spreads retries
+    /// that failed together.
     pub fn delay(&self, attempts: u32, rng: &mut impl Rng) -> Duration {
         self.nominal(attempts).mul_f64(rng.random_range(1.0 - JITTER..=1.0 + JITTER))
     }
@@ -38,11 +37,11 @@ impl Schedule {
     /// [`Self::delay`] without jitter.
     pub fn nominal(&self, attempts: u32) -> Duration {
         let mut left = attempts.max(1);
-        for step in &self.steps {
-            if left <= step.times {
-                return step.delay;
+        for stage in &self.stages {
+            if left <= stage.times {
+                return stage.delay;
             }
-            left -= step.times;
+            left -= stage.times;
         }
         self.last
     }
@@ -55,12 +54,12 @@ mod tests {
     use rand::{SeedableRng, rngs::StdRng};
 
     fn schedule() -> Schedule {
-        let step = |times, secs| Step { times, delay: Duration::from_secs(secs) };
-        Schedule::new(vec![step(2, 1), step(3, 5)], Duration::from_secs(60))
+        let stage = |times, secs| Stage { times, delay: Duration::from_secs(secs) };
+        Schedule::new(vec![stage(2, 1), stage(3, 5)], Duration::from_secs(60))
     }
 
     #[test]
-    fn each_step_lasts_for_its_number_of_attempts() {
+    fn each_stage_lasts_for_its_number_of_attempts() {
         let delays: Vec<u64> = (1..=7).map(|attempts| schedule().nominal(attempts).as_secs()).collect();
         assert_eq!(delays, [1, 1, 5, 5, 5, 60, 60]);
     }

@@ -1,9 +1,8 @@
-//! What the service manager is told over `NOTIFY_SOCKET`: readiness, the end, and that the relay is alive.
+//! Messages to the service manager over `NOTIFY_SOCKET`: ready, reloading, stopping, and watchdog keepalives.
 //!
-//! Without systemd, nothing is said and nothing fails. The watchdog is fed only after the outbox answered and
-//! every dispatcher's loop turned since the last time: a process whose parts hang is ended and started again. What
-//! the outbox answers does not matter; a restart mends no full disk. `/-/ready` was rejected for that reason.
-//! `libsystemd` was rejected for the static binary's sake.
+//! Without systemd nothing is sent and nothing fails. A keepalive is sent only after the outbox answered and every
+//! dispatcher completed an iteration. systemd therefore restarts a relay in which a part hangs. An error from the
+//! outbox counts as an answer, because a restart does not fix a full disk.
 
 use std::{io, net::SocketAddr, time::Duration};
 
@@ -16,83 +15,81 @@ use crate::{
     outbox::{Outbox, SenderName, StoreError},
 };
 
-/// A part that must answer before the watchdog is fed.
 const OUTBOX: &str = "the outbox";
 
-/// Tells that alerts are taken, then feeds the watchdog until `stop`, and tells of that.
+/// Reports that the relay accepts alerts, then sends keepalives until `stop`, then reports that it stops.
 pub async fn run<O: Outbox>(
     outbox: O,
     dispatchers: impl Fn() -> Vec<(SenderName, Heartbeat)>,
     address: SocketAddr,
     stop: CancellationToken,
 ) {
-    ready(&format!("taking alerts on {address}"));
+    ready(&format!("accepting alerts on {address}"));
     match sd_notify::watchdog_enabled() {
-        // Twice as often as it must be, as sd_watchdog_enabled(3) recommends.
-        Some(patience) => {
-            let fed = feed(&outbox, &dispatchers, patience / 2, || tell(&[NotifyState::Watchdog]));
-            stop.run_until_cancelled(fed).await;
+        // sd_watchdog_enabled(3) recommends half of the interval.
+        Some(interval) => {
+            let keepalives =
+                keepalive(&outbox, &dispatchers, interval / 2, || notify(&[NotifyState::Watchdog]));
+            stop.run_until_cancelled(keepalives).await;
         }
         None => stop.cancelled().await,
     }
-    tell(&[NotifyState::Stopping, NotifyState::Status("finishing what is in flight")]);
+    notify(&[NotifyState::Stopping, NotifyState::Status("finishing what is in flight")]);
 }
 
-/// Tells that alerts are taken: after the start, and after each [`reloading`].
+/// Reports that the relay accepts alerts: after the start, and after each [`reloading`].
 pub fn ready(status: &str) {
-    tell(&[NotifyState::Ready, NotifyState::Status(status)]);
+    notify(&[NotifyState::Ready, NotifyState::Status(status)]);
 }
 
-/// Tells that the configuration is being read again. [`ready`] must follow, whatever comes of it.
+/// Reports that a reload begins. [`ready`] must follow, also after a failed reload.
 pub fn reloading() {
     match NotifyState::monotonic_usec_now() {
-        Ok(now) => tell(&[NotifyState::Reloading, now]),
-        Err(error) => untold(&error),
+        Ok(now) => notify(&[NotifyState::Reloading, now]),
+        Err(error) => log_failure(&error),
     }
 }
 
-/// Calls `food` each `period` in which all parts gave a sign of life, and never before they did.
-pub async fn feed<O: Outbox>(
+/// Calls `send` once per `period`, each time after all parts have answered.
+pub async fn keepalive<O: Outbox>(
     outbox: &O,
     dispatchers: &impl Fn() -> Vec<(SenderName, Heartbeat)>,
     period: Duration,
-    mut food: impl FnMut(),
+    mut send: impl FnMut(),
 ) {
     loop {
         let next = Instant::now() + period;
-        prove(OUTBOX, period, answers(outbox)).await;
+        wait_alive(OUTBOX, period, wait_for_answer(outbox)).await;
         for (sender, heartbeat) in dispatchers() {
-            let beat = heartbeat.next();
-            outbox.changed().notify_waiters();
-            prove(&format!("the dispatcher of {sender}"), period, beat).await;
+            wait_alive(&format!("the dispatcher of {sender}"), period, heartbeat.wait_for_tick()).await;
         }
-        food();
+        send();
         sleep_until(next).await;
     }
 }
 
-/// Waits for a sign of life, and says once which one is missing: the end by the watchdog tells no reason.
-async fn prove(part: &str, period: Duration, sign: impl Future<Output = ()>) {
-    tokio::pin!(sign);
-    if timeout(period, &mut sign).await.is_err() {
-        tracing::error!(part, "gives no sign of life; if none comes, systemd starts the relay again");
-        sign.await;
+/// Waits for `answer`. Logs once when it is late, because systemd's watchdog does not say which part hangs.
+async fn wait_alive(part: &str, period: Duration, answer: impl Future<Output = ()>) {
+    tokio::pin!(answer);
+    if timeout(period, &mut answer).await.is_err() {
+        tracing::error!(part, "not responding; systemd restarts the relay if this continues");
+        answer.await;
     }
 }
 
-async fn answers<O: Outbox>(outbox: &O) {
+async fn wait_for_answer<O: Outbox>(outbox: &O) {
     if outbox.holds().await == Err(StoreError::Closed) {
-        // Its end is the end of the process.
+        // A closed outbox ends the process by itself.
         std::future::pending::<()>().await;
     }
 }
 
-fn tell(state: &[NotifyState<'_>]) {
+fn notify(state: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(state) {
-        untold(&error);
+        log_failure(&error);
     }
 }
 
-fn untold(error: &io::Error) {
-    tracing::warn!(%error, "systemd could not be told; is NOTIFY_SOCKET right?");
+fn log_failure(error: &io::Error) {
+    tracing::warn!(%error, "systemd could not be notified; check NOTIFY_SOCKET");
 }

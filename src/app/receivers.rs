@@ -1,70 +1,95 @@
-//! A configuration's receivers as the intake takes them: every template of theirs gets a name, and is compiled.
+//! Converts the configured receivers to those of `intake`. Each inline template gets a name and is compiled.
 
 use std::path::Path;
 
 use crate::{
-    config::{Config, Located, Place, Position, Problem, Receiver},
+    config::{App, Config, Located, Place, Position, Problem, Receiver},
     intake::{self, Address, Form},
     outbox::{ReceiverName, SenderName},
     render::{self, CompileError, Source, Templates},
 };
 
-/// Compiles all templates of a configuration.
+/// All receivers, and the templates that they name.
+pub(super) struct CompiledReceivers {
+    pub(super) receivers: Vec<intake::Receiver>,
+    pub(super) templates: Templates,
+}
+
+/// Compiles the template files and the inline templates of all receivers.
 ///
 /// # Errors
-/// All that is wrong with them, each in its place.
-pub(super) fn compile(config: &Config) -> Result<Templates, Vec<Problem>> {
-    let mut found: Vec<(String, &Located<String>)> = Vec::new();
-    for receiver in &config.receivers {
-        _ = named(receiver, config, &mut |name, template| found.push((name, template)));
-    }
+/// All problems, each with its location.
+pub(super) fn compile(config: &Config) -> Result<CompiledReceivers, Vec<Problem>> {
+    let mut inline = InlineTemplates::default();
+    let receivers = config.receivers.iter().map(|receiver| convert(receiver, config, &mut inline)).collect();
     let files = config.templates.iter().map(|file| Source {
         name: (&file.name).into(),
         origin: file.path.display().to_string().into(),
         text: (&file.text).into(),
     });
-    let keys = found.iter().map(|(name, template)| Source {
+    let keys = inline.0.iter().map(|(name, template)| Source {
         name: name.into(),
         origin: template.place.to_string().into(),
         text: (&template.value).into(),
     });
     let sources: Vec<_> = files.chain(keys).collect();
-    Templates::compile(&sources).map_err(|errors| {
-        let problem = |error: CompileError| {
-            let key = found.iter().find(|(_, template)| template.place.to_string() == error.origin);
-            let Some((_, template)) = key else {
-                let place = Place { at: error.at.map(position), ..Place::file(Path::new(&error.origin)) };
-                return Problem::new(place, error.message, "");
-            };
-            let at = error.at.map(|at| format!("line {}, column {} of the template: ", at.line, at.column));
-            let wrong = format!("{}{}", at.unwrap_or_default(), error.message);
-            Problem::new(template.place.clone(), wrong, "")
-        };
-        errors.into_iter().map(problem).collect()
+    match Templates::compile(&sources) {
+        Ok(templates) => Ok(CompiledReceivers { receivers, templates }),
+        Err(errors) => Err(errors.into_iter().map(|error| inline.problem(error)).collect()),
+    }
+}
+
+pub(super) fn sender_name(app: &App) -> SenderName {
+    SenderName(app.name.as_str().to_owned())
+}
+
+pub(super) fn receiver_name(receiver: &Receiver) -> ReceiverName {
+    ReceiverName(receiver.name.as_str().to_owned())
+}
+
+/// The fallback of `receiver`, resolved to the receiver that it names.
+pub(super) fn fallback(receiver: &Receiver, config: &Config) -> Option<intake::Fallback> {
+    let to = config.receiver(receiver.fallback.as_ref()?.receiver.as_str())?;
+    // The configuration refuses a fallback whose recipients are templates.
+    let Address::Literal(recipients) = &to.recipients else { return None };
+    Some(intake::Fallback {
+        name: receiver_name(to),
+        sender: sender_name(&to.app),
+        recipients: recipients.clone(),
     })
 }
 
-/// Where a template's mistake is in its file.
-fn position(at: render::Position) -> Position {
-    Position { line: at.line as u64, column: at.column as u64 }
+/// Templates that are written in the configuration itself, by the names that they are compiled under.
+#[derive(Default)]
+struct InlineTemplates<'c>(Vec<(String, &'c Located<String>)>);
+
+impl<'c> InlineTemplates<'c> {
+    fn add(&mut self, receiver: &Receiver, field: &str, template: &'c Located<String>) -> String {
+        let name = render::receiver_template(receiver.name.as_str(), field);
+        self.0.push((name.clone(), template));
+        name
+    }
+
+    /// An inline template is located by its key, because its own line numbers count from the key.
+    fn problem(&self, error: CompileError) -> Problem {
+        let inline = self.0.iter().find(|(_, template)| template.place.to_string() == error.origin);
+        let Some((_, template)) = inline else {
+            let at = error.at.map(|at| Position { line: at.line as u64, column: at.column as u64 });
+            let place = Place { at, ..Place::file(Path::new(&error.origin)) };
+            return Problem::new(place, error.message, "");
+        };
+        let at = error.at.map(|at| format!("line {}, column {} of the template: ", at.line, at.column));
+        let message = format!("{}{}", at.unwrap_or_default(), error.message);
+        Problem::new(template.place.clone(), message, "")
+    }
 }
 
-/// The receivers with the names that [`compile`] gave their templates.
-pub(super) fn receivers(config: &Config) -> impl Iterator<Item = intake::Receiver> {
-    config.receivers.iter().map(|receiver| named(receiver, config, &mut |_, _| ()))
-}
-
-/// The receiver with a name for each of its templates, which `found` is told.
-fn named<'c>(
+fn convert<'c>(
     receiver: &'c Receiver,
     config: &Config,
-    found: &mut dyn FnMut(String, &'c Located<String>),
+    inline: &mut InlineTemplates<'c>,
 ) -> intake::Receiver {
-    let mut name = |field: &str, template: &'c Located<String>| {
-        let name = render::receiver_template(receiver.name.as_str(), field);
-        found(name.clone(), template);
-        name
-    };
+    let mut name = |field: &str, template: &'c Located<String>| inline.add(receiver, field, template);
     let address = match &receiver.recipients {
         Address::Literal(recipients) => Address::Literal(recipients.clone()),
         Address::Template { to_user, to_party, to_tag } => Address::Template {
@@ -88,8 +113,8 @@ fn named<'c>(
         }
     };
     intake::Receiver {
-        name: ReceiverName(receiver.name.as_str().to_owned()),
-        sender: channel_of(receiver),
+        name: receiver_name(receiver),
+        sender: sender_name(&receiver.app),
         address,
         message,
         form,
@@ -99,21 +124,4 @@ fn named<'c>(
         fallback: fallback(receiver, config),
         builtin_only: receiver.default_templates && config.templates.is_empty(),
     }
-}
-
-/// The sender of the app that sends for it.
-pub(super) fn channel_of(receiver: &Receiver) -> SenderName {
-    SenderName(receiver.app.name.as_str().to_owned())
-}
-
-/// Where what cannot be delivered to `receiver` goes.
-pub(super) fn fallback(receiver: &Receiver, config: &Config) -> Option<intake::Fallback> {
-    let to = config.receiver(receiver.fallback.as_ref()?.receiver.as_str())?;
-    // The configuration has no fallback whose recipients are templates.
-    let Address::Literal(recipients) = &to.recipients else { return None };
-    Some(intake::Fallback {
-        name: ReceiverName(to.name.as_str().to_owned()),
-        sender: channel_of(to),
-        recipients: recipients.clone(),
-    })
 }

@@ -1,61 +1,70 @@
-//! Reloads: one after the other, each wholly or not at all, and none after the stop.
+//! Reloads: one at a time, each complete or without effect, none after the stop.
 //!
-//! Who asks before one begins shares it. Who asks while it reads waits for the next: the file may have changed since.
+//! A request that arrives before a reload begins shares that reload. A request that arrives while a reload reads the
+//! configuration waits for the next one, because the file may have changed since.
 
 use std::sync::Arc;
 
 use tokio::{task::JoinHandle, time::timeout};
 
-use super::{Prepared, Running};
+use super::{
+    prepare::{PrepareOptions, Prepared},
+    running::Running,
+};
 use crate::{
     config::{Loaded, Problem, Problems},
     outbox::Outbox,
     systemd,
 };
 
-/// Where a configuration comes from: the same as at the start.
+/// Reads the configuration, in the same way at the start and at each reload.
 pub type Source = dyn Fn() -> Result<Loaded, Problems> + Send + Sync;
 
-type Read = Result<(Prepared, Vec<Problem>), Problems>;
+struct Reading {
+    prepared: Prepared,
+    warnings: Vec<Problem>,
+}
+
+type Read = Result<Reading, Problems>;
 
 impl<O: Outbox> Running<O> {
-    /// Does the reloads that are asked for, until the daemon stops.
+    /// Serves reload requests until the daemon stops.
     pub async fn run_reloads(mut self, source: Arc<Source>) {
         let stop = self.tasks.stop();
-        // A reading that took too long and has not ended: it cannot be broken off.
+        // A reading that missed its time limit still runs, because a blocking call cannot be cancelled.
         let mut overdue = None;
         while let Some(Some(first)) = stop.run_until_cancelled(self.requests.recv()).await {
-            let mut asked = vec![first];
+            let mut requests = vec![first];
             while let Ok(another) = self.requests.try_recv() {
-                asked.push(another);
+                requests.push(another);
             }
             systemd::reloading();
             let Some(read) = stop.run_until_cancelled(self.read(&source, &mut overdue)).await else { break };
             if stop.is_cancelled() {
                 break;
             }
-            let answer = match read {
-                Ok((prepared, warnings)) => Ok(self.take(prepared, warnings).await),
+            let result = match read {
+                Ok(reading) => Ok(self.apply_reload(reading).await),
                 Err(problems) => Err(problems),
             };
-            let status = match &answer {
-                Ok(said) => {
-                    tracing::info!(said, "the configuration was read again");
-                    "taking alerts"
+            let status = match &result {
+                Ok(summary) => {
+                    tracing::info!(summary, "configuration reloaded");
+                    "accepting alerts"
                 }
                 Err(problems) => {
                     tracing::error!(
                         problems,
-                        "the configuration was not taken, and the old one stays: mend it and reload again"
+                        "reload failed, the old configuration stays in use; fix the errors and reload again"
                     );
-                    "taking alerts with the old configuration: the new one is wrong"
+                    "accepting alerts with the old configuration: the last reload failed"
                 }
             };
-            self.metrics.reloaded(answer.is_ok(), self.clock.now());
-            for request in asked {
-                request.answer(answer.clone());
+            self.metrics.reloaded(result.is_ok(), self.clock.now());
+            for request in requests {
+                request.answer(result.clone());
             }
-            // Of the end systemd is told once.
+            // Do not report READY after STOPPING.
             if stop.is_cancelled() {
                 break;
             }
@@ -63,24 +72,25 @@ impl<O: Outbox> Running<O> {
         }
     }
 
-    /// Reads and prepares the configuration, and changes nothing.
+    /// Reads and prepares the configuration. Changes nothing.
     async fn read(
         &self,
         source: &Arc<Source>,
         overdue: &mut Option<JoinHandle<Read>>,
-    ) -> Result<(Prepared, Vec<Problem>), String> {
-        // Each would take one more thread for as long as its file system hangs.
+    ) -> Result<Reading, String> {
+        // Each overdue reading holds a thread, so there is at most one.
         if overdue.as_ref().is_some_and(|reading| !reading.is_finished()) {
             return Err(
-                "the last reading of the configuration has not ended: is a file system out of reach, or a \
-                        pipe empty?"
+                "the previous reload still reads the configuration; check for an unreachable file system or \
+                        an empty pipe"
                     .to_owned(),
             );
         }
-        let (source, tuning, caches) = (Arc::clone(source), self.tuning.clone(), Arc::clone(self.caches()));
+        let (source, tuning) = (Arc::clone(source), self.tuning.clone());
+        let options = PrepareOptions { tuning, token_caches: Arc::clone(self.token_caches()) };
         let mut reading = tokio::task::spawn_blocking(move || {
             let Loaded { config, warnings } = source()?;
-            Ok::<_, Problems>((Prepared::sharing(config, &tuning, caches)?, warnings))
+            Ok::<_, Problems>(Reading { prepared: Prepared::new(config, options)?, warnings })
         });
         let limit = self.tuning.reload_limit;
         match timeout(limit, &mut reading).await {
@@ -89,28 +99,29 @@ impl<O: Outbox> Running<O> {
             Err(_) => {
                 *overdue = Some(reading);
                 Err(format!(
-                    "reading the configuration takes longer than {limit:?}: is a file that it names on a file system \
-                     out of reach?"
+                    "reading the configuration takes longer than {limit:?}; check whether a file that it names is \
+                     on an unreachable file system"
                 ))
             }
         }
     }
 
-    /// Adopts what was prepared; says what came of it.
-    async fn take(&mut self, prepared: Prepared, warnings: Vec<Problem>) -> String {
+    /// Applies the new configuration and returns a summary for the operator.
+    async fn apply_reload(&mut self, reading: Reading) -> String {
+        let Reading { prepared, warnings } = reading;
         let (apps, receivers) = (prepared.config.apps.len(), prepared.config.receivers.len());
-        let restart = self.adopt(prepared);
-        if let Err(error) = self.tell_of_the_gone().await {
-            tracing::warn!(%error, "the outbox does not say for which apps messages wait");
+        let restart = self.apply(prepared);
+        if let Err(error) = self.log_unconfigured_senders().await {
+            tracing::warn!(%error, "the outbox did not list the senders of its deliveries");
         }
-        let mut said = format!("reloaded: {apps} app(s), {receivers} receiver(s)");
+        let mut summary = format!("reloaded: {apps} app(s), {receivers} receiver(s)");
         if !restart.is_empty() {
-            said += &format!("\nneeds a restart to change: {}", restart.join(", "));
+            summary += &format!("\nneeds a restart to change: {}", restart.join(", "));
         }
         for warning in warnings {
-            tracing::warn!(%warning, "the configuration is probably not as meant");
-            said += &format!("\nwarning: {warning}");
+            tracing::warn!(%warning, "the configuration is probably not as intended");
+            summary += &format!("\nwarning: {warning}");
         }
-        said
+        summary
     }
 }

@@ -1,15 +1,14 @@
-//! A running daemon, and what a reload replaces of it.
+//! A running daemon, and the parts of it that a reload replaces.
 //!
-//! A reload prepares everything before it changes anything, so that a mistake leaves the old configuration at work.
-//! Then each part takes the new one as a whole: a request or a send that has begun ends with what it began with.
-//! Starting the tasks anew was rejected: what was sent in the last hour, tokens and connections would be lost, and
-//! requests would be refused meanwhile.
+//! A reload prepares everything before it changes anything, so a mistake leaves the old configuration in use. Then
+//! each part switches to the new configuration as a whole. A request or a send that has begun ends with the
+//! configuration that it began with.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::TcpListener,
     num::NonZeroU32,
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     time::Duration,
 };
 
@@ -17,39 +16,28 @@ use arc_swap::ArcSwap;
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use tokio::sync::{mpsc, watch};
 
-use super::{Prepared, Tuning, receivers};
+use super::{heartbeats::Heartbeats, prepare::Prepared, receivers, tuning::Tuning};
 use crate::{
     clock::Clock,
     config::{App, Config, Receiver},
     delivery::{pace::Limits, step::Policy},
     dispatch::{dispatcher, janitor, notices},
-    heartbeat::Heartbeat,
     http::{self, Bounded, Complaints, Entrance, Memory, Readiness, Refusals, Relay, ReloadRequest, Reloads},
     lifecycle::Tasks,
-    metrics::{Metrics, Waiting},
-    outbox::{Outbox, ReceiverName, SenderName, StoreError},
+    metrics::Metrics,
+    outbox::{Outbox, SenderName, StoreError},
     wecom::{client::Client, token::TokenCaches},
 };
 
 type Service = dispatcher::Service<Client>;
 
-/// The heartbeats of all dispatchers.
-#[derive(Debug, Clone, Default)]
-pub struct Heartbeats(Arc<Mutex<BTreeMap<SenderName, Heartbeat>>>);
-
-impl Heartbeats {
-    /// Each dispatcher's, by its sender.
-    pub fn all(&self) -> Vec<(SenderName, Heartbeat)> {
-        let heartbeats = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        heartbeats.iter().map(|(sender, heartbeat)| (sender.clone(), heartbeat.clone())).collect()
-    }
-
-    fn add(&self, sender: SenderName, heartbeat: Heartbeat) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(sender, heartbeat);
-    }
+/// A client, and the credentials that it was created with.
+struct ActiveClient {
+    credentials: String,
+    client: Arc<Client>,
 }
 
-/// The parts of a running daemon that a reload changes.
+/// A running daemon.
 pub struct Running<O> {
     pub(super) requests: mpsc::Receiver<ReloadRequest>,
     reloads: Reloads,
@@ -59,10 +47,11 @@ pub struct Running<O> {
     outbox: O,
     pub(super) tasks: Tasks,
     seeds: StdRng,
-    served: Config,
-    caches: Arc<TokenCaches>,
-    senders: BTreeMap<SenderName, watch::Sender<Arc<Service>>>,
-    clients: BTreeMap<SenderName, (String, Arc<Client>)>,
+    /// The configuration of the start: some keys need a restart.
+    started_with: Config,
+    token_caches: Arc<TokenCaches>,
+    services: BTreeMap<SenderName, watch::Sender<Arc<Service>>>,
+    clients: BTreeMap<SenderName, ActiveClient>,
     heartbeats: Heartbeats,
     intake: Arc<ArcSwap<Bounded>>,
     entrance: Entrance,
@@ -71,16 +60,16 @@ pub struct Running<O> {
 }
 
 impl<O: Outbox> Running<O> {
-    /// Starts every task of the daemon. When this returns, what the last process left in flight is accounted for.
+    /// Starts every task of the daemon, except the reloads ([`Self::run_reloads`]). Deliveries that the last
+    /// process left in flight are unconfirmed when this returns.
     ///
     /// # Errors
-    /// When the outbox does not answer.
+    /// The outbox does not answer.
     pub async fn start(
         prepared: Prepared,
         listener: TcpListener,
         outbox: O,
         clock: Arc<dyn Clock>,
-        tuning: Tuning,
         tasks: Tasks,
     ) -> Result<Self, StoreError> {
         let unconfirmed = outbox.recover(clock.now()).await?;
@@ -91,19 +80,19 @@ impl<O: Outbox> Running<O> {
             );
         }
         let metrics = Arc::new(Metrics::default());
-        metrics.opened(&outbox.depths().await?.iter().map(Waiting::from).collect::<Vec<_>>());
+        metrics.discarded_before_start(&http::queue_depths(&outbox.depths().await?));
         metrics.reloaded(true, clock.now());
-        // Whoever can ask has room, so that all who wait can share one reload.
-        let (asking, requests) = mpsc::channel(http::CONNECTIONS);
-        let reloads = Reloads::new(asking);
+        // One slot per connection, so that all clients that wait can share one reload.
+        let (sender, requests) = mpsc::channel(http::CONNECTIONS);
+        let tuning = prepared.tuning.clone();
         let bounded = Bounded::new(Arc::clone(&prepared.intake), tuning.render_limit);
         let mut running = Self {
             requests,
-            reloads,
-            seeds: super::rng(tuning.seed),
-            served: prepared.config.clone(),
-            caches: Arc::clone(&prepared.caches),
-            senders: BTreeMap::new(),
+            reloads: Reloads::new(sender),
+            seeds: rng(tuning.seed),
+            started_with: prepared.config.clone(),
+            token_caches: Arc::clone(&prepared.token_caches),
+            services: BTreeMap::new(),
             clients: BTreeMap::new(),
             heartbeats: Heartbeats::default(),
             intake: Arc::new(ArcSwap::from_pointee(bounded)),
@@ -116,8 +105,8 @@ impl<O: Outbox> Running<O> {
             tasks,
             metrics,
         };
-        running.adopt(prepared);
-        running.tell_of_the_gone().await?;
+        running.apply(prepared);
+        running.log_unconfigured_senders().await?;
         running.spawn(listener);
         Ok(running)
     }
@@ -144,43 +133,40 @@ impl<O: Outbox> Running<O> {
             reloads: self.reloads.clone(),
         };
         let (router, entrance) = (http::router(Arc::new(relay)), self.entrance.clone());
-        let served = http::serve(listener, router, entrance, self.tuning.connections, stop());
-        self.tasks.spawn("http server", served);
+        let server = http::serve(listener, router, entrance, self.tuning.connections, stop());
+        self.tasks.spawn("http server", server);
     }
 
-    /// The heartbeats of its dispatchers, those that come later too.
+    /// Heartbeats of all dispatchers, including those that a reload starts later.
     pub fn heartbeats(&self) -> Heartbeats {
         self.heartbeats.clone()
     }
 
-    /// Who gets in.
     pub fn entrance(&self) -> Entrance {
         self.entrance.clone()
     }
 
-    /// Where reloads are asked for.
     pub fn reloads(&self) -> Reloads {
         self.reloads.clone()
     }
 
-    /// The tokens that there are: what is prepared for a reload needs no others.
-    pub fn caches(&self) -> &Arc<TokenCaches> {
-        &self.caches
+    pub(super) fn token_caches(&self) -> &Arc<TokenCaches> {
+        &self.token_caches
     }
 
-    /// Serves `prepared` from now on. Gives the keys of what needs a restart.
-    pub fn adopt(&mut self, prepared: Prepared) -> Vec<&'static str> {
+    /// Serves `prepared` from now on. Returns the changed keys that need a restart.
+    pub(super) fn apply(&mut self, prepared: Prepared) -> Vec<&'static str> {
         let Prepared { config, intake, clients, .. } = prepared;
-        let names = config.apps.iter().map(|app| app.name.as_str());
-        self.metrics.configured(names, config.receivers.iter().map(|receiver| receiver.name.as_str()));
-        let present: BTreeSet<_> = clients.iter().map(|(sender, _)| sender.clone()).collect();
+        let apps = config.apps.iter().map(|app| app.name.as_str());
+        self.metrics.configured(apps, config.receivers.iter().map(|receiver| receiver.name.as_str()));
+        let configured: BTreeSet<_> = clients.iter().map(|(sender, _)| sender.clone()).collect();
         for (sender, client) in clients {
             if let Some(app) = config.app(&sender.0) {
-                self.serve(sender, client, app, &config);
+                self.apply_app(sender, client, app, &config);
             }
         }
-        for (sender, service) in &self.senders {
-            if !present.contains(sender) {
+        for (sender, service) in &self.services {
+            if !configured.contains(sender) {
                 self.clients.remove(sender);
                 service.send_modify(|service| {
                     *service = Arc::new(Service { wecom: None, settings: service.settings.clone() });
@@ -192,75 +178,95 @@ impl<O: Outbox> Running<O> {
         let routes = config.receivers.iter().filter_map(|receiver| route(&config, receiver));
         self.routes.send_replace(routes.collect());
         self.retention.send_replace(config.outbox.retention);
-        let (old, new) = (&self.served, &config);
-        let fixed = [
-            ("server.listen", old.server.listen != new.server.listen),
-            ("outbox.path", old.outbox.path != new.outbox.path),
-            ("outbox.max_size", old.outbox.max_size_bytes != new.outbox.max_size_bytes),
-        ];
-        fixed.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| key).collect()
+        self.keys_that_need_a_restart(&config)
     }
 
-    /// Has `app` served over `sender`, by a new dispatcher if it has none.
-    fn serve(&mut self, sender: SenderName, client: Arc<Client>, app: &App, config: &Config) {
+    fn keys_that_need_a_restart(&self, config: &Config) -> Vec<&'static str> {
+        let (old, new) = (&self.started_with, config);
+        let mut keys = Vec::new();
+        if old.server.listen != new.server.listen {
+            keys.push("server.listen");
+        }
+        if old.outbox.path != new.outbox.path {
+            keys.push("outbox.path");
+        }
+        if old.outbox.max_size_bytes != new.outbox.max_size_bytes {
+            keys.push("outbox.max_size");
+        }
+        keys
+    }
+
+    /// Gives the dispatcher of `sender` new settings; starts one if there is none.
+    fn apply_app(&mut self, sender: SenderName, client: Arc<Client>, app: &App, config: &Config) {
         let credentials = credentials(app);
-        // With the same credentials the connections stay, too.
+        // A client with unchanged credentials is kept, because its connections are kept with it.
         let client = match self.clients.get(&sender) {
-            Some((same, client)) if *same == credentials => Arc::clone(client),
+            Some(active) if active.credentials == credentials => Arc::clone(&active.client),
             _ => Arc::new(client.counting(self.metrics.refreshes(&sender.0))),
         };
-        self.clients.insert(sender.clone(), (credentials.clone(), Arc::clone(&client)));
-        let limit = |limit: Option<NonZeroU32>| limit.map_or(0, NonZeroU32::get);
-        let settings = dispatcher::Settings {
-            concurrency: self.tuning.concurrency,
-            limits: Limits { per_minute: limit(app.limits.per_minute), per_hour: limit(app.limits.per_hour) },
-            windows: self.tuning.windows,
-            duplicate_check: self.tuning.duplicate_check,
-            policy: Policy {
-                transient: self.tuning.transient.clone(),
-                probes: self.tuning.probes.clone(),
-                ..Policy::new(config.outbox.expire_after)
-            },
-            credentials,
-        };
-        let service = Arc::new(Service { wecom: Some(client), settings });
-        if let Some(running) = self.senders.get(&sender) {
-            running.send_replace(service);
+        let active = ActiveClient { credentials: credentials.clone(), client: Arc::clone(&client) };
+        self.clients.insert(sender.clone(), active);
+        let service = Arc::new(Service {
+            wecom: Some(client),
+            settings: dispatcher_settings(&self.tuning, app, config, credentials),
+        });
+        if let Some(publish) = self.services.get(&sender) {
+            publish.send_replace(service);
             return;
         }
         let (publish, services) = watch::channel(service);
-        let rng = StdRng::seed_from_u64(self.seeds.random());
         let dispatcher = dispatcher::Dispatcher::new(
             sender.clone(),
             self.outbox.clone(),
             services,
             Arc::clone(&self.clock),
-            rng,
+            StdRng::seed_from_u64(self.seeds.random()),
             Arc::clone(&self.metrics),
         );
         self.heartbeats.add(sender.clone(), dispatcher.heartbeat());
         self.tasks.spawn(format!("dispatcher of {sender}"), dispatcher.run(self.tasks.stop()));
-        self.senders.insert(sender, publish);
+        self.services.insert(sender, publish);
     }
 
-    /// Says for which apps messages wait that are not in the configuration.
+    /// Logs each app that has queued deliveries but is not in the configuration.
     ///
     /// # Errors
-    /// When the outbox does not answer.
-    pub(super) async fn tell_of_the_gone(&self) -> Result<(), StoreError> {
+    /// The outbox does not answer.
+    pub(super) async fn log_unconfigured_senders(&self) -> Result<(), StoreError> {
         let queued = self.outbox.senders().await?;
         for sender in queued.iter().filter(|sender| !self.clients.contains_key(*sender)) {
             tracing::error!(
                 app = %sender,
-                "messages wait for an app that is not in the configuration; they are kept until it is there again, \
-                 or given up by `wecom-relay outbox discard`"
+                "deliveries are queued for an app that is not in the configuration; add it again, or remove them \
+                 with `wecom-relay outbox discard`"
             );
         }
         Ok(())
     }
 }
 
-/// What makes a sender's credentials and its way to WeCom: when this changes, a hold may be over.
+fn dispatcher_settings(
+    tuning: &Tuning,
+    app: &App,
+    config: &Config,
+    credentials: String,
+) -> dispatcher::Settings {
+    let limit = |limit: Option<NonZeroU32>| limit.map_or(0, NonZeroU32::get);
+    dispatcher::Settings {
+        concurrency: tuning.concurrency,
+        limits: Limits { per_minute: limit(app.limits.per_minute), per_hour: limit(app.limits.per_hour) },
+        windows: tuning.windows,
+        duplicate_check: tuning.duplicate_check,
+        policy: Policy {
+            transient: tuning.transient.clone(),
+            probes: tuning.probes.clone(),
+            ..Policy::new(config.outbox.expire_after)
+        },
+        credentials,
+    }
+}
+
+/// Fingerprint of the credentials and the route to WeCom. A change may end a hold.
 fn credentials(app: &App) -> String {
     let proxy = app.proxy_url.as_ref().map(|proxy| proxy.fingerprint()).unwrap_or_default();
     let (corp_id, agent_id, api_url) = (&app.corp_id, app.agent_id, app.api_url.as_str());
@@ -270,11 +276,16 @@ fn credentials(app: &App) -> String {
 fn route(config: &Config, receiver: &Receiver) -> Option<notices::Route> {
     let to = receivers::fallback(receiver, config)?;
     Some(notices::Route {
-        receiver: ReceiverName(receiver.name.as_str().to_owned()),
-        sender: receivers::channel_of(receiver),
+        receiver: receivers::receiver_name(receiver),
+        sender: receivers::sender_name(&receiver.app),
         fallback: to.name,
         fallback_channel: to.sender,
         fallback_recipients: to.recipients,
         after: receiver.fallback.as_ref()?.after,
     })
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one place that asks the system for randomness")]
+fn rng(seed: Option<u64>) -> StdRng {
+    StdRng::seed_from_u64(seed.unwrap_or_else(rand::random))
 }

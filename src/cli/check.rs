@@ -8,7 +8,7 @@ use super::{
     runtime,
 };
 use crate::{
-    app::Prepared,
+    app::{PrepareOptions, Prepared},
     clock::{Clock, SystemClock},
     config::Loaded,
     http::{Bounded, RENDER_LIMIT, Reserved},
@@ -32,7 +32,7 @@ fn check(loaded: Loaded, output: &mut Output) -> Result<(), Failure> {
     for warning in &loaded.warnings {
         output.error(&format!("warning: {warning}"));
     }
-    let prepared = Prepared::new(loaded.config)?;
+    let prepared = Prepared::new(loaded.config, PrepareOptions::default())?;
     let intake = Bounded::new(prepared.intake.clone(), RENDER_LIMIT);
     let runtime = runtime()?;
     let mut failed = false;

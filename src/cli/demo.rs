@@ -7,10 +7,10 @@ use tokio::{net::TcpListener, time::timeout};
 
 use super::{Failure, http_client, output::Output, runtime};
 use crate::{
-    app::{self, Prepared, Tuning},
+    app::{self, PrepareOptions, Prepared, Running},
     clock::SystemClock,
     config,
-    lifecycle::{DRAIN, End, Lifecycle, Signals},
+    lifecycle::{DRAIN, Lifecycle, Shutdown, Signals},
     outbox::sqlite::Access,
     render::samples::{FIRING, RESOLVED},
     sandbox::{Directory, Sandbox, Settings},
@@ -50,9 +50,9 @@ async fn demo(args: &Args, folder: &Path, output: &mut Output) -> anyhow::Result
     let listener = StdListener::bind("127.0.0.1:0").context("listen for the relay")?;
     let webhook = format!("http://{}/webhook", listener.local_addr()?);
     let config = config::parse(&config_text(&api_url, folder), &folder.join("config.yml"), &|_| None)?.config;
-    let prepared = Prepared::new(config)?;
+    let prepared = Prepared::new(config, PrepareOptions::default())?;
     let outbox = app::open_outbox(&prepared.config, Access::Owner)?;
-    app::start(prepared, listener, outbox.clone(), clock, Tuning::default(), &lifecycle).await?;
+    Running::start(prepared, listener, outbox.clone(), clock, lifecycle.tasks()).await?;
 
     output.line(&format!("A sandbox plays WeCom at {api_url}"))?;
     output.line(&format!("The relay takes webhooks at {webhook}"))?;
@@ -81,10 +81,10 @@ async fn demo(args: &Args, folder: &Path, output: &mut Output) -> anyhow::Result
     finished(end)
 }
 
-fn finished(end: End) -> anyhow::Result<()> {
+fn finished(end: Shutdown) -> anyhow::Result<()> {
     match end {
-        End::Died(task) => Err(anyhow!("a task died: {task}")),
-        End::Clean | End::Overdue(_) | End::Forced => Ok(()),
+        Shutdown::TaskFailed(task) => Err(anyhow!("task exited unexpectedly: {task}")),
+        Shutdown::Clean | Shutdown::TimedOut(_) | Shutdown::Forced => Ok(()),
     }
 }
 

@@ -14,7 +14,7 @@ use super::{
     runtime,
 };
 use crate::{
-    app::Prepared,
+    app::{PrepareOptions, Prepared},
     clock::{Clock, SystemClock},
     config::Config,
     dispatch::dispatcher::DUPLICATE_CHECK,
@@ -45,7 +45,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args, config: Config, output: &mut Output) -> Result<(), Failure> {
-    let prepared = Prepared::new(config)?;
+    let prepared = Prepared::new(config, PrepareOptions::default())?;
     let intake = Bounded::new(prepared.intake.clone(), RENDER_LIMIT);
     let body = read(&args.payload).map_err(Failure::Other)?;
     let order = match prepared.intake.request(Some(&args.receiver), &body, SystemClock.now())? {

@@ -8,7 +8,7 @@ use tokio::net::TcpListener;
 use super::{Failure, output::Output, runtime};
 use crate::{
     clock::SystemClock,
-    lifecycle::{End, Lifecycle, Signals},
+    lifecycle::{Lifecycle, Shutdown, Signals},
     sandbox::{BUILTIN_YAML, Directory, Sandbox, Settings},
 };
 
@@ -62,7 +62,7 @@ async fn serve(sandbox: Sandbox, listen: SocketAddr, output: &mut Output) -> any
     let stop = lifecycle.tasks().stop();
     lifecycle.tasks().spawn("sandbox", async move { sandbox.serve(listener, stop.cancelled_owned()).await });
     match lifecycle.run(Signals::listen()?, Duration::from_secs(1)).await {
-        End::Died(reason) => Err(anyhow!(reason)),
-        End::Clean | End::Overdue(_) | End::Forced => Ok(()),
+        Shutdown::TaskFailed(reason) => Err(anyhow!(reason)),
+        Shutdown::Clean | Shutdown::TimedOut(_) | Shutdown::Forced => Ok(()),
     }
 }

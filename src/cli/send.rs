@@ -2,7 +2,7 @@
 
 use super::{Failure, output::Output, receiver, runtime};
 use crate::{
-    app::Prepared,
+    app::{PrepareOptions, Prepared},
     config::Config,
     delivery::step::describe,
     intake::{self, Address},
@@ -24,7 +24,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args, config: Config, output: &mut Output) -> Result<(), Failure> {
-    let prepared = Prepared::new(config)?;
+    let prepared = Prepared::new(config, PrepareOptions::default())?;
     let receiver = receiver(&prepared, &args.receiver)?;
     let Some(client) = prepared.client(receiver) else { return Err(Failure::Told) };
     if args.text.trim().is_empty() {

@@ -7,10 +7,10 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Failure, runtime};
 use crate::{
-    app::{self, Prepared, Source, Tuning},
+    app::{self, PrepareOptions, Prepared, Running, Source, Tuning},
     clock::SystemClock,
     http,
-    lifecycle::{DRAIN, End, Lifecycle, Signals},
+    lifecycle::{DRAIN, Lifecycle, Shutdown, Signals},
     outbox::sqlite::Access,
     systemd,
 };
@@ -21,9 +21,10 @@ const CLOSE: Duration = Duration::from_secs(5);
 pub(super) fn run(source: Arc<Source>) -> Result<(), Failure> {
     let loaded = source()?;
     for warning in &loaded.warnings {
-        tracing::warn!(%warning, "the configuration is probably not as meant");
+        tracing::warn!(%warning, "the configuration is probably not as intended");
     }
-    let prepared = Prepared::new(loaded.config)?;
+    let tuning = Tuning { connections: connections(), ..Tuning::default() };
+    let prepared = Prepared::new(loaded.config, PrepareOptions { tuning, ..PrepareOptions::default() })?;
     let runtime = runtime()?;
     let served = runtime.block_on(serve(prepared, source)).map_err(Failure::Other);
     runtime.shutdown_background();
@@ -51,8 +52,7 @@ async fn serve(prepared: Prepared, source: Arc<Source>) -> anyhow::Result<()> {
     });
     let receivers = prepared.config.receivers.len();
     let clock = Arc::new(SystemClock);
-    let tuning = Tuning { connections: connections(), ..Tuning::default() };
-    let running = app::start(prepared, listener, outbox.clone(), clock, tuning, &lifecycle).await?;
+    let running = Running::start(prepared, listener, outbox.clone(), clock, tasks.clone()).await?;
     let (heartbeats, reloads) = (running.heartbeats(), running.reloads());
     tasks.spawn_endless(
         "systemd",
@@ -68,27 +68,27 @@ async fn serve(prepared: Prepared, source: Arc<Source>) -> anyhow::Result<()> {
     tracing::info!(%address, receivers, version = env!("CARGO_PKG_VERSION"), "ready");
     let end = lifecycle.run(signals, DRAIN).await;
     // A disk that hangs must not keep an end from coming that was asked for twice.
-    if end != End::Forced && tokio::time::timeout(CLOSE, outbox.close()).await.is_err() {
+    if end != Shutdown::Forced && tokio::time::timeout(CLOSE, outbox.close()).await.is_err() {
         tracing::warn!("the outbox could not be closed in time; nothing that was accepted is lost");
     }
     match end {
-        End::Clean => {
+        Shutdown::Clean => {
             tracing::info!("stopped");
             Ok(())
         }
-        End::Overdue(tasks) => {
+        Shutdown::TimedOut(tasks) => {
             tracing::warn!(
                 tasks,
                 "stopped at the deadline; what was in flight is sent again at the next start"
             );
             Ok(())
         }
-        End::Forced => {
+        Shutdown::Forced => {
             Err(anyhow!("stopped by a second signal; what was in flight is sent again at the next start"))
         }
-        End::Died(task) => {
-            Err(anyhow!("a task died: {task}; accepted alerts are kept and sent at the next start"))
-        }
+        Shutdown::TaskFailed(task) => Err(anyhow!(
+            "task exited unexpectedly: {task}; accepted alerts are kept and sent at the next start"
+        )),
     }
 }
 

@@ -8,7 +8,7 @@ use rand::Rng;
 use super::instead::instead;
 use crate::{
     outbox::{Claimed, Verdict},
-    retry::{Schedule, Step as RetryStep},
+    retry::{Schedule, Stage as RetryStep},
     wecom::{
         Outcome,
         errcode::{self, Class},

@@ -159,7 +159,7 @@ impl<O: Outbox, W: WeCom> Dispatcher<O, W> {
         }
     }
 
-    /// Beats with each turn of the loop, which turns when [`Outbox::changed`] is notified.
+    /// Ticks with each iteration of the loop.
     pub fn heartbeat(&self) -> Heartbeat {
         self.heartbeat.clone()
     }
@@ -179,7 +179,7 @@ impl<O: Outbox, W: WeCom> Dispatcher<O, W> {
         tokio::pin!(notified);
         let (mut look, mut wake) = (true, None);
         loop {
-            self.heartbeat.beat();
+            self.heartbeat.tick();
 
             let stopping = stop.is_cancelled();
             if stopping {
@@ -233,6 +233,7 @@ impl<O: Outbox, W: WeCom> Dispatcher<O, W> {
                     look |= !self.lends() && !self.failed;
                 }
                 () = sleep_until(alarm), if !stopping => look = true,
+                () = self.heartbeat.requested() => {}
             }
             while let Some(ended) = self.sends.try_join_next() {
                 look |= self.ended(ended?);
@@ -335,7 +336,7 @@ impl<O: Outbox, W: WeCom> Dispatcher<O, W> {
         }
         tracing::warn!(app = %self.sender, %error, "the outbox does not answer; trying again");
         tokio::time::sleep(STORE_PAUSE).await;
-        self.heartbeat.beat();
+        self.heartbeat.tick();
         Ok(())
     }
 }

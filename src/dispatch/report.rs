@@ -59,7 +59,7 @@ pub(super) fn attempt(metrics: &Metrics, end: &End<'_>, took: Duration, now: Tim
                 metrics.invalid(app, kind, ids.len());
             }
         }
-        Verdict::Dead(_) => metrics.died(receiver, end.cause.unwrap_or(Cause::Refused).name()),
+        Verdict::Dead(_) => metrics.dead_letter(receiver, end.cause.unwrap_or(Cause::Refused).name()),
         Verdict::Retry { .. } | Verdict::Replace { .. } => {}
     }
     log(end, took);

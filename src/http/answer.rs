@@ -83,10 +83,10 @@ impl Answer {
         Some(match self {
             Self::Accepted(_) => "accepted",
             Self::Duplicate(_) => "duplicate",
-            Self::Unwanted(_) => "unwanted",
+            Self::Unwanted(_) => "filtered",
             Self::Rejected(_) | Self::TooLarge => REJECTED,
             Self::Incomplete(_) => "incomplete",
-            Self::Store(_) => "store",
+            Self::Store(_) => "storage_error",
             Self::Overload => "overload",
             Self::Draining => "draining",
             Self::Healthy

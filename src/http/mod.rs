@@ -30,7 +30,7 @@ pub use self::{
     body::{BODY_BYTES, Memory, Reserved},
     bounded::{Bounded, RENDER_LIMIT},
     entrance::{Admission, Entrance},
-    ops::Readiness,
+    ops::{Readiness, queue_depths},
     rarely::Complaints,
     reload::{ReloadRequest, Reloads},
     server::{CONNECTIONS, listen, serve},

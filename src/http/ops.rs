@@ -12,8 +12,8 @@ use tokio::{sync::Mutex, time::Instant};
 
 use super::{Answer, Relay};
 use crate::{
-    metrics::Waiting,
-    outbox::{Outbox, StoreError},
+    metrics::QueueDepth,
+    outbox::{Depth, Outbox, StoreError},
 };
 
 /// How long a scrape waits for the outbox: Prometheus' usual patience is 10 s, and the rest is worth having.
@@ -58,6 +58,21 @@ pub(super) async fn ready<O: Outbox>(State(relay): State<Arc<Relay<O>>>) -> Answ
     }
 }
 
+/// Queue depths as the metrics take them.
+pub fn queue_depths(depths: &[Depth]) -> Vec<QueueDepth<'_>> {
+    depths.iter().map(queue_depth).collect()
+}
+
+fn queue_depth(depth: &Depth) -> QueueDepth<'_> {
+    QueueDepth {
+        app: &depth.sender.0,
+        receiver: &depth.receiver.0,
+        deliveries: depth.deliveries,
+        oldest_accepted_at: depth.oldest_accepted_at,
+        discarded: depth.discarded,
+    }
+}
+
 /// `GET /metrics`: OpenMetrics.
 pub(super) async fn metrics<O: Outbox>(State(relay): State<Arc<Relay<O>>>) -> Response {
     let depths = match tokio::time::timeout(PATIENCE, relay.outbox.depths()).await {
@@ -68,9 +83,9 @@ pub(super) async fn metrics<O: Outbox>(State(relay): State<Arc<Relay<O>>>) -> Re
         tracing::warn!(error, "the outbox does not answer; the metrics say nothing of it");
     }
     let depths = depths.ok();
-    let waiting: Option<Vec<_>> = depths.as_ref().map(|depths| depths.iter().map(Waiting::from).collect());
+    let depths = depths.as_deref().map(queue_depths);
     let format = [(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")];
-    match relay.metrics.encode(waiting.as_deref(), relay.clock.now()) {
+    match relay.metrics.encode(depths.as_deref(), relay.clock.now()) {
         Ok(text) => (format, text).into_response(),
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }

@@ -156,7 +156,7 @@ async fn accept<O: Outbox>(
     match relay.outbox.enqueue(taken.notification, relay.clock.now()).await.map_err(Answer::Store)? {
         Enqueued::Accepted(id) => {
             if is_dead {
-                relay.metrics.died(&known.receiver, Cause::Nobody.name());
+                relay.metrics.dead_letter(&known.receiver, Cause::Nobody.name());
             }
             Ok(Answer::Accepted(id))
         }

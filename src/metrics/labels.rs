@@ -1,6 +1,23 @@
-//! The labels, each with values from a list that ends: names of the configuration, or words of this program.
+//! Labels and the lists of their values. Values are names of the configuration or one of these words.
 
 use prometheus_client::encoding::EncodeLabelSet;
+
+/// `reason` of a dead delivery in `wecom_relay_deliveries_total`.
+pub const DEAD_REASONS: [&str; 5] = ["refused", "nobody", "unknown_code", "expired", "discarded"];
+/// `reason` of `wecom_relay_sender_held`, beside [`NOT_IN_CONFIGURATION`].
+pub const HELD_REASONS: [&str; 2] = ["configuration", "rate_limited"];
+/// `reason` of `wecom_relay_sender_held` while deliveries are queued for an app that is not configured.
+pub(super) const NOT_IN_CONFIGURATION: &str = "not_in_configuration";
+/// `result` of `wecom_relay_notifications_received_total` when the receiver is known.
+pub const RESULTS: [&str; 4] = ["accepted", "duplicate", "filtered", "storage_error"];
+/// `result` of `wecom_relay_notifications_received_total` when the receiver is not known.
+pub const RESULTS_WITHOUT_RECEIVER: [&str; 4] = ["rejected", "incomplete", "overload", "draining"];
+/// Fields of WeCom's reply that name recipients who did not get the message.
+pub const INVALID_KINDS: [&str; 4] = ["invaliduser", "invalidparty", "invalidtag", "unlicenseduser"];
+/// `errcode` of an attempt without a reply of WeCom.
+pub const NO_ERRCODE: &str = "none";
+/// `errcode` of replies that are not in the table of errcodes.
+pub const OTHER_ERRCODE: &str = "other";
 
 macro_rules! labels {
     ($($name:ident { $($label:ident: $of:ty),+ })+) => {
@@ -25,14 +42,20 @@ labels! {
 }
 
 impl ByReceiver {
-    pub(super) fn of(receiver: &str) -> Self {
+    pub(super) fn new(receiver: &str) -> Self {
         Self { receiver: receiver.to_owned() }
     }
 }
 
 impl ByApp {
-    pub(super) fn of(app: &str) -> Self {
+    pub(super) fn new(app: &str) -> Self {
         Self { app: app.to_owned() }
+    }
+}
+
+impl Received {
+    pub(super) fn new(receiver: &str, result: &'static str) -> Self {
+        Self { receiver: receiver.to_owned(), result }
     }
 }
 
@@ -43,5 +66,29 @@ impl Settled {
 
     pub(super) fn dead(receiver: &str, reason: &'static str) -> Self {
         Self { receiver: receiver.to_owned(), state: "dead", reason }
+    }
+}
+
+impl Attempted {
+    pub(super) fn new(app: &str, errcode: String) -> Self {
+        Self { app: app.to_owned(), errcode }
+    }
+}
+
+impl Held {
+    pub(super) fn new(app: &str, reason: &'static str) -> Self {
+        Self { app: app.to_owned(), reason }
+    }
+}
+
+impl Refreshed {
+    pub(super) fn new(app: &str, result: &'static str) -> Self {
+        Self { app: app.to_owned(), result }
+    }
+}
+
+impl Invalid {
+    pub(super) fn new(app: &str, kind: &'static str) -> Self {
+        Self { app: app.to_owned(), kind }
     }
 }

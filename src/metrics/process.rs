@@ -1,5 +1,5 @@
-//! The process itself, as Prometheus' own libraries tell of it. Read from `/proc`, so that there is nothing
-//! elsewhere; a figure that cannot be read is left out.
+//! Standard process metrics, read from `/proc`. A figure that cannot be read is left out, so systems without
+//! `/proc` export none.
 
 use std::fs;
 
@@ -8,10 +8,9 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-/// `USER_HZ`: the same on every architecture that Linux has by now.
-const TICKS_A_SECOND: f64 = 100.0;
+/// `USER_HZ`. It is 100 on all architectures that Linux supports.
+const TICKS_PER_SECOND: f64 = 100.0;
 
-/// What the kernel says of a process.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(super) struct Process {
     cpu_seconds: Option<f64>,
@@ -23,7 +22,7 @@ pub(super) struct Process {
 }
 
 impl Process {
-    /// This process, now.
+    /// Reads the figures of this process.
     pub(super) fn read() -> Self {
         let text = |path| fs::read_to_string(path).unwrap_or_default();
         let mut process = Self::parse(
@@ -32,19 +31,19 @@ impl Process {
             &text("/proc/self/status"),
             &text("/proc/self/limits"),
         );
-        // One of them is for this look.
+        // One descriptor belongs to this read itself.
         let count = fs::read_dir("/proc/self/fd").ok().map(|fds| fds.count().saturating_sub(1));
         process.open_fds = count.and_then(|count| u64::try_from(count).ok());
         process
     }
 
     fn parse(stat: &str, system: &str, status: &str, limits: &str) -> Self {
-        // The program's name may hold spaces and brackets; what follows it does not.
+        // The program name may contain spaces and parentheses; the fields after it do not.
         let fields: Vec<&str> =
             stat.rsplit_once(')').map(|(_, rest)| rest.split_whitespace().collect()).unwrap_or_default();
-        // Numbered as in proc(5), where the state, the first one here, is 3.
+        // Fields have the numbers of proc(5). The first field after the name, the state, has number 3.
         let ticks = |number: usize| fields.get(number - 3)?.parse::<f64>().ok();
-        let seconds = |number| ticks(number).map(|ticks| ticks / TICKS_A_SECOND);
+        let seconds = |number| ticks(number).map(|ticks| ticks / TICKS_PER_SECOND);
         let booted_at = word_after(system, "btime ").and_then(|at| at.parse::<f64>().ok());
         let kibibytes = |key| word_after(status, key)?.parse::<u64>().ok().map(|count| count * 1024);
         Self {
@@ -59,16 +58,16 @@ impl Process {
 
     pub(super) fn register(&self, registry: &mut Registry) {
         if let Some(seconds) = self.cpu_seconds {
-            let help = "CPU time that the process used";
+            let help = "CPU time of the process";
             registry.register_with_unit("process_cpu", help, Unit::Seconds, ConstCounter::new(seconds));
         }
         if let Some(at) = self.start_time_seconds {
-            let help = "When the process started, since 1970";
+            let help = "Unix time of the start of the process";
             registry.register_with_unit("process_start_time", help, Unit::Seconds, ConstGauge::new(at));
         }
         let memory = [
-            ("process_resident_memory", "Memory that the process has in RAM", self.resident_memory_bytes),
-            ("process_virtual_memory", "Addresses that the process has mapped", self.virtual_memory_bytes),
+            ("process_resident_memory", "Resident memory of the process", self.resident_memory_bytes),
+            ("process_virtual_memory", "Virtual memory of the process", self.virtual_memory_bytes),
         ];
         for (name, help, value) in memory {
             if let Some(bytes) = value {
@@ -76,8 +75,8 @@ impl Process {
             }
         }
         let files = [
-            ("process_open_fds", "Open files and connections", self.open_fds),
-            ("process_max_fds", "The most files and connections that may be open", self.max_fds),
+            ("process_open_fds", "Open file descriptors, including connections", self.open_fds),
+            ("process_max_fds", "Limit of open file descriptors", self.max_fds),
         ];
         for (name, help, value) in files {
             if let Some(count) = value {
@@ -87,7 +86,7 @@ impl Process {
     }
 }
 
-/// The first word that follows `key` at the beginning of a line.
+/// The first word after `key` on the line that starts with `key`.
 fn word_after<'t>(text: &'t str, key: &str) -> Option<&'t str> {
     text.lines().find_map(|line| line.strip_prefix(key))?.split_whitespace().next()
 }
@@ -97,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_kernel_says_is_understood() {
+    fn process_figures_are_parsed() {
         let stat =
             "7 (a) (b) S 1 7 7 0 -1 4194304 900 0 0 0 250 50 0 0 20 0 5 0 4200 123 45 18446744073709551615";
         let limits = "Limit Soft Limit Hard Limit Units\nMax open files            1024    524288    files\n";
@@ -119,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_is_left_out() {
+    fn unreadable_figures_are_left_out() {
         assert_eq!(Process::parse("", "", "", "Max open files unlimited"), Process::default());
     }
 }

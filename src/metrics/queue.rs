@@ -1,8 +1,8 @@
-//! What waits, as it is at the moment of asking.
+//! Queue depths and ages, read from the outbox at each scrape.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError, atomic::AtomicU64},
 };
 
 use jiff::Timestamp;
@@ -13,138 +13,92 @@ use prometheus_client::{
 
 use super::labels::ByReceiver;
 
-/// What waits for one receiver at one app.
+/// Queue depth of one app and receiver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Waiting<'a> {
-    /// The app.
+pub struct QueueDepth<'a> {
     pub app: &'a str,
-    /// The receiver.
     pub receiver: &'a str,
-    /// How many deliveries.
+    /// Deliveries that are not settled.
     pub deliveries: u64,
-    /// When the first of them was accepted.
+    /// Acceptance of the first of them.
     pub oldest_accepted_at: Option<Timestamp>,
-    /// How many were given up by people, ever.
+    /// Deliveries that were discarded since the outbox exists.
     pub discarded: u64,
 }
 
-/// What must be known to tell of queues.
+/// What the queue metrics remember between two scrapes.
 #[derive(Debug, Default)]
-pub(super) struct Queues(Mutex<Known>);
+pub(super) struct Queues(Mutex<State>);
 
 #[derive(Debug, Default)]
-struct Known {
+struct State {
     apps: BTreeSet<String>,
     receivers: BTreeSet<String>,
-    /// What was given up so far, by app and receiver.
+    /// By app and receiver.
     discarded: HashMap<(String, String), u64>,
 }
 
+#[derive(Debug, Default)]
+struct ReceiverQueue {
+    deliveries: u64,
+    oldest_accepted_at: Option<Timestamp>,
+}
+
+type Age = Gauge<f64, AtomicU64>;
+
 impl Queues {
-    fn known(&self) -> MutexGuard<'_, Known> {
+    fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn configured(&self, apps: Vec<String>, receivers: Vec<String>) {
-        let mut known = self.known();
-        known.apps = apps.into_iter().collect();
-        known.receivers = receivers.into_iter().collect();
+        let mut state = self.lock();
+        state.apps = apps.into_iter().collect();
+        state.receivers = receivers.into_iter().collect();
     }
 
     pub(super) fn is_configured(&self, app: &str) -> bool {
-        self.known().apps.contains(app)
+        self.lock().apps.contains(app)
     }
 
-    /// How many were given up since this was last asked.
-    pub(super) fn newly_discarded(&self, waiting: &Waiting<'_>) -> u64 {
-        let of = (waiting.app.to_owned(), waiting.receiver.to_owned());
-        // Another outbox may have come to the place of this one.
-        let before = self.known().discarded.insert(of, waiting.discarded).unwrap_or(0);
-        waiting.discarded.saturating_sub(before)
+    /// Deliveries that were discarded since the last call.
+    pub(super) fn newly_discarded(&self, depth: &QueueDepth<'_>) -> u64 {
+        let key = (depth.app.to_owned(), depth.receiver.to_owned());
+        let before = self.lock().discarded.insert(key, depth.discarded).unwrap_or(0);
+        // The number is smaller than before when the outbox was replaced, for example by a backup.
+        depth.discarded.saturating_sub(before)
     }
 
-    /// A series for each configured receiver, and for each other one that something still waits for.
-    pub(super) fn register(&self, waiting: &[Waiting<'_>], now: Timestamp, registry: &mut Registry) {
-        let mut receivers: BTreeMap<String, (u64, Option<Timestamp>)> =
-            self.known().receivers.iter().map(|receiver| (receiver.clone(), (0, None))).collect();
-        for queue in waiting.iter().filter(|queue| queue.deliveries > 0) {
-            let (deliveries, oldest) = receivers.entry(queue.receiver.to_owned()).or_default();
-            *deliveries += queue.deliveries;
-            *oldest = [*oldest, queue.oldest_accepted_at].into_iter().flatten().min();
+    /// Registers one series per configured receiver, and one per other receiver with queued deliveries.
+    pub(super) fn register(&self, depths: &[QueueDepth<'_>], now: Timestamp, registry: &mut Registry) {
+        let mut queues: BTreeMap<String, ReceiverQueue> = self
+            .lock()
+            .receivers
+            .iter()
+            .map(|receiver| (receiver.clone(), ReceiverQueue::default()))
+            .collect();
+        for depth in depths.iter().filter(|depth| depth.deliveries > 0) {
+            let queue = queues.entry(depth.receiver.to_owned()).or_default();
+            queue.deliveries += depth.deliveries;
+            queue.oldest_accepted_at =
+                [queue.oldest_accepted_at, depth.oldest_accepted_at].into_iter().flatten().min();
         }
         let (depths, ages) = (Family::<ByReceiver, Gauge>::default(), Family::<ByReceiver, Age>::default());
-        for (receiver, (deliveries, oldest)) in receivers {
+        for (receiver, queue) in queues {
             let labels = ByReceiver { receiver };
-            depths.get_or_create(&labels).set(i64::try_from(deliveries).unwrap_or(i64::MAX));
-            // A clock that was set back makes nothing younger than new.
-            let age = oldest.map_or(0.0, |oldest| now.duration_since(oldest).as_secs_f64().max(0.0));
+            depths.get_or_create(&labels).set(i64::try_from(queue.deliveries).unwrap_or(i64::MAX));
+            // The age is not negative, even if the clock was set back.
+            let age = queue
+                .oldest_accepted_at
+                .map_or(0.0, |oldest| now.duration_since(oldest).as_secs_f64().max(0.0));
             ages.get_or_create(&labels).set(age);
         }
         registry.register("outbox_depth", "Deliveries that are not settled", depths);
         registry.register_with_unit(
             "outbox_oldest_age",
-            "Time since the acceptance of the first delivery that is not settled; 0 without any",
+            "Time since the acceptance of the oldest delivery that is not settled; 0 if there is none",
             Unit::Seconds,
             ages,
         );
-    }
-}
-
-type Age = Gauge<f64, std::sync::atomic::AtomicU64>;
-
-#[cfg(test)]
-mod tests {
-    use super::super::Metrics;
-    use super::*;
-
-    fn at(seconds: i64) -> Timestamp {
-        Timestamp::from_second(1_800_000_000 + seconds).unwrap()
-    }
-
-    fn told(metrics: &Metrics, waiting: &[Waiting<'_>]) -> Vec<String> {
-        let text = metrics.encode(Some(waiting), at(60)).unwrap();
-        let is_of_queue =
-            |line: &&str| line.starts_with("wecom_relay_outbox") || line.contains("not_in_conf");
-        let mut lines: Vec<_> = text.lines().filter(is_of_queue).map(str::to_owned).collect();
-        lines.sort_unstable();
-        lines
-    }
-
-    #[test]
-    fn a_receiver_has_one_series_whatever_apps_it_had_and_one_that_is_gone_has_it_while_something_waits() {
-        let metrics = Metrics::default();
-        metrics.configured(["ops"], ["idle", "team"]);
-        let queue = |app, receiver, deliveries, second| {
-            let oldest_accepted_at = Some(at(second)).filter(|_| deliveries > 0);
-            Waiting { app, receiver, deliveries, oldest_accepted_at, discarded: 0 }
-        };
-        let waiting =
-            [queue("former", "team", 1, 10), queue("ops", "gone", 0, 0), queue("ops", "team", 2, 70)];
-        let lines = told(&metrics, &waiting);
-        assert_eq!(
-            lines,
-            [
-                r#"wecom_relay_channel_held{app="former",reason="not_in_configuration"} 1"#,
-                r#"wecom_relay_outbox_depth{receiver="idle"} 0"#,
-                r#"wecom_relay_outbox_depth{receiver="team"} 3"#,
-                r#"wecom_relay_outbox_oldest_age_seconds{receiver="idle"} 0.0"#,
-                r#"wecom_relay_outbox_oldest_age_seconds{receiver="team"} 50.0"#,
-            ]
-        );
-        let lines = told(&metrics, &[queue("former", "team", 0, 0), queue("ops", "gone", 1, 70)]);
-        assert_eq!(
-            lines.first().unwrap(),
-            r#"wecom_relay_channel_held{app="former",reason="not_in_configuration"} 0"#
-        );
-        assert!(lines.contains(&r#"wecom_relay_outbox_depth{receiver="gone"} 1"#.to_owned()), "{lines:?}");
-        assert!(lines.contains(&r#"wecom_relay_outbox_oldest_age_seconds{receiver="gone"} 0.0"#.to_owned()));
-    }
-
-    #[test]
-    fn without_an_answer_of_the_outbox_there_is_no_figure_of_it() {
-        let metrics = Metrics::default();
-        metrics.configured(["ops"], ["team"]);
-        let text = metrics.encode(None, at(0)).unwrap();
-        assert!(!text.contains("wecom_relay_outbox") && text.contains("wecom_relay_folded"), "{text}");
     }
 }

@@ -5,10 +5,7 @@ use std::future::Future;
 use jiff::Timestamp;
 
 use super::{Attempt, DeliveryId, Kind, NotificationId, Part, ReceiverName, SenderName, Status, StoreResult};
-use crate::{
-    metrics::Waiting,
-    wecom::{Content, Recipients},
-};
+use crate::wecom::{Content, Recipients};
 
 /// Where a delivery stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -143,20 +140,6 @@ pub struct Depth {
     pub oldest_accepted_at: Option<Timestamp>,
     /// How many deliveries people gave up instead of having them sent, since there is this outbox.
     pub discarded: u64,
-}
-
-impl<'a> From<&'a Depth> for Waiting<'a> {
-    fn from(depth: &'a Depth) -> Self {
-        let Depth { sender, receiver, deliveries, oldest_accepted_at, discarded } = depth;
-        let (deliveries, discarded) = (*deliveries, *discarded);
-        Self {
-            app: &sender.0,
-            receiver: &receiver.0,
-            deliveries,
-            oldest_accepted_at: *oldest_accepted_at,
-            discarded,
-        }
-    }
 }
 
 /// Which dead letters are tried again.

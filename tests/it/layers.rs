@@ -186,7 +186,7 @@ fn the_paths_of_the_program_are_seen() {
         let used = used(&paths::module(path), source);
         assert!(used.iter().any(|used| used.of_crate && used.path == target), "{path}: {target}");
     };
-    sees("app/mod.rs", "outbox::sqlite::SqliteOutbox");
+    sees("app/outbox.rs", "outbox::sqlite::SqliteOutbox");
     sees("app/running.rs", "dispatch::dispatcher::Dispatcher::new");
     sees("dispatch/sender/mod.rs", "wecom::WeCom");
     sees("wecom/client.rs", "wecom::token::TokenCache");

@@ -1,4 +1,4 @@
-//! What a running relay says of itself: each metric moves for what it says, and for nothing else.
+//! Metrics of a running relay: each one changes with its event, and with no other.
 
 mod deliveries;
 mod queue;
@@ -16,7 +16,7 @@ use wecom_relay::{
 
 use crate::support::{Options, Relay, Wecom, hurried, payload, soon};
 
-/// A relay for zhangsan that waits tenths of seconds where the product waits seconds and minutes.
+/// A relay for zhangsan with pauses of tenths of seconds instead of seconds and minutes.
 fn quick() -> Options {
     Options { tuning: hurried(), ..Options::default() }
 }
@@ -27,13 +27,13 @@ async fn scrape(relay: &Relay) -> String {
     text
 }
 
-/// What `text` says of a series, if it is there.
+/// The value of a series in `text`, if it is exported.
 fn value(text: &str, series: &str) -> Option<f64> {
     let of_series = |line: &str| line.strip_prefix(series)?.strip_prefix(' ')?.parse().ok();
     text.lines().find_map(of_series)
 }
 
-/// What the relay says of these series now.
+/// The current values of these series.
 async fn values<const N: usize>(relay: &Relay, series: [&str; N]) -> [f64; N] {
     let text = scrape(relay).await;
     series.map(|series| value(&text, series).unwrap_or_else(|| panic!("{series} is not in:\n{text}")))
@@ -51,7 +51,7 @@ async fn until(relay: &Relay, series: &str, wanted: impl Fn(f64) -> bool) {
 }
 
 #[tokio::test]
-async fn everything_configured_is_there_from_the_start_in_the_format_of_openmetrics() {
+async fn all_series_are_exported_from_the_start_as_openmetrics() {
     let wecom = Wecom::start().await;
     let began = SystemClock.now().as_second() as f64;
     let relay = Relay::start(&wecom.url).await;
@@ -68,9 +68,9 @@ async fn everything_configured_is_there_from_the_start_in_the_format_of_openmetr
         r#"wecom_relay_attempts_total{app="ops",errcode="0"}"#,
         r#"wecom_relay_delivery_latency_seconds_count{receiver="wechat"}"#,
         r#"wecom_relay_request_duration_seconds_count{app="ops"}"#,
-        r#"wecom_relay_pace_wait_seconds_count{app="ops"}"#,
-        r#"wecom_relay_channel_held{app="ops",reason="configuration"}"#,
-        r#"wecom_relay_channel_held{app="ops",reason="rate_limited"}"#,
+        r#"wecom_relay_rate_limit_wait_seconds_count{app="ops"}"#,
+        r#"wecom_relay_sender_held{app="ops",reason="configuration"}"#,
+        r#"wecom_relay_sender_held{app="ops",reason="rate_limited"}"#,
         r#"wecom_relay_folded_total{app="ops"}"#,
         r#"wecom_relay_token_refreshes_total{app="ops",result="failed"}"#,
         r#"wecom_relay_template_fallbacks_total{receiver="wechat"}"#,
@@ -96,7 +96,7 @@ async fn everything_configured_is_there_from_the_start_in_the_format_of_openmetr
 }
 
 #[tokio::test]
-async fn requests_are_counted_by_what_became_of_them_and_a_made_up_receiver_makes_no_series() {
+async fn requests_are_counted_by_result_and_known_receiver() {
     let wecom = Wecom::start().await;
     let receivers = "  - { name: wechat, to_user: zhangsan, send_resolved: false }\n".to_owned();
     let relay = Relay::with(&wecom.url, Options { receivers, ..Options::default() }).await;
@@ -111,8 +111,8 @@ async fn requests_are_counted_by_what_became_of_them_and_a_made_up_receiver_make
     for (receiver, result, count) in [
         ("wechat", "accepted", 1.0),
         ("wechat", "duplicate", 1.0),
-        ("wechat", "unwanted", 1.0),
-        ("wechat", "store", 0.0),
+        ("wechat", "filtered", 1.0),
+        ("wechat", "storage_error", 0.0),
         ("", "rejected", 3.0),
     ] {
         let series = format!(
@@ -125,7 +125,7 @@ async fn requests_are_counted_by_what_became_of_them_and_a_made_up_receiver_make
 }
 
 #[tokio::test]
-async fn what_is_posted_to_a_path_that_takes_no_alert_is_counted_as_rejected() {
+async fn a_post_to_a_wrong_path_is_counted_as_rejected() {
     let wecom = Wecom::start().await;
     let relay = Relay::start(&wecom.url).await;
     let series = r#"wecom_relay_notifications_received_total{receiver="",result="rejected"}"#;
@@ -135,7 +135,7 @@ async fn what_is_posted_to_a_path_that_takes_no_alert_is_counted_as_rejected() {
         (3.0, Method::POST, "/webhook/%FF", 404),
         (4.0, Method::POST, "/metrics", 405),
         (5.0, Method::PATCH, "/webhook", 405),
-        // Nobody loses an alert by these.
+        // A GET carries no alert.
         (5.0, Method::GET, "/favicon.ico", 404),
         (5.0, Method::GET, "/webhook", 405),
     ] {

@@ -1,4 +1,4 @@
-//! The README keeps up with the program.
+//! The README matches the program.
 
 mod chinese;
 
@@ -16,14 +16,14 @@ pub(crate) fn section(heading: &str) -> &'static str {
     section.split("\n## ").next().unwrap()
 }
 
-/// The first cells of a table's rows, without their backticks.
+/// The first cell of each row, without backticks.
 fn first_column(heading: &str) -> Vec<&'static str> {
     let rows = section(heading).lines().filter_map(|line| line.strip_prefix("| `"));
     rows.map(|row| row.split('`').next().unwrap()).collect()
 }
 
 #[test]
-fn the_reference_has_every_accepted_key_and_no_other() {
+fn the_reference_has_exactly_the_accepted_keys() {
     let keys: BTreeSet<String> = first_column("Configuration").into_iter().map(str::to_owned).collect();
     assert_eq!(keys, accepted_keys().into_iter().collect());
 }
@@ -43,7 +43,7 @@ fn every_subcommand_is_described() {
 }
 
 #[test]
-fn the_checks_of_a_change_run_the_commands_that_are_told() {
+fn ci_runs_the_commands_of_the_readme() {
     for command in
         ["cargo test --locked", "cargo fmt --check", "cargo clippy --locked --all-targets -- -D warnings"]
     {
@@ -66,7 +66,7 @@ fn the_shortest_configuration_is_valid() {
     assert_eq!(parsed.unwrap().config.receivers.len(), 1);
 }
 
-/// The README's configurations of Alertmanager, each in a file of its own.
+/// Alertmanager configurations of the README, one file each.
 fn alertmanager_configs() -> Vec<tempfile::NamedTempFile> {
     let blocks = README.split("```yaml\n").skip(1).map(|rest| rest.split("```").next().unwrap());
     let whole = blocks.filter(|yaml| yaml.starts_with("route:\n"));
@@ -79,9 +79,9 @@ fn alertmanager_configs() -> Vec<tempfile::NamedTempFile> {
 }
 
 #[test]
-fn alertmanager_takes_its_configurations_and_tells_of_the_relay_by_two_ways() {
+fn alertmanager_accepts_the_configurations_and_routes() {
     let Some(amtool) = find(&["amtool"]) else { return };
-    let [first, second] = &alertmanager_configs()[..] else { panic!("there are others") };
+    let [first, second] = &alertmanager_configs()[..] else { panic!("the README has other configurations") };
     for config in [first, second] {
         let checked = Command::new(&amtool).arg("check-config").arg(config.path()).output().unwrap();
         assert!(checked.status.success(), "{checked:?}");

@@ -245,12 +245,12 @@ async fn sighup_reloads_and_an_early_one_does_not_end_the_process() {
     let mut process = Process::start(&path).await;
     fs::write(&path, receivers("new").yaml(&wecom.url, &folder)).unwrap();
     process.signal("HUP");
-    process.logged("the configuration was read again").await;
+    process.logged("configuration reloaded").await;
     process.post(&alert("1")).await;
     assert_eq!(&*wecom.sandbox.wait_for_delivered("zhangsan", 1).await[0].text, "new");
     fs::write(&path, "apps: 1").unwrap();
     process.signal("HUP");
-    let line = "the configuration was not taken, and the old one stays: mend it and reload again";
+    let line = "reload failed, the old configuration stays in use; fix the errors and reload again";
     assert!(process.logged(line).await["problems"].as_str().unwrap().contains("config.yml:1"));
     process.signal("TERM");
     assert!(process.ended().await.success());
@@ -302,7 +302,7 @@ async fn a_reload_that_cannot_read_its_files_is_answered_and_does_not_keep_later
     let told = relay.reloads.ask().await.unwrap().unwrap_err();
     assert!(told.starts_with("reading the configuration takes longer than 100ms"), "{told}");
     let told = relay.reloads.ask().await.unwrap().unwrap_err();
-    assert!(told.starts_with("the last reading of the configuration has not ended"), "{told}");
+    assert!(told.starts_with("the previous reload still reads the configuration"), "{told}");
     drop(slow.go_on);
     // The reading ends by itself, and says so to nobody.
     while relay.reloads.ask().await.unwrap().is_err() {

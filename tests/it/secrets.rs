@@ -18,7 +18,7 @@ use tokio::{
     task::JoinSet,
 };
 use wecom_relay::{
-    app::Prepared,
+    app::{PrepareOptions, Prepared},
     config,
     sandbox::{Api, Fault, Settings},
 };
@@ -336,6 +336,6 @@ fn no_value_shows_its_secrets_to_a_panic() {
     let env = |_: &str| Some(SECRET.to_owned());
     let loaded = config::parse(&site.yaml(), &site.folder.path().join("config.yml"), &env).unwrap();
     secrets.are_not_in("the configuration", &format!("{loaded:?} {loaded:#?}"));
-    let prepared = Prepared::new(loaded.config).unwrap();
+    let prepared = Prepared::new(loaded.config, PrepareOptions::default()).unwrap();
     secrets.are_not_in("what is served", &format!("{prepared:?} {prepared:#?}"));
 }

@@ -1,9 +1,9 @@
-//! How the relay ends: asked to, asked twice, or by the death of a part of it.
+//! Shutdown: by one signal, by two signals, and by the failure of a task.
 
 use std::{convert::Infallible, time::Duration};
 
 use wecom_relay::{
-    lifecycle::{End, Lifecycle, Signals},
+    lifecycle::{Lifecycle, Shutdown, Signals},
     outbox::{
         Filter, OutboxQuery, State,
         sqlite::{Access, Settings, SqliteOutbox},
@@ -23,7 +23,7 @@ async fn states(folder: &tempfile::TempDir) -> Vec<State> {
 }
 
 #[tokio::test]
-async fn asked_to_stop_it_finishes_what_is_in_flight_and_begins_nothing_new() {
+async fn a_signal_finishes_sends_in_flight_and_begins_no_other() {
     for (signal, limits) in [("TERM", ""), ("INT", NO_LIMITS)] {
         let wecom = Wecom::live(sandbox::Settings::default()).await;
         let options = Options { app: limits.to_owned(), ..Options::default() };
@@ -44,7 +44,7 @@ async fn asked_to_stop_it_finishes_what_is_in_flight_and_begins_nothing_new() {
 }
 
 #[tokio::test]
-async fn asked_twice_it_stops_at_once_and_sends_again_after_the_restart() {
+async fn a_second_signal_stops_at_once_and_the_restart_resends() {
     let wecom = Wecom::live(sandbox::Settings::default()).await;
     let (folder, config) = config_file(&wecom.url, &Options::default());
     let mut relay = Process::start(&config).await;
@@ -73,7 +73,7 @@ async fn a_second_relay_on_the_same_outbox_is_refused() {
     assert_eq!(second.ended().await.code(), Some(1));
     let said = second.log.join("\n");
     assert!(said.contains("another `serve` uses this outbox") && said.contains("outbox.db.lock"), "{said}");
-    // The first one is none the worse for it.
+    // The first one keeps working.
     assert_eq!(first.post(&payload("Down", &[("a", true)])).await, Some(200));
     soon(wecom.sandbox.wait_for_delivered("zhangsan", 1)).await;
     first.signal("TERM");
@@ -85,9 +85,9 @@ async fn panics() -> Result<(), Infallible> {
 }
 
 #[tokio::test]
-async fn the_death_of_a_task_ends_everything_and_is_told() {
-    let deaths = |end: End| match end {
-        End::Died(death) => death,
+async fn a_failed_task_ends_the_process_with_its_reason() {
+    let failure_of = |end: Shutdown| match end {
+        Shutdown::TaskFailed(failure) => failure,
         end => panic!("{end:?}"),
     };
     let drain = Duration::from_secs(10);
@@ -99,20 +99,23 @@ async fn the_death_of_a_task_ends_everything_and_is_told() {
         Ok::<_, Infallible>(())
     });
     lifecycle.tasks().spawn("brittle", panics());
-    let death = deaths(soon(lifecycle.run(Signals::listen().unwrap(), drain)).await);
-    assert!(death.starts_with("brittle: ") && death.contains("a defect"), "{death}");
+    let failure = failure_of(soon(lifecycle.run(Signals::listen().unwrap(), drain)).await);
+    assert!(failure.starts_with("brittle: ") && failure.contains("a defect"), "{failure}");
 
     let lifecycle = Lifecycle::default();
     lifecycle.tasks().spawn("lazy", async { Ok::<_, Infallible>(()) });
-    assert_eq!(deaths(soon(lifecycle.run(Signals::listen().unwrap(), drain)).await), "lazy: ended unasked");
+    assert_eq!(
+        failure_of(soon(lifecycle.run(Signals::listen().unwrap(), drain)).await),
+        "lazy: exited before the stop"
+    );
 
     let lifecycle = Lifecycle::default();
     lifecycle.tasks().spawn("unlucky", async { Err("no luck") });
-    assert_eq!(deaths(soon(lifecycle.run(Signals::listen().unwrap(), drain)).await), "unlucky: no luck");
+    assert_eq!(failure_of(soon(lifecycle.run(Signals::listen().unwrap(), drain)).await), "unlucky: no luck");
 }
 
 #[tokio::test]
-async fn what_does_not_end_in_time_is_ended() {
+async fn tasks_that_miss_the_deadline_are_aborted() {
     let lifecycle = Lifecycle::default();
     let (alive, dropped) = tokio::sync::oneshot::channel::<()>();
     lifecycle.tasks().spawn("stubborn", async move {
@@ -120,6 +123,6 @@ async fn what_does_not_end_in_time_is_ended() {
         drop(alive);
         Ok::<_, Infallible>(())
     });
-    assert_eq!(soon(lifecycle.finish(Duration::from_millis(50))).await, End::Overdue(1));
+    assert_eq!(soon(lifecycle.finish(Duration::from_millis(50))).await, Shutdown::TimedOut(1));
     assert!(soon(dropped).await.is_err());
 }

@@ -20,7 +20,7 @@ use std::time::Duration;
 use self::{app::Refused, finding::Finding, report::Report};
 use super::{Failure, output::Output, runtime};
 use crate::{
-    app::{Prepared, Tuning},
+    app::{PrepareOptions, Prepared, Tuning},
     config::{Loaded, Problems, parse_duration},
     wecom::client::CONNECT_TIMEOUT,
 };
@@ -79,7 +79,7 @@ fn prepare(
     let limit = args.timeout;
     let tuning =
         Tuning { connect_timeout: limit.min(CONNECT_TIMEOUT), call_timeout: limit, ..Tuning::default() };
-    match Prepared::tuned(config, &tuning) {
+    match Prepared::new(config, PrepareOptions { tuning, ..PrepareOptions::default() }) {
         Ok(prepared) => {
             let (apps, receivers) = (prepared.config.apps.len(), prepared.config.receivers.len());
             let seen = format!("valid: {apps} app(s), {receivers} receiver(s)");

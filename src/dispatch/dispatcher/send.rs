@@ -48,7 +48,7 @@ impl<O: Outbox, W: WeCom> Dispatcher<O, W> {
         self.pace.start(claimed.id, recipients, uptime);
         let destination = || Destination::of(&self.sender, &claimed.all_recipients);
         let waited = self.waits.end(destination, uptime);
-        self.metrics.paced(&self.sender.0, waited);
+        self.metrics.rate_limit_wait(&self.sender.0, waited);
         let parts = claimed.part.of.saturating_sub(claimed.part.number);
         // This part may be to come for other batches of the recipients.
         let parts_left = claimed.to_come.min(u32::from(parts) + 1);

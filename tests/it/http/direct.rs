@@ -14,7 +14,7 @@ use tempfile::TempDir;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use wecom_relay::{
-    app::Prepared,
+    app::{PrepareOptions, Prepared},
     clock::SystemClock,
     config,
     http::{self, BODY_BYTES, Bounded, Complaints, Entrance, Memory, Refusals, Reloads},
@@ -37,7 +37,7 @@ impl Direct {
         let folder = TempDir::new().unwrap();
         let yaml = Options::default().yaml("http://127.0.0.1:9", &folder);
         let loaded = config::parse(&yaml, &folder.path().join("config.yml"), &|_| None).unwrap();
-        let prepared = Prepared::new(loaded.config).unwrap();
+        let prepared = Prepared::new(loaded.config, PrepareOptions::default()).unwrap();
         let settings = Settings {
             busy_timeout: Duration::from_millis(20),
             ..Settings::new(folder.path().join("outbox.db"), 1 << 30)

@@ -1,4 +1,4 @@
-//! What becomes of deliveries.
+//! Metrics of deliveries, attempts and holds.
 
 use std::{sync::Arc, time::Duration};
 
@@ -13,11 +13,11 @@ use wecom_relay::{
 use super::{quick, scrape, until, value, values};
 use crate::support::{Options, Relay, ShiftedClock, Wecom, hurried, payload, soon};
 
-/// An errcode that is in no table.
+/// An errcode that is not in the table of errcodes.
 const UNKNOWN: i64 = 999_001;
 
 #[tokio::test]
-async fn a_delivery_is_counted_with_its_attempts_and_how_long_it_took() {
+async fn a_delivery_is_counted_with_its_attempts_and_latency() {
     let wecom = Wecom::live(Settings::default()).await;
     let tuning = Tuning { call_timeout: Duration::from_millis(300), ..hurried() };
     let relay = Relay::with(&wecom.url, Options { tuning, ..Options::default() }).await;
@@ -44,7 +44,7 @@ async fn a_delivery_is_counted_with_its_attempts_and_how_long_it_took() {
         r#"wecom_relay_delivery_latency_seconds_sum{receiver="wechat"}"#,
         r#"wecom_relay_request_duration_seconds_sum{app="ops"}"#,
     ];
-    // The time-out is in both; the pauses are in the first alone.
+    // Both include the timeout; only the latency includes the pauses.
     let [latency, requests] = values(&relay, sums).await;
     assert!(requests >= 0.3 && latency > requests, "{latency} {requests}");
     relay.stop().await;
@@ -84,7 +84,7 @@ async fn a_dead_letter_is_counted_with_its_reason() {
         }
     })
     .await;
-    // It may be in flight at this very moment.
+    // The delivery may still be in flight.
     while relay.outbox.discard(waits, clock.now()).await.unwrap() != Changed::Deliveries(1) {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
@@ -99,17 +99,17 @@ async fn a_dead_letter_is_counted_with_its_reason() {
         assert_eq!(value(&text, &dead(receiver, reason)), Some(1.0), "{reason} in:\n{text}");
     }
     assert_eq!(value(&text, &dead("other", "refused")), Some(0.0));
-    // Once, however often it is asked.
+    // A second scrape does not count it again.
     assert_eq!(values(&relay, [dead("wechat", "discarded").as_str()]).await, [1.0]);
     relay.stop().await;
 }
 
 #[tokio::test]
-async fn a_hold_is_told_with_its_reason_until_it_is_over() {
+async fn a_hold_is_exported_with_its_reason_until_it_ends() {
     let wecom = Wecom::live(Settings::default()).await;
     let relay = Relay::with(&wecom.url, quick()).await;
-    let configuration = r#"wecom_relay_channel_held{app="ops",reason="configuration"}"#;
-    let rate_limited = r#"wecom_relay_channel_held{app="ops",reason="rate_limited"}"#;
+    let configuration = r#"wecom_relay_sender_held{app="ops",reason="configuration"}"#;
+    let rate_limited = r#"wecom_relay_sender_held{app="ops",reason="rate_limited"}"#;
     for (round, (errcode, held, other)) in
         [(60020, configuration, rate_limited), (45009, rate_limited, configuration)].into_iter().enumerate()
     {
@@ -124,10 +124,10 @@ async fn a_hold_is_told_with_its_reason_until_it_is_over() {
 }
 
 #[tokio::test]
-async fn a_hold_is_told_after_a_restart_too() {
+async fn a_hold_is_exported_after_a_restart() {
     let wecom = Wecom::live(Settings::default()).await;
     let relay = Relay::start(&wecom.url).await;
-    let held = r#"wecom_relay_channel_held{app="ops",reason="rate_limited"}"#;
+    let held = r#"wecom_relay_sender_held{app="ops",reason="rate_limited"}"#;
     wecom.sandbox.inject(Fault::errcode(45009).on(Api::MessageSend));
     relay.post(&payload("Down", &[("a", true)])).await;
     until(&relay, held, |value| value == 1.0).await;
@@ -138,14 +138,14 @@ async fn a_hold_is_told_after_a_restart_too() {
 }
 
 #[tokio::test]
-async fn waits_for_room_and_what_is_folded_are_counted() {
+async fn rate_limit_waits_and_folded_notifications_are_counted() {
     let wecom = Wecom::live(Settings { member_limits: Vec::new(), ..Settings::default() }).await;
     let windows = Windows { minute: Duration::from_secs(1), hour: Duration::from_secs(60) };
     let (app, tuning) =
         ("    limits: { per_minute: 2, per_hour: 100 }\n".to_owned(), Tuning { windows, ..hurried() });
     let relay = Relay::with(&wecom.url, Options { app, tuning, ..Options::default() }).await;
-    let count = r#"wecom_relay_pace_wait_seconds_count{app="ops"}"#;
-    let sum = r#"wecom_relay_pace_wait_seconds_sum{app="ops"}"#;
+    let count = r#"wecom_relay_rate_limit_wait_seconds_count{app="ops"}"#;
+    let sum = r#"wecom_relay_rate_limit_wait_seconds_sum{app="ops"}"#;
     let folded = r#"wecom_relay_folded_total{app="ops"}"#;
     relay.post(&payload("First", &[("a", true)])).await;
     soon(relay.settled(1)).await;
@@ -163,15 +163,15 @@ async fn waits_for_room_and_what_is_folded_are_counted() {
         }
     })
     .await;
-    let [waits, waited, told] = values(&relay, [count, sum, folded]).await;
+    let [waits, waited, folded] = values(&relay, [count, sum, folded]).await;
     assert!(waits > 2.0 && waited - before > 0.3, "{waits} {waited} {before}");
-    assert_eq!(told, relay.listed(&[]).await.iter().filter(|row| row.digest.is_some()).count() as f64);
-    assert!(told >= 2.0, "{told}");
+    assert_eq!(folded, relay.listed(&[]).await.iter().filter(|row| row.digest.is_some()).count() as f64);
+    assert!(folded >= 2.0, "{folded}");
     relay.stop().await;
 }
 
 #[tokio::test]
-async fn recipients_that_wecom_passes_over_are_counted_by_their_kind() {
+async fn skipped_recipients_are_counted_by_kind() {
     let wecom = Wecom::live(Settings::default()).await;
     let receivers =
         "  - { name: wechat, to_user: zhangsan|nobody|sunqi, to_party: '99', to_tag: '77' }\n".to_owned();

@@ -1,4 +1,4 @@
-//! What waits.
+//! Metrics of the queue.
 
 use std::{sync::Arc, time::Duration};
 
@@ -21,7 +21,7 @@ const DEPTH: &str = r#"wecom_relay_outbox_depth{receiver="wechat"}"#;
 const AGE: &str = r#"wecom_relay_outbox_oldest_age_seconds{receiver="wechat"}"#;
 
 #[tokio::test]
-async fn depth_and_age_are_those_of_what_waits_and_0_when_nothing_does() {
+async fn depth_and_age_are_those_of_unsettled_deliveries() {
     let wecom = Wecom::live(Settings::default()).await;
     let clock = Arc::new(ShiftedClock::default());
     let receivers =
@@ -44,13 +44,13 @@ async fn depth_and_age_are_those_of_what_waits_and_0_when_nothing_does() {
 }
 
 #[tokio::test]
-async fn messages_of_an_app_that_is_not_configured_are_told_until_they_are_given_up() {
+async fn a_removed_app_is_exported_until_its_deliveries_are_gone() {
     let wecom = Wecom::live(Settings::default()).await;
     let relay = Relay::with(&wecom.url, quick()).await;
     let sender = SenderName("former".to_owned());
     let stray = NewNotification { sender, ..alert("group", "stray") };
     relay.outbox.enqueue(stray, SystemClock.now()).await.unwrap();
-    let held = r#"wecom_relay_channel_held{app="former",reason="not_in_configuration"}"#;
+    let held = r#"wecom_relay_sender_held{app="former",reason="not_in_configuration"}"#;
     let depth = r#"wecom_relay_outbox_depth{receiver="team"}"#;
     assert_eq!(values(&relay, [held, depth]).await, [1.0, 1.0]);
     let waits = relay.listed(&[]).await.remove(0).id;
@@ -62,7 +62,7 @@ async fn messages_of_an_app_that_is_not_configured_are_told_until_they_are_given
 
 #[tokio::test]
 #[ignore = "takes minutes and prints a figure"]
-#[expect(clippy::print_stdout, reason = "the figures are what this is for")]
+#[expect(clippy::print_stdout, reason = "this test prints figures")]
 async fn depths_of_a_million_waiting_messages() {
     let directory = directory();
     let settings = settings(&directory);

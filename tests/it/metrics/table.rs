@@ -1,4 +1,4 @@
-//! The table of the README against what a relay tells.
+//! The README's table of metrics against the export of a relay.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,10 +8,10 @@ use crate::{
     support::{Relay, Wecom},
 };
 
-/// Labels, and the unit if it is one of OpenMetrics', by metric.
+/// By metric: its labels, and its unit if OpenMetrics has it.
 pub(crate) type Table = BTreeMap<String, (BTreeSet<String>, Option<String>)>;
 
-fn told(text: &str) -> Table {
+fn exported(text: &str) -> Table {
     let mut table = Table::new();
     let (mut of, mut histogram, mut unit) = (String::new(), false, None);
     for line in text.lines() {
@@ -25,7 +25,7 @@ fn told(text: &str) -> Table {
             _ => {
                 let series = line.rsplit_once(' ').unwrap().0;
                 let (name, labels) = series.split_once('{').unwrap_or((series, ""));
-                assert!(name.starts_with(&of), "{line} stands below {of}");
+                assert!(name.starts_with(&of), "{line} is below {of}");
                 let name = if histogram { of.clone() } else { name.to_owned() };
                 let labels =
                     labels.trim_end_matches('}').split(',').filter_map(|label| label.split_once('='));
@@ -37,7 +37,7 @@ fn told(text: &str) -> Table {
     table
 }
 
-/// The table of the README.
+/// Reads the table of the README.
 pub(crate) fn described() -> Table {
     let rows = readme::section("Metrics").lines().filter(|line| line.starts_with("| `"));
     let row = |line: &str| {
@@ -51,9 +51,9 @@ pub(crate) fn described() -> Table {
 }
 
 #[tokio::test]
-async fn the_readme_describes_every_metric_and_no_other() {
+async fn the_readme_describes_exactly_the_exported_metrics() {
     let wecom = Wecom::start().await;
     let relay = Relay::start(&wecom.url).await;
-    assert_eq!(described(), told(&scrape(&relay).await));
+    assert_eq!(described(), exported(&scrape(&relay).await));
     relay.stop().await;
 }

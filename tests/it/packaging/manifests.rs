@@ -9,7 +9,7 @@ use std::{
 
 use serde_json::{Value, json};
 use wecom_relay::{
-    app::Prepared,
+    app::{PrepareOptions, Prepared},
     config::{self, parse_duration},
     lifecycle::DRAIN,
 };
@@ -31,7 +31,7 @@ fn check(yaml: &str, secrets: &str) -> Prepared {
     let yaml = yaml.replace(secrets, folder.path().to_str().unwrap());
     let loaded = config::parse(&yaml, &folder.path().join("config.yml"), &|_| None).unwrap();
     assert!(loaded.warnings.is_empty(), "{:?}", loaded.warnings);
-    Prepared::new(loaded.config).unwrap()
+    Prepared::new(loaded.config, PrepareOptions::default()).unwrap()
 }
 
 fn of_kind<'a>(documents: &'a [Value], kind: &str) -> &'a Value {

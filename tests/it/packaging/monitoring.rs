@@ -1,4 +1,4 @@
-//! The rules of Prometheus and the dashboard of Grafana ask for metrics that there are.
+//! The rules of Prometheus and the dashboard of Grafana use metrics that exist.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -11,18 +11,17 @@ use serde_json::{Value, json};
 use super::{documents, text};
 use crate::metrics;
 
-/// Every series of the relay and its labels, as the README has them; of a histogram without `_bucket`, `_sum` and
-/// `_count`.
+/// Every series of the relay with its labels, from the README. Histograms are without `_bucket`, `_sum` and `_count`.
 static SERIES: LazyLock<BTreeMap<String, BTreeSet<String>>> = LazyLock::new(|| {
     let described = metrics::described().into_iter().map(|(name, (labels, _))| (name, labels));
-    // Prometheus' own.
+    // Prometheus itself adds `up`.
     described.chain([("up".to_owned(), BTreeSet::new())]).collect()
 });
 
-/// The labels that Prometheus adds.
+/// Labels that Prometheus adds.
 const TARGET: [&str; 2] = ["job", "instance"];
 
-/// What of `expr` is no series of the relay, or a label that the series has not.
+/// Series and labels in `expr` that the relay does not export.
 fn unknown(expr: &str) -> Vec<String> {
     let names = |text: &str| -> BTreeSet<String> {
         let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
@@ -48,7 +47,7 @@ fn unknown(expr: &str) -> Vec<String> {
     wrong
 }
 
-/// The labels of the series that `name` is, or is a part of.
+/// The labels of the series that `name` belongs to.
 fn series(name: &str) -> Option<&'static BTreeSet<String>> {
     let parts = ["", "_bucket", "_sum", "_count"];
     let is_it = |series: &str| {
@@ -99,7 +98,7 @@ pub(crate) fn variables() -> Vec<(String, String)> {
 }
 
 #[test]
-fn every_metric_of_the_rules_and_the_dashboard_is_one_of_the_relay() {
+fn rules_and_dashboard_use_only_exported_metrics() {
     for (place, expr) in rules().into_iter().chain(panels()) {
         assert_eq!(unknown(&expr), [""; 0], "{place}: {expr}");
     }
@@ -117,7 +116,7 @@ fn the_dashboard_shows_every_metric() {
 }
 
 #[test]
-fn every_alert_says_what_to_do() {
+fn every_alert_has_a_severity_and_a_description() {
     let groups = documents("prometheus/rules.yml").remove(0)["groups"].as_array().unwrap().clone();
     for rule in groups.iter().flat_map(|group| group["rules"].as_array().unwrap()) {
         let severity = rule["labels"]["severity"].as_str().unwrap();
@@ -129,7 +128,7 @@ fn every_alert_says_what_to_do() {
 }
 
 #[test]
-fn every_panel_takes_its_data_from_the_chosen_source() {
+fn every_panel_uses_the_selected_data_source() {
     let dashboard: Value = serde_json::from_str(&text("grafana/dashboard.json")).unwrap();
     let chosen = json!({ "type": "prometheus", "uid": "${datasource}" });
     let panels = dashboard["panels"].as_array().unwrap();
@@ -146,7 +145,7 @@ fn every_panel_takes_its_data_from_the_chosen_source() {
 
 /// Debian's package `prometheus` has promtool.
 #[test]
-#[expect(clippy::print_stderr, reason = "a test that did not run must not look like one that did")]
+#[expect(clippy::print_stderr, reason = "a skipped test must be visible")]
 fn prometheus_understands_the_dashboard() {
     let Ok(version) = Command::new("promtool").arg("--version").output() else {
         assert!(
@@ -159,7 +158,7 @@ fn prometheus_understands_the_dashboard() {
     assert!(version.status.success());
     let plain = |expr: String| {
         let expr = expr.replace("$__rate_interval", "1m").replace("$__range", "1h");
-        // A record needs a name of its own; what it is made of is looked at.
+        // Recording rules let promtool parse the expression; the label makes each rule unique.
         json!({ "record": "dashboard:panel", "labels": { "panel": expr }, "expr": expr })
     };
     let rules: Vec<_> = panels().into_iter().map(|(_, expr)| plain(expr)).collect();

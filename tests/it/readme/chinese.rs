@@ -1,6 +1,6 @@
-//! The Chinese README says what the English one says: section by section, the same but for the words.
+//! The Chinese README has the same sections, names and figures as the English one.
 //!
-//! Sections are paired by their place. "For contributors" has its details in English only.
+//! Sections are paired by position. "For contributors" is in English only.
 
 use std::{
     collections::BTreeSet,
@@ -14,9 +14,9 @@ const CHINESE: &str = "packaging/README.zh-CN.md";
 struct Section {
     level: usize,
     title: String,
-    /// What stands outside of fenced blocks.
+    /// The text outside of fenced blocks.
     text: String,
-    /// The fenced blocks: each its language, then its lines without comments.
+    /// The fenced blocks: the language, then the lines without comments.
     code: Vec<Vec<String>>,
 }
 
@@ -51,7 +51,7 @@ fn sections(file: &Path) -> Vec<Section> {
     sections
 }
 
-/// In a block without a language, which is a drawing or an output, a comment stands five spaces off.
+/// In a block without a language (a drawing or an output), five spaces precede a comment.
 fn without_comment<'a>(language: &str, line: &'a str) -> &'a str {
     let code = match language {
         "" => line.trim_start().split("     ").next(),
@@ -64,12 +64,12 @@ fn without_comment<'a>(language: &str, line: &'a str) -> &'a str {
 /// Each section of the English README with its counterpart.
 fn pairs() -> Vec<(Section, Section)> {
     let (english, chinese) = (sections(&path(ENGLISH)), sections(&path(CHINESE)));
-    assert_eq!(english.len(), chinese.len(), "{CHINESE} has other sections than {ENGLISH}");
+    assert_eq!(english.len(), chinese.len(), "{CHINESE} and {ENGLISH} have different sections");
     let pairs = english.into_iter().zip(chinese);
     pairs.filter(|(english, _)| english.title != "For contributors").collect()
 }
 
-/// What is the same in every language: keys, commands and names, which are in backticks, and figures.
+/// The facts that do not depend on the language: names in backticks, and figures.
 fn facts(text: &str) -> BTreeSet<String> {
     let names = text.split('`').skip(1).step_by(2);
     let names = names.map(|name| name.split_whitespace().collect::<Vec<_>>().join(" "));
@@ -78,7 +78,7 @@ fn facts(text: &str) -> BTreeSet<String> {
     names.chain(figures).filter(|fact| !fact.is_empty()).collect()
 }
 
-/// The cells of each row of the tables, by their number, and the facts in them.
+/// For each table row: the number of cells and the facts.
 fn rows(text: &str) -> Vec<(usize, BTreeSet<String>)> {
     let rows = text.lines().filter(|line| line.starts_with('|'));
     rows.map(|row| (row.replace(r"\|", "").matches('|').count(), facts(row))).collect()
@@ -89,7 +89,7 @@ fn relative_links(text: &str) -> impl Iterator<Item = &str> {
     links.filter(|link| !link.contains("://"))
 }
 
-/// The file to which a link leads, and the heading in it.
+/// The file and the heading that a link points to.
 fn target<'a>(readme: &str, link: &'a str) -> (PathBuf, Option<&'a str>) {
     let (file, heading) = link.split_once('#').map_or((link, None), |(file, heading)| (file, Some(heading)));
     let file = if file.is_empty() { path(readme) } else { path(readme).parent().unwrap().join(file) };
@@ -97,7 +97,7 @@ fn target<'a>(readme: &str, link: &'a str) -> (PathBuf, Option<&'a str>) {
     (file, heading)
 }
 
-/// A heading as links to it have it.
+/// The anchor of a heading.
 fn anchor(title: &str) -> String {
     let title = title.to_lowercase().replace(' ', "-");
     title.chars().filter(|c| c.is_alphanumeric() || matches!(c, '-' | '_')).collect()
@@ -111,27 +111,30 @@ fn the_sections_are_the_same_in_the_same_order() {
 }
 
 #[test]
-fn every_fenced_block_is_the_same_but_for_its_comments() {
+fn fenced_blocks_differ_only_in_comments() {
     for (english, chinese) in pairs() {
         assert_eq!(english.code, chinese.code, "{} ({})", chinese.title, english.title);
     }
 }
 
 #[test]
-fn every_row_of_a_table_has_the_same_names_and_figures() {
+fn table_rows_have_the_same_names_and_figures() {
     for (english, chinese) in pairs() {
         assert_eq!(rows(&english.text), rows(&chinese.text), "{} ({})", chinese.title, english.title);
     }
 }
 
 #[test]
-fn every_section_tells_of_the_same_names_and_figures() {
+fn sections_have_the_same_names_and_figures() {
     for (english, chinese) in pairs() {
         let (of_english, of_chinese) = (facts(&english.text), facts(&chinese.text));
         let missing: Vec<_> = of_english.difference(&of_chinese).collect();
         let extra: Vec<_> = of_chinese.difference(&of_english).collect();
         let title = format!("{} ({})", chinese.title, english.title);
-        assert!(missing.is_empty() && extra.is_empty(), "{title} is without {missing:?}, and has {extra:?}");
+        assert!(
+            missing.is_empty() && extra.is_empty(),
+            "{title} lacks {missing:?} and has the extra {extra:?}"
+        );
     }
 }
 
@@ -149,7 +152,7 @@ fn every_section_links_to_the_same_files() {
 }
 
 #[test]
-fn every_relative_link_leads_to_a_file_and_a_heading_that_exist() {
+fn relative_links_lead_to_existing_headings() {
     for readme in [ENGLISH, CHINESE] {
         for section in sections(&path(readme)) {
             for link in relative_links(&section.text) {

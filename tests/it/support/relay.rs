@@ -6,13 +6,13 @@ use reqwest::{Client, Method};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use wecom_relay::{
-    app::{self, Prepared, Tuning},
+    app::{PrepareOptions, Prepared, Running, Tuning},
     clock::{Clock, SystemClock},
     config,
     delivery::step::Probes,
     heartbeat::Heartbeat,
     http::{Entrance, Reloads},
-    lifecycle::{End, Lifecycle},
+    lifecycle::{Lifecycle, Shutdown},
     outbox::{
         DeliveryId, Detail, Filter, Listed, Outbox, OutboxQuery, SenderName, State,
         sqlite::{Access, Settings, SqliteOutbox},
@@ -144,7 +144,8 @@ impl Relay {
             before_reading();
             config::load(&path, &|_| None)
         });
-        let prepared = Prepared::tuned(config, &options.tuning).unwrap();
+        let tuned = PrepareOptions { tuning: options.tuning, ..PrepareOptions::default() };
+        let prepared = Prepared::new(config, tuned).unwrap();
         let outbox = &prepared.config.outbox;
         let settings = (options.store)(Settings::new(outbox.path.clone(), outbox.max_size_bytes));
         let outbox = SqliteOutbox::open(settings, Access::Owner).unwrap();
@@ -153,8 +154,7 @@ impl Relay {
         let url = format!("{scheme}://{}", listener.local_addr().unwrap());
         let lifecycle = Lifecycle::default();
         let outbox_of_relay = wrap(outbox.clone());
-        let running =
-            app::start(prepared, listener, outbox_of_relay, options.clock, options.tuning, &lifecycle);
+        let running = Running::start(prepared, listener, outbox_of_relay, options.clock, lifecycle.tasks());
         let running = running.await.unwrap();
         let (heartbeats, entrance, reloads) =
             (running.heartbeats().all(), running.entrance(), running.reloads());
@@ -188,7 +188,7 @@ impl Relay {
 
     /// Stops it as SIGTERM does.
     pub(crate) async fn stop(self) -> Arc<TempDir> {
-        assert_eq!(self.lifecycle.finish(Duration::from_secs(20)).await, End::Clean);
+        assert_eq!(self.lifecycle.finish(Duration::from_secs(20)).await, Shutdown::Clean);
         self.outbox.close().await;
         self.folder
     }

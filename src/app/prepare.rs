@@ -1,0 +1,81 @@
+//! First half of a start or reload: compiles the templates and creates the clients. Changes nothing that runs.
+
+use std::sync::Arc;
+
+use super::{
+    receivers::{self, CompiledReceivers},
+    tuning::Tuning,
+};
+use crate::{
+    config::{Config, Place, Problem, Problems},
+    intake::{self, Intake},
+    outbox::SenderName,
+    wecom::{
+        client::{Client, ClientSettings},
+        token::TokenCaches,
+    },
+};
+
+/// A configuration that is ready to be served.
+#[derive(Debug)]
+pub struct Prepared {
+    pub config: Config,
+    pub intake: Arc<Intake>,
+    /// One client per app, in the order of the configuration.
+    pub clients: Vec<(SenderName, Arc<Client>)>,
+    pub token_caches: Arc<TokenCaches>,
+    pub tuning: Tuning,
+}
+
+/// Inputs of [`Prepared::new`] beside the configuration.
+#[derive(Debug, Default)]
+pub struct PrepareOptions {
+    pub tuning: Tuning,
+    /// Token caches of the running daemon, so that a reload keeps the tokens.
+    pub token_caches: Arc<TokenCaches>,
+}
+
+impl Prepared {
+    /// Compiles the templates and creates the clients.
+    ///
+    /// # Errors
+    /// All problems at once.
+    pub fn new(config: Config, options: PrepareOptions) -> Result<Self, Problems> {
+        let PrepareOptions { tuning, token_caches } = options;
+        let mut problems = Vec::new();
+        let compiled = receivers::compile(&config).map_err(|found| problems.extend(found)).ok();
+        let mut clients = Vec::with_capacity(config.apps.len());
+        for app in &config.apps {
+            let settings = ClientSettings {
+                corp_id: app.corp_id.clone(),
+                agent_id: app.agent_id,
+                api_secret: app.api_secret.clone(),
+                api_url: app.api_url.clone(),
+                proxy_url: app.proxy_url.clone(),
+                connect_timeout: tuning.connect_timeout,
+                call_timeout: tuning.call_timeout,
+            };
+            match Client::new(settings, &token_caches) {
+                Ok(client) => clients.push((receivers::sender_name(app), Arc::new(client))),
+                Err(error) => problems.push(Problem::new(app.place.clone(), error.to_string(), "")),
+            }
+        }
+        if let Some(problems) = Problems::new(problems) {
+            return Err(problems);
+        }
+        let Some(CompiledReceivers { receivers, templates }) = compiled else {
+            return Err(Problem::new(Place::default(), "the templates do not compile", "").into());
+        };
+        let settings = intake::Settings {
+            dedupe_window: config.outbox.dedupe_window,
+            timezone: config.timezone.clone(),
+        };
+        let intake = Arc::new(Intake::new(receivers, templates, settings));
+        Ok(Self { config, intake, clients, token_caches, tuning })
+    }
+
+    /// The client that sends for `receiver`.
+    pub fn client(&self, receiver: &intake::Receiver) -> Option<&Arc<Client>> {
+        self.clients.iter().find(|(sender, _)| *sender == receiver.sender).map(|(_, client)| client)
+    }
+}

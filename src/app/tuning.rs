@@ -1,0 +1,66 @@
+//! Limits and timeouts that only tests change.
+
+use std::time::Duration;
+
+use crate::{
+    delivery::{
+        pace::Windows,
+        step::{Probes, transient_schedule},
+    },
+    dispatch::dispatcher,
+    http,
+    outbox::DUPLICATE_CHECK_MARGIN,
+    retry::Schedule,
+    wecom::client::{CALL_TIMEOUT, CONNECT_TIMEOUT},
+};
+
+// One send may need two calls with an old access token and two with a new one.
+const _: () = assert!(
+    4 * CALL_TIMEOUT.as_secs() < DUPLICATE_CHECK_MARGIN.as_secs(),
+    "a send is longer than DUPLICATE_CHECK_MARGIN"
+);
+
+/// Values that are fixed in the product. Tests shorten them.
+#[derive(Debug, Clone)]
+pub struct Tuning {
+    /// Windows of the rate limiter.
+    pub windows: Windows,
+    /// Concurrent sends per sender.
+    pub concurrency: u32,
+    /// `duplicate_check_interval` of each send.
+    pub duplicate_check: Duration,
+    /// Time limit for the templates of one notification.
+    pub render_limit: Duration,
+    /// Delays after transient failures.
+    pub transient: Schedule,
+    /// Pauses between the probes of a held sender.
+    pub probes: Probes,
+    /// Timeout of a connection to WeCom.
+    pub connect_timeout: Duration,
+    /// Timeout of one call of WeCom.
+    pub call_timeout: Duration,
+    /// Maximum number of open client connections.
+    pub connections: usize,
+    /// Time limit for reading the configuration and the files that it names.
+    pub reload_limit: Duration,
+    /// Seed of the jitter; `None` uses the randomness of the system.
+    pub seed: Option<u64>,
+}
+
+impl Default for Tuning {
+    fn default() -> Self {
+        Self {
+            windows: Windows::default(),
+            concurrency: dispatcher::CONCURRENCY,
+            duplicate_check: dispatcher::DUPLICATE_CHECK,
+            render_limit: http::RENDER_LIMIT,
+            transient: transient_schedule(),
+            probes: Probes::default(),
+            connect_timeout: CONNECT_TIMEOUT,
+            call_timeout: CALL_TIMEOUT,
+            connections: http::CONNECTIONS,
+            reload_limit: Duration::from_secs(30),
+            seed: None,
+        }
+    }
+}

@@ -1,0 +1,262 @@
+//! The metrics with their names and help texts, and their export.
+
+use std::{collections::BTreeMap, fmt, sync::atomic::AtomicU64};
+
+use jiff::Timestamp;
+use prometheus_client::{
+    encoding::text,
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram, info::Info},
+    registry::{Registry, Unit},
+};
+
+use super::{
+    labels::{
+        Attempted, ByApp, ByReceiver, DEAD_REASONS, HELD_REASONS, Held, INVALID_KINDS, Invalid, NO_ERRCODE,
+        NOT_IN_CONFIGURATION, RESULTS, RESULTS_WITHOUT_RECEIVER, Received, Refreshed, Settled,
+    },
+    process::Process,
+    queue::{QueueDepth, Queues},
+};
+
+type Histograms<L> = Family<L, Histogram, fn() -> Histogram>;
+
+/// All metrics of one relay.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    pub(super) received: Family<Received, Counter>,
+    pub(super) unauthorized: Counter,
+    pub(super) template_fallbacks: Family<ByReceiver, Counter>,
+    pub(super) settled: Family<Settled, Counter>,
+    pub(super) attempts: Family<Attempted, Counter>,
+    pub(super) latency: Histograms<ByReceiver>,
+    pub(super) requests: Histograms<ByApp>,
+    pub(super) held: Family<Held, Gauge>,
+    pub(super) rate_limit_waits: Histograms<ByApp>,
+    pub(super) folded: Family<ByApp, Counter>,
+    refreshes: Family<Refreshed, Counter>,
+    pub(super) invalid: Family<Invalid, Counter>,
+    pub(super) reloaded: Gauge,
+    pub(super) reloaded_at: Gauge<f64, AtomicU64>,
+    queues: Queues,
+}
+
+/// Counters of the token refreshes of one app. The default is not registered, so it is not exported.
+#[derive(Debug, Clone, Default)]
+pub struct Refreshes {
+    /// WeCom returned a token.
+    pub ok: Counter,
+    /// WeCom returned an errcode.
+    pub refused: Counter,
+    /// WeCom did not reply.
+    pub failed: Counter,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let latency: fn() -> Histogram =
+            || Histogram::new([0.005, 0.02, 0.1, 0.5, 2.0, 10.0, 60.0, 300.0, 1800.0, 7200.0]);
+        let request: fn() -> Histogram =
+            || Histogram::new([0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0]);
+        let wait: fn() -> Histogram =
+            || Histogram::new([0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 900.0, 3600.0]);
+        let mut metrics = Self {
+            registry: Registry::with_prefix("wecom_relay"),
+            received: Family::default(),
+            unauthorized: Counter::default(),
+            template_fallbacks: Family::default(),
+            settled: Family::default(),
+            attempts: Family::default(),
+            latency: Family::new_with_constructor(latency),
+            requests: Family::new_with_constructor(request),
+            held: Family::default(),
+            rate_limit_waits: Family::new_with_constructor(wait),
+            folded: Family::default(),
+            refreshes: Family::default(),
+            invalid: Family::default(),
+            reloaded: Gauge::default(),
+            reloaded_at: Gauge::default(),
+            queues: Queues::default(),
+        };
+        metrics.register();
+        for result in RESULTS_WITHOUT_RECEIVER {
+            drop(metrics.received.get_or_create(&Received::new("", result)));
+        }
+        metrics
+    }
+}
+
+impl Metrics {
+    fn register(&mut self) {
+        let registry = &mut self.registry;
+        registry.register(
+            "notifications_received",
+            "Webhook requests by result; receiver is empty when it is not known",
+            self.received.clone(),
+        );
+        registry.register(
+            "unauthorized_requests",
+            "Requests without valid credentials, answered with 401",
+            self.unauthorized.clone(),
+        );
+        registry.register(
+            "template_fallbacks",
+            "Notifications that were rendered with the built-in template because a template failed",
+            self.template_fallbacks.clone(),
+        );
+        registry.register(
+            "deliveries",
+            "Deliveries that are delivered or dead; a digest is one delivery",
+            self.settled.clone(),
+        );
+        registry.register(
+            "attempts",
+            "Finished attempts by WeCom's errcode; none without a reply, other for unknown errcodes",
+            self.attempts.clone(),
+        );
+        registry.register_with_unit(
+            "delivery_latency",
+            "Time from the acceptance of a notification to WeCom's acceptance of its delivery",
+            Unit::Seconds,
+            self.latency.clone(),
+        );
+        registry.register_with_unit(
+            "request_duration",
+            "Duration of one attempt, including the time to get an access token",
+            Unit::Seconds,
+            self.requests.clone(),
+        );
+        registry.register(
+            "sender_held",
+            "1 while the app is held: until its configuration is fixed, or until a limit of WeCom has passed",
+            self.held.clone(),
+        );
+        registry.register_with_unit(
+            "rate_limit_wait",
+            "Time that a delivery at the head of its queue waited for the rate limiter",
+            Unit::Seconds,
+            self.rate_limit_waits.clone(),
+        );
+        registry.register("folded", "Notifications that were folded into a digest", self.folded.clone());
+        registry.register("token_refreshes", "Calls of gettoken by result", self.refreshes.clone());
+        registry.register(
+            "invalid_recipients",
+            "Recipients that did not get an accepted message, by the field of WeCom's reply that names them",
+            self.invalid.clone(),
+        );
+        let version = vec![("version", env!("CARGO_PKG_VERSION"))];
+        registry.register("build", "Version of the program", Info::new(version));
+        registry.register(
+            "config_last_reload_successful",
+            "1 if the last start or reload of the configuration succeeded",
+            self.reloaded.clone(),
+        );
+        registry.register_with_unit(
+            "config_last_reload_success_timestamp",
+            "Unix time of the last successful start or reload of the configuration",
+            Unit::Seconds,
+            self.reloaded_at.clone(),
+        );
+    }
+
+    /// Creates every series of these apps and receivers. Names that are no longer configured keep their counts.
+    pub fn configured<'n>(
+        &self,
+        apps: impl IntoIterator<Item = &'n str>,
+        receivers: impl IntoIterator<Item = &'n str>,
+    ) {
+        let apps: Vec<_> = apps.into_iter().map(str::to_owned).collect();
+        let receivers: Vec<_> = receivers.into_iter().map(str::to_owned).collect();
+        apps.iter().for_each(|app| self.create_app_series(app));
+        receivers.iter().for_each(|receiver| self.create_receiver_series(receiver));
+        self.queues.configured(apps, receivers);
+    }
+
+    fn create_app_series(&self, app: &str) {
+        for errcode in ["0", NO_ERRCODE] {
+            drop(self.attempts.get_or_create(&Attempted::new(app, errcode.to_owned())));
+        }
+        for reason in HELD_REASONS {
+            drop(self.held.get_or_create(&Held::new(app, reason)));
+        }
+        for kind in INVALID_KINDS {
+            drop(self.invalid.get_or_create(&Invalid::new(app, kind)));
+        }
+        drop(self.requests.get_or_create(&ByApp::new(app)));
+        drop(self.rate_limit_waits.get_or_create(&ByApp::new(app)));
+        drop(self.folded.get_or_create(&ByApp::new(app)));
+        drop(self.refreshes(app));
+    }
+
+    fn create_receiver_series(&self, receiver: &str) {
+        for result in RESULTS {
+            drop(self.received.get_or_create(&Received::new(receiver, result)));
+        }
+        drop(self.settled.get_or_create(&Settled::delivered(receiver)));
+        for reason in DEAD_REASONS {
+            drop(self.settled.get_or_create(&Settled::dead(receiver, reason)));
+        }
+        drop(self.template_fallbacks.get_or_create(&ByReceiver::new(receiver)));
+        drop(self.latency.get_or_create(&ByReceiver::new(receiver)));
+    }
+
+    /// The counters of `app`, for the client that refreshes its token.
+    pub fn refreshes(&self, app: &str) -> Refreshes {
+        let counter = |result| self.refreshes.get_or_create_owned(&Refreshed::new(app, result));
+        Refreshes { ok: counter("ok"), refused: counter("refused"), failed: counter("failed") }
+    }
+
+    /// Remembers the deliveries that were discarded before this process, so that they are not counted.
+    pub fn discarded_before_start(&self, depths: &[QueueDepth<'_>]) {
+        for depth in depths {
+            self.queues.newly_discarded(depth);
+        }
+    }
+
+    /// Exports everything in OpenMetrics' text format. Without `depths` the export has no series of the queue: no
+    /// figure is better than an old one.
+    ///
+    /// # Errors
+    /// Never in practice, because writing to memory does not fail.
+    pub fn encode(&self, depths: Option<&[QueueDepth<'_>]>, now: Timestamp) -> Result<String, fmt::Error> {
+        let mut scrape = Registry::default();
+        Process::read().register(&mut scrape);
+        if let Some(depths) = depths {
+            self.queues.register(depths, now, scrape.sub_registry_with_prefix("wecom_relay"));
+            self.count_discarded(depths);
+            self.update_unconfigured_apps(depths);
+        }
+        let mut text = String::new();
+        text::encode_registry(&mut text, &self.registry)?;
+        text::encode_registry(&mut text, &scrape)?;
+        text::encode_eof(&mut text)?;
+        Ok(text)
+    }
+
+    /// Another process discards deliveries, so the outbox is the only source of their number.
+    fn count_discarded(&self, depths: &[QueueDepth<'_>]) {
+        for depth in depths {
+            let discarded = self.queues.newly_discarded(depth);
+            if discarded > 0 {
+                let labels = Settled::dead(depth.receiver, "discarded");
+                self.settled.get_or_create(&labels).inc_by(discarded);
+            }
+        }
+    }
+
+    /// Sets the gauge of each app that has queued deliveries but is not configured, and resets it afterwards.
+    fn update_unconfigured_apps(&self, depths: &[QueueDepth<'_>]) {
+        let mut has_deliveries: BTreeMap<&str, bool> = BTreeMap::new();
+        for depth in depths {
+            *has_deliveries.entry(depth.app).or_default() |= depth.deliveries > 0;
+        }
+        for (app, has_deliveries) in has_deliveries {
+            let held = has_deliveries && !self.queues.is_configured(app);
+            let labels = Held::new(app, NOT_IN_CONFIGURATION);
+            let was_exported = self.held.get(&labels).is_some();
+            if held || was_exported {
+                self.held.get_or_create(&labels).set(i64::from(held));
+            }
+        }
+    }
+}
