@@ -14,6 +14,8 @@ pub const RESULTS: [&str; 4] = ["accepted", "duplicate", "filtered", "storage_er
 pub const RESULTS_WITHOUT_RECEIVER: [&str; 4] = ["rejected", "incomplete", "overload", "draining"];
 /// Fields of WeCom's reply that name recipients who did not get the message.
 pub const INVALID_KINDS: [&str; 4] = ["invaliduser", "invalidparty", "invalidtag", "unlicenseduser"];
+/// `result` of `wecom_relay_token_refreshes_total`.
+pub const REFRESH_RESULTS: [&str; 3] = ["ok", "refused", "failed"];
 /// `errcode` of an attempt without a reply of WeCom.
 pub const NO_ERRCODE: &str = "none";
 /// `errcode` of replies that are not in the table of errcodes.

@@ -12,7 +12,8 @@ use prometheus_client::{
 use super::{
     labels::{
         Attempted, ByApp, ByReceiver, DEAD_REASONS, HELD_REASONS, Held, INVALID_KINDS, Invalid, NO_ERRCODE,
-        NOT_IN_CONFIGURATION, RESULTS, RESULTS_WITHOUT_RECEIVER, Received, Refreshed, Settled,
+        NOT_IN_CONFIGURATION, REFRESH_RESULTS, RESULTS, RESULTS_WITHOUT_RECEIVER, Received, Refreshed,
+        Settled,
     },
     process::Process,
     queue::{QueueDepth, Queues},
@@ -185,7 +186,9 @@ impl Metrics {
         drop(self.requests.get_or_create(&ByApp::new(app)));
         drop(self.rate_limit_waits.get_or_create(&ByApp::new(app)));
         drop(self.folded.get_or_create(&ByApp::new(app)));
-        drop(self.refreshes(app));
+        for result in REFRESH_RESULTS {
+            drop(self.refreshes.get_or_create(&Refreshed::new(app, result)));
+        }
     }
 
     fn create_receiver_series(&self, receiver: &str) {
