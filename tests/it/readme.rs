@@ -9,6 +9,8 @@ use wecom_relay::config::accepted_keys;
 use crate::support::daemon::find;
 
 const README: &str = include_str!("../../README.md");
+const ARCHITECTURE: &str = include_str!("../../docs/architecture.md");
+const LIB: &str = include_str!("../../src/lib.rs");
 const CI: &str = include_str!("../../.ci/run");
 
 pub(crate) fn section(heading: &str) -> &'static str {
@@ -26,6 +28,15 @@ fn first_column(heading: &str) -> Vec<&'static str> {
 fn the_reference_has_exactly_the_accepted_keys() {
     let keys: BTreeSet<String> = first_column("Configuration").into_iter().map(str::to_owned).collect();
     assert_eq!(keys, accepted_keys().into_iter().collect());
+}
+
+#[test]
+fn the_architecture_lists_every_module() {
+    let modules = LIB.lines().filter_map(|line| line.trim_start_matches("pub ").strip_prefix("mod "));
+    for module in modules.map(|module| module.trim_end_matches(';')) {
+        let rows = [format!("\n| `{module}.rs` |"), format!("\n| `{module}/` |")];
+        assert!(rows.iter().any(|row| ARCHITECTURE.contains(row)), "{module} is not in docs/architecture.md");
+    }
 }
 
 #[test]
