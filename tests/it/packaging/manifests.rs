@@ -1,4 +1,4 @@
-//! The unit of systemd, the image and the manifests of Kubernetes.
+//! The systemd unit, the image and the Kubernetes manifests.
 
 use std::{
     fs::{self, Permissions},
@@ -16,10 +16,10 @@ use wecom_relay::{
 
 use super::{documents, text};
 
-/// How long a stop may take: the drain, and the outbox's end.
+/// Maximum time of a stop: the drain, then 5 s to close the outbox.
 const STOP: Duration = Duration::from_secs(DRAIN.as_secs() + 5);
 
-/// What `wecom-relay check` looks at, with the secrets that a deployment puts beside the configuration.
+/// Checks a configuration like `wecom-relay check`, with files in place of the deployment's secrets.
 fn check(yaml: &str, secrets: &str) -> Prepared {
     let folder = tempfile::tempdir().unwrap();
     for name in ["ops_secret", "relay_token"] {
@@ -50,12 +50,12 @@ fn the_unit_leaves_time_for_a_stop() {
     assert!(parse_duration(&setting("TimeoutStopSec")).unwrap() > STOP);
     assert_eq!(setting("Type"), "notify");
     assert_eq!(setting("RestartPreventExitStatus"), "64");
-    // The default of outbox.path.
+    // The default outbox.path is in this directory.
     assert_eq!(setting("StateDirectory"), "wecom-relay");
 }
 
 #[test]
-fn the_configuration_of_kubernetes_is_valid_and_keeps_its_queue_on_the_volume() {
+fn the_kubernetes_configuration_is_valid_and_uses_the_volume() {
     let documents = documents("kubernetes/wecom-relay.yaml");
     let config = of_kind(&documents, "ConfigMap")["data"]["config.yml"].as_str().unwrap();
     let prepared = check(config, "/run/secrets/wecom-relay");
@@ -76,7 +76,7 @@ fn the_configuration_of_kubernetes_is_valid_and_keeps_its_queue_on_the_volume() 
 }
 
 #[test]
-fn the_pod_is_one_without_rights_and_has_time_to_stop() {
+fn the_pod_is_single_unprivileged_and_has_time_to_stop() {
     let documents = documents("kubernetes/wecom-relay.yaml");
     let spec = &of_kind(&documents, "Deployment")["spec"];
     assert_eq!((&spec["replicas"], &spec["strategy"]["type"]), (&json!(1), &json!("Recreate")));
@@ -104,7 +104,7 @@ fn the_pod_is_one_without_rights_and_has_time_to_stop() {
 }
 
 #[test]
-fn the_configuration_of_the_container_is_valid_and_keeps_its_queue_on_the_volume() {
+fn the_docker_configuration_is_valid_and_uses_the_volume() {
     let prepared = check(&text("docker/config.yml"), "/run/secrets");
     assert_eq!(prepared.config.outbox.path, Path::new("/data/outbox.db"));
     let compose = &documents("docker/compose.yml")[0];
@@ -120,7 +120,7 @@ fn the_configuration_of_the_container_is_valid_and_keeps_its_queue_on_the_volume
 }
 
 #[test]
-fn the_image_is_the_static_binary_of_a_user_without_a_name() {
+fn the_image_has_a_static_binary_and_a_numeric_user() {
     let image = text("docker/Dockerfile");
     for line in [
         "FROM scratch",
@@ -136,6 +136,6 @@ fn the_image_is_the_static_binary_of_a_user_without_a_name() {
     };
     let released = flags(include_str!("../../../.ci/run")).unwrap();
     assert!(released.contains("target-feature=+crt-static"));
-    assert_eq!(flags(&image), Some(released), "the image's relay is the released one");
+    assert_eq!(flags(&image), Some(released), "the image and the release have the same flags");
     assert!(image.contains(r#"CMD ["/wecom-relay", "health"]"#));
 }

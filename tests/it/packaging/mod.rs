@@ -1,4 +1,4 @@
-//! What is in `packaging/` fits the program.
+//! The files in `packaging/` match the program.
 
 mod manifests;
 pub(crate) mod monitoring;
@@ -10,7 +10,6 @@ pub(crate) fn text(name: &str) -> String {
     fs::read_to_string(path(name)).unwrap()
 }
 
-/// Where a file in `packaging/` is.
 pub(crate) fn path(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("packaging").join(name)
 }
