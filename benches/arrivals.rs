@@ -1,4 +1,4 @@
-//! When each notification was posted, and when it arrived at the sink.
+//! The times at which each notification was posted and at which its message arrived at the sink.
 
 use std::{
     ops::Range,
@@ -13,20 +13,23 @@ use tokio::{
 
 use crate::samples::Latencies;
 
-/// How long nothing may arrive while something is waited for.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// The bench fails when nothing arrives for so long.
+const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// The notifications `0..len` of one round.
+/// The arrivals of the notifications `0..count`.
 pub(crate) struct Arrivals {
     origin: Instant,
+    members: u64,
     slots: Vec<Slot>,
-    arrived: AtomicUsize,
-    /// One for each connection that waits for what it posted.
+    arrived: AtomicU64,
+    messages: AtomicU64,
+    bytes: AtomicU64,
+    /// One for each connection that waits until its notification has arrived.
     connections: Vec<Notify>,
     progress: Notify,
 }
 
-/// Nanoseconds since the origin; 0 is "not yet".
+/// Times in nanoseconds since the origin; 0 means "not yet".
 #[derive(Default)]
 struct Slot {
     posted: AtomicU64,
@@ -35,11 +38,14 @@ struct Slot {
 }
 
 impl Arrivals {
-    pub(crate) fn new(len: u64, connections: usize) -> Self {
+    pub(crate) fn new(count: u64, connections: usize, members: u64) -> Self {
         Self {
             origin: Instant::now(),
-            slots: (0..len).map(|_| Slot::default()).collect(),
-            arrived: AtomicUsize::new(0),
+            members,
+            slots: (0..count).map(|_| Slot::default()).collect(),
+            arrived: AtomicU64::new(0),
+            messages: AtomicU64::new(0),
+            bytes: AtomicU64::new(0),
             connections: (0..connections).map(|_| Notify::new()).collect(),
             progress: Notify::new(),
         }
@@ -55,8 +61,17 @@ impl Arrivals {
         slot.posted.store(self.now(), Ordering::Release);
     }
 
-    /// A copy changes nothing.
-    pub(crate) fn arrived(&self, id: u64) {
+    /// Records a message about notification `id` to `member`. A digest has no notification of its own.
+    pub(crate) fn message(&self, id: Option<u64>, member: Option<u64>, bytes: usize) {
+        self.messages.fetch_add(1, Ordering::AcqRel);
+        self.bytes.fetch_add(bytes as u64, Ordering::AcqRel);
+        if let Some(id) = id {
+            assert_eq!(member, Some(id % self.members), "notification {id} went to the wrong member");
+            self.arrived(id);
+        }
+    }
+
+    fn arrived(&self, id: u64) {
         let Some(slot) = self.slots.get(id as usize) else { return };
         if slot.arrived.compare_exchange(0, self.now(), Ordering::AcqRel, Ordering::Relaxed).is_err() {
             return;
@@ -68,47 +83,48 @@ impl Arrivals {
         self.progress.notify_one();
     }
 
-    /// Returns when what `connection` posted as `id` is at the sink.
+    /// Waits until notification `id`, which `connection` posted, has arrived.
     pub(crate) async fn one(&self, id: u64, connection: usize) {
         let slot = &self.slots[id as usize];
         while slot.arrived.load(Ordering::Acquire) == 0 {
-            timeout(PATIENCE, self.connections[connection].notified()).await.expect("it never arrived");
+            let arrival = timeout(TIMEOUT, self.connections[connection].notified()).await;
+            arrival.expect("a notification did not arrive");
         }
     }
 
-    /// Returns when `count` are at the sink.
-    pub(crate) async fn all(&self, count: usize) {
+    /// Waits until `count` notifications have arrived, each in a message of its own.
+    pub(crate) async fn all(&self, count: u64) {
         while self.arrived.load(Ordering::Acquire) < count {
-            timeout(PATIENCE, self.progress.notified()).await.expect("nothing arrives any more");
+            let progress = timeout(TIMEOUT, self.progress.notified()).await;
+            progress.expect("some notifications did not arrive: they wait, or a digest replaced them");
         }
     }
 
-    /// From the POST to the arrival.
+    /// Messages that arrived, digests and duplicates included.
+    pub(crate) fn messages(&self) -> u64 {
+        self.messages.load(Ordering::Acquire)
+    }
+
+    /// The mean size of the requests that arrived.
+    pub(crate) fn mean_bytes(&self) -> f64 {
+        self.bytes.load(Ordering::Acquire) as f64 / self.messages() as f64
+    }
+
+    /// The latencies of these notifications, from the POST to the arrival.
     pub(crate) fn latencies(&self, ids: Range<u64>) -> Latencies {
         let slots = &self.slots[ids.start as usize..ids.end as usize];
-        let of = |slot: &Slot| {
-            let (posted, arrived) =
-                (slot.posted.load(Ordering::Acquire), slot.arrived.load(Ordering::Acquire));
-            arrived.saturating_sub(posted)
+        let latency = |slot: &Slot| {
+            let posted = slot.posted.load(Ordering::Acquire);
+            slot.arrived.load(Ordering::Acquire).saturating_sub(posted)
         };
-        Latencies::new(slots.iter().map(of).collect())
+        Latencies::new(slots.iter().map(latency).collect())
     }
 
-    /// From the first POST to the last arrival of these.
+    /// The time from the first POST to the last arrival of these notifications.
     pub(crate) fn took(&self, ids: Range<u64>) -> Duration {
         let slots = &self.slots[ids.start as usize..ids.end as usize];
         let first = slots.iter().map(|slot| slot.posted.load(Ordering::Acquire)).min().unwrap();
-        self.last(slots).saturating_sub(Duration::from_nanos(first))
-    }
-
-    /// From the first arrival to the last.
-    pub(crate) fn spread(&self) -> Duration {
-        let arrived = self.slots.iter().map(|slot| slot.arrived.load(Ordering::Acquire));
-        let first = arrived.filter(|at| *at > 0).min().unwrap();
-        self.last(&self.slots).saturating_sub(Duration::from_nanos(first))
-    }
-
-    fn last(&self, slots: &[Slot]) -> Duration {
-        Duration::from_nanos(slots.iter().map(|slot| slot.arrived.load(Ordering::Acquire)).max().unwrap())
+        let last = slots.iter().map(|slot| slot.arrived.load(Ordering::Acquire)).max().unwrap();
+        Duration::from_nanos(last - first)
     }
 }

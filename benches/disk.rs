@@ -1,4 +1,4 @@
-//! The disk by itself: writes that are waited for, without a database.
+//! The time that the disk needs for a flush, without a database.
 
 use std::{
     fs::File,
@@ -8,39 +8,24 @@ use std::{
 
 use tokio::time::Instant;
 
-use crate::{
-    payload,
-    samples::{Latencies, rate},
-    setup::Setup,
-};
+use crate::{payload, samples::Latencies, setup::Setup};
 
-/// How long a database's log becomes before it is written again from its beginning.
-const LOG: u64 = 16 << 20;
+/// SQLite's log is overwritten from its beginning when it has about this size.
+const LOG_BYTES: u64 = 16 << 20;
 
-/// Appends of one payload for each of `together` callers, who share one `fdatasync`, for `time`. Each makes the file
-/// longer, so that its size is written, too.
-pub(crate) fn appends(setup: &Setup, together: u64, time: Duration) -> (f64, Latencies) {
+/// Overwrites one payload after the other in a file, each with a `fdatasync`, for `time`.
+pub(crate) fn flushes(setup: &Setup, time: Duration) -> Latencies {
     let folder = setup.temporary();
-    let file = File::create(folder.path().join("appends")).unwrap();
-    write(file, u64::MAX, together, time)
-}
-
-/// The same over what was written before, as a database's log is.
-pub(crate) fn overwrites(setup: &Setup, together: u64, time: Duration) -> (f64, Latencies) {
-    let folder = setup.temporary();
-    let mut file = File::create(folder.path().join("overwrites")).unwrap();
-    file.write_all(&vec![1; LOG as usize]).unwrap();
+    let mut file = File::create(folder.path().join("flushes")).unwrap();
+    // Written before, because a flush costs more while it makes the file longer.
+    file.write_all(&vec![1; LOG_BYTES as usize]).unwrap();
     file.sync_all().unwrap();
     file.rewind().unwrap();
-    write(file, LOG, together, time)
-}
-
-/// Writes that never go past `end`.
-fn write(mut file: File, end: u64, together: u64, time: Duration) -> (f64, Latencies) {
-    let block = payload::payload(0, payload::ALERTS).repeat(together as usize);
-    let (mut at, began, mut nanos) = (0, Instant::now(), Vec::new());
+    let block = payload::payload(0, payload::ALERTS);
+    let (mut at, mut nanos) = (0, Vec::new());
+    let began = Instant::now();
     while began.elapsed() < time {
-        if at + block.len() as u64 > end {
+        if at + block.len() as u64 > LOG_BYTES {
             at = file.seek(SeekFrom::Start(0)).unwrap();
         }
         let start = Instant::now();
@@ -49,5 +34,5 @@ fn write(mut file: File, end: u64, together: u64, time: Duration) -> (f64, Laten
         nanos.push(u64::try_from(start.elapsed().as_nanos()).unwrap());
         at += block.len() as u64;
     }
-    (rate(nanos.len() as u64 * together, began.elapsed()), Latencies::new(nanos))
+    Latencies::new(nanos)
 }

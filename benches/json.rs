@@ -1,4 +1,4 @@
-//! Results as JSON, and the difference between two of them.
+//! The result as JSON, and the difference between two results.
 
 use std::{collections::BTreeMap, fs, path::Path};
 
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::{report::Report, table::Table};
 
-/// Differences up to this one are the machine's.
+/// Smaller differences say nothing.
 const NOISE: f64 = 0.05;
 
 pub(crate) fn write(path: &Path, machine: &[(String, String)], report: &Report) {
@@ -18,7 +18,7 @@ pub(crate) fn write(path: &Path, machine: &[(String, String)], report: &Report) 
         .targets
         .iter()
         .map(|target| {
-            json!({ "what": target.what, "wanted": target.wanted, "found": target.found, "reached": target.reached })
+            json!({ "figure": target.figure, "target": target.wanted, "measured": target.found, "reached": target.reached })
         })
         .collect();
     let all = json!({ "machine": machine, "figures": figures, "targets": targets });
@@ -26,7 +26,7 @@ pub(crate) fn write(path: &Path, machine: &[(String, String)], report: &Report) 
     fs::write(path, format!("{all:#}\n")).unwrap();
 }
 
-/// What changed from `before` to `after`.
+/// The figures of two results, with their change.
 pub(crate) fn compare(before: &Path, after: &Path) -> Table {
     let (before, after) = (figures(before), figures(after));
     let mut table = Table::new("Difference", ["figure", "before", "after", "change", ""]);
@@ -47,7 +47,7 @@ pub(crate) fn compare(before: &Path, after: &Path) -> Table {
     let one_only = before.keys().filter(|name| !after.contains_key(*name)).count()
         + after.keys().filter(|name| !before.contains_key(*name)).count();
     if one_only > 0 {
-        table.note(format!("{one_only} figures are in one of them only"));
+        table.note(format!("{one_only} figures are in one of the two files only"));
     }
     table
 }

@@ -1,4 +1,4 @@
-//! The load generator: connections that post one notification after the other.
+//! The load generator: kept-alive connections that post one notification after the other.
 
 use std::{
     net::SocketAddr,
@@ -21,29 +21,32 @@ use tokio::{
 use crate::{
     arrivals::Arrivals,
     http1,
-    payload::Request,
+    payload::{Api, Request},
+    process::Process,
     samples::{Latencies, rate},
 };
 
-/// How long an answer may take.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// The bench fails when a server takes longer to answer.
+const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// What is posted, and how.
 #[derive(Clone)]
 pub(crate) struct Load {
+    pub(crate) api: Api,
     pub(crate) address: SocketAddr,
     pub(crate) connections: usize,
-    /// No more than these are posted.
+    /// The notifications go to these many members, in turn.
+    pub(crate) members: u64,
+    /// The notifications that are posted.
     pub(crate) ids: Range<u64>,
-    /// Nothing is begun after that.
+    /// No request is begun after this time.
     pub(crate) time: Option<Duration>,
-    /// Where the times of the posts are noted.
+    /// Records the times of the requests.
     pub(crate) arrivals: Option<Arc<Arrivals>>,
-    /// Whether a connection waits until what it posted has arrived, and for how long after that.
+    /// A connection waits until its notification has arrived, and then for this time. None: it does not wait.
     pub(crate) pause: Option<Duration>,
 }
 
-/// What came of it. Every answer was a 200.
+/// The result of a load. Every answer was a 200.
 pub(crate) struct Run {
     pub(crate) posts: u64,
     pub(crate) took: Duration,
@@ -58,23 +61,13 @@ impl Run {
 }
 
 impl Load {
-    /// As many notifications as go into `time`.
-    pub(crate) fn timed(address: SocketAddr, connections: usize, time: Duration) -> Self {
-        let ids = 0..u64::from(u32::MAX);
-        Self { address, connections, ids, time: Some(time), arrivals: None, pause: None }
+    /// Posts `ids`, each when the request before it was answered.
+    pub(crate) fn new(server: &Process, connections: usize, members: u64, ids: Range<u64>) -> Self {
+        let Process { api, address, .. } = *server;
+        Self { api, address, connections, members, ids, time: None, arrivals: None, pause: None }
     }
 
-    /// These notifications, each posted when the one before it was answered.
-    pub(crate) fn counted(
-        address: SocketAddr,
-        connections: usize,
-        ids: Range<u64>,
-        arrivals: &Arc<Arrivals>,
-    ) -> Self {
-        Self { address, connections, ids, time: None, arrivals: Some(Arc::clone(arrivals)), pause: None }
-    }
-
-    /// Connects, and begins when all are connected.
+    /// Connects, and begins when all connections are there.
     pub(crate) async fn run(self) -> Run {
         let next = Arc::new(AtomicU64::new(self.ids.start));
         let start = Arc::new(Barrier::new(self.connections + 1));
@@ -101,11 +94,13 @@ struct Connection {
 }
 
 impl Connection {
+    /// Posts until all is posted or the time is over; returns the nanoseconds of each request.
     async fn run(self) -> Vec<u64> {
         let Self { index, load, next, start } = self;
         let mut stream = TcpStream::connect(load.address).await.unwrap();
         stream.set_nodelay(true).unwrap();
-        let (mut request, mut buffer) = (Request::new(load.address), vec![0; 4096]);
+        let mut request = Request::new(load.api, load.address, load.members);
+        let mut buffer = vec![0; 4096];
         let mut nanos = Vec::new();
         start.wait().await;
         let began = Instant::now();
@@ -118,11 +113,12 @@ impl Connection {
             if id >= load.ids.end {
                 return nanos;
             }
+            let bytes = request.of(id);
             if let Some(arrivals) = &load.arrivals {
                 arrivals.posted(id, index);
             }
-            stream.write_all(request.of(id)).await.unwrap();
-            timeout(PATIENCE, answer(&mut stream, &mut buffer)).await.expect("no answer");
+            stream.write_all(bytes).await.unwrap();
+            timeout(TIMEOUT, answer(&mut stream, &mut buffer)).await.expect("the server does not answer");
             nanos.push(u64::try_from(posted.elapsed().as_nanos()).unwrap());
             if let (Some(arrivals), Some(pause)) = (&load.arrivals, load.pause) {
                 arrivals.one(id, index).await;
@@ -139,7 +135,7 @@ async fn answer(stream: &mut TcpStream, buffer: &mut [u8]) {
     let mut filled = 0;
     loop {
         let count = stream.read(&mut buffer[filled..]).await.unwrap();
-        assert!(count > 0, "it hung up after {:?}", String::from_utf8_lossy(&buffer[..filled]));
+        assert!(count > 0, "the server hung up after {:?}", String::from_utf8_lossy(&buffer[..filled]));
         filled += count;
         if http1::frame(&buffer[..filled]).is_some_and(|(_, end)| filled >= end) {
             let text = &buffer[..filled];

@@ -1,4 +1,4 @@
-//! On what and of what the figures are.
+//! The machine and the commit that the figures belong to.
 
 use std::{
     fs,
@@ -9,7 +9,7 @@ use std::{
 
 use crate::setup::Setup;
 
-/// Above this many runnable processes at the start the figures are somebody else's.
+/// With a higher load at the start, other programs disturb the figures.
 const QUIET: f64 = 0.5;
 
 pub(crate) fn describe(setup: &Setup) -> Vec<(String, String)> {
@@ -17,9 +17,9 @@ pub(crate) fn describe(setup: &Setup) -> Vec<(String, String)> {
     let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
     let load = read("/proc/loadavg").split(' ').next().unwrap_or_default().to_owned();
     let busy = load.parse::<f64>().is_ok_and(|load| load > QUIET);
-    let warning = if busy { "; OTHER PROGRAMS ARE RUNNING, the figures are worth little" } else { "" };
+    let warning = if busy { " (OTHER PROGRAMS ARE RUNNING: do not trust the figures)" } else { "" };
     let rounds = setup.rounds();
-    let quick = if setup.quick { "; QUICK, the figures are worth nothing" } else { "" };
+    let quick = if setup.quick { " (QUICK: do not use the figures)" } else { "" };
     let pairs = [
         ("processors", thread::available_parallelism().map_or(0, usize::from).to_string()),
         ("kernel", read("/proc/sys/kernel/osrelease").trim().to_owned()),
@@ -42,7 +42,7 @@ fn file_system(folder: &Path) -> String {
     });
     let holding = mounts.filter(|(point, _)| folder.starts_with(point));
     let kind = holding.max_by_key(|(point, _)| point.as_os_str().len()).map_or("unknown", |(_, kind)| kind);
-    let warning = if kind == "tmpfs" { ": NOT A DISK, nothing is durable there; use --dir" } else { "" };
+    let warning = if kind == "tmpfs" { " (NOT A DISK: name a folder on a disk with --dir)" } else { "" };
     format!("{kind}{warning}")
 }
 

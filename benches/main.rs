@@ -1,9 +1,8 @@
-//! How fast the relay is, and how small: `cargo bench`, and what the README says of it.
+//! The benchmark: the speed and size of the relay, in the configuration that people run.
 //!
-//! Every server is a process of its own, on loopback, and so is what it is compared with; this process posts and
-//! plays WeCom. Rates and times that are compared are measured in turn, in one run; the median of the rounds counts,
-//! and of a ratio the median of the rounds' quotients. What `growth` and `footprint` say of memory and files was looked
-//! at once.
+//! The relay has its default limits, and its recipients are templates. Every server is a process of its own, on
+//! loopback. This process generates the load and plays WeCom. Servers that are compared take turns in one run. A rate
+//! or a time is the median of the rounds, and a ratio is the median of the rounds' quotients.
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -11,7 +10,7 @@
     clippy::indexing_slicing,
     clippy::print_stdout,
     clippy::print_stderr,
-    reason = "a measurement that meets the unexpected stops there, and the figures are what this is for"
+    reason = "a bench prints figures, and it stops when something unexpected happens"
 )]
 
 mod accept;
@@ -34,9 +33,10 @@ mod samples;
 mod setup;
 mod sink;
 mod storm;
+mod sweep;
 mod table;
 
-use options::{Action, PARTS};
+use options::{Action, Row};
 use report::Report;
 use setup::Setup;
 use sink::Sink;
@@ -47,13 +47,13 @@ fn main() {
         Action::Compare { before, after } => print!("{}", json::compare(&before, &after)),
         Action::Play { role, argument } if role == "growth" => growth::play(&argument),
         Action::Play { role, argument } => reference::play(&role, &argument),
-        Action::Measure { setup, parts, json } => {
+        Action::Measure { setup, rows, json } => {
             let runtime = tokio::runtime::Runtime::new().unwrap();
             let machine = machine::describe(&setup);
             for (name, value) in &machine {
                 println!("{name}: {value}");
             }
-            let report = runtime.block_on(measure(&setup, &parts));
+            let report = runtime.block_on(measure(&setup, &rows));
             print!("{}", report::targets(&report.targets));
             json::write(&json, &machine, &report);
             println!("\nwritten to {}", json.display());
@@ -61,18 +61,21 @@ fn main() {
     }
 }
 
-async fn measure(setup: &Setup, parts: &[String]) -> Report {
+async fn measure(setup: &Setup, rows: &[(&'static str, Row)]) -> Report {
     let sink = Sink::start().await;
     let mut all = Report::default();
-    for part in PARTS.iter().filter(|part| parts.is_empty() || parts.iter().any(|wanted| wanted == *part)) {
-        eprintln!("measuring {part} …");
-        let report = match *part {
-            "accept" => accept::run(setup, &sink).await,
-            "relay" => relay::run(setup, &sink).await,
-            "render" => render::run(setup),
-            "storm" => storm::run(setup, &sink).await,
-            "growth" => growth::run(setup, &sink).await,
-            _ => footprint::run(setup, &sink).await,
+    for (name, row) in rows {
+        eprintln!("measuring {name}");
+        let report = match row {
+            Row::Relay1 => relay::run(setup, &sink, 1).await,
+            Row::Relay16 => relay::run(setup, &sink, 16).await,
+            Row::Relay64 => relay::run(setup, &sink, 64).await,
+            Row::Sweep => sweep::run(setup, &sink).await,
+            Row::Accept => accept::run(setup, &sink).await,
+            Row::Growth => growth::run(setup, &sink).await,
+            Row::Footprint => footprint::run(setup, &sink).await,
+            Row::Storm => storm::run(setup, &sink).await,
+            Row::Render => render::run(setup),
         };
         for table in &report.tables {
             print!("{table}");

@@ -1,4 +1,4 @@
-//! From a payload to text, in this process and on one thread.
+//! Row `render`: from a payload to a text, in this process and on one thread.
 
 use std::{hint::black_box, time::Duration};
 
@@ -17,7 +17,7 @@ use crate::{
     table::{Table, count, ratio},
 };
 
-/// The default message in plain Tera, without what makes it Alertmanager's byte for byte.
+/// A similar message in plain Tera, whose context serde makes.
 const PLAIN: &str = "[{{ status }}] {% for name, value in groupLabels %}{{ value }} {% endfor %}
 {% for alert in alerts %}Labels:
 {% for name, value in alert.labels %} - {{ name }} = {{ value }}
@@ -25,39 +25,34 @@ const PLAIN: &str = "[{{ status }}] {% for name, value in groupLabels %}{{ value
 {% for name, value in alert.annotations %} - {{ name }} = {{ value }}
 {% endfor %}Source: {{ alert.generatorURL }}
 {% endfor %}{{ externalURL }}";
-const STEPS: [&str; 5] = ["plain", "parse", "context", "message", "summary"];
+const STEPS: [&str; 4] = ["plain", "parse", "message", "summary"];
 
 pub(crate) fn run(setup: &Setup) -> Report {
     let templates = Templates::compile(&[]).unwrap();
-    let mut plain = tera::Tera::new();
-    plain.autoescape_on(Vec::<&str>::new());
-    plain.add_raw_template("plain", PLAIN).unwrap();
+    let mut tera = tera::Tera::new();
+    tera.autoescape_on(Vec::<&str>::new());
+    tera.add_raw_template("plain", PLAIN).unwrap();
 
     let mut report = Report::default();
     let mut table = Table::new(
         "render: built-in templates, one thread, a second",
-        ["alerts", "plain Tera", "parse", "context", "message", "summary", "context+message/plain Tera"],
+        ["alerts", "plain Tera", "parse", "message", "summary", "message/plain Tera"],
     );
     for alerts in [1, 50, 500] {
         let body = payload::payload(0, alerts);
         let payload = alertmanager::parse(body.as_bytes()).unwrap();
         let value: Value = serde_json::from_str(&body).unwrap();
-        let rendering = templates.with(&payload, &moment());
-        let mut rates: [Samples; 5] = Default::default();
+        let rendered = |template| templates.with(&payload, &moment()).render(template).unwrap().len();
+        let plain = || {
+            let context = tera::Context::from_serialize(&value).unwrap();
+            tera.render("plain", &context).unwrap().len()
+        };
+        let parse = || alertmanager::parse(body.as_bytes()).unwrap().alerts.len();
+        let message = || rendered(DEFAULT_MESSAGE);
+        let summary = || rendered(DEFAULT_SUMMARY);
+        let steps: [&dyn Fn() -> usize; 4] = [&plain, &parse, &message, &summary];
+        let mut rates: [Samples; 4] = Default::default();
         for _ in 0..setup.rounds() {
-            let steps: [&dyn Fn() -> usize; 5] = [
-                &|| {
-                    let context = tera::Context::from_serialize(&value).unwrap();
-                    plain.render("plain", &context).unwrap().len()
-                },
-                &|| alertmanager::parse(body.as_bytes()).unwrap().alerts.len(),
-                &|| {
-                    black_box(templates.with(&payload, &moment()));
-                    alerts
-                },
-                &|| rendering.render(DEFAULT_MESSAGE).unwrap().len(),
-                &|| rendering.render(DEFAULT_SUMMARY).unwrap().len(),
-            ];
             for (rates, step) in rates.iter_mut().zip(steps) {
                 rates.push(repeat(setup.time() / 10, step));
             }
@@ -65,20 +60,19 @@ pub(crate) fn run(setup: &Setup) -> Report {
         for (step, rates) in STEPS.iter().zip(&rates) {
             report.samples(format!("render/{alerts}/{step}/per_s"), rates);
         }
-        let [plain, _, context, message, _] = &rates;
-        let whole = context.with(message, |context, message| 1.0 / (1.0 / context + 1.0 / message));
-        let of_plain = whole.ratio_to(plain);
-        let [plain, parse, context, message, summary] = rates.map(|rates| count(rates.median()));
-        table.row([alerts.to_string(), plain, parse, context, message, summary, ratio(of_plain)]);
+        let [plain, parse, message, summary] = &rates;
+        let of_plain = message.ratio_to(plain);
         report.figure(format!("render/{alerts}/ratio"), of_plain);
+        let [plain, parse, message, summary] =
+            [plain, parse, message, summary].map(|rates| count(rates.median()));
+        table.row([alerts.to_string(), plain, parse, message, summary, ratio(of_plain)]);
     }
-    table
-        .note("plain Tera: a like text, its context made by serde; context: the payload as templates see it");
+    table.note("message, summary: with the values that templates see; plain Tera: a similar message");
     report.tables.push(table);
     report
 }
 
-/// How often a second `step` can be done.
+/// Runs `step` for `time`; returns the runs a second.
 fn repeat(time: Duration, step: &dyn Fn() -> usize) -> f64 {
     let (began, mut done) = (Instant::now(), 0);
     while began.elapsed() < time {
@@ -90,7 +84,7 @@ fn repeat(time: Duration, step: &dyn Fn() -> usize) -> f64 {
     rate(done, began.elapsed())
 }
 
-/// The present of what is rendered; the same for every round.
+/// A fixed present, so that every round renders the same.
 pub(crate) fn moment() -> Moment {
     Moment { now: jiff::Timestamp::UNIX_EPOCH, zone: None }
 }

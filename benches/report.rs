@@ -1,22 +1,21 @@
-//! Figures, targets and tables of one part of the bench.
+//! Figures, targets and tables of the rows of the bench.
 
 use crate::{samples::Samples, table::Table};
 
-/// What a part found.
 #[derive(Default)]
 pub(crate) struct Report {
-    /// By name, `part/case/subject/figure_unit`. Of a `ratio` and a `per_s` more is better, of all else less.
+    /// By name: `row/server/figure_unit`. More is better for `ratio` and `per_s`, less for everything else.
     pub(crate) figures: Vec<(String, f64)>,
     pub(crate) targets: Vec<Target>,
     pub(crate) tables: Vec<Table>,
 }
 
-/// Something that is to be reached.
 pub(crate) struct Target {
-    pub(crate) what: String,
-    pub(crate) wanted: String,
+    pub(crate) figure: String,
     pub(crate) found: String,
-    pub(crate) reached: bool,
+    pub(crate) wanted: String,
+    /// None if the figure was not measured.
+    pub(crate) reached: Option<bool>,
 }
 
 impl Report {
@@ -28,16 +27,22 @@ impl Report {
         self.figure(name, samples.median());
     }
 
-    pub(crate) fn at_least(&mut self, what: &str, wanted: f64, found: f64) {
-        self.target(what, format!("≥ {wanted}"), format!("{found:.2}"), found >= wanted);
+    pub(crate) fn at_least(&mut self, figure: &str, wanted: f64, found: f64) {
+        self.target(figure, format!(">= {wanted}"), found, found >= wanted);
     }
 
-    pub(crate) fn at_most(&mut self, what: &str, wanted: f64, found: f64) {
-        self.target(what, format!("≤ {wanted:.3}"), format!("{found:.3}"), found <= wanted);
+    pub(crate) fn at_most(&mut self, figure: &str, wanted: f64, found: f64) {
+        self.target(figure, format!("<= {wanted:.2}"), found, found <= wanted);
     }
 
-    fn target(&mut self, what: &str, wanted: String, found: String, reached: bool) {
-        self.targets.push(Target { what: what.to_owned(), wanted, found, reached });
+    fn target(&mut self, figure: &str, wanted: String, found: f64, reached: bool) {
+        let reached = found.is_finite().then_some(reached);
+        self.targets.push(Target {
+            figure: figure.to_owned(),
+            found: format!("{found:.2}"),
+            wanted,
+            reached,
+        });
     }
 
     pub(crate) fn extend(&mut self, other: Self) {
@@ -49,10 +54,14 @@ impl Report {
 
 /// The table of all targets.
 pub(crate) fn targets(targets: &[Target]) -> Table {
-    let mut table = Table::new("Targets", ["", "wanted", "found", ""]);
-    for Target { what, wanted, found, reached } in targets {
-        let mark = if *reached { "reached" } else { "NOT REACHED" };
-        table.row([what.clone(), wanted.clone(), found.clone(), mark.to_owned()]);
+    let mut table = Table::new("Targets", ["figure", "measured", "target", ""]);
+    for Target { figure, found, wanted, reached } in targets {
+        let verdict = match reached {
+            Some(true) => "reached",
+            Some(false) => "NOT REACHED",
+            None => "NOT MEASURED",
+        };
+        table.row([figure.clone(), found.clone(), wanted.clone(), verdict.to_owned()]);
     }
     table
 }

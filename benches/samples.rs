@@ -1,4 +1,4 @@
-//! What was measured: values by round, and latencies of one round.
+//! Measured values: one for each round, and the latencies of one round.
 
 use std::time::Duration;
 
@@ -15,20 +15,9 @@ impl Samples {
         median(self.0.clone())
     }
 
-    /// The median of each round's quotient, so that what disturbs a whole round does not count.
+    /// The median of the rounds' quotients, because a disturbance of a whole round cancels out in its quotient.
     pub(crate) fn ratio_to(&self, other: &Self) -> f64 {
-        self.with(other, |mine, others| mine / others).median()
-    }
-
-    /// Each round's value put together with the other's.
-    pub(crate) fn with(&self, other: &Self, both: fn(f64, f64) -> f64) -> Self {
-        self.0.iter().zip(&other.0).map(|(mine, others)| both(*mine, *others)).collect()
-    }
-}
-
-impl FromIterator<f64> for Samples {
-    fn from_iter<I: IntoIterator<Item = f64>>(values: I) -> Self {
-        Self(values.into_iter().collect())
+        median(self.0.iter().zip(&other.0).map(|(mine, others)| mine / others).collect())
     }
 }
 
@@ -58,33 +47,29 @@ impl Latencies {
         let at = (last as f64 * share).round() as usize;
         self.0.get(at).map_or(f64::NAN, |nanos| *nanos as f64 / 1e3)
     }
-
-    pub(crate) fn p50_us(&self) -> f64 {
-        self.quantile_us(0.5)
-    }
-
-    pub(crate) fn p99_us(&self) -> f64 {
-        self.quantile_us(0.99)
-    }
 }
 
-/// What was found of a server.
+/// The figures of one server.
 #[derive(Default)]
-pub(crate) struct Found {
+pub(crate) struct Measured {
+    /// Notifications a second.
     pub(crate) rate: Samples,
-    pub(crate) p50: Samples,
-    pub(crate) p99: Samples,
+    pub(crate) p50_us: Samples,
+    pub(crate) p99_us: Samples,
+    /// Processor time for each notification.
     pub(crate) cpu_us: Samples,
+    /// The mean size of a request of `message/send`.
+    pub(crate) bytes: Samples,
 }
 
-impl Found {
-    pub(crate) fn note(&mut self, latencies: &Latencies) {
-        self.p50.push(latencies.p50_us());
-        self.p99.push(latencies.p99_us());
+impl Measured {
+    pub(crate) fn latencies(&mut self, latencies: &Latencies) {
+        self.p50_us.push(latencies.quantile_us(0.5));
+        self.p99_us.push(latencies.quantile_us(0.99));
     }
 }
 
-/// How many a second.
+/// Events a second.
 pub(crate) fn rate(count: u64, took: Duration) -> f64 {
     count as f64 / took.as_secs_f64()
 }

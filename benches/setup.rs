@@ -1,7 +1,6 @@
-//! What every part of the bench gets: where, how long, against which relay.
+//! The settings of a run, and the relay's configuration.
 
 use std::{
-    fmt::Write as _,
     fs,
     net::SocketAddr,
     path::{Path, PathBuf},
@@ -10,65 +9,70 @@ use std::{
 
 use tempfile::TempDir;
 
-use crate::{payload, process::Process};
+use crate::{
+    payload::{MEMBER_TEMPLATE, RECEIVER},
+    process::Process,
+};
 
-/// How the bench is run.
+/// The settings of a run.
 #[derive(Debug, Clone)]
 pub(crate) struct Setup {
-    /// Seconds in place of minutes: whether it runs, not how fast.
+    /// Take few samples: the run only shows that the bench works.
     pub(crate) quick: bool,
-    /// The program that is measured.
+    /// The relay that is measured.
     pub(crate) relay: PathBuf,
-    /// Where databases are made; on the disk that is measured.
+    /// The folder of the databases, on the disk that is measured.
     pub(crate) folder: PathBuf,
 }
 
+/// The members that the notifications go to, where a row does not say otherwise.
+pub(crate) const MEMBERS: u64 = 2_500;
+/// The relay sends so many messages a minute to a member at full speed. It spaces the last ones of the 30.
+pub(crate) const FULL_SPEED: u64 = 25;
+
 impl Setup {
-    /// How often each pair is measured, in turn.
+    /// Servers that are compared are measured in turn, so many times each.
     pub(crate) fn rounds(&self) -> usize {
-        if self.quick { 1 } else { 5 }
+        self.choose(1, 3)
     }
 
-    pub(crate) fn either<T>(&self, quick: T, whole: T) -> T {
-        if self.quick { quick } else { whole }
+    pub(crate) fn choose<T>(&self, quick: T, full: T) -> T {
+        if self.quick { quick } else { full }
     }
 
-    /// How long a timed run takes.
+    /// The length of a run that is bounded by time.
     pub(crate) fn time(&self) -> Duration {
-        self.either(Duration::from_millis(200), Duration::from_secs(2))
+        self.choose(Duration::from_millis(200), Duration::from_secs(2))
     }
 
-    /// A folder that is gone with its last user.
     pub(crate) fn temporary(&self) -> TempDir {
         fs::create_dir_all(&self.folder).unwrap();
         TempDir::new_in(&self.folder).unwrap()
     }
 
-    /// A relay towards `sink` with its outbox in `folder`.
+    /// Starts a relay with default limits, which sends to `sink` and has its outbox in `folder`.
     pub(crate) fn start_relay(&self, folder: &Path, sink: SocketAddr) -> Process {
         let config = folder.join("config.yml");
-        fs::write(&config, config_text(folder, sink)).unwrap();
+        let text = format!(
+            "server: {{ listen: '127.0.0.1:0' }}\noutbox: {{ path: '{}', max_size: 64GiB }}\napps:\n  - name: {APP}\n    \
+             corp_id: ww1234567890abcdef\n    agent_id: 1000002\n    api_secret: not-a-real-secret\n    \
+             api_url: http://{sink}/cgi-bin/\nreceivers:\n  - name: {RECEIVER}\n    to_user: '{MEMBER_TEMPLATE}'\n",
+            folder.join(OUTBOX).display()
+        );
+        fs::write(&config, text).unwrap();
         Process::relay(&self.relay, &config)
     }
 }
 
+/// Fails if the relay would space or fold some of `notifications`, because then the limits would be measured.
+pub(crate) fn assert_full_speed(notifications: u64, members: u64) {
+    let each = notifications.div_ceil(members);
+    assert!(each <= FULL_SPEED, "{each} notifications for a member: the relay would space them");
+}
+
 /// The app of the relay's configuration.
 pub(crate) const APP: &str = "bench";
-/// The outbox's file.
+/// The file of the outbox.
 pub(crate) const OUTBOX: &str = "outbox.db";
-/// More than any part of the bench writes.
+/// More than any row writes.
 pub(crate) const MAX_SIZE: u64 = 64 << 30;
-
-fn config_text(folder: &Path, sink: SocketAddr) -> String {
-    let mut text = format!(
-        "server: {{ listen: '127.0.0.1:0' }}\noutbox: {{ path: '{}', max_size: 64GiB }}\napps:\n  - name: {APP}\n    \
-         corp_id: ww1234567890abcdef\n    agent_id: 1000002\n    api_secret: not-a-real-secret\n    \
-         api_url: http://{sink}/cgi-bin/\n    limits: {{ per_minute: 0, per_hour: 0 }}\nreceivers:\n",
-        folder.join(OUTBOX).display()
-    );
-    for number in 0..payload::RECEIVERS {
-        let name = payload::receiver(number as u64);
-        _ = writeln!(text, "  - {{ name: {name}, to_user: user-of-{name} }}");
-    }
-    text
-}

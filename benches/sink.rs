@@ -1,4 +1,4 @@
-//! A WeCom that takes everything and costs little: the end of the way, and the clock on it.
+//! WeCom's side of the bench: a server that accepts every message and costs little.
 
 use std::net::SocketAddr;
 use std::sync::{
@@ -15,11 +15,11 @@ use tokio::{
 use crate::{arrivals::Arrivals, http1, payload};
 
 const TOKEN: &str = r#"{"errcode":0,"errmsg":"ok","access_token":"not-a-real-token","expires_in":7200}"#;
-const TAKEN: &str = r#"{"errcode":0,"errmsg":"ok","msgid":"msgid-0123456789"}"#;
-/// The relay holds the sender then, and goes on accepting.
+const ACCEPTED: &str = r#"{"errcode":0,"errmsg":"ok","msgid":"msgid-0123456789"}"#;
+/// Makes the relay hold the sender, while it goes on accepting webhooks.
 const REFUSED: &str = r#"{"errcode":60020,"errmsg":"not allow to access from your ip, from ip: 127.0.0.1"}"#;
 
-/// The sink's address, and what it does. It ends when it is dropped.
+/// The server. It ends when this is dropped.
 pub(crate) struct Sink {
     pub(crate) address: SocketAddr,
     state: Arc<State>,
@@ -49,16 +49,16 @@ impl Sink {
         Self { address, state, _server: server }
     }
 
-    /// Takes messages from now on, and notes them in what is returned.
-    pub(crate) fn takes(&self, count: u64, connections: usize) -> Arc<Arrivals> {
-        let arrivals = Arc::new(Arrivals::new(count, connections));
+    /// Accepts messages from now on, and records the arrivals of the notifications `0..count`.
+    pub(crate) fn accept(&self, count: u64, connections: usize, members: u64) -> Arc<Arrivals> {
+        let arrivals = Arc::new(Arrivals::new(count, connections, members));
         *self.state.arrivals.lock().unwrap() = Some(Arc::clone(&arrivals));
         self.state.refuses.store(false, Ordering::Release);
         arrivals
     }
 
-    /// Takes no message from now on.
-    pub(crate) fn refuses(&self) {
+    /// Refuses every message from now on.
+    pub(crate) fn refuse(&self) {
         self.state.refuses.store(true, Ordering::Release);
         *self.state.arrivals.lock().unwrap() = None;
     }
@@ -82,7 +82,6 @@ async fn serve(mut stream: TcpStream, state: Arc<State>) {
             buffer.copy_within(end..filled, 0);
             filled -= end;
         }
-        // Who hangs up wants nothing more.
         match stream.read(&mut buffer[filled..]).await {
             Ok(0) | Err(_) => return,
             Ok(count) => filled += count,
@@ -97,10 +96,11 @@ fn answer(request: &[u8], body: usize, state: &State) -> String {
         REFUSED
     } else {
         let arrivals = state.arrivals.lock().unwrap().clone();
-        if let (Some(arrivals), Some(id)) = (arrivals, payload::id_in(&request[body..])) {
-            arrivals.arrived(id);
+        let message = &request[body..];
+        if let Some(arrivals) = arrivals {
+            arrivals.message(payload::id_in(message), payload::member_in(message), message.len());
         }
-        TAKEN
+        ACCEPTED
     };
     let length = json.len();
     format!("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{json}")

@@ -1,4 +1,4 @@
-//! Tables for people.
+//! Plain text tables.
 
 use std::fmt;
 
@@ -41,7 +41,7 @@ impl fmt::Display for Table {
     }
 }
 
-/// A rate or a count, in groups of three digits.
+/// A whole number in groups of three digits; "-" if it was not measured.
 pub(crate) fn count(value: f64) -> String {
     if !value.is_finite() {
         return "-".to_owned();
@@ -66,6 +66,6 @@ pub(crate) fn ratio(value: f64) -> String {
     if value.is_finite() { format!("{value:.2}") } else { "-".to_owned() }
 }
 
-pub(crate) fn mib(value: f64) -> String {
+pub(crate) fn mb(value: f64) -> String {
     format!("{value:.1}")
 }

@@ -1,4 +1,4 @@
-//! Parses, inserts one row and answers when it is on disk. Who comes together shares a commit.
+//! A handler that parses, inserts one row, and answers when it is on disk. Simultaneous requests share a commit.
 
 use std::{sync::mpsc, thread};
 
@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 
 use super::parsed::Parsed;
 
-/// As many as the relay commits at once.
+/// The relay commits as many requests at once.
 const MAX_BATCH: usize = 256;
 
 struct Row {
@@ -50,7 +50,7 @@ fn write(conn: &Connection, rows: &mpsc::Receiver<Row>) {
         }
         run("COMMIT");
         for row in batch {
-            // Who hung up wants no answer.
+            // The client may have hung up.
             _ = row.done.send(());
         }
     }

@@ -1,4 +1,5 @@
-//! Parses, sends one message with a pooled client and answers when WeCom has answered. It stores nothing.
+//! A handler that parses, sends one message with a pooled client, and answers when WeCom has answered. It stores
+//! nothing.
 
 use axum::{Router, body::Bytes, extract::State, routing::post};
 use reqwest::{Client, header::CONTENT_TYPE};
@@ -23,7 +24,7 @@ pub(super) fn router(sink: &str) -> Router {
 async fn take(State(forward): State<Forward>, body: Bytes) -> String {
     let parsed = Parsed::of(&body);
     let message = json!({
-        "touser": parsed.receiver,
+        "touser": parsed.common_labels["member"],
         "msgtype": "text",
         "agentid": 1_000_002,
         "text": { "content": parsed.text() },

@@ -1,9 +1,8 @@
-//! What the relay is compared with: the least that a server can do, each in a process of its own.
+//! The servers that the relay is compared with, each in a process of its own.
 
-mod bare;
+pub(crate) mod alertmanager;
 mod durable;
 mod forward;
-pub(crate) mod incumbent;
 mod parsed;
 
 use std::{future::Future, io::Read, net::SocketAddr, path::Path, process, thread};
@@ -13,33 +12,27 @@ use tokio::{net::TcpListener, runtime::Runtime};
 
 use crate::process::Process;
 
-/// A webhook that is parsed and answered.
-pub(crate) fn bare() -> Process {
-    Process::reference("bare", "")
-}
-
-/// A webhook that is parsed, inserted into a table with a group commit, and answered.
+/// Starts a handler that parses a webhook, inserts it into a table with a group commit, and answers.
 pub(crate) fn durable(folder: &Path) -> Process {
     Process::reference("durable", folder.join("reference.db").to_str().unwrap())
 }
 
-/// A webhook that is parsed, sent to `sink` and answered when that has answered.
+/// Starts a handler that parses a webhook, sends it to `sink`, and answers. It stores nothing.
 pub(crate) fn forward(sink: SocketAddr) -> Process {
     Process::reference("forward", &sink.to_string())
 }
 
-/// Plays a role in a process of its own, until standard input ends.
+/// Runs a reference, until standard input ends.
 pub(crate) fn play(role: &str, argument: &str) {
     let router = match role {
-        "bare" => bare::router(),
         "durable" => durable::router(argument),
         "forward" => forward::router(argument),
-        _ => panic!("there is no role {role:?}"),
+        _ => panic!("unknown role {role:?}"),
     };
     until_stdin_ends(serve(router));
 }
 
-/// Runs `work`, and ends the process when nobody wants it any more.
+/// Runs `work`, and ends the process when the bench closes standard input.
 fn until_stdin_ends(work: impl Future<Output = ()>) {
     thread::spawn(|| {
         _ = std::io::stdin().read_to_end(&mut Vec::new());

@@ -1,4 +1,4 @@
-//! The payload as a plain derive reads it.
+//! The payload, read by a plain serde derive.
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
@@ -13,6 +13,7 @@ pub(super) struct Parsed {
     pub(super) status: String,
     pub(super) alerts: Vec<Alert>,
     pub(super) group_labels: Pairs,
+    pub(super) common_labels: Pairs,
     pub(super) group_key: String,
     #[serde(rename = "externalURL")]
     pub(super) external_url: String,
