@@ -16,7 +16,7 @@ pub(crate) async fn run(setup: &Setup, sink: &Sink) -> Report {
     let mut report = Report::default();
     let mut table = Table::new(
         format!("accept: webhooks that are on disk when they are answered; delivery held, {MEMBERS} members"),
-        ["connections", "server", "accepted/s", "p50 ms", "p99 ms", "CPU ms each", "relay/it, accepted/s"],
+        ["server", "connections", "accepted/s", "p50 ms", "p99 ms", "CPU ms each", "relay/it, accepted/s"],
     );
     for connections in [1, 64] {
         let [mut relay, mut durable] = <[Measured; 2]>::default();
@@ -30,8 +30,8 @@ pub(crate) async fn run(setup: &Setup, sink: &Sink) -> Report {
         for (server, measured) in [("relay", &relay), ("durable handler", &durable)] {
             let of_it = relay.rate.ratio_to(&measured.rate);
             table.row([
-                connections.to_string(),
                 server.to_owned(),
+                connections.to_string(),
                 count(measured.rate.median()),
                 ms(measured.p50_us.median()),
                 ms(measured.p99_us.median()),

@@ -28,8 +28,8 @@ pub(crate) async fn run(setup: &Setup, sink: &Sink) -> Report {
         let folder = setup.temporary();
         let began = Instant::now();
         let relay = setup.start_relay(folder.path(), sink.address);
-        let (status, answer) = http1::once(relay.address, "GET", "/-/ready", "");
-        assert_eq!(status, 200, "{answer}");
+        let answer = http1::get(relay.address, "/-/ready");
+        assert_eq!(http1::status(&answer), 200, "{}", String::from_utf8_lossy(&answer));
         ready.push(began.elapsed().as_secs_f64() * 1e6);
     }
     let ready = ready.median();

@@ -1,6 +1,10 @@
 //! Rows `relay1`, `relay16` and `relay64`: from the webhook to the message at the sink, with default limits.
+//!
+//! The relay, Alertmanager's notifier and the forwarder do the same work: each notification has two alerts, is one
+//! request, and becomes one message to one of the members, in turn. The counts are so low that the limits of a member
+//! are never reached, because then the limits would be measured and not the relay.
 
-use std::time::Duration;
+use std::{ops::Range, time::Duration};
 
 use crate::{
     disk,
@@ -20,17 +24,18 @@ const PAUSE: Duration = Duration::from_millis(5);
 pub(crate) async fn run(setup: &Setup, sink: &Sink, connections: usize) -> Report {
     let [mut forwarder, mut relay, mut alertmanager] = <[Measured; 3]>::default();
     let mut flush = Samples::default();
+    let case = Case::new(setup, connections);
     let binary = alertmanager::find();
     for _ in 0..setup.rounds() {
-        measure(setup, sink, connections, MEMBERS, &reference::forward(sink.address), &mut forwarder).await;
+        case.measure(&reference::forward(sink.address), sink, &mut forwarder).await;
         if let Some(binary) = &binary {
             let folder = setup.temporary();
             let server = alertmanager::start(binary, folder.path(), sink.address);
-            measure(setup, sink, connections, MEMBERS, &server, &mut alertmanager).await;
+            case.measure(&server, sink, &mut alertmanager).await;
         }
         let folder = setup.temporary();
         let server = setup.start_relay(folder.path(), sink.address);
-        measure(setup, sink, connections, MEMBERS, &server, &mut relay).await;
+        case.measure(&server, sink, &mut relay).await;
         flush.push(disk::flushes(setup, setup.time() / 4).quantile_us(0.5));
     }
     let mut report = Report::default();
@@ -75,44 +80,70 @@ pub(crate) async fn run(setup: &Setup, sink: &Sink, connections: usize) -> Repor
     if connections == 64 {
         report.at_most("relay64: CPU per notification, ms", 0.35, relay.cpu_us.median() / 1e3);
     }
-    table.note("relay: accepts, stores, delivers; forwarder: sends and answers, stores nothing");
-    table.note("Alertmanager: accepts the alerts of each notification in one request, group_wait 0");
+    table.note("relay: accepts, stores, delivers; to_user is a template on a label of the alerts");
+    table.note("forwarder: a handler that sends before it answers; it stores nothing and has no limits");
+    table.note(
+        "Alertmanager: accepts the alerts of each notification in one request and does not wait for more",
+    );
+    let each = (case.warm + case.fast + case.waiting).div_ceil(MEMBERS);
+    table.note(format!(
+        "limits: default; {each} notifications at most for a member, so none was spaced or folded (checked)"
+    ));
     report.tables.push(table);
     report
 }
 
-/// Measures one server for one round.
-pub(crate) async fn measure(
-    setup: &Setup,
-    sink: &Sink,
-    connections: usize,
-    members: u64,
-    server: &Process,
-    measured: &mut Measured,
-) {
-    let posts = if connections == 1 { setup.choose(100, 1_000) } else { setup.choose(1_000, 10_000) };
-    let warm = posts / 10;
-    let waiting = if connections == 1 { setup.choose(20, 400) } else { 0 };
-    let total = warm + posts + waiting;
-    assert_full_speed(total, members);
-    let arrivals = sink.accept(total, connections, members);
-    let load =
-        |ids| Load { arrivals: Some(arrivals.clone()), ..Load::new(server, connections, members, ids) };
-    load(0..warm).run().await;
-    arrivals.all(warm).await;
+/// The load of one server in one round.
+#[derive(Clone, Copy)]
+pub(crate) struct Case {
+    pub(crate) connections: usize,
+    pub(crate) members: u64,
+    /// Posted before anything is measured, so that caches and connections are warm.
+    pub(crate) warm: u64,
+    /// Posted as fast as they are answered; gives the rate and the processor time.
+    pub(crate) fast: u64,
+    /// Posted by connections that wait for the arrival; gives the latencies.
+    pub(crate) waiting: u64,
+}
 
-    let ids = warm..warm + posts;
-    let cpu = server.cpu();
-    load(ids.clone()).run().await;
-    arrivals.all(ids.end).await;
-    measured.rate.push(rate(posts, arrivals.took(ids.clone())));
-    measured.cpu_us.push((server.cpu() - cpu).as_secs_f64() * 1e6 / posts as f64);
-
-    if waiting > 0 {
-        let ids = ids.end..total;
-        Load { pause: Some(PAUSE), ..load(ids.clone()) }.run().await;
-        measured.latencies(&arrivals.latencies(ids));
+impl Case {
+    fn new(setup: &Setup, connections: usize) -> Self {
+        let members = MEMBERS;
+        if connections == 1 {
+            let (fast, waiting) = setup.choose((100, 20), (1_000, 400));
+            return Self { connections, members, warm: fast / 10, fast, waiting };
+        }
+        // Two for each member, so that there are many destinations at the same time.
+        let fast = setup.choose(1_000, 5_000);
+        Self { connections, members, warm: fast / 10, fast, waiting: 0 }
     }
-    assert_eq!(arrivals.messages(), total, "some messages were digests or duplicates");
-    measured.bytes.push(arrivals.mean_bytes());
+
+    /// Measures `server` for one round.
+    pub(crate) async fn measure(self, server: &Process, sink: &Sink, measured: &mut Measured) {
+        let Self { connections, members, warm, fast, waiting } = self;
+        let total = warm + fast + waiting;
+        assert_full_speed(total, members);
+        let arrivals = sink.accept(total, connections, members);
+        let load = |ids: Range<u64>| Load {
+            arrivals: Some(arrivals.clone()),
+            ..Load::new(server, connections, members, ids)
+        };
+        load(0..warm).run().await;
+        arrivals.all(warm).await;
+
+        let ids = warm..warm + fast;
+        let cpu = server.cpu();
+        load(ids.clone()).run().await;
+        arrivals.all(ids.end).await;
+        measured.rate.push(rate(fast, arrivals.took(ids.clone())));
+        measured.cpu_us.push((server.cpu() - cpu).as_secs_f64() * 1e6 / fast as f64);
+
+        if waiting > 0 {
+            let ids = ids.end..total;
+            Load { pause: Some(PAUSE), ..load(ids.clone()) }.run().await;
+            measured.latencies(&arrivals.latencies(ids));
+        }
+        assert_eq!(arrivals.messages(), total, "some messages were digests or duplicates");
+        measured.bytes.push(arrivals.mean_bytes());
+    }
 }

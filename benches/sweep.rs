@@ -6,7 +6,7 @@ use tokio::time::sleep;
 
 use crate::{
     load::Load,
-    relay,
+    relay::Case,
     report::Report,
     samples::Measured,
     setup::{FULL_SPEED, Setup},
@@ -20,12 +20,15 @@ const MEMBERS: [u64; 3] = [500, 2_500, 10_000];
 const AFTER: Duration = Duration::from_secs(5);
 
 pub(crate) async fn run(setup: &Setup, sink: &Sink) -> Report {
+    // At least one for each member; few enough for the limits of 500 members.
+    let fast = setup.choose(1_000, 10_000);
     let mut all: [Measured; MEMBERS.len()] = Default::default();
     for _ in 0..setup.rounds() {
-        for (members, measured) in MEMBERS.iter().zip(&mut all) {
+        for (members, measured) in MEMBERS.into_iter().zip(&mut all) {
+            let case = Case { connections: CONNECTIONS, members, warm: fast / 10, fast, waiting: 0 };
             let folder = setup.temporary();
             let server = setup.start_relay(folder.path(), sink.address);
-            relay::measure(setup, sink, CONNECTIONS, *members, &server, measured).await;
+            case.measure(&server, sink, measured).await;
         }
     }
     let mut report = Report::default();

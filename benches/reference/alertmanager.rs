@@ -12,8 +12,18 @@ use crate::{
     process::Process,
 };
 
-/// Looks for Alertmanager on the `PATH`, under Debian's name and under its own.
+/// Looks for Alertmanager on the `PATH`, under Debian's name and under its own. CI must have it.
 pub(crate) fn find() -> Option<PathBuf> {
+    let found = find_on_path();
+    let ci = env::var("CI").is_ok_and(|ci| ci == "true");
+    assert!(
+        found.is_some() || !ci,
+        "Alertmanager is not on the PATH: apt-get install prometheus-alertmanager"
+    );
+    found
+}
+
+fn find_on_path() -> Option<PathBuf> {
     let path = env::var_os("PATH")?;
     let names = ["prometheus-alertmanager", "alertmanager"];
     let mut files =
