@@ -61,6 +61,10 @@ Rows:
 
 The relay rows also measure the notifier of Alertmanager, if it is on the PATH.
 Each figure that has a target is printed with it at the end.
+
+Examples:
+  cargo bench -- --only relay64 --relay FILE   One row, in less than a minute
+  cargo bench -- --quick                       All rows, in less than a minute
 ";
 
 #[derive(Debug)]
