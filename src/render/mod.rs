@@ -4,7 +4,6 @@
 //! template must stop the program at its start, not an alert in the night. What a template can still do wrong at
 //! run time is an error with a place, and [`Rendering::fallback`] has a text for that case, always.
 
-mod bidi;
 mod border;
 mod context;
 mod functions;
@@ -22,11 +21,9 @@ use std::{
 
 use crate::alertmanager::Payload;
 
-pub use bidi::is_bidi_control;
 pub use border::Rendered;
-pub use functions::go_query_escape;
 pub use scope::Moment;
-pub use split::{Limits, Markup, PART_BYTES, parts};
+pub use split::{Limits, Markup, parts};
 
 use self::{
     border::{Borders, Taken},

@@ -13,14 +13,16 @@ use std::{
 
 use tera::{Error, ErrorKind, ReportError};
 
-use crate::alertmanager::Payload;
+use crate::{
+    alertmanager::Payload,
+    text::{one_line, shorten},
+};
 
 use super::{
     CompileError, Engine, Position, RenderError, Source,
     context::context,
     functions,
     scope::{self, Scope},
-    split::shorten,
 };
 
 /// A payload's variables, and what filters know beside them.
@@ -122,7 +124,7 @@ const MAX_REASON_BYTES: usize = 200;
 
 /// One short line: an engine's message may repeat the payload, and it becomes the first line of what is sent.
 fn brief(message: &str) -> String {
-    shorten(&functions::one_line(message), MAX_REASON_BYTES).into_owned()
+    shorten(&one_line(message), MAX_REASON_BYTES).into_owned()
 }
 
 /// The template at which compiling stopped, where, and why; none for an error that lists references.

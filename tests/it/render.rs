@@ -8,6 +8,7 @@ use proptest::{collection::btree_map, collection::vec, prelude::*, sample::selec
 use wecom_relay::{
     alertmanager::{self, Alert, Pairs, Payload},
     render::{self, DEFAULT_MESSAGE, Limits, Markup, Moment, Templates},
+    wecom::limits::MAX_CONTENT_BYTES,
 };
 
 use crate::support::recorded::{self, Recorded};
@@ -47,7 +48,7 @@ fn two_hundred_alerts_are_shown_or_counted_and_the_link_is_there() {
         assert_eq!(message.alerts(), 200, "{name}");
         let parts = render::parts(&message, markup, Limits::default(), rendering.alerts_url());
         assert_eq!(parts.len(), 5, "{name}");
-        assert!(parts.iter().all(|part| part.len() <= render::PART_BYTES), "{name}");
+        assert!(parts.iter().all(|part| part.len() <= MAX_CONTENT_BYTES), "{name}");
         let text = parts.concat();
         let shown = payload
             .alerts
@@ -80,7 +81,7 @@ proptest! {
         for (name, _) in render::BUILTIN {
             let message = rendering.message(name).unwrap();
             let parts = render::parts(&message, Markup::Markdown, Limits::default(), rendering.alerts_url());
-            prop_assert!(parts.len() <= 5 && parts.iter().all(|part| part.len() <= render::PART_BYTES));
+            prop_assert!(parts.len() <= 5 && parts.iter().all(|part| part.len() <= MAX_CONTENT_BYTES));
         }
     }
 

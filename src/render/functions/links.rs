@@ -2,8 +2,11 @@
 
 use tera::{Error, Kwargs, Map, State, TeraResult, Value, value::Key};
 
-use super::text::{go_query_escape, percent_encode};
-use crate::{alertmanager::Payload, render::scope};
+use crate::{
+    alertmanager::Payload,
+    render::scope,
+    text::{go_query_escape, percent_encode},
+};
 
 /// Where a browser shows the alerts of this notification; empty when nobody told.
 pub(in crate::render) fn alerts_url(payload: &Payload) -> String {

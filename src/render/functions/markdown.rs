@@ -4,9 +4,7 @@
 //! shown. What would begin a tag, a link, bold text, a heading or a quote is parted by a zero-width space
 //! instead, which is right in any renderer; a backtick, which alone begins code, becomes a look-alike.
 
-use std::fmt::Write;
-
-use crate::render::is_bidi_control;
+use crate::text::{is_bidi_control, percent_encode_where};
 
 /// Parts characters and is not seen.
 const PART: char = '\u{200B}';
@@ -50,17 +48,7 @@ pub(in crate::render) fn url(url: &str) -> String {
     if !(url.starts_with("http://") || url.starts_with("https://")) {
         return String::new();
     }
-    let mut escaped = String::with_capacity(url.len());
-    for c in url.chars() {
-        if c.is_whitespace() || c.is_control() || is_bidi_control(c) || "()[]<>\"'`*\\|{}^".contains(c) {
-            let mut bytes = [0; 4];
-            for byte in c.encode_utf8(&mut bytes).bytes() {
-                // Writing to a `String` cannot fail.
-                let _ = write!(escaped, "%{byte:02X}");
-            }
-        } else {
-            escaped.push(c);
-        }
-    }
-    escaped
+    percent_encode_where(url, |c| {
+        c.is_whitespace() || c.is_control() || is_bidi_control(c) || "()[]<>\"'`*\\|{}^".contains(c)
+    })
 }

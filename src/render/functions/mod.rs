@@ -13,12 +13,10 @@ mod time;
 use tera::{Error, Kwargs, Map, State, Tera, TeraResult, Value, value::Key};
 
 use super::scope;
-
-pub use text::go_query_escape;
+use crate::text::{go_query_escape, one_line};
 
 pub(super) use links::alerts_url;
 pub(super) use markdown::url as markdown_url;
-pub(super) use text::one_line;
 
 /// As far as `range` counts: enough for any message, too little to hang on.
 const MAX_RANGE: i64 = 1000;
@@ -58,7 +56,7 @@ pub(super) fn register(tera: &mut Tera) {
     tera.register_filter("go_query_escape", |text: &str, _: Kwargs, _: &State<'_>| go_query_escape(text));
     tera.register_filter("markdown_escape", |text: &str, _: Kwargs, _: &State<'_>| markdown::escape(text));
     tera.register_filter("markdown_url", |text: &str, _: Kwargs, _: &State<'_>| markdown::url(text));
-    tera.register_filter("one_line", |text: &str, _: Kwargs, _: &State<'_>| text::one_line(text));
+    tera.register_filter("one_line", |text: &str, _: Kwargs, _: &State<'_>| one_line(text));
     tera.register_filter("regex_replace", pattern::replacer());
     tera.register_filter("remove", pairs::remove);
     tera.register_filter("silence_url", links::silence_url);

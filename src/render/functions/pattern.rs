@@ -9,7 +9,10 @@ use std::{collections::HashMap, sync::RwLock};
 use regex::{Regex, RegexBuilder};
 use tera::{Error, Kwargs, State, TeraResult};
 
-use crate::render::MAX_OUTPUT_BYTES;
+use crate::{
+    render::MAX_OUTPUT_BYTES,
+    text::{prefix, slice, slice_from},
+};
 
 /// The most memory that a compiled pattern may take.
 const MAX_PATTERN_BYTES: usize = 1 << 20;
@@ -64,7 +67,7 @@ fn not_a_pattern(error: &regex::Error) -> Error {
 
 /// `Regex::replace_all` in the first [`MAX_TEXT_BYTES`], but it stops before it fills the memory.
 fn replace(regex: &Regex, text: &str, replacement: &str) -> TeraResult<String> {
-    let searched = head(text, MAX_TEXT_BYTES);
+    let searched = prefix(text, MAX_TEXT_BYTES);
     let mut replaced = String::with_capacity(text.len());
     let mut from = 0;
     for captures in regex.captures_iter(searched) {
@@ -73,20 +76,12 @@ fn replace(regex: &Regex, text: &str, replacement: &str) -> TeraResult<String> {
         if found.end() == searched.len() && searched.len() < text.len() {
             break;
         }
-        replaced.push_str(text.get(from..found.start()).unwrap_or_default());
+        replaced.push_str(slice(text, from..found.start()));
         captures.expand(replacement, &mut replaced);
         from = found.end();
         if replaced.len() > MAX_OUTPUT_BYTES {
             return Err(Error::message(format!("the text is longer than {MAX_OUTPUT_BYTES} bytes")));
         }
     }
-    Ok(replaced + text.get(from..).unwrap_or_default())
-}
-
-/// As many whole characters from the beginning of `text` as `bytes` have room for.
-fn head(text: &str, bytes: usize) -> &str {
-    if text.len() <= bytes {
-        return text;
-    }
-    (0..=bytes).rev().find_map(|end| text.get(..end)).unwrap_or_default()
+    Ok(replaced + slice_from(text, from))
 }

@@ -7,7 +7,8 @@ use serde_json::{Value as Json, json};
 use super::{super::samples, *};
 use crate::{
     alertmanager::{Pairs, Payload, parse},
-    render::{DEFAULT_SUMMARY, Moment, RenderError, Source, Templates, is_bidi_control},
+    render::{DEFAULT_SUMMARY, Moment, RenderError, Source, Templates},
+    text::is_bidi_control,
 };
 
 const README: &str = include_str!("../../../templates/README.md");
@@ -266,15 +267,6 @@ proptest! {
     }
 
     #[test]
-    fn one_line_is_the_words_with_a_space_between(text in any::<String>(), special in "[a-c \n\t\u{202E}]{0,40}") {
-        for text in [text, special] {
-            let plain = text.replace(is_bidi_control, "").replace(char::is_control, " ");
-            let words: Vec<&str> = plain.split_whitespace().collect();
-            prop_assert_eq!(one_line(&text), words.join(" "));
-        }
-    }
-
-    #[test]
     fn what_is_removed_and_what_is_unique_is_as_when_each_is_compared_with_each(
         names in prop::collection::vec("[a-f]", 0..8),
         labels in prop::collection::btree_map("[a-f]", "[a-f]", 0..8),
@@ -298,12 +290,5 @@ proptest! {
     fn a_url_stays_within_its_link(url in "https?://[\\PC ]{0,40}") {
         let escaped = markdown::url(&url);
         prop_assert!(!escaped.contains(|c: char| c.is_whitespace() || "()[]<>*`".contains(c)), "{}", escaped);
-    }
-
-    #[test]
-    fn truncated_text_keeps_to_its_bytes(text in any::<String>(), bytes in 3usize..60) {
-        let short = crate::render::split::shorten(&text, bytes);
-        prop_assert!(short.len() <= bytes);
-        prop_assert!(*short == text || short.ends_with('…'));
     }
 }

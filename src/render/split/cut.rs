@@ -1,11 +1,6 @@
 //! Where a text may end, and a text cut there.
 
-use std::borrow::Cow;
-
 use super::markdown::Spans;
-
-/// What stands where something is missing.
-pub(super) const ELLIPSIS: &str = "…";
 
 /// A text that is cut into pieces.
 pub(super) struct Doc<'a> {
@@ -81,19 +76,6 @@ impl Doc<'_> {
         let end = last.checked_sub(start)?.checked_sub(usize::from(ends_line)).filter(|end| *end > 0)?;
         (end > room / 2 || after - last <= room).then_some(end)
     }
-}
-
-/// `text` in at most `bytes` bytes, with `…` at its end when something is missing.
-pub(in crate::render) fn shorten(text: &str, bytes: usize) -> Cow<'_, str> {
-    if text.len() <= bytes {
-        return Cow::Borrowed(text);
-    }
-    let room = bytes.saturating_sub(ELLIPSIS.len());
-    let ends = || (0..=room).rev().filter(|end| text.is_char_boundary(*end));
-    // What is seen as one character and is longer than the room is cut inside.
-    let end = ends().find(|end| *end > 0 && !parts_a_cluster(text, *end)).or_else(|| ends().next());
-    let end = end.unwrap_or_default();
-    Cow::Owned(format!("{}{ELLIPSIS}", text.get(..end).unwrap_or_default()))
 }
 
 /// Whether the line that begins after the break at `end` fits in a part, so that ending before it is of use.

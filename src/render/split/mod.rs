@@ -15,13 +15,9 @@ mod cut;
 mod markdown;
 mod select;
 
-pub(in crate::render) use cut::shorten;
-
 use self::{cut::Doc, markdown::Spans};
 use super::Rendered;
-
-/// As much text as WeCom shows of one message.
-pub const PART_BYTES: usize = 2048;
+use crate::{text::shorten, wecom::limits::MAX_CONTENT_BYTES};
 
 /// The smallest part that has room for any number, for what markdown closes and opens, and for some text.
 const MIN_PART_BYTES: usize = 256;
@@ -40,7 +36,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { part_bytes: PART_BYTES, max_parts: 5 }
+        Self { part_bytes: MAX_CONTENT_BYTES, max_parts: 5 }
     }
 }
 

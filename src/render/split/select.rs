@@ -2,12 +2,11 @@
 
 use std::ops::Range;
 
-use super::{
-    Limits, Markup,
-    cut::{Doc, ELLIPSIS},
-    markdown::Spans,
+use super::{Limits, Markup, cut::Doc, markdown::Spans};
+use crate::{
+    render::{Rendered, functions::markdown_url},
+    text::ELLIPSIS,
 };
-use crate::render::{Rendered, functions::markdown_url};
 
 /// The least that is worth showing of something that is cut.
 const MIN_PIECE_BYTES: usize = 64;

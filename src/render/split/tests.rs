@@ -41,7 +41,7 @@ fn assert_nothing_is_lost(text: &str, bodies: &[&str]) {
 #[test]
 fn a_text_that_fits_is_whole_and_has_no_number() {
     let text = "中".repeat(682) + "ab";
-    assert_eq!(text.len(), PART_BYTES);
+    assert_eq!(text.len(), MAX_CONTENT_BYTES);
     assert_eq!(split(&text, Limits::default()), [text]);
     assert_eq!(split("", Limits::default()), [""]);
 }
@@ -172,7 +172,7 @@ fn an_alert_that_is_too_long_is_cut_visibly_and_hides_no_other() {
 fn a_text_without_borders_is_cut_and_linked() {
     let text = Rendered::from("行 ".repeat(9000));
     let parts = parts(&text, Markup::Markdown, Limits::default(), LINK);
-    assert!(parts.len() <= 5 && parts.iter().all(|part| part.len() <= PART_BYTES));
+    assert!(parts.len() <= 5 && parts.iter().all(|part| part.len() <= MAX_CONTENT_BYTES));
     assert!(parts.last().unwrap().ends_with(&format!("…\n… [部分内容未显示]({LINK})")), "{parts:?}");
 }
 
