@@ -4,9 +4,10 @@
 //! template must stop the program at its start, not an alert in the night. What a template can still do wrong at
 //! run time is an error with a place, and [`Rendering::fallback`] has a text for that case, always.
 
-mod border;
+mod alert_marks;
 mod context;
 mod functions;
+mod rendered;
 pub mod samples;
 mod scope;
 mod split;
@@ -21,12 +22,12 @@ use std::{
 
 use crate::alertmanager::Payload;
 
-pub use border::Rendered;
+pub use rendered::Rendered;
 pub use scope::Moment;
 pub use split::{Limits, Markup, parts};
 
 use self::{
-    border::{Borders, Taken},
+    alert_marks::{AlertMarkers, UsedChars},
     scope::Scope,
     tera::Tera,
 };
@@ -152,8 +153,7 @@ trait Engine: Sized + Send + Sync {
 #[derive(Debug)]
 pub struct Templates {
     engine: Tera,
-    /// What no border may be, because a template says it.
-    taken: Taken,
+    used_chars: UsedChars,
     fingerprint: u64,
 }
 
@@ -184,10 +184,10 @@ impl Templates {
         let mut hasher = DefaultHasher::new();
         all.iter().for_each(|source| (&source.name, &source.text).hash(&mut hasher));
         let fingerprint = hasher.finish();
-        let mut taken = Taken::default();
-        all.iter().for_each(|source| taken.note(&source.text));
+        let mut used_chars = UsedChars::default();
+        all.iter().for_each(|source| used_chars.add(&source.text));
         match Tera::compile(&all) {
-            Ok(engine) if doubles.is_empty() => Ok(Self { engine, taken, fingerprint }),
+            Ok(engine) if doubles.is_empty() => Ok(Self { engine, used_chars, fingerprint }),
             Ok(_) => Err(doubles),
             Err(errors) => Err(doubles.into_iter().chain(errors).collect()),
         }
@@ -200,12 +200,12 @@ impl Templates {
 
     /// Prepares `payload`, once for all templates that are rendered with it at `moment`.
     pub fn with(&self, payload: &Payload, moment: &Moment) -> Rendering<'_> {
-        let mut taken = self.taken;
-        taken.note_payload(payload);
-        let borders = Borders::free(taken);
+        let mut used_chars = self.used_chars;
+        used_chars.add_payload(payload);
+        let markers = AlertMarkers::unused(used_chars);
         let alerts_url = functions::alerts_url(payload);
         let external_url = payload.external_url.clone();
-        let scope = Arc::new(Scope { moment: moment.clone(), borders, external_url, alerts_url });
+        let scope = Arc::new(Scope { moment: moment.clone(), markers, external_url, alerts_url });
         Rendering { engine: &self.engine, context: Tera::context(payload, Arc::clone(&scope)), scope }
     }
 }
@@ -241,7 +241,7 @@ impl Rendering<'_> {
     pub fn message(&self, template: &str) -> Result<Rendered, RenderError> {
         let mut text = String::with_capacity(USUAL_OUTPUT_BYTES);
         self.engine.render(template, &self.context, MAX_OUTPUT_BYTES, &mut text)?;
-        Ok(self.scope.borders.read(text))
+        Ok(self.scope.markers.read(text))
     }
 
     /// The text of the built-in `wechat.default.message`, for when another template failed. Overrides do not
@@ -264,7 +264,7 @@ impl Rendering<'_> {
         let mut text = String::with_capacity(USUAL_OUTPUT_BYTES);
         let name = format!("{BUILTIN_PREFIX}{name}");
         let result = self.engine.render(&name, &self.context, MAX_OUTPUT_BYTES, &mut text);
-        self.scope.borders.read(if result.is_ok() { text } else { text + "…" })
+        self.scope.markers.read(if result.is_ok() { text } else { text + "…" })
     }
 }
 

@@ -8,7 +8,7 @@ use std::{cell::RefCell, sync::Arc};
 use jiff::{Timestamp, tz::TimeZone};
 use tera::{Error, TeraResult};
 
-use super::border::Borders;
+use super::alert_marks::AlertMarkers;
 
 /// When a payload is rendered, and for readers in which zone.
 #[derive(Debug, Clone)]
@@ -23,7 +23,7 @@ pub struct Moment {
 #[derive(Debug)]
 pub(super) struct Scope {
     pub(super) moment: Moment,
-    pub(super) borders: Borders,
+    pub(super) markers: AlertMarkers,
     /// `externalURL`
     pub(super) external_url: String,
     /// What `alerts_url()` says.

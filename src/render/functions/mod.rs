@@ -51,7 +51,7 @@ pub(super) fn register(tera: &mut Tera) {
     tera.register_filter("date", time::date);
     tera.register_filter("duration", time::duration);
     tera.register_filter("end_alert", |_: &Value, _: Kwargs, _: &State<'_>| {
-        scope::with(|scope| scope.borders.end())
+        scope::with(|scope| scope.markers.end())
     });
     tera.register_filter("go_query_escape", |text: &str, _: Kwargs, _: &State<'_>| go_query_escape(text));
     tera.register_filter("markdown_escape", |text: &str, _: Kwargs, _: &State<'_>| markdown::escape(text));
@@ -77,7 +77,7 @@ pub(super) fn register(tera: &mut Tera) {
 /// Marks where the text of an alert begins.
 fn begin_alert(alert: &Map, _: Kwargs, _: &State<'_>) -> TeraResult<String> {
     let resolved = alert.get(&Key::Str("status")).and_then(Value::as_str) == Some("resolved");
-    scope::with(|scope| scope.borders.begin(resolved))
+    scope::with(|scope| scope.markers.begin(resolved))
 }
 
 /// Tera's `range`, but short.

@@ -1,12 +1,21 @@
 use proptest::prelude::*;
 
-use super::*;
-use crate::render::{
-    border::{Borders, Taken},
-    functions::markdown_url,
+use super::{
+    cut::Cutter,
+    parts::{MAX_PARTS, MIN_PART_BYTES},
+    spans::Spans,
+    *,
+};
+use crate::{
+    render::{
+        Rendered,
+        alert_marks::{AlertMarkers, UsedChars},
+        functions::markdown_url,
+    },
+    wecom::limits::MAX_CONTENT_BYTES,
 };
 
-const MANY: Limits = Limits { part_bytes: 256, max_parts: MOST_PARTS };
+const MANY: Limits = Limits { part_bytes: 256, max_parts: MAX_PARTS };
 
 fn small(text: &str) -> Vec<String> {
     split(text, MANY)
@@ -44,6 +53,18 @@ fn a_text_that_fits_is_whole_and_has_no_number() {
     assert_eq!(text.len(), MAX_CONTENT_BYTES);
     assert_eq!(split(&text, Limits::default()), [text]);
     assert_eq!(split("", Limits::default()), [""]);
+}
+
+#[test]
+fn the_example_in_the_module_documentation_holds() {
+    let text = "[FIRING:2] Down\na is down\nsince 9:30\nb is down\nsince 9:41";
+    let borders = [text.find("a is").unwrap(), text.find("b is").unwrap()];
+    let cutter = Cutter { text, spans: &Spans::default(), borders: &borders };
+    let room = 55 - "(1/2)\n".len();
+    let pieces = cutter.pieces(room, 5).unwrap();
+    assert_eq!(pieces, ["[FIRING:2] Down\na is down\nsince 9:30", "b is down\nsince 9:41"]);
+    let without_alerts = Cutter { borders: &[], ..cutter }.pieces(room, 5).unwrap();
+    assert_eq!(without_alerts, ["[FIRING:2] Down\na is down\nsince 9:30\nb is down", "since 9:41"]);
 }
 
 #[test]
@@ -99,17 +120,17 @@ fn numbers_of_any_length_fit() {
 
 /// A text as a template would write it: `head`, alerts by status, `foot`.
 fn marked(head: &str, firing: &[String], resolved: &[String], foot: &str) -> Rendered {
-    let borders = Borders::free(Taken::default());
+    let markers = AlertMarkers::unused(UsedChars::default());
     let mut text = head.to_owned();
     for (alerts, over) in [(firing, false), (resolved, true)] {
         if !alerts.is_empty() {
             text.push_str(if over { "Resolved:\n" } else { "Firing:\n" });
         }
         for alert in alerts {
-            text.push_str(&format!("{}{alert}\n{}", borders.begin(over), borders.end()));
+            text.push_str(&format!("{}{alert}\n{}", markers.begin(over), markers.end()));
         }
     }
-    borders.read(text + foot)
+    markers.read(text + foot)
 }
 
 fn numbered(name: &str, count: usize, bytes: usize) -> Vec<String> {
@@ -294,7 +315,7 @@ proptest! {
         part_bytes in 0usize..700,
     ) {
         let text = pieces.concat();
-        let parts = split(&text, Limits { part_bytes, max_parts: MOST_PARTS });
+        let parts = split(&text, Limits { part_bytes, max_parts: MAX_PARTS });
         let limit = part_bytes.max(MIN_PART_BYTES);
         if text.len() <= limit {
             prop_assert_eq!(parts, [text]);
