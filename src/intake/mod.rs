@@ -28,7 +28,7 @@ pub use self::{
 use crate::{
     alertmanager::{self, Payload, PayloadError},
     outbox::{Kind, NewNotification, ReceiverName, Status},
-    render::{self, Limits, Markup, Moment, Rendering, Templates},
+    render::{self, Limits, Markup, RenderTime, Rendering, Templates},
     wecom::limits::MAX_CONTENT_BYTES,
 };
 
@@ -58,7 +58,7 @@ pub struct Order {
     receiver: Arc<Receiver>,
     payload: Payload,
     body_bytes: usize,
-    moment: Moment,
+    time: RenderTime,
 }
 
 /// What a body asks for.
@@ -145,12 +145,12 @@ impl Intake {
         };
         Ok(match wanted {
             Some(payload) => {
-                let moment = Moment { now, zone: self.settings.timezone.clone() };
+                let time = RenderTime { now, zone: self.settings.timezone.clone() };
                 Request::Order(Arc::new(Order {
                     receiver: Arc::clone(receiver),
                     payload,
                     body_bytes: body.len(),
-                    moment,
+                    time,
                 }))
             }
             None => Request::Unwanted(receiver.name.clone()),
@@ -183,7 +183,7 @@ impl Intake {
     }
 
     fn rendering(&self, order: &Order) -> Rendering<'_> {
-        self.templates.with(&order.payload, &order.moment)
+        self.templates.with(&order.payload, &order.time)
     }
 
     /// Addresses and writes, however long it takes.

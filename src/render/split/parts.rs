@@ -5,7 +5,7 @@ use super::{
     select::{alert_borders, select},
     spans::{Markup, Spans},
 };
-use crate::{render::Rendered, text::shorten, wecom::limits::MAX_CONTENT_BYTES};
+use crate::{render::rendered::Rendered, text::shorten, wecom::limits::MAX_CONTENT_BYTES};
 
 /// The smallest part with room for any number, for tags that are closed and opened again, and for some text.
 pub(super) const MIN_PART_BYTES: usize = 256;

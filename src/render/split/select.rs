@@ -14,7 +14,7 @@ use super::{
     spans::{Markup, Spans},
 };
 use crate::{
-    render::{Rendered, functions::markdown_url},
+    render::{markdown, rendered::Rendered},
     text::{ELLIPSIS, prefix, slice},
 };
 
@@ -257,7 +257,7 @@ impl LastLine<'_> {
                 (!link.is_empty()).then(|| format!("{ELLIPSIS} {words}{colon} {link}"))
             }
             Markup::Markdown => {
-                let url = markdown_url(self.link);
+                let url = markdown::url(self.link);
                 (!url.is_empty()).then(|| format!("{ELLIPSIS} [{words}]({url})"))
             }
         }

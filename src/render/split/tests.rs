@@ -10,7 +10,7 @@ use crate::{
     render::{
         Rendered,
         alert_marks::{AlertMarkers, UsedChars},
-        functions::markdown_url,
+        markdown,
     },
     wecom::limits::MAX_CONTENT_BYTES,
 };
@@ -48,7 +48,7 @@ fn assert_nothing_is_lost(text: &str, bodies: &[&str]) {
 }
 
 #[test]
-fn a_text_that_fits_is_whole_and_has_no_number() {
+fn a_text_that_fits_has_no_number() {
     let text = "中".repeat(682) + "ab";
     assert_eq!(text.len(), MAX_CONTENT_BYTES);
     assert_eq!(split(&text, Limits::default()), [text]);
@@ -75,7 +75,7 @@ fn parts_end_with_lines() {
 }
 
 #[test]
-fn a_long_line_ends_at_a_space_and_without_spaces_at_a_character() {
+fn a_long_line_is_cut_at_a_space_else_at_a_character() {
     let parts = small(&"word ".repeat(80));
     assert!(parts.iter().all(|part| part.ends_with("word ")), "{parts:?}");
     let parts = small(&"中".repeat(200));
@@ -98,7 +98,7 @@ fn a_link_stays_in_one_part() {
 }
 
 #[test]
-fn a_character_made_of_several_stays_in_one_part() {
+fn a_grapheme_cluster_stays_in_one_part() {
     let family = "👨\u{200D}👩\u{200D}👧";
     for before in 220..260 {
         for one in [family, "e\u{301}", "🇨🇳", "👍\u{1F3FD}"] {
@@ -151,7 +151,7 @@ fn parts_end_with_alerts() {
 }
 
 #[test]
-fn alerts_are_cut_at_lines_when_there_is_no_other_way_to_show_all() {
+fn alerts_are_cut_only_if_whole_ones_do_not_fit() {
     let alerts: Vec<String> =
         (0..3).map(|number| format!("a{number}\n{}", [&*"x".repeat(44); 3].join("\n"))).collect();
     let rendered = marked("", &alerts, &[], "");
@@ -162,7 +162,7 @@ fn alerts_are_cut_at_lines_when_there_is_no_other_way_to_show_all() {
 }
 
 #[test]
-fn what_does_not_fit_is_counted_and_linked() {
+fn missing_alerts_are_counted_and_linked() {
     let rendered = marked("head\n", &numbered("f", 150, 50), &numbered("r", 50, 50), "the end");
     let limits = Limits { part_bytes: 2048, max_parts: 2 };
     let parts = parts(&rendered, Markup::Plain, limits, LINK);
@@ -179,7 +179,7 @@ fn what_does_not_fit_is_counted_and_linked() {
 }
 
 #[test]
-fn an_alert_that_is_too_long_is_cut_visibly_and_hides_no_other() {
+fn a_very_long_alert_is_shortened_and_hides_no_other() {
     let long = ["long ".repeat(5000)];
     let rendered = marked("head\n", &long, &numbered("r", 3, 20), LINK);
     let parts = parts(&rendered, Markup::Plain, Limits { max_parts: 2, ..Limits::default() }, LINK);
@@ -190,7 +190,7 @@ fn an_alert_that_is_too_long_is_cut_visibly_and_hides_no_other() {
 }
 
 #[test]
-fn a_text_without_borders_is_cut_and_linked() {
+fn a_text_without_alerts_is_shortened_and_linked() {
     let text = Rendered::from("行 ".repeat(9000));
     let parts = parts(&text, Markup::Markdown, Limits::default(), LINK);
     assert!(parts.len() <= 5 && parts.iter().all(|part| part.len() <= MAX_CONTENT_BYTES));
@@ -198,7 +198,7 @@ fn a_text_without_borders_is_cut_and_linked() {
 }
 
 #[test]
-fn tags_are_closed_where_a_part_ends_and_opened_again() {
+fn open_tags_are_closed_and_opened_again_between_parts() {
     let words = "word ".repeat(60);
     let text = format!("> a <font color=\"info\">b **c {words}** d</font>");
     let parts = parts(&Rendered::from(text), Markup::Markdown, MANY, "");
@@ -219,7 +219,7 @@ fn links_and_tags_stay_in_one_part() {
 }
 
 #[test]
-fn a_text_of_openings_is_read_in_linear_time() {
+fn unclosed_tags_are_read_in_linear_time() {
     for piece in ["[", "[](", "`", "**", "<font color=\"a\">", "</font>", "<a ", "\u{301}", "🇨", "\n\n"] {
         let text = Rendered::from(piece.repeat(1_000_000 / piece.len()));
         for markup in [Markup::Plain, Markup::Markdown] {
@@ -230,7 +230,7 @@ fn a_text_of_openings_is_read_in_linear_time() {
 }
 
 /// Well-formed markdown with one of everything.
-fn markdown() -> impl Strategy<Value = String> {
+fn markdown_text() -> impl Strategy<Value = String> {
     let inline = prop_oneof![
         "[a-z ]{0,30}",
         "\\PC{0,6}".prop_map(|text| text.replace(['*', '<', '`', '[', ']'], "."))
@@ -256,7 +256,7 @@ fn tag_counts(part: &str) -> [usize; 4] {
 
 proptest! {
     #[test]
-    fn markdown_is_balanced_in_every_part(text in markdown(), max_parts in 1usize..12) {
+    fn markdown_is_balanced_in_every_part(text in markdown_text(), max_parts in 1usize..12) {
         let limits = Limits { part_bytes: 256, max_parts };
         for part in parts(&Rendered::from(text), Markup::Markdown, limits, LINK) {
             let [bold, code, opened, closed] = tag_counts(&part);
@@ -266,7 +266,7 @@ proptest! {
     }
 
     #[test]
-    fn any_text_is_told_within_its_limits(
+    fn any_text_keeps_to_its_limits(
         pieces in prop::collection::vec(
             prop_oneof![
                 "\\PC{0,40}", "[*`<>\\[\\]()\n]{0,20}", Just("<font color=\"info\">".to_owned()),
@@ -295,8 +295,8 @@ proptest! {
             } else {
                 let last = parts.last().and_then(|last| last.lines().last()).unwrap_or_default();
                 prop_assert!(last.contains("not shown") || last.contains("未显示"), "{:?}", parts);
-                let shown = link.is_empty() || last.contains(&markdown_url(&link)) || last.contains(&link);
-                prop_assert!(shown || markdown_url(&link).len() > limit / 3, "{:?}", last);
+                let shown = link.is_empty() || last.contains(&markdown::url(&link)) || last.contains(&link);
+                prop_assert!(shown || markdown::url(&link).len() > limit / 3, "{:?}", last);
             }
         }
     }
