@@ -6,7 +6,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 use wecom_relay::{
     alertmanager,
-    render::{DEFAULT_MESSAGE, DEFAULT_SUMMARY, Moment, Templates},
+    render::{DEFAULT_MESSAGE, DEFAULT_SUMMARY, RenderTime, Templates},
 };
 
 use crate::{
@@ -85,6 +85,6 @@ fn repeat(time: Duration, step: &dyn Fn() -> usize) -> f64 {
 }
 
 /// A fixed present, so that every round renders the same.
-pub(crate) fn moment() -> Moment {
-    Moment { now: jiff::Timestamp::UNIX_EPOCH, zone: None }
+pub(crate) fn moment() -> RenderTime {
+    RenderTime { now: jiff::Timestamp::UNIX_EPOCH, zone: None }
 }

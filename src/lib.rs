@@ -19,5 +19,6 @@ pub mod sandbox;
 pub mod secret;
 pub mod systemd;
 pub mod telemetry;
+pub mod text;
 pub mod wecom;
 mod yaml;

@@ -19,6 +19,8 @@ use tracing_subscriber::{
     util::SubscriberInitExt,
 };
 
+use crate::text::prefix;
+
 /// How log lines are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum LogFormat {
@@ -104,11 +106,10 @@ fn is_path(module: &str) -> bool {
     module.split("::").all(is_name)
 }
 
-/// `text` up to a length at which a log line is still read: senders decide what group keys and the like say.
+/// The beginning of a value that a client chose, such as a group key, because nobody reads a longer log line.
 pub fn clip(text: &str) -> &str {
-    const BYTES: usize = 200;
-    let end = (0..=BYTES.min(text.len())).rev().find(|end| text.is_char_boundary(*end));
-    text.get(..end.unwrap_or_default()).unwrap_or_default()
+    const MAX_BYTES: usize = 200;
+    prefix(text, MAX_BYTES)
 }
 
 #[cfg(test)]

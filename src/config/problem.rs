@@ -7,6 +7,8 @@ use std::{fmt, path::Path, sync::Arc};
 
 pub use crate::yaml::Position;
 
+use crate::text::one_line;
+
 /// Where something is written: as exact as it is known.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Place {
@@ -142,10 +144,6 @@ pub(super) fn quoted(value: &str) -> String {
     }
     let start: String = value.chars().take(LONGEST).collect();
     format!("{start:?}…")
-}
-
-fn one_line(text: &str) -> String {
-    text.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, fmt::Write};
 
 use crate::{
     outbox::{Foldable, NotificationId, Status},
-    render::is_bidi_control,
+    text::is_bidi_control,
 };
 
 /// A notification's line in a digest or notice, in bytes, the line break not counted.

@@ -28,11 +28,12 @@ pub use self::{
 use crate::{
     alertmanager::{self, Payload, PayloadError},
     outbox::{Kind, NewNotification, ReceiverName, Status},
-    render::{self, Limits, Markup, Moment, PART_BYTES, Rendering, Templates},
+    render::{self, Limits, Markup, RenderTime, Rendering, Templates},
+    wecom::limits::MAX_CONTENT_BYTES,
 };
 
 /// A text form is one message, with room for a line that says why it is sent.
-const TEXT_FORM: Limits = Limits { part_bytes: PART_BYTES - 200, max_parts: 1 };
+const TEXT_FORM: Limits = Limits { part_bytes: MAX_CONTENT_BYTES - 200, max_parts: 1 };
 
 /// All that is needed to take a webhook.
 #[derive(Debug)]
@@ -57,7 +58,7 @@ pub struct Order {
     receiver: Arc<Receiver>,
     payload: Payload,
     body_bytes: usize,
-    moment: Moment,
+    time: RenderTime,
 }
 
 /// What a body asks for.
@@ -144,12 +145,12 @@ impl Intake {
         };
         Ok(match wanted {
             Some(payload) => {
-                let moment = Moment { now, zone: self.settings.timezone.clone() };
+                let time = RenderTime { now, zone: self.settings.timezone.clone() };
                 Request::Order(Arc::new(Order {
                     receiver: Arc::clone(receiver),
                     payload,
                     body_bytes: body.len(),
-                    moment,
+                    time,
                 }))
             }
             None => Request::Unwanted(receiver.name.clone()),
@@ -182,7 +183,7 @@ impl Intake {
     }
 
     fn rendering(&self, order: &Order) -> Rendering<'_> {
-        self.templates.with(&order.payload, &order.moment)
+        self.templates.with(&order.payload, &order.time)
     }
 
     /// Addresses and writes, however long it takes.
@@ -224,7 +225,7 @@ impl Intake {
         let Way { sender, recipients, note, dead } = address::way(receiver, &addressed);
         // Whoever stands in may not be able to see markdown and cards.
         let body = note.map_or(body, |note| Body::Text(plain.clone().headed(&note)));
-        let limits = Limits { part_bytes: PART_BYTES, max_parts: receiver.max_parts.into() };
+        let limits = Limits { part_bytes: MAX_CONTENT_BYTES, max_parts: receiver.max_parts.into() };
         let mut contents = body.split(limits, rendering.alerts_url());
         // A plain copy is that already.
         let text_form = (matches!(body, Body::Card(_)) && !receiver.plain_copy)

@@ -1,6 +1,6 @@
-//! Payloads to show what templates make of them: one of each kind that templates get wrong.
+//! Payloads to try templates with: one of each kind that templates often get wrong.
 
-/// A name and a webhook's body for each.
+/// A name and the body of a webhook for each.
 pub const ALL: [(&str, &str); 6] = [
     ("firing", FIRING),
     ("resolved", RESOLVED),
@@ -10,7 +10,7 @@ pub const ALL: [(&str, &str); 6] = [
     ("grafana", include_str!("samples/grafana.json")),
 ];
 
-/// One alert that fires.
+/// One firing alert.
 pub const FIRING: &str = include_str!("samples/firing.json");
-/// The same, resolved.
+/// The same alert, resolved.
 pub const RESOLVED: &str = include_str!("samples/resolved.json");

@@ -1,5 +1,5 @@
 use super::*;
-use crate::alertmanager::parse;
+use crate::alertmanager::{Payload, parse};
 
 fn source<'a>(name: &'a str, text: &'a str) -> Source<'a> {
     Source { name: name.into(), origin: format!("{name}.tera").into(), text: text.into() }
@@ -14,8 +14,8 @@ fn errors(sources: &[(&str, &str)]) -> Vec<String> {
     compile(sources).unwrap_err()
 }
 
-fn moment() -> Moment {
-    Moment { now: "2026-11-21T09:30:00Z".parse().unwrap(), zone: None }
+fn time() -> RenderTime {
+    RenderTime { now: "2026-11-21T09:30:00Z".parse().unwrap(), zone: None }
 }
 
 fn payload() -> Payload {
@@ -32,33 +32,33 @@ fn payload() -> Payload {
 }
 
 fn render(template: &str) -> Result<String, RenderError> {
-    compile(&[("t", template)]).unwrap().with(&payload(), &moment()).render("t")
+    compile(&[("t", template)]).unwrap().with(&payload(), &time()).render("t")
 }
 
 #[test]
-fn a_receivers_template_may_include_the_built_in_one() {
+fn a_receivers_template_can_include_the_built_in_one() {
     let name = receiver_template("db", "message");
     let templates = compile(&[(&name, r#"{% include "wechat.default.message" %} see {{ orgId }}"#)]).unwrap();
     let payload = payload();
-    let rendering = templates.with(&payload, &moment());
+    let rendering = templates.with(&payload, &time());
     let message = rendering.render(&name).unwrap();
     assert_eq!(message, rendering.render(DEFAULT_MESSAGE).unwrap() + " see 7");
 }
 
 #[test]
-fn an_override_is_used_and_leaves_the_fallback_as_it_was() {
+fn an_override_does_not_change_the_fallback() {
     let payload = payload();
-    let fallback = compile(&[]).unwrap().with(&payload, &moment()).render(DEFAULT_MESSAGE).unwrap();
+    let fallback = compile(&[]).unwrap().with(&payload, &time()).render(DEFAULT_MESSAGE).unwrap();
     let text = r#"mine: {% include "builtin/wechat.default.message" %}"#;
     let templates = compile(&[(DEFAULT_MESSAGE, text)]).unwrap();
-    let rendering = templates.with(&payload, &moment());
+    let rendering = templates.with(&payload, &time());
     assert_eq!(rendering.render(DEFAULT_MESSAGE).unwrap(), format!("mine: {fallback}"));
     assert_eq!(rendering.fallback().text(), fallback);
     assert!(rendering.fallback_summary().starts_with("[FIRING:1"));
 }
 
 #[test]
-fn alerts_are_seen_by_status_and_with_what_is_unknown() {
+fn templates_see_alerts_by_status_and_unknown_fields() {
     let text = "{{ alerts | length }} {{ firing[0].values.A }} {{ resolved[0].labels.instance }} {{ truncatedAlerts }}";
     assert_eq!(render(text).unwrap(), "2 1.5 b 3");
 }
@@ -70,15 +70,15 @@ fn a_loop_shows_labels_in_alertmanagers_order() {
 }
 
 #[test]
-fn text_is_not_escaped_whatever_the_name_ends_in() {
+fn text_is_not_escaped_even_in_a_template_named_html() {
     let templates = compile(&[("t.html", r#"{{ "<&>" }}"#)]).unwrap();
-    assert_eq!(templates.with(&payload(), &moment()).render("t.html").unwrap(), "<&>");
+    assert_eq!(templates.with(&payload(), &time()).render("t.html").unwrap(), "<&>");
 }
 
 #[test]
-fn the_summary_is_one_line_with_the_most_telling_first() {
+fn the_summary_is_one_line_with_the_most_important_first() {
     let summary =
-        |payload: &Payload| compile(&[]).unwrap().with(payload, &moment()).render(DEFAULT_SUMMARY).unwrap();
+        |payload: &Payload| compile(&[]).unwrap().with(payload, &time()).render(DEFAULT_SUMMARY).unwrap();
     let mut payload = payload();
     let first = summary(&payload);
     payload.truncated_alerts = 0;
@@ -99,7 +99,7 @@ fn the_summary_is_one_line_with_the_most_telling_first() {
 }
 
 #[test]
-fn all_that_is_wrong_is_reported_with_its_place() {
+fn every_mistake_is_reported_with_its_place() {
     let errors = errors(&[
         ("a", "ok\n  {{ x | nope }}{{ nor() }}"),
         ("b", "{% if %}"),
@@ -117,8 +117,27 @@ fn all_that_is_wrong_is_reported_with_its_place() {
     d.tera:2:13: Found `%}` but expected one of: integer, float, string, bool, ident, `-`, `not`, `<`, `{`, `[` or `(`
     e.tera:1:9: Unknown test `odder`
     f.tera:1:29: `extends` needs to be the first tag of the template
-    g.tera: the template extends `x`, which is not there
+    g.tera: the template extends `x`, which does not exist
     ");
+}
+
+/// Tera has no structured form of these errors.
+#[test]
+fn errors_of_tera_2_4_about_components_and_blocks_are_read() {
+    let unknown =
+        [("a", "{{ <Nope /> }}"), ("b", "{% extends \"c\" %}{% block x %}{% endblock %}"), ("c", "")];
+    assert_eq!(
+        errors(&unknown),
+        [
+            "a.tera:1:4: Unknown component `Nope`",
+            "b.tera:1:27: Block `x` is not defined in any parent template"
+        ]
+    );
+    let mut with_broken = unknown;
+    with_broken[2].1 = "{% if %}";
+    let only_broken = errors(&with_broken);
+    assert_eq!(only_broken.len(), 1, "{only_broken:?}");
+    assert!(only_broken[0].starts_with("c.tera:1:7: "), "{only_broken:?}");
 }
 
 #[test]
@@ -132,7 +151,7 @@ fn a_name_that_is_defined_twice_is_an_error() {
 }
 
 #[test]
-fn includes_that_lead_back_do_not_compile() {
+fn circular_includes_do_not_compile() {
     assert_eq!(
         errors(&[("a", r#"{% include "b" %}"#), ("b", r#"{% include "a" %}"#)]),
         ["a.tera: the template includes itself: a → b → a"]
@@ -146,14 +165,14 @@ fn includes_that_lead_back_do_not_compile() {
 }
 
 #[test]
-fn components_that_call_themselves_end_in_an_error() {
+fn recursive_components_are_an_error() {
     let text = "{% component Again(n) %}{{ n }}{{ <Again n={n + 1} /> }}{% endcomponent Again %}{{ <Again n={1} /> }}";
     let error = render(text).unwrap_err();
     assert!(error.message.contains("recursion"), "{error}");
 }
 
 #[test]
-fn expressions_that_nest_without_end_do_not_compile() {
+fn deeply_nested_expressions_do_not_compile() {
     let text = format!("{{{{ {}1{} }}}}", "(".repeat(10_000), ")".repeat(10_000));
     assert_eq!(errors(&[("t", &text)]).len(), 1);
     let text = "{% if 1 %}".repeat(10_000) + &"{% endif %}".repeat(10_000);
@@ -161,7 +180,7 @@ fn expressions_that_nest_without_end_do_not_compile() {
 }
 
 #[test]
-fn a_text_without_end_is_an_error() {
+fn a_text_that_is_too_long_is_an_error() {
     let text =
         r#"{% for a in range(end=1000) %}{% for b in range(end=1000) %}0123456789{% endfor %}{% endfor %}"#;
     let error = render(text).unwrap_err();
@@ -169,12 +188,12 @@ fn a_text_without_end_is_an_error() {
 }
 
 #[test]
-fn an_error_has_the_place_in_the_template_where_it_is() {
+fn an_error_names_the_template_and_the_place() {
     let templates = compile(&[("t", "{% include \"part\" %}"), ("part", "line\n {{ alerts[0].nope }}")]);
     let templates = templates.unwrap();
-    let error = templates.with(&payload(), &moment()).render("t").unwrap_err();
+    let error = templates.with(&payload(), &time()).render("t").unwrap_err();
     assert_eq!((error.template.as_str(), error.at), ("part", Some(Position { line: 2, column: 15 })));
-    assert!(templates.with(&payload(), &moment()).render("nowhere").is_err());
+    assert!(templates.with(&payload(), &time()).render("nowhere").is_err());
     assert!(render(r#"{{ throw(message="no") }}"#).unwrap_err().message.contains("no"));
 }
 
@@ -182,6 +201,6 @@ fn an_error_has_the_place_in_the_template_where_it_is() {
 fn a_fallback_that_is_too_long_is_cut() {
     let mut payload = payload();
     payload.external_url = "x".repeat(MAX_OUTPUT_BYTES);
-    let text = compile(&[]).unwrap().with(&payload, &moment()).fallback().into_text();
+    let text = compile(&[]).unwrap().with(&payload, &time()).fallback().into_text();
     assert!(text.starts_with("[FIRING:1]") && text.ends_with("AlertmanagerUrl:\n…"), "{}", text.len());
 }

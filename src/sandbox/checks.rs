@@ -7,9 +7,10 @@ use serde_json::{Map, Value, json};
 use super::directory::App;
 use super::reply::Refusal;
 use super::{LongMarkdown, Settings, card};
-
-/// Text and markdown, in UTF-8.
-const MAX_CONTENT_BYTES: usize = 2_048;
+use crate::{
+    text::{prefix, prefix_chars},
+    wecom::limits::{MAX_CONTENT_BYTES, MAX_URL_BYTES},
+};
 
 /// What members see of a message.
 pub(super) struct Shown {
@@ -134,7 +135,7 @@ pub(super) fn content(
 }
 
 fn text(fields: &Fields<'_>) -> Result<Shown, Refusal> {
-    let content = cut_bytes(fields.required("content", 44004)?);
+    let content = visible(fields.required("content", 44004)?);
     Ok(Shown { text: content.to_owned(), content: json!({ "content": content }), calls_back: false })
 }
 
@@ -145,21 +146,21 @@ fn markdown(fields: &Fields<'_>, too_long: LongMarkdown) -> Result<Shown, Refusa
             format!("markdown.content exceed max length {MAX_CONTENT_BYTES}. invalid Request Parameter");
         return Err(Refusal::parameter(text));
     }
-    let content = cut_bytes(content);
+    let content = visible(content);
     Ok(Shown { text: content.to_owned(), content: json!({ "content": content }), calls_back: false })
 }
 
 fn textcard(fields: &Fields<'_>) -> Result<Shown, Refusal> {
-    let title = cut_chars(fields.required("title", 41016)?, 128);
-    let description = cut_chars(fields.required("description", 41033)?, 512);
+    let title = prefix_chars(fields.required("title", 41016)?, 128);
+    let description = prefix_chars(fields.required("description", 41033)?, 512);
     let url = fields.required("url", 41010)?;
-    if url.len() > 2_048 {
+    if url.len() > MAX_URL_BYTES {
         return Err(Refusal::new(40039));
     }
     if !url.starts_with("http://") && !url.starts_with("https://") {
         return Err(Refusal::new(45034));
     }
-    let btntxt = match cut_chars(fields.text("btntxt")?, 4) {
+    let btntxt = match prefix_chars(fields.text("btntxt")?, 4) {
         "" => "详情",
         btntxt => btntxt,
     };
@@ -170,15 +171,9 @@ fn textcard(fields: &Fields<'_>) -> Result<Shown, Refusal> {
     })
 }
 
-// Whether WeCom cuts within a character is not known; the half of one could not be shown anyhow.
-fn cut_bytes(text: &str) -> &str {
-    let end = (0..=MAX_CONTENT_BYTES.min(text.len())).rev().find(|at| text.is_char_boundary(*at));
-    text.get(..end.unwrap_or(0)).unwrap_or(text)
-}
-
-fn cut_chars(text: &str, max: usize) -> &str {
-    let end = text.char_indices().nth(max).map_or(text.len(), |(at, _)| at);
-    text.get(..end).unwrap_or(text)
+/// The part of `text` that members see. It ends between characters, because half of one could not be shown.
+fn visible(text: &str) -> &str {
+    prefix(text, MAX_CONTENT_BYTES)
 }
 
 #[cfg(test)]
@@ -187,8 +182,7 @@ mod tests {
 
     #[test]
     fn text_is_cut_before_the_character_that_does_not_fit() {
-        assert_eq!(cut_bytes(&"a".repeat(2_048)).len(), 2_048);
-        assert_eq!(cut_bytes(&"告".repeat(700)).len(), 2_046);
-        assert_eq!(cut_chars("告警信息", 2), "告警");
+        assert_eq!(visible(&"a".repeat(2_048)).len(), 2_048);
+        assert_eq!(visible(&"告".repeat(700)).len(), 2_046);
     }
 }

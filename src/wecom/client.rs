@@ -29,7 +29,7 @@ use super::{
 };
 pub use probe::{Certificate, Reached, Stage, Unreached};
 
-use crate::{metrics::Refreshes, secret::Secret};
+use crate::{metrics::Refreshes, secret::Secret, text::prefix};
 
 /// How long name lookup, TCP, the proxy and TLS may take together.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -220,7 +220,7 @@ impl Caller {
     fn quotable(&self, text: String, token: Option<&Token>) -> String {
         let secrets = self.secrets.iter().chain(token.map(Token::secret));
         let text = secrets.fold(text, |text, secret| text.replace(secret.expose(), "[secret]"));
-        message::clip(text, MAX_DETAIL_BYTES)
+        prefix(&text, MAX_DETAIL_BYTES).to_owned()
     }
 }
 

@@ -10,15 +10,17 @@ use serde::Serialize;
 
 pub use template_card::template_card;
 
-use super::{
-    content::{Card, Content},
-    message::MAX_CONTENT_BYTES,
-};
+use super::content::{Card, Content};
+use crate::text::{ELLIPSIS, prefix_chars, shorten_chars, slice_from};
+
+/// The bytes of a text or markdown message that WeCom shows. WeCom cuts off the rest without an error.
+pub const MAX_CONTENT_BYTES: usize = 2048;
+/// The longest URL in a message.
+pub const MAX_URL_BYTES: usize = 2048;
 
 const TITLE_CHARS: usize = 128;
 const DESCRIPTION_CHARS: usize = 512;
 const BUTTON_CHARS: usize = 4;
-const URL_BYTES: usize = 2048;
 
 /// Why WeCom would not take a card.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -61,10 +63,10 @@ pub fn text_card(card: TextCard) -> Result<Content, Unfit> {
         }
     }
     let card = TextCard {
-        title: clip_chars(card.title.trim(), TITLE_CHARS),
-        description: clip_tagged(card.description.trim(), DESCRIPTION_CHARS),
+        title: shorten_chars(card.title.trim(), TITLE_CHARS).into_owned(),
+        description: shorten_tagged(card.description.trim(), DESCRIPTION_CHARS),
         url: url("url", &card.url)?,
-        btntxt: clip_chars(card.btntxt.trim(), BUTTON_CHARS),
+        btntxt: shorten_chars(card.btntxt.trim(), BUTTON_CHARS).into_owned(),
     };
     let json = serde_json::to_string(&card).map_err(|error| Unfit::new("textcard", error.to_string()))?;
     Ok(Content::TextCard(Card::checked(json)))
@@ -79,41 +81,35 @@ fn url(field: &str, url: &str) -> Result<String, Unfit> {
     if !["http://", "https://"].iter().any(|scheme| url.len() > scheme.len() && url.starts_with(scheme)) {
         return Err(Unfit::new(
             field,
-            format!("does not begin with http:// or https://: {}", clip_chars(url, 60)),
+            format!("does not begin with http:// or https://: {}", shorten_chars(url, 60)),
         ));
     }
-    if url.len() > URL_BYTES {
-        return Err(Unfit::new(field, format!("is longer than {URL_BYTES} bytes")));
+    if url.len() > MAX_URL_BYTES {
+        return Err(Unfit::new(field, format!("is longer than {MAX_URL_BYTES} bytes")));
     }
     Ok(url.to_owned())
 }
 
-/// `text` in at most `max` characters; what is cut is shown by `…`.
-fn clip_chars(text: &str, max: usize) -> String {
-    if text.chars().nth(max).is_none() {
+/// [`shorten_chars`] for the description of a textcard. It cuts no tag in two and leaves no `<div>` open.
+fn shorten_tagged(text: &str, max_chars: usize) -> String {
+    const CLOSE: &str = "</div>";
+    if text.chars().nth(max_chars).is_none() {
         return text.to_owned();
     }
-    let end = text.char_indices().nth(max.saturating_sub(1)).map_or(0, |(at, _)| at);
-    format!("{}…", text.get(..end).unwrap_or_default())
+    let mut kept = prefix_chars(text, max_chars.saturating_sub(1 + CLOSE.len()));
+    if let Some(before) = before_cut_tag(text, kept) {
+        kept = before;
+    }
+    let is_open = kept.matches("<div").count() > kept.matches(CLOSE).count();
+    format!("{kept}{ELLIPSIS}{}", if is_open { CLOSE } else { "" })
 }
 
-/// [`clip_chars`] for the tags of a textcard: none is cut in two, and none is left open.
-fn clip_tagged(text: &str, max: usize) -> String {
-    const CLOSE: &str = "</div>";
-    if text.chars().nth(max).is_none() {
-        return text.to_owned();
-    }
-    let room = max.saturating_sub(1 + CLOSE.len());
-    let end = text.char_indices().nth(room).map_or(0, |(at, _)| at);
-    let kept = text.get(..end).unwrap_or_default();
-    let tag = kept.rfind('<').filter(|at| {
-        let rest = text.get(*at..).unwrap_or_default();
-        let is_tag = ["<div", "</div", "<br"].iter().any(|tag| rest.starts_with(tag));
-        is_tag && kept.get(*at..).is_some_and(|cut| !cut.contains('>'))
-    });
-    let kept = kept.get(..tag.unwrap_or(end)).unwrap_or_default();
-    let open = kept.matches("<div").count() > kept.matches(CLOSE).count();
-    format!("{kept}…{}", if open { CLOSE } else { "" })
+/// The part of `kept`, a beginning of `text`, before the tag that ends after `kept`, if there is one.
+fn before_cut_tag<'a>(text: &str, kept: &'a str) -> Option<&'a str> {
+    let (before, cut) = kept.split_at(kept.rfind('<')?);
+    let rest = slice_from(text, before.len());
+    let is_tag = ["<div", "</div", "<br"].iter().any(|tag| rest.starts_with(tag));
+    (is_tag && !cut.contains('>')).then_some(before)
 }
 
 /// How much of what WeCom takes is used, for a person.
@@ -175,18 +171,17 @@ mod tests {
     #[test]
     fn a_tag_is_not_cut_in_two_and_not_left_open() {
         let text = format!("<div class=\"gray\">{}", "x".repeat(600));
-        assert!(clip_tagged(&text, 100).ends_with("x…</div>"));
+        assert!(shorten_tagged(&text, 100).ends_with("x…</div>"));
         let text = format!("{}<div class=\"highlight\">{}", "x".repeat(90), "y".repeat(100));
-        assert_eq!(clip_tagged(&text, 100), "x".repeat(90) + "…");
+        assert_eq!(shorten_tagged(&text, 100), "x".repeat(90) + "…");
     }
 
     proptest! {
         #[test]
-        fn what_is_clipped_fits(text in "(<div class=\"gray\">|</div>|<br>|\\PC){0,60}", max in 24usize..80) {
-            for clipped in [clip_chars(&text, max), clip_tagged(&text, max)] {
-                prop_assert!(clipped.chars().count() <= max, "{}", clipped);
-                prop_assert!(clipped == text || clipped.contains('…'));
-            }
+        fn shortened_descriptions_fit(text in "(<div class=\"gray\">|</div>|<br>|\\PC){0,60}", max in 24usize..80) {
+            let shortened = shorten_tagged(&text, max);
+            prop_assert!(shortened.chars().count() <= max, "{}", shortened);
+            prop_assert!(shortened == text || shortened.contains('…'));
         }
     }
 }

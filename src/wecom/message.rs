@@ -13,10 +13,7 @@ use std::{
 use serde_json::{Map, Value};
 
 use super::{Content, Errcode, InvalidRecipients, MAX_USERS, Message, Receipt};
-use crate::secret::Secret;
-
-/// The most bytes of `text` and `markdown` content that WeCom shows; what is over is cut without an error.
-pub const MAX_CONTENT_BYTES: usize = 2048;
+use crate::{secret::Secret, text::prefix};
 
 /// The longest interval of WeCom's duplicate check, in seconds.
 pub const MAX_DUPLICATE_CHECK_SECS: u64 = 4 * 60 * 60;
@@ -146,8 +143,8 @@ pub fn send_reply(body: &[u8]) -> Result<Answer<Receipt>, NotWecom> {
         return Ok(refused);
     }
     Ok(Answer::Done(Receipt {
-        msgid: clip(text(&fields, "msgid"), MAX_CODE_BYTES),
-        response_code: clip(text(&fields, "response_code"), MAX_CODE_BYTES),
+        msgid: prefix(&text(&fields, "msgid"), MAX_CODE_BYTES).to_owned(),
+        response_code: prefix(&text(&fields, "response_code"), MAX_CODE_BYTES).to_owned(),
         invalid: InvalidRecipients {
             users: list(&fields, "invaliduser"),
             parties: list(&fields, "invalidparty"),
@@ -219,17 +216,7 @@ fn list(fields: &Map<String, Value>, name: &str) -> Vec<String> {
     };
     let ids = written.iter().flat_map(|ids| ids.split('|')).map(str::trim);
     let ids = ids.filter(|id| !id.is_empty()).take(MAX_USERS);
-    ids.map(|id| clip(id.to_owned(), MAX_ID_BYTES)).collect()
-}
-
-/// `text` cut at a character's border to at most `max_bytes`.
-pub(super) fn clip(mut text: String, max_bytes: usize) -> String {
-    let mut end = text.len().min(max_bytes);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    text.truncate(end);
-    text
+    ids.map(|id| prefix(id, MAX_ID_BYTES).to_owned()).collect()
 }
 
 #[cfg(test)]
@@ -325,13 +312,6 @@ mod tests {
         assert_eq!(refused(br#"{"errcode":40014,"errmsg":"invalid access_token","department":[]}"#).0, 40014);
         assert_eq!(refused(br#"{"errcode":" 42001 "}"#), (42001, String::new()));
         assert_eq!(refused(b"{\"errcode\":-1,\"errmsg\":\"\xe5\xbf\"}").0, -1);
-    }
-
-    #[test]
-    fn text_is_clipped_at_a_characters_border() {
-        let clipped = clip(format!("a{}", "告".repeat(400)), 500);
-        assert_eq!(clipped.len(), 499);
-        assert!(clipped.ends_with('告'));
     }
 
     #[test]

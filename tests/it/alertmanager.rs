@@ -1,4 +1,4 @@
-//! A real Alertmanager that notifies through its own WeChat notifier and through the relay at once: two members
+//! A real Alertmanager sends each notification through its own WeChat notifier and through the relay. Two members must
 //! read the same bytes.
 
 use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
@@ -15,11 +15,11 @@ use crate::support::{
     http_client,
 };
 
-/// Who reads what Alertmanager's own notifier sends.
+/// The member who gets the messages of Alertmanager's own notifier.
 const NATIVE: &str = "lisi";
-/// Who reads what the relay sends.
+/// The member who gets the messages of the relay.
 const RELAYED: &str = "zhangsan";
-/// How long Alertmanager and everything behind it may take to get somewhere.
+/// The time limit of each step.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 const CHINESE: &str = "磁盘空间不足";
@@ -29,10 +29,10 @@ const BARE: &str = "Watchdog";
 const GROUPS: [&str; 4] = [CHINESE, MARKUP, SEVERAL, BARE];
 
 #[tokio::test]
-async fn the_relay_says_byte_for_byte_what_alertmanagers_own_notifier_says() {
+async fn the_relay_sends_the_same_bytes_as_alertmanager() {
     let Some(binary) = find(&ALERTMANAGER) else { return };
     let wecom = Wecom::live(wecom_relay::sandbox::Settings::default()).await;
-    // A name that Alertmanager quotes on its way.
+    // Alertmanager quotes the dot in this name.
     let receivers = format!("  - {{ name: ops.oncall, to_user: {RELAYED} }}\n");
     let relay = Relay::with(&wecom.url, Options { receivers, ..Options::default() }).await;
     let alertmanager = Alertmanager::start(&binary, &config(&wecom.url, &relay.url)).await;
@@ -40,7 +40,7 @@ async fn the_relay_says_byte_for_byte_what_alertmanagers_own_notifier_says() {
     alertmanager.post(&alerts(|_| true)).await;
     agree(&wecom.sandbox, &alertmanager, |_, texts| texts.len() == 1 && texts[0].starts_with("[FIRING:"))
         .await;
-    // One of several resolves: the group goes on firing, with alerts of both kinds in its message.
+    // One of several alerts resolves, so the message of the firing group has alerts of both kinds.
     alertmanager.post(&alerts(|instance| instance != "db-1:9100")).await;
     agree(&wecom.sandbox, &alertmanager, |group, texts| {
         group != SEVERAL
@@ -58,7 +58,7 @@ async fn the_relay_says_byte_for_byte_what_alertmanagers_own_notifier_says() {
 }
 
 #[tokio::test]
-async fn it_is_let_in_over_tls_with_each_of_the_credentials_that_its_http_config_has() {
+async fn alertmanager_connects_over_tls_with_each_credential() {
     let Some(binary) = find(&ALERTMANAGER) else { return };
     let wecom = Wecom::live(wecom_relay::sandbox::Settings::default()).await;
     let folder = Arc::new(TempDir::new().unwrap());
@@ -179,7 +179,7 @@ receivers:
     )
 }
 
-/// What a member read, by group and in order.
+/// The messages of a member by group, in order.
 fn read_by(sandbox: &Sandbox, member: &str) -> BTreeMap<&'static str, Vec<String>> {
     let mut read: BTreeMap<_, Vec<_>> = BTreeMap::new();
     for seen in sandbox.delivered_to(member) {
@@ -203,7 +203,7 @@ async fn agree(sandbox: &Sandbox, alertmanager: &Alertmanager, holds: impl Fn(&s
     }
 }
 
-/// A real one, which ends when this is dropped.
+/// A real Alertmanager, which ends when this is dropped.
 struct Alertmanager(Daemon);
 
 impl Alertmanager {

@@ -1,4 +1,4 @@
-//! Every type of message on its whole way, whom it reaches, and what stands in for one that cannot be made.
+//! Every type of message through the whole relay, its recipients, and the fallback of a failed template.
 
 use std::{fs, time::Duration};
 
@@ -19,7 +19,7 @@ fn keys(keys: &str) -> Options {
     Options { receivers, ..Options::default() }
 }
 
-/// A receiver `wechat` whose recipients are `to_user`, and what else there is.
+/// A receiver `wechat` for `to_user`, followed by `more` lines of the configuration.
 fn addressed(to_user: &str, more: &str) -> Options {
     let receivers = format!("  - name: wechat\n    to_user: \"{to_user}\"\n{more}");
     Options { receivers, ..Options::default() }
@@ -33,7 +33,7 @@ fn owned_by(owner: &str) -> Value {
     payload
 }
 
-/// The bodies of the messages that one alert makes, and what zhangsan sees of them.
+/// Sends one alert, and returns the requests to WeCom and the messages that zhangsan sees.
 async fn sent(options: Options, count: usize) -> (Vec<String>, Vec<(String, String)>) {
     let wecom = Wecom::start().await;
     let relay = Relay::with(&wecom.url, options).await;
@@ -52,13 +52,13 @@ async fn body(options: Options) -> String {
 }
 
 #[tokio::test]
-async fn a_text_is_sent_as_it_is_written() {
+async fn a_text_is_sent_unchanged() {
     let body = body(keys("message: '{{ status }} {{ commonLabels.alertname }}'")).await;
     insta::assert_snapshot!(body, @r#"{"touser":"zhangsan","msgtype":"text","agentid":1000002,"text":{"content":"firing Down"},"enable_duplicate_check":1,"duplicate_check_interval":120}"#);
 }
 
 #[tokio::test]
-async fn markdown_is_sent_as_it_is_written() {
+async fn markdown_is_sent_unchanged() {
     let body = body(keys("message_type: markdown\nmessage: '**{{ commonLabels.alertname }}**'")).await;
     insta::assert_snapshot!(body, @r#"{"touser":"zhangsan","msgtype":"markdown","agentid":1000002,"markdown":{"content":"**Down**"},"enable_duplicate_check":1,"duplicate_check_interval":120}"#);
 }
@@ -80,14 +80,14 @@ async fn a_textcard_is_made_of_templates() {
 }
 
 #[tokio::test]
-async fn markdown_has_a_template_of_its_own_by_default() {
+async fn markdown_has_its_own_default_template() {
     let (_, seen) = sent(keys("message_type: markdown"), 1).await;
     assert_eq!(seen[0].0, "markdown");
     assert!(seen[0].1.contains("<font color="), "{}", seen[0].1);
 }
 
 #[tokio::test]
-async fn two_hundred_alerts_in_a_group_are_all_shown_or_counted() {
+async fn two_hundred_alerts_in_a_group_are_shown_or_counted() {
     let pair = include_str!("../data/alertmanager/pairs/076-many_200_alerts_one_group/webhook.json");
     for (max_parts, shows_all) in [(5, false), (30, true)] {
         let wecom = Wecom::start().await;
@@ -131,7 +131,7 @@ async fn a_plain_copy_follows_its_card() {
 }
 
 #[tokio::test]
-async fn a_card_and_its_copy_do_not_depend_on_each_other() {
+async fn a_card_and_its_plain_copy_are_independent() {
     let wecom = Wecom::start().await;
     let relay = Relay::with(&wecom.url, keys(&format!("{CARD}plain_copy: true"))).await;
     let fault = json!({ "api": "message/send", "fault": { "errcode": 82004 }, "count": 1 });
@@ -144,7 +144,7 @@ async fn a_card_and_its_copy_do_not_depend_on_each_other() {
 }
 
 #[tokio::test]
-async fn a_card_that_wecom_refuses_although_it_looked_right_goes_out_as_text() {
+async fn a_card_that_wecom_rejects_is_sent_as_text() {
     let wecom = Wecom::start().await;
     wecom.sandbox.inject(Fault::errcode(40058).on(Api::MessageSend).times(1));
     let relay = Relay::with(&wecom.url, keys(CARD)).await;
@@ -160,7 +160,7 @@ async fn a_card_that_wecom_refuses_although_it_looked_right_goes_out_as_text() {
 }
 
 #[tokio::test]
-async fn a_card_that_wecom_would_refuse_is_replaced_by_the_text() {
+async fn a_card_that_breaks_wecoms_rules_is_replaced_by_text() {
     let card = CARD.replace("{{ externalURL }}", "{{ commonAnnotations.link | default(value='') }}");
     let card = card.replace("url: '", "url: \"").replace("') }}'", "') }}\"");
     for refused in ["message_type: textcard\nurl: '{{ groupKey }}'", card.as_str()] {
@@ -179,7 +179,7 @@ async fn a_card_that_wecom_would_refuse_is_replaced_by_the_text() {
 }
 
 #[tokio::test]
-async fn a_field_that_fails_is_replaced_by_the_text_with_a_word_on_it() {
+async fn a_card_with_a_failed_field_becomes_text_with_a_reason() {
     let (_, seen) = sent(keys("message_type: textcard\ntitle: '{{ commonLabels.none }}'"), 1).await;
     let (msgtype, text) = &seen[0];
     assert_eq!(msgtype, "text");
@@ -188,7 +188,7 @@ async fn a_field_that_fails_is_replaced_by_the_text_with_a_word_on_it() {
 }
 
 #[tokio::test]
-async fn whom_the_payload_names_gets_the_message() {
+async fn a_label_can_name_the_recipients() {
     let wecom = Wecom::start().await;
     let relay = Relay::with(&wecom.url, addressed(OWNER, "")).await;
     relay.post(&owned_by(" lisi || LISI | ")).await;
@@ -200,7 +200,7 @@ async fn whom_the_payload_names_gets_the_message() {
 }
 
 #[tokio::test]
-async fn a_label_never_writes_to_everybody_and_nobody_is_a_dead_letter() {
+async fn a_label_with_everybody_or_nobody_is_a_dead_letter() {
     for (owner, reason) in [("@all", "@all"), ("lisi|@ALL", "@all"), ("", "empty"), (" | ", "empty")] {
         let wecom = Wecom::start().await;
         let relay = Relay::with(&wecom.url, addressed(OWNER, "")).await;
@@ -217,7 +217,7 @@ async fn a_label_never_writes_to_everybody_and_nobody_is_a_dead_letter() {
 }
 
 #[tokio::test]
-async fn what_is_for_nobody_goes_to_the_fallback_and_says_so() {
+async fn the_fallback_gets_a_message_without_recipients() {
     let wecom = Wecom::start().await;
     let more = "    message_type: markdown\n    plain_copy: true\n    fallback: oncall\n\
                 \x20 - { name: oncall, to_user: wangwu }\n";
@@ -236,7 +236,7 @@ async fn what_is_for_nobody_goes_to_the_fallback_and_says_so() {
     assert!(wecom.sandbox.delivered_to("zhangsan").is_empty());
 }
 
-/// Ends after some seconds, so that the tests do, and long after the limit.
+/// Runs for some seconds, which is much longer than the limit of the test.
 const HANGS: &str = "{% for a in range(end=1000) %}{% for b in range(end=1000) %}{% for c in range(end=10) %}\
     {% endfor %}{% endfor %}{% endfor %}x";
 
@@ -245,7 +245,7 @@ fn impatient(options: Options) -> Options {
 }
 
 #[tokio::test]
-async fn a_template_that_hangs_is_replaced_in_time_and_hinders_nobody_else() {
+async fn a_hanging_template_is_replaced_and_blocks_nobody() {
     let wecom = Wecom::start().await;
     let more = format!(
         "    message: '{HANGS}'\n  - {{ name: other, to_user: wangwu, message: '{{{{ status }}}}' }}\n"
@@ -274,7 +274,7 @@ async fn a_template_that_hangs_is_replaced_in_time_and_hinders_nobody_else() {
 }
 
 #[tokio::test]
-async fn recipients_that_hang_lead_to_the_fallback() {
+async fn hanging_recipient_templates_lead_to_the_fallback() {
     let wecom = Wecom::start().await;
     let more = "    fallback: oncall\n  - { name: oncall, to_user: wangwu }\n";
     let relay = Relay::with(&wecom.url, impatient(addressed(HANGS, more))).await;
@@ -285,9 +285,9 @@ async fn recipients_that_hang_lead_to_the_fallback() {
 }
 
 #[tokio::test]
-async fn a_burst_is_no_fault_of_the_templates() {
+async fn a_burst_does_not_count_as_slow_templates() {
     let wecom = Wecom::live(Settings { member_limits: Vec::new(), ..Settings::default() }).await;
-    // The limit of the product.
+    // The default time limit of rendering.
     let options = Options { tuning: Tuning::default(), app: NO_LIMITS.to_owned(), ..addressed(OWNER, "") };
     let relay = Relay::with(&wecom.url, options).await;
     let hosts: Vec<String> = (0..40).map(|host| format!("host-{host}")).collect();
@@ -312,7 +312,7 @@ async fn a_burst_is_no_fault_of_the_templates() {
 }
 
 #[tokio::test]
-async fn a_template_that_was_mended_is_tried_although_the_old_one_still_hangs() {
+async fn a_fixed_template_runs_while_the_old_one_still_hangs() {
     let wecom = Wecom::start().await;
     let message = |message: &str| {
         let more = format!("    message: '{message}'\n");
@@ -324,19 +324,19 @@ async fn a_template_that_was_mended_is_tried_although_the_old_one_still_hangs() 
         payload["groupKey"] = group.into();
         relay.post(&payload).await;
     }
-    fs::write(relay.folder.path().join("config.yml"), message("mended").yaml(&wecom.url, &relay.folder))
+    fs::write(relay.folder.path().join("config.yml"), message("fixed").yaml(&wecom.url, &relay.folder))
         .unwrap();
     assert_eq!(relay.request(Method::POST, "/-/reload", "").await.0, 200);
     let mut payload = owned_by("lisi");
     payload["groupKey"] = "4".into();
     relay.post(&payload).await;
     let seen = wecom.sandbox.wait_for_delivered("lisi", 4).await;
-    assert!(seen.iter().any(|seen| &*seen.text == "mended"), "{seen:#?}");
+    assert!(seen.iter().any(|seen| &*seen.text == "fixed"), "{seen:#?}");
     relay.stop().await;
 }
 
 #[tokio::test]
-async fn a_label_names_neither_the_root_department_nor_thousands_nor_what_is_no_id() {
+async fn a_label_with_unusable_recipients_is_a_dead_letter() {
     for (to, owner, reason) in [
         ("to_party", "1", "to_party came out as 1".to_owned()),
         ("to_party", "001", "to_party came out as 1".to_owned()),

@@ -1,4 +1,4 @@
-//! The built-in message against what Alertmanager itself sends.
+//! Compares the built-in message with the messages of Alertmanager.
 
 #![cfg(test)]
 
@@ -7,37 +7,38 @@ use std::{fmt::Write, fs, path::Path};
 use proptest::{collection::btree_map, collection::vec, prelude::*, sample::select};
 use wecom_relay::{
     alertmanager::{self, Alert, Pairs, Payload},
-    render::{self, DEFAULT_MESSAGE, Limits, Markup, Moment, Templates},
+    render::{self, DEFAULT_MESSAGE, Limits, Markup, RenderTime, Templates},
+    wecom::limits::MAX_CONTENT_BYTES,
 };
 
 use crate::support::recorded::{self, Recorded};
 
-fn moment() -> Moment {
-    Moment { now: "2026-11-21T09:30:00Z".parse().unwrap(), zone: None }
+fn time() -> RenderTime {
+    RenderTime { now: "2026-11-21T09:30:00Z".parse().unwrap(), zone: None }
 }
 
 fn render(templates: &Templates, payload: &Payload) -> String {
-    templates.with(payload, &moment()).render(DEFAULT_MESSAGE).unwrap()
+    templates.with(payload, &time()).render(DEFAULT_MESSAGE).unwrap()
 }
 
 #[test]
-fn the_default_message_is_what_alertmanager_sent_for_every_recorded_notification() {
+fn the_default_message_equals_all_recorded_ones() {
     let templates = Templates::compile(&[]).unwrap();
     let pairs = recorded::pairs("pairs");
     for Recorded { name, payload, native } in &pairs {
         assert_eq!(render(&templates, payload), *native, "{name}");
-        assert_eq!(templates.with(payload, &moment()).fallback().text(), native, "{name}");
+        assert_eq!(templates.with(payload, &time()).fallback().text(), native, "{name}");
     }
     assert_eq!(pairs.len(), 16);
 }
 
 #[test]
-fn two_hundred_alerts_are_shown_or_counted_and_the_link_is_there() {
+fn two_hundred_alerts_are_shown_or_counted_with_a_link() {
     let pair = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/data/alertmanager/pairs/076-many_200_alerts_one_group");
     let payload = alertmanager::parse(&fs::read(pair.join("webhook.json")).unwrap()).unwrap();
     let templates = Templates::compile(&[]).unwrap();
-    let rendering = templates.with(&payload, &moment());
+    let rendering = templates.with(&payload, &time());
     for (name, markup) in [
         (DEFAULT_MESSAGE, Markup::Plain),
         (render::ZH_MESSAGE, Markup::Plain),
@@ -47,7 +48,7 @@ fn two_hundred_alerts_are_shown_or_counted_and_the_link_is_there() {
         assert_eq!(message.alerts(), 200, "{name}");
         let parts = render::parts(&message, markup, Limits::default(), rendering.alerts_url());
         assert_eq!(parts.len(), 5, "{name}");
-        assert!(parts.iter().all(|part| part.len() <= render::PART_BYTES), "{name}");
+        assert!(parts.iter().all(|part| part.len() <= MAX_CONTENT_BYTES), "{name}");
         let text = parts.concat();
         let shown = payload
             .alerts
@@ -67,32 +68,32 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(128))]
 
     #[test]
-    fn the_default_message_is_what_alertmanagers_grammar_says_for_any_payload(payload in payloads()) {
+    fn the_default_message_equals_alertmanagers_for_any_payload(payload in payloads()) {
         let templates = Templates::compile(&[]).unwrap();
         prop_assert_eq!(&render(&templates, &payload), &native(&payload));
-        prop_assert_eq!(templates.with(&payload, &moment()).fallback().into_text(), native(&payload));
+        prop_assert_eq!(templates.with(&payload, &time()).fallback().into_text(), native(&payload));
     }
 
     #[test]
-    fn every_built_in_template_takes_any_payload_and_its_parts_fit(payload in payloads()) {
+    fn every_built_in_template_renders_any_payload_in_parts(payload in payloads()) {
         let templates = Templates::compile(&[]).unwrap();
-        let rendering = templates.with(&payload, &moment());
+        let rendering = templates.with(&payload, &time());
         for (name, _) in render::BUILTIN {
             let message = rendering.message(name).unwrap();
             let parts = render::parts(&message, Markup::Markdown, Limits::default(), rendering.alerts_url());
-            prop_assert!(parts.len() <= 5 && parts.iter().all(|part| part.len() <= render::PART_BYTES));
+            prop_assert!(parts.len() <= 5 && parts.iter().all(|part| part.len() <= MAX_CONTENT_BYTES));
         }
     }
 
     #[test]
     fn the_summary_is_always_one_line(payload in payloads()) {
         let templates = Templates::compile(&[]).unwrap();
-        let summary = templates.with(&payload, &moment()).render(render::DEFAULT_SUMMARY).unwrap();
+        let summary = templates.with(&payload, &time()).render(render::DEFAULT_SUMMARY).unwrap();
         prop_assert!(!summary.is_empty() && !summary.chars().any(char::is_control), "{:?}", summary);
     }
 }
 
-/// Alertmanager's own template, written down as a program.
+/// Alertmanager's own template as a program.
 fn native(payload: &Payload) -> String {
     let mut text = format!("[{}", payload.status.to_uppercase());
     if payload.status == "firing" {

@@ -7,13 +7,14 @@ use jiff::Timestamp;
 
 use super::{
     json,
-    text::{Columns, age, clip, plain},
+    text::{Columns, age},
 };
 use crate::{
     cli::{Failure, output::Output},
     config,
     delivery::step::earlier,
     outbox::{DeliveryId, Filter, Listed, OutboxQuery, ReceiverName, State},
+    text::{printable, shorten_columns},
 };
 
 /// Arguments of `list`.
@@ -107,7 +108,7 @@ fn cells(listed: &Listed, now: Timestamp) -> [String; 6] {
     [
         listed.id.to_string(),
         listed.state.name().to_owned(),
-        plain(&listed.receiver.0),
+        printable(&listed.receiver.0),
         age(now, listed.accepted_at),
         listed.attempts.to_string(),
         format!("{}/{}", listed.part.number, listed.part.of),
@@ -116,12 +117,12 @@ fn cells(listed: &Listed, now: Timestamp) -> [String; 6] {
 
 /// What it is, and why it is where it is.
 fn rest(listed: &Listed) -> String {
-    let mut rest = clip(&plain(&listed.summary), SUMMARY_COLUMNS);
+    let mut rest = shorten_columns(&printable(&listed.summary), SUMMARY_COLUMNS).into_owned();
     if let Some(digest) = listed.digest {
         rest.push_str(&format!(" — told by digest {digest}"));
     }
     if !listed.reason.is_empty() {
-        rest.push_str(&format!(" — {}", clip(&plain(&listed.reason), REASON_COLUMNS)));
+        rest.push_str(&format!(" — {}", shorten_columns(&printable(&listed.reason), REASON_COLUMNS)));
     }
     rest
 }

@@ -1,12 +1,13 @@
 //! `wecom-relay outbox show`: one delivery, with everything that is known of it.
 
-use super::{json, moment, text::plain, unknown};
+use super::{json, moment, unknown};
 use crate::{
     cli::{
         Failure,
         output::{Output, shown},
     },
     outbox::{DeliveryId, Detail, Listed, OutboxQuery, State},
+    text::printable,
 };
 
 /// Arguments of `show`.
@@ -36,13 +37,13 @@ pub(super) async fn run(args: &Args, outbox: &impl OutboxQuery, output: &mut Out
             "  {}  {:.3} s  errcode {errcode}  {}",
             moment(attempt.started_at),
             attempt.duration.as_secs_f64(),
-            plain(&attempt.detail)
+            printable(&attempt.detail)
         ))?;
     }
     let bytes = detail.content.text().len();
     output.line(&format!("message ({}, {bytes} bytes):", detail.content.msgtype()))?;
     for line in shown(&detail.content).lines() {
-        output.line(&format!("  | {}", plain(line)))?;
+        output.line(&format!("  | {}", printable(line)))?;
     }
     Ok(())
 }
@@ -57,10 +58,13 @@ fn fields(detail: &Detail) -> Vec<(&'static str, String)> {
     );
     let mut fields = vec![("delivery", whose), ("state", state(listed))];
     if !listed.reason.is_empty() {
-        fields.push(("reason", plain(&listed.reason)));
+        fields.push(("reason", printable(&listed.reason)));
     }
-    fields.push(("receiver", format!("{}, over app {}", plain(&listed.receiver.0), plain(&listed.sender.0))));
-    fields.push(("group", plain(&detail.group_key)));
+    fields.push((
+        "receiver",
+        format!("{}, over app {}", printable(&listed.receiver.0), printable(&listed.sender.0)),
+    ));
+    fields.push(("group", printable(&detail.group_key)));
     fields.push(("to", detail.recipients.to_string()));
     fields.push(("accepted", moment(listed.accepted_at)));
     if let Some(digest) = listed.digest {
@@ -71,12 +75,12 @@ fn fields(detail: &Detail) -> Vec<(&'static str, String)> {
         fields.push(("in doubt", since));
     }
     if !detail.msgid.is_empty() {
-        fields.push(("msgid", plain(&detail.msgid)));
+        fields.push(("msgid", printable(&detail.msgid)));
     }
     if !detail.missed.is_empty() {
-        fields.push(("passed over", plain(&detail.missed)));
+        fields.push(("passed over", printable(&detail.missed)));
     }
-    fields.push(("summary", plain(&listed.summary)));
+    fields.push(("summary", printable(&listed.summary)));
     fields.push(("attempts", format!("{} made, {} charged", detail.attempts.len(), listed.attempts)));
     fields
 }

@@ -1,11 +1,14 @@
-//! Links into Alertmanager's, or Grafana's, own pages.
+//! Links to pages of Alertmanager or Grafana.
 
 use tera::{Error, Kwargs, Map, State, TeraResult, Value, value::Key};
 
-use super::text::{go_query_escape, percent_encode};
-use crate::{alertmanager::Payload, render::scope};
+use crate::{
+    alertmanager::Payload,
+    render::render_context,
+    text::{go_query_escape, percent_encode},
+};
 
-/// Where a browser shows the alerts of this notification; empty when nobody told.
+/// A page with the alerts of this notification; empty without an `externalURL`.
 pub(in crate::render) fn alerts_url(payload: &Payload) -> String {
     let base = payload.external_url.trim_end_matches('/');
     if base.is_empty() {
@@ -21,19 +24,19 @@ fn is_grafana(payload: &Payload) -> bool {
     payload.version == "1" || payload.extra.contains_key("orgId")
 }
 
-/// Where a browser makes a silence for the alert: its own `silenceURL` (Grafana sends one), else Alertmanager's
-/// form with all its labels.
+/// A page that silences the alert: its own `silenceURL`, which Grafana sends, or Alertmanager's form with all its
+/// labels.
 pub(super) fn silence_url(alert: &Map, _: Kwargs, _: &State<'_>) -> TeraResult<String> {
     let field = |name: &'static str| alert.get(&Key::Str(name));
     if let Some(url) = field("silenceURL").and_then(Value::as_str).filter(|url| !url.is_empty()) {
         return Ok(url.to_owned());
     }
     let labels = field("labels").and_then(Value::as_map);
-    let labels = labels.ok_or_else(|| Error::message("`silence_url` is for an alert, which has `labels`"))?;
+    let labels = labels.ok_or_else(|| Error::message("`silence_url` needs an alert, which has `labels`"))?;
     let matchers: Vec<String> =
         labels.iter().filter_map(|(name, value)| matcher(name.as_str()?, value)).collect();
-    scope::with(|scope| {
-        let base = scope.external_url.trim_end_matches('/');
+    render_context::with(|context| {
+        let base = context.external_url.trim_end_matches('/');
         if base.is_empty() {
             return String::new();
         }
@@ -42,12 +45,12 @@ pub(super) fn silence_url(alert: &Map, _: Kwargs, _: &State<'_>) -> TeraResult<S
     })
 }
 
-/// `name="value"` as Alertmanager reads it; a name that Prometheus did not allow before UTF-8 is quoted, too.
+/// `name="value"` as Alertmanager reads it. A name with other characters than Prometheus' classic ones is quoted.
 fn matcher(name: &str, value: &Value) -> Option<String> {
     let value = quoted(value.as_str()?);
-    let simple = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+    let is_classic = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
         && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-    Some(if simple { format!("{name}={value}") } else { format!("{}={value}", quoted(name)) })
+    Some(if is_classic { format!("{name}={value}") } else { format!("{}={value}", quoted(name)) })
 }
 
 fn quoted(text: &str) -> String {

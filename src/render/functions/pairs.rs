@@ -1,12 +1,12 @@
-//! Labels and annotations, in Alertmanager's order.
+//! Filters for labels and annotations, in the order of Alertmanager.
 //!
-//! How many there are is the sender's choice, so nothing here looks through all of them for each of them.
+//! A sender chooses how many there are, so no filter here compares each with each.
 
 use std::collections::HashSet;
 
 use tera::{Error, Kwargs, Map, State, TeraResult, Value, value::Key};
 
-/// The map without `names`: an array of names, or a map whose names are meant.
+/// The map without `names`, which is an array of names or a map with these names.
 pub(super) fn remove(map: &Map, kwargs: Kwargs, _: &State<'_>) -> TeraResult<Map> {
     let names = kwargs.must_get::<&Value>("names")?;
     if let Some(names) = names.as_map() {
@@ -19,29 +19,37 @@ pub(super) fn remove(map: &Map, kwargs: Kwargs, _: &State<'_>) -> TeraResult<Map
     Ok(retained(map, |name| !name.as_str().is_some_and(|name| names.contains(name))))
 }
 
-/// The pairs whose names are to be kept; a name that is no text is kept always.
+/// The pairs for whose names `keep` is true, and those with a name that is not a text.
 fn retained(map: &Map, keep: impl Fn(&Key<'static>) -> bool) -> Map {
-    let left = map.iter().filter(|(name, _)| name.as_str().is_none() || keep(name));
-    left.map(|(name, value)| (name.clone(), value.clone())).collect()
+    let kept = map.iter().filter(|(name, _)| name.as_str().is_none() || keep(name));
+    kept.map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
-/// Tera's `unique`, which looks through all that it has found for each value: the first of those that are equal.
-/// Texts are looked up; other values, which the built-in templates do not have, are compared as Tera does.
+/// The first of each group of equal values.
+///
+/// It replaces the filter of Tera, which searches all earlier values for each value. Here texts are looked up in a
+/// set. Other values are searched as in Tera, but the built-in templates have none.
 pub(super) fn unique(values: &[Value], _: Kwargs, _: &State<'_>) -> Vec<Value> {
     let mut texts: HashSet<&str> = HashSet::new();
     let mut others: Vec<&Value> = Vec::new();
-    let mut is_first = |value| match Value::as_str(value) {
-        Some(text) => texts.insert(text),
-        None if others.contains(&value) => false,
-        None => {
-            others.push(value);
-            true
+    let mut unique = Vec::new();
+    for value in values {
+        let is_first = match value.as_str() {
+            Some(text) => texts.insert(text),
+            None => !others.contains(&value),
+        };
+        if !is_first {
+            continue;
         }
-    };
-    values.iter().filter(|value| is_first(*value)).cloned().collect()
+        if value.as_str().is_none() {
+            others.push(value);
+        }
+        unique.push(value.clone());
+    }
+    unique
 }
 
-/// The map as an array of `{name, value}`, `alertname` first, then bytewise by name.
+/// The map as an array of `{name, value}`.
 pub(super) fn sorted_pairs(map: &Map, _: Kwargs, _: &State<'_>) -> Vec<Value> {
     let pair = |(name, value): (&str, &Value)| {
         Map::from_iter([("name".into(), name.into()), ("value".into(), value.clone())]).into()
@@ -49,12 +57,12 @@ pub(super) fn sorted_pairs(map: &Map, _: Kwargs, _: &State<'_>) -> Vec<Value> {
     sorted(map).into_iter().map(pair).collect()
 }
 
-/// The map's values in the order of [`sorted_pairs`].
+/// The values of the map in the order of [`sorted_pairs`].
 pub(super) fn values(map: &Map, _: Kwargs, _: &State<'_>) -> Vec<Value> {
     sorted(map).into_iter().map(|(_, value)| value.clone()).collect()
 }
 
-/// Alertmanager's order: `alertname` first, then bytewise by name.
+/// The order of Alertmanager: `alertname` first, then by the bytes of the name.
 fn sorted(map: &Map) -> Vec<(&str, &Value)> {
     let mut pairs: Vec<_> =
         map.iter().map(|(name, value)| (name.as_str().unwrap_or_default(), value)).collect();

@@ -3,38 +3,40 @@
 use jiff::tz::TimeZone;
 use proptest::prelude::*;
 use serde_json::{Value as Json, json};
+use tera::Tera;
 
-use super::{super::samples, *};
+use super::registry::{NAMES, register};
 use crate::{
     alertmanager::{Pairs, Payload, parse},
-    render::{DEFAULT_SUMMARY, Moment, RenderError, Source, Templates, is_bidi_control},
+    render::{DEFAULT_SUMMARY, RenderError, RenderTime, Source, Templates, markdown, samples},
+    text::is_bidi_control,
 };
 
 const README: &str = include_str!("../../../templates/README.md");
 
-fn moment() -> Moment {
-    Moment { now: "2026-11-21T09:28:42Z".parse().unwrap(), zone: None }
+fn time() -> RenderTime {
+    RenderTime { now: "2026-11-21T09:28:42Z".parse().unwrap(), zone: None }
 }
 
-fn rendered(template: &str, moment: &Moment) -> Result<String, String> {
+fn rendered(template: &str, time: &RenderTime) -> Result<String, String> {
     let payload = parse(samples::ALL[0].1.as_bytes()).unwrap();
-    rendered_with(template, &payload, moment).map_err(|error| error.message)
+    rendered_with(template, &payload, time).map_err(|error| error.message)
 }
 
-fn rendered_with(template: &str, payload: &Payload, moment: &Moment) -> Result<String, RenderError> {
+fn rendered_with(template: &str, payload: &Payload, time: &RenderTime) -> Result<String, RenderError> {
     let source = Source { name: "t".into(), origin: "t".into(), text: template.into() };
-    Templates::compile(&[source]).unwrap().with(payload, moment).render("t")
+    Templates::compile(&[source]).unwrap().with(payload, time).render("t")
 }
 
 /// What `template` writes when the payload has these fields beside its own.
 fn render_fields(template: &str, fields: Json) -> Result<String, RenderError> {
     let Json::Object(extra) = fields else { panic!("no object: {fields}") };
     let payload = Payload { extra: extra.into_iter().collect(), ..Payload::default() };
-    rendered_with(template, &payload, &moment())
+    rendered_with(template, &payload, &time())
 }
 
 fn render(template: &str) -> Result<String, String> {
-    rendered(template, &moment())
+    rendered(template, &time())
 }
 
 /// The rows of the tables whose second cell is an example and whose third is what it writes.
@@ -67,20 +69,20 @@ fn every_function_has_an_example() {
 }
 
 #[test]
-fn names_are_removed_by_array_or_map_and_nothing_else() {
+fn remove_takes_an_array_or_a_map_of_names() {
     assert_eq!(render(r#"{{ {"a": 1, "b": 2} | remove(names={"b": 0}) }}"#).unwrap(), r#"{"a": 1}"#);
     assert!(render(r#"{{ {"a": 1} | remove(names=1) }}"#).is_err());
 }
 
 #[test]
-fn of_equal_values_the_first_is_left() {
+fn unique_keeps_the_first_of_equal_values() {
     let mixed = r#"{{ [1.0, "1", 1, [1], "b", {"a": 1}, "1", true, [1], {"a": 1}, "b"] | unique }}"#;
     assert_eq!(render(mixed).unwrap(), r#"[1.0, "1", [1], "b", {"a": 1}, true]"#);
 }
 
 /// Compared each with each, these would take minutes.
 #[test]
-fn as_many_labels_and_names_as_a_body_has_room_for_are_not_compared_each_with_each() {
+fn many_labels_and_names_take_linear_time() {
     let labels: Pairs = (0..100_000).map(|n| (format!("l{n:06}"), "v".to_owned())).collect();
     let payload = Payload {
         group_labels: labels.clone(),
@@ -88,11 +90,11 @@ fn as_many_labels_and_names_as_a_body_has_room_for_are_not_compared_each_with_ea
         extra: [("names".to_owned(), (0..200_000).map(|n| n.to_string()).collect())].into(),
         ..Payload::default()
     };
-    let of = |template| rendered_with(template, &payload, &moment()).unwrap();
+    let of = |template| rendered_with(template, &payload, &time()).unwrap();
     assert_eq!(of("{{ commonLabels | remove(names=groupLabels) | length }}"), "0");
     assert_eq!(of("{{ commonLabels | remove(names=names) | length }}"), "100000");
     assert_eq!(of("{{ names | unique | length }}"), "200000");
-    let summary = Templates::compile(&[]).unwrap().with(&payload, &moment()).render(DEFAULT_SUMMARY);
+    let summary = Templates::compile(&[]).unwrap().with(&payload, &time()).render(DEFAULT_SUMMARY);
     assert!(summary.unwrap().starts_with("[] v v v"));
 }
 
@@ -104,7 +106,7 @@ fn a_range_is_short_and_ends() {
 }
 
 #[test]
-fn a_missing_label_is_empty_where_it_is_asked_for_and_an_error_where_it_is_shown() {
+fn a_missing_label_is_an_error_only_where_it_is_written() {
     let label = "alerts[0].labels.nope";
     assert_eq!(render(&format!("{{% if {label} %}}x{{% endif %}}.")).unwrap(), ".");
     assert_eq!(
@@ -113,7 +115,7 @@ fn a_missing_label_is_empty_where_it_is_asked_for_and_an_error_where_it_is_shown
     );
     assert_eq!(
         render(&format!("{{{{ {label} }}}}")).unwrap_err(),
-        "what is written here is not there; `{{ … or \"\" }}` writes nothing then"
+        "undefined variable; write `{{ x or \"\" }}` if `x` may be missing"
     );
     for filter in ["date", "since", "duration", "one_line", "go_query_escape", "markdown_escape", "values"] {
         assert!(render(&format!("{{{{ {label} | {filter} }}}}")).is_err(), "{filter}");
@@ -121,19 +123,19 @@ fn a_missing_label_is_empty_where_it_is_asked_for_and_an_error_where_it_is_shown
 }
 
 #[test]
-fn a_time_is_shown_in_the_zone_that_is_asked_for_else_configured_else_its_own() {
-    let shanghai = Moment { zone: Some(TimeZone::get("Asia/Shanghai").unwrap()), ..moment() };
-    let time = r#""2026-11-21T03:23:42.5-06:00" | date"#;
-    assert_eq!(rendered(&format!("{{{{ {time} }}}}"), &moment()).unwrap(), "2026-11-21 03:23:42");
-    assert_eq!(rendered(&format!("{{{{ {time} }}}}"), &shanghai).unwrap(), "2026-11-21 17:23:42");
-    let zone = format!("{{{{ {time}(zone=\"Europe/Berlin\", format=\"%H:%M %Z\") }}}}");
+fn the_zone_is_the_argument_else_configured_else_own() {
+    let shanghai = RenderTime { zone: Some(TimeZone::get("Asia/Shanghai").unwrap()), ..time() };
+    let dated = r#""2026-11-21T03:23:42.5-06:00" | date"#;
+    assert_eq!(rendered(&format!("{{{{ {dated} }}}}"), &time()).unwrap(), "2026-11-21 03:23:42");
+    assert_eq!(rendered(&format!("{{{{ {dated} }}}}"), &shanghai).unwrap(), "2026-11-21 17:23:42");
+    let zone = format!("{{{{ {dated}(zone=\"Europe/Berlin\", format=\"%H:%M %Z\") }}}}");
     assert_eq!(rendered(&zone, &shanghai).unwrap(), "10:23 CET");
-    assert!(render(&format!("{{{{ {time}(zone=\"Mars\") }}}}")).unwrap_err().contains("Mars"));
-    assert!(render(&format!("{{{{ {time}(format=\"%!\") }}}}")).unwrap_err().contains("format"));
+    assert!(render(&format!("{{{{ {dated}(zone=\"Mars\") }}}}")).unwrap_err().contains("Mars"));
+    assert!(render(&format!("{{{{ {dated}(format=\"%!\") }}}}")).unwrap_err().contains("format"));
 }
 
 #[test]
-fn what_is_no_time_is_shown_as_it_is_and_gos_zero_time_not_at_all() {
+fn a_text_that_is_no_time_is_unchanged_and_gos_zero_is_empty() {
     assert_eq!(render(r#"{{ "soon" | date }}{{ "soon" | since }}"#).unwrap(), "soonsoon");
     let zero = r#"{{ "0001-01-01T00:00:00Z" | date }}{{ "0001-01-01T00:00:00Z" | since }}{{ "" | date }}"#;
     assert_eq!(render(zero).unwrap(), "");
@@ -142,7 +144,7 @@ fn what_is_no_time_is_shown_as_it_is_and_gos_zero_time_not_at_all() {
 }
 
 #[test]
-fn durations_have_their_two_largest_units() {
+fn durations_show_their_two_largest_units() {
     let of =
         |seconds: i64, lang| render(&format!("{{{{ {seconds} | duration(lang=\"{lang}\") }}}}")).unwrap();
     let en = [-5, 0, 59, 60, 3599, 3600, 3660, 86_399, 86_400, 90_061].map(|seconds| of(seconds, "en"));
@@ -154,7 +156,7 @@ fn durations_have_their_two_largest_units() {
 }
 
 #[test]
-fn only_the_beginning_of_a_text_is_searched_and_the_rest_stays() {
+fn regex_replace_leaves_the_rest_of_a_long_text_unchanged() {
     let replaced = |text: &str, pattern| {
         let template = format!(r#"{{{{ text | regex_replace(pattern="{pattern}", replacement="b") }}}}"#);
         render_fields(&template, json!({ "text": text })).unwrap()
@@ -171,7 +173,7 @@ fn only_the_beginning_of_a_text_is_searched_and_the_rest_stays() {
 }
 
 #[test]
-fn a_failure_is_one_short_line_whatever_the_payload_says() {
+fn an_error_is_one_short_line_for_any_payload() {
     let text = "(x\n\u{202E}告".repeat(20_000);
     for template in [
         r#"{{ "a" | regex_replace(pattern=text, replacement="") }}"#,
@@ -188,23 +190,23 @@ fn a_failure_is_one_short_line_whatever_the_payload_says() {
         );
     }
     let error = render(r#"{{ "a" | regex_replace(pattern="(", replacement="") }}"#).unwrap_err();
-    assert!(error.ends_with("`pattern` is no regular expression: unclosed group"), "{error}");
+    assert!(error.ends_with("`pattern` is not a regular expression: unclosed group"), "{error}");
 }
 
 #[test]
-fn a_line_is_not_turned_around() {
+fn bidi_controls_are_removed() {
     let text = "\u{202E}a\u{2066} \u{200F} \u{202C}b\u{61C}c\u{200E}";
     let of =
         |filter: &str| render_fields(&format!("{{{{ text | {filter} }}}}"), json!({ "text": text })).unwrap();
     assert_eq!(of("one_line"), "a bc");
     assert_eq!(of("markdown_escape"), "a  bc");
     assert_eq!(markdown::url("http://p/\u{202E}x"), "http://p/%E2%80%AEx");
-    // Nothing of markdown comes about by what is left out.
+    // Removing a control must not create a link.
     assert_eq!(markdown::escape("]\u{202E}("), "]\u{200B}(");
 }
 
 #[test]
-fn a_pattern_takes_linear_time_and_little_memory() {
+fn a_pattern_is_bounded_in_time_and_memory() {
     let evil = format!(
         r#"{{{{ "{}" | regex_replace(pattern="(a*)*b", replacement="") | length }}}}"#,
         "a".repeat(50_000)
@@ -220,7 +222,7 @@ fn a_pattern_takes_linear_time_and_little_memory() {
 }
 
 #[test]
-fn a_silence_is_for_exactly_the_labels_of_the_alert() {
+fn a_silence_has_exactly_the_labels_of_the_alert() {
     let alert = r#"{"labels": {"a": "x\"y\\z", "名": "1 2"} }"#;
     let url = render(&format!("{{{{ {alert} | silence_url }}}}")).unwrap();
     assert_eq!(
@@ -240,7 +242,7 @@ fn functions_work_in_components_and_captured_text() {
 }
 
 #[test]
-fn a_scope_ends_with_its_render() {
+fn the_context_ends_with_its_render() {
     render("x").unwrap();
     let mut tera = Tera::default();
     register(&mut tera);
@@ -266,16 +268,7 @@ proptest! {
     }
 
     #[test]
-    fn one_line_is_the_words_with_a_space_between(text in any::<String>(), special in "[a-c \n\t\u{202E}]{0,40}") {
-        for text in [text, special] {
-            let plain = text.replace(is_bidi_control, "").replace(char::is_control, " ");
-            let words: Vec<&str> = plain.split_whitespace().collect();
-            prop_assert_eq!(one_line(&text), words.join(" "));
-        }
-    }
-
-    #[test]
-    fn what_is_removed_and_what_is_unique_is_as_when_each_is_compared_with_each(
+    fn remove_and_unique_match_a_naive_implementation(
         names in prop::collection::vec("[a-f]", 0..8),
         labels in prop::collection::btree_map("[a-f]", "[a-f]", 0..8),
     ) {
@@ -298,12 +291,5 @@ proptest! {
     fn a_url_stays_within_its_link(url in "https?://[\\PC ]{0,40}") {
         let escaped = markdown::url(&url);
         prop_assert!(!escaped.contains(|c: char| c.is_whitespace() || "()[]<>*`".contains(c)), "{}", escaped);
-    }
-
-    #[test]
-    fn truncated_text_keeps_to_its_bytes(text in any::<String>(), bytes in 3usize..60) {
-        let short = crate::render::split::shorten(&text, bytes);
-        prop_assert!(short.len() <= bytes);
-        prop_assert!(*short == text || short.ends_with('…'));
     }
 }

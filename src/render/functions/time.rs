@@ -1,7 +1,7 @@
-//! Times and durations for readers.
+//! Filters for times and durations.
 //!
-//! What is no time is returned as it is: a message that shows an odd time is worth more than none. Go's zero time,
-//! the `endsAt` of an alert that fires, is empty.
+//! A text that is not a time is returned unchanged, because a message with an odd time is better than none. Go's zero
+//! time, the `endsAt` of a firing alert, becomes empty.
 
 use jiff::{
     SignedDuration, Timestamp, Zoned,
@@ -10,12 +10,12 @@ use jiff::{
 };
 use tera::{Error, Kwargs, State, TeraResult, Value};
 
-use crate::render::scope;
+use crate::render::render_context;
 
-/// What `date` writes when it is not told a format: what Chinese operators are used to.
+/// The default format of `date`, which Chinese operators are used to.
 const FORMAT: &str = "%Y-%m-%d %H:%M:%S";
 
-/// What is given as a time.
+/// The argument of a filter for times.
 enum Time {
     At {
         moment: Timestamp,
@@ -34,11 +34,11 @@ impl Time {
         if let Some(seconds) = value.as_i64() {
             let moment = Timestamp::from_second(seconds);
             let moment =
-                moment.map_err(|_| Error::message(format!("{seconds} is too far away for a time")))?;
+                moment.map_err(|_| Error::message(format!("{seconds} seconds since 1970 is not a time")))?;
             return Ok(Self::At { moment, offset: Offset::UTC });
         }
         Err(Error::message(format!(
-            "a time is a text as in `startsAt`, or a number of seconds since 1970, not {}",
+            "a time must be a text as in `startsAt` or a number of seconds since 1970, not {}",
             value.name()
         )))
     }
@@ -53,7 +53,7 @@ impl Time {
     }
 }
 
-/// The time in a format of strftime, in the zone that is asked for, else the configured one, else its own.
+/// The time in a format of strftime. The zone is the argument, else the configured one, else the offset of the time.
 pub(super) fn date(value: &Value, kwargs: Kwargs, _: &State<'_>) -> TeraResult<String> {
     let format = kwargs.get::<&str>("format")?.unwrap_or(FORMAT);
     let zone = kwargs.get::<&str>("zone")?.map(zone).transpose()?;
@@ -64,21 +64,24 @@ pub(super) fn date(value: &Value, kwargs: Kwargs, _: &State<'_>) -> TeraResult<S
     };
     let zone = match zone {
         Some(zone) => zone,
-        None => scope::with(|scope| scope.moment.zone.clone())?.unwrap_or_else(|| TimeZone::fixed(offset)),
+        None => render_context::with(|context| context.time.zone.clone())?
+            .unwrap_or_else(|| TimeZone::fixed(offset)),
     };
     let zoned: Zoned = moment.to_zoned(zone);
     strtime::format(format, &zoned)
-        .map_err(|error| Error::message(format!("`format` is no format of a time: {error}")))
+        .map_err(|error| Error::message(format!("`format` is not a format of strftime: {error}")))
 }
 
 fn zone(name: &str) -> TeraResult<TimeZone> {
-    TimeZone::get(name).map_err(|_| Error::message(format!("there is no time zone {name:?}")))
+    TimeZone::get(name).map_err(|_| {
+        Error::message(format!("unknown time zone {name:?}; `zone` must be a name such as \"Asia/Shanghai\""))
+    })
 }
 
-/// How long ago the time is.
+/// The duration from the time until now.
 pub(super) fn since(value: &Value, kwargs: Kwargs, _: &State<'_>) -> TeraResult<String> {
     let lang = Lang::of(&kwargs)?;
-    let now = scope::with(|scope| scope.moment.now)?;
+    let now = render_context::with(|context| context.time.now)?;
     Ok(match Time::of(value)? {
         Time::At { moment, .. } => lang.readable(now.duration_since(moment)),
         Time::None => String::new(),
@@ -86,14 +89,14 @@ pub(super) fn since(value: &Value, kwargs: Kwargs, _: &State<'_>) -> TeraResult<
     })
 }
 
-/// A number of seconds, or the time from one moment `until` another.
+/// A number of seconds, or the duration from one time `until` another, in words.
 pub(super) fn duration(value: &Value, kwargs: Kwargs, _: &State<'_>) -> TeraResult<String> {
     let lang = Lang::of(&kwargs)?;
     let Some(until) = kwargs.get::<&Value>("until")? else {
         let seconds = value.as_f64().or_else(|| value.as_str()?.trim().parse().ok());
         let seconds = seconds.and_then(|seconds| SignedDuration::try_from_secs_f64(seconds).ok());
         return seconds.map(|length| lang.readable(length)).ok_or_else(|| {
-            Error::message("a duration is a number of seconds, or a time with `until` as another time")
+            Error::message("a duration must be a number of seconds, or a time with another time as `until`")
         });
     };
     Ok(match (Time::of(value)?, Time::of(until)?) {
@@ -115,11 +118,11 @@ impl Lang {
         match kwargs.get::<&str>("lang")? {
             None | Some("en") => Ok(Self::En),
             Some("zh") => Ok(Self::Zh),
-            Some(other) => Err(Error::message(format!("`lang` is \"en\" or \"zh\", not {other:?}"))),
+            Some(other) => Err(Error::message(format!("`lang` must be \"en\" or \"zh\", not {other:?}"))),
         }
     }
 
-    /// The two largest units; what is negative, as when clocks differ, is none.
+    /// The two largest units. A negative duration, which clocks that differ can cause, counts as zero.
     fn readable(self, length: SignedDuration) -> String {
         let seconds = length.as_secs().max(0);
         let (day, hour, minute, second, space) = match self {

@@ -1,148 +1,133 @@
-//! Where a text may end, and a text cut there.
+//! Cuts a text into pieces at the best offsets.
+//!
+//! All offsets count bytes from the beginning of the whole text, and each lies between two characters.
 
-use std::borrow::Cow;
+use super::spans::Spans;
+use crate::text::{cluster_ends, slice, slice_from};
 
-use super::markdown::Spans;
-
-/// What stands where something is missing.
-pub(super) const ELLIPSIS: &str = "…";
-
-/// A text that is cut into pieces.
-pub(super) struct Doc<'a> {
+/// A text to cut.
+pub(super) struct Cutter<'a> {
     pub(super) text: &'a str,
     pub(super) spans: &'a Spans,
-    /// Where it is best cut, in the text's order.
+    /// The offsets between alerts, in ascending order.
     pub(super) borders: &'a [usize],
 }
 
-impl Doc<'_> {
-    /// The text in at most `most` pieces of at most `room` bytes; none when that is not enough.
-    pub(super) fn bodies(&self, room: usize, most: usize) -> Option<Vec<String>> {
-        let mut bodies = Vec::new();
+impl Cutter<'_> {
+    /// The text in at most `max_pieces` pieces of at most `max_bytes` bytes, or `None` if that is not enough.
+    ///
+    /// A line break after a piece is left out.
+    pub(super) fn pieces(&self, max_bytes: usize, max_pieces: usize) -> Option<Vec<String>> {
+        let mut pieces = Vec::new();
         let mut start = 0;
-        while let Some(rest) = self.text.get(start..).filter(|rest| !rest.is_empty()) {
-            if bodies.len() == most {
+        while start < self.text.len() {
+            if pieces.len() == max_pieces {
                 return None;
             }
-            let mut body = self.spans.opened(self.text, start);
-            let left = room.saturating_sub(body.len());
-            if rest.len() <= left {
-                body.push_str(rest);
-                bodies.push(body);
+            let mut piece = self.spans.tags_to_reopen(self.text, start);
+            let room = max_bytes.saturating_sub(piece.len());
+            let rest = slice_from(self.text, start);
+            if rest.len() <= room {
+                piece.push_str(rest);
+                pieces.push(piece);
                 break;
             }
-            let end = self.end(start, left);
-            let (piece, after) = rest.split_at_checked(end).unwrap_or((rest, ""));
-            body.push_str(piece);
-            body.push_str(&self.spans.closed(start + end));
-            bodies.push(body);
-            start += end + usize::from(after.starts_with('\n'));
+            let end = self.end_of_piece(start, room);
+            piece.push_str(slice(self.text, start..end));
+            piece.push_str(&self.spans.tags_to_close(end));
+            pieces.push(piece);
+            start = end + usize::from(self.is_line_end(end));
         }
-        Some(bodies)
+        Some(pieces)
     }
 
-    /// The beginning of a text that is longer than `room`, in at most so many bytes.
-    pub(super) fn first(&self, room: usize) -> String {
-        let end = self.end(0, room);
-        let mut first = self.text.get(..end).unwrap_or_default().to_owned();
-        first.push_str(&self.spans.closed(end));
-        first
+    /// The beginning of a text that is longer than `max_bytes`, in at most so many bytes.
+    pub(super) fn first_piece(&self, max_bytes: usize) -> String {
+        let end = self.end_of_piece(0, max_bytes);
+        slice(self.text, 0..end).to_owned() + &self.spans.tags_to_close(end)
     }
 
-    /// The length of the first piece from `start` on, where more than `room` bytes are left.
-    fn end(&self, start: usize, room: usize) -> usize {
-        let text = self.text.get(start..).unwrap_or_default();
-        let fits = |end: usize| end + self.spans.closed(start + end).len() <= room;
-        let may_end = |end: usize| !self.spans.keeps(start + end) && fits(end);
-        let ends = || (1..=room.min(text.len())).rev().filter(|end| text.is_char_boundary(*end));
-        let whole = |end: &usize| !parts_a_cluster(text, *end) && may_end(*end);
-        if let Some(end) = self.border(start, room).filter(|end| may_end(*end)) {
+    /// The best end of the piece from `start` on. More than `room` bytes are left from there.
+    fn end_of_piece(&self, start: usize, room: usize) -> usize {
+        let window = Window { cutter: self, start, room };
+        if let Some(end) = window.after_alert().or_else(|| window.after_line()) {
             return end;
         }
-        let line = ends().find(|end| starts_at(text, *end, |c| c == '\n') && may_end(*end));
-        if let Some(end) = line.filter(|end| *end > room / 2 || next_line_fits(text, *end, room)) {
-            return end;
-        }
+        let cluster_ends: Vec<usize> =
+            cluster_ends(slice_from(self.text, start), room).map(|end| start + end).collect();
+        let end = window.after_space(&cluster_ends).or_else(|| window.after_cluster(&cluster_ends));
+        end.or_else(|| window.after_character()).unwrap_or(self.text.len())
+    }
+
+    fn is_line_end(&self, at: usize) -> bool {
+        slice_from(self.text, at).starts_with('\n')
+    }
+}
+
+/// The part of a text from which a piece is cut.
+struct Window<'a> {
+    cutter: &'a Cutter<'a>,
+    start: usize,
+    room: usize,
+}
+
+impl Window<'_> {
+    /// A piece that ends here would fit with the tags that it must close.
+    fn fits(&self, end: usize) -> bool {
+        end - self.start + self.cutter.spans.tags_to_close(end).len() <= self.room
+    }
+
+    fn may_end(&self, end: usize) -> bool {
+        !self.cutter.spans.is_inside_unbreakable(end) && self.fits(end)
+    }
+
+    fn is_past_half(&self, end: usize) -> bool {
+        end - self.start > self.room / 2
+    }
+
+    /// The ends of the characters within the room, the last one first.
+    fn character_ends(&self) -> impl Iterator<Item = usize> {
+        let last = self.cutter.text.len().min(self.start + self.room);
+        (self.start + 1..=last).rev().filter(|end| self.cutter.text.is_char_boundary(*end))
+    }
+
+    /// The last border between alerts, if most of the piece is filled or the next alert fits in a piece.
+    fn after_alert(&self) -> Option<usize> {
+        let Cutter { text, borders, .. } = self.cutter;
+        let next = borders.partition_point(|border| *border <= self.start + self.room);
+        let last = *borders.get(next.checked_sub(1)?)?;
+        let following = borders.get(next).copied().unwrap_or(text.len());
+        // The line break before the border separates the pieces and is left out.
+        let line_break = usize::from(slice(text, 0..last).ends_with('\n'));
+        let end = last - line_break;
+        let is_useful = end > self.start && (self.is_past_half(end) || following - last <= self.room);
+        (is_useful && self.may_end(end)).then_some(end)
+    }
+
+    /// The last line break, if most of the piece is filled or the next line fits in a piece.
+    fn after_line(&self) -> Option<usize> {
+        let is_line_end = |end: &usize| self.cutter.is_line_end(*end) && self.may_end(*end);
+        let end = self.character_ends().find(is_line_end)?;
+        let next_line = slice_from(self.cutter.text, end + 1).split('\n').next();
+        let next_line_fits = next_line.is_none_or(|line| line.len() <= self.room);
+        (self.is_past_half(end) || next_line_fits).then_some(end)
+    }
+
+    /// The last space in the second half.
+    fn after_space(&self, cluster_ends: &[usize]) -> Option<usize> {
+        let second_half = cluster_ends.iter().rev().copied().take_while(|end| self.is_past_half(*end));
         let after_space = |end: &usize| {
-            *end > room / 2 && text.get(..*end).is_some_and(|body| body.ends_with(char::is_whitespace))
+            slice(self.cutter.text, self.start..*end).ends_with(char::is_whitespace) && self.may_end(*end)
         };
-        let space = ends().filter(after_space).find(whole);
-        let end = space.or_else(|| ends().find(whole)).or_else(|| ends().find(|end| fits(*end)));
-        end.or_else(|| ends().next()).unwrap_or(text.len())
+        second_half.into_iter().find(after_space)
     }
 
-    /// The last border within `room` that is of use: what follows it fits in a piece, or most of this one is full.
-    fn border(&self, start: usize, room: usize) -> Option<usize> {
-        let next = self.borders.partition_point(|border| *border <= start + room);
-        let last = *self.borders.get(next.checked_sub(1)?)?;
-        let after = self.borders.get(next).copied().unwrap_or(self.text.len());
-        // The line break before the border is where the piece ends, and is left out.
-        let ends_line = self.text.get(..last).is_some_and(|before| before.ends_with('\n'));
-        let end = last.checked_sub(start)?.checked_sub(usize::from(ends_line)).filter(|end| *end > 0)?;
-        (end > room / 2 || after - last <= room).then_some(end)
+    fn after_cluster(&self, cluster_ends: &[usize]) -> Option<usize> {
+        cluster_ends.iter().rev().copied().find(|end| self.may_end(*end))
     }
-}
 
-/// `text` in at most `bytes` bytes, with `…` at its end when something is missing.
-pub(in crate::render) fn shorten(text: &str, bytes: usize) -> Cow<'_, str> {
-    if text.len() <= bytes {
-        return Cow::Borrowed(text);
+    /// The last character, even within a cluster or a link that is longer than a piece.
+    fn after_character(&self) -> Option<usize> {
+        self.character_ends().find(|end| self.fits(*end)).or_else(|| self.character_ends().next())
     }
-    let room = bytes.saturating_sub(ELLIPSIS.len());
-    let ends = || (0..=room).rev().filter(|end| text.is_char_boundary(*end));
-    // What is seen as one character and is longer than the room is cut inside.
-    let end = ends().find(|end| *end > 0 && !parts_a_cluster(text, *end)).or_else(|| ends().next());
-    let end = end.unwrap_or_default();
-    Cow::Owned(format!("{}{ELLIPSIS}", text.get(..end).unwrap_or_default()))
-}
-
-/// Whether the line that begins after the break at `end` fits in a part, so that ending before it is of use.
-fn next_line_fits(text: &str, end: usize, room: usize) -> bool {
-    let line = text.get(end + 1..).and_then(|rest| rest.split('\n').next());
-    line.is_none_or(|line| line.len() <= room)
-}
-
-fn starts_at(text: &str, at: usize, is: impl Fn(char) -> bool) -> bool {
-    text.get(at..).and_then(|rest| rest.chars().next()).is_some_and(is)
-}
-
-/// Whether `at` lies inside of what is seen as one character. The common cases, without Unicode's tables.
-pub(super) fn parts_a_cluster(text: &str, at: usize) -> bool {
-    let before = text.get(..at).unwrap_or_default();
-    let (Some(last), Some(next)) =
-        (before.chars().next_back(), text.get(at..).and_then(|rest| rest.chars().next()))
-    else {
-        return false;
-    };
-    let flag = |c: char| matches!(c, '\u{1F1E6}'..='\u{1F1FF}');
-    // A longer row of flags than this is no text, and may be cut anywhere.
-    let odd_flags = || before.chars().rev().take(64).take_while(|c| flag(*c)).count() % 2 == 1;
-    extends(next) || last == '\u{200D}' || (last, next) == ('\r', '\n') || (flag(next) && odd_flags())
-}
-
-/// Whether `c` is drawn as one with the character before it.
-fn extends(c: char) -> bool {
-    matches!(
-        c,
-        '\u{0300}'..='\u{036F}'
-            | '\u{0483}'..='\u{0489}'
-            | '\u{0591}'..='\u{05BD}'
-            | '\u{064B}'..='\u{065F}'
-            | '\u{0900}'..='\u{0903}'
-            | '\u{093A}'..='\u{094F}'
-            | '\u{0E31}'
-            | '\u{0E34}'..='\u{0E3A}'
-            | '\u{0E47}'..='\u{0E4E}'
-            | '\u{1AB0}'..='\u{1AFF}'
-            | '\u{1DC0}'..='\u{1DFF}'
-            | '\u{200D}'
-            | '\u{20D0}'..='\u{20FF}'
-            | '\u{302A}'..='\u{302F}'
-            | '\u{3099}'..='\u{309A}'
-            | '\u{FE00}'..='\u{FE0F}'
-            | '\u{FE20}'..='\u{FE2F}'
-            | '\u{1F3FB}'..='\u{1F3FF}'
-            | '\u{E0020}'..='\u{E007F}'
-            | '\u{E0100}'..='\u{E01EF}'
-    )
 }

@@ -1,133 +1,175 @@
-//! What is shown of a text that does not fit, alert by alert.
+//! Chooses what is shown of a text that is too long for all its parts.
+//!
+//! The text is a row of pieces: alerts, and the frame around them (heading, link).
+//!
+//! 1. The frame gets at most half of the room, because people read a message for its alerts.
+//! 2. Resolved alerts get a quarter of the rest, or more if firing ones do not need theirs.
+//! 3. Of each status the first alerts are shown, and one long alert is shortened rather than shown alone.
+//! 4. A last line counts the alerts that are missing and links to them.
 
 use std::ops::Range;
 
 use super::{
-    Limits, Markup,
-    cut::{Doc, ELLIPSIS},
-    markdown::Spans,
+    cut::Cutter,
+    spans::{Markup, Spans},
 };
-use crate::render::{Rendered, functions::markdown_url};
+use crate::{
+    render::{markdown, rendered::Rendered},
+    text::{ELLIPSIS, prefix, slice},
+};
 
-/// The least that is worth showing of something that is cut.
+/// Less than this is not worth showing of a piece that is shortened.
 const MIN_PIECE_BYTES: usize = 64;
 
-/// A stretch of the text, shown or left out as a whole.
+/// A stretch of the text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Piece {
     range: Range<usize>,
-    kind: Kind,
+    kind: PieceKind,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    /// What no alert tells: heading, link.
+enum PieceKind {
     Frame,
     Firing,
     Resolved,
 }
 
-/// The whole text in pieces. What separates two alerts of the same status belongs to the first of them.
+/// The whole text as pieces. A separator between two alerts of one status belongs to the first of them.
 fn pieces(rendered: &Rendered) -> Vec<Piece> {
     let mut pieces: Vec<Piece> = Vec::new();
-    let mut from = 0;
-    for alert in rendered.alert_texts() {
-        let kind = if alert.resolved { Kind::Resolved } else { Kind::Firing };
-        if from < alert.range.start {
+    let mut end = 0;
+    for alert in rendered.alert_ranges() {
+        let kind = if alert.is_resolved { PieceKind::Resolved } else { PieceKind::Firing };
+        let between = end..alert.range.start;
+        if !between.is_empty() {
             match pieces.last_mut() {
-                Some(last) if last.kind == kind => last.range.end = alert.range.start,
-                _ => pieces.push(Piece { range: from..alert.range.start, kind: Kind::Frame }),
+                Some(last) if last.kind == kind => last.range.end = between.end,
+                _ => pieces.push(Piece { range: between, kind: PieceKind::Frame }),
             }
         }
         pieces.push(Piece { range: alert.range.clone(), kind });
-        from = alert.range.end;
+        end = alert.range.end;
     }
-    if from < rendered.text().len() {
-        pieces.push(Piece { range: from..rendered.text().len(), kind: Kind::Frame });
+    if end < rendered.text().len() {
+        pieces.push(Piece { range: end..rendered.text().len(), kind: PieceKind::Frame });
     }
     pieces
 }
 
-/// Where the text is best cut: between alerts, and not between a block's heading and its first alert.
-pub(super) fn borders(rendered: &Rendered) -> Vec<usize> {
-    if rendered.alert_texts().is_empty() {
+/// The offsets at which the text is best cut: between alerts, but not between a heading and its first alert.
+pub(super) fn alert_borders(rendered: &Rendered) -> Vec<usize> {
+    if rendered.alerts() == 0 {
         return Vec::new();
     }
     let pieces = pieces(rendered);
-    let heads =
-        |before: usize| before > 0 && pieces.get(before).is_some_and(|before| before.kind == Kind::Frame);
-    let starts = pieces.iter().enumerate().skip(1).filter(|(at, _)| !heads(at - 1));
-    starts.map(|(_, piece)| piece.range.start).collect()
+    let mut borders = Vec::new();
+    for (index, pair) in pieces.windows(2).enumerate() {
+        let [before, after] = pair else { continue };
+        let is_heading = index > 0 && before.kind == PieceKind::Frame;
+        if !is_heading {
+            borders.push(after.range.start);
+        }
+    }
+    borders
 }
 
-/// The text in about `total` bytes, with a last line that tells what is missing.
-pub(super) fn shortened(
+/// The text in about `total_bytes` bytes, with a last line that counts the missing alerts.
+pub(super) fn select(
     rendered: &Rendered,
     markup: Markup,
-    limits: Limits,
+    part_bytes: usize,
     link: &str,
-    total: usize,
+    total_bytes: usize,
 ) -> Rendered {
     let text = rendered.text();
     let pieces = pieces(rendered);
-    let tail = Tail { chinese: is_chinese(text), markup, alerts: rendered.alerts(), link };
-    let room = total.saturating_sub(tail.longest(limits));
-    let sizes = |kind: Kind| -> Vec<usize> {
-        pieces.iter().filter(|piece| piece.kind == kind).map(|piece| piece.range.len()).collect()
+    let last_line = LastLine {
+        is_chinese: is_chinese(text),
+        markup,
+        alerts: rendered.alerts(),
+        link,
+        max_link_bytes: part_bytes / 2,
     };
-    let (firing, resolved, frame) = (sizes(Kind::Firing), sizes(Kind::Resolved), sizes(Kind::Frame));
-    // Alerts are what people read for: what stands around them gets half at most.
-    let most = if firing.is_empty() && resolved.is_empty() { room } else { room / 2 };
-    let frame_cap = cap(&frame, most);
-    let room = room.saturating_sub(frame.iter().map(|size| (*size).min(frame_cap)).sum());
-    // What is over is worth a quarter beside what fires; what one does not need, the other gets.
-    let all = |sizes: &[usize]| sizes.iter().sum::<usize>();
-    let for_resolved = all(&resolved).min((room / 4).max(room.saturating_sub(all(&firing))));
-    let part = limits.part_bytes / 2;
-    let mut firing = Share::new(room - for_resolved, &firing, part);
-    let mut resolved = Share::new(for_resolved, &resolved, part);
+    let mut room = Room::new(&pieces, total_bytes.saturating_sub(last_line.max_bytes()), part_bytes / 2);
 
     let mut shown = String::new();
-    let mut hidden = 0;
-    for Piece { range, kind } in &pieces {
-        let piece = text.get(range.clone()).unwrap_or_default();
-        let most = match kind {
-            Kind::Frame => Some(frame_cap),
-            Kind::Firing => firing.take(piece.len()),
-            Kind::Resolved => resolved.take(piece.len()),
-        };
-        match most {
-            Some(most) => shown.push_str(&clipped(piece, most, markup)),
-            None => hidden += 1,
+    let mut hidden_alerts = 0;
+    for piece in &pieces {
+        let piece_text = slice(text, piece.range.clone());
+        match room.take(piece.kind, piece_text.len()) {
+            Some(bytes) => shown.push_str(&shorten_piece(piece_text, bytes, markup)),
+            None => hidden_alerts += 1,
         }
     }
     if !shown.ends_with('\n') {
         shown.push('\n');
     }
-    shown.push_str(&tail.line(hidden, limits));
+    shown.push_str(&last_line.text(hidden_alerts));
     Rendered::from(shown)
 }
 
-/// The room of the alerts of one status: the first ones get it.
-struct Share {
-    left: usize,
-    /// The most of one alert.
-    cap: usize,
-    full: bool,
+/// The room that is left for each kind of piece.
+struct Room {
+    /// The most bytes of one piece of the frame.
+    frame_cap: usize,
+    firing: AlertRoom,
+    resolved: AlertRoom,
 }
 
-impl Share {
-    fn new(room: usize, sizes: &[usize], part: usize) -> Self {
-        // One that is long must not stand in place of many.
-        let cap = if sizes.len() > 1 { part.min(room) } else { room };
-        Self { left: room, cap, full: false }
+impl Room {
+    /// Shares `total` bytes. An alert among others gets at most `max_alert_bytes`.
+    fn new(pieces: &[Piece], total: usize, max_alert_bytes: usize) -> Self {
+        let sizes = |kind: PieceKind| -> Vec<usize> {
+            pieces.iter().filter(|piece| piece.kind == kind).map(|piece| piece.range.len()).collect()
+        };
+        let (firing, resolved, frame) =
+            (sizes(PieceKind::Firing), sizes(PieceKind::Resolved), sizes(PieceKind::Frame));
+        let has_alerts = !firing.is_empty() || !resolved.is_empty();
+        let frame_cap = fair_cap(&frame, if has_alerts { total / 2 } else { total });
+        let frame_bytes: usize = frame.iter().map(|size| (*size).min(frame_cap)).sum();
+        let for_alerts = total.saturating_sub(frame_bytes);
+        let firing_bytes: usize = firing.iter().sum();
+        let resolved_bytes: usize = resolved.iter().sum();
+        let not_needed_by_firing = for_alerts.saturating_sub(firing_bytes);
+        let for_resolved = resolved_bytes.min(not_needed_by_firing.max(for_alerts / 4));
+        Self {
+            frame_cap,
+            firing: AlertRoom::new(for_alerts - for_resolved, firing.len(), max_alert_bytes),
+            resolved: AlertRoom::new(for_resolved, resolved.len(), max_alert_bytes),
+        }
     }
 
-    /// How much is shown of the next alert; none when it is left out, as then are all that follow.
+    /// The bytes that are shown of the next piece, or `None` if it is left out.
+    fn take(&mut self, kind: PieceKind, size: usize) -> Option<usize> {
+        match kind {
+            PieceKind::Frame => Some(self.frame_cap),
+            PieceKind::Firing => self.firing.take(size),
+            PieceKind::Resolved => self.resolved.take(size),
+        }
+    }
+}
+
+/// The room of the alerts of one status. The first alerts get it.
+struct AlertRoom {
+    left: usize,
+    /// The most bytes of one alert.
+    cap: usize,
+    is_full: bool,
+}
+
+impl AlertRoom {
+    fn new(room: usize, alerts: usize, max_alert_bytes: usize) -> Self {
+        let cap = if alerts > 1 { max_alert_bytes.min(room) } else { room };
+        Self { left: room, cap, is_full: false }
+    }
+
+    /// The bytes that are shown of the next alert. After one `None`, all later alerts are left out as well.
     fn take(&mut self, size: usize) -> Option<usize> {
         let shown = size.min(self.cap);
-        self.full |= shown > self.left || (shown < size && shown < MIN_PIECE_BYTES);
-        if self.full {
+        let too_little = shown < size && shown < MIN_PIECE_BYTES;
+        self.is_full |= too_little || shown > self.left;
+        if self.is_full {
             return None;
         }
         self.left -= shown;
@@ -135,86 +177,95 @@ impl Share {
     }
 }
 
-/// The most that each of `sizes` may keep so that all together keep `room`.
-fn cap(sizes: &[usize], room: usize) -> usize {
+/// The most bytes that each of `sizes` may keep so that all together fit in `room`.
+fn fair_cap(sizes: &[usize], room: usize) -> usize {
     let mut sizes = sizes.to_vec();
     sizes.sort_unstable();
     let mut left = room;
-    for (size, others) in sizes.iter().zip((1..=sizes.len()).rev()) {
-        if *size > left / others {
-            return left / others;
+    // Small ones first: what they do not need is shared by the larger ones.
+    for (index, size) in sizes.iter().enumerate() {
+        let share = left / (sizes.len() - index);
+        if *size > share {
+            return share;
         }
         left -= size;
     }
     usize::MAX
 }
 
-/// `text` in at most `most` bytes, visibly, with its last line break.
-fn clipped(text: &str, most: usize, markup: Markup) -> String {
-    if text.len() <= most {
-        return text.to_owned();
+/// `piece` in at most `max_bytes` bytes with an ellipsis. The line break at its end is kept.
+fn shorten_piece(piece: &str, max_bytes: usize, markup: Markup) -> String {
+    if piece.len() <= max_bytes {
+        return piece.to_owned();
     }
-    if most < MIN_PIECE_BYTES {
+    if max_bytes < MIN_PIECE_BYTES {
         return String::new();
     }
-    // A little more than is kept, so that what begins there is known for what it is.
-    let seen =
-        text.char_indices().map(|(at, _)| at).take_while(|at| *at <= 2 * most).last().unwrap_or_default();
-    let seen = text.get(..seen).unwrap_or_default();
-    let spans = match markup {
-        Markup::Plain => Spans::of_plain(seen),
-        Markup::Markdown => Spans::of_markdown(seen, true),
-    };
-    let room = most - ELLIPSIS.len() - 1;
-    let mut kept = Doc { text: seen, spans: &spans, borders: &[] }.first(room);
+    // A little more than is kept, because a link that goes on after the cut must be known as a link.
+    let seen = prefix(piece, 2 * max_bytes);
+    let spans = Spans::read_beginning(seen, markup);
+    let room = max_bytes - ELLIPSIS.len() - "\n".len();
+    let mut kept = Cutter { text: seen, spans: &spans, borders: &[] }.first_piece(room);
     kept.push_str(ELLIPSIS);
-    if text.ends_with('\n') {
+    if piece.ends_with('\n') {
         kept.push('\n');
     }
     kept
 }
 
-/// The last line of a text that was made shorter.
-struct Tail<'a> {
-    chinese: bool,
+/// The last line of a text that was shortened.
+struct LastLine<'a> {
+    is_chinese: bool,
     markup: Markup,
+    /// All alerts of the notification.
     alerts: usize,
     link: &'a str,
+    max_link_bytes: usize,
 }
 
-impl Tail<'_> {
-    fn longest(&self, limits: Limits) -> usize {
-        1 + self.line(self.alerts, limits).len().max(self.line(0, limits).len())
+impl LastLine<'_> {
+    /// The length of the longest line, with the line break before it.
+    fn max_bytes(&self) -> usize {
+        "\n".len() + self.text(self.alerts).len().max(self.text(0).len())
     }
 
-    /// What is not shown, and where it is; without the link only if that alone would fill half of a part.
-    fn line(&self, hidden: usize, limits: Limits) -> String {
+    /// Says how many alerts are hidden, with the link unless it is too long.
+    fn text(&self, hidden: usize) -> String {
+        let words = self.words(hidden);
+        match self.linked(&words) {
+            Some(linked) if linked.len() <= self.max_link_bytes && !linked.contains('\n') => linked,
+            _ => format!("{ELLIPSIS} {words}"),
+        }
+    }
+
+    fn words(&self, hidden: usize) -> String {
         let all = self.alerts;
-        let told = match (hidden, self.chinese) {
+        match (hidden, self.is_chinese) {
             (0, true) => "部分内容未显示".to_owned(),
             (0, false) => "some of the text is not shown".to_owned(),
             (_, true) => format!("共 {all} 条告警，{hidden} 条未显示"),
             (1, false) => format!("1 of {all} alerts is not shown"),
             (_, false) => format!("{hidden} of {all} alerts are not shown"),
-        };
-        let linked = match self.markup {
-            Markup::Plain if !self.link.is_empty() => {
-                format!("{ELLIPSIS} {told}{} {}", if self.chinese { "：" } else { ":" }, self.link)
+        }
+    }
+
+    fn linked(&self, words: &str) -> Option<String> {
+        match self.markup {
+            Markup::Plain => {
+                let colon = if self.is_chinese { "：" } else { ":" };
+                let link = self.link;
+                (!link.is_empty()).then(|| format!("{ELLIPSIS} {words}{colon} {link}"))
             }
-            Markup::Markdown if !markdown_url(self.link).is_empty() => {
-                format!("{ELLIPSIS} [{told}]({})", markdown_url(self.link))
+            Markup::Markdown => {
+                let url = markdown::url(self.link);
+                (!url.is_empty()).then(|| format!("{ELLIPSIS} [{words}]({url})"))
             }
-            _ => return format!("{ELLIPSIS} {told}"),
-        };
-        if linked.len() <= limits.part_bytes / 2 && !linked.contains('\n') {
-            linked
-        } else {
-            format!("{ELLIPSIS} {told}")
         }
     }
 }
 
-/// Whether readers of `text` read Chinese: the line is in the language of the message.
+/// The last line is in the language of the message.
 fn is_chinese(text: &str) -> bool {
-    text.chars().take(4096).any(|c| matches!(c, '\u{4E00}'..='\u{9FFF}'))
+    const LOOKED_AT_CHARS: usize = 4096;
+    text.chars().take(LOOKED_AT_CHARS).any(|c| matches!(c, '\u{4E00}'..='\u{9FFF}'))
 }

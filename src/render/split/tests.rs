@@ -1,12 +1,21 @@
 use proptest::prelude::*;
 
-use super::*;
-use crate::render::{
-    border::{Borders, Taken},
-    functions::markdown_url,
+use super::{
+    cut::Cutter,
+    parts::{MAX_PARTS, MIN_PART_BYTES},
+    spans::Spans,
+    *,
+};
+use crate::{
+    render::{
+        Rendered,
+        alert_marks::{AlertMarkers, UsedChars},
+        markdown,
+    },
+    wecom::limits::MAX_CONTENT_BYTES,
 };
 
-const MANY: Limits = Limits { part_bytes: 256, max_parts: MOST_PARTS };
+const MANY: Limits = Limits { part_bytes: 256, max_parts: MAX_PARTS };
 
 fn small(text: &str) -> Vec<String> {
     split(text, MANY)
@@ -39,11 +48,23 @@ fn assert_nothing_is_lost(text: &str, bodies: &[&str]) {
 }
 
 #[test]
-fn a_text_that_fits_is_whole_and_has_no_number() {
+fn a_text_that_fits_has_no_number() {
     let text = "中".repeat(682) + "ab";
-    assert_eq!(text.len(), PART_BYTES);
+    assert_eq!(text.len(), MAX_CONTENT_BYTES);
     assert_eq!(split(&text, Limits::default()), [text]);
     assert_eq!(split("", Limits::default()), [""]);
+}
+
+#[test]
+fn the_example_in_the_module_documentation_holds() {
+    let text = "[FIRING:2] Down\na is down\nsince 9:30\nb is down\nsince 9:41";
+    let borders = [text.find("a is").unwrap(), text.find("b is").unwrap()];
+    let cutter = Cutter { text, spans: &Spans::default(), borders: &borders };
+    let room = 55 - "(1/2)\n".len();
+    let pieces = cutter.pieces(room, 5).unwrap();
+    assert_eq!(pieces, ["[FIRING:2] Down\na is down\nsince 9:30", "b is down\nsince 9:41"]);
+    let without_alerts = Cutter { borders: &[], ..cutter }.pieces(room, 5).unwrap();
+    assert_eq!(without_alerts, ["[FIRING:2] Down\na is down\nsince 9:30\nb is down", "since 9:41"]);
 }
 
 #[test]
@@ -54,7 +75,7 @@ fn parts_end_with_lines() {
 }
 
 #[test]
-fn a_long_line_ends_at_a_space_and_without_spaces_at_a_character() {
+fn a_long_line_is_cut_at_a_space_else_at_a_character() {
     let parts = small(&"word ".repeat(80));
     assert!(parts.iter().all(|part| part.ends_with("word ")), "{parts:?}");
     let parts = small(&"中".repeat(200));
@@ -77,7 +98,7 @@ fn a_link_stays_in_one_part() {
 }
 
 #[test]
-fn a_character_made_of_several_stays_in_one_part() {
+fn a_grapheme_cluster_stays_in_one_part() {
     let family = "👨\u{200D}👩\u{200D}👧";
     for before in 220..260 {
         for one in [family, "e\u{301}", "🇨🇳", "👍\u{1F3FD}"] {
@@ -99,17 +120,17 @@ fn numbers_of_any_length_fit() {
 
 /// A text as a template would write it: `head`, alerts by status, `foot`.
 fn marked(head: &str, firing: &[String], resolved: &[String], foot: &str) -> Rendered {
-    let borders = Borders::free(Taken::default());
+    let markers = AlertMarkers::unused(UsedChars::default());
     let mut text = head.to_owned();
     for (alerts, over) in [(firing, false), (resolved, true)] {
         if !alerts.is_empty() {
             text.push_str(if over { "Resolved:\n" } else { "Firing:\n" });
         }
         for alert in alerts {
-            text.push_str(&format!("{}{alert}\n{}", borders.begin(over), borders.end()));
+            text.push_str(&format!("{}{alert}\n{}", markers.begin(over), markers.end()));
         }
     }
-    borders.read(text + foot)
+    markers.read(text + foot)
 }
 
 fn numbered(name: &str, count: usize, bytes: usize) -> Vec<String> {
@@ -130,7 +151,7 @@ fn parts_end_with_alerts() {
 }
 
 #[test]
-fn alerts_are_cut_at_lines_when_there_is_no_other_way_to_show_all() {
+fn alerts_are_cut_only_if_whole_ones_do_not_fit() {
     let alerts: Vec<String> =
         (0..3).map(|number| format!("a{number}\n{}", [&*"x".repeat(44); 3].join("\n"))).collect();
     let rendered = marked("", &alerts, &[], "");
@@ -141,7 +162,7 @@ fn alerts_are_cut_at_lines_when_there_is_no_other_way_to_show_all() {
 }
 
 #[test]
-fn what_does_not_fit_is_counted_and_linked() {
+fn missing_alerts_are_counted_and_linked() {
     let rendered = marked("head\n", &numbered("f", 150, 50), &numbered("r", 50, 50), "the end");
     let limits = Limits { part_bytes: 2048, max_parts: 2 };
     let parts = parts(&rendered, Markup::Plain, limits, LINK);
@@ -158,7 +179,7 @@ fn what_does_not_fit_is_counted_and_linked() {
 }
 
 #[test]
-fn an_alert_that_is_too_long_is_cut_visibly_and_hides_no_other() {
+fn a_very_long_alert_is_shortened_and_hides_no_other() {
     let long = ["long ".repeat(5000)];
     let rendered = marked("head\n", &long, &numbered("r", 3, 20), LINK);
     let parts = parts(&rendered, Markup::Plain, Limits { max_parts: 2, ..Limits::default() }, LINK);
@@ -169,15 +190,15 @@ fn an_alert_that_is_too_long_is_cut_visibly_and_hides_no_other() {
 }
 
 #[test]
-fn a_text_without_borders_is_cut_and_linked() {
+fn a_text_without_alerts_is_shortened_and_linked() {
     let text = Rendered::from("行 ".repeat(9000));
     let parts = parts(&text, Markup::Markdown, Limits::default(), LINK);
-    assert!(parts.len() <= 5 && parts.iter().all(|part| part.len() <= PART_BYTES));
+    assert!(parts.len() <= 5 && parts.iter().all(|part| part.len() <= MAX_CONTENT_BYTES));
     assert!(parts.last().unwrap().ends_with(&format!("…\n… [部分内容未显示]({LINK})")), "{parts:?}");
 }
 
 #[test]
-fn tags_are_closed_where_a_part_ends_and_opened_again() {
+fn open_tags_are_closed_and_opened_again_between_parts() {
     let words = "word ".repeat(60);
     let text = format!("> a <font color=\"info\">b **c {words}** d</font>");
     let parts = parts(&Rendered::from(text), Markup::Markdown, MANY, "");
@@ -198,7 +219,7 @@ fn links_and_tags_stay_in_one_part() {
 }
 
 #[test]
-fn a_text_of_openings_is_read_in_linear_time() {
+fn unclosed_tags_are_read_in_linear_time() {
     for piece in ["[", "[](", "`", "**", "<font color=\"a\">", "</font>", "<a ", "\u{301}", "🇨", "\n\n"] {
         let text = Rendered::from(piece.repeat(1_000_000 / piece.len()));
         for markup in [Markup::Plain, Markup::Markdown] {
@@ -209,7 +230,7 @@ fn a_text_of_openings_is_read_in_linear_time() {
 }
 
 /// Well-formed markdown with one of everything.
-fn markdown() -> impl Strategy<Value = String> {
+fn markdown_text() -> impl Strategy<Value = String> {
     let inline = prop_oneof![
         "[a-z ]{0,30}",
         "\\PC{0,6}".prop_map(|text| text.replace(['*', '<', '`', '[', ']'], "."))
@@ -235,7 +256,7 @@ fn tag_counts(part: &str) -> [usize; 4] {
 
 proptest! {
     #[test]
-    fn markdown_is_balanced_in_every_part(text in markdown(), max_parts in 1usize..12) {
+    fn markdown_is_balanced_in_every_part(text in markdown_text(), max_parts in 1usize..12) {
         let limits = Limits { part_bytes: 256, max_parts };
         for part in parts(&Rendered::from(text), Markup::Markdown, limits, LINK) {
             let [bold, code, opened, closed] = tag_counts(&part);
@@ -245,7 +266,7 @@ proptest! {
     }
 
     #[test]
-    fn any_text_is_told_within_its_limits(
+    fn any_text_keeps_to_its_limits(
         pieces in prop::collection::vec(
             prop_oneof![
                 "\\PC{0,40}", "[*`<>\\[\\]()\n]{0,20}", Just("<font color=\"info\">".to_owned()),
@@ -274,8 +295,8 @@ proptest! {
             } else {
                 let last = parts.last().and_then(|last| last.lines().last()).unwrap_or_default();
                 prop_assert!(last.contains("not shown") || last.contains("未显示"), "{:?}", parts);
-                let shown = link.is_empty() || last.contains(&markdown_url(&link)) || last.contains(&link);
-                prop_assert!(shown || markdown_url(&link).len() > limit / 3, "{:?}", last);
+                let shown = link.is_empty() || last.contains(&markdown::url(&link)) || last.contains(&link);
+                prop_assert!(shown || markdown::url(&link).len() > limit / 3, "{:?}", last);
             }
         }
     }
@@ -294,7 +315,7 @@ proptest! {
         part_bytes in 0usize..700,
     ) {
         let text = pieces.concat();
-        let parts = split(&text, Limits { part_bytes, max_parts: MOST_PARTS });
+        let parts = split(&text, Limits { part_bytes, max_parts: MAX_PARTS });
         let limit = part_bytes.max(MIN_PART_BYTES);
         if text.len() <= limit {
             prop_assert_eq!(parts, [text]);

@@ -2,7 +2,8 @@
 
 use serde_json::{Map, Value};
 
-use super::{Unfit, clip_chars, url};
+use super::{Unfit, url};
+use crate::text::shorten_chars;
 use crate::wecom::content::{Card, Content};
 
 type Object = Map<String, Value>;
@@ -63,10 +64,10 @@ pub fn template_card(mut card: Object) -> Result<Content, Unfit> {
     task_id(&mut card)?;
     for (object, key, max) in LENGTHS {
         if let Some(inner) = inner(&mut card, object)? {
-            clip(inner, key, max);
+            shorten(inner, key, max);
         }
     }
-    clip(&mut card, "sub_title_text", SUB_TITLE_CHARS);
+    shorten(&mut card, "sub_title_text", SUB_TITLE_CHARS);
     let title = inner(&mut card, "main_title")?.is_some_and(|title| !text(title, "title").trim().is_empty());
     if !title && text(&card, "sub_title_text").trim().is_empty() {
         return Err(Unfit::new("main_title.title", "is empty, and so is sub_title_text"));
@@ -108,9 +109,9 @@ fn text<'a>(object: &'a Object, key: &str) -> &'a str {
     object.get(key).and_then(Value::as_str).unwrap_or_default()
 }
 
-fn clip(object: &mut Object, key: &str, max: usize) {
+fn shorten(object: &mut Object, key: &str, max_chars: usize) {
     if let Some(Value::String(text)) = object.get_mut(key) {
-        *text = clip_chars(text.trim(), max);
+        *text = shorten_chars(text.trim(), max_chars).into_owned();
     }
 }
 
@@ -185,8 +186,8 @@ fn rows(card: &mut Object) -> Result<(), Unfit> {
     for (row, at) in list(card, LIST, MOST_ROWS)?.into_iter().zip(0..) {
         let path = format!("{LIST}[{at}]");
         required(row, &path, "keyname")?;
-        clip(row, "keyname", KEYNAME_CHARS);
-        clip(row, "value", VALUE_CHARS);
+        shorten(row, "keyname", KEYNAME_CHARS);
+        shorten(row, "value", VALUE_CHARS);
         match row.get("type").and_then(Value::as_i64) {
             Some(1) => _ = url(&format!("{path}.url"), text(row, "url"))?,
             Some(2) => required(row, &path, "media_id")?,
@@ -202,7 +203,7 @@ fn jumps(card: &mut Object) -> Result<(), Unfit> {
     for (jump, at) in list(card, LIST, MOST_JUMPS)?.into_iter().zip(0..) {
         let path = format!("{LIST}[{at}]");
         required(jump, &path, "title")?;
-        clip(jump, "title", JUMP_TITLE_CHARS);
+        shorten(jump, "title", JUMP_TITLE_CHARS);
         target(jump, &path)?;
     }
     Ok(())

@@ -4,7 +4,7 @@ use std::{path::Path, sync::LazyLock};
 
 use wecom_relay::{
     alertmanager, config,
-    render::{self, Limits, Markup, Moment, Rendered, Templates},
+    render::{self, Limits, Markup, RenderTime, Rendered, Templates},
 };
 
 static TEMPLATES: LazyLock<Templates> = LazyLock::new(|| Templates::compile(&[]).unwrap());
@@ -12,8 +12,8 @@ static TEMPLATES: LazyLock<Templates> = LazyLock::new(|| Templates::compile(&[])
 /// A webhook's body is refused, or every built-in template writes parts that fit.
 pub(crate) fn payload(body: &[u8]) {
     let Ok(payload) = alertmanager::parse(body) else { return };
-    let moment = Moment { now: jiff::Timestamp::UNIX_EPOCH, zone: None };
-    let rendering = TEMPLATES.with(&payload, &moment);
+    let time = RenderTime { now: jiff::Timestamp::UNIX_EPOCH, zone: None };
+    let rendering = TEMPLATES.with(&payload, &time);
     for (name, _) in render::BUILTIN {
         let message = rendering.message(name).unwrap();
         for markup in [Markup::Plain, Markup::Markdown] {

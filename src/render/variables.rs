@@ -1,8 +1,8 @@
-//! A payload as Tera's templates see it: Alertmanager's names, and `firing` and `resolved`.
+//! Converts a payload into variables of Tera: Alertmanager's names, and `firing` and `resolved`.
 //!
-//! Built by hand, value by value: serde could neither put `alertname` first nor share an alert between `alerts`
-//! and `firing`. Maps keep the order in which they are filled (Tera's feature `preserve_order`), and labels and
-//! annotations are filled in Alertmanager's order, so that a plain loop shows them in it.
+//! The values are built by hand, because serde can neither put `alertname` first nor share an alert between `alerts`
+//! and `firing`. A map keeps the order in which it is filled (Tera's feature `preserve_order`). Labels and
+//! annotations are filled in Alertmanager's order, so that a plain loop shows them in this order.
 
 use std::sync::Arc;
 
@@ -12,19 +12,19 @@ use tera::{Context, Map, Value, value::Key};
 use crate::alertmanager::{Alert, Extra, Pairs, Payload};
 
 /// The variables for `payload`.
-pub(super) fn context(payload: &Payload) -> Context {
+pub(super) fn variables(payload: &Payload) -> Context {
     let mut names = Names::default();
     let alerts: Vec<Value> = payload.alerts.iter().map(|each| alert(each, &mut names)).collect();
-    let those = |chosen: fn(&Alert) -> bool| -> Value {
-        let pairs = payload.alerts.iter().zip(&alerts).filter(|(alert, _)| chosen(alert));
+    let alerts_where = |is_wanted: fn(&Alert) -> bool| -> Value {
+        let pairs = payload.alerts.iter().zip(&alerts).filter(|(alert, _)| is_wanted(alert));
         pairs.map(|(_, value)| value.clone()).collect::<Vec<Value>>().into()
     };
     let mut context = Context::new();
     for (name, value) in &payload.extra {
         context.insert_value(name.clone(), json(value));
     }
-    context.insert_value("firing", those(Alert::is_firing));
-    context.insert_value("resolved", those(Alert::is_resolved));
+    context.insert_value("firing", alerts_where(Alert::is_firing));
+    context.insert_value("resolved", alerts_where(Alert::is_resolved));
     context.insert_value("alerts", alerts.into());
     context.insert_value("receiver", payload.receiver.as_str().into());
     context.insert_value("status", payload.status.as_str().into());
@@ -63,19 +63,19 @@ fn pairs<'a>(pairs: &'a Pairs, names: &mut Names<'a>) -> Value {
     map.into()
 }
 
-/// The names of labels and annotations, which are the same from alert to alert, each made once.
+/// Names of labels and annotations. They repeat from alert to alert, so each is allocated once.
 #[derive(Default)]
 struct Names<'a>(Vec<(&'a str, Arc<str>)>);
 
 impl<'a> Names<'a> {
     fn key(&mut self, name: &'a str) -> Key<'static> {
-        // Few enough to be looked through faster than they are hashed.
-        const MOST: usize = 32;
+        // So few names are found faster by a search than by a hash.
+        const MAX_NAMES: usize = 32;
         if let Some((_, key)) = self.0.iter().find(|(other, _)| *other == name) {
             return Key::String(Arc::clone(key));
         }
         let key: Arc<str> = name.into();
-        if self.0.len() < MOST {
+        if self.0.len() < MAX_NAMES {
             self.0.push((name, Arc::clone(&key)));
         }
         Key::String(key)

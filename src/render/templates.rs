@@ -1,0 +1,145 @@
+//! Compiled templates, and the texts that they make of a payload.
+
+use std::{
+    hash::{DefaultHasher, Hash, Hasher},
+    sync::Arc,
+};
+
+use super::{
+    alert_marks::{AlertMarkers, UsedChars},
+    engine::TeraEngine,
+    error::{CompileError, MAX_OUTPUT_BYTES, RenderError},
+    functions::alerts_url,
+    render_context::{RenderContext, RenderTime},
+    rendered::Rendered,
+    sources::{BUILTIN, DEFAULT_MESSAGE, DEFAULT_SUMMARY, Source, builtin_name},
+    variables::variables,
+};
+use crate::{alertmanager::Payload, text::ELLIPSIS};
+
+/// Most templates write less.
+const USUAL_OUTPUT_BYTES: usize = 4096;
+
+/// All templates of a configuration and the built-in ones.
+#[derive(Debug)]
+pub struct Templates {
+    engine: TeraEngine,
+    used_chars: UsedChars,
+    fingerprint: u64,
+}
+
+impl Templates {
+    /// Compiles the built-in templates and `sources`, which override them by name.
+    ///
+    /// # Errors
+    /// Every mistake in every template.
+    pub fn compile(sources: &[Source<'_>]) -> Result<Self, Vec<CompileError>> {
+        let mut all: Vec<Source<'_>> = Vec::with_capacity(sources.len() + 2 * BUILTIN.len());
+        let mut errors = Vec::new();
+        for source in sources {
+            match all.iter().find(|other| other.name == source.name) {
+                None => all.push(source.clone()),
+                Some(first) => errors.push(CompileError {
+                    origin: source.origin.to_string(),
+                    at: None,
+                    message: format!("template `{}` is already defined in {}", source.name, first.origin),
+                }),
+            }
+        }
+        for (name, text) in BUILTIN {
+            if !all.iter().any(|source| source.name == name) {
+                all.push(Source::builtin(name, text));
+            }
+            all.push(Source::builtin(builtin_name(name), text));
+        }
+        let mut hasher = DefaultHasher::new();
+        let mut used_chars = UsedChars::default();
+        for source in &all {
+            (&source.name, &source.text).hash(&mut hasher);
+            used_chars.add(&source.text);
+        }
+        match TeraEngine::compile(&all) {
+            Ok(engine) if errors.is_empty() => Ok(Self { engine, used_chars, fingerprint: hasher.finish() }),
+            Ok(_) => Err(errors),
+            Err(more) => {
+                errors.extend(more);
+                Err(errors)
+            }
+        }
+    }
+
+    /// Another number if any template has another name or text. Only comparable within one process.
+    pub fn fingerprint(&self) -> u64 {
+        self.fingerprint
+    }
+
+    /// Prepares `payload` once for all templates that are rendered with it.
+    pub fn with(&self, payload: &Payload, time: &RenderTime) -> Rendering<'_> {
+        let mut used_chars = self.used_chars;
+        used_chars.add_payload(payload);
+        let context = RenderContext {
+            time: time.clone(),
+            markers: AlertMarkers::unused(used_chars),
+            external_url: payload.external_url.clone(),
+            alerts_url: alerts_url(payload),
+        };
+        Rendering { engine: &self.engine, variables: variables(payload), context: Arc::new(context) }
+    }
+}
+
+/// A payload that is ready to be rendered.
+#[derive(Debug)]
+pub struct Rendering<'a> {
+    engine: &'a TeraEngine,
+    variables: tera::Context,
+    context: Arc<RenderContext>,
+}
+
+impl Rendering<'_> {
+    /// Renders a template to plain text.
+    ///
+    /// # Errors
+    /// [`RenderError`] if the template fails, does not exist, or writes more than [`MAX_OUTPUT_BYTES`].
+    pub fn render(&self, template: &str) -> Result<String, RenderError> {
+        self.message(template).map(Rendered::into_text)
+    }
+
+    /// Renders a template to a text that [`parts`](super::parts) can split between alerts.
+    ///
+    /// # Errors
+    /// As [`Self::render`].
+    pub fn message(&self, template: &str) -> Result<Rendered, RenderError> {
+        let mut text = String::with_capacity(USUAL_OUTPUT_BYTES);
+        self.write(template, &mut text)?;
+        Ok(self.context.markers.read(text))
+    }
+
+    /// The built-in `wechat.default.message`, for use after another template failed.
+    ///
+    /// Overrides do not change it. It cannot fail: a text over [`MAX_OUTPUT_BYTES`] is cut.
+    pub fn fallback(&self) -> Rendered {
+        self.builtin(DEFAULT_MESSAGE)
+    }
+
+    /// The built-in `wechat.default.summary`, for use after another template failed.
+    pub fn fallback_summary(&self) -> String {
+        self.builtin(DEFAULT_SUMMARY).into_text()
+    }
+
+    /// A page with all alerts of the notification; empty if the payload names no address.
+    pub fn alerts_url(&self) -> &str {
+        &self.context.alerts_url
+    }
+
+    fn builtin(&self, name: &str) -> Rendered {
+        let mut text = String::with_capacity(USUAL_OUTPUT_BYTES);
+        if self.write(&builtin_name(name), &mut text).is_err() {
+            text.push_str(ELLIPSIS);
+        }
+        self.context.markers.read(text)
+    }
+
+    fn write(&self, template: &str, out: &mut String) -> Result<(), RenderError> {
+        self.engine.render(template, &self.variables, &self.context, MAX_OUTPUT_BYTES, out)
+    }
+}

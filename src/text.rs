@@ -1,0 +1,291 @@
+//! Helpers for text that other people wrote: shortening, single lines, display width, percent encoding.
+//!
+//! Labels and annotations decide the length and the characters of most texts in this program. These helpers never
+//! cut within a character. Those that show an [`ELLIPSIS`] do not cut within a grapheme cluster either, so that an
+//! emoji or an accented letter stays as the reader knows it:
+//!
+//! ```text
+//! prefix("磁盘满", 7)            "磁盘"     bytes, the cut is not visible
+//! shorten("磁盘已满", 10)        "磁盘…"    bytes
+//! shorten_chars("磁盘已满", 3)   "磁盘…"    characters, the unit of most limits of WeCom
+//! shorten_columns("磁盘已满", 6) "磁盘…"    columns of a terminal
+//! ```
+
+use std::{borrow::Cow, ops::Range};
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use unicode_segmentation::UnicodeSegmentation;
+use unicode_width::UnicodeWidthStr;
+
+/// Stands where text was left out.
+pub const ELLIPSIS: &str = "…";
+
+/// RFC 3986 lets a URL have letters, digits and these characters as they are.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+
+/// The longest character in UTF-8.
+const MAX_CHAR_BYTES: usize = 4;
+
+/// The part of `text` in `range`, whose ends must lie between characters.
+///
+/// An end within a character is a bug. Debug builds panic. Release builds log it and move the end to the beginning
+/// of the character, because two slices that meet there then still have the whole text.
+pub fn slice(text: &str, range: Range<usize>) -> &str {
+    let slice = text.get(range.clone());
+    debug_assert!(slice.is_some(), "{range:?} is no slice of {} bytes", text.len());
+    slice.unwrap_or_else(|| {
+        tracing::error!(?range, bytes = text.len(), "text was sliced within a character; report this bug");
+        let before_end = prefix(text, range.end);
+        before_end.split_at(prefix(before_end, range.start).len()).1
+    })
+}
+
+/// The part of `text` from `start` on; see [`slice`].
+pub fn slice_from(text: &str, start: usize) -> &str {
+    slice(text, start..text.len().max(start))
+}
+
+/// The longest beginning of `text` in at most `max_bytes` bytes.
+pub fn prefix(text: &str, max_bytes: usize) -> &str {
+    let mut end = max_bytes.min(text.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text.split_at(end).0
+}
+
+/// The first `max_chars` characters of `text`.
+pub fn prefix_chars(text: &str, max_chars: usize) -> &str {
+    let end = text.char_indices().nth(max_chars).map_or(text.len(), |(at, _)| at);
+    text.split_at(end).0
+}
+
+/// The offsets up to `max_bytes` at which a grapheme cluster of `text` ends, in ascending order.
+///
+/// Time is linear in `max_bytes`, also when `text` is one very long cluster.
+pub fn cluster_ends(text: &str, max_bytes: usize) -> impl Iterator<Item = usize> {
+    // One character after `max_bytes` is enough to know if a cluster ends there.
+    let window = prefix(text, max_bytes.saturating_add(MAX_CHAR_BYTES));
+    let ends = window.grapheme_indices(true).map(|(at, cluster)| at + cluster.len());
+    ends.take_while(move |end| *end <= max_bytes)
+}
+
+/// `text` in at most `max_bytes` bytes, at least the 3 of [`ELLIPSIS`].
+pub fn shorten(text: &str, max_bytes: usize) -> Cow<'_, str> {
+    debug_assert!(max_bytes >= ELLIPSIS.len(), "no room for an ellipsis in {max_bytes} bytes");
+    if text.len() <= max_bytes {
+        return Cow::Borrowed(text);
+    }
+    with_ellipsis(text, max_bytes.saturating_sub(ELLIPSIS.len()))
+}
+
+/// `text` in at most `max_chars` characters, at least one.
+pub fn shorten_chars(text: &str, max_chars: usize) -> Cow<'_, str> {
+    debug_assert!(max_chars > 0, "no room for an ellipsis");
+    if text.chars().nth(max_chars).is_none() {
+        return Cow::Borrowed(text);
+    }
+    with_ellipsis(text, prefix_chars(text, max_chars.saturating_sub(1)).len())
+}
+
+/// `text` in at most `max_columns` columns of a terminal, at least one.
+pub fn shorten_columns(text: &str, max_columns: usize) -> Cow<'_, str> {
+    debug_assert!(max_columns > 0, "no room for an ellipsis");
+    if width(text) <= max_columns {
+        return Cow::Borrowed(text);
+    }
+    let mut shortened = String::new();
+    let mut columns = 1;
+    for cluster in text.graphemes(true) {
+        columns += width(cluster);
+        if columns > max_columns {
+            break;
+        }
+        shortened.push_str(cluster);
+    }
+    shortened.push_str(ELLIPSIS);
+    Cow::Owned(shortened)
+}
+
+/// The beginning of `text` in at most `room` bytes, and an ellipsis.
+fn with_ellipsis(text: &str, room: usize) -> Cow<'_, str> {
+    let kept = match cluster_ends(text, room).last() {
+        Some(end) => text.split_at(end).0,
+        // The first cluster is longer than the room, so it must be cut.
+        None => prefix(text, room),
+    };
+    Cow::Owned([kept, ELLIPSIS].concat())
+}
+
+/// The columns that `text` takes in a terminal. Characters of East Asian scripts and emoji take two.
+pub fn width(text: &str) -> usize {
+    text.width()
+}
+
+/// `text` in one line: each run of spaces, line breaks and control characters becomes one space, and
+/// [bidirectional controls](is_bidi_control) are removed.
+pub fn one_line(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    let mut after_space = false;
+    for c in text.chars().filter(|c| !is_bidi_control(*c)) {
+        if c.is_whitespace() || c.is_control() {
+            after_space = true;
+            continue;
+        }
+        if after_space && !line.is_empty() {
+            line.push(' ');
+        }
+        after_space = false;
+        line.push(c);
+    }
+    line
+}
+
+/// `text` with U+FFFD in place of each control character and [bidirectional control](is_bidi_control), because a
+/// terminal must not obey an escape sequence that an alert contains.
+pub fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() || is_bidi_control(c) { '\u{FFFD}' } else { c }).collect()
+}
+
+/// Unicode's bidirectional controls (`Bidi_Control`): they change the direction of text and are invisible.
+///
+/// One of them can show `db1 is down` as `nwod si 1bd`. Right-to-left scripts have their direction without them.
+pub const fn is_bidi_control(c: char) -> bool {
+    matches!(c, '\u{061C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
+}
+
+/// `text` with all bytes escaped but ASCII letters, digits and `-_.~`.
+pub fn percent_encode(text: &str) -> String {
+    utf8_percent_encode(text, RESERVED).to_string()
+}
+
+/// `text` with the bytes of the characters escaped for which `is_unsafe` is true.
+pub fn percent_encode_where(text: &str, is_unsafe: impl Fn(char) -> bool) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for c in text.chars() {
+        if is_unsafe(c) {
+            let mut utf8 = [0; MAX_CHAR_BYTES];
+            encoded.extend(utf8_percent_encode(c.encode_utf8(&mut utf8), NON_ALPHANUMERIC));
+        } else {
+            encoded.push(c);
+        }
+    }
+    encoded
+}
+
+/// Go's `url.QueryEscape`: [`percent_encode`] with `+` for a space.
+pub fn go_query_escape(text: &str) -> String {
+    percent_encode(text).replace("%20", "+")
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn bidi_controls_are_those_of_unicode() {
+        let all: String = ('\0'..=char::MAX).collect();
+        let property = regex::Regex::new(r"\p{Bidi_Control}").unwrap();
+        let expected: String = property.find_iter(&all).map(|found| found.as_str()).collect();
+        assert_eq!(all.chars().filter(|c| is_bidi_control(*c)).collect::<String>(), expected);
+        assert_eq!(expected.chars().count(), 12);
+    }
+
+    #[test]
+    fn shortened_text_fits_and_ends_with_an_ellipsis() {
+        assert_eq!(prefix("磁盘满", 7), "磁盘");
+        assert_eq!(shorten("磁盘已满", 12), "磁盘已满");
+        assert_eq!(shorten("磁盘已满", 10), "磁盘…");
+        assert_eq!(shorten_chars("磁盘已满", 4), "磁盘已满");
+        assert_eq!(shorten_chars("磁盘已满", 3), "磁盘…");
+        assert_eq!(shorten_columns("磁盘已满", 8), "磁盘已满");
+        assert_eq!(shorten_columns("磁盘已满", 6), "磁盘…");
+        assert_eq!(shorten_columns("abcd", 3), "ab…");
+    }
+
+    #[test]
+    fn a_grapheme_cluster_is_not_cut() {
+        for cluster in ["👨\u{200D}👩\u{200D}👧", "e\u{301}", "🇨🇳", "👍\u{1F3FD}", "\r\n", "नि"]
+        {
+            let text = format!("a{cluster}bcdefgh");
+            let bytes = 1 + cluster.len() + ELLIPSIS.len();
+            assert_eq!(shorten(&text, bytes - 1), "a…", "{cluster:?}");
+            assert_eq!(shorten(&text, bytes), format!("a{cluster}…"), "{cluster:?}");
+            assert_eq!(shorten_chars(&text, 1 + cluster.chars().count()), "a…", "{cluster:?}");
+        }
+    }
+
+    #[test]
+    fn a_cluster_without_room_is_cut_between_characters() {
+        let cluster = format!("e{}", "\u{301}".repeat(100));
+        assert_eq!(shorten(&cluster, 9), "e\u{301}\u{301}…");
+        assert_eq!(shorten_chars(&cluster, 3), "e\u{301}…");
+    }
+
+    #[test]
+    fn cluster_ends_stop_at_the_limit() {
+        assert_eq!(cluster_ends("ae\u{301}b", 3).collect::<Vec<_>>(), [1]);
+        assert_eq!(cluster_ends("ae\u{301}b", 4).collect::<Vec<_>>(), [1, 4]);
+        assert_eq!(cluster_ends("ae\u{301}b", 9).collect::<Vec<_>>(), [1, 4, 5]);
+    }
+
+    #[test]
+    fn width_counts_wide_characters_twice() {
+        assert_eq!(width("值班 a…"), 7);
+        assert_eq!(width("👍\u{FFFD}"), 3);
+    }
+
+    #[test]
+    fn terminal_controls_are_replaced() {
+        assert_eq!(printable("a\u{1b}[2Jb\n"), "a\u{FFFD}[2Jb\u{FFFD}");
+        assert_eq!(printable("a\u{202E}b\u{2066}c\u{61C}"), "a\u{FFFD}b\u{FFFD}c\u{FFFD}");
+    }
+
+    #[test]
+    fn percent_encoding_keeps_unreserved_characters() {
+        assert_eq!(percent_encode("aZ0-_.~ +/名"), "aZ0-_.~%20%2B%2F%E5%90%8D");
+        assert_eq!(go_query_escape("aZ0-_.~ +/名%20"), "aZ0-_.~+%2B%2F%E5%90%8D%2520");
+        assert_eq!(percent_encode_where("a (名)*", |c| "(*)\u{202E} ".contains(c)), "a%20%28名%29%2A");
+    }
+
+    #[test]
+    fn slices_that_meet_have_the_whole_text() {
+        assert_eq!([slice("磁盘", 0..3), slice_from("磁盘", 3), slice_from("磁盘", 6)], ["磁", "盘", ""]);
+    }
+
+    #[test]
+    #[should_panic(expected = "is no slice")]
+    fn a_slice_within_a_character_panics_in_debug_builds() {
+        slice("磁盘", 0..4);
+    }
+
+    #[test]
+    #[should_panic(expected = "is no slice")]
+    fn a_slice_beyond_the_end_panics_in_debug_builds() {
+        slice_from("磁盘", 7);
+    }
+
+    proptest! {
+        #[test]
+        fn shortened_text_keeps_its_limit(text in any::<String>(), limit in 3usize..60) {
+            let bytes = shorten(&text, limit);
+            prop_assert!(bytes.len() <= limit);
+            prop_assert!(*bytes == text || bytes.ends_with('…'));
+            let chars = shorten_chars(&text, limit);
+            prop_assert!(chars.chars().count() <= limit);
+            prop_assert!(*chars == text || chars.ends_with('…'));
+            prop_assert!(width(&shorten_columns(&text, limit)) <= limit);
+        }
+
+        #[test]
+        fn one_line_joins_words_by_one_space(text in any::<String>(), special in "[a-c \n\t\u{202E}]{0,40}") {
+            for text in [text, special] {
+                let plain = text.replace(is_bidi_control, "").replace(char::is_control, " ");
+                let words: Vec<&str> = plain.split_whitespace().collect();
+                prop_assert_eq!(one_line(&text), words.join(" "));
+            }
+        }
+    }
+}
