@@ -307,7 +307,7 @@ async fn a_wecom_that_hangs_is_not_waited_for() {
     let started = Instant::now();
     let ended = place.run(&["doctor", "--timeout", "1s"]).await;
     assert!(started.elapsed() < Duration::from_secs(30), "{:?}", started.elapsed());
-    ended.fails_with("app ops: wecom: ", "in trouble");
+    ended.fails_with("app ops: wecom: ", "has a problem");
     ended.skips(&["clock", "gettoken"], "WeCom is not reached");
 }
 
@@ -318,7 +318,7 @@ async fn recipients_that_take_too_long_are_counted() {
     let users: Vec<_> = (0..100).map(|number| format!("user{number}")).collect();
     let options = receivers(&format!("  - {{ name: wechat, to_user: '{}' }}\n", users.join("|")));
     let ended = Place::with(&options, &wecom.url).run(&["doctor", "--timeout", "1s"]).await;
-    ended.warns_of("receiver wechat: recipients: user user0 cannot be checked: ", "in trouble");
+    ended.warns_of("receiver wechat: recipients: user user0 cannot be checked: ", "has a problem");
     assert!(ended.out.contains(" of 100 not checked: out of time"), "{ended:?}");
 }
 
