@@ -40,7 +40,7 @@ const MODULES: [(&str, Rule); 28] = [
     ("wecom::client", Only(&["wecom", "wecom::token", "wecom::endpoint", "wecom::errcode"])),
     ("wecom::token", Only(&["wecom", "wecom::endpoint"])),
     // a WeCom beside the relay, not a part of it
-    ("sandbox", Only(&["clock", "yaml"])),
+    ("sandbox", Only(&["clock"])),
     // decisions
     ("intake", Pure),
     ("delivery", Pure),

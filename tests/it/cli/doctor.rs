@@ -10,7 +10,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 use wecom_relay::{
     outbox::Outbox,
-    sandbox::{Answer, Api, BUILTIN_YAML, Directory, Effect, Fault},
+    sandbox::{Api, BUILTIN_YAML, CallResponse, Directory, Effect, Fault},
 };
 
 use self::servers::{plain, tls};
@@ -227,7 +227,8 @@ async fn a_secret_that_is_refused_is_tried_once() {
         ended.says(&format!("failed   app {app}: gettoken: gettoken answered errcode 40001"), mend);
     }
     ended.skips(&["trusted ip", "agent id"], "there is no access token");
-    let refused = wecom.sandbox.calls().iter().filter(|call| call.answer == Answer::Errcode(40001)).count();
+    let refused =
+        wecom.sandbox.calls().iter().filter(|call| call.response == CallResponse::Errcode(40001)).count();
     assert_eq!(refused, 1);
 }
 

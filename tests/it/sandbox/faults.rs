@@ -6,7 +6,7 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
-use wecom_relay::sandbox::{Answer, Api, Directory, Effect, Fault, Moment, Sandbox, Settings};
+use wecom_relay::sandbox::{Api, CallResponse, Directory, Effect, Fault, Moment, Sandbox, Settings};
 
 use super::{text, text_to, texts};
 use crate::support::{CORP, ManualClock, OTHER_AGENT, SECRET, Wecom, http_client};
@@ -27,9 +27,10 @@ async fn an_errcode_is_given_in_place_of_the_message_for_a_number_of_calls() {
     assert_eq!(wecom.send(&token, &text("back")).await["errcode"], 0);
     assert_eq!(texts(&wecom.sandbox.delivered_to("zhangsan")), ["back"]);
     let calls = wecom.sandbox.calls();
-    let answers: Vec<(bool, Answer)> = calls.iter().skip(1).map(|call| (call.taken, call.answer)).collect();
-    let refused = (false, Answer::Errcode(45009));
-    assert_eq!(answers, [refused, refused, (true, Answer::Errcode(0))]);
+    let answers: Vec<(bool, CallResponse)> =
+        calls.iter().skip(1).map(|call| (call.taken, call.response)).collect();
+    let refused = (false, CallResponse::Errcode(45009));
+    assert_eq!(answers, [refused, refused, (true, CallResponse::Errcode(0))]);
 }
 
 #[tokio::test]
@@ -64,7 +65,7 @@ async fn an_http_error_is_given_before_or_after_the_message_is_taken() {
         assert_eq!(response.status(), 502);
         assert_eq!(response.text().await.unwrap(), "<h1>502</h1>");
         assert_eq!(wecom.sandbox.delivered_to("zhangsan").len(), usize::from(taken));
-        assert_eq!(wecom.sandbox.calls().last().unwrap().answer, Answer::Status(502));
+        assert_eq!(wecom.sandbox.calls().last().unwrap().response, CallResponse::Status(502));
     }
 }
 
@@ -79,7 +80,7 @@ async fn a_connection_is_lost_before_or_after_the_message_is_taken() {
         assert!(error.is_request() && !error.is_timeout(), "{error:?}");
         assert_eq!(wecom.sandbox.delivered_to("zhangsan").len(), delivered);
         let call = wecom.sandbox.calls().last().unwrap().clone();
-        assert_eq!((call.answer, call.taken), (Answer::None, moment == Moment::After));
+        assert_eq!((call.response, call.taken), (CallResponse::None, moment == Moment::After));
     }
     assert_eq!(wecom.send(&token, &text("x")).await["errcode"], 0);
     assert_eq!(wecom.sandbox.send_calls(), 3);
@@ -110,7 +111,7 @@ async fn a_call_that_hangs_is_never_answered_whether_it_is_taken_or_not() {
             () = arrived => {}
         }
         assert_eq!(wecom.sandbox.delivered_to("zhangsan").len(), usize::from(taken));
-        assert_eq!(wecom.sandbox.calls().last().unwrap().answer, Answer::None);
+        assert_eq!(wecom.sandbox.calls().last().unwrap().response, CallResponse::None);
     }
 }
 

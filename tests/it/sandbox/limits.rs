@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use serde_json::json;
-use wecom_relay::sandbox::{Limit, Outcome, Settings};
+use wecom_relay::sandbox::{Limit, MemberOutcome, Settings};
 
 use super::{text, text_to, texts, with};
 use crate::support::{OTHER_AGENT, OTHER_SECRET, Wecom};
 
-fn outcomes(wecom: &Wecom) -> Vec<Outcome> {
+fn outcomes(wecom: &Wecom) -> Vec<MemberOutcome> {
     wecom.sandbox.messages().iter().flat_map(|one| &one.members).map(|(_, outcome)| *outcome).collect()
 }
 
@@ -21,7 +21,7 @@ async fn the_31st_message_in_a_minute_is_dropped_in_silence() {
         assert_eq!((reply["errcode"].as_i64(), reply["errmsg"].as_str()), (Some(0), Some("ok")));
     }
     assert_eq!(wecom.sandbox.delivered_to("zhangsan").len(), 30);
-    assert_eq!(outcomes(&wecom).iter().filter(|outcome| **outcome == Outcome::Dropped).count(), 2);
+    assert_eq!(outcomes(&wecom).iter().filter(|outcome| **outcome == MemberOutcome::Dropped).count(), 2);
 
     wecom.send(&token, &text_to("lisi", "another member")).await;
     assert_eq!(wecom.sandbox.delivered_to("lisi").len(), 1);
@@ -64,7 +64,7 @@ async fn a_copy_within_the_interval_is_answered_like_the_first_and_not_shown() {
     wecom.send(&token, &text("a")).await;
     wecom.send(&token, &text("a")).await;
     assert_eq!(texts(&wecom.sandbox.delivered_to("zhangsan")), ["a", "b", "a", "a", "a"]);
-    assert_eq!(outcomes(&wecom).get(1), Some(&Outcome::Duplicate));
+    assert_eq!(outcomes(&wecom).get(1), Some(&MemberOutcome::Duplicate));
 
     wecom.clock.advance(Duration::from_secs(119));
     wecom.send(&token, &checked("b", 120)).await;

@@ -1,7 +1,7 @@
 //! `message/send`: the envelope, the recipients and the reply.
 
 use serde_json::{Value, json};
-use wecom_relay::sandbox::{BUILTIN_YAML, Directory, Outcome, Settings};
+use wecom_relay::sandbox::{BUILTIN_YAML, Directory, MemberOutcome, Settings};
 
 use super::{text, text_to, texts, with};
 use crate::support::{OTHER_AGENT, OTHER_SECRET, Wecom};
@@ -33,7 +33,7 @@ async fn a_message_reaches_the_member_and_the_reply_is_as_captured() {
     let messages = wecom.sandbox.messages();
     let message = messages.first().unwrap();
     assert_eq!(message.request.as_ref(), body);
-    assert_eq!(message.members, [("zhangsan".to_owned(), Outcome::Shown)]);
+    assert_eq!(message.members, [("zhangsan".to_owned(), MemberOutcome::Shown)]);
 }
 
 #[tokio::test]
