@@ -2,9 +2,9 @@
 
 use std::{collections::HashMap, net::IpAddr};
 
-use axum::extract::Query;
 use axum::{
     body::Bytes,
+    extract::Query,
     http::{Method, request::Parts},
 };
 use jiff::Timestamp;

@@ -1,4 +1,4 @@
-//! What is taken with errcode 0 and not shown.
+//! Messages that are answered with errcode 0 and not shown.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ fn outcomes(wecom: &Wecom) -> Vec<MemberOutcome> {
 }
 
 #[tokio::test]
-async fn the_31st_message_in_a_minute_is_dropped_in_silence() {
+async fn the_31st_message_in_a_minute_is_silently_dropped() {
     let wecom = Wecom::start().await;
     let token = wecom.token().await;
     for n in 1..=32 {
@@ -31,7 +31,7 @@ async fn the_31st_message_in_a_minute_is_dropped_in_silence() {
 }
 
 #[tokio::test]
-async fn the_windows_slide_and_both_hold() {
+async fn both_windows_slide_and_are_enforced() {
     let limit = |messages, seconds| Limit { messages, window: Duration::from_secs(seconds) };
     let member_limits = vec![limit(2, 10), limit(4, 100)];
     let wecom = Wecom::with(Settings { member_limits, ..Settings::default() }).await;
@@ -47,7 +47,7 @@ async fn the_windows_slide_and_both_hold() {
 }
 
 #[tokio::test]
-async fn a_copy_within_the_interval_is_answered_like_the_first_and_not_shown() {
+async fn a_duplicate_within_the_interval_is_not_shown() {
     let wecom = Wecom::start().await;
     let token = wecom.token().await;
     let checked = |content, interval| {
@@ -74,7 +74,7 @@ async fn a_copy_within_the_interval_is_answered_like_the_first_and_not_shown() {
 }
 
 #[tokio::test]
-async fn the_interval_is_half_an_hour_when_it_is_not_given() {
+async fn the_default_interval_is_half_an_hour() {
     let wecom = Wecom::start().await;
     let token = wecom.token().await;
     let body = with(text("a"), json!({ "enable_duplicate_check": 1 }));
@@ -88,7 +88,7 @@ async fn the_interval_is_half_an_hour_when_it_is_not_given() {
 }
 
 #[tokio::test]
-async fn the_oldest_messages_are_forgotten_when_there_are_too_many() {
+async fn the_oldest_messages_are_dropped_first() {
     let wecom = Wecom::with(Settings { history: 2, ..Settings::default() }).await;
     let token = wecom.token().await;
     for content in ["1", "2", "3"] {
