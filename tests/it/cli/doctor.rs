@@ -222,7 +222,7 @@ async fn a_secret_that_is_refused_is_tried_once() {
         yaml.replace("receivers:", &format!("{}receivers:", app.replace("name: ops", "name: other")))
     })
     .await;
-    let mend = "copy corp_id from admin console → My company → Company ID (企业ID)";
+    let mend = "Copy corp_id from admin console → My company → Company ID (企业ID)";
     for app in ["ops", "other"] {
         ended.says(&format!("failed   app {app}: gettoken: gettoken answered errcode 40001"), mend);
     }
@@ -246,7 +246,7 @@ async fn an_ip_that_is_not_trusted() {
         .replace("sandbox-secret-1000002 }", "sandbox-secret-1000002, trusted_ips: [192.0.2.1] }");
     wecom.sandbox.replace_directory(Directory::from_yaml(&yaml).unwrap());
     let ended = of(&wecom, |yaml| yaml).await;
-    let mend = "IP 127.0.0.1 is not a trusted IP of the app; add it in admin console → App management → the app → \
+    let mend = "IP 127.0.0.1 is not a trusted IP of the app. Add it in admin console → App management → the app → \
                 Company's trusted IP (企业可信IP)";
     ended.fails_with("app ops: trusted ip: agent/get answered errcode 60020", mend);
     ended.skips(&["agent id"], "the IP is not trusted");
@@ -259,7 +259,7 @@ async fn an_agent_id_that_is_wrong() {
         let edit = |yaml: String| yaml.replace("agent_id: 1000002", &format!("agent_id: {agent_id}"));
         let ended = of(&wecom, edit).await;
         ended
-            .fails_with(&format!("app ops: agent id: agent/get answered errcode {errcode}"), "copy agent_id");
+            .fails_with(&format!("app ops: agent id: agent/get answered errcode {errcode}"), "Copy agent_id");
         assert!(ended.out.contains("ok       app ops: trusted ip: "), "{ended:?}");
         assert!(ended.out.contains("skipped  receiver wechat: recipients: "), "{ended:?}");
     }
@@ -271,7 +271,7 @@ async fn recipients_that_do_not_exist() {
     for (to, who, mend) in [
         ("to_user: 'zhangsan|nobody'", "user nobody gets nothing: user/get answered errcode 60111", "60111"),
         ("to_party: 99", "party 99 gets nothing: department/get answered errcode 60123", "department IDs"),
-        ("to_tag: 99", "tag 99 gets nothing: tag/get answered errcode 40068", "use the tag IDs"),
+        ("to_tag: 99", "tag 99 gets nothing: tag/get answered errcode 40068", "Use the tag IDs"),
     ] {
         let options = receivers(&format!("  - {{ name: wechat, {to} }}\n"));
         let ended = examine(&wecom.url, &options, |yaml| yaml).await;
