@@ -294,7 +294,7 @@ async fn recipients_outside_of_the_visible_range() {
 async fn a_server_that_is_not_wecom() {
     let server = plain("HTTP/1.1 200 OK\r\ncontent-length: 13\r\n\r\n<html></html>");
     let ended = examine(&format!("http://{server}"), &Options::default(), |yaml| yaml).await;
-    ended.fails_with("app ops: wecom: a reply of 13 bytes that is not WeCom's", "something other than WeCom");
+    ended.fails_with("app ops: wecom: a reply of 13 bytes that is not WeCom's", "Another server than WeCom");
     let server = plain("HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n");
     let ended = examine(&format!("http://{server}"), &Options::default(), |yaml| yaml).await;
     ended.fails_with("app ops: wecom: HTTP 404", "does not lead to WeCom's API");
