@@ -6,6 +6,7 @@ mod prepare;
 mod receivers;
 mod reload;
 mod running;
+mod token_metrics;
 mod tuning;
 
 pub use self::{

@@ -16,7 +16,9 @@ use arc_swap::ArcSwap;
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use tokio::sync::{mpsc, watch};
 
-use super::{heartbeats::Heartbeats, prepare::Prepared, receivers, tuning::Tuning};
+use super::{
+    heartbeats::Heartbeats, prepare::Prepared, receivers, token_metrics::RefreshCounter, tuning::Tuning,
+};
 use crate::{
     clock::Clock,
     config::{App, Config, Receiver},
@@ -202,7 +204,11 @@ impl<O: Outbox> Running<O> {
         // A client with unchanged credentials is kept, because its connections are kept with it.
         let client = match self.clients.get(&sender) {
             Some(active) if active.credentials == credentials => Arc::clone(&active.client),
-            _ => Arc::new(client.counting(self.metrics.refreshes(&sender.0))),
+            _ => {
+                let metrics = Arc::clone(&self.metrics);
+                let counter = RefreshCounter { metrics, app: sender.0.clone() };
+                Arc::new(client.observed_by(Arc::new(counter)))
+            }
         };
         let active = ActiveClient { credentials: credentials.clone(), client: Arc::clone(&client) };
         self.clients.insert(sender.clone(), active);

@@ -222,7 +222,7 @@ fn blocked(kind: BlockKind, outcome: &Outcome) -> Health {
     let (errcode, reason) = match outcome {
         Outcome::Accepted(_) => (Some(0), String::new()),
         Outcome::Rejected(refusal) => (Some(refusal.errcode.0), errcode::advice(refusal)),
-        Outcome::NotSent(fault) | Outcome::Unknown(fault) => (None, errcode::fault_advice(fault)),
+        Outcome::NotSent(fault) | Outcome::Unknown(fault) => (None, errcode::transport_advice(fault)),
     };
     Health::Blocked(Block { kind, errcode, reason })
 }

@@ -10,7 +10,7 @@ use crate::{
     render::{self, RenderError, Rendered, Rendering},
     wecom::{
         Content,
-        limits::{self, TextCard, Unfit},
+        limits::{self, CardError, TextCard},
     },
 };
 
@@ -31,7 +31,7 @@ pub enum TemplateFailure {
     Hanging,
     /// WeCom would refuse the card.
     #[error("WeCom would refuse the card, and the text is sent: {0}")]
-    Unfit(#[from] Unfit),
+    Unfit(#[from] CardError),
 }
 
 /// A message before it is split.

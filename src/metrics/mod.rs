@@ -22,5 +22,5 @@ pub use self::{
         RESULTS_WITHOUT_RECEIVER,
     },
     queue::QueueDepth,
-    registry::{Metrics, Refreshes},
+    registry::Metrics,
 };

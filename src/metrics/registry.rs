@@ -42,17 +42,6 @@ pub struct Metrics {
     queues: Queues,
 }
 
-/// Counters of the token refreshes of one app. The default is not registered, so it is not exported.
-#[derive(Debug, Clone, Default)]
-pub struct Refreshes {
-    /// WeCom returned a token.
-    pub ok: Counter,
-    /// WeCom returned an errcode.
-    pub refused: Counter,
-    /// WeCom did not reply.
-    pub failed: Counter,
-}
-
 impl Default for Metrics {
     fn default() -> Self {
         let latency: fn() -> Histogram =
@@ -203,10 +192,9 @@ impl Metrics {
         drop(self.latency.get_or_create(&ByReceiver::new(receiver)));
     }
 
-    /// The counters of `app`, for the client that refreshes its token.
-    pub fn refreshes(&self, app: &str) -> Refreshes {
-        let counter = |result| self.refreshes.get_or_create_owned(&Refreshed::new(app, result));
-        Refreshes { ok: counter("ok"), refused: counter("refused"), failed: counter("failed") }
+    /// A `gettoken` call for `app` ended with one of [`REFRESH_RESULTS`].
+    pub fn token_refreshed(&self, app: &str, result: &'static str) {
+        self.refreshes.get_or_create(&Refreshed::new(app, result)).inc();
     }
 
     /// Remembers the deliveries that were discarded before this process, so that they are not counted.

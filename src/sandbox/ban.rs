@@ -1,11 +1,12 @@
-//! The ban of an address that offers wrong secrets again and again; it hits every app behind that address.
+//! The ban of an address that sends wrong secrets too often. It affects every app behind that address.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
 
 use jiff::Timestamp;
 
-use super::{Settings, later};
+use super::settings::Settings;
+use super::time::later;
 
 #[derive(Default)]
 pub(super) struct Ban {
@@ -24,7 +25,7 @@ impl Ban {
         }
     }
 
-    pub(super) fn holds(&self, from: Option<IpAddr>, now: Timestamp) -> bool {
+    pub(super) fn is_banned(&self, from: Option<IpAddr>, now: Timestamp) -> bool {
         self.until.get(&from).is_some_and(|end| now < *end)
     }
 }

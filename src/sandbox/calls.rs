@@ -1,4 +1,4 @@
-//! Who called what, and how it was answered.
+//! The recorded calls and their responses.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
@@ -6,39 +6,36 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::Api;
+use super::request::Api;
 
-/// One call of an API.
+/// One call of WeCom's API.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Call {
-    /// Which one.
     pub api: Api,
-    /// When it arrived.
     pub at: Timestamp,
-    /// The caller's address, if the sandbox was reached through `serve`.
+    /// The caller's address. It is only known behind `serve`.
     pub from: Option<IpAddr>,
-    /// The agent id of the app whose token or secret was used, if it is one.
+    /// The agent id of the app that the token or secret belongs to.
     pub app: Option<u64>,
-    /// The body, as it came.
+    /// The unchanged body.
     pub request: Arc<str>,
-    /// Whether WeCom itself dealt with it; false if a fault answered in its place.
+    /// True if WeCom handled the call. False if a fault answered instead.
     pub taken: bool,
-    /// What the caller was given.
-    pub answer: Answer,
+    pub response: CallResponse,
 }
 
-/// What a caller was given.
+/// The response that a caller got.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Answer {
-    /// A reply.
+pub enum CallResponse {
+    /// A reply of WeCom.
     Errcode(i64),
-    /// An HTTP status without a reply, from a fault.
+    /// The HTTP status of a fault.
     Status(u16),
-    /// Nothing, or half a reply: the connection hung or was lost.
+    /// No complete reply: the connection hung or was closed.
     None,
 }
 
-impl Answer {
+impl CallResponse {
     fn key(self) -> String {
         match self {
             Self::Errcode(errcode) => errcode.to_string(),
@@ -61,7 +58,7 @@ impl Calls {
     }
 
     pub(super) fn add(&mut self, call: Call) {
-        *self.counts.entry(call.api.name()).or_default().entry(call.answer.key()).or_default() += 1;
+        *self.counts.entry(call.api.name()).or_default().entry(call.response.key()).or_default() += 1;
         self.calls.push_back(call);
         while self.calls.len() > self.history {
             self.calls.pop_front();

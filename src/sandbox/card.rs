@@ -1,22 +1,22 @@
-//! The checks of `template_card`. That they are made is documented; of their errcodes only 42028 was seen and 42045 is
-//! named in the text, the others follow the order of the documented table.
+//! The checks of `template_card`. WeCom documents the checks, but not all errcodes: 42028 was seen, 42045 is documented,
+//! and the others follow the order of the documented table.
 
 use serde_json::Value;
 
-use super::checks::{Fields, Shown};
 use super::directory::App;
-use super::reply::Refusal;
+use super::fields::{Fields, Shown};
+use super::reply::ErrorReply;
 
-pub(super) fn check(card: &Fields<'_>, app: &App) -> Result<Shown, Refusal> {
+pub(super) fn check(card: &Fields<'_>, app: &App) -> Result<Shown, ErrorReply> {
     let card_type = card.text("card_type")?;
     let interactive = match card_type {
         "text_notice" | "news_notice" => false,
         "button_interaction" | "vote_interaction" | "multiple_interaction" => true,
-        _ => return Err(Refusal::new(42031)),
+        _ => return Err(ErrorReply::new(42031)),
     };
     let calls_back = interactive || card.inner("action_menu").is_some();
     if calls_back && !app.callback {
-        return Err(Refusal::new(43012));
+        return Err(ErrorReply::new(43012));
     }
     task_id(card.text("task_id")?, calls_back)?;
 
@@ -26,7 +26,7 @@ pub(super) fn check(card: &Fields<'_>, app: &App) -> Result<Shown, Refusal> {
             card.required("sub_title_text", 42033)?;
         }
         "news_notice" if card.inner("image_text_area").is_none() => {
-            let image = card.inner("card_image").ok_or(Refusal::new(42044))?;
+            let image = card.inner("card_image").ok_or(ErrorReply::new(42044))?;
             image.required("url", 42044)?;
         }
         _ => {}
@@ -37,32 +37,32 @@ pub(super) fn check(card: &Fields<'_>, app: &App) -> Result<Shown, Refusal> {
     horizontal(card)?;
     jumps(card)?;
     if card_type == "button_interaction" && !(1..=6).contains(&card.list("button_list").len()) {
-        return Err(Refusal::new(42035));
+        return Err(ErrorReply::new(42035));
     }
     match card.inner("card_action") {
         Some(action) if interactive || matches!(action.number("type", 0..=2)?, Some(1 | 2)) => {
             target(&action)?;
         }
         None if interactive => {}
-        _ => return Err(Refusal::new(42045)),
+        _ => return Err(ErrorReply::new(42045)),
     }
     Ok(Shown { text: screen(card), content: Value::Object(card.object.clone()), calls_back })
 }
 
-fn task_id(id: &str, required: bool) -> Result<(), Refusal> {
+fn task_id(id: &str, required: bool) -> Result<(), ErrorReply> {
     let fits = id.chars().all(|c| c.is_ascii_alphanumeric() || "_-@".contains(c)) && id.len() <= 128;
     if !fits || (required && id.is_empty()) {
-        return Err(Refusal::new(42014));
+        return Err(ErrorReply::new(42014));
     }
     Ok(())
 }
 
-fn title<'a>(card: &Fields<'a>) -> Result<&'a str, Refusal> {
+fn title<'a>(card: &Fields<'a>) -> Result<&'a str, ErrorReply> {
     card.inner("main_title").map_or(Ok(""), |title| title.text("title"))
 }
 
-/// What a click leads to: nothing (0), a url (1) or a mini program (2).
-fn target(fields: &Fields<'_>) -> Result<(), Refusal> {
+/// The target of a click: none (0), a URL (1) or a mini program (2).
+fn target(fields: &Fields<'_>) -> Result<(), ErrorReply> {
     match fields.number("type", 0..=2)? {
         Some(1) => fields.required("url", 42028).map(|_| ()),
         Some(2) => fields.required("appid", 42030).map(|_| ()),
@@ -70,10 +70,10 @@ fn target(fields: &Fields<'_>) -> Result<(), Refusal> {
     }
 }
 
-fn horizontal(card: &Fields<'_>) -> Result<(), Refusal> {
+fn horizontal(card: &Fields<'_>) -> Result<(), ErrorReply> {
     let rows = card.list("horizontal_content_list");
     if rows.len() > 6 {
-        return Err(Refusal::new(42035));
+        return Err(ErrorReply::new(42035));
     }
     for row in rows {
         row.required("keyname", 42027)?;
@@ -87,10 +87,10 @@ fn horizontal(card: &Fields<'_>) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn jumps(card: &Fields<'_>) -> Result<(), Refusal> {
+fn jumps(card: &Fields<'_>) -> Result<(), ErrorReply> {
     let jumps = card.list("jump_list");
     if jumps.len() > 3 {
-        return Err(Refusal::new(42035));
+        return Err(ErrorReply::new(42035));
     }
     for jump in jumps {
         jump.required("title", 42033)?;
@@ -99,7 +99,7 @@ fn jumps(card: &Fields<'_>) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// The card as lines of text, from top to bottom. The client shortens further; how much depends on it.
+/// The card as lines of text, from top to bottom. WeCom's client may shorten them further.
 fn screen(card: &Fields<'_>) -> String {
     let inner = |object: &str, key: &str| card.inner(object).and_then(|inner| inner.text(key).ok());
     let fixed = [

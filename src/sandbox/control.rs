@@ -1,4 +1,4 @@
-//! The control API over HTTP; the module documentation of `sandbox` lists it.
+//! The control API over HTTP. The module documentation of `sandbox` lists its requests.
 
 use std::fmt::Display;
 
@@ -11,8 +11,11 @@ use axum::routing::{get, post};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
+use super::directory::Directory;
 use super::fault_json::FaultBody;
-use super::{Directory, Expired, Fault, Sandbox};
+use super::faults::Fault;
+use super::instance::Sandbox;
+use super::settings::Expired;
 
 const ROUTES: &str = "GET /sandbox/members/{userid}/messages, GET and DELETE /sandbox/messages, GET /sandbox/calls, \
                       GET, POST and DELETE /sandbox/faults, POST /sandbox/tokens/expire, \
@@ -26,16 +29,21 @@ pub(super) fn routes() -> Router<Sandbox> {
         .route("/faults", get(faults).post(inject).delete(clear_faults))
         .route("/tokens/expire", post(expire_tokens))
         .route("/directory", get(directory).put(replace_directory))
-        .fallback(|| async { refuse(StatusCode::NOT_FOUND, format!("no such path; there are {ROUTES}")) })
+        .fallback(|| async {
+            control_error(StatusCode::NOT_FOUND, format!("unknown path: use one of {ROUTES}"))
+        })
         .method_not_allowed_fallback(|| async {
-            refuse(StatusCode::METHOD_NOT_ALLOWED, format!("no such method here; there are {ROUTES}"))
+            control_error(
+                StatusCode::METHOD_NOT_ALLOWED,
+                format!("unknown method for this path: use one of {ROUTES}"),
+            )
         })
 }
 
 async fn member_messages(
     State(sandbox): State<Sandbox>,
     Path(userid): Path<String>,
-) -> Result<Response, Refused> {
+) -> Result<Response, ControlError> {
     let userid = userid.to_lowercase();
     let known: Vec<String> = {
         let state = sandbox.state();
@@ -44,10 +52,10 @@ async fn member_messages(
     };
     if !known.contains(&userid) {
         let known: Vec<&str> = known.iter().map(String::as_str).take(20).collect();
-        let text = format!("no member `{userid}`; there are {}", known.join(", "));
-        return Err(refuse(StatusCode::NOT_FOUND, text));
+        let text = format!("unknown member `{userid}`: there are {}", known.join(", "));
+        return Err(control_error(StatusCode::NOT_FOUND, text));
     }
-    Ok(answer(&sandbox.delivered_to(&userid)))
+    Ok(json_response(&sandbox.delivered_to(&userid)))
 }
 
 async fn messages(State(sandbox): State<Sandbox>) -> Response {
@@ -61,7 +69,7 @@ async fn messages(State(sandbox): State<Sandbox>) -> Response {
         }
         shape
     });
-    answer(&shaped.collect::<Vec<_>>())
+    json_response(&shaped.collect::<Vec<_>>())
 }
 
 async fn clear_messages(State(sandbox): State<Sandbox>) -> StatusCode {
@@ -70,17 +78,17 @@ async fn clear_messages(State(sandbox): State<Sandbox>) -> StatusCode {
 }
 
 async fn calls(State(sandbox): State<Sandbox>) -> Response {
-    answer(sandbox.state().calls.counts())
+    json_response(sandbox.state().calls.counts())
 }
 
 async fn faults(State(sandbox): State<Sandbox>) -> Response {
     let now = sandbox.now();
-    let faults = sandbox.state().faults.in_force(now);
-    answer(&faults.iter().map(FaultBody::from).collect::<Vec<_>>())
+    let faults = sandbox.state().faults.active(now);
+    json_response(&faults.iter().map(FaultBody::from).collect::<Vec<_>>())
 }
 
-async fn inject(State(sandbox): State<Sandbox>, body: Bytes) -> Result<StatusCode, Refused> {
-    let fault = Fault::try_from(read::<FaultBody>(&body)?).map_err(bad)?;
+async fn inject(State(sandbox): State<Sandbox>, body: Bytes) -> Result<StatusCode, ControlError> {
+    let fault = Fault::try_from(read::<FaultBody>(&body)?).map_err(bad_request)?;
     sandbox.inject(fault);
     Ok(StatusCode::NO_CONTENT)
 }
@@ -96,54 +104,53 @@ struct ExpireBody {
     errcode: i64,
 }
 
-async fn expire_tokens(State(sandbox): State<Sandbox>, body: Bytes) -> Result<StatusCode, Refused> {
+async fn expire_tokens(State(sandbox): State<Sandbox>, body: Bytes) -> Result<StatusCode, ControlError> {
     let answer = match read::<ExpireBody>(&body)?.errcode {
         42001 => Expired::With42001,
         40014 => Expired::With40014,
-        errcode => return Err(bad(format!("errcode is {errcode}: it must be 42001 or 40014"))),
+        errcode => return Err(bad_request(format!("errcode is {errcode}: it must be 42001 or 40014"))),
     };
     sandbox.expire_tokens(answer);
     Ok(StatusCode::NO_CONTENT)
 }
 
 async fn directory(State(sandbox): State<Sandbox>) -> Response {
-    answer(&sandbox.state().directory)
+    json_response(&sandbox.state().directory)
 }
 
-async fn replace_directory(State(sandbox): State<Sandbox>, body: Bytes) -> Result<StatusCode, Refused> {
-    let text =
-        std::str::from_utf8(&body).map_err(|error| bad(format!("the directory is not UTF-8: {error}")))?;
-    sandbox.replace_directory(Directory::from_yaml(text).map_err(bad)?);
+async fn replace_directory(State(sandbox): State<Sandbox>, body: Bytes) -> Result<StatusCode, ControlError> {
+    let text = std::str::from_utf8(&body)
+        .map_err(|error| bad_request(format!("the directory is not UTF-8: {error}")))?;
+    sandbox.replace_directory(Directory::from_yaml(text).map_err(bad_request)?);
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Why the control API does not do it: what is wrong, and what would be right.
-struct Refused {
+/// An error of the control API. The text says what is wrong and what would be right.
+struct ControlError {
     status: StatusCode,
     text: String,
 }
 
-impl IntoResponse for Refused {
+impl IntoResponse for ControlError {
     fn into_response(self) -> Response {
         let error: Value = json!({ "error": self.text });
         (self.status, [(header::CONTENT_TYPE, "application/json")], error.to_string()).into_response()
     }
 }
 
-fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refused> {
-    serde_json::from_slice(body)
-        .map_err(|error| bad(format!("the body is not what is expected here: {error}")))
+fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, ControlError> {
+    serde_json::from_slice(body).map_err(|error| bad_request(format!("the body is not valid: {error}")))
 }
 
-fn answer(value: &impl Serialize) -> Response {
+fn json_response(value: &impl Serialize) -> Response {
     let json = serde_json::to_string(value).unwrap_or_default();
     ([(header::CONTENT_TYPE, "application/json")], json).into_response()
 }
 
-fn bad(text: impl Display) -> Refused {
-    refuse(StatusCode::BAD_REQUEST, text.to_string())
+fn bad_request(text: impl Display) -> ControlError {
+    control_error(StatusCode::BAD_REQUEST, text.to_string())
 }
 
-fn refuse(status: StatusCode, text: String) -> Refused {
-    Refused { status, text }
+fn control_error(status: StatusCode, text: String) -> ControlError {
+    ControlError { status, text }
 }

@@ -1,28 +1,28 @@
-//! The duplicate check: the same request JSON of the same app within the interval.
+//! The duplicate check: it finds a repeated request of one app within the interval.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::later;
+use super::time::later;
 
 #[derive(Default)]
 pub(super) struct Duplicates {
-    /// Corp, agent id and canonical request; until when a copy is suppressed.
+    /// The end of the interval, by corp, agent id and request.
     until: HashMap<(String, u64, String), Timestamp>,
-    looks: u32,
+    checks: u32,
 }
 
 impl Duplicates {
-    /// True if this request was taken within its interval. A copy does not prolong the interval.
+    /// True if this request was accepted within its interval. A duplicate does not prolong the interval.
     pub(super) fn suppresses(
         &mut self,
         key: (String, u64, String),
         interval: Duration,
         now: Timestamp,
     ) -> bool {
-        self.forget_some(now);
+        self.forget_expired(now);
         if self.until.get(&key).is_some_and(|end| now < *end) {
             return true;
         }
@@ -30,9 +30,9 @@ impl Duplicates {
         false
     }
 
-    fn forget_some(&mut self, now: Timestamp) {
-        self.looks = self.looks.wrapping_add(1);
-        if self.looks.is_multiple_of(1_024) {
+    fn forget_expired(&mut self, now: Timestamp) {
+        self.checks = self.checks.wrapping_add(1);
+        if self.checks.is_multiple_of(1_024) {
             self.until.retain(|_, end| now < *end);
         }
     }

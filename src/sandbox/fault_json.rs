@@ -1,13 +1,13 @@
-//! A fault as the control API takes and shows it.
+//! The JSON of a fault in the control API.
 
 use std::time::Duration;
 
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
-use super::{Api, Effect, Fault, Lasts, Moment};
+use super::faults::{Effect, Fault, FaultDuration, Moment};
+use super::request::Api;
 
-/// A fault as it stands in JSON.
 #[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct FaultBody {
@@ -49,7 +49,7 @@ struct EffectBody {
     taken: Option<bool>,
 }
 
-const MANY: &str = "fault must hold exactly one of errcode, http_status, hang: true, drop, truncate: true, latency_ms and \
+const ONE_EFFECT: &str = "fault must have exactly one of errcode, http_status, hang: true, drop, truncate: true, latency_ms and \
                     clock_skew_s";
 
 fn any_api() -> String {
@@ -71,15 +71,17 @@ impl TryFrom<FaultBody> for Fault {
             },
         };
         let lasts = match (body.count, body.for_ms) {
-            (None, None) => Lasts::UntilCleared,
+            (None, None) => FaultDuration::UntilCleared,
             (Some(0), _) => return Err("count is 0: it must be at least 1".to_owned()),
-            (Some(count), None) => Lasts::Calls(count),
-            (None, Some(time)) => Lasts::For(Duration::from_millis(time)),
-            (Some(_), Some(_)) => return Err("count and for_ms are both given: give one, or none".to_owned()),
+            (Some(count), None) => FaultDuration::Calls(count),
+            (None, Some(time)) => FaultDuration::For(Duration::from_millis(time)),
+            (Some(_), Some(_)) => {
+                return Err("count and for_ms are both given: give only one of them, or none".to_owned());
+            }
         };
         if let (Some(_), Some(api)) = (&body.member, api.filter(|api| *api != Api::MessageSend)) {
             let api = api.name();
-            return Err(format!("member is given for {api}, which has no touser: leave one of them out"));
+            return Err(format!("member is given for {api}, which has no touser: remove member or api"));
         }
         Ok(Self { effect: body.fault.try_into()?, api, app: body.app, member: body.member, lasts })
     }
@@ -108,20 +110,22 @@ impl TryFrom<EffectBody> for Effect {
             return Ok(Self::ClockSkew(SignedDuration::from_secs(i64::from(skew))));
         }
         if errmsg.is_some() && errcode.is_none() {
-            return Err("errmsg is given without errcode".to_owned());
+            return Err("errmsg is given without errcode: add errcode, or remove errmsg".to_owned());
         }
         if body.is_some() && http_status.is_none() {
-            return Err("body is given without http_status".to_owned());
+            return Err("body is given without http_status: add http_status, or remove body".to_owned());
         }
         if taken.is_some() && errcode.is_none() && http_status.is_none() && hang.is_none() {
-            return Err("taken goes with errcode, http_status or hang only".to_owned());
+            return Err("taken can only be used with errcode, http_status or hang".to_owned());
         }
         let taken = taken.unwrap_or(false);
         if clock_skew_s.is_some() {
-            return Err(MANY.to_owned());
+            return Err(ONE_EFFECT.to_owned());
         }
         match (errcode, http_status, hang, drop.as_deref(), truncate, latency_ms) {
-            (Some(0), None, None, None, None, None) => Err("errcode is 0, which is no fault".to_owned()),
+            (Some(0), None, None, None, None, None) => {
+                Err("errcode is 0, which is not a fault: use another errcode".to_owned())
+            }
             (Some(errcode), None, None, None, None, None) => Ok(Self::Errcode { errcode, errmsg, taken }),
             (None, Some(status @ 400..=599), None, None, None, None) => {
                 Ok(Self::HttpStatus { status, body: body.unwrap_or_default(), taken })
@@ -137,7 +141,7 @@ impl TryFrom<EffectBody> for Effect {
             }
             (None, None, None, None, Some(true), None) => Ok(Self::Truncate),
             (None, None, None, None, None, Some(time)) => Ok(Self::Latency(Duration::from_millis(time))),
-            _ => Err(MANY.to_owned()),
+            _ => Err(ONE_EFFECT.to_owned()),
         }
     }
 }
@@ -145,9 +149,9 @@ impl TryFrom<EffectBody> for Effect {
 impl From<&Fault> for FaultBody {
     fn from(fault: &Fault) -> Self {
         let (count, for_ms) = match fault.lasts {
-            Lasts::UntilCleared => (None, None),
-            Lasts::Calls(calls) => (Some(calls), None),
-            Lasts::For(time) => (None, Some(millis(time))),
+            FaultDuration::UntilCleared => (None, None),
+            FaultDuration::Calls(calls) => (Some(calls), None),
+            FaultDuration::For(time) => (None, Some(millis(time))),
         };
         let api = fault.api.map_or("*", Api::name).to_owned();
         Self {

@@ -1,22 +1,22 @@
-//! WeCom's lenient reading of JSON: a trailing comma, a raw line break in a string and a missing closing brace are
-//! forgiven, with a warning.
+//! WeCom's tolerant JSON parser. It repairs a trailing comma, a raw line break in a text and a missing closing brace, and
+//! adds a warning to the reply.
 
 use serde_json::{Map, Value};
 
 pub(super) struct Body {
     pub(super) fields: Map<String, Value>,
-    /// It was not JSON, strictly.
-    pub(super) wrong: bool,
+    /// The body was not valid JSON and was repaired.
+    pub(super) is_broken: bool,
 }
 
-/// The fields of a body, or `None` if nothing can be made of it.
+/// The fields of a body, `None` if it cannot be repaired.
 pub(super) fn read(body: &[u8], recover: bool) -> Option<Body> {
     if let Ok(Value::Object(fields)) = serde_json::from_slice(body) {
-        return Some(Body { fields, wrong: false });
+        return Some(Body { fields, is_broken: false });
     }
     let text = std::str::from_utf8(body).ok().filter(|_| recover)?;
     match serde_json::from_str(&repair(text)) {
-        Ok(Value::Object(fields)) => Some(Body { fields, wrong: true }),
+        Ok(Value::Object(fields)) => Some(Body { fields, is_broken: true }),
         _ => None,
     }
 }
@@ -70,14 +70,14 @@ mod tests {
     }
 
     #[test]
-    fn a_trailing_comma_a_raw_line_break_and_a_missing_brace_are_forgiven() {
+    fn a_comma_a_line_break_and_a_missing_brace_are_repaired() {
         assert_eq!(recovered(r#"{"a":{"b":1,},}"#).unwrap(), r#"{"a":{"b":1}}"#);
         assert_eq!(recovered("{\"a\":\"x\ny, }\"}").unwrap(), r#"{"a":"x\ny, }"}"#);
         assert_eq!(recovered(r#"{"a":{"b":"\"}"}"#).unwrap(), r#"{"a":{"b":"\"}"}}"#);
     }
 
     #[test]
-    fn what_has_no_fields_is_not_forgiven() {
+    fn a_body_without_fields_is_not_repaired() {
         assert_eq!(recovered(""), None);
         assert_eq!(recovered("touser=zhangsan"), None);
         assert_eq!(recovered("[1]"), None);

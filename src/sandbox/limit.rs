@@ -1,11 +1,12 @@
-//! The silent member limit: what one app may show one member within sliding windows.
+//! WeCom's silent limit: the messages that one app may show one member within sliding windows.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{Limit, later};
+use super::settings::Limit;
+use super::time::later;
 
 /// Corp, agent id and userid.
 type Pair = (String, u64, String);
@@ -16,7 +17,7 @@ pub(super) struct MemberLimits {
 }
 
 impl MemberLimits {
-    /// True if one more message may be shown now; then it is counted. What is dropped does not count.
+    /// Counts one more message and returns true if it may be shown now. A dropped message is not counted.
     pub(super) fn admit(&mut self, pair: Pair, limits: &[Limit], now: Timestamp) -> bool {
         let longest = limits.iter().map(|limit| limit.window).max().unwrap_or(Duration::ZERO);
         let shown = self.shown.entry(pair).or_default();
@@ -40,7 +41,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_window_slides_and_what_is_dropped_does_not_count() {
+    fn the_window_slides_and_ignores_dropped_messages() {
         let limits = [Limit { messages: 2, window: Duration::from_secs(10) }];
         let mut members = MemberLimits::default();
         let mut admit = |second| {

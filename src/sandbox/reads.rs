@@ -1,37 +1,39 @@
-//! The reads beside `message/send`: the app itself, a member, a department, a tag.
+//! The read calls: the app itself, a member, a department, a tag.
 //!
-//! Which errcode the real WeCom gives for what exists outside of the visible range is not known for every read: here it
-//! is 60011 throughout, and a tag shows those of its members that are seen.
+//! We do not know for every read which errcode WeCom gives for something outside the visible range. The sandbox always
+//! answers 60011. A tag contains only its visible members.
 
 use serde_json::{Map, Value, json};
 
-use super::api::{Api, Arrival};
-use super::directory::{App, Corp, Sight, id};
-use super::reply::{Refusal, Reply};
-use super::{Settings, State, token};
+use super::auth::{Authorized, authorize};
+use super::directory::{App, Corp, Lookup, parse_id};
+use super::reply::{ErrorReply, Reply};
+use super::request::{Api, ApiRequest};
+use super::settings::Settings;
+use super::state::State;
 
 const NO_PRIVILEGE: i64 = 60011;
 
-pub(super) fn read(state: &State, settings: &Settings, arrived: &Arrival) -> Result<Reply, Refusal> {
-    let (_, corp, app) = token::admitted(state, settings, arrived)?;
-    let found = match arrived.api {
-        Api::AgentGet => agent(corp, app, arrived)?,
-        Api::UserGet => user(corp, app, arrived)?,
-        Api::DepartmentGet => department(corp, app, arrived)?,
-        Api::TagGet => tag(corp, app, arrived)?,
+pub(super) fn read(state: &State, settings: &Settings, request: &ApiRequest) -> Result<Reply, ErrorReply> {
+    let Authorized { corp, app, .. } = authorize(state, settings, request)?;
+    let found = match request.api {
+        Api::AgentGet => agent(corp, app, request)?,
+        Api::UserGet => user(corp, app, request)?,
+        Api::DepartmentGet => department(corp, app, request)?,
+        Api::TagGet => tag(corp, app, request)?,
         Api::Gettoken | Api::MessageSend => Map::new(),
     };
     Ok(Reply { found, ..Reply::ok() })
 }
 
-fn agent(corp: &Corp, app: &App, arrived: &Arrival) -> Result<Map<String, Value>, Refusal> {
-    let named = arrived.parameter("agentid").ok_or(Refusal::new(41011))?;
-    let named = named.parse().ok().and_then(|id| corp.app(id)).ok_or(Refusal::new(40056))?;
+fn agent(corp: &Corp, app: &App, request: &ApiRequest) -> Result<Map<String, Value>, ErrorReply> {
+    let named = request.parameter("agentid").ok_or(ErrorReply::new(41011))?;
+    let named = named.parse().ok().and_then(|id| corp.app(id)).ok_or(ErrorReply::new(40056))?;
     if named.agent_id != app.agent_id {
-        return Err(Refusal::new(301002));
+        return Err(ErrorReply::new(301002));
     }
     let (members, departments, tags) = match &app.visible {
-        // Everybody: the root department.
+        // The root department stands for everybody.
         None => (
             Vec::new(),
             corp.departments.iter().filter(|one| one.parent.is_none()).map(|one| one.id).collect(),
@@ -50,36 +52,36 @@ fn agent(corp: &Corp, app: &App, arrived: &Arrival) -> Result<Map<String, Value>
     ]))
 }
 
-fn user(corp: &Corp, app: &App, arrived: &Arrival) -> Result<Map<String, Value>, Refusal> {
-    let userid = arrived.parameter("userid").ok_or(Refusal::new(60111))?;
+fn user(corp: &Corp, app: &App, request: &ApiRequest) -> Result<Map<String, Value>, ErrorReply> {
+    let userid = request.parameter("userid").ok_or(ErrorReply::new(60111))?;
     match corp.look_up_member(app, userid) {
-        Sight::Seen(member) => Ok(fields([
+        Lookup::Visible(member) => Ok(fields([
             ("userid", json!(member.userid)),
             ("name", json!(member.name)),
             ("department", json!(member.departments)),
             ("status", json!(1)),
         ])),
-        Sight::Hidden => Err(Refusal::new(NO_PRIVILEGE)),
-        Sight::Unknown => Err(Refusal::new(60111)),
+        Lookup::Hidden => Err(ErrorReply::new(NO_PRIVILEGE)),
+        Lookup::Unknown => Err(ErrorReply::new(60111)),
     }
 }
 
-fn department(corp: &Corp, app: &App, arrived: &Arrival) -> Result<Map<String, Value>, Refusal> {
-    let id = arrived.parameter("id").and_then(id).ok_or(Refusal::new(60123))?;
+fn department(corp: &Corp, app: &App, request: &ApiRequest) -> Result<Map<String, Value>, ErrorReply> {
+    let id = request.parameter("id").and_then(parse_id).ok_or(ErrorReply::new(60123))?;
     match corp.look_up_department(app, id) {
-        Sight::Seen(department) => {
+        Lookup::Visible(department) => {
             let parent = department.parent.unwrap_or(0);
             let department = json!({ "id": department.id, "name": department.name, "parentid": parent });
             Ok(fields([("department", department)]))
         }
-        Sight::Hidden => Err(Refusal::new(NO_PRIVILEGE)),
-        Sight::Unknown => Err(Refusal::new(60123)),
+        Lookup::Hidden => Err(ErrorReply::new(NO_PRIVILEGE)),
+        Lookup::Unknown => Err(ErrorReply::new(60123)),
     }
 }
 
-fn tag(corp: &Corp, app: &App, arrived: &Arrival) -> Result<Map<String, Value>, Refusal> {
-    let id = arrived.parameter("tagid").and_then(id).ok_or(Refusal::new(40068))?;
-    let (tag, members, departments) = corp.look_up_tag(app, id).ok_or(Refusal::new(40068))?;
+fn tag(corp: &Corp, app: &App, request: &ApiRequest) -> Result<Map<String, Value>, ErrorReply> {
+    let id = request.parameter("tagid").and_then(parse_id).ok_or(ErrorReply::new(40068))?;
+    let (tag, members, departments) = corp.look_up_tag(app, id).ok_or(ErrorReply::new(40068))?;
     let members: Vec<Value> =
         members.iter().map(|member| json!({ "userid": member.userid, "name": member.name })).collect();
     Ok(fields([

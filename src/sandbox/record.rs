@@ -1,4 +1,4 @@
-//! What was accepted, and what each member was shown of it.
+//! The accepted messages, and the messages that each member was shown.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -7,55 +7,45 @@ use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
-/// A message that was answered with errcode 0, or would have been if a fault had not spoiled the answer.
+/// A message that WeCom accepted. The reply may still have been replaced by a fault.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Message {
-    /// As in the reply.
     pub msgid: String,
-    /// When it arrived.
     #[serde(serialize_with = "rfc3339")]
     pub at: Timestamp,
-    /// The corp of the app that sent it.
     pub corp_id: String,
-    /// The app that sent it.
     pub agent_id: u64,
-    /// As in the request.
     pub msgtype: String,
-    /// The body, as it came.
+    /// The unchanged body.
     pub request: Arc<str>,
-    /// Whom it was for, in the order of the directory.
-    pub members: Vec<(String, Outcome)>,
+    /// The members that the message was for, in the order of the directory.
+    pub members: Vec<(String, MemberOutcome)>,
 }
 
-/// What became of a message for one member.
+/// The result of a message for one member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Outcome {
-    /// The member sees it.
+pub enum MemberOutcome {
+    /// The member sees the message.
     Shown,
-    /// Over the member limit: the member never sees it, and the sender is not told.
+    /// The member limit was reached. The member never sees the message, and the reply does not say so.
     Dropped,
-    /// A copy of what was sent within the duplicate check's interval: not shown again.
+    /// The message was suppressed by the duplicate check.
     Duplicate,
 }
 
 /// A message as one member sees it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Delivered {
-    /// As in the reply.
     pub msgid: String,
-    /// When it arrived.
     #[serde(serialize_with = "rfc3339")]
     pub at: Timestamp,
-    /// The corp of the app that sent it.
     pub corp_id: String,
-    /// The app that sent it.
     pub agent_id: u64,
-    /// As in the request.
     pub msgtype: String,
-    /// What can be read on the screen: content, or title, description and so on, a line each, cut as WeCom cuts it.
+    /// The visible text, cut as WeCom cuts it. A card has one line for each field.
     pub text: Arc<str>,
-    /// The request's object under the name of the msgtype, cut likewise.
+    /// The request's object whose key is the msgtype, with the texts cut.
     pub content: Arc<Value>,
 }
 
@@ -72,7 +62,7 @@ impl Record {
 
     pub(super) fn add(&mut self, message: Message, text: String, content: Value) {
         let (text, content) = (Arc::<str>::from(text), Arc::new(content));
-        for (userid, _) in message.members.iter().filter(|(_, outcome)| *outcome == Outcome::Shown) {
+        for (userid, _) in message.members.iter().filter(|(_, outcome)| *outcome == MemberOutcome::Shown) {
             let screen = self.screens.entry(userid.clone()).or_default();
             push(
                 screen,

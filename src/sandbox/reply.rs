@@ -1,4 +1,4 @@
-//! What an answer looks like: compact JSON, the errmsg with its trimmings, nginx's headers.
+//! WeCom's replies: compact JSON, an errmsg with hint and link, and nginx's headers.
 
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -10,7 +10,7 @@ use rand::{Rng, RngExt};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-/// A reply's fields, in WeCom's order.
+/// The fields of a reply, in WeCom's order.
 #[derive(Clone, Default, Serialize)]
 pub(super) struct Reply {
     pub(super) errcode: i64,
@@ -31,29 +31,29 @@ pub(super) struct Reply {
     pub(super) msgid: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) response_code: Option<String>,
-    /// What a read found.
+    /// The result of a read call.
     #[serde(flatten)]
     pub(super) found: Map<String, Value>,
 }
 
-/// Why a call is refused: the errcode and the bare text of its errmsg.
-pub(super) struct Refusal {
+/// An error: the errcode and the first part of its errmsg.
+pub(super) struct ErrorReply {
     errcode: i64,
     text: Cow<'static, str>,
-    /// `invaliduser` and its like, of an 81013.
+    /// The lists of invalid recipients of an 81013.
     lists: Option<Box<Reply>>,
 }
 
-/// WeCom's word for a body that it could not read as JSON.
+/// WeCom's warning for a body that is not valid JSON.
 pub(super) const WRONG_JSON: &str = "Warning: wrong json format. ";
 
-impl Refusal {
-    /// With WeCom's own text.
+impl ErrorReply {
+    /// An error with WeCom's own text.
     pub(super) fn new(errcode: i64) -> Self {
         Self { errcode, text: Cow::Borrowed(text(errcode)), lists: None }
     }
 
-    /// 40058, with the text that says which parameter.
+    /// 40058 with a text that names the parameter.
     pub(super) fn parameter(text: impl Into<Cow<'static, str>>) -> Self {
         Self { errcode: 40058, text: text.into(), lists: None }
     }
@@ -68,7 +68,7 @@ impl Refusal {
 
     pub(super) fn into_reply(self, from: Option<IpAddr>, at: Timestamp, rng: &mut impl Rng) -> Reply {
         let errcode = self.errcode;
-        // Seen without any trimmings, in 2026.
+        // In 2026 the real service answered this one without hint and link.
         let errmsg = if errcode == 40014 {
             self.text.into_owned()
         } else {
@@ -90,7 +90,6 @@ impl Reply {
     }
 
     pub(super) fn json(&self) -> String {
-        // Plain data: there is nothing that could fail.
         serde_json::to_string(self).unwrap_or_default()
     }
 
@@ -105,14 +104,14 @@ impl Reply {
         headers.insert(header::SERVER, HeaderValue::from_static("nginx"));
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json; charset=UTF-8"));
         headers.insert("Error-Code", HeaderValue::from(self.errcode));
-        // An errmsg of a fault may hold what a header cannot.
+        // The errmsg of a fault may contain characters that a header cannot.
         if let Ok(errmsg) = HeaderValue::from_str(&self.errmsg) {
             headers.insert("Error-Msg", errmsg);
         }
     }
 }
 
-/// The errmsg of an errcode: as captured where there is a capture, in the same manner otherwise.
+/// The errmsg of an errcode: as the real service answers it, or written in the same style.
 pub(super) fn text(errcode: i64) -> &'static str {
     match errcode {
         -1 => "system busy",

@@ -1,41 +1,49 @@
-//! `message/send`: the checks in WeCom's order, then delivery.
+//! `message/send`: the checks in WeCom's order, then the delivery to members.
 
 use std::time::Duration;
 
 use axum::http::Method;
 use serde_json::{Map, Value};
 
-use super::api::Arrival;
-use super::checks::{self, Fields};
-use super::directory::{App, Corp, Named, Recipients};
-use super::record::{Message, Outcome};
-use super::reply::{Refusal, Reply, WRONG_JSON};
-use super::token::Holder;
-use super::{Settings, State, json, opaque, token};
+use super::auth::{Authorized, authorize};
+use super::directory::{App, Corp, RecipientNames, Recipients};
+use super::fields::{Fields, Shown};
+use super::random::random_text;
+use super::record::{MemberOutcome, Message};
+use super::reply::{ErrorReply, Reply, WRONG_JSON};
+use super::request::ApiRequest;
+use super::settings::Settings;
+use super::state::State;
+use super::token::TokenOwner;
+use super::{checks, json};
 
 const MAX_USERS: usize = 1_000;
 const MAX_PARTIES: usize = 100;
 const MAX_TAGS: usize = 100;
 const MAX_INTERVAL_S: i64 = 4 * 3_600;
 
-pub(super) fn send(state: &mut State, settings: &Settings, arrived: &Arrival) -> Result<Reply, Refusal> {
-    let (holder, corp, app) = token::admitted(state, settings, arrived)?;
-    if arrived.method != Method::POST {
-        return Err(Refusal::parameter("http method must be POST"));
+pub(super) fn send(
+    state: &mut State,
+    settings: &Settings,
+    request: &ApiRequest,
+) -> Result<Reply, ErrorReply> {
+    let Authorized { owner, corp, app } = authorize(state, settings, request)?;
+    if request.method != Method::POST {
+        return Err(ErrorReply::parameter("http method must be POST"));
     }
-    let body = json::read(&arrived.body, settings.recover_json)
-        .ok_or_else(|| Refusal::parameter("invalid Request Parameter").after_wrong_json())?;
+    let body = json::read(&request.body, settings.recover_json)
+        .ok_or_else(|| ErrorReply::parameter("invalid Request Parameter").after_wrong_json())?;
 
     match accept(corp, app, settings, &body.fields) {
         Ok(accepted) => {
-            let mut reply = deliver(state, settings, arrived, &holder, accepted, body.fields);
-            if body.wrong {
+            let mut reply = deliver(state, settings, request, &owner, accepted, body.fields);
+            if body.is_broken {
                 reply.errmsg = format!("ok. {WRONG_JSON}");
             }
             Ok(reply)
         }
-        Err(refusal) if body.wrong => Err(refusal.after_wrong_json()),
-        Err(refusal) => Err(refusal),
+        Err(error) if body.is_broken => Err(error.after_wrong_json()),
+        Err(error) => Err(error),
     }
 }
 
@@ -43,8 +51,8 @@ pub(super) fn send(state: &mut State, settings: &Settings, arrived: &Arrival) ->
 struct Accepted {
     recipients: Recipients,
     msgtype: &'static str,
-    shown: checks::Shown,
-    /// The interval, if the duplicate check is on.
+    shown: Shown,
+    /// The interval of the duplicate check, if it is on.
     check_duplicate: Option<Duration>,
 }
 
@@ -53,23 +61,23 @@ fn accept(
     app: &App,
     settings: &Settings,
     body: &Map<String, Value>,
-) -> Result<Accepted, Refusal> {
+) -> Result<Accepted, ErrorReply> {
     let fields = Fields { object: body, strict: settings.strict };
-    let named = Named::new(fields.text("touser")?, fields.text("toparty")?, fields.text("totag")?);
+    let named = RecipientNames::new(fields.text("touser")?, fields.text("toparty")?, fields.text("totag")?);
     if named.is_empty() {
-        return Err(Refusal::new(82001));
+        return Err(ErrorReply::new(82001));
     }
     let too_many = [
         (named.users.len() > MAX_USERS, 40032),
-        // With @all the other two are ignored.
+        // With @all, departments and tags are ignored.
         (named.parties.len() > MAX_PARTIES && !named.is_everybody(), 82002),
         (named.tags.len() > MAX_TAGS && !named.is_everybody(), 82003),
     ];
     if let Some((_, errcode)) = too_many.into_iter().find(|(over, _)| *over) {
-        return Err(Refusal::new(errcode));
+        return Err(ErrorReply::new(errcode));
     }
     agent(corp, app, &fields)?;
-    let msgtype = checks::msgtype(fields.text("msgtype")?).ok_or(Refusal::new(40008))?;
+    let msgtype = checks::msgtype(fields.text("msgtype")?).ok_or(ErrorReply::new(40008))?;
     let shown = checks::content(msgtype, body.get(msgtype), app, settings)?;
     fields.number("safe", 0..=2)?;
     fields.number("enable_id_trans", 0..=1)?;
@@ -78,52 +86,52 @@ fn accept(
 
     let recipients = corp.recipients(app, &named);
     if recipients.all_invalid {
-        return Err(Refusal::new(81013).with_lists(lists(&recipients, false)));
+        return Err(ErrorReply::new(81013).with_lists(lists(&recipients, false)));
     }
     let interval = Duration::from_secs(interval_s.unsigned_abs());
     Ok(Accepted { recipients, msgtype, shown, check_duplicate: checked.then_some(interval) })
 }
 
-fn agent(corp: &Corp, app: &App, fields: &Fields<'_>) -> Result<(), Refusal> {
-    let named = fields.number("agentid", i64::MIN..=i64::MAX)?.ok_or(Refusal::new(41011))?;
-    let named = u64::try_from(named).ok().and_then(|id| corp.app(id)).ok_or(Refusal::new(40056))?;
-    if named.agent_id == app.agent_id { Ok(()) } else { Err(Refusal::new(301002)) }
+fn agent(corp: &Corp, app: &App, fields: &Fields<'_>) -> Result<(), ErrorReply> {
+    let named = fields.number("agentid", i64::MIN..=i64::MAX)?.ok_or(ErrorReply::new(41011))?;
+    let named = u64::try_from(named).ok().and_then(|id| corp.app(id)).ok_or(ErrorReply::new(40056))?;
+    if named.agent_id == app.agent_id { Ok(()) } else { Err(ErrorReply::new(301002)) }
 }
 
 fn deliver(
     state: &mut State,
     settings: &Settings,
-    arrived: &Arrival,
-    from: &Holder,
+    request: &ApiRequest,
+    owner: &TokenOwner,
     accepted: Accepted,
     body: Map<String, Value>,
 ) -> Reply {
-    let Holder { corp_id, agent_id, .. } = from;
+    let TokenOwner { corp_id, agent_id, .. } = owner;
     let duplicate = accepted.check_duplicate.is_some_and(|interval| {
         let key = (corp_id.clone(), *agent_id, Value::Object(body).to_string());
-        state.duplicates.suppresses(key, interval, arrived.at)
+        state.duplicates.suppresses(key, interval, request.at)
     });
     let mut outcome = |userid: &String| {
         let pair = (corp_id.clone(), *agent_id, userid.clone());
         if duplicate {
-            Outcome::Duplicate
-        } else if state.limits.admit(pair, &settings.member_limits, arrived.at) {
-            Outcome::Shown
+            MemberOutcome::Duplicate
+        } else if state.limits.admit(pair, &settings.member_limits, request.at) {
+            MemberOutcome::Shown
         } else {
-            Outcome::Dropped
+            MemberOutcome::Dropped
         }
     };
     let recipients = &accepted.recipients;
     let members = recipients.members.iter().map(|userid| (userid.clone(), outcome(userid))).collect();
-    let msgid = opaque(&mut state.rng, 86);
-    let response_code = accepted.shown.calls_back.then(|| opaque(&mut state.rng, 43));
+    let msgid = random_text(&mut state.rng, 86);
+    let response_code = accepted.shown.calls_back.then(|| random_text(&mut state.rng, 43));
     let message = Message {
         msgid: msgid.clone(),
-        at: arrived.at,
+        at: request.at,
         corp_id: corp_id.clone(),
         agent_id: *agent_id,
         msgtype: accepted.msgtype.to_owned(),
-        request: String::from_utf8_lossy(&arrived.body).into(),
+        request: String::from_utf8_lossy(&request.body).into(),
         members,
     };
     state.record.add(message, accepted.shown.text, accepted.shown.content);
@@ -136,7 +144,7 @@ fn lists(recipients: &Recipients, legacy: bool) -> Reply {
         invaliduser: list(&recipients.invaliduser),
         invalidparty: list(&recipients.invalidparty),
         invalidtag: list(&recipients.invalidtag),
-        // Younger than the replies with empty lists.
+        // This field is newer than the replies with empty lists.
         unlicenseduser: list(&recipients.unlicenseduser).filter(|names| !names.is_empty()),
         ..Reply::default()
     }

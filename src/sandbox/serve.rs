@@ -1,4 +1,4 @@
-//! The sandbox on a socket. A connection is a future of its own here, because a fault may end it without an answer.
+//! Serves the sandbox on a socket. Each connection is a task, because a fault may close it without a response.
 
 use std::convert::Infallible;
 use std::io;
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::{Request, Response, StatusCode};
+use axum::http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
@@ -17,31 +17,15 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
-use super::Sandbox;
-
-/// The address that a request came from.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Caller(pub(super) IpAddr);
-
-/// Marks the response whose connection is closed in its place.
-#[derive(Debug, Clone, Copy)]
-struct HangUp;
-
-pub(super) fn hang_up() -> Response<Body> {
-    let text = "The sandbox drops this connection, which takes Sandbox::serve.";
-    let mut response = Response::new(Body::from(text));
-    *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
-    response.extensions_mut().insert(HangUp);
-    response
-}
+use super::instance::Sandbox;
+use super::request::Caller;
+use super::response::HangUp;
 
 impl Sandbox {
-    /// Serves [`Sandbox::router`] over plain HTTP/1.1 until `shutdown`; then every connection is closed at once, hung ones
-    /// too.
+    /// Serves [`Sandbox::router`] over plain HTTP/1.1 until `shutdown`. Then every connection is closed at once.
     ///
     /// # Errors
-    ///
-    /// None at present: a connection that fails is its client's affair.
+    /// None at present. The error of a single connection is ignored.
     pub async fn serve(&self, listener: TcpListener, shutdown: impl Future<Output = ()>) -> io::Result<()> {
         let router = self.router();
         let mut connections = JoinSet::new();
@@ -52,8 +36,8 @@ impl Sandbox {
                 accepted = listener.accept() => match accepted {
                     Ok((stream, from)) => _ = connections.spawn(connection(stream, from.ip(), router.clone())),
                     Err(error) => {
-                        tracing::warn!(%error, "the sandbox cannot take a connection");
-                        // Out of file descriptors, most likely: without a pause this would spin.
+                        tracing::warn!(%error, "the sandbox cannot accept a connection, will try again: check the limit of open files");
+                        // Pause, because the error is probably a lack of file descriptors and would repeat at once.
                         tokio::time::sleep(Duration::from_millis(100)).await;
                     }
                 },
@@ -66,7 +50,7 @@ impl Sandbox {
 }
 
 async fn connection(stream: TcpStream, from: IpAddr, router: Router) {
-    // Small answers must not wait for more; that it cannot be set is no reason to refuse the connection.
+    // Small responses must not wait for more data. An error is ignored, because the connection works without it.
     _ = stream.set_nodelay(true);
     let router = TowerToHyperService::new(router);
     let service = service_fn(move |mut request: Request<Incoming>| {
@@ -76,12 +60,12 @@ async fn connection(stream: TcpStream, from: IpAddr, router: Router) {
             let response: Result<Response<Body>, Infallible> = response.await;
             match response {
                 Ok(response) if response.extensions().get::<HangUp>().is_none() => Ok(response),
-                // hyper answers an error of the service by closing the connection.
+                // hyper closes the connection when the service returns an error.
                 Ok(_) => Err(io::Error::from(io::ErrorKind::ConnectionAborted)),
                 Err(never) => match never {},
             }
         }
     });
-    // It ends with an error when a fault, or the client, ends it.
+    // The error is ignored, because a fault or the client may have closed the connection.
     _ = http1::Builder::new().title_case_headers(true).serve_connection(TokioIo::new(stream), service).await;
 }

@@ -1,59 +1,65 @@
-//! What can be set about the sandbox, and WeCom's own values.
+//! The settings of the sandbox. The defaults are WeCom's own values.
 
 use std::time::Duration;
 
-use super::Expired;
-
-/// How the sandbox behaves; [`Settings::default`] is WeCom as it is documented.
+/// The behaviour of the sandbox. [`Settings::default`] is WeCom as it is documented.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
-    /// Where tokens, msgids and hints come from: the same seed gives the same ones.
+    /// The seed of tokens, msgids and hints.
     pub seed: u64,
-    /// How long a token is said to live (`expires_in`). Default: 7,200 s.
+    /// The lifetime of a token in the reply (`expires_in`). Default: 7,200 s.
     pub expires_in: Duration,
-    /// How long it lives in truth, where WeCom ends it early. Default: as long as it is said.
+    /// The real lifetime of a token. WeCom may end a token early. Default: `expires_in`.
     pub token_lives: Option<Duration>,
-    /// How an expired token is refused; both answers have been seen. Default: 42001.
+    /// The errcode for an expired token. Both have been seen. Default: 42001.
     pub expired_answer: Expired,
-    /// Every `gettoken` gives another token, the older ones stay good. Default: the same token until it expires.
+    /// Every `gettoken` grants a new token, and older tokens stay valid. Default: the same token until it expires.
     pub new_token_each_call: bool,
-    /// So many wrong secrets from one address within [`Settings::ban`] ban it from `gettoken`. WeCom does not tell its
-    /// number. Default: 10.
+    /// The number of wrong secrets from one address within [`Settings::ban`] that bans it from `gettoken`. WeCom does not
+    /// document its number. Default: 10.
     pub wrong_secrets_to_ban: usize,
-    /// How long an address is banned. Default: an hour.
+    /// The time for which an address is banned. Default: one hour.
     pub ban: Duration,
-    /// What one member gets from one app at most; what is over is dropped in silence. Default: 30 in a minute and 1,000
-    /// in an hour.
+    /// The limits for messages from one app to one member. More messages are silently dropped. Default: 30 in a minute
+    /// and 1,000 in an hour.
     pub member_limits: Vec<Limit>,
-    /// What becomes of markdown over 2,048 bytes; undocumented. Default: refused.
+    /// The reaction to markdown over 2,048 bytes. WeCom does not document it. Default: refuse.
     pub long_markdown: LongMarkdown,
-    /// A broken body whose fields can be recovered is taken with a warning in `errmsg`, as WeCom does. Otherwise it is
-    /// refused with 40058. Default: true.
+    /// Accept broken JSON whose fields can be recovered, with a warning in `errmsg`, as WeCom does. If false, such a
+    /// request is refused with 40058. Default: true.
     pub recover_json: bool,
-    /// Numbers must be numbers: `"agentid":"1000002"` is refused with 40058. Default: false.
+    /// Refuse numbers in texts, such as `"agentid":"1000002"`, with 40058. Default: false.
     pub strict: bool,
-    /// Empty lists are in the reply as `"invaliduser":""`, as they were up to 2021. Default: false.
+    /// Write empty lists into the reply, such as `"invaliduser":""`, as WeCom did up to 2021. Default: false.
     pub legacy: bool,
-    /// So many messages, and calls, are kept at most; the oldest go first. Default: 100,000.
+    /// The most messages and the most calls that are kept. The oldest are dropped first. Default: 100,000.
     pub history: usize,
 }
 
 /// At most `messages` in any span of `window`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limit {
-    /// How many are let through.
     pub messages: usize,
-    /// The length of the sliding window.
+    /// The length of a sliding window.
     pub window: Duration,
 }
 
-/// What becomes of markdown that is too long.
+/// The reaction to markdown that is too long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LongMarkdown {
-    /// 40058, as a group robot answers.
+    /// Answer 40058, as a group robot does.
     Refuse,
-    /// errcode 0, and shown cut like text.
+    /// Answer errcode 0, and show the markdown cut like a text.
     Cut,
+}
+
+/// The errcode for an expired token. Both have been seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expired {
+    /// "access_token expired"
+    With42001,
+    /// "invalid access_token", the same as for an unknown token
+    With40014,
 }
 
 impl Default for Settings {

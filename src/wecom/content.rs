@@ -1,65 +1,77 @@
-//! What a message says, by its `msgtype`.
+//! The content of a message, by its `msgtype`.
 //!
-//! A card is kept as the JSON that WeCom is given: what was checked, what is stored and what is sent are the same
-//! bytes. A struct for each card was rejected: a field that WeCom adds would need a release before it can be used.
+//! A card is kept as the JSON that WeCom is given: the bytes that were checked are stored and sent. So a field that WeCom
+//! adds can be used at once.
 
 use std::fmt;
 
-use serde_json::{Map, Value};
+use serde::{Serialize, Serializer};
+use serde_json::value::{RawValue, to_raw_value};
 
-/// The body of a message by its `msgtype`.
+/// The content of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Content {
-    /// `text`: shown up to 2,048 bytes.
+    /// WeCom shows up to 2,048 bytes.
     Text(String),
-    /// `markdown`: WeCom's subset, up to 2,048 bytes, not shown in personal WeChat.
+    /// WeCom's subset of markdown, up to 2,048 bytes. Personal WeChat does not show it.
     Markdown(String),
-    /// `textcard`
     TextCard(Card),
-    /// `template_card`: not shown in personal WeChat.
+    /// Personal WeChat does not show it.
     TemplateCard(Card),
 }
 
-/// The object of a card, as compact JSON. Made by [`super::limits`], which checks it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Card(String);
+/// A card as a compact JSON object. [`super::limits`] checks and creates it.
+#[derive(Debug, Clone)]
+pub struct Card(Box<RawValue>);
 
 impl Card {
-    pub(super) fn of(object: Map<String, Value>) -> Self {
-        Self(Value::Object(object).to_string())
+    pub(super) fn new(card: &impl Serialize) -> serde_json::Result<Self> {
+        to_raw_value(card).map(Self)
     }
 
-    pub(super) fn checked(json: String) -> Self {
-        Self(json)
+    /// `None` if `json` is not a JSON object.
+    fn from_json(json: String) -> Option<Self> {
+        let card = RawValue::from_string(json).ok()?;
+        card.get().starts_with('{').then_some(Self(card))
     }
 
-    /// The JSON.
     pub fn json(&self) -> &str {
-        &self.0
+        self.0.get()
+    }
+}
+
+impl PartialEq for Card {
+    fn eq(&self, other: &Self) -> bool {
+        self.json() == other.json()
+    }
+}
+
+impl Eq for Card {}
+
+impl Serialize for Card {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize(serializer)
     }
 }
 
 impl fmt::Display for Card {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(self.json())
     }
 }
 
 impl Content {
-    /// Reads what [`Content::msgtype`] and [`Content::text`] gave; `None` when they cannot have.
+    /// Restores a content from its [`Content::msgtype`] and [`Content::text`]. `None` if they are not valid.
     pub fn stored(msgtype: &str, text: String) -> Option<Self> {
-        let card =
-            |text: String| matches!(serde_json::from_str(&text), Ok(Value::Object(_))).then_some(Card(text));
         match msgtype {
             "text" => Some(Self::Text(text)),
             "markdown" => Some(Self::Markdown(text)),
-            "textcard" => card(text).map(Self::TextCard),
-            "template_card" => card(text).map(Self::TemplateCard),
+            "textcard" => Card::from_json(text).map(Self::TextCard),
+            "template_card" => Card::from_json(text).map(Self::TemplateCard),
             _ => None,
         }
     }
 
-    /// WeCom's name of the type.
     pub fn msgtype(&self) -> &'static str {
         match self {
             Self::Text(_) => "text",
@@ -69,7 +81,7 @@ impl Content {
         }
     }
 
-    /// The text that is shown; of a card its JSON.
+    /// The text, or the JSON of a card.
     pub fn text(&self) -> &str {
         match self {
             Self::Text(text) | Self::Markdown(text) => text,

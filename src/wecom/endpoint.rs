@@ -1,5 +1,4 @@
-//! Where WeCom is and through what it is reached: the two addresses of the configuration, checked where they are
-//! read. A plain `Url` was rejected: it says nothing of `/cgi-bin/`, and it prints the proxy's password.
+//! The two addresses of the configuration: WeCom's API and the proxy. Both are checked when they are parsed.
 
 use std::fmt;
 
@@ -7,48 +6,47 @@ use reqwest::Url;
 
 use crate::secret::Secret;
 
-/// Why an address cannot be used, and what would be right. Holds nothing of what was written.
+/// An address cannot be used. The text says what would be right, and quotes nothing of the address.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct AddressError(String);
 
-/// The address of WeCom's API; ends with `/cgi-bin/`.
+/// The address of WeCom's API. It ends with `/cgi-bin/`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ApiUrl(Url);
 
-/// The host of WeCom's own API.
 const WECOM_HOST: &str = "qyapi.weixin.qq.com";
 const API_EXAMPLE: &str = "write it like https://qyapi.weixin.qq.com/cgi-bin/";
 const PROXY_EXAMPLE: &str = "write it like http://user:password@proxy.example.com:3128";
 
 impl ApiUrl {
-    /// Reads an address with or without `/cgi-bin/` at its end; a reverse proxy may have a path before that.
+    /// Parses an address with or without `/cgi-bin/` at its end. A path before that is allowed, for reverse proxies.
     ///
     /// # Errors
-    /// [`AddressError`] for what cannot be the address of WeCom's API.
+    /// [`AddressError`] if this cannot be the address of WeCom's API.
     pub fn parse(text: &str) -> Result<Self, AddressError> {
         let mut url = parse(text, &["https", "http"], API_EXAMPLE)?;
         let wrong = |what: &str| Err(AddressError(format!("{what}: {API_EXAMPLE}")));
         if !url.username().is_empty() || url.password().is_some() {
-            return wrong("a user or password has no place in it");
+            return wrong("it must not contain a user or password");
         }
         if url.query().is_some() || url.fragment().is_some() {
-            return wrong("what follows a ? or # has no place in it");
+            return wrong("it must not contain a ? or #");
         }
         if url.scheme() == "http" && url.host_str() == Some(WECOM_HOST) {
-            return wrong("WeCom takes https only");
+            return wrong("WeCom accepts https only");
         }
         let path = url.path().trim_end_matches('/');
         let prefix = path.strip_suffix("/cgi-bin").unwrap_or(path);
         if prefix.split('/').any(|part| part == "cgi-bin") {
-            return wrong("the name of a call has no place after /cgi-bin/");
+            return wrong("nothing may follow /cgi-bin/");
         }
         let path = format!("{prefix}/cgi-bin/");
         url.set_path(&path);
         Ok(Self(url))
     }
 
-    /// The address of the call `name`.
+    /// The URL of the call `name`.
     pub fn call(&self, name: &str) -> Url {
         let mut url = self.0.clone();
         let path = format!("{}{name}", url.path());
@@ -56,7 +54,6 @@ impl ApiUrl {
         url
     }
 
-    /// Its text.
     pub fn as_str(&self) -> &str {
         self.0.as_str()
     }
@@ -68,7 +65,7 @@ impl fmt::Display for ApiUrl {
     }
 }
 
-/// The address of a proxy, with its user and password if it asks for them. Shown without them.
+/// The address of a proxy, with user and password if the proxy requires them. `Display` and `Debug` leave them out.
 #[derive(Debug, Clone)]
 pub struct ProxyUrl {
     url: Secret,
@@ -76,10 +73,10 @@ pub struct ProxyUrl {
 }
 
 impl ProxyUrl {
-    /// Reads the address of an HTTP or SOCKS5 proxy. With `socks5h` the proxy looks up the names.
+    /// Parses the address of an HTTP or SOCKS5 proxy. With `socks5h` the proxy resolves host names.
     ///
     /// # Errors
-    /// [`AddressError`] for what cannot be the address of a proxy.
+    /// [`AddressError`] if this cannot be the address of a proxy.
     pub fn parse(text: &Secret) -> Result<Self, AddressError> {
         let url = parse(text.expose(), &["http", "https", "socks5", "socks5h"], PROXY_EXAMPLE)?;
         if !matches!(url.path(), "" | "/") || url.query().is_some() || url.fragment().is_some() {
@@ -90,17 +87,17 @@ impl ProxyUrl {
         Ok(Self { url: Secret::new(url.as_str()), shown })
     }
 
-    /// The whole address.
+    /// The address with user and password.
     pub fn expose(&self) -> &str {
         self.url.expose()
     }
 
-    /// What tells it from other addresses and does not tell it.
+    /// A digest that changes with the address and does not reveal it.
     pub fn fingerprint(&self) -> String {
         self.url.fingerprint()
     }
 
-    /// The password as it is written in the address; for redaction.
+    /// The password as the address contains it, for redaction.
     pub(super) fn password(&self) -> Option<Secret> {
         let url = Url::parse(self.expose()).ok()?;
         url.password().map(Secret::new)
@@ -116,14 +113,14 @@ impl fmt::Display for ProxyUrl {
 fn parse(text: &str, schemes: &[&str], example: &str) -> Result<Url, AddressError> {
     let text = text.trim();
     if !text.contains("://") {
-        return Err(AddressError(format!("{} is missing at its start: {example}", or(schemes, "://"))));
+        return Err(AddressError(format!("it must start with {}: {example}", or(schemes, "://"))));
     }
     let url = Url::parse(text).map_err(|error| AddressError(format!("not a URL ({error}): {example}")))?;
     if !schemes.contains(&url.scheme()) {
         return Err(AddressError(format!("it must start with {}: {example}", or(schemes, "://"))));
     }
     if url.host_str().is_none_or(str::is_empty) {
-        return Err(AddressError(format!("it names no host: {example}")));
+        return Err(AddressError(format!("the host is missing: {example}")));
     }
     Ok(url)
 }
@@ -141,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn an_api_url_is_taken_with_and_without_cgi_bin() {
+    fn an_api_url_may_omit_cgi_bin() {
         for (written, whole) in [
             ("https://qyapi.weixin.qq.com", "https://qyapi.weixin.qq.com/cgi-bin/"),
             (" https://qyapi.weixin.qq.com/ ", "https://qyapi.weixin.qq.com/cgi-bin/"),
@@ -158,13 +155,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_api_url_is_explained() {
+    fn a_wrong_api_url_is_explained() {
         for (written, what) in [
-            ("qyapi.weixin.qq.com", "https:// or http:// is missing at its start"),
+            ("qyapi.weixin.qq.com", "must start with https:// or http://"),
             ("ftp://qyapi.weixin.qq.com", "must start with https:// or http://"),
-            ("http://qyapi.weixin.qq.com", "WeCom takes https only"),
+            ("http://qyapi.weixin.qq.com", "WeCom accepts https only"),
             ("https://", "not a URL"),
-            ("https://qyapi.weixin.qq.com/cgi-bin/message/send", "no place after /cgi-bin/"),
+            ("https://qyapi.weixin.qq.com/cgi-bin/message/send", "nothing may follow /cgi-bin/"),
             ("https://qyapi.weixin.qq.com/cgi-bin/?corpsecret=s3cr3t", "? or #"),
             ("https://me:s3cr3t@qyapi.weixin.qq.com", "user or password"),
         ] {
@@ -184,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_proxy_is_explained_without_its_password() {
+    fn a_wrong_proxy_is_explained_without_its_password() {
         for text in [
             "me:s3cr3t@proxy:3128",
             "ftp://me:s3cr3t@proxy",

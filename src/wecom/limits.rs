@@ -1,8 +1,8 @@
-//! What WeCom takes of a card, in WeCom's own units: cut where WeCom would cut, but visibly; refused where it would
-//! refuse.
+//! WeCom's limits for cards, in WeCom's own units.
 //!
-//! Of a template card the known keys are checked and all others passed on, so that what WeCom adds can be used at
-//! once. A card is checked when it is made, never when it is sent: a refusal must leave time for a text.
+//! Texts are cut where WeCom would cut them, but visibly. A card that WeCom would refuse is an error. Unknown keys of a
+//! template card are kept, so that a key that WeCom adds can be used at once. A card is checked when a notification is
+//! accepted and not when it is sent, because after an error a plain text must be sent instead.
 
 mod template_card;
 
@@ -22,44 +22,44 @@ const TITLE_CHARS: usize = 128;
 const DESCRIPTION_CHARS: usize = 512;
 const BUTTON_CHARS: usize = 4;
 
-/// Why WeCom would not take a card.
+/// WeCom would refuse a card.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{field} {wrong}")]
-pub struct Unfit {
-    /// The field, by its path of keys.
+#[error("{field} {problem}")]
+pub struct CardError {
+    /// The path of keys to the field.
     pub field: String,
-    /// What is wrong with it.
-    pub wrong: String,
+    /// A clause that continues the name of the field.
+    pub problem: String,
 }
 
-impl Unfit {
-    fn new(field: impl Into<String>, wrong: impl Into<String>) -> Self {
-        Self { field: field.into(), wrong: wrong.into() }
+impl CardError {
+    fn new(field: impl Into<String>, problem: impl Into<String>) -> Self {
+        Self { field: field.into(), problem: problem.into() }
     }
 }
 
-/// The fields of a `textcard`; an empty `btntxt` leaves the button's words to WeCom.
+/// The fields of a `textcard`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct TextCard {
     /// At most 128 characters.
     pub title: String,
     /// At most 512 characters.
     pub description: String,
-    /// What a tap opens.
+    /// The link that a tap opens.
     pub url: String,
-    /// At most 4 characters.
+    /// The text of the button, at most 4 characters. If it is empty, WeCom writes its own.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub btntxt: String,
 }
 
-/// A `textcard` that WeCom takes as it is.
+/// Makes a `textcard` that WeCom accepts unchanged.
 ///
 /// # Errors
-/// [`Unfit`] when a field that must be there is empty, or the url is none.
-pub fn text_card(card: TextCard) -> Result<Content, Unfit> {
+/// [`CardError`] if a required field is empty, or `url` is not a URL.
+pub fn text_card(card: TextCard) -> Result<Content, CardError> {
     for (field, text) in [("title", &card.title), ("description", &card.description)] {
         if text.trim().is_empty() {
-            return Err(Unfit::new(field, "is empty"));
+            return Err(CardError::new(field, "is empty"));
         }
     }
     let card = TextCard {
@@ -68,24 +68,24 @@ pub fn text_card(card: TextCard) -> Result<Content, Unfit> {
         url: url("url", &card.url)?,
         btntxt: shorten_chars(card.btntxt.trim(), BUTTON_CHARS).into_owned(),
     };
-    let json = serde_json::to_string(&card).map_err(|error| Unfit::new("textcard", error.to_string()))?;
-    Ok(Content::TextCard(Card::checked(json)))
+    let card = Card::new(&card).map_err(|error| CardError::new("textcard", error.to_string()))?;
+    Ok(Content::TextCard(card))
 }
 
-/// An address that WeCom takes.
-fn url(field: &str, url: &str) -> Result<String, Unfit> {
+/// Checks a URL of a card.
+fn url(field: &str, url: &str) -> Result<String, CardError> {
     let url = url.trim();
     if url.is_empty() {
-        return Err(Unfit::new(field, "is empty"));
+        return Err(CardError::new(field, "is empty"));
     }
     if !["http://", "https://"].iter().any(|scheme| url.len() > scheme.len() && url.starts_with(scheme)) {
-        return Err(Unfit::new(
+        return Err(CardError::new(
             field,
-            format!("does not begin with http:// or https://: {}", shorten_chars(url, 60)),
+            format!("does not start with http:// or https://: {}", shorten_chars(url, 60)),
         ));
     }
     if url.len() > MAX_URL_BYTES {
-        return Err(Unfit::new(field, format!("is longer than {MAX_URL_BYTES} bytes")));
+        return Err(CardError::new(field, format!("is longer than {MAX_URL_BYTES} bytes")));
     }
     Ok(url.to_owned())
 }
@@ -112,7 +112,7 @@ fn before_cut_tag<'a>(text: &str, kept: &'a str) -> Option<&'a str> {
     (is_tag && !cut.contains('>')).then_some(before)
 }
 
-/// How much of what WeCom takes is used, for a person.
+/// The used part of WeCom's limits, as a text for a person.
 pub fn usage(content: &Content) -> String {
     match content {
         Content::Text(text) | Content::Markdown(text) => {
@@ -142,11 +142,11 @@ mod tests {
     fn card(title: &str, description: &str, url: &str, btntxt: &str) -> Result<String, String> {
         let [title, description, url, btntxt] = [title, description, url, btntxt].map(str::to_owned);
         let content = text_card(TextCard { title, description, url, btntxt });
-        content.map(|content| content.text().to_owned()).map_err(|unfit| unfit.to_string())
+        content.map(|content| content.text().to_owned()).map_err(|error| error.to_string())
     }
 
     #[test]
-    fn what_wecom_would_cut_is_cut_visibly() {
+    fn texts_that_wecom_would_cut_are_cut_visibly() {
         let json = card(&"告".repeat(129), &"警".repeat(513), "https://a.example", "查看详情吧").unwrap();
         let fields: serde_json::Value = serde_json::from_str(&json).unwrap();
         assert_eq!(fields["title"], "告".repeat(127) + "…");
@@ -157,11 +157,11 @@ mod tests {
     }
 
     #[test]
-    fn what_wecom_would_refuse_is_refused() {
+    fn a_card_that_wecom_would_refuse_is_an_error() {
         assert_eq!(card(" ", "d", "http://a", ""), Err("title is empty".to_owned()));
         assert_eq!(card("t", "\n", "http://a", ""), Err("description is empty".to_owned()));
         assert_eq!(card("t", "d", "", ""), Err("url is empty".to_owned()));
-        let wrong = "url does not begin with http:// or https://: /#/alerts";
+        let wrong = "url does not start with http:// or https://: /#/alerts";
         assert_eq!(card("t", "d", "/#/alerts", ""), Err(wrong.to_owned()));
         assert_eq!(card("t", "d", "https://", "").unwrap_err().lines().count(), 1);
         let long = format!("http://a.example/{}", "a".repeat(2048));
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tag_is_not_cut_in_two_and_not_left_open() {
+    fn no_tag_is_cut_in_two_or_left_open() {
         let text = format!("<div class=\"gray\">{}", "x".repeat(600));
         assert!(shorten_tagged(&text, 100).ends_with("x…</div>"));
         let text = format!("{}<div class=\"highlight\">{}", "x".repeat(90), "y".repeat(100));

@@ -1,16 +1,15 @@
-//! Access tokens: one for each API address, corp and secret, fetched once however many sends wait for it.
+//! Access tokens: one for each API address, corp and secret.
 //!
-//! Promises:
-//! - at most one `gettoken` of a cache runs at a time, and all who wait for it get the same token or the same failure;
-//! - a token is renewed before it runs out, and exactly the refused one is dropped: of many sends that were refused
-//!   with one token, the first causes a renewal and the others find the new token;
-//! - a caller that is dropped never blocks the others: whoever still waits drives the fetch on, and a fetch for
-//!   which nobody waits is given up;
-//! - a failure is not remembered. Not to hammer `gettoken` with a refused secret is the caller's part.
+//! Guarantees:
+//! - At most one `gettoken` of a cache runs at a time. All callers that wait for it get the same token or error.
+//! - A token is renewed before it expires.
+//! - Only the refused token is dropped: when many sends are refused with one token, the first causes a renewal and the
+//!   others find the new token.
+//! - A caller that is dropped never blocks the others. Any remaining caller drives the fetch on, and a fetch without
+//!   callers is cancelled.
+//! - An error is not remembered. The caller must not repeat `gettoken` with a refused secret too often.
 //!
-//! Tokens are told apart by a serial number and not by their text, because WeCom may grant the same text again.
-//! A mutex held across the fetch was rejected (a failure would be repeated by each waiting caller), and so was a task
-//! for the fetch (it would outlive its callers).
+//! Tokens are compared by a serial number and not by their text, because WeCom may grant the same text again.
 
 use std::{
     collections::HashMap,
@@ -25,41 +24,61 @@ use futures_util::{
 };
 use tokio::time::Instant;
 
-use super::{ApiError, TransportError, endpoint::ApiUrl, message::Grant};
+use super::{WecomError, endpoint::ApiUrl, reply::TokenGrant};
 use crate::secret::Secret;
 
-/// How long a token is good for when the reply does not say: WeCom's usual time.
+/// WeCom's usual lifetime, for a reply without `expires_in`.
 const USUAL_LIFETIME: Duration = Duration::from_secs(7200);
-/// No token is used longer than this, whatever the reply says.
+/// No token is used longer than this, even if the reply says so.
 const LONGEST_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
-/// A token is renewed this long before it runs out, or a tenth of its time if that is less.
+/// A token is renewed this long before it expires, or a tenth of its lifetime if that is less.
 const LARGEST_MARGIN: Duration = Duration::from_secs(5 * 60);
 
-/// Why there is no token.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Failure {
-    /// WeCom refused to grant one.
-    Refused(ApiError),
-    /// There was no word from WeCom.
-    TransportError(TransportError),
+/// The result of one `gettoken` call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RefreshResult {
+    Granted,
+    /// WeCom refused to grant a token.
+    Rejected,
+    /// WeCom did not answer.
+    Failed,
 }
 
-/// A token, and which grant of the cache it is.
+impl RefreshResult {
+    pub(super) fn of(result: &Result<TokenGrant, WecomError>) -> Self {
+        match result {
+            Ok(_) => Self::Granted,
+            Err(WecomError::Rejected(_)) => Self::Rejected,
+            Err(WecomError::Transport(_)) => Self::Failed,
+        }
+    }
+}
+
+/// Receives the result of each `gettoken` call.
+pub trait TokenObserver: fmt::Debug + Send + Sync {
+    fn token_refreshed(&self, result: RefreshResult);
+}
+
+/// A token and its serial number within the cache. Clones share the text.
 #[derive(Debug, Clone)]
 pub struct Token {
-    secret: Secret,
+    secret: Arc<Secret>,
     serial: u64,
 }
 
 impl Token {
-    /// The token itself.
+    fn new(grant: TokenGrant, serial: u64) -> Self {
+        Self { secret: Arc::new(grant.access_token), serial }
+    }
+
     pub fn secret(&self) -> &Secret {
         &self.secret
     }
 }
 
-type Answer = Result<Token, Failure>;
-type Flight = BoxFuture<'static, Answer>;
+type TokenResult = Result<Token, WecomError>;
+/// A running `gettoken` call.
+type Flight = BoxFuture<'static, TokenResult>;
 
 /// The token of one API address, corp and secret.
 #[derive(Default)]
@@ -69,20 +88,26 @@ pub struct TokenCache {
 
 #[derive(Default)]
 struct State {
-    current: Option<(Token, Instant)>,
+    current: Option<CachedToken>,
     /// Weak, so that a fetch ends with its last caller.
     flight: Option<WeakShared<Flight>>,
-    granted: u64,
+    last_serial: u64,
+}
+
+struct CachedToken {
+    token: Token,
+    renew_at: Instant,
 }
 
 impl TokenCache {
-    /// The current token, or the one that `fetch` gets. `fetch` is not called while another caller's fetch runs.
+    /// The current token, or the result of `fetch`. While another caller's fetch runs, its result is returned and
+    /// `fetch` is not called.
     ///
     /// # Errors
-    /// The failure of the fetch, the same for all who waited for it.
-    pub async fn token<F>(&self, fetch: impl FnOnce() -> F) -> Answer
+    /// The error of the fetch, the same for all callers that waited for it.
+    pub async fn token<F>(&self, fetch: impl FnOnce() -> F) -> TokenResult
     where
-        F: Future<Output = Result<Grant, Failure>> + Send + 'static,
+        F: Future<Output = Result<TokenGrant, WecomError>> + Send + 'static,
     {
         let flight = match self.current_or_flight(fetch) {
             Ok(token) => return Ok(token),
@@ -91,32 +116,32 @@ impl TokenCache {
         flight.await
     }
 
-    /// Drops `refused`, and no token that was granted after it.
+    /// Drops `refused`, but no token that was granted after it.
     pub fn invalidate(&self, refused: &Token) {
         let mut state = lock(&self.state);
-        if state.current.as_ref().is_some_and(|(token, _)| token.serial == refused.serial) {
+        if state.current.as_ref().is_some_and(|cached| cached.token.serial == refused.serial) {
             state.current = None;
         }
     }
 
     fn current_or_flight<F>(&self, fetch: impl FnOnce() -> F) -> Result<Token, Shared<Flight>>
     where
-        F: Future<Output = Result<Grant, Failure>> + Send + 'static,
+        F: Future<Output = Result<TokenGrant, WecomError>> + Send + 'static,
     {
         let mut state = lock(&self.state);
-        // The token's time counts from before the request, so that a slow answer does not lengthen it.
+        // The lifetime counts from before the request, because a slow reply must not lengthen it.
         let asked_at = Instant::now();
-        if let Some((token, renew_at)) = &state.current
-            && asked_at < *renew_at
+        if let Some(cached) = &state.current
+            && asked_at < cached.renew_at
         {
-            return Ok(token.clone());
+            return Ok(cached.token.clone());
         }
         if let Some(flight) = state.flight.as_ref().and_then(WeakShared::upgrade) {
             return Err(flight);
         }
         let fetched = fetch();
         let shared = Arc::downgrade(&self.state);
-        let flight = async move { land(&shared, asked_at, fetched.await) }.boxed().shared();
+        let flight = async move { finish(&shared, asked_at, fetched.await) }.boxed().shared();
         state.flight = flight.downgrade();
         Err(flight)
     }
@@ -128,21 +153,26 @@ impl fmt::Debug for TokenCache {
     }
 }
 
-/// Ends a flight: the next caller finds its token, or starts another flight.
-fn land(state: &Weak<Mutex<State>>, asked_at: Instant, grant: Result<Grant, Failure>) -> Answer {
+/// Ends a flight: stores the token, so that the next caller finds it.
+fn finish(
+    state: &Weak<Mutex<State>>,
+    asked_at: Instant,
+    grant: Result<TokenGrant, WecomError>,
+) -> TokenResult {
     let Some(state) = state.upgrade() else {
-        return grant.map(|grant| Token { secret: grant.access_token, serial: 0 });
+        return grant.map(|grant| Token::new(grant, 0));
     };
     let mut state = lock(&state);
     state.flight = None;
     let grant = grant?;
-    state.granted += 1;
-    let token = Token { secret: grant.access_token, serial: state.granted };
-    state.current = Some((token.clone(), asked_at + usable_for(grant.expires_in)));
+    state.last_serial += 1;
+    let renew_at = asked_at + usable_for(grant.expires_in);
+    let token = Token::new(grant, state.last_serial);
+    state.current = Some(CachedToken { token: token.clone(), renew_at });
     Ok(token)
 }
 
-/// How long a token is used; nonsense counts as missing.
+/// The time until a token is renewed. A negative or zero `expires_in` counts as missing.
 fn usable_for(expires_in: Option<i64>) -> Duration {
     let secs = expires_in.and_then(|secs| u64::try_from(secs).ok()).filter(|secs| *secs > 0);
     let lifetime = secs.map_or(USUAL_LIFETIME, Duration::from_secs).min(LONGEST_LIFETIME);
@@ -150,11 +180,11 @@ fn usable_for(expires_in: Option<i64>) -> Duration {
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // Nothing under these locks is left half done.
+    // A poisoned lock is usable, because its state is valid after every statement.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// All caches: those who name the same API address, corp and secret share one.
+/// The token caches. Clients with the same API address, corp and secret share one.
 #[derive(Debug, Default)]
 pub struct TokenCaches {
     caches: Mutex<HashMap<Key, Weak<TokenCache>>>,
@@ -168,7 +198,7 @@ struct Key {
 }
 
 impl TokenCaches {
-    /// The cache of this API address, corp and secret; it lives as long as somebody holds it.
+    /// The cache of this API address, corp and secret. It lives as long as a client holds it.
     pub fn cache(&self, api_url: &ApiUrl, corp_id: &str, api_secret: &Secret) -> Arc<TokenCache> {
         let mut caches = lock(&self.caches);
         caches.retain(|_, cache| cache.strong_count() > 0);
@@ -191,7 +221,7 @@ mod tests {
     use tokio::time::{advance, sleep};
 
     use super::*;
-    use crate::wecom::{Api, TransportErrorKind};
+    use crate::wecom::{Api, TransportError, TransportErrorKind};
 
     const FETCH: Duration = Duration::from_millis(200);
 
@@ -208,11 +238,11 @@ mod tests {
             self.calls.load(Ordering::SeqCst)
         }
 
-        async fn token(&self, cache: &TokenCache) -> Answer {
+        async fn token(&self, cache: &TokenCache) -> TokenResult {
             cache.token(|| self.fetch()).await
         }
 
-        fn fetch(&self) -> impl Future<Output = Result<Grant, Failure>> + Send + 'static {
+        fn fetch(&self) -> impl Future<Output = Result<TokenGrant, WecomError>> + Send + 'static {
             let number = self.calls.fetch_add(1, Ordering::SeqCst) + 1;
             let text = if self.same_text { "token".to_owned() } else { format!("token{number}") };
             let (expires_in, fails) = (self.expires_in, self.fails);
@@ -220,13 +250,13 @@ mod tests {
                 sleep(FETCH).await;
                 if fails {
                     let detail = format!("call {number}");
-                    return Err(Failure::TransportError(TransportError {
+                    return Err(WecomError::Transport(TransportError {
                         api: Api::GetToken,
                         kind: TransportErrorKind::Timeout,
                         detail,
                     }));
                 }
-                Ok(Grant { access_token: Secret::new(text), expires_in })
+                Ok(TokenGrant { access_token: Secret::new(text), expires_in })
             }
         }
     }
@@ -244,7 +274,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_token_is_renewed_before_it_runs_out() {
+    async fn a_token_is_renewed_before_it_expires() {
         for (expires_in, usable_secs) in
             [(Some(7200), 6900), (Some(100), 90), (None, 6900), (Some(0), 6900), (Some(-5), 6900)]
         {
@@ -259,7 +289,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn of_many_refused_with_one_token_one_renews_it() {
+    async fn many_refusals_of_one_token_cause_one_renewal() {
         for same_text in [false, true] {
             let (wecom, cache) = (Wecom { same_text, ..Wecom::default() }, TokenCache::default());
             let refused = wecom.token(&cache).await.unwrap();
@@ -277,20 +307,20 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn all_who_wait_get_the_one_failure_and_a_later_caller_tries_again() {
+    async fn all_callers_get_one_error_and_a_later_one_asks_again() {
         let (mut wecom, cache) = (Wecom { fails: true, ..Wecom::default() }, TokenCache::default());
         let answers = join_all((0..64).map(|_| wecom.token(&cache))).await;
         assert_eq!(wecom.calls(), 1);
         for answer in answers {
-            let Err(Failure::TransportError(fault)) = answer else { unreachable!("{answer:?}") };
-            assert_eq!(fault.detail, "call 1");
+            let Err(WecomError::Transport(error)) = answer else { unreachable!("{answer:?}") };
+            assert_eq!(error.detail, "call 1");
         }
         wecom.fails = false;
         assert_eq!(text(&wecom, &cache).await, "token2");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_dropped_leader_does_not_block_the_others() {
+    async fn a_dropped_caller_does_not_block_the_others() {
         let (wecom, cache) = (Wecom::default(), TokenCache::default());
         let mut leader = Box::pin(wecom.token(&cache));
         let mut other = Box::pin(wecom.token(&cache));
@@ -302,7 +332,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_fetch_for_which_nobody_waits_is_given_up() {
+    async fn a_fetch_without_callers_is_cancelled() {
         let (wecom, cache) = (Wecom::default(), TokenCache::default());
         let mut only = Box::pin(wecom.token(&cache));
         assert!(poll!(&mut only).is_pending());
@@ -311,7 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn equal_apps_share_a_cache_and_others_do_not() {
+    fn only_equal_credentials_share_a_cache() {
         let caches = TokenCaches::default();
         let url = |text| ApiUrl::parse(text).unwrap();
         let wecom = url("https://qyapi.weixin.qq.com");

@@ -17,16 +17,16 @@ fn seeds(target: &str, check: fn(&[u8])) {
 }
 
 #[test]
-fn payloads_are_parsed_rendered_and_split() {
+fn seeds_of_payloads_pass() {
     seeds("payload", checks::payload);
 }
 
 #[test]
-fn texts_are_split() {
+fn seeds_of_texts_pass() {
     seeds("split", checks::split);
 }
 
 #[test]
-fn configurations_are_read() {
+fn seeds_of_configurations_pass() {
     seeds("config", checks::config);
 }

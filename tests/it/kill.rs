@@ -4,7 +4,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use tokio::sync::watch;
-use wecom_relay::sandbox::{Api, Effect, Fault, Outcome, Settings};
+use wecom_relay::sandbox::{Api, Effect, Fault, MemberOutcome, Settings};
 
 use crate::support::{
     NO_LIMITS, Options, Process, Wecom, config_file, http_client, payload,
@@ -54,8 +54,9 @@ async fn killed_between_the_send_and_its_settling_the_member_sees_one() {
     assert!(seen[0].text.starts_with("[FIRING:1] Down ") && seen[1].text.starts_with("[RESOLVED] Down "));
     relay.signal("TERM");
     assert!(relay.ended().await.success());
-    let became: Vec<Outcome> = wecom.sandbox.messages().iter().map(|message| message.members[0].1).collect();
-    assert_eq!(became, [Outcome::Shown, Outcome::Duplicate, Outcome::Shown]);
+    let became: Vec<MemberOutcome> =
+        wecom.sandbox.messages().iter().map(|message| message.members[0].1).collect();
+    assert_eq!(became, [MemberOutcome::Shown, MemberOutcome::Duplicate, MemberOutcome::Shown]);
 }
 
 const POSTERS: usize = 24;
@@ -153,6 +154,7 @@ async fn killed_again_and_again_under_load_every_accepted_alert_is_seen_once_and
         }
     }
     assert_eq!(seen.len(), count);
-    let copies = wecom.sandbox.messages().iter().filter(|one| one.members[0].1 == Outcome::Duplicate).count();
+    let copies =
+        wecom.sandbox.messages().iter().filter(|one| one.members[0].1 == MemberOutcome::Duplicate).count();
     eprintln!("{count} notifications, {copies} copies suppressed by WeCom's duplicate check");
 }

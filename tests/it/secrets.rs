@@ -1,4 +1,4 @@
-//! No secret gets out: not by any command, at any log level, through any failure, and in no disguise.
+//! No command, log level or failure reveals a secret, plain or encoded.
 
 use std::{
     fs,
@@ -25,7 +25,7 @@ use wecom_relay::{
 
 use crate::support::{CORP, Process, SECRET, Wecom, payload, soon};
 
-// Each has characters that an encoding changes.
+// Each secret has characters that an encoding changes.
 const WRONG_SECRET: &str = "wr0ng/S3cret+of=ops~7f3a9c";
 const PROXY_PASSWORD: &str = "pr0xy/p@ss+w?rd&51d0";
 const PROXY_PASSWORD_IN_URL: &str = "pr0xy%2Fp%40ss%2Bw%3Frd%2651d0";
@@ -33,7 +33,7 @@ const TOKEN: &str = "b3arer/t0ken+of=the.relay~c0de";
 const PASSWORD: &str = "b4sic/p@ss+w0rd=of&am~1234";
 const USER: &str = "alertmanager";
 
-/// What must not be anywhere, in each form that it may take.
+/// The secrets in every encoding in which they could appear.
 struct Secrets(Vec<String>);
 
 impl Secrets {
@@ -70,7 +70,7 @@ fn percent(text: &str) -> String {
     text.bytes().map(encoded).collect()
 }
 
-/// A folder with a configuration, its secrets in all three forms.
+/// A folder with a configuration that uses all three ways to give a secret.
 struct Site {
     folder: Arc<TempDir>,
     api_url: String,
@@ -120,7 +120,7 @@ impl Site {
         command
     }
 
-    /// Everything that a command writes.
+    /// The output of a command to stdout and stderr.
     async fn run(&self, yaml: &str, args: &[&str]) -> String {
         fs::write(self.folder.path().join("config.yml"), yaml).unwrap();
         let mut command = self.command(&["--log-level", "trace"]);
@@ -148,7 +148,7 @@ const COMMANDS: [&[&str]; 12] = [
 ];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_command_tells_a_secret_whatever_goes_wrong() {
+async fn no_command_reveals_a_secret_after_a_failure() {
     let wecom = Wecom::live(Settings::default()).await;
     let secrets = Secrets::new(&[wecom.token().await]);
     let mut tasks = JoinSet::new();
@@ -173,14 +173,14 @@ async fn no_command_tells_a_secret_whatever_goes_wrong() {
             secrets.are_not_in(&format!("{args:?}, {fault}"), &site.run(&yaml, args).await);
         }
     }
-    // `sandbox --print-directory` prints the secrets of the WeCom that it makes up, which is its purpose.
+    // `sandbox --print-directory` is not checked, because its purpose is to print the sandbox's secrets.
     for args in [&["help"][..], &["demo", "--once"]] {
         let site = good();
         secrets.are_not_in(&format!("{args:?}"), &site.run(&site.yaml(), args).await);
     }
 }
 
-/// A proxy that wants other credentials.
+/// A proxy that refuses the credentials.
 async fn refusing_proxy(tasks: &mut JoinSet<()>) -> String {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
@@ -195,7 +195,7 @@ async fn refusing_proxy(tasks: &mut JoinSet<()>) -> String {
 }
 
 #[tokio::test]
-async fn no_mistake_in_a_configuration_gets_a_secret_told() {
+async fn no_configuration_error_reveals_a_secret() {
     let secrets = Secrets::new(&[]);
     let site = Site::new("http://127.0.0.1:9");
     let good = Site { secret: "api_secret: 'wr0ng/S3cret+of=ops~7f3a9c'", ..Site::new("http://127.0.0.1:9") }
@@ -228,7 +228,7 @@ async fn no_mistake_in_a_configuration_gets_a_secret_told() {
             &format!("api_url: 'https://proxyuser:{PROXY_PASSWORD_IN_URL}@wecom'"),
         ),
     ];
-    // And cut off in the middle of each line that has one.
+    // Also cut the file in the middle of each secret.
     broken.extend(inline.match_indices('~').filter_map(|(at, _)| inline.get(..at)).map(str::to_owned));
     for yaml in broken {
         for args in [&["check"][..], &["serve"]] {
@@ -240,14 +240,13 @@ async fn no_mistake_in_a_configuration_gets_a_secret_told() {
 }
 
 #[tokio::test]
-async fn a_relay_at_work_tells_no_secret_by_log_metrics_or_answers() {
+async fn logs_metrics_and_responses_reveal_no_secret() {
     let wecom = Wecom::live(Settings::default()).await;
     let secrets = Secrets::new(&[wecom.token().await]);
     let site = Site::new(&wecom.url);
     let config = site.folder.path().join("config.yml");
     let mut answers = String::new();
-    // Each round begins in another state of the sender: it works, then WeCom refuses the secret, then the token,
-    // then there is nobody.
+    // Each round has another state: the sender works, then WeCom refuses the secret, then the token.
     for (round, secret) in
         [site.secret, "api_secret: 'wr0ng/S3cret+of=ops~7f3a9c'", site.secret].iter().enumerate()
     {
@@ -288,7 +287,7 @@ async fn a_relay_at_work_tells_no_secret_by_log_metrics_or_answers() {
                 answers += &answer.text().await.unwrap();
             }
         }
-        // The log of a delivery, or of what keeps it back.
+        // Wait until the delivery or its failure is logged.
         if round == 0 {
             soon(wecom.sandbox.wait_for_delivered("zhangsan", 1)).await;
         } else {
@@ -321,7 +320,7 @@ async fn a_relay_at_work_tells_no_secret_by_log_metrics_or_answers() {
 }
 
 #[test]
-fn no_value_shows_its_secrets_to_a_panic() {
+fn debug_output_reveals_no_secret() {
     let mut site = Site::new("http://127.0.0.1:9");
     let pair = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let key = pair.signing_key.serialize_pem();

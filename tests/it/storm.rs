@@ -37,7 +37,7 @@ pub(crate) fn visible(wecom: &Wecom, whole: &str, line: &str) -> usize {
 pub(crate) fn dropped(wecom: &Wecom) -> usize {
     let messages = wecom.sandbox.messages();
     let outcomes = messages.iter().flat_map(|message| message.members.iter().map(|(_, outcome)| *outcome));
-    outcomes.filter(|outcome| *outcome == sandbox::Outcome::Dropped).count()
+    outcomes.filter(|outcome| *outcome == sandbox::MemberOutcome::Dropped).count()
 }
 
 /// Windows a tenth as long as WeCom's, for the relay and for the sandbox alike.

@@ -1,4 +1,4 @@
-//! However many notifications wait, a token is asked for once.
+//! One `gettoken` call serves all waiting notifications.
 
 use wecom_relay::sandbox::{Effect, Expired, Fault, Settings};
 
@@ -6,7 +6,7 @@ use crate::support::{NO_LIMITS, Options, Relay, Wecom, payload, soon};
 
 const MANY: usize = 64;
 
-/// Posts as many notifications at once, and waits until the member was shown them all.
+/// Posts `MANY` notifications at once, and waits until the member was shown all of them.
 async fn many(wecom: &Wecom, relay: &Relay, round: usize) {
     let posts = (0..MANY).map(|group| async move {
         relay.post(&payload(&format!("Round{round}Group{group}"), &[("a", true)])).await;
@@ -16,7 +16,7 @@ async fn many(wecom: &Wecom, relay: &Relay, round: usize) {
 }
 
 #[tokio::test]
-async fn many_notifications_at_once_ask_once_for_a_token_and_once_more_when_it_dies() {
+async fn many_notifications_share_one_token_and_one_renewal() {
     let wecom = Wecom::live(Settings { member_limits: Vec::new(), ..Settings::default() }).await;
     let latency = Effect::Latency(std::time::Duration::from_millis(50));
     wecom.sandbox.inject(Fault::new(latency));

@@ -21,11 +21,7 @@ use crate::{
     clock::{Clock, SystemClock},
     config::App,
     intake::{Address, Receiver},
-    wecom::{
-        Addressee, Api, Recipients,
-        client::Client,
-        token::{Failure, Token},
-    },
+    wecom::{Addressee, Api, Recipients, WecomError, client::Client, token::Token},
 };
 
 /// So many times the limit of one step may all recipients of an app take.
@@ -33,7 +29,7 @@ const RECIPIENTS_STEPS: u32 = 6;
 
 /// Secrets that WeCom has refused: one that two apps share is not tried twice, as WeCom bans an IP for that.
 #[derive(Debug, Default)]
-pub(super) struct Refused(HashMap<[String; 3], Failure>);
+pub(super) struct Refused(HashMap<[String; 3], WecomError>);
 
 /// Looks at an app; `None` when its receivers cannot be looked at.
 pub(super) async fn examine(
@@ -92,13 +88,13 @@ pub(super) async fn examine(
 }
 
 impl Refused {
-    async fn token(&mut self, app: &App, client: &Client) -> Result<Token, Failure> {
+    async fn token(&mut self, app: &App, client: &Client) -> Result<Token, WecomError> {
         let key = [app.api_url.to_string(), app.corp_id.clone(), app.api_secret.fingerprint()];
         if let Some(failure) = self.0.get(&key) {
             return Err(failure.clone());
         }
         let token = client.token().await;
-        if let Err(failure @ Failure::Refused(_)) = &token {
+        if let Err(failure @ WecomError::Rejected(_)) = &token {
             self.0.insert(key, failure.clone());
         }
         token

@@ -4,10 +4,9 @@ use serde_json::{Map, Value};
 
 use super::finding::Finding;
 use crate::wecom::{
-    TransportErrorKind,
+    TransportErrorKind, WecomError,
     errcode::{self, NOT_TRUSTED},
     message::AgentId,
-    token::Failure,
 };
 
 pub(super) const GETTOKEN: &str = "gettoken";
@@ -17,19 +16,19 @@ pub(super) const AGENT_ID: &str = "agent id";
 const VISIBLE_RANGE: &str = "add people to admin console → App management → the app → Visible range (可见范围): nobody else gets messages";
 
 /// Why there is no answer, and what to do.
-pub(super) fn told(failure: &Failure) -> (String, String) {
+pub(super) fn told(failure: &WecomError) -> (String, String) {
     match failure {
-        Failure::Refused(refusal) => {
+        WecomError::Rejected(refusal) => {
             (format!("{} answered errcode {}", refusal.api.name(), refusal.errcode), errcode::advice(refusal))
         }
-        Failure::TransportError(fault) => {
-            (format!("{}: {}", fault.api.name(), fault.detail), errcode::fault_advice(fault))
+        WecomError::Transport(fault) => {
+            (format!("{}: {}", fault.api.name(), fault.detail), errcode::transport_advice(fault))
         }
     }
 }
 
 /// Of `gettoken`.
-pub(super) fn token(refused: Option<&Failure>) -> Finding {
+pub(super) fn token(refused: Option<&WecomError>) -> Finding {
     match refused {
         None => Finding::ok(GETTOKEN, "corp_id and api_secret are accepted"),
         Some(failure) => {
@@ -40,11 +39,11 @@ pub(super) fn token(refused: Option<&Failure>) -> Finding {
 }
 
 /// Of `agent/get`, the first call that WeCom takes from trusted IPs only: that of the IP, then that of the app's number.
-pub(super) fn agent(agent_id: AgentId, answer: &Result<Map<String, Value>, Failure>) -> [Finding; 2] {
+pub(super) fn agent(agent_id: AgentId, answer: &Result<Map<String, Value>, WecomError>) -> [Finding; 2] {
     let trusted = Finding::ok(TRUSTED_IP, "WeCom takes calls from here");
     match answer {
         Ok(fields) => [trusted, app(agent_id, fields)],
-        Err(failure @ Failure::Refused(refusal)) => {
+        Err(failure @ WecomError::Rejected(refusal)) => {
             let (seen, mend) = told(failure);
             if refusal.errcode == NOT_TRUSTED {
                 let skipped = Finding::skipped(AGENT_ID, "the IP is not trusted");
@@ -59,7 +58,7 @@ pub(super) fn agent(agent_id: AgentId, answer: &Result<Map<String, Value>, Failu
             }
             [trusted, Finding::failed(AGENT_ID, seen, mend)]
         }
-        Err(Failure::TransportError(fault)) if fault.kind == TransportErrorKind::Status(404) => {
+        Err(WecomError::Transport(fault)) if fault.kind == TransportErrorKind::Status(404) => {
             let unknown = |check| {
                 Finding::warning(
                     check,
@@ -69,7 +68,7 @@ pub(super) fn agent(agent_id: AgentId, answer: &Result<Map<String, Value>, Failu
             };
             [unknown(TRUSTED_IP), unknown(AGENT_ID)]
         }
-        Err(failure @ Failure::TransportError(_)) => {
+        Err(failure @ WecomError::Transport(_)) => {
             let (seen, mend) = told(failure);
             [
                 Finding::failed(TRUSTED_IP, seen, mend),
@@ -103,15 +102,15 @@ mod tests {
     use super::{super::finding::Status, *};
     use crate::wecom::{Api, ApiError, Errcode, TransportError};
 
-    fn refused(errcode: i64) -> Result<Map<String, Value>, Failure> {
-        Err(Failure::Refused(ApiError {
+    fn refused(errcode: i64) -> Result<Map<String, Value>, WecomError> {
+        Err(WecomError::Rejected(ApiError {
             api: Api::AgentGet,
             errcode: Errcode(errcode),
             errmsg: "x, from ip: 203.0.113.4, more".to_owned(),
         }))
     }
 
-    fn statuses(answer: &Result<Map<String, Value>, Failure>) -> [Status; 2] {
+    fn statuses(answer: &Result<Map<String, Value>, WecomError>) -> [Status; 2] {
         agent(AgentId(1_000_002), answer).map(|finding| finding.status)
     }
 
@@ -135,7 +134,7 @@ mod tests {
             kind: TransportErrorKind::Status(404),
             detail: "HTTP 404".to_owned(),
         };
-        assert_eq!(statuses(&Err(Failure::TransportError(fault))), [Status::Warning, Status::Warning]);
+        assert_eq!(statuses(&Err(WecomError::Transport(fault))), [Status::Warning, Status::Warning]);
     }
 
     #[test]

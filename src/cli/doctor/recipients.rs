@@ -6,7 +6,7 @@
 use serde_json::{Map, Value};
 
 use super::{credentials::told, finding::Finding};
-use crate::wecom::{Addressee, Api, Errcode, errcode, token::Failure};
+use crate::wecom::{Addressee, Api, Errcode, WecomError, errcode};
 
 pub(super) const RECIPIENTS: &str = "recipients";
 
@@ -27,7 +27,7 @@ pub(super) fn question(addressee: &Addressee) -> Option<(Api, &'static str, &str
 /// Of one addressee; `None` when there is nothing to say.
 pub(super) fn finding(
     addressee: &Addressee,
-    answer: &Result<Map<String, Value>, Failure>,
+    answer: &Result<Map<String, Value>, WecomError>,
 ) -> Option<Finding> {
     let who = named(addressee);
     let failure = match answer {
@@ -35,7 +35,7 @@ pub(super) fn finding(
         Err(failure) => failure,
     };
     let (seen, mend) = told(failure);
-    let Failure::Refused(refusal) = failure else {
+    let WecomError::Rejected(refusal) = failure else {
         return Some(Finding::warning(RECIPIENTS, format!("{who} cannot be checked: {seen}"), mend));
     };
     if refusal.errcode == NO_PRIVILEGE {
@@ -98,7 +98,7 @@ mod tests {
 
     fn refused(errcode: i64) -> Status {
         let refusal = ApiError { api: Api::UserGet, errcode: Errcode(errcode), errmsg: String::new() };
-        finding(&Addressee::User("a".to_owned()), &Err(Failure::Refused(refusal))).unwrap().status
+        finding(&Addressee::User("a".to_owned()), &Err(WecomError::Rejected(refusal))).unwrap().status
     }
 
     #[test]

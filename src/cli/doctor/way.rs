@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::finding::Finding;
 use crate::wecom::{
     TransportErrorKind,
-    client::{Certificate, Reached, Stage, Unreached},
+    client::{InvalidCertificate, ReachError, Reached, Stage},
     errcode,
 };
 
@@ -23,7 +23,7 @@ pub(super) struct Way<'a> {
 }
 
 /// The findings for a call that ended at `now`; the last one failed if the call did.
-pub(super) fn findings(way: Way<'_>, answer: &Result<Reached, Unreached>, now: Timestamp) -> Vec<Finding> {
+pub(super) fn findings(way: Way<'_>, answer: &Result<Reached, ReachError>, now: Timestamp) -> Vec<Finding> {
     match answer {
         Ok(reached) => {
             vec![
@@ -43,8 +43,8 @@ fn secured(way: Way<'_>) -> Finding {
     Finding::ok("tls", "none, as api_url is http")
 }
 
-fn failed(way: Way<'_>, unreached: &Unreached) -> Vec<Finding> {
-    let Unreached { stage, fault } = unreached;
+fn failed(way: Way<'_>, unreached: &ReachError) -> Vec<Finding> {
+    let ReachError { stage, error: fault } = unreached;
     let (host, detail) = (way.host, fault.detail.clone());
     match stage {
         Stage::ProxyLogin => vec![Finding::failed(
@@ -68,15 +68,15 @@ fn failed(way: Way<'_>, unreached: &Unreached) -> Vec<Finding> {
             "something other than an HTTPS server answers there: see the scheme and port in api_url, and what \
              firewall or proxy is in between",
         )],
-        Stage::Elsewhere if fault.kind == TransportErrorKind::Connect => {
+        Stage::Other if fault.kind == TransportErrorKind::Connect => {
             vec![Finding::failed(
                 "tls",
                 format!("no connection to {host}: {detail}"),
-                errcode::fault_advice(fault),
+                errcode::transport_advice(fault),
             )]
         }
-        Stage::Elsewhere => {
-            let wecom = Finding::failed("wecom", detail, errcode::fault_advice(fault));
+        Stage::Other => {
+            let wecom = Finding::failed("wecom", detail, errcode::transport_advice(fault));
             match fault.kind {
                 // TLS may be what did not come about.
                 TransportErrorKind::Timeout | TransportErrorKind::Lost => vec![wecom],
@@ -86,27 +86,27 @@ fn failed(way: Way<'_>, unreached: &Unreached) -> Vec<Finding> {
     }
 }
 
-fn certificate(why: Certificate, way: Way<'_>, detail: String) -> Finding {
+fn certificate(why: InvalidCertificate, way: Way<'_>, detail: String) -> Finding {
     let host = way.host;
     let (seen, mend) = match why {
-        Certificate::UnknownIssuer => (
+        InvalidCertificate::UnknownIssuer => (
             format!("the certificate of {host} has an unknown issuer"),
             "a proxy or firewall in between opens TLS and shows a certificate of its own: exempt WeCom's host there; \
              or api_url names a server with a private certificate, and a public one is needed",
         ),
-        Certificate::Expired => (
+        InvalidCertificate::Expired => (
             format!("the certificate of {host} has expired"),
             "set this machine's clock right if it runs ahead; else have the certificate of the server in api_url renewed",
         ),
-        Certificate::NotYetValid => (
+        InvalidCertificate::NotYetValid => (
             format!("the certificate of {host} is not valid yet"),
             "this machine's clock is slow, most likely: have it set by NTP",
         ),
-        Certificate::WrongName => (
+        InvalidCertificate::WrongName => (
             format!("the certificate is not for {host}"),
             "write the host that the certificate is for into api_url, or see whether DNS or a proxy leads elsewhere",
         ),
-        Certificate::Other => (
+        InvalidCertificate::Other => (
             format!("the certificate of {host} is refused: {detail}"),
             "see what server, proxy or firewall shows this certificate",
         ),
@@ -162,18 +162,18 @@ mod tests {
     #[test]
     fn every_refused_certificate_says_what_to_do() {
         for (why, word) in [
-            (Certificate::UnknownIssuer, "opens TLS"),
-            (Certificate::Expired, "renewed"),
-            (Certificate::NotYetValid, "NTP"),
-            (Certificate::WrongName, "api_url"),
-            (Certificate::Other, "shows this certificate"),
+            (InvalidCertificate::UnknownIssuer, "opens TLS"),
+            (InvalidCertificate::Expired, "renewed"),
+            (InvalidCertificate::NotYetValid, "NTP"),
+            (InvalidCertificate::WrongName, "api_url"),
+            (InvalidCertificate::Other, "shows this certificate"),
         ] {
             let fault = TransportError {
                 api: Api::GetToken,
                 kind: TransportErrorKind::Connect,
                 detail: "bad".to_owned(),
             };
-            let found = failed(WAY, &Unreached { stage: Stage::Certificate(why), fault });
+            let found = failed(WAY, &ReachError { stage: Stage::Certificate(why), error: fault });
             assert!(
                 matches!(found.as_slice(), [one] if one.has_failed() && one.mend.contains(word)),
                 "{found:?}"

@@ -96,7 +96,7 @@ fn what_ended_without_a_word_is_in_doubt_and_counted() {
         TransportErrorKind::Timeout,
         TransportErrorKind::Lost,
         TransportErrorKind::Status(502),
-        TransportErrorKind::NotWecom,
+        TransportErrorKind::InvalidReply,
     ] {
         let step = of(&Outcome::Unknown(fault(kind)));
         assert!(matches!(step.verdict, Verdict::Retry { unconfirmed: true, charged: true, .. }), "{step:?}");

@@ -1,17 +1,17 @@
-//! From `touser`, `toparty` and `totag` to people.
+//! Finds the members for `touser`, `toparty` and `totag`.
 
 use std::collections::{BTreeSet, HashSet};
 
-use super::{App, Corp, Department, Member, Tag};
+use super::model::{App, Corp, Department, Member, Tag};
 
-/// The recipients as a message names them, trimmed, without empty ones.
-pub(in crate::sandbox) struct Named {
+/// The recipients that a message names, trimmed and without empty items.
+pub(in crate::sandbox) struct RecipientNames {
     pub(in crate::sandbox) users: Vec<String>,
     pub(in crate::sandbox) parties: Vec<String>,
     pub(in crate::sandbox) tags: Vec<String>,
 }
 
-/// Who gets a message, and which names lead to nobody.
+/// The members that get a message, and the names that are not valid.
 #[derive(Debug, Default, PartialEq)]
 pub(in crate::sandbox) struct Recipients {
     /// In the order of the directory.
@@ -20,19 +20,19 @@ pub(in crate::sandbox) struct Recipients {
     pub(in crate::sandbox) invalidparty: Vec<String>,
     pub(in crate::sandbox) invalidtag: Vec<String>,
     pub(in crate::sandbox) unlicenseduser: Vec<String>,
-    /// Not one of the names is good: 81013.
+    /// None of the names is valid. WeCom answers 81013.
     pub(in crate::sandbox) all_invalid: bool,
 }
 
-/// What an app may know of a member, a department or a tag.
-pub(in crate::sandbox) enum Sight<T> {
-    Seen(T),
-    /// It exists outside of the app's visible range.
+/// An app's view of a member, department or tag.
+pub(in crate::sandbox) enum Lookup<T> {
+    Visible(T),
+    /// It exists outside the app's visible range.
     Hidden,
     Unknown,
 }
 
-impl Named {
+impl RecipientNames {
     pub(in crate::sandbox) fn new(touser: &str, toparty: &str, totag: &str) -> Self {
         Self { users: split(touser), parties: split(toparty), tags: split(totag) }
     }
@@ -50,15 +50,15 @@ fn split(list: &str) -> Vec<String> {
     list.split('|').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect()
 }
 
-/// The number of a department or a tag, leading zeros without meaning.
-pub(in crate::sandbox) fn id(text: &str) -> Option<u64> {
-    // `parse` takes a sign too.
+/// The id of a department or tag. Leading zeros are ignored.
+pub(in crate::sandbox) fn parse_id(text: &str) -> Option<u64> {
+    // `parse` would also accept a sign.
     text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
 }
 
 impl Corp {
-    /// Finds the people that `app` reaches under these names.
-    pub(in crate::sandbox) fn recipients(&self, app: &App, named: &Named) -> Recipients {
+    /// Finds the members that `app` reaches under these names.
+    pub(in crate::sandbox) fn recipients(&self, app: &App, named: &RecipientNames) -> Recipients {
         let visible = self.visible_members(app);
         let mut found = Recipients::default();
         let mut reached: HashSet<&str> = HashSet::new();
@@ -76,7 +76,7 @@ impl Corp {
                 }
             }
             for name in &named.parties {
-                match id(name).filter(|id| self.sees_department(app, *id)) {
+                match parse_id(name).filter(|id| self.sees_department(app, *id)) {
                     Some(id) => {
                         valid_names += 1;
                         reached.extend(self.members_of_department(id));
@@ -85,7 +85,7 @@ impl Corp {
                 }
             }
             for name in &named.tags {
-                match id(name).and_then(|id| self.visible_tag(app, id, &visible)) {
+                match parse_id(name).and_then(|id| self.visible_tag(app, id, &visible)) {
                     Some(tag) => {
                         valid_names += 1;
                         reached.extend(self.members_of_tag(tag).intersection(&visible));
@@ -103,26 +103,24 @@ impl Corp {
         found
     }
 
-    /// The member of this userid.
-    pub(in crate::sandbox) fn look_up_member(&self, app: &App, userid: &str) -> Sight<&Member> {
+    pub(in crate::sandbox) fn look_up_member(&self, app: &App, userid: &str) -> Lookup<&Member> {
         let userid = userid.to_lowercase();
         match self.members.iter().find(|member| member.userid == userid) {
-            Some(member) if self.visible_members(app).contains(userid.as_str()) => Sight::Seen(member),
-            Some(_) => Sight::Hidden,
-            None => Sight::Unknown,
+            Some(member) if self.visible_members(app).contains(userid.as_str()) => Lookup::Visible(member),
+            Some(_) => Lookup::Hidden,
+            None => Lookup::Unknown,
         }
     }
 
-    /// The department of this id.
-    pub(in crate::sandbox) fn look_up_department(&self, app: &App, id: u64) -> Sight<&Department> {
+    pub(in crate::sandbox) fn look_up_department(&self, app: &App, id: u64) -> Lookup<&Department> {
         match self.departments.iter().find(|department| department.id == id) {
-            Some(department) if self.sees_department(app, id) => Sight::Seen(department),
-            Some(_) => Sight::Hidden,
-            None => Sight::Unknown,
+            Some(department) if self.sees_department(app, id) => Lookup::Visible(department),
+            Some(_) => Lookup::Hidden,
+            None => Lookup::Unknown,
         }
     }
 
-    /// The tag of this id, with those of its members and departments that the app sees.
+    /// The tag, with those of its members and departments that the app sees.
     pub(in crate::sandbox) fn look_up_tag(
         &self,
         app: &App,
@@ -151,7 +149,7 @@ impl Corp {
         members
     }
 
-    // A department is visible as a whole or not at all: an app that sees only some of its members cannot address it.
+    // A department is visible as a whole or not at all. An app that sees only some of its members cannot address it.
     fn sees_department(&self, app: &App, id: u64) -> bool {
         let known = self.departments.iter().any(|department| department.id == id);
         known
@@ -182,7 +180,7 @@ impl Corp {
             .map(|member| member.userid.as_str())
     }
 
-    // Ends because departments form a tree, see `yaml`.
+    // This ends, because departments form a tree.
     fn is_under(&self, mut id: u64, ancestor: u64) -> bool {
         loop {
             if id == ancestor {

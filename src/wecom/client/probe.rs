@@ -1,136 +1,126 @@
-//! Calls that change nothing, for a look at the way to WeCom and at what an app may do there.
+//! Calls that change nothing: they show whether WeCom can be reached and what an app may do there.
 //!
-//! They go through the client that sends: what holds for them holds for a message.
+//! They use the client that sends, so that their result also holds for a message.
 
 use std::{error::Error, io};
 
 use jiff::{Timestamp, fmt::rfc2822::DateTimeParser};
-use reqwest::{Method, Response, header};
+use reqwest::{Response, header};
 use rustls::CertificateError;
 use serde_json::{Map, Value};
 
 use super::{
-    super::{
-        Api, ApiError, TransportError, TransportErrorKind,
-        message::{self, Answer},
-        token::{Failure, Token},
-    },
-    CallError, Caller, Client, bad_status, broken, foreign, read,
+    call::{CallError, invalid_reply, read_body},
+    send::Client,
+};
+use crate::wecom::{
+    Api, ApiError, TransportError, TransportErrorKind, WecomError,
+    reply::{self, ApiReply},
+    token::Token,
 };
 
-/// A tag may have tens of thousands of members, each with its name.
-const MAX_READ_BYTES: usize = 8 * 1024 * 1024;
+/// A tag may have tens of thousands of members, each with a name.
+const MAX_BODY_BYTES: usize = 8 * 1024 * 1024;
 
-/// A WeCom that answers.
+/// WeCom answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reached {
-    /// The time of day there, if it says so.
+    /// The server's clock, from the header `Date`.
     pub date: Option<Timestamp>,
 }
 
-/// No WeCom that answers.
+/// WeCom did not answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unreached {
-    /// How far it went.
+pub struct ReachError {
     pub stage: Stage,
-    /// What went wrong there.
-    pub fault: TransportError,
+    pub error: TransportError,
 }
 
-/// How far a call went.
+/// Where a call failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
-    /// The proxy wants a user and a password, or others.
+    /// The proxy requires a user and a password, or refuses those that were given.
     ProxyLogin,
-    /// The proxy does not let it through.
+    /// The proxy refuses the connection.
     Proxy,
-    /// The server's certificate is refused.
-    Certificate(Certificate),
-    /// There is no TLS for another reason.
+    /// The server's certificate is not valid.
+    Certificate(InvalidCertificate),
+    /// TLS failed for another reason.
     Tls,
-    /// Beyond all that, or not so far.
-    Elsewhere,
+    /// Not classified: before TLS or after it.
+    Other,
 }
 
-/// Why a certificate is refused.
+/// Why a certificate is not valid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Certificate {
-    /// Nobody who is trusted has issued it.
+pub enum InvalidCertificate {
     UnknownIssuer,
-    /// It is over.
     Expired,
-    /// It has not begun.
     NotYetValid,
-    /// It is for another host.
+    /// It was issued for another host.
     WrongName,
-    /// Anything else.
     Other,
 }
 
 impl Client {
-    /// Calls `gettoken` without parameters, which WeCom refuses before it looks at anything: shows the way there, and
-    /// costs no try of a secret.
+    /// Calls `gettoken` without parameters. WeCom refuses that before it looks at a secret, so this does not count as
+    /// an attempt with a wrong secret.
     ///
     /// # Errors
-    /// [`Unreached`] when there was no WeCom's word.
-    pub async fn reach(&self) -> Result<Reached, Unreached> {
-        let (api, caller) = (Api::GetToken, &*self.caller);
-        let fault = |stage, broken| Unreached { stage, fault: caller.fault(api, broken, None) };
-        let url = caller.settings.api_url.call(api.name());
-        let response = match caller.http.request(Method::GET, url).send().await {
+    /// [`ReachError`] when WeCom does not answer.
+    pub async fn reach(&self) -> Result<Reached, ReachError> {
+        let settings = self.caller.settings();
+        let api = Api::GetToken;
+        let failed =
+            |stage, error| ReachError { stage, error: self.caller.transport_error(api, error, None) };
+        let response = match self.caller.get(settings.api_url.call(api.name())).await {
             Ok(response) => response,
             Err(error) => {
-                let stage = stage(&error, caller.settings.proxy_url.is_some());
-                return Err(fault(stage, broken(error)));
+                let stage = stage(&error, settings.proxy_url.is_some());
+                return Err(failed(stage, error.into()));
             }
         };
         let date = date(&response);
-        let answer = caller.fields(response).await.map_err(|broken| {
-            let login = broken.kind == TransportErrorKind::Status(407);
-            fault(if login { Stage::ProxyLogin } else { Stage::Elsewhere }, broken)
-        })?;
-        match answer {
-            Answer::Done(_) | Answer::Refused { .. } => Ok(Reached { date }),
+        match read_reply(response).await {
+            Ok(_) => Ok(Reached { date }),
+            Err(error) if error.kind == TransportErrorKind::Status(407) => {
+                Err(failed(Stage::ProxyLogin, error))
+            }
+            Err(error) => Err(failed(Stage::Other, error)),
         }
     }
 
-    /// Reads what `api` says of one thing: the fields of its reply.
+    /// The fields of WeCom's reply to a read call with one parameter.
     ///
     /// # Errors
-    /// [`Failure`] when WeCom refuses or does not answer.
+    /// [`WecomError`] when WeCom refuses or does not answer.
     pub async fn read(
         &self,
         token: &Token,
         api: Api,
         parameter: (&str, &str),
-    ) -> Result<Map<String, Value>, Failure> {
-        let caller = &*self.caller;
-        let mut url = caller.settings.api_url.call(api.name());
+    ) -> Result<Map<String, Value>, WecomError> {
         let (name, value) = parameter;
+        let mut url = self.caller.settings().api_url.call(api.name());
         url.query_pairs_mut().append_pair("access_token", token.secret().expose()).append_pair(name, value);
-        let answer = match caller.http.request(Method::GET, url).send().await {
-            Ok(response) => caller.fields(response).await,
-            Err(error) => Err(broken(error)),
+        let reply = match self.caller.get(url).await {
+            Ok(response) => read_reply(response).await,
+            Err(error) => Err(error.into()),
         };
-        match answer {
-            Ok(Answer::Done(fields)) => Ok(fields),
-            Ok(Answer::Refused { errcode, errmsg }) => {
-                let errmsg = caller.quotable(errmsg, Some(token));
-                Err(Failure::Refused(ApiError { api, errcode, errmsg }))
+        match reply {
+            Ok(ApiReply::Success(fields)) => Ok(fields),
+            Ok(ApiReply::Error { errcode, errmsg }) => {
+                let errmsg = self.caller.redact(errmsg, Some(token));
+                Err(WecomError::Rejected(ApiError { api, errcode, errmsg }))
             }
-            Err(broken) => Err(Failure::TransportError(caller.fault(api, broken, Some(token)))),
+            Err(error) => Err(WecomError::Transport(self.caller.transport_error(api, error, Some(token)))),
         }
     }
 }
 
-impl Caller {
-    async fn fields(&self, response: Response) -> Result<Answer<Map<String, Value>>, CallError> {
-        if response.status().as_u16() != 200 {
-            return Err(bad_status(&response));
-        }
-        let body = read(response, MAX_READ_BYTES).await?;
-        message::reply(&body).map_err(|error| foreign(error, &body))
-    }
+async fn read_reply(response: Response) -> Result<ApiReply<Map<String, Value>>, CallError> {
+    let body = read_body(response, MAX_BODY_BYTES).await?;
+    reply::fields_reply(&body).map_err(|error| invalid_reply(error, &body))
 }
 
 fn date(response: &Response) -> Option<Timestamp> {
@@ -138,33 +128,36 @@ fn date(response: &Response) -> Option<Timestamp> {
     DateTimeParser::new().parse_timestamp(date).ok()
 }
 
-fn stage(error: &reqwest::Error, proxied: bool) -> Stage {
+fn stage(error: &reqwest::Error, has_proxy: bool) -> Stage {
     match tls_error(error) {
-        Some(rustls::Error::InvalidCertificate(why)) => return Stage::Certificate(certificate(why)),
+        Some(rustls::Error::InvalidCertificate(reason)) => {
+            return Stage::Certificate(invalid_certificate(reason));
+        }
         Some(_) => return Stage::Tls,
         None => {}
     }
-    if !proxied || !error.is_connect() || error.is_timeout() {
-        return Stage::Elsewhere;
+    if !has_proxy || !error.is_connect() || error.is_timeout() {
+        return Stage::Other;
     }
-    // Its type is private, and this text is all that tells a 407 to a CONNECT.
+    // The error's type is private in hyper-util, so only this text shows that a CONNECT was answered with 407. A test
+    // with a real proxy pins it.
     if causes_of(error).any(|cause| cause.to_string().contains("proxy authorization required")) {
         return Stage::ProxyLogin;
     }
     Stage::Proxy
 }
 
-fn certificate(why: &CertificateError) -> Certificate {
-    match why {
-        CertificateError::UnknownIssuer => Certificate::UnknownIssuer,
-        CertificateError::Expired | CertificateError::ExpiredContext { .. } => Certificate::Expired,
+fn invalid_certificate(error: &CertificateError) -> InvalidCertificate {
+    match error {
+        CertificateError::UnknownIssuer => InvalidCertificate::UnknownIssuer,
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => InvalidCertificate::Expired,
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-            Certificate::NotYetValid
+            InvalidCertificate::NotYetValid
         }
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-            Certificate::WrongName
+            InvalidCertificate::WrongName
         }
-        _ => Certificate::Other,
+        _ => InvalidCertificate::Other,
     }
 }
 
@@ -174,9 +167,9 @@ fn causes_of<'e>(error: &'e (dyn Error + 'static)) -> impl Iterator<Item = &'e (
 
 fn tls_error<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e rustls::Error> {
     causes_of(error).find_map(|cause| {
-        // The source of an `io::Error` is that of the error within it, which is therefore asked itself.
-        let within = cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        cause.downcast_ref().or_else(|| within.and_then(|within| tls_error(within)))
+        // `io::Error::source` skips the error that an `io::Error` wraps, so the wrapped error is searched as well.
+        let wrapped = cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        cause.downcast_ref().or_else(|| wrapped.and_then(|wrapped| tls_error(wrapped)))
     })
 }
 
@@ -188,16 +181,19 @@ mod tests {
     fn a_tls_error_is_found_within_an_io_error() {
         let tls = rustls::Error::InvalidCertificate(CertificateError::Expired);
         let error = io::Error::other(io::Error::new(io::ErrorKind::InvalidData, tls));
-        let Some(rustls::Error::InvalidCertificate(why)) = tls_error(&error) else { unreachable!("{error}") };
-        assert_eq!(certificate(why), Certificate::Expired);
+        let Some(rustls::Error::InvalidCertificate(reason)) = tls_error(&error) else {
+            unreachable!("{error}")
+        };
+        assert_eq!(invalid_certificate(reason), InvalidCertificate::Expired);
         assert!(tls_error(&io::Error::other("refused")).is_none());
     }
 
     #[test]
-    fn certificates_are_told_apart() {
-        assert_eq!(certificate(&CertificateError::NotValidForName), Certificate::WrongName);
-        assert_eq!(certificate(&CertificateError::NotValidYet), Certificate::NotYetValid);
-        assert_eq!(certificate(&CertificateError::UnknownIssuer), Certificate::UnknownIssuer);
-        assert_eq!(certificate(&CertificateError::Revoked), Certificate::Other);
+    fn certificate_errors_are_classified() {
+        let classified = |error| invalid_certificate(&error);
+        assert_eq!(classified(CertificateError::NotValidForName), InvalidCertificate::WrongName);
+        assert_eq!(classified(CertificateError::NotValidYet), InvalidCertificate::NotYetValid);
+        assert_eq!(classified(CertificateError::UnknownIssuer), InvalidCertificate::UnknownIssuer);
+        assert_eq!(classified(CertificateError::Revoked), InvalidCertificate::Other);
     }
 }

@@ -1,43 +1,43 @@
-//! The table of errcodes: those that `gettoken`, `message/send` and the calls beside them can answer.
+//! The errcodes that `gettoken`, `message/send` and the read calls can return.
 //!
-//! Meanings are WeCom's own (page 90313 of its documents); classes and mends are this program's.
+//! The meanings come from page 90313 of WeCom's documentation. Classes and fixes are our own.
 
 use Class::{Configuration, Message, RateLimited, Recipient, Token, Transient};
 use Source::{Documented, Inferred, Seen};
 
-use super::{Class, Entry, Source};
+use super::entry::{Class, Entry, Source};
 use crate::wecom::Errcode;
 
-const VISIBLE_RANGE: &str = "add them to admin console → App management → the app → Visible range (可见范围)";
-const CARD: &str = "mend the template_card fields of the message";
-const SECRET: &str = "copy corp_id from admin console → My company → Company ID (企业ID) and api_secret from \
-                      admin console → App management → the app → Secret, and see that the app is enabled";
-const RENEWED: &str = "as a renewed token is refused too, see that api_url and proxy_url lead gettoken and \
+const VISIBLE_RANGE: &str = "Add them in admin console → App management → the app → Visible range (可见范围)";
+const CARD: &str = "Correct the template_card of the receiver or its template";
+const SECRET: &str = "Copy corp_id from admin console → My company → Company ID (企业ID) and api_secret from \
+                      admin console → App management → the app → Secret, and check that the app is enabled";
+const RENEWED: &str = "WeCom also refused a renewed token. Check that api_url and proxy_url lead gettoken and \
                        message/send to the same WeCom";
-const OWN_APP: &str = "use the secret of a self-built app (自建应用), not that of contact sync";
-const CHAT: &str = "use the chatid of a chat that this app has created";
-const ROBOT: &str = "copy the robot's webhook address from the group once more";
+const OWN_APP: &str = "Use the secret of a self-built app (自建应用), not the secret of contact sync";
+const CHAT: &str = "Use the chatid of a chat that this app created";
+const ROBOT: &str = "Copy the robot's webhook URL from the group again";
 const LICENCE: &str =
-    "buy or assign the licence in admin console → App management → the app → Interface licence (接口许可)";
-const USER_IDS: &str = "use the account names (账号) of admin console → Contacts";
-const PARTY_IDS: &str = "use the department IDs of admin console → Contacts";
-const TAG_IDS: &str = "use the tag IDs of admin console → Contacts → Tags";
-const TRUSTED_IP: &str = "add it in admin console → App management → the app → Company's trusted IP (企业可信IP), \
-                          which takes effect about a minute after saving";
-const ENABLE: &str = "enable it in admin console → App management → the app";
+    "Buy or assign the licence in admin console → App management → the app → Interface licence (接口许可)";
+const USER_IDS: &str = "Use the account names (账号) of admin console → Contacts";
+const PARTY_IDS: &str = "Use the department IDs of admin console → Contacts";
+const TAG_IDS: &str = "Use the tag IDs of admin console → Contacts → Tags";
+const TRUSTED_IP: &str = "Add it in admin console → App management → the app → Company's trusted IP (企业可信IP), \
+                          and wait about a minute until it takes effect";
+const ENABLE: &str = "Enable it in admin console → App management → the app";
 
 const fn row(
     errcode: i64,
     class: Class,
     source: Source,
     meaning: &'static str,
-    mend: Option<&'static str>,
+    fix: Option<&'static str>,
 ) -> Entry {
-    Entry { errcode: Errcode(errcode), class, meaning, mend, source }
+    Entry { errcode: Errcode(errcode), class, meaning, fix, source }
 }
 
-/// Every errcode that is known, in ascending order.
-pub static TABLE: &[Entry] = &[
+/// Every known errcode, in ascending order.
+pub(super) static TABLE: &[Entry] = &[
     row(-1, Transient, Documented, "WeCom is busy", None),
     row(6000, Transient, Documented, "the data changed at the same time", None),
     row(
@@ -53,20 +53,20 @@ pub static TABLE: &[Entry] = &[
         Message,
         Documented,
         "a media_id is wrong or older than three days",
-        Some("upload the file again"),
+        Some("Upload the file again"),
     ),
-    row(40008, Message, Seen, "the message type is not known", None),
+    row(40008, Message, Seen, "WeCom does not know the message type", None),
     row(
         40013,
         Configuration,
         Seen,
         "corp_id is not valid",
-        Some("copy it from admin console → My company → Company ID (企业ID)"),
+        Some("Copy it from admin console → My company → Company ID (企业ID)"),
     ),
     row(40014, Token, Seen, "the access token is not valid", Some(RENEWED)),
     row(40031, Message, Documented, "the list of user IDs is not valid", None),
     row(40032, Message, Documented, "there are more than 1,000 user IDs", None),
-    row(40033, Message, Documented, "the content has characters that WeCom does not take", None),
+    row(40033, Message, Documented, "the content has characters that WeCom does not accept", None),
     row(40035, Message, Documented, "a parameter is not valid", None),
     row(40039, Message, Documented, "a URL is too long", None),
     row(
@@ -74,14 +74,14 @@ pub static TABLE: &[Entry] = &[
         Configuration,
         Documented,
         "the group chat does not exist",
-        Some("create the chat with this app and use its chatid"),
+        Some("Create the chat with this app and use its chatid"),
     ),
     row(
         40056,
         Configuration,
         Seen,
         "agent_id is not an app of this company",
-        Some("copy agent_id from admin console → App management → the app → AgentId"),
+        Some("Copy agent_id from admin console → App management → the app → AgentId"),
     ),
     row(
         40057,
@@ -89,12 +89,24 @@ pub static TABLE: &[Entry] = &[
         Documented,
         "the callback URL could not be verified",
         Some(
-            "see that the URL in admin console → App management → the app → Receive messages answers from the Internet",
+            "Check that the URL in admin console → App management → the app → Receive messages can be reached from the Internet",
         ),
     ),
-    row(40058, Message, Seen, "a parameter is not valid: bad JSON, or a value too long or too many", None),
+    row(
+        40058,
+        Message,
+        Seen,
+        "a parameter is not valid: the JSON is broken, a value is too long, or a list has too many items",
+        None,
+    ),
     row(40063, Message, Documented, "a parameter is empty", None),
-    row(40066, Recipient, Seen, "the list of departments is empty or names an unknown one", Some(PARTY_IDS)),
+    row(
+        40066,
+        Recipient,
+        Seen,
+        "the list of departments is empty or has an unknown department",
+        Some(PARTY_IDS),
+    ),
     row(40068, Recipient, Documented, "a tag ID is not valid", Some(TAG_IDS)),
     row(40070, Recipient, Documented, "none of the tag IDs is valid", Some(TAG_IDS)),
     row(40074, Message, Documented, "news messages cannot be confidential (safe)", None),
@@ -104,21 +116,21 @@ pub static TABLE: &[Entry] = &[
         Token,
         Seen,
         "the access token is missing in the request",
-        Some("see that the reverse proxy or proxy between keeps the URL's query"),
+        Some("Check that a proxy or reverse proxy does not drop the query of the URL"),
     ),
     row(
         41002,
         Configuration,
         Documented,
         "the corp ID is missing in the request",
-        Some("fill in corp_id, and see that a reverse proxy keeps the URL's query"),
+        Some("Set corp_id, and check that a reverse proxy does not drop the query of the URL"),
     ),
     row(
         41004,
         Configuration,
         Seen,
         "the secret is missing in the request",
-        Some("fill in api_secret, and see that a reverse proxy keeps the URL's query"),
+        Some("Set api_secret, and check that a reverse proxy does not drop the query of the URL"),
     ),
     row(41006, Message, Documented, "the media_id is missing", None),
     row(41010, Message, Documented, "the URL is missing", None),
@@ -161,14 +173,14 @@ pub static TABLE: &[Entry] = &[
         Recipient,
         Documented,
         "the user is not bound to WeChat",
-        Some("let the user follow the company's WeChat plugin (微信插件)"),
+        Some("Let the user follow the company's WeChat plugin (微信插件)"),
     ),
     row(
         43012,
         Configuration,
         Inferred,
         "the app needs a callback URL for this card",
-        Some("set one in admin console → App management → the app → Receive messages"),
+        Some("Set one in admin console → App management → the app → Receive messages"),
     ),
     row(44001, Message, Seen, "the media file is empty", None),
     row(44004, Message, Seen, "the content is empty", None),
@@ -181,42 +193,42 @@ pub static TABLE: &[Entry] = &[
         RateLimited,
         Seen,
         "WeCom's limit of calls is reached",
-        Some("see that no other program behind the same IP uses a wrong secret"),
+        Some("Check that no other program with the same public IP uses a wrong secret"),
     ),
     row(
         45031,
         Configuration,
         Documented,
-        "api_secret is not safe enough any more",
-        Some("reset it in admin console → App management → the app → Secret"),
+        "WeCom no longer accepts api_secret because it is too weak",
+        Some("Reset it in admin console → App management → the app → Secret"),
     ),
     row(45032, Message, Documented, "the author's name is too long", None),
     row(45033, Transient, Seen, "too many calls at the same time", None),
     row(45034, Message, Documented, "a URL has no http:// or https://", None),
     row(46004, Recipient, Documented, "the user does not exist", Some(USER_IDS)),
-    row(48001, Configuration, Documented, "the app has no right to this API", Some(OWN_APP)),
-    row(48002, Configuration, Seen, "this API is forbidden to the app", Some(OWN_APP)),
+    row(48001, Configuration, Documented, "the app may not use this API", Some(OWN_APP)),
+    row(48002, Configuration, Seen, "the app may not use this API", Some(OWN_APP)),
     row(
         48004,
         Configuration,
         Documented,
         "the app's authorization has ended",
-        Some("authorize the app again in admin console → App management"),
+        Some("Authorize the app again in admin console → App management"),
     ),
-    row(48005, Configuration, Documented, "WeCom has removed this API", Some("update this program")),
+    row(48005, Configuration, Documented, "WeCom has removed this API", Some("Update wecom-relay")),
     row(
         48006,
         Configuration,
         Documented,
-        "the right to this API was withdrawn for disuse",
-        Some("ask for it again in admin console → App management"),
+        "WeCom withdrew the permission for this API because it was not used",
+        Some("Request it again in admin console → App management"),
     ),
     row(
         50001,
         Configuration,
         Documented,
         "the domain is not trusted",
-        Some("add it in admin console → App management → the app → Trusted domain (可信域名)"),
+        Some("Add it in admin console → App management → the app → Trusted domain (可信域名)"),
     ),
     row(50002, Recipient, Documented, "a member is outside the app's range", Some(VISIBLE_RANGE)),
     row(50003, Configuration, Documented, "the app is disabled", Some(ENABLE)),
@@ -240,10 +252,16 @@ pub static TABLE: &[Entry] = &[
         Seen,
         "none of the users, departments and tags can get the message",
         Some(
-            "see that they exist and add them to admin console → App management → the app → Visible range (可见范围)",
+            "Check that they exist, and add them in admin console → App management → the app → Visible range (可见范围)",
         ),
     ),
-    row(82001, Message, Documented, "no recipient is named", Some("fill in to_user, to_party or to_tag")),
+    row(
+        82001,
+        Message,
+        Documented,
+        "no recipient is named",
+        Some("Set to_user, to_party or to_tag of the receiver"),
+    ),
     row(82002, Message, Documented, "there are more than 100 departments", None),
     row(82003, Message, Documented, "there are more than 100 tags", None),
     row(82004, Message, Documented, "the content could crash WeCom's clients", None),
@@ -256,26 +274,80 @@ pub static TABLE: &[Entry] = &[
         93000,
         Configuration,
         Seen,
-        "the robot's webhook address is wrong or the robot was removed",
+        "the webhook URL of the robot is wrong, or the robot was removed",
         Some(ROBOT),
     ),
-    row(93004, Configuration, Documented, "the robot is disabled", Some("enable the robot in its group")),
+    row(93004, Configuration, Documented, "the robot is disabled", Some("Enable the robot in its group")),
     row(93006, Configuration, Documented, "the robot's group is not valid", Some(ROBOT)),
     row(
         93008,
         Configuration,
         Documented,
         "the robot is not in the group",
-        Some("add the robot to the group"),
+        Some("Add the robot to the group"),
     ),
     row(
         301002,
         Configuration,
         Seen,
-        "the token belongs to another app than agent_id",
-        Some("copy agent_id and api_secret from the same page, admin console → App management → the app"),
+        "the access token belongs to another app than agent_id",
+        Some("Copy agent_id and api_secret from the same page, admin console → App management → the app"),
     ),
-    row(301007, Configuration, Documented, "the company is dissolved or banned", Some("ask WeCom's support")),
+    row(
+        301007,
+        Configuration,
+        Documented,
+        "the company is dissolved or banned",
+        Some("Contact WeCom's support"),
+    ),
     row(701008, Configuration, Documented, "the company has no valid interface licence", Some(LICENCE)),
-    row(701099, Configuration, Documented, "the interface licence is not enough", Some(LICENCE)),
+    row(701099, Configuration, Documented, "the interface licence does not cover this call", Some(LICENCE)),
 ];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn the_table_is_sorted_without_duplicates() {
+        assert!(TABLE.is_sorted_by(|a, b| a.errcode < b.errcode));
+    }
+
+    #[test]
+    fn every_class_but_unknown_is_in_the_table() {
+        let classes: BTreeSet<Class> = TABLE.iter().map(|entry| entry.class).collect();
+        let all = [
+            Class::Token,
+            Class::Transient,
+            Class::RateLimited,
+            Class::Configuration,
+            Class::Message,
+            Class::Recipient,
+        ];
+        assert_eq!(classes, BTreeSet::from(all));
+    }
+
+    #[test]
+    fn every_errcode_of_a_send_is_in_the_table() {
+        let ranges = [42014..=42020, 42027..=42031, 42033..=42033, 42035..=42047, 42049..=42052];
+        let singles = [
+            -1, 6000, 40001, 40003, 40007, 40008, 40013, 40014, 40031, 40032, 40033, 40035, 40039, 40050,
+            40056, 40057, 40058, 40063, 40066, 40068, 40070, 40074, 40091, 41001, 41002, 41004, 41006, 41010,
+            41011, 41016, 41033, 42001, 43004, 43012, 44001, 44004, 45001, 45002, 45007, 45008, 45009, 45031,
+            45032, 45033, 45034, 46004, 48001, 48002, 48004, 48005, 48006, 50001, 50002, 50003, 60003, 60011,
+            60020, 60021, 60031, 60111, 60123, 60140, 81013, 82001, 82002, 82003, 82004, 85002, 86001, 86003,
+            86008, 86217, 93000, 93004, 93006, 93008, 301002, 301007, 701008, 701099,
+        ];
+        let known: BTreeSet<i64> = ranges.into_iter().flatten().chain(singles).collect();
+        assert_eq!(TABLE.iter().map(|entry| entry.errcode.0).collect::<BTreeSet<_>>(), known);
+    }
+
+    #[test]
+    fn every_problem_of_configuration_has_a_fix() {
+        for entry in TABLE.iter().filter(|entry| matches!(entry.class, Class::Configuration | Class::Token)) {
+            assert!(entry.fix.is_some(), "{}", entry.errcode);
+        }
+    }
+}

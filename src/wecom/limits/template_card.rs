@@ -1,14 +1,14 @@
-//! The rules of a `template_card`. The lengths are WeCom's recommendations, beyond which its client cuts.
+//! The rules of a `template_card`. WeCom recommends these lengths, and its client cuts longer texts.
 
 use serde_json::{Map, Value};
 
-use super::{Unfit, url};
+use super::{CardError, url};
 use crate::text::shorten_chars;
 use crate::wecom::content::{Card, Content};
 
 type Object = Map<String, Value>;
 
-/// The one type of card that is sent so far: those that call back need a callback.
+/// The only supported type of card, because interactive types need a callback URL.
 const TEXT_NOTICE: &str = "text_notice";
 const MOST_ROWS: usize = 6;
 const MOST_JUMPS: usize = 3;
@@ -27,8 +27,9 @@ const KEYNAME_CHARS: usize = 5;
 const VALUE_CHARS: usize = 30;
 const JUMP_TITLE_CHARS: usize = 18;
 
-/// Keys whose values are numbers to WeCom, and keys whose values are texts, wherever they stand.
+/// Keys with number values at any depth.
 const NUMBERS: [&str; 2] = ["type", "desc_color"];
+/// Keys with text values at any depth.
 const TEXTS: [&str; 13] = [
     "card_type",
     "title",
@@ -45,17 +46,17 @@ const TEXTS: [&str; 13] = [
     "task_id",
 ];
 
-/// A `template_card` that WeCom takes as it is: a `text_notice`, which is also what a card without `card_type` is.
+/// Makes a `template_card` that WeCom accepts unchanged. A card without `card_type` is a `text_notice`.
 ///
 /// # Errors
-/// [`Unfit`] when WeCom would refuse it.
-pub fn template_card(mut card: Object) -> Result<Content, Unfit> {
-    typed(&mut card);
+/// [`CardError`] if WeCom would refuse it.
+pub fn template_card(mut card: Object) -> Result<Content, CardError> {
+    convert_types(&mut card);
     match text(&card, "card_type") {
         "" => _ = card.insert("card_type".to_owned(), TEXT_NOTICE.into()),
         TEXT_NOTICE => {}
         other => {
-            return Err(Unfit::new(
+            return Err(CardError::new(
                 "card_type",
                 format!("is {other:?}, and only {TEXT_NOTICE} is supported"),
             ));
@@ -70,7 +71,7 @@ pub fn template_card(mut card: Object) -> Result<Content, Unfit> {
     shorten(&mut card, "sub_title_text", SUB_TITLE_CHARS);
     let title = inner(&mut card, "main_title")?.is_some_and(|title| !text(title, "title").trim().is_empty());
     if !title && text(&card, "sub_title_text").trim().is_empty() {
-        return Err(Unfit::new("main_title.title", "is empty, and so is sub_title_text"));
+        return Err(CardError::new("main_title.title", "is empty, and so is sub_title_text"));
     }
     if let Some(quote) = inner(&mut card, "quote_area")? {
         target(quote, "quote_area")?;
@@ -78,16 +79,17 @@ pub fn template_card(mut card: Object) -> Result<Content, Unfit> {
     rows(&mut card)?;
     jumps(&mut card)?;
     let Some(action) = inner(&mut card, "card_action")? else {
-        return Err(Unfit::new("card_action", "is missing: write type: 1 and a url"));
+        return Err(CardError::new("card_action", "is missing: write type: 1 and a url"));
     };
     if target(action, "card_action")? == 0 {
-        return Err(Unfit::new("card_action.type", "must be 1, for a url, or 2, for a mini program"));
+        return Err(CardError::new("card_action.type", "must be 1 for a url or 2 for a mini program"));
     }
-    Ok(Content::TemplateCard(Card::of(card)))
+    let card = Card::new(&card).map_err(|error| CardError::new("template_card", error.to_string()))?;
+    Ok(Content::TemplateCard(card))
 }
 
-/// Gives the known keys the types that WeCom wants, whatever a template or YAML made of them.
-fn typed(object: &mut Object) {
+/// Converts the values of known keys to WeCom's types, because templates and YAML may yield others.
+fn convert_types(object: &mut Object) {
     for (key, value) in object.iter_mut() {
         match value {
             Value::String(text) if NUMBERS.contains(&key.as_str()) => {
@@ -98,8 +100,8 @@ fn typed(object: &mut Object) {
             Value::Number(_) | Value::Bool(_) if TEXTS.contains(&key.as_str()) => {
                 *value = value.to_string().into();
             }
-            Value::Object(inner) => typed(inner),
-            Value::Array(items) => items.iter_mut().filter_map(Value::as_object_mut).for_each(typed),
+            Value::Object(inner) => convert_types(inner),
+            Value::Array(items) => items.iter_mut().filter_map(Value::as_object_mut).for_each(convert_types),
             _ => {}
         }
     }
@@ -115,25 +117,25 @@ fn shorten(object: &mut Object, key: &str, max_chars: usize) {
     }
 }
 
-fn inner<'a>(object: &'a mut Object, key: &str) -> Result<Option<&'a mut Object>, Unfit> {
+fn inner<'a>(object: &'a mut Object, key: &str) -> Result<Option<&'a mut Object>, CardError> {
     match object.get_mut(key) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::Object(inner)) => Ok(Some(inner)),
-        Some(_) => Err(Unfit::new(key, "is no mapping")),
+        Some(_) => Err(CardError::new(key, "is not a mapping")),
     }
 }
 
-fn task_id(card: &mut Object) -> Result<(), Unfit> {
+fn task_id(card: &mut Object) -> Result<(), CardError> {
     let id = text(card, "task_id").trim().to_owned();
     let allowed = |c: char| c.is_ascii_alphanumeric() || "_-@".contains(c);
     if id.len() > TASK_ID_BYTES || !id.chars().all(allowed) {
-        let wrong = format!("may have letters, digits, _, - and @ only, at most {TASK_ID_BYTES}");
-        return Err(Unfit::new("task_id", wrong));
+        let problem = format!("may have at most {TASK_ID_BYTES} letters, digits, _, - and @");
+        return Err(CardError::new("task_id", problem));
     }
     if id.is_empty() {
         card.remove("task_id");
         if card.contains_key("action_menu") {
-            return Err(Unfit::new("task_id", "is empty, and action_menu needs one"));
+            return Err(CardError::new("task_id", "is empty, and action_menu needs one"));
         }
         return Ok(());
     }
@@ -141,8 +143,8 @@ fn task_id(card: &mut Object) -> Result<(), Unfit> {
     Ok(())
 }
 
-/// What a tap leads to, 0 for nothing; it must be said where.
-fn target(object: &mut Object, path: &str) -> Result<i64, Unfit> {
+/// The target of a tap: 0 for none, 1 for a URL, 2 for a mini program. The last two need a field.
+fn target(object: &mut Object, path: &str) -> Result<i64, CardError> {
     let number = match object.get("type") {
         None | Some(Value::Null) => 0,
         Some(value) => value.as_i64().unwrap_or(-1),
@@ -154,34 +156,34 @@ fn target(object: &mut Object, path: &str) -> Result<i64, Unfit> {
         }
         2 => required(object, path, "appid")?,
         0 => {}
-        _ => return Err(Unfit::new(format!("{path}.type"), "must be 0, 1 or 2")),
+        _ => return Err(CardError::new(format!("{path}.type"), "must be 0, 1 or 2")),
     }
     Ok(number)
 }
 
-fn required(object: &Object, path: &str, key: &str) -> Result<(), Unfit> {
+fn required(object: &Object, path: &str, key: &str) -> Result<(), CardError> {
     if text(object, key).trim().is_empty() {
-        return Err(Unfit::new(format!("{path}.{key}"), "is empty"));
+        return Err(CardError::new(format!("{path}.{key}"), "is empty"));
     }
     Ok(())
 }
 
-fn list<'a>(card: &'a mut Object, key: &str, most: usize) -> Result<Vec<&'a mut Object>, Unfit> {
+fn list<'a>(card: &'a mut Object, key: &str, most: usize) -> Result<Vec<&'a mut Object>, CardError> {
     let items = match card.get_mut(key) {
         None | Some(Value::Null) => return Ok(Vec::new()),
         Some(Value::Array(items)) => items,
-        Some(_) => return Err(Unfit::new(key, "is no list")),
+        Some(_) => return Err(CardError::new(key, "is not a list")),
     };
     if items.len() > most {
-        return Err(Unfit::new(key, format!("has {} entries, and WeCom takes {most}", items.len())));
+        return Err(CardError::new(key, format!("has {} entries, and WeCom allows {most}", items.len())));
     }
     let object = |item: &'a mut Value| {
-        item.as_object_mut().ok_or_else(|| Unfit::new(key, "has an entry that is no mapping"))
+        item.as_object_mut().ok_or_else(|| CardError::new(key, "has an entry that is not a mapping"))
     };
     items.iter_mut().map(object).collect()
 }
 
-fn rows(card: &mut Object) -> Result<(), Unfit> {
+fn rows(card: &mut Object) -> Result<(), CardError> {
     const LIST: &str = "horizontal_content_list";
     for (row, at) in list(card, LIST, MOST_ROWS)?.into_iter().zip(0..) {
         let path = format!("{LIST}[{at}]");
@@ -198,7 +200,7 @@ fn rows(card: &mut Object) -> Result<(), Unfit> {
     Ok(())
 }
 
-fn jumps(card: &mut Object) -> Result<(), Unfit> {
+fn jumps(card: &mut Object) -> Result<(), CardError> {
     const LIST: &str = "jump_list";
     for (jump, at) in list(card, LIST, MOST_JUMPS)?.into_iter().zip(0..) {
         let path = format!("{LIST}[{at}]");
@@ -223,12 +225,12 @@ mod tests {
         for (key, value) in changes.as_object().unwrap() {
             card[key] = value.clone();
         }
-        let content = template_card(card.as_object().unwrap().clone()).map_err(|unfit| unfit.to_string())?;
+        let content = template_card(card.as_object().unwrap().clone()).map_err(|error| error.to_string())?;
         Ok(serde_json::from_str(content.text()).unwrap())
     }
 
     #[test]
-    fn lengths_are_cut_visibly_and_unknown_keys_pass() {
+    fn long_texts_are_cut_and_unknown_keys_are_kept() {
         let card = checked(json!({
             "main_title": { "title": "题".repeat(40), "desc": 7 },
             "horizontal_content_list": [{ "keyname": "instance", "value": "v".repeat(31) }],
@@ -249,13 +251,13 @@ mod tests {
     }
 
     #[test]
-    fn what_wecom_would_refuse_is_refused() {
+    fn a_card_that_wecom_would_refuse_is_an_error() {
         let row = json!({ "keyname": "k", "value": "v" });
         let jump = json!({ "title": "t", "type": 1, "url": "http://a" });
         for (changes, said) in [
             (json!({ "card_type": "vote_interaction" }), "card_type is \"vote_interaction\""),
             (json!({ "main_title": { "title": " " } }), "main_title.title is empty"),
-            (json!({ "main_title": "t" }), "main_title is no mapping"),
+            (json!({ "main_title": "t" }), "main_title is not a mapping"),
             (json!({ "card_action": null }), "card_action is missing"),
             (json!({ "card_action": { "type": 0 } }), "card_action.type must be 1"),
             (json!({ "card_action": { "type": 1, "url": "" } }), "card_action.url is empty"),

@@ -10,7 +10,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 use wecom_relay::{
     outbox::Outbox,
-    sandbox::{Answer, Api, BUILTIN_YAML, Directory, Effect, Fault},
+    sandbox::{Api, BUILTIN_YAML, CallResponse, Directory, Effect, Fault},
 };
 
 use self::servers::{plain, tls};
@@ -222,12 +222,13 @@ async fn a_secret_that_is_refused_is_tried_once() {
         yaml.replace("receivers:", &format!("{}receivers:", app.replace("name: ops", "name: other")))
     })
     .await;
-    let mend = "copy corp_id from admin console → My company → Company ID (企业ID)";
+    let mend = "Copy corp_id from admin console → My company → Company ID (企业ID)";
     for app in ["ops", "other"] {
         ended.says(&format!("failed   app {app}: gettoken: gettoken answered errcode 40001"), mend);
     }
     ended.skips(&["trusted ip", "agent id"], "there is no access token");
-    let refused = wecom.sandbox.calls().iter().filter(|call| call.answer == Answer::Errcode(40001)).count();
+    let refused =
+        wecom.sandbox.calls().iter().filter(|call| call.response == CallResponse::Errcode(40001)).count();
     assert_eq!(refused, 1);
 }
 
@@ -245,7 +246,7 @@ async fn an_ip_that_is_not_trusted() {
         .replace("sandbox-secret-1000002 }", "sandbox-secret-1000002, trusted_ips: [192.0.2.1] }");
     wecom.sandbox.replace_directory(Directory::from_yaml(&yaml).unwrap());
     let ended = of(&wecom, |yaml| yaml).await;
-    let mend = "IP 127.0.0.1 is not a trusted IP of the app; add it in admin console → App management → the app → \
+    let mend = "IP 127.0.0.1 is not a trusted IP of the app. Add it in admin console → App management → the app → \
                 Company's trusted IP (企业可信IP)";
     ended.fails_with("app ops: trusted ip: agent/get answered errcode 60020", mend);
     ended.skips(&["agent id"], "the IP is not trusted");
@@ -258,7 +259,7 @@ async fn an_agent_id_that_is_wrong() {
         let edit = |yaml: String| yaml.replace("agent_id: 1000002", &format!("agent_id: {agent_id}"));
         let ended = of(&wecom, edit).await;
         ended
-            .fails_with(&format!("app ops: agent id: agent/get answered errcode {errcode}"), "copy agent_id");
+            .fails_with(&format!("app ops: agent id: agent/get answered errcode {errcode}"), "Copy agent_id");
         assert!(ended.out.contains("ok       app ops: trusted ip: "), "{ended:?}");
         assert!(ended.out.contains("skipped  receiver wechat: recipients: "), "{ended:?}");
     }
@@ -270,7 +271,7 @@ async fn recipients_that_do_not_exist() {
     for (to, who, mend) in [
         ("to_user: 'zhangsan|nobody'", "user nobody gets nothing: user/get answered errcode 60111", "60111"),
         ("to_party: 99", "party 99 gets nothing: department/get answered errcode 60123", "department IDs"),
-        ("to_tag: 99", "tag 99 gets nothing: tag/get answered errcode 40068", "use the tag IDs"),
+        ("to_tag: 99", "tag 99 gets nothing: tag/get answered errcode 40068", "Use the tag IDs"),
     ] {
         let options = receivers(&format!("  - {{ name: wechat, {to} }}\n"));
         let ended = examine(&wecom.url, &options, |yaml| yaml).await;
@@ -293,7 +294,7 @@ async fn recipients_outside_of_the_visible_range() {
 async fn a_server_that_is_not_wecom() {
     let server = plain("HTTP/1.1 200 OK\r\ncontent-length: 13\r\n\r\n<html></html>");
     let ended = examine(&format!("http://{server}"), &Options::default(), |yaml| yaml).await;
-    ended.fails_with("app ops: wecom: a reply of 13 bytes that is not WeCom's", "something other than WeCom");
+    ended.fails_with("app ops: wecom: a reply of 13 bytes that is not WeCom's", "Another server than WeCom");
     let server = plain("HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n");
     let ended = examine(&format!("http://{server}"), &Options::default(), |yaml| yaml).await;
     ended.fails_with("app ops: wecom: HTTP 404", "does not lead to WeCom's API");
@@ -307,7 +308,7 @@ async fn a_wecom_that_hangs_is_not_waited_for() {
     let started = Instant::now();
     let ended = place.run(&["doctor", "--timeout", "1s"]).await;
     assert!(started.elapsed() < Duration::from_secs(30), "{:?}", started.elapsed());
-    ended.fails_with("app ops: wecom: ", "in trouble");
+    ended.fails_with("app ops: wecom: ", "has a problem");
     ended.skips(&["clock", "gettoken"], "WeCom is not reached");
 }
 
@@ -318,7 +319,7 @@ async fn recipients_that_take_too_long_are_counted() {
     let users: Vec<_> = (0..100).map(|number| format!("user{number}")).collect();
     let options = receivers(&format!("  - {{ name: wechat, to_user: '{}' }}\n", users.join("|")));
     let ended = Place::with(&options, &wecom.url).run(&["doctor", "--timeout", "1s"]).await;
-    ended.warns_of("receiver wechat: recipients: user user0 cannot be checked: ", "in trouble");
+    ended.warns_of("receiver wechat: recipients: user user0 cannot be checked: ", "has a problem");
     assert!(ended.out.contains(" of 100 not checked: out of time"), "{ended:?}");
 }
 

@@ -74,7 +74,7 @@ receivers:
         config.yml:19:11: apps[1].name: the name "ops" is taken by apps[0].name in line 13; give each its own name
         config.yml:20:14: apps[1].corp_id: this is empty; write the corp's id, such as ww1234567890abcdef
         config.yml:22:22: apps[1].api_secret_file: no/such/file cannot be read: No such file or directory (os error 2); name a file that this user can read; a relative path starts at the configuration's folder
-        config.yml:23:14: apps[1].api_url: https:// or http:// is missing at its start: write it like https://qyapi.weixin.qq.com/cgi-bin/
+        config.yml:23:14: apps[1].api_url: it must start with https:// or http://: write it like https://qyapi.weixin.qq.com/cgi-bin/
         config.yml:24:16: apps[1].proxy_url: it must start with http:// or https:// or socks5:// or socks5h://: write it like http://user:password@proxy.example.com:3128
         config.yml:26:5: receivers[0].to_user: no recipient: name at least one user, department or tag; to write to everybody, say so: to_user: '@all'
         config.yml:26:11: receivers[0].name: the name "a/b" has a slash or a control character in it; use other characters

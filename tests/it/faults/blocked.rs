@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use wecom_relay::{
     delivery::step::{BlockKind, Probes},
-    sandbox::{Answer, Api, BUILTIN_YAML, Directory, Fault, Settings},
+    sandbox::{Api, BUILTIN_YAML, CallResponse, Directory, Fault, Settings},
 };
 
 use super::{all_delivered, held, quick, seen_by, shown};
@@ -12,7 +12,7 @@ use crate::support::{NO_LIMITS, Options, Relay, SECRET, Wecom, payload, soon};
 
 /// How often `message/send` was answered with `errcode`.
 fn answered(wecom: &Wecom, errcode: i64) -> usize {
-    wecom.sandbox.calls().iter().filter(|call| call.answer == Answer::Errcode(errcode)).count()
+    wecom.sandbox.calls().iter().filter(|call| call.response == CallResponse::Errcode(errcode)).count()
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use wecom_relay::{
     app::Tuning,
-    sandbox::{Api, Effect, Fault, Moment, Outcome, Settings},
+    sandbox::{Api, Effect, Fault, MemberOutcome, Moment, Settings},
 };
 
 use super::{all_delivered, seen_by};
@@ -18,10 +18,11 @@ async fn is_seen_once(effect: Effect) {
     wecom.sandbox.inject(Fault::new(effect.clone()).on(Api::MessageSend).times(3));
     relay.post(&payload("Down", &[("a", true)])).await;
     all_delivered(&relay, 1).await;
-    let became: Vec<Outcome> = wecom.sandbox.messages().iter().map(|message| message.members[0].1).collect();
+    let became: Vec<MemberOutcome> =
+        wecom.sandbox.messages().iter().map(|message| message.members[0].1).collect();
     assert_eq!(
         became,
-        [Outcome::Shown, Outcome::Duplicate, Outcome::Duplicate, Outcome::Duplicate],
+        [MemberOutcome::Shown, MemberOutcome::Duplicate, MemberOutcome::Duplicate, MemberOutcome::Duplicate],
         "{effect:?}"
     );
     let bodies: Vec<_> = wecom.sandbox.messages().into_iter().map(|message| message.request).collect();

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use wecom_relay::{
     app::Tuning,
-    sandbox::{Answer, Api, Settings},
+    sandbox::{Api, CallResponse, Settings},
 };
 
 use super::{held, second_app, shown};
@@ -13,8 +13,9 @@ use crate::support::{Options, Relay, SECRET, ShiftedClock, Wecom, hurried, paylo
 /// Offered secrets that were wrong.
 fn refused(wecom: &Wecom) -> usize {
     let calls = wecom.sandbox.calls();
-    let wrong =
-        calls.iter().filter(|call| call.api == Api::Gettoken && call.answer == Answer::Errcode(40001));
+    let wrong = calls
+        .iter()
+        .filter(|call| call.api == Api::Gettoken && call.response == CallResponse::Errcode(40001));
     wrong.count()
 }
 

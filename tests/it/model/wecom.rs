@@ -170,7 +170,7 @@ impl Inside {
                 89..92 => (false, refused(44004)),
                 92..94 => (false, refused(81013)),
                 94..96 => (false, refused(123_456)),
-                _ => (true, doubtful(TransportErrorKind::NotWecom)),
+                _ => (true, doubtful(TransportErrorKind::InvalidReply)),
             },
             Mood::Foggy => match dice {
                 ..20 => (true, Outcome::Accepted(Receipt::default())),

@@ -1,4 +1,4 @@
-//! The checks per msgtype, and what members see.
+//! The checks by msgtype, and the texts that members see.
 
 use serde_json::{Value, json};
 use wecom_relay::sandbox::{LongMarkdown, Settings};
@@ -11,7 +11,7 @@ fn message(msgtype: &str, object: Value) -> Value {
 }
 
 #[tokio::test]
-async fn long_text_is_taken_and_shown_cut_at_a_character_border() {
+async fn a_long_text_is_cut_at_a_character_boundary() {
     let wecom = Wecom::start().await;
     let token = wecom.token().await;
     for (sent, shown_bytes) in [("a".repeat(2048), 2048), ("a".repeat(2049), 2048), ("告".repeat(700), 2046)]
@@ -37,7 +37,7 @@ async fn empty_contents_are_refused() {
 }
 
 #[tokio::test]
-async fn long_markdown_is_refused_or_cut_as_it_is_set() {
+async fn long_markdown_is_refused_or_cut_by_the_settings() {
     let long = message("markdown", json!({ "content": "#".repeat(2049) }));
     let wecom = Wecom::start().await;
     let token = wecom.token().await;
@@ -54,7 +54,7 @@ async fn long_markdown_is_refused_or_cut_as_it_is_set() {
 }
 
 #[tokio::test]
-async fn a_textcard_needs_title_description_and_url_and_is_shown_cut() {
+async fn a_textcard_needs_three_fields_and_is_shown_cut() {
     let wecom = Wecom::start().await;
     let token = wecom.token().await;
     for (object, errcode) in [
@@ -127,7 +127,7 @@ async fn a_text_notice_is_checked_and_shown() {
 }
 
 #[tokio::test]
-async fn a_card_that_calls_back_needs_a_task_id_and_gets_a_response_code() {
+async fn an_interactive_card_has_a_task_id_and_a_response_code() {
     let wecom = Wecom::start().await;
     let token = wecom.token_of(OTHER_SECRET).await;
     let mut body = message("template_card", json!({ "card_type": "button_interaction" }));
@@ -142,7 +142,7 @@ async fn a_card_that_calls_back_needs_a_task_id_and_gets_a_response_code() {
 }
 
 #[tokio::test]
-async fn the_other_types_are_checked_for_what_they_cannot_be_without() {
+async fn required_fields_of_the_other_types_are_checked() {
     let wecom = Wecom::start().await;
     let token = wecom.token().await;
     let articles = |count| json!({ "articles": vec![json!({ "title": "t", "url": "http://x" }); count] });

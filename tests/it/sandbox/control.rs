@@ -7,7 +7,7 @@ use super::text;
 use crate::support::Wecom;
 
 #[tokio::test]
-async fn it_shows_what_members_received_and_what_they_did_not() {
+async fn it_shows_received_and_dropped_messages() {
     let wecom = Wecom::start().await;
     let token = wecom.token().await;
     for n in 0..31 {
@@ -50,7 +50,7 @@ async fn it_counts_calls_by_api_and_errcode() {
 }
 
 #[tokio::test]
-async fn faults_come_are_listed_and_go() {
+async fn faults_are_added_listed_and_cleared() {
     let wecom = Wecom::start().await;
     let token = wecom.token().await;
     for fault in [
@@ -82,10 +82,10 @@ async fn faults_come_are_listed_and_go() {
 }
 
 #[tokio::test]
-async fn a_wrong_fault_is_refused_with_what_would_be_right() {
+async fn the_error_for_a_wrong_fault_says_what_would_be_right() {
     let wecom = Wecom::start().await;
     for (fault, expected) in [
-        ("", "the body is not what is expected here"),
+        ("", "the body is not valid"),
         (r#"{"fault":{"latency":1}}"#, "unknown field `latency`, expected one of `errcode`"),
         (r#"{"fault":{"hang":true},"times":1}"#, "unknown field `times`, expected one of `api`"),
         (r#"{"count":1}"#, "missing field `fault`"),
@@ -96,13 +96,13 @@ async fn a_wrong_fault_is_refused_with_what_would_be_right() {
         (r#"{"fault":{"errcode":0}}"#, "errcode is 0"),
         (r#"{"fault":{"http_status":200}}"#, "must be 400 to 599"),
         (r#"{"fault":{"drop":"now"}}"#, "must be `before` or `after`"),
-        (r#"{"fault":{"drop":"after","taken":true}}"#, "taken goes with"),
+        (r#"{"fault":{"drop":"after","taken":true}}"#, "taken can only be used with"),
         (r#"{"fault":{"hang":true,"errmsg":"x"}}"#, "errmsg is given without errcode"),
         (r#"{"fault":{"hang":true,"body":"x"}}"#, "body is given without http_status"),
         (r#"{"api":"send","fault":{"hang":true}}"#, "must be `gettoken`, `message/send`, `agent/get`, "),
         (r#"{"fault":{"hang":true},"count":0}"#, "at least 1"),
-        (r#"{"fault":{"hang":true},"count":1,"for_ms":1}"#, "give one, or none"),
-        (r#"{"api":"gettoken","fault":{"hang":true},"member":"x"}"#, "leave one of them out"),
+        (r#"{"fault":{"hang":true},"count":1,"for_ms":1}"#, "give only one of them, or none"),
+        (r#"{"api":"gettoken","fault":{"hang":true},"member":"x"}"#, "remove member or api"),
     ] {
         let (status, error) = wecom.control(Method::POST, "/faults", fault).await;
         assert_eq!(status, 400, "{fault}");

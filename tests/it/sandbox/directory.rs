@@ -1,4 +1,4 @@
-//! The directory's YAML, and what is said of a wrong one.
+//! The directory's YAML, and the errors for a wrong one.
 
 use wecom_relay::sandbox::{BUILTIN_YAML, Directory};
 
@@ -22,7 +22,7 @@ fn the_builtin_directory_is_what_its_yaml_says() {
 }
 
 #[test]
-fn numbers_may_be_names_and_a_key_without_a_value_is_no_key() {
+fn numbers_may_be_names_and_an_empty_key_is_ignored() {
     let (plain, odd) = ("{ id: 1 }", "{ id: '1', name: , parent: ~ }");
     assert_eq!(Directory::from_yaml(&SMALL.replacen(plain, odd, 1)), Directory::from_yaml(SMALL));
     let named = |name: &str| Directory::from_yaml(&SMALL.replace("s1", name)).unwrap();
@@ -31,7 +31,7 @@ fn numbers_may_be_names_and_a_key_without_a_value_is_no_key() {
 }
 
 #[test]
-fn a_wrong_directory_is_refused_with_the_place_and_what_would_be_right() {
+fn an_error_has_its_place_and_says_what_would_be_right() {
     for (from, to, expected) in [
         ("{ id: 1 }", "{ id: 1, nmae: x }", "4:18: unknown field `nmae`"),
         ("agent_id: 1, ", "", "missing field `agent_id`"),
@@ -44,9 +44,9 @@ fn a_wrong_directory_is_refused_with_the_place_and_what_would_be_right() {
         ("id: 2,", "id: 1,", "5:15: department id `1` is used twice"),
         ("[ZhangSan]", "[lisi]", "7:28: member `lisi` is not in this corp: there are zhangsan"),
         ("departments: [1]", "departments: [3]", "9:43: department `3` is not in this corp"),
-        ("userid: zhangsan,", "userid: zhang san,", "9:19: `zhang san` is no userid"),
+        ("userid: zhangsan,", "userid: zhang san,", "9:19: `zhang san` is not a userid"),
         ("secret: s1", "secret: ''", "11:32: `secret` is empty"),
-        ("secret: s1", "secret: s1, trusted_ips: [203.0.113]", "11:50: `203.0.113` is no IP address"),
+        ("secret: s1", "secret: s1, trusted_ips: [203.0.113]", "11:50: `203.0.113` is not an IP address"),
         ("secret: s1", "secret: s1, visible: { tags: [6] }", "tag `6` is not in this corp: there are 5"),
         (
             "- { agent_id: 1, secret: s1 }",
@@ -67,12 +67,13 @@ fn a_wrong_directory_is_refused_with_the_place_and_what_would_be_right() {
     let error = Directory::from_yaml("corps: []").unwrap_err().to_string();
     assert_eq!(error, "1:8: `corps` is empty: list at least one corp");
     for (text, message) in [
-        ("", "1:1: there is nothing here: a directory starts with `corps:`"),
+        ("", "1:1: the file is empty: a directory starts with `corps:`"),
         ("corps: [", "1:8: this is not YAML: unclosed bracket '['"),
-        ("corps:", "1:1: missing field `corps`"),
+        ("corps:", "1:6: this must be a list"),
+        ("{}", "1:1: missing field `corps`"),
         ("corps: 5", "1:8: this must be a list"),
         ("corps: [{ corp_id: [a], members: [], apps: [] }]", "1:20: this must be a text"),
-        ("corps: [{ corp_id: a, corp_id: b }]", "1:23: duplicate mapping key `corp_id` is not allowed here"),
+        ("corps: [{ corp_id: a, corp_id: b }]", "1:23: duplicate key `corp_id`: write it once"),
     ] {
         assert_eq!(Directory::from_yaml(text).unwrap_err().to_string(), message);
     }

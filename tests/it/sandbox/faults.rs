@@ -1,4 +1,4 @@
-//! Faults on request, one by one and together.
+//! Injected faults, one by one and combined.
 
 use std::time::Duration;
 
@@ -6,16 +6,16 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
-use wecom_relay::sandbox::{Answer, Api, Directory, Effect, Fault, Moment, Sandbox, Settings};
+use wecom_relay::sandbox::{Api, CallResponse, Directory, Effect, Fault, Moment, Sandbox, Settings};
 
 use super::{text, text_to, texts};
 use crate::support::{CORP, ManualClock, OTHER_AGENT, SECRET, Wecom, http_client};
 
-/// Long enough for whatever does answer.
+/// More time than any response needs.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 #[tokio::test]
-async fn an_errcode_is_given_in_place_of_the_message_for_a_number_of_calls() {
+async fn an_errcode_replaces_the_reply_for_a_number_of_calls() {
     let wecom = Wecom::start().await;
     let token = wecom.token().await;
     wecom.sandbox.inject(Fault::errcode(45009).on(Api::MessageSend).times(2));
@@ -27,9 +27,10 @@ async fn an_errcode_is_given_in_place_of_the_message_for_a_number_of_calls() {
     assert_eq!(wecom.send(&token, &text("back")).await["errcode"], 0);
     assert_eq!(texts(&wecom.sandbox.delivered_to("zhangsan")), ["back"]);
     let calls = wecom.sandbox.calls();
-    let answers: Vec<(bool, Answer)> = calls.iter().skip(1).map(|call| (call.taken, call.answer)).collect();
-    let refused = (false, Answer::Errcode(45009));
-    assert_eq!(answers, [refused, refused, (true, Answer::Errcode(0))]);
+    let responses: Vec<(bool, CallResponse)> =
+        calls.iter().skip(1).map(|call| (call.taken, call.response)).collect();
+    let refused = (false, CallResponse::Errcode(45009));
+    assert_eq!(responses, [refused, refused, (true, CallResponse::Errcode(0))]);
 }
 
 #[tokio::test]
@@ -54,7 +55,7 @@ async fn a_fault_lasts_for_a_time_or_until_it_is_cleared() {
 }
 
 #[tokio::test]
-async fn an_http_error_is_given_before_or_after_the_message_is_taken() {
+async fn an_http_error_may_come_before_or_after_delivery() {
     let wecom = Wecom::start().await;
     let token = wecom.token().await;
     for taken in [false, true] {
@@ -64,12 +65,12 @@ async fn an_http_error_is_given_before_or_after_the_message_is_taken() {
         assert_eq!(response.status(), 502);
         assert_eq!(response.text().await.unwrap(), "<h1>502</h1>");
         assert_eq!(wecom.sandbox.delivered_to("zhangsan").len(), usize::from(taken));
-        assert_eq!(wecom.sandbox.calls().last().unwrap().answer, Answer::Status(502));
+        assert_eq!(wecom.sandbox.calls().last().unwrap().response, CallResponse::Status(502));
     }
 }
 
 #[tokio::test]
-async fn a_connection_is_lost_before_or_after_the_message_is_taken() {
+async fn a_connection_may_close_before_or_after_delivery() {
     let wecom = Wecom::start().await;
     let token = wecom.token().await;
     for (moment, delivered) in [(Moment::Before, 0), (Moment::After, 1)] {
@@ -79,14 +80,14 @@ async fn a_connection_is_lost_before_or_after_the_message_is_taken() {
         assert!(error.is_request() && !error.is_timeout(), "{error:?}");
         assert_eq!(wecom.sandbox.delivered_to("zhangsan").len(), delivered);
         let call = wecom.sandbox.calls().last().unwrap().clone();
-        assert_eq!((call.answer, call.taken), (Answer::None, moment == Moment::After));
+        assert_eq!((call.response, call.taken), (CallResponse::None, moment == Moment::After));
     }
     assert_eq!(wecom.send(&token, &text("x")).await["errcode"], 0);
     assert_eq!(wecom.sandbox.send_calls(), 3);
 }
 
 #[tokio::test]
-async fn half_an_answer_is_given_to_a_message_that_is_taken() {
+async fn a_truncated_reply_comes_after_delivery() {
     let wecom = Wecom::start().await;
     let token = wecom.token().await;
     wecom.sandbox.inject(Fault::new(Effect::Truncate).times(1));
@@ -97,7 +98,7 @@ async fn half_an_answer_is_given_to_a_message_that_is_taken() {
 }
 
 #[tokio::test]
-async fn a_call_that_hangs_is_never_answered_whether_it_is_taken_or_not() {
+async fn a_hanging_call_is_never_answered() {
     let wecom = Wecom::start().await;
     let token = wecom.token().await;
     for taken in [false, true] {
@@ -110,7 +111,7 @@ async fn a_call_that_hangs_is_never_answered_whether_it_is_taken_or_not() {
             () = arrived => {}
         }
         assert_eq!(wecom.sandbox.delivered_to("zhangsan").len(), usize::from(taken));
-        assert_eq!(wecom.sandbox.calls().last().unwrap().answer, Answer::None);
+        assert_eq!(wecom.sandbox.calls().last().unwrap().response, CallResponse::None);
     }
 }
 
@@ -133,7 +134,7 @@ async fn a_hung_call_does_not_keep_the_sandbox_alive() {
 }
 
 #[tokio::test]
-async fn latency_delays_the_answer_not_the_message_and_goes_with_another_fault() {
+async fn latency_delays_the_reply_and_combines_with_other_faults() {
     let wecom = Wecom::start().await;
     let token = wecom.token().await;
     wecom.sandbox.inject(Fault::new(Effect::Latency(PATIENCE)).times(1));
@@ -152,7 +153,7 @@ async fn latency_delays_the_answer_not_the_message_and_goes_with_another_fault()
 }
 
 #[tokio::test]
-async fn of_two_faults_the_older_one_wins_and_only_it_is_used_up() {
+async fn the_older_of_two_faults_wins_and_is_used_up() {
     let wecom = Wecom::start().await;
     let token = wecom.token().await;
     wecom.sandbox.inject(Fault::errcode(45009).times(1));
@@ -163,7 +164,7 @@ async fn of_two_faults_the_older_one_wins_and_only_it_is_used_up() {
 }
 
 #[tokio::test]
-async fn a_fault_may_be_narrowed_to_an_api_an_app_or_a_member() {
+async fn a_fault_may_be_limited_to_an_api_an_app_or_a_member() {
     let wecom = Wecom::start().await;
     let token = wecom.token().await;
     wecom.sandbox.inject(Fault::errcode(45033).on(Api::Gettoken));
@@ -176,7 +177,7 @@ async fn a_fault_may_be_narrowed_to_an_api_an_app_or_a_member() {
 }
 
 #[tokio::test]
-async fn a_router_without_a_connection_says_that_it_cannot_drop_it() {
+async fn a_router_without_a_connection_answers_500_to_a_drop() {
     let sandbox = Sandbox::new(Directory::builtin(), Settings::default(), ManualClock::new());
     sandbox.inject(Fault::new(Effect::Drop(Moment::Before)));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

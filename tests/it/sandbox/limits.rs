@@ -1,19 +1,19 @@
-//! What is taken with errcode 0 and not shown.
+//! Messages that are answered with errcode 0 and not shown.
 
 use std::time::Duration;
 
 use serde_json::json;
-use wecom_relay::sandbox::{Limit, Outcome, Settings};
+use wecom_relay::sandbox::{Limit, MemberOutcome, Settings};
 
 use super::{text, text_to, texts, with};
 use crate::support::{OTHER_AGENT, OTHER_SECRET, Wecom};
 
-fn outcomes(wecom: &Wecom) -> Vec<Outcome> {
+fn outcomes(wecom: &Wecom) -> Vec<MemberOutcome> {
     wecom.sandbox.messages().iter().flat_map(|one| &one.members).map(|(_, outcome)| *outcome).collect()
 }
 
 #[tokio::test]
-async fn the_31st_message_in_a_minute_is_dropped_in_silence() {
+async fn the_31st_message_in_a_minute_is_silently_dropped() {
     let wecom = Wecom::start().await;
     let token = wecom.token().await;
     for n in 1..=32 {
@@ -21,7 +21,7 @@ async fn the_31st_message_in_a_minute_is_dropped_in_silence() {
         assert_eq!((reply["errcode"].as_i64(), reply["errmsg"].as_str()), (Some(0), Some("ok")));
     }
     assert_eq!(wecom.sandbox.delivered_to("zhangsan").len(), 30);
-    assert_eq!(outcomes(&wecom).iter().filter(|outcome| **outcome == Outcome::Dropped).count(), 2);
+    assert_eq!(outcomes(&wecom).iter().filter(|outcome| **outcome == MemberOutcome::Dropped).count(), 2);
 
     wecom.send(&token, &text_to("lisi", "another member")).await;
     assert_eq!(wecom.sandbox.delivered_to("lisi").len(), 1);
@@ -31,7 +31,7 @@ async fn the_31st_message_in_a_minute_is_dropped_in_silence() {
 }
 
 #[tokio::test]
-async fn the_windows_slide_and_both_hold() {
+async fn both_windows_slide_and_are_enforced() {
     let limit = |messages, seconds| Limit { messages, window: Duration::from_secs(seconds) };
     let member_limits = vec![limit(2, 10), limit(4, 100)];
     let wecom = Wecom::with(Settings { member_limits, ..Settings::default() }).await;
@@ -47,7 +47,7 @@ async fn the_windows_slide_and_both_hold() {
 }
 
 #[tokio::test]
-async fn a_copy_within_the_interval_is_answered_like_the_first_and_not_shown() {
+async fn a_duplicate_within_the_interval_is_not_shown() {
     let wecom = Wecom::start().await;
     let token = wecom.token().await;
     let checked = |content, interval| {
@@ -64,7 +64,7 @@ async fn a_copy_within_the_interval_is_answered_like_the_first_and_not_shown() {
     wecom.send(&token, &text("a")).await;
     wecom.send(&token, &text("a")).await;
     assert_eq!(texts(&wecom.sandbox.delivered_to("zhangsan")), ["a", "b", "a", "a", "a"]);
-    assert_eq!(outcomes(&wecom).get(1), Some(&Outcome::Duplicate));
+    assert_eq!(outcomes(&wecom).get(1), Some(&MemberOutcome::Duplicate));
 
     wecom.clock.advance(Duration::from_secs(119));
     wecom.send(&token, &checked("b", 120)).await;
@@ -74,7 +74,7 @@ async fn a_copy_within_the_interval_is_answered_like_the_first_and_not_shown() {
 }
 
 #[tokio::test]
-async fn the_interval_is_half_an_hour_when_it_is_not_given() {
+async fn the_default_interval_is_half_an_hour() {
     let wecom = Wecom::start().await;
     let token = wecom.token().await;
     let body = with(text("a"), json!({ "enable_duplicate_check": 1 }));
@@ -88,7 +88,7 @@ async fn the_interval_is_half_an_hour_when_it_is_not_given() {
 }
 
 #[tokio::test]
-async fn the_oldest_messages_are_forgotten_when_there_are_too_many() {
+async fn the_oldest_messages_are_dropped_first() {
     let wecom = Wecom::with(Settings { history: 2, ..Settings::default() }).await;
     let token = wecom.token().await;
     for content in ["1", "2", "3"] {

@@ -1,4 +1,4 @@
-//! `agent/get`, `user/get`, `department/get`, `tag/get`, and the time that answers tell.
+//! The read calls, and the header `Date`.
 
 use jiff::SignedDuration;
 use serde_json::{Value, json};
@@ -12,7 +12,7 @@ async fn read(wecom: &Wecom, token: &str, call: &str) -> Value {
 }
 
 #[tokio::test]
-async fn an_app_reads_itself_and_no_other() {
+async fn an_app_can_only_read_itself() {
     let wecom = Wecom::start().await;
     let token = wecom.token_of(OTHER_SECRET).await;
     let app = read(&wecom, &token, "agent/get?agentid=1000030").await;
@@ -24,7 +24,7 @@ async fn an_app_reads_itself_and_no_other() {
 }
 
 #[tokio::test]
-async fn an_app_reads_what_it_sees() {
+async fn an_app_reads_within_its_visible_range() {
     let wecom = Wecom::start().await;
     let (all, some) = (wecom.token().await, wecom.token_of(OTHER_SECRET).await);
     for (call, by_all, by_some) in [
@@ -46,7 +46,7 @@ async fn an_app_reads_what_it_sees() {
 }
 
 #[tokio::test]
-async fn a_tag_shows_only_those_whom_the_app_sees() {
+async fn a_tag_contains_only_visible_members() {
     let yaml = BUILTIN_YAML.replace("members: [zhangsan, lisi]", "members: [zhaoliu]");
     let wecom = Wecom::of(Directory::from_yaml(&yaml).unwrap(), Settings::default()).await;
     let token = wecom.token_of(OTHER_SECRET).await;
@@ -55,7 +55,7 @@ async fn a_tag_shows_only_those_whom_the_app_sees() {
 }
 
 #[tokio::test]
-async fn a_read_takes_a_good_token_and_a_trusted_ip() {
+async fn a_read_needs_a_valid_token_and_a_trusted_ip() {
     let yaml = BUILTIN_YAML
         .replace("sandbox-secret-1000002 }", "sandbox-secret-1000002, trusted_ips: [192.0.2.1] }");
     let wecom = Wecom::of(Directory::from_yaml(&yaml).unwrap(), Settings::default()).await;
@@ -68,7 +68,7 @@ async fn a_read_takes_a_good_token_and_a_trusted_ip() {
 }
 
 #[tokio::test]
-async fn answers_tell_the_sandboxs_time_and_a_fault_makes_it_wrong() {
+async fn the_date_is_the_sandboxs_and_a_fault_changes_it() {
     let wecom = Wecom::start().await;
     let date = async || {
         let response = wecom.client.get(format!("{}/cgi-bin/gettoken", wecom.url)).send().await.unwrap();

@@ -1,13 +1,13 @@
 //! `message/send`: the envelope, the recipients and the reply.
 
 use serde_json::{Value, json};
-use wecom_relay::sandbox::{BUILTIN_YAML, Directory, Outcome, Settings};
+use wecom_relay::sandbox::{BUILTIN_YAML, Directory, MemberOutcome, Settings};
 
 use super::{text, text_to, texts, with};
 use crate::support::{OTHER_AGENT, OTHER_SECRET, Wecom};
 
 #[tokio::test]
-async fn a_message_reaches_the_member_and_the_reply_is_as_captured() {
+async fn a_message_reaches_its_member_and_gets_wecoms_reply() {
     let wecom = Wecom::start().await;
     let token = wecom.token().await;
     let body = text("磁盘满了").to_string();
@@ -33,11 +33,11 @@ async fn a_message_reaches_the_member_and_the_reply_is_as_captured() {
     let messages = wecom.sandbox.messages();
     let message = messages.first().unwrap();
     assert_eq!(message.request.as_ref(), body);
-    assert_eq!(message.members, [("zhangsan".to_owned(), Outcome::Shown)]);
+    assert_eq!(message.members, [("zhangsan".to_owned(), MemberOutcome::Shown)]);
 }
 
 #[tokio::test]
-async fn a_refusal_has_hint_address_and_link_and_says_so_in_the_headers() {
+async fn an_error_has_hint_address_and_link_also_in_the_headers() {
     let wecom = Wecom::start().await;
     let url = format!("{}/cgi-bin/message/send", wecom.url);
     let response = wecom.client.post(url).body("{").send().await.unwrap();
@@ -55,7 +55,7 @@ async fn a_refusal_has_hint_address_and_link_and_says_so_in_the_headers() {
 }
 
 #[tokio::test]
-async fn token_address_method_and_body_are_checked_in_this_order() {
+async fn token_address_method_and_body_are_checked_in_order() {
     let yaml =
         BUILTIN_YAML.replace("{ agent_id: 1000002,", "{ trusted_ips: [203.0.113.4], agent_id: 1000002,");
     let wecom = Wecom::of(Directory::from_yaml(&yaml).unwrap(), Settings::default()).await;
@@ -74,7 +74,7 @@ async fn token_address_method_and_body_are_checked_in_this_order() {
 }
 
 #[tokio::test]
-async fn the_envelope_is_checked_in_the_documented_order() {
+async fn the_fields_are_checked_in_the_documented_order() {
     let wecom = Wecom::start().await;
     let token = wecom.token().await;
     let many = |count: usize| (0..count).map(|n| n.to_string()).collect::<Vec<_>>().join("|");
@@ -112,7 +112,7 @@ async fn a_strict_sandbox_refuses_numbers_in_strings() {
 }
 
 #[tokio::test]
-async fn bad_recipients_are_listed_and_the_good_ones_get_the_message() {
+async fn invalid_recipients_are_listed_and_the_others_get_it() {
     let wecom = Wecom::start().await;
     let token = wecom.token().await;
     let body = json!({ "touser": "NoBody|ZhangSan| sunqi |nobody|x", "toparty": "03|PartyID1|+2|9", "totag": "2 | 8" });
@@ -130,7 +130,7 @@ async fn bad_recipients_are_listed_and_the_good_ones_get_the_message() {
 }
 
 #[tokio::test]
-async fn when_nobody_is_left_the_answer_is_81013_with_the_lists_and_nothing_is_sent() {
+async fn without_a_valid_recipient_the_reply_is_81013() {
     let wecom = Wecom::start().await;
     let token = wecom.token().await;
     let reply = wecom.send(&token, &with(text_to("Nobody|sunqi", "x"), json!({ "totag": "9" }))).await;
@@ -143,7 +143,7 @@ async fn when_nobody_is_left_the_answer_is_81013_with_the_lists_and_nothing_is_s
 }
 
 #[tokio::test]
-async fn departments_hold_their_subdepartments_and_tags_their_departments() {
+async fn departments_and_tags_include_departments_below() {
     let wecom = Wecom::start().await;
     let token = wecom.token().await;
     wecom.send(&token, &with(text_to("", "to 2"), json!({ "toparty": "2" }))).await;
@@ -154,7 +154,7 @@ async fn departments_hold_their_subdepartments_and_tags_their_departments() {
 }
 
 #[tokio::test]
-async fn all_means_everybody_in_the_visible_range_and_hides_party_and_tag() {
+async fn all_is_the_visible_range_and_ignores_parties_and_tags() {
     let wecom = Wecom::start().await;
     let token = wecom.token_of(OTHER_SECRET).await;
     let body = json!({ "touser": "@all", "toparty": "77", "totag": "78", "agentid": OTHER_AGENT });
@@ -167,7 +167,7 @@ async fn all_means_everybody_in_the_visible_range_and_hides_party_and_tag() {
 }
 
 #[tokio::test]
-async fn what_an_app_does_not_see_is_invalid() {
+async fn recipients_outside_the_visible_range_are_invalid() {
     let wecom = Wecom::start().await;
     let token = wecom.token_of(OTHER_SECRET).await;
     let body = json!({ "touser": "zhaoliu|lisi", "toparty": "1|3", "agentid": OTHER_AGENT });
@@ -178,7 +178,7 @@ async fn what_an_app_does_not_see_is_invalid() {
 }
 
 #[tokio::test]
-async fn a_legacy_sandbox_lists_nothing_as_empty_strings() {
+async fn a_legacy_sandbox_writes_empty_lists() {
     let wecom = Wecom::with(Settings { legacy: true, ..Settings::default() }).await;
     let token = wecom.token().await;
     let reply = wecom.send(&token, &text("x")).await;
@@ -188,11 +188,11 @@ async fn a_legacy_sandbox_lists_nothing_as_empty_strings() {
 }
 
 #[tokio::test]
-async fn sloppy_json_is_taken_with_a_warning_and_hopeless_json_is_not() {
+async fn broken_json_is_repaired_with_a_warning_or_refused() {
     let wecom = Wecom::start().await;
     let token = wecom.token().await;
-    let sloppy = "{\"touser\":\"zhangsan\",\"msgtype\":\"text\",\"agentid\":1000002,\"text\":{\"content\":\"a\nb\",},}";
-    let reply: Value = wecom.try_send(&token, sloppy).await.unwrap().json().await.unwrap();
+    let broken = "{\"touser\":\"zhangsan\",\"msgtype\":\"text\",\"agentid\":1000002,\"text\":{\"content\":\"a\nb\",},}";
+    let reply: Value = wecom.try_send(&token, broken).await.unwrap().json().await.unwrap();
     assert_eq!(reply["errcode"], 0);
     assert_eq!(reply["errmsg"], "ok. Warning: wrong json format. ");
     assert_eq!(texts(&wecom.sandbox.delivered_to("zhangsan")), ["a\nb"]);
@@ -210,7 +210,7 @@ async fn sloppy_json_is_taken_with_a_warning_and_hopeless_json_is_not() {
 }
 
 #[tokio::test]
-async fn sloppy_json_is_refused_where_it_is_set_so() {
+async fn broken_json_is_refused_if_the_settings_say_so() {
     let wecom = Wecom::with(Settings { recover_json: false, ..Settings::default() }).await;
     let token = wecom.token().await;
     let reply: Value =

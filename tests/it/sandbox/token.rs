@@ -1,4 +1,4 @@
-//! `gettoken`, and how a token ends.
+//! `gettoken`, and the end of a token.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use super::text;
 use crate::support::{CORP, SECRET, Wecom};
 
 #[tokio::test]
-async fn gettoken_checks_secret_corpid_corp_and_credential_in_this_order() {
+async fn gettoken_makes_its_checks_in_wecoms_order() {
     let wecom = Wecom::start().await;
     for (query, errcode, errmsg) in [
         (&[][..], 41004, "corpsecret missing"),
@@ -38,7 +38,7 @@ async fn a_disabled_app_gets_no_token_and_cannot_send() {
 }
 
 #[tokio::test]
-async fn a_secret_that_was_reset_takes_its_tokens_with_it() {
+async fn a_new_secret_invalidates_the_tokens_of_the_old_one() {
     let wecom = Wecom::start().await;
     let token = wecom.token().await;
     let yaml = wecom_relay::sandbox::BUILTIN_YAML.replace("sandbox-secret-1000002", "another-secret");
@@ -65,7 +65,7 @@ async fn the_token_stays_the_same_until_it_expires() {
 }
 
 #[tokio::test]
-async fn a_token_may_be_said_to_live_longer_than_it_does_and_end_with_40014() {
+async fn a_token_may_expire_before_its_announced_end() {
     let wecom = Wecom::with(Settings {
         token_lives: Some(Duration::from_secs(60)),
         expired_answer: Expired::With40014,
@@ -91,7 +91,7 @@ async fn tokens_expire_on_request_with_either_errcode() {
 }
 
 #[tokio::test]
-async fn each_call_may_give_another_token_and_all_are_good() {
+async fn each_call_may_grant_another_valid_token() {
     let wecom = Wecom::with(Settings { new_token_each_call: true, ..Settings::default() }).await;
     let (first, second) = (wecom.token().await, wecom.token().await);
     assert_ne!(first, second);
@@ -100,7 +100,7 @@ async fn each_call_may_give_another_token_and_all_are_good() {
 }
 
 #[tokio::test]
-async fn wrong_secrets_ban_the_address_for_an_hour_even_with_the_right_one() {
+async fn wrong_secrets_ban_the_address_for_an_hour() {
     let wecom = Wecom::with(Settings { wrong_secrets_to_ban: 3, ..Settings::default() }).await;
     let token = wecom.token().await;
     for _ in 0..3 {

@@ -1,11 +1,10 @@
-//! What the client logs at the most talkative level.
+//! The client's log at the most verbose level.
 
-use wecom_relay::wecom::{Api, TransportErrorKind};
+use wecom_relay::wecom::TransportErrorKind;
 
 use super::{
-    PASSWORD, is_fault, proxied, send,
+    PASSWORD, assert_no_secret, assert_unknown, proxied, send,
     server::{Server, status},
-    shows_no_secret,
 };
 use crate::support::log::{Written, heard_by};
 
@@ -18,16 +17,11 @@ async fn nothing_secret_is_logged() {
         .with_ansi(false)
         .with_writer(move || writer.clone())
         .finish();
-    let _hearing = heard_by(subscriber);
+    let _subscribed = heard_by(subscriber);
     let server = Server::wecom(|request| status("500 Odd", &request.line)).await;
     let proxy = format!("http://me:{PASSWORD}@{}", server.address);
-    is_fault(
-        &send(&proxied("http://wecom.invalid", &proxy)).await,
-        true,
-        Api::MessageSend,
-        TransportErrorKind::Status(500),
-    );
+    assert_unknown(&send(&proxied("http://wecom.invalid", &proxy)).await, TransportErrorKind::Status(500));
     let text = log.text();
     assert!(text.contains("WeCom answered") && text.contains("message/send"), "{text}");
-    shows_no_secret(&text);
+    assert_no_secret(&text);
 }

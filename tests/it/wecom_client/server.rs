@@ -1,4 +1,4 @@
-//! A scripted HTTP server, down to broken answers.
+//! A scripted HTTP server that can also give broken responses.
 
 use std::{
     net::SocketAddr,
@@ -14,16 +14,16 @@ use tokio::{
     task::JoinSet,
 };
 
-/// How the access tokens that the server grants begin; a number follows.
+/// The start of the access tokens that the server grants. A number follows.
 pub(super) const TOKEN: &str = "accesstoken-";
 
-/// How the server ends a request.
+/// The response of the server.
 pub(super) enum Reply {
     /// 200 with this JSON.
     Json(String),
-    /// These bytes, then the end of the connection.
+    /// These bytes, then the connection is closed.
     Raw(String),
-    /// Nothing, and the connection stays open.
+    /// No response. The connection stays open.
     Hang,
 }
 
@@ -41,14 +41,14 @@ impl Request {
         self.line.contains("/cgi-bin/gettoken?")
     }
 
-    /// The number at the end of the access token that was sent.
+    /// The number at the end of the access token in the request.
     pub(super) fn token(&self) -> Option<usize> {
         let (_, rest) = self.line.split_once(&format!("access_token={TOKEN}"))?;
         rest.split(' ').next()?.parse().ok()
     }
 }
 
-/// A server that answers by a script and remembers what it was asked. Ends with its drop.
+/// A server that answers by a script and records the requests. It stops when it is dropped.
 pub(super) struct Server {
     pub(super) address: SocketAddr,
     requests: Arc<Mutex<Vec<Request>>>,
@@ -108,7 +108,7 @@ async fn serve(mut stream: TcpStream, script: Script, seen: Arc<Mutex<Vec<Reques
                 }
             }
             Reply::Raw(bytes) => {
-                // The client may have hung up before the end of what is too long.
+                // The client may close the connection before the end of a long response.
                 stream.write_all(bytes.as_bytes()).await.ok();
                 stream.shutdown().await.ok();
                 return;

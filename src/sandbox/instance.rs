@@ -1,0 +1,125 @@
+//! [`Sandbox`]: the API for tests and commands.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use jiff::Timestamp;
+use tokio::sync::watch;
+
+use super::calls::Call;
+use super::directory::Directory;
+use super::faults::Fault;
+use super::record::{Delivered, Message};
+use super::request::Api;
+use super::settings::{Expired, Settings};
+use super::state::State;
+use crate::clock::Clock;
+
+/// A running sandbox. Clones are handles of the same one.
+#[derive(Clone)]
+pub struct Sandbox {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    settings: Settings,
+    clock: Arc<dyn Clock>,
+    state: Mutex<State>,
+    changes: watch::Sender<u64>,
+}
+
+impl Sandbox {
+    /// Tokens, limits and timed faults use `clock`. Only latency is real time.
+    pub fn new(directory: Directory, settings: Settings, clock: Arc<dyn Clock>) -> Self {
+        let state = State::new(directory, &settings);
+        let changes = watch::Sender::new(0);
+        Self { shared: Arc::new(Shared { settings, clock, state: Mutex::new(state), changes }) }
+    }
+
+    /// The messages that the member was shown, oldest first. Empty for an unknown userid.
+    pub fn delivered_to(&self, userid: &str) -> Vec<Delivered> {
+        self.state().record.delivered_to(userid)
+    }
+
+    /// Every accepted message, oldest first, with its result for each member.
+    pub fn messages(&self) -> Vec<Message> {
+        self.state().record.messages()
+    }
+
+    /// Deletes all messages. Limits, duplicates and calls are kept.
+    pub fn clear_messages(&self) {
+        self.change(|state| state.record.clear());
+    }
+
+    /// Every call, oldest first, including refused calls.
+    pub fn calls(&self) -> Vec<Call> {
+        self.state().calls.all()
+    }
+
+    pub fn gettoken_calls(&self) -> usize {
+        self.state().calls.count(Api::Gettoken)
+    }
+
+    pub fn send_calls(&self) -> usize {
+        self.state().calls.count(Api::MessageSend)
+    }
+
+    /// Adds a fault to the active ones.
+    pub fn inject(&self, fault: Fault) {
+        let now = self.now();
+        self.change(|state| state.faults.add(fault, now));
+    }
+
+    /// Ends all faults. A call that already hangs is still not answered.
+    pub fn clear_faults(&self) {
+        self.change(|state| state.faults.clear());
+    }
+
+    /// Expires all tokens that were granted so far.
+    pub fn expire_tokens(&self, answer: Expired) {
+        self.change(|state| state.tokens.expire_all(answer));
+    }
+
+    /// Replaces the directory. The tokens of an app that is removed, or has a new secret, are refused with 40014.
+    pub fn replace_directory(&self, directory: Directory) {
+        self.change(|state| state.directory = directory);
+    }
+
+    /// Changes after every call and every change of the sandbox. Subscribe, check, then wait.
+    pub fn changed(&self) -> watch::Receiver<u64> {
+        self.shared.changes.subscribe()
+    }
+
+    /// Waits until `holds`, which is checked after every call. There is no time limit.
+    pub async fn wait_until(&self, mut holds: impl FnMut(&Self) -> bool) {
+        let mut changes = self.changed();
+        while !holds(self) {
+            // The sender lives as long as `self`.
+            _ = changes.changed().await;
+        }
+    }
+
+    /// Waits until the member was shown at least `count` messages, and returns them.
+    pub async fn wait_for_delivered(&self, userid: &str, count: usize) -> Vec<Delivered> {
+        self.wait_until(|sandbox| sandbox.state().record.delivered_count(userid) >= count).await;
+        self.delivered_to(userid)
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        self.shared.clock.now()
+    }
+
+    pub(super) fn settings(&self) -> &Settings {
+        &self.shared.settings
+    }
+
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        // A poisoned state is still valid, because no change can panic halfway.
+        self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        let result = change(&mut self.state());
+        self.shared.changes.send_modify(|version| *version = version.wrapping_add(1));
+        result
+    }
+}

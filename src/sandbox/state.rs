@@ -1,0 +1,41 @@
+//! The state of the sandbox.
+
+use rand::{SeedableRng, rngs::StdRng};
+
+use super::ban::Ban;
+use super::calls::Calls;
+use super::directory::Directory;
+use super::duplicate::Duplicates;
+use super::faults::Faults;
+use super::limit::MemberLimits;
+use super::record::Record;
+use super::settings::Settings;
+use super::token::Tokens;
+
+pub(super) struct State {
+    pub(super) directory: Directory,
+    pub(super) rng: StdRng,
+    pub(super) tokens: Tokens,
+    pub(super) ban: Ban,
+    pub(super) limits: MemberLimits,
+    pub(super) duplicates: Duplicates,
+    pub(super) faults: Faults,
+    pub(super) record: Record,
+    pub(super) calls: Calls,
+}
+
+impl State {
+    pub(super) fn new(directory: Directory, settings: &Settings) -> Self {
+        Self {
+            directory,
+            rng: StdRng::seed_from_u64(settings.seed),
+            tokens: Tokens::default(),
+            ban: Ban::default(),
+            limits: MemberLimits::default(),
+            duplicates: Duplicates::default(),
+            faults: Faults::default(),
+            record: Record::new(settings.history),
+            calls: Calls::new(settings.history),
+        }
+    }
+}

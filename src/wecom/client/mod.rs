@@ -1,0 +1,23 @@
+//! WeCom over HTTPS: the [`WeCom`](super::WeCom) port on top of `gettoken` and `message/send`.
+//!
+//! Guarantees:
+//! - [`Outcome::NotSent`](super::Outcome::NotSent) means that WeCom surely did not take the message. The connection
+//!   failed, no token was granted, or a server answered 3xx or 4xx, which WeCom's application never does. Every other
+//!   call without a reply of WeCom is [`Outcome::Unknown`](super::Outcome::Unknown).
+//! - One [`Message`](super::Message) has one body, byte for byte, also when it is sent again with a renewed token.
+//! - A secret or token is written into the URL of a request to WeCom, and nowhere else. Error texts never quote a body
+//!   that is not WeCom's, nor the path of a redirect. All other quoted text is searched for secrets first.
+//!
+//! Redirects are not followed, because a POST would become a GET. HTTP retries are off, because the outbox decides when
+//! to retry. The environment's proxy variables are ignored.
+
+mod call;
+mod http;
+mod probe;
+mod send;
+mod settings;
+
+pub use http::{SetupError, tls_config};
+pub use probe::{InvalidCertificate, ReachError, Reached, Stage};
+pub use send::Client;
+pub use settings::{CALL_TIMEOUT, CONNECT_TIMEOUT, ClientSettings};

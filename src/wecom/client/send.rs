@@ -1,0 +1,84 @@
+//! [`Client`]: sends the messages of one app.
+
+use std::sync::Arc;
+
+use super::{call::Caller, http::SetupError, settings::ClientSettings};
+use crate::wecom::{
+    Message, Outcome, WeCom, WecomError, errcode,
+    message::request_body,
+    reply::TokenGrant,
+    token::{RefreshResult, Token, TokenCache, TokenCaches, TokenObserver},
+};
+
+/// Sends the messages of one app. Clones share connections and token.
+#[derive(Debug, Clone)]
+pub struct Client {
+    pub(super) caller: Arc<Caller>,
+    tokens: Arc<TokenCache>,
+    observer: Option<Arc<dyn TokenObserver>>,
+}
+
+impl Client {
+    /// A client that shares its token with the other clients of `caches` that have the same corp and secret.
+    ///
+    /// # Errors
+    /// [`SetupError`] when TLS or the proxy cannot be set up.
+    pub fn new(settings: ClientSettings, caches: &TokenCaches) -> Result<Self, SetupError> {
+        let tokens = caches.cache(&settings.api_url, &settings.corp_id, &settings.api_secret);
+        let caller = Arc::new(Caller::new(settings)?);
+        Ok(Self { caller, tokens, observer: None })
+    }
+
+    /// The same client, whose calls of `gettoken` are reported to `observer`.
+    pub fn observed_by(&self, observer: Arc<dyn TokenObserver>) -> Self {
+        Self { observer: Some(observer), ..self.clone() }
+    }
+
+    /// The cached access token, or a new one.
+    ///
+    /// # Errors
+    /// [`WecomError`] when WeCom grants none.
+    pub async fn token(&self) -> Result<Token, WecomError> {
+        self.tokens.token(|| fetch_token(Arc::clone(&self.caller), self.observer.clone())).await
+    }
+}
+
+async fn fetch_token(
+    caller: Arc<Caller>,
+    observer: Option<Arc<dyn TokenObserver>>,
+) -> Result<TokenGrant, WecomError> {
+    let granted = caller.get_token().await;
+    if let Some(observer) = observer {
+        observer.token_refreshed(RefreshResult::of(&granted));
+    }
+    granted
+}
+
+impl WeCom for Client {
+    async fn send(&self, message: &Message) -> Outcome {
+        let token = match self.token().await {
+            Ok(token) => token,
+            Err(error) => return error.into(),
+        };
+        let agent_id = self.caller.settings().agent_id;
+        let outcome = self.caller.send(&token, request_body(agent_id, message)).await;
+        let token_refused = matches!(&outcome, Outcome::Rejected(error) if errcode::is_token_refused(error));
+        if !token_refused {
+            return outcome;
+        }
+        self.tokens.invalidate(&token);
+        match self.token().await {
+            Ok(token) => self.caller.send(&token, request_body(agent_id, message)).await,
+            Err(error) => error.into(),
+        }
+    }
+}
+
+impl From<WecomError> for Outcome {
+    fn from(error: WecomError) -> Self {
+        match error {
+            WecomError::Rejected(error) => Self::Rejected(error),
+            WecomError::Transport(error) => Self::NotSent(error),
+        }
+    }
+}

@@ -1,0 +1,31 @@
+//! The settings of a client.
+
+use std::time::Duration;
+
+use crate::{
+    secret::Secret,
+    wecom::{
+        endpoint::{ApiUrl, ProxyUrl},
+        message::AgentId,
+    },
+};
+
+/// Time limit for name lookup, TCP, the proxy and TLS together.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Time limit for one call, including the connection.
+pub const CALL_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// One app of one corp, and how to reach WeCom.
+#[derive(Debug, Clone)]
+pub struct ClientSettings {
+    pub corp_id: String,
+    pub agent_id: AgentId,
+    pub api_secret: Secret,
+    pub api_url: ApiUrl,
+    /// `None` connects directly, even if the environment names a proxy.
+    pub proxy_url: Option<ProxyUrl>,
+    /// Usually [`CONNECT_TIMEOUT`]. At most half of `call_timeout` is used, so that time is left for a reply.
+    pub connect_timeout: Duration,
+    /// Usually [`CALL_TIMEOUT`].
+    pub call_timeout: Duration,
+}

@@ -1,0 +1,12 @@
+//! The port: sends messages as one app.
+
+use super::{Message, Outcome};
+
+/// Sends messages as one app.
+pub trait WeCom: Send + Sync + 'static {
+    /// Sends one message. The call itself never fails: every possible end of a send is an [`Outcome`].
+    ///
+    /// If WeCom refuses the access token (40014, 42001, 41001), it is renewed and the message is sent again before this
+    /// returns.
+    fn send(&self, message: &Message) -> impl Future<Output = Outcome> + Send;
+}

@@ -1,0 +1,327 @@
+//! The recipients of a message: users, departments and tags.
+
+use std::{collections::HashSet, fmt};
+
+/// The most users that one `message/send` takes.
+pub const MAX_USERS: usize = 1000;
+/// The most departments that one `message/send` takes.
+pub const MAX_PARTIES: usize = 100;
+/// The most tags that one `message/send` takes.
+pub const MAX_TAGS: usize = 100;
+
+/// The recipients of a message. Parsing never yields an empty set: [`Recipients::Nobody`] is always intended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Recipients {
+    /// A dead letter without recipients. If it is sent all the same, WeCom refuses it (82001).
+    Nobody,
+    /// `@all`: everybody in the app's visible range.
+    All,
+    /// Some users, departments and tags.
+    Listed(Listed),
+}
+
+/// Users, departments and tags, in the order written and without duplicates. At least one list is not empty.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Listed {
+    users: Vec<String>,
+    parties: Vec<String>,
+    tags: Vec<String>,
+}
+
+/// One recipient. WeCom's rate limits apply to each.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Addressee {
+    All,
+    /// The user id in lower case, because WeCom ignores its case.
+    User(String),
+    /// A department.
+    Party(String),
+    Tag(String),
+}
+
+/// No recipient is named. WeCom would answer 82001.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("no recipient: name at least one user, department or tag")]
+pub struct NoRecipient;
+
+/// A text that is not the id of a department or tag, cut to its first characters.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?}, which is not an id: the id of a department or tag is a whole number")]
+pub struct BadId(pub String);
+
+/// Recipients that nothing can be sent to.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BadRecipients {
+    #[error(transparent)]
+    Nobody(#[from] NoRecipient),
+    #[error("to_party has {0}")]
+    Party(BadId),
+    #[error("to_tag has {0}")]
+    Tag(BadId),
+}
+
+/// Checks that the `|`-separated `list` has only ids of departments or tags, as [`Recipients::checked`] requires.
+///
+/// # Errors
+/// [`BadId`] for the first item that is not an id.
+pub fn check_ids(list: &str) -> Result<(), BadId> {
+    all_ids(&parts(list, id_or_text))
+}
+
+fn all_ids(texts: &[String]) -> Result<(), BadId> {
+    const SHOWN: usize = 40;
+    match texts.iter().find(|text| id(text).is_none()) {
+        Some(bad) => Err(BadId(bad.chars().take(SHOWN).collect())),
+        None => Ok(()),
+    }
+}
+
+/// The number of a department or tag. It must fit 32 bits, because a larger one that WeCom truncates may be the number of
+/// another department.
+fn id(text: &str) -> Option<u32> {
+    // `parse` would also accept a sign.
+    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
+}
+
+/// An id without leading zeros. Another text is unchanged.
+fn id_or_text(text: &str) -> String {
+    id(text).map_or_else(|| text.to_owned(), |id| id.to_string())
+}
+
+impl Recipients {
+    /// Parses the recipients of a new message like [`Self::parse`], and requires ids of departments and tags. Leading
+    /// zeros are dropped, so that one department or tag has one spelling.
+    ///
+    /// # Errors
+    /// [`BadRecipients`] if no recipient is named, or an id is not a number.
+    pub fn checked(to_user: &str, to_party: &str, to_tag: &str) -> Result<Self, BadRecipients> {
+        let recipients = Self::parse(to_user, to_party, to_tag)?;
+        if let Self::Listed(Listed { parties, tags, .. }) = &recipients {
+            all_ids(parties).map_err(BadRecipients::Party)?;
+            all_ids(tags).map_err(BadRecipients::Tag)?;
+        }
+        Ok(recipients)
+    }
+
+    /// Parses lists as Alertmanager's `to_user`, `to_party` and `to_tag` are written: items separated by `|`. Spaces
+    /// around items, empty items and duplicates are ignored. A department or tag without an id is kept, because every
+    /// delivery in the outbox must be readable.
+    ///
+    /// # Errors
+    /// [`NoRecipient`] if no recipient is named.
+    pub fn parse(to_user: &str, to_party: &str, to_tag: &str) -> Result<Self, NoRecipient> {
+        let users = parts(to_user, str::to_lowercase);
+        if users.iter().any(|user| user.eq_ignore_ascii_case("@all")) {
+            return Ok(Self::All);
+        }
+        let written = |list| parts(list, id_or_text).iter().map(|id| id_or_text(id)).collect();
+        let listed = Listed { users, parties: written(to_party), tags: written(to_tag) };
+        if listed.users.is_empty() && listed.parties.is_empty() && listed.tags.is_empty() {
+            return Err(NoRecipient);
+        }
+        Ok(Self::Listed(listed))
+    }
+
+    pub fn count(&self) -> usize {
+        match self {
+            Self::Nobody | Self::All => 0,
+            Self::Listed(listed) => listed.users.len() + listed.parties.len() + listed.tags.len(),
+        }
+    }
+
+    /// True if the department with this id is named.
+    pub fn has_party(&self, id: &str) -> bool {
+        matches!(self, Self::Listed(listed) if listed.parties.iter().any(|party| party == id))
+    }
+
+    /// The value of `touser`. Empty if no user is named.
+    pub fn touser(&self) -> String {
+        match self {
+            Self::Nobody => String::new(),
+            Self::All => "@all".to_owned(),
+            Self::Listed(listed) => listed.users.join("|"),
+        }
+    }
+
+    pub fn toparty(&self) -> String {
+        match self {
+            Self::Nobody | Self::All => String::new(),
+            Self::Listed(listed) => listed.parties.join("|"),
+        }
+    }
+
+    pub fn totag(&self) -> String {
+        match self {
+            Self::Nobody | Self::All => String::new(),
+            Self::Listed(listed) => listed.tags.join("|"),
+        }
+    }
+
+    /// The same recipients, split into as few calls as WeCom's limits allow.
+    pub fn batches(&self) -> Vec<Self> {
+        let Self::Listed(listed) = self else { return vec![self.clone()] };
+        let mut users = listed.users.chunks(MAX_USERS);
+        let mut parties = listed.parties.chunks(MAX_PARTIES);
+        let mut tags = listed.tags.chunks(MAX_TAGS);
+        let mut batches = Vec::new();
+        loop {
+            let batch = Listed {
+                users: users.next().unwrap_or_default().to_vec(),
+                parties: parties.next().unwrap_or_default().to_vec(),
+                tags: tags.next().unwrap_or_default().to_vec(),
+            };
+            if batch == Listed::default() {
+                return batches;
+            }
+            batches.push(Self::Listed(batch));
+        }
+    }
+
+    pub fn addressees(&self) -> Vec<Addressee> {
+        let listed = match self {
+            Self::Nobody => return Vec::new(),
+            Self::All => return vec![Addressee::All],
+            Self::Listed(listed) => listed,
+        };
+        let users = listed.users.iter().map(|user| Addressee::User(user.to_lowercase()));
+        let parties = listed.parties.iter().cloned().map(Addressee::Party);
+        let tags = listed.tags.iter().cloned().map(Addressee::Tag);
+        users.chain(parties).chain(tags).collect()
+    }
+
+    /// A text that is equal for equal sets of recipients. Order and case do not matter.
+    pub fn canonical(&self) -> String {
+        let mut addressees = self.addressees();
+        addressees.sort_unstable();
+        let mut text = String::new();
+        for addressee in addressees {
+            let (kind, id) = match &addressee {
+                Addressee::All => ("@all", ""),
+                Addressee::User(id) => ("u:", id.as_str()),
+                Addressee::Party(id) => ("p:", id.as_str()),
+                Addressee::Tag(id) => ("t:", id.as_str()),
+            };
+            text.push_str(kind);
+            text.push_str(id);
+            text.push('|');
+        }
+        text
+    }
+}
+
+impl fmt::Display for Recipients {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if *self == Self::Nobody {
+            return f.write_str("nobody");
+        }
+        let named = [("user", self.touser()), ("party", self.toparty()), ("tag", self.totag())];
+        let mut first = true;
+        for (kind, ids) in named.iter().filter(|(_, ids)| !ids.is_empty()) {
+            write!(f, "{}{kind} {ids}", if first { "" } else { ", " })?;
+            first = false;
+        }
+        Ok(())
+    }
+}
+
+/// The items of a `|`-separated list without duplicates. Two items are duplicates if `fold` gives the same text.
+fn parts(list: &str, fold: impl Fn(&str) -> String) -> Vec<String> {
+    let mut seen = HashSet::new();
+    let parts = list.split('|').map(str::trim).filter(|part| !part.is_empty());
+    parts.filter(|part| seen.insert(fold(part))).map(str::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::{collection::vec, prelude::*};
+
+    use super::*;
+
+    fn joined(recipients: &[Recipients], ids: impl Fn(&Recipients) -> String) -> String {
+        recipients.iter().map(ids).filter(|ids| !ids.is_empty()).collect::<Vec<_>>().join("|")
+    }
+
+    fn count(ids: &str) -> usize {
+        ids.split('|').filter(|id| !id.is_empty()).count()
+    }
+
+    #[test]
+    fn spaces_empty_items_and_duplicates_are_ignored() {
+        let recipients = Recipients::parse(" ZhangSan | lisi||zhangsan ", " 1 |1", "\t").unwrap();
+        assert_eq!(recipients.touser(), "ZhangSan|lisi");
+        assert_eq!(recipients.toparty(), "1");
+        assert_eq!(recipients.totag(), "");
+        assert_eq!(recipients.to_string(), "user ZhangSan|lisi, party 1");
+    }
+
+    #[test]
+    fn leading_zeros_of_a_department_or_tag_are_dropped() {
+        let recipients = Recipients::checked("007", "01 | 1|001|30", "00|0|007").unwrap();
+        assert_eq!(recipients.to_string(), "user 007, party 1|30, tag 0|7");
+        assert!(recipients.has_party("1"));
+        assert_eq!(Recipients::parse("", "01|1|sales", ""), Recipients::parse("", "1|sales", ""));
+    }
+
+    #[test]
+    fn only_a_plain_number_is_a_department_or_tag() {
+        for id in ["+1", "-1", "1.0", "1e0", "0x1", "\u{ff11}", "sales", "4294967297"] {
+            let bad = BadId(id.to_owned());
+            let list = format!("2|{id}");
+            assert_eq!(Recipients::checked("lisi", &list, ""), Err(BadRecipients::Party(bad.clone())));
+            assert_eq!(Recipients::checked("lisi", "", &list), Err(BadRecipients::Tag(bad)));
+        }
+        assert_eq!(Recipients::checked("", " ", ""), Err(NoRecipient.into()));
+        assert_eq!(Recipients::checked("@all", "sales", ""), Ok(Recipients::All));
+    }
+
+    #[test]
+    fn no_recipient_is_an_error_and_all_replaces_the_rest() {
+        assert_eq!(Recipients::parse(" | ", "", ""), Err(NoRecipient));
+        assert_eq!(Recipients::parse("lisi|@ALL", "1", ""), Ok(Recipients::All));
+        assert_eq!(Recipients::All.batches(), [Recipients::All]);
+        assert_eq!(Recipients::All.addressees(), [Addressee::All]);
+    }
+
+    #[test]
+    fn a_user_a_party_and_a_tag_with_one_id_differ() {
+        let canonical: BTreeSet<String> = [("7", "", ""), ("", "7", ""), ("", "", "7")]
+            .iter()
+            .map(|(user, party, tag)| Recipients::parse(user, party, tag).unwrap().canonical())
+            .collect();
+        assert_eq!(canonical.len(), 3);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(32))]
+
+        #[test]
+        fn batches_have_all_recipients_within_the_limits(
+            users in vec("[a-z]{1,4}", 0..2500), parties in vec(0u32..2000, 0..350), tags in vec(0u32..2000, 0..350),
+        ) {
+            let ids = |ids: &[u32]| ids.iter().map(u32::to_string).collect::<Vec<_>>().join("|");
+            let Ok(whole) = Recipients::parse(&users.join("|"), &ids(&parties), &ids(&tags)) else { return Ok(()) };
+            let batches = whole.batches();
+            prop_assert_eq!(joined(&batches, Recipients::touser), whole.touser());
+            prop_assert_eq!(joined(&batches, Recipients::toparty), whole.toparty());
+            prop_assert_eq!(joined(&batches, Recipients::totag), whole.totag());
+            for batch in &batches {
+                prop_assert!(!batch.addressees().is_empty());
+                prop_assert!(count(&batch.touser()) <= MAX_USERS);
+                prop_assert!(count(&batch.toparty()) <= MAX_PARTIES);
+                prop_assert!(count(&batch.totag()) <= MAX_TAGS);
+            }
+        }
+
+        #[test]
+        fn the_canonical_form_ignores_order_and_case(users in vec("[a-zA-Z]{1,3}", 1..20), turn in 0usize..20) {
+            let mut turned = users.clone();
+            turned.rotate_left(turn % users.len());
+            turned.reverse();
+            let turned = Recipients::parse(&turned.join(" | ").to_uppercase(), "2|1", "").unwrap();
+            let straight = Recipients::parse(&users.join("|"), "1|2", "").unwrap();
+            prop_assert_eq!(straight.canonical(), turned.canonical());
+        }
+    }
+}
