@@ -244,6 +244,10 @@ impl Rendering<'_> {
     pub fn message(&self, template: &str) -> Result<Rendered, RenderError> {
         let mut text = String::with_capacity(USUAL_OUTPUT_BYTES);
         self.engine.render(template, &self.context, MAX_OUTPUT_BYTES, &mut text)?;
+        if text.contains('\0') {
+            // PostgreSQL cannot store U+0000 in a text. A payload has none, but a template can.
+            text = text.replace('\0', "\u{fffd}");
+        }
         Ok(self.scope.borders.read(text))
     }
 

@@ -226,7 +226,7 @@ async fn what_is_for_nobody_goes_to_the_fallback_and_says_so() {
     let seen = wecom.sandbox.wait_for_delivered("wangwu", 1).await;
     assert_eq!(seen[0].msgtype, "text");
     assert!(
-        seen[0].text.starts_with("[wecom-relay: for receiver wechat, which has nobody"),
+        seen[0].text.starts_with("[wecom-relay: for receiver wechat, which has no recipient"),
         "{}",
         seen[0].text
     );
@@ -237,7 +237,7 @@ async fn what_is_for_nobody_goes_to_the_fallback_and_says_so() {
 }
 
 /// Ends after some seconds, so that the tests do, and long after the limit.
-const HANGS: &str = "{% for a in range(end=1000) %}{% for b in range(end=1000) %}{% for c in range(end=10) %}\
+const HANGS: &str = "{% for a in range(end=1000) %}{% for b in range(end=1000) %}{% for c in range(end=4) %}\
     {% endfor %}{% endfor %}{% endfor %}x";
 
 fn impatient(options: Options) -> Options {
@@ -265,7 +265,7 @@ async fn a_template_that_hangs_is_replaced_in_time_and_hinders_nobody_else() {
     for seen in seen {
         let (first, rest) = seen.text.split_once('\n').unwrap();
         let late = "[wecom-relay: the templates did not end within 0.1 s; this is the built-in text]";
-        let untried = "[wecom-relay: the templates were not tried: earlier ones of this receiver still run; \
+        let untried = "[wecom-relay: the templates were not run, because earlier ones of this receiver still run; \
                        this is the built-in text]";
         assert!([late, untried].contains(&first) && rest.starts_with("[FIRING:1]"), "{}", seen.text);
     }
@@ -338,11 +338,11 @@ async fn a_template_that_was_mended_is_tried_although_the_old_one_still_hangs() 
 #[tokio::test]
 async fn a_label_names_neither_the_root_department_nor_thousands_nor_what_is_no_id() {
     for (to, owner, reason) in [
-        ("to_party", "1", "to_party came out as 1".to_owned()),
-        ("to_party", "001", "to_party came out as 1".to_owned()),
-        ("to_party", "3|+1", "to_party came out with \"+1\"".to_owned()),
-        ("to_party", "4294967297", "to_party came out with \"4294967297\"".to_owned()),
-        ("to_tag", "运维", "to_tag came out with \"运维\"".to_owned()),
+        ("to_party", "1", "to_party is 1 after rendering".to_owned()),
+        ("to_party", "001", "to_party is 1 after rendering".to_owned()),
+        ("to_party", "3|+1", "to_party contains \"+1\"".to_owned()),
+        ("to_party", "4294967297", "to_party contains \"4294967297\"".to_owned()),
+        ("to_tag", "运维", "to_tag contains \"运维\"".to_owned()),
         ("to_user", &*(0..1001).map(|n| format!("u{n}|")).collect::<String>(), "1001 recipients".to_owned()),
     ] {
         let wecom = Wecom::start().await;

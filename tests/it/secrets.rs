@@ -301,7 +301,7 @@ async fn a_relay_at_work_tells_no_secret_by_log_metrics_or_answers() {
         relay.signal("TERM");
         assert!(relay.ended().await.success());
         let log = relay.log.join("\n");
-        assert!(log.contains("\"TRACE\"") && log.contains("a request was refused"), "{log}");
+        assert!(log.contains("\"TRACE\"") && log.contains("request rejected"), "{log}");
         secrets.are_not_in(&format!("the log of round {round}"), &log);
         let yaml = fs::read_to_string(&config).unwrap();
         for args in COMMANDS.iter().filter(|args| args[0] == "outbox" && args[1] != "discard") {
