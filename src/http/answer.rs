@@ -9,7 +9,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use super::{access_control::Challenge, body::MAX_BODY_BYTES, render_pool::Overloaded};
+use super::{access_control::Challenge, memory::MAX_BODY_BYTES, render_pool::Overloaded};
 use crate::{
     intake::ParseError,
     outbox::{NotificationId, ReceiverName, StoreError},

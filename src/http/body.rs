@@ -12,11 +12,9 @@ use tokio::time::{Instant, timeout_at};
 
 use super::{
     answer::Rejection,
-    memory::{MemoryBudget, MemoryError, Reservation},
+    memory::{MAX_BODY_BYTES, MemoryBudget, MemoryError, Reservation},
 };
 
-/// The largest body; it holds some 80,000 alerts.
-pub const MAX_BODY_BYTES: usize = 32 << 20;
 /// The time limit for a whole body.
 const BODY_TIME: Duration = Duration::from_secs(30);
 /// The time limit for the first bytes. Each [`MIN_BYTES_PER_SECOND`] that arrive extend it by a second, up to

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+/// The largest body; it holds some 80,000 alerts.
+pub const MAX_BODY_BYTES: usize = 32 << 20;
 /// The unit in which memory is reserved.
 const UNIT: usize = 4096;
 
@@ -16,11 +18,13 @@ pub struct MemoryBudget {
 
 /// Memory that is reserved until the last clone is dropped.
 #[derive(Debug, Clone, Default)]
-pub struct Reservation(#[expect(dead_code, reason = "the drop gives the memory back")] Option<Arc<Growing>>);
+pub struct Reservation(
+    #[expect(dead_code, reason = "the drop gives the memory back")] Option<Arc<GrowingReservation>>,
+);
 
 /// A reservation whose size is not final.
 #[derive(Debug)]
-pub(super) struct Growing {
+pub(super) struct GrowingReservation {
     budget: MemoryBudget,
     permit: Option<OwnedSemaphorePermit>,
 }
@@ -40,8 +44,8 @@ impl MemoryBudget {
     }
 
     /// An empty reservation.
-    pub(super) fn reserve(&self) -> Growing {
-        Growing { budget: self.clone(), permit: None }
+    pub(super) fn reserve(&self) -> GrowingReservation {
+        GrowingReservation { budget: self.clone(), permit: None }
     }
 }
 
@@ -52,7 +56,7 @@ impl Default for MemoryBudget {
     }
 }
 
-impl Growing {
+impl GrowingReservation {
     /// Reserves `bytes` in total; never less than before.
     pub(super) fn grow_to(&mut self, bytes: usize) -> Result<(), MemoryError> {
         if bytes > self.budget.bytes {

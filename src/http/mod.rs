@@ -13,6 +13,7 @@ mod ops;
 mod readiness;
 mod reloads;
 mod render_pool;
+mod render_slots;
 mod router;
 mod security;
 mod server;
@@ -22,8 +23,7 @@ mod webhook;
 
 pub use self::{
     access_control::AccessControl,
-    body::MAX_BODY_BYTES,
-    memory::{MemoryBudget, Reservation},
+    memory::{MAX_BODY_BYTES, MemoryBudget, Reservation},
     ops::queue_depths,
     readiness::Readiness,
     reloads::{ReloadHandle, ReloadRequest},
