@@ -21,7 +21,7 @@ async fn the_400_says_what_the_body_looks_like() {
         (format!("\u{feff}{good}").into_bytes(), "the body begins with a byte-order mark"),
         (good.as_bytes()[..good.len() / 2].to_vec(), "was the body cut off?"),
         (no_text, "the body is not UTF-8: byte 20"),
-        (vec![0x1F, 0x8B, 8, 0, 0], "is it compressed?"),
+        (vec![0x1F, 0x8B, 8, 0, 0], "is the body compressed?"),
         ("[".repeat(100_000).into_bytes(), "nested too deeply"),
         (format!("{{\"alerts\":{}", "[{\"a\":".repeat(5_000)).into_bytes(), "nested too deeply"),
         (push.into_bytes(), "this looks like the body of Alertmanager's own /api/v2/alerts"),
