@@ -121,7 +121,7 @@ async fn a_connection_ends_with_its_first_401() {
 #[tokio::test]
 async fn the_401_arrives_before_the_body_is_sent() {
     let relay = Relay::with("http://127.0.0.1:9", with(BOTH)).await;
-    // Nothing of the body is sent: the answer does not wait for it.
+    // The body is not sent, so the answer cannot wait for it.
     let mut stream = raw::connect(&relay.url).await;
     stream
         .write_all(b"POST /webhook HTTP/1.1\r\nHost: relay\r\nContent-Length: 33554432\r\n\r\n")
@@ -129,7 +129,7 @@ async fn the_401_arrives_before_the_body_is_sent() {
         .unwrap();
     let answer = raw::rest(stream).await;
     assert!(answer.starts_with("HTTP/1.1 401 ") && answer.ends_with("server.auth.basic_auth\n"), "{answer}");
-    // Half of it is under way when the answer comes, and the connection is not reset before it is read.
+    // Half of the body is sent when the answer arrives. The connection must not be reset before the answer is read.
     for _ in 0..20 {
         let (mut read, mut write) = raw::connect(&relay.url).await.into_split();
         let head = b"POST /webhook HTTP/1.1\r\nHost: relay\r\nContent-Length: 4000000\r\n\r\n";

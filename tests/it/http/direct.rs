@@ -1,4 +1,4 @@
-//! The router without a socket, over an outbox of its own and without a dispatcher.
+//! The router without a socket and without a dispatcher, over its own outbox.
 
 use std::{sync::Arc, time::Duration};
 
@@ -26,7 +26,7 @@ use wecom_relay::{
 
 use crate::support::Options;
 
-/// A router and what is behind it.
+/// A router with its state.
 pub(super) struct Direct {
     router: Router,
     pub(super) stop: CancellationToken,
@@ -35,7 +35,7 @@ pub(super) struct Direct {
 }
 
 impl Direct {
-    /// With room for so many bytes of bodies, over an outbox that waits for a lock for 20 ms.
+    /// `memory` is the memory for bodies. The outbox waits for a lock for 20 ms.
     pub(super) fn new(memory: usize) -> Self {
         let folder = TempDir::new().unwrap();
         let yaml = Options::default().yaml("http://127.0.0.1:9", &folder);
@@ -63,12 +63,12 @@ impl Direct {
         Self { router: http::router(Arc::new(state)), stop, folder, security }
     }
 
-    /// With more room than any body takes.
+    /// With enough memory for every body.
     pub(super) fn roomy() -> Self {
         Self::new(2 * MAX_BODY_BYTES)
     }
 
-    /// The status and the text of the answer to `request`.
+    /// The status and the text of the response.
     pub(super) async fn ask(&self, request: Request<Body>) -> (u16, String) {
         let service = TowerToHyperService::new(self.router.clone());
         let Ok(answer) = service.call(request).await;

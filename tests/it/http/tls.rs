@@ -40,7 +40,7 @@ impl Ca {
     }
 }
 
-/// What a relay with TLS needs, in files.
+/// The files of a relay with TLS.
 struct Site {
     ca: Ca,
     folder: Arc<TempDir>,
@@ -69,7 +69,7 @@ impl Site {
     }
 }
 
-/// A client that trusts `ca`, and shows a certificate if it has one.
+/// A client that trusts `ca`, with a certificate of its own if one is given.
 #[expect(clippy::disallowed_methods, reason = "the client of the tests; the relay has its own")]
 fn client(
     ca: &Ca,

@@ -224,12 +224,12 @@ async fn the_log_of_an_overload_says_that_the_sender_retries() {
         answer = direct.post(endless) => panic!("{answer:?}"),
         answer = direct.post("{}") => assert_eq!(answer.0, 503),
     }
-    let told = written.text();
-    assert!(told.contains("webhook rejected; the sender was asked to retry"), "{told}");
-    assert!(told.contains("too much at once") && !told.contains("Overload"), "{told}");
+    let log = written.text();
+    assert!(log.contains("webhook rejected; the sender was asked to retry"), "{log}");
+    assert!(log.contains("too much at once") && !log.contains("Overload"), "{log}");
 }
 
-/// Bytes of any kind, and payloads with something wrong in the middle.
+/// Any bytes, and payloads with a mistake in the middle.
 fn bodies() -> impl Strategy<Value = Vec<u8>> {
     let payload = for_receiver("wechat").to_string().into_bytes();
     let cut = (0..payload.len(), any::<Vec<u8>>(), 0..20usize).prop_map(move |(at, bytes, out)| {
