@@ -1,35 +1,32 @@
-//! Reading a request body as a [`Payload`], and saying what a body that is none looks like.
+//! Parses a request body as a [`Payload`].
 //!
-//! The body is read once and straight into the payload; only what was refused is looked at again, so that the
-//! answer can name the mistake instead of a missing field.
+//! The body is parsed once. Only a body that is not a payload is looked at again, so that the error can name the
+//! mistake instead of a missing field.
 
-use std::{fmt, str};
+use std::{borrow::Cow, fmt, str};
 
 use serde::{
     Deserialize, Deserializer,
-    de::{IgnoredAny, MapAccess, SeqAccess, Visitor, value},
+    de::{IgnoredAny, MapAccess, SeqAccess, Visitor},
 };
 
-use super::{Pairs, Payload};
+use super::payload::Payload;
 
-/// Why a body is not an Alertmanager payload. The text is for the sender.
+/// Why a body is not an Alertmanager payload. The sender reads the text.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PayloadError {
-    /// Nothing was sent.
     #[error("the body is empty: send Alertmanager's webhook payload, a JSON object with `alerts`")]
     Empty,
-    /// Bytes that are no text.
-    #[error("the body is not UTF-8: byte {at} does not belong there; is it compressed?")]
+    #[error("the body is not UTF-8: byte {at} is invalid; is the body compressed?")]
     NotUtf8 {
-        /// The offset of the first wrong byte.
+        /// The offset of the first invalid byte.
         at: usize,
     },
-    /// A mark that some editors and Windows tools put before a text.
+    /// Some editors and Windows tools write this mark.
     #[error(
         "the body begins with a byte-order mark (EF BB BF), which JSON does not have: send UTF-8 without it"
     )]
     ByteOrderMark,
-    /// JSON that ends too soon.
     #[error("the JSON ends before it is complete, at line {line}, column {column}: was the body cut off?")]
     Truncated {
         /// Counted from 1.
@@ -37,61 +34,71 @@ pub enum PayloadError {
         /// Counted from 1.
         column: usize,
     },
-    /// No JSON.
     #[error("the body is not JSON: {detail}")]
     NotJson {
-        /// What is wrong, with line and column.
+        /// The mistake, with line and column.
         detail: String,
     },
-    /// Arrays or objects in one another without an end.
     #[error("the JSON is nested too deeply: more than {MAX_DEPTH} levels")]
     TooDeep,
-    /// What Prometheus pushes to Alertmanager.
     #[error(
         "this looks like the body of Alertmanager's own /api/v2/alerts, to which Prometheus pushes: point Prometheus \
          at Alertmanager, and `webhook_configs` of Alertmanager at this relay"
     )]
     PrometheusPush,
-    /// What a WeCom group robot takes.
     #[error(
         "this looks like a message for a WeCom group robot: this relay takes Alertmanager's webhook payload and \
          writes the message itself"
     )]
     RobotMessage,
-    /// An object of another kind.
     #[error(
         "the JSON object has no `alerts`, so it is not Alertmanager's webhook payload (it has {fields}): is a custom \
          payload configured?"
     )]
-    NoAlerts {
-        /// The names of some of its fields.
-        fields: String,
-    },
-    /// JSON that is no object.
+    NoAlerts { fields: String },
     #[error("the body is {found}, not Alertmanager's webhook payload, a JSON object with `alerts`")]
-    NotAnObject {
-        /// What it is.
-        found: &'static str,
-    },
-    /// A field of the wrong kind.
+    NotAnObject { found: &'static str },
     #[error("not Alertmanager's webhook payload: {detail}")]
     WrongField {
-        /// What is wrong, with line and column.
+        /// The mistake, with line and column.
         detail: String,
     },
 }
 
-/// As deep as serde_json reads.
+/// The recursion limit of serde_json.
 const MAX_DEPTH: usize = 127;
 
 /// Reads the body of a webhook request.
 ///
 /// # Errors
-/// [`PayloadError`] says what the body looks like and what would be right.
+/// [`PayloadError`] says what the body looks like and what the relay expects.
 pub fn parse(body: &[u8]) -> Result<Payload, PayloadError> {
-    // At once: otherwise each text is checked by itself.
+    // One check of the whole body is faster than a check of each string in it.
     let text = str::from_utf8(body).map_err(|error| PayloadError::NotUtf8 { at: error.valid_up_to() })?;
-    serde_json::from_str(text).map_err(|error| diagnose(text, &error))
+    let text = replace_nul(text);
+    serde_json::from_str(&text).map_err(|error| diagnose(&text, &error))
+}
+
+/// Replaces each escaped U+0000 by U+FFFD, because PostgreSQL cannot store U+0000 in a text. JSON has no other way
+/// to write U+0000.
+fn replace_nul(json: &str) -> Cow<'_, str> {
+    const NUL: &str = "\\u0000";
+    if !json.contains(NUL) {
+        return Cow::Borrowed(json);
+    }
+    let mut replaced = String::with_capacity(json.len());
+    let mut rest = json;
+    while let Some((before, escape)) = rest.find('\\').and_then(|at| rest.split_at_checked(at)) {
+        replaced.push_str(before);
+        let is_nul = escape.starts_with(NUL);
+        // Other escapes have two significant characters: `\\` before `u0000` must not be taken for U+0000.
+        let length = if is_nul { NUL.len() } else { 1 + escape.chars().nth(1).map_or(0, char::len_utf8) };
+        let (escape, after) = escape.split_at_checked(length).unwrap_or((escape, ""));
+        replaced.push_str(if is_nul { "\\ufffd" } else { escape });
+        rest = after;
+    }
+    replaced.push_str(rest);
+    Cow::Owned(replaced)
 }
 
 fn diagnose(body: &str, error: &serde_json::Error) -> PayloadError {
@@ -120,7 +127,7 @@ fn diagnose(body: &str, error: &serde_json::Error) -> PayloadError {
     }
 }
 
-/// How many arrays and objects are open at once at the deepest place.
+/// The deepest nesting of arrays and objects.
 fn depth(body: &[u8]) -> usize {
     let (mut depth, mut deepest, mut quoted, mut escaped) = (0usize, 0usize, false, false);
     for byte in body {
@@ -139,14 +146,14 @@ fn depth(body: &[u8]) -> usize {
     deepest
 }
 
-/// What kind of JSON a body is, without keeping it.
+/// The kind of a JSON value. The value itself is not kept.
 enum Shape {
     Array { of_alerts: bool },
     Object(Fields),
     Scalar(&'static str),
 }
 
-/// The names of an object's fields, which are shown quoted and escaped: the text goes to the log.
+/// The names of an object's fields. They are shown quoted and escaped, because the text is logged.
 struct Fields(Vec<String>);
 
 impl Fields {
@@ -185,7 +192,7 @@ impl<'de> Visitor<'de> for ShapeVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Shape, A::Error> {
-        // More names than these are never shown, and those that are asked for come early or are lost.
+        // A bound for memory: eight names are shown, and `alerts` or `msgtype` stand near the beginning.
         const KEPT: usize = 1000;
         let mut fields = Vec::new();
         while let Some((name, IgnoredAny)) = map.next_entry::<String, IgnoredAny>()? {
@@ -227,102 +234,4 @@ impl<'de> Visitor<'de> for ShapeVisitor {
     fn visit_unit<E>(self) -> Result<Shape, E> {
         Ok(Shape::Scalar("`null`"))
     }
-}
-
-/// A value, or the empty one for `null`.
-pub(super) fn or_empty<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
-    deserializer: D,
-) -> Result<T, D::Error> {
-    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
-}
-
-/// A text; what is another kind of value becomes one.
-pub(super) fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
-    Text::deserialize(deserializer).map(|Text(text)| text)
-}
-
-/// Texts by name, or none for `null`.
-pub(super) fn pairs<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Pairs, D::Error> {
-    struct PairsVisitor;
-
-    impl<'de> Visitor<'de> for PairsVisitor {
-        type Value = Pairs;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("an object with texts")
-        }
-
-        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Pairs, A::Error> {
-            let mut pairs = Pairs::new();
-            while let Some((name, Text(value))) = map.next_entry()? {
-                pairs.insert(name, value);
-            }
-            Ok(pairs)
-        }
-
-        fn visit_unit<E>(self) -> Result<Pairs, E> {
-            Ok(Pairs::new())
-        }
-    }
-
-    deserializer.deserialize_any(PairsVisitor)
-}
-
-/// A text, however it is written: `null` is empty, anything else that is no string is its JSON.
-struct Text(String);
-
-impl<'de> Deserialize<'de> for Text {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(TextVisitor).map(Text)
-    }
-}
-
-struct TextVisitor;
-
-impl<'de> Visitor<'de> for TextVisitor {
-    type Value = String;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a text")
-    }
-
-    fn visit_str<E>(self, text: &str) -> Result<String, E> {
-        Ok(text.to_owned())
-    }
-
-    fn visit_string<E>(self, text: String) -> Result<String, E> {
-        Ok(text)
-    }
-
-    fn visit_unit<E>(self) -> Result<String, E> {
-        Ok(String::new())
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<String, E> {
-        Ok(value.to_string())
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<String, E> {
-        Ok(value.to_string())
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<String, E> {
-        Ok(value.to_string())
-    }
-
-    fn visit_f64<E>(self, value: f64) -> Result<String, E> {
-        Ok(serde_json::Value::from(value).to_string())
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<String, A::Error> {
-        json(value::SeqAccessDeserializer::new(seq))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<String, A::Error> {
-        json(value::MapAccessDeserializer::new(map))
-    }
-}
-
-fn json<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
-    serde_json::Value::deserialize(deserializer).map(|value| value.to_string())
 }

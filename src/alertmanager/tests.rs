@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 
-use super::*;
+use super::{Alert, Pairs, Payload, parse, unquote};
 
 fn payload(json: &str) -> Payload {
     parse(json.as_bytes()).unwrap()
@@ -20,7 +20,7 @@ fn alert(status: &str, labels: &[(&str, &str)]) -> Alert {
 }
 
 #[test]
-fn grafanas_payload_is_taken_with_all_that_it_adds() {
+fn fields_that_grafana_adds_are_kept() {
     let payload = payload(
         r#"{"receiver":"r","status":"firing","orgId":1,"title":"t","state":"alerting","version":"1","alerts":[
             {"status":"firing","labels":{"a":"b"},"annotations":{},"values":null,"silenceURL":"s","panelURL":""}],
@@ -34,7 +34,7 @@ fn grafanas_payload_is_taken_with_all_that_it_adds() {
 }
 
 #[test]
-fn what_is_missing_or_null_is_empty() {
+fn missing_and_null_fields_are_empty() {
     let payload = payload(
         r#"{"alerts":[{"labels":null,"annotations":{"a":null},"startsAt":null}],"commonLabels":null,
             "truncatedAlerts":null,"receiver":null}"#,
@@ -47,7 +47,7 @@ fn what_is_missing_or_null_is_empty() {
 }
 
 #[test]
-fn values_that_are_no_texts_become_texts() {
+fn other_values_become_text() {
     let payload = payload(
         r#"{"version":4,"alerts":[{"labels":{"a":1,"b":-2,"c":1.5,"d":true,"e":[1,"x"],"f":{"g":null}}}]}"#,
     );
@@ -57,7 +57,18 @@ fn values_that_are_no_texts_become_texts() {
 }
 
 #[test]
-fn a_refusal_says_what_the_body_looks_like() {
+fn u_0000_is_replaced_by_u_fffd() {
+    let payload = payload(
+        r#"{"groupKey":"a\u0000b","x\u0000":["\u0000"],"alerts":[{"labels":{"a":"\\u0000","b":"\n\u0000\u0000"}}]}"#,
+    );
+    assert_eq!(payload.group_key, "a\u{fffd}b");
+    assert_eq!(payload.extra.get("x\u{fffd}").unwrap()[0], "\u{fffd}");
+    let values: Vec<&str> = first_alert(&payload).labels.values().map(String::as_str).collect();
+    assert_eq!(values, [r"\u0000", "\n\u{fffd}\u{fffd}"]);
+}
+
+#[test]
+fn an_error_says_what_the_body_looks_like() {
     let deep = format!(r#"{{"alerts":{}1{}}}"#, "[".repeat(300), "]".repeat(300));
     let refusals = [
         refusal(""),
@@ -78,7 +89,7 @@ fn a_refusal_says_what_the_body_looks_like() {
     insta::assert_snapshot!(refusals.join("\n"), @r#"
     the body is empty: send Alertmanager's webhook payload, a JSON object with `alerts`
     the body is empty: send Alertmanager's webhook payload, a JSON object with `alerts`
-    the body is not UTF-8: byte 1 does not belong there; is it compressed?
+    the body is not UTF-8: byte 1 is invalid; is the body compressed?
     the body is not JSON: expected value at line 1 column 1
     the JSON ends before it is complete, at line 1, column 35: was the body cut off?
     the JSON is nested too deeply: more than 127 levels
@@ -94,20 +105,20 @@ fn a_refusal_says_what_the_body_looks_like() {
 }
 
 #[test]
-fn a_refusal_is_one_line_whatever_the_fields_are_called() {
+fn an_error_is_one_line_and_escapes_field_names() {
     let refusal = refusal(r#"{"a\n\u001b[2J\u202e":1}"#);
     assert!(refusal.contains(r#"(it has "a\n\u{1b}[2J\u{202e}")"#), "{refusal}");
 }
 
 #[test]
-fn a_receivers_name_is_unquoted_as_go_quoted_it() {
+fn a_receiver_name_quoted_by_go_is_unquoted() {
     assert_eq!(unquote(r"db\.oncall \(prod\)"), "db.oncall (prod)");
     assert_eq!(unquote(r"\\a\+\*\?\[x\]\^\$\|\{y\}"), r"\a+*?[x]^$|{y}");
     assert_eq!(unquote(r"not\quoted\"), r"not\quoted\");
 }
 
 #[test]
-fn without_resolved_alerts_the_rest_is_computed_anew() {
+fn common_labels_are_computed_without_resolved_alerts() {
     let payload = Payload {
         status: "firing".to_owned(),
         alerts: vec![
@@ -125,16 +136,16 @@ fn without_resolved_alerts_the_rest_is_computed_anew() {
 }
 
 #[test]
-fn a_group_that_is_over_has_nothing_to_say_without_resolved_alerts() {
+fn nothing_is_left_of_a_resolved_group_unless_truncated() {
     let over =
         Payload { status: "resolved".to_owned(), alerts: vec![alert("resolved", &[])], ..Payload::default() };
-    assert_eq!(over.without_resolved(), None);
-    let cut = Payload { truncated_alerts: 3, ..over };
-    assert_eq!(cut.without_resolved().as_deref(), Some(&cut));
+    assert_eq!(over.clone().without_resolved(), None);
+    let truncated = Payload { truncated_alerts: 3, ..over };
+    assert_eq!(truncated.clone().without_resolved(), Some(truncated));
 }
 
 #[test]
-fn the_worst_known_severity_of_what_fires_stands_for_all() {
+fn the_severity_is_the_worst_of_the_firing_alerts() {
     let severity =
         |alerts: Vec<Alert>| Payload { alerts, ..Payload::default() }.severity().map(str::to_owned);
     let one = |status, severity| alert(status, &[("severity", severity)]);
@@ -149,12 +160,12 @@ fn the_worst_known_severity_of_what_fires_stands_for_all() {
 
 proptest! {
     #[test]
-    fn any_bytes_are_answered(body: Vec<u8>) {
+    fn parsing_any_bytes_does_not_panic(body: Vec<u8>) {
         let _ = parse(&body);
     }
 
     #[test]
-    fn any_json_like_text_is_answered(body in r#"(\{"alerts":)?[\[\]{}",:a0-9\\ null]{0,60}"#) {
+    fn any_json_like_text_gives_an_error_with_a_text(body in r#"(\{"alerts":)?[\[\]{}",:a0-9\\ null]{0,60}"#) {
         if let Err(error) = parse(body.as_bytes()) {
             prop_assert!(!error.to_string().is_empty());
         }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::{
     config::{App, Config, Located, Place, Position, Problem, Receiver},
-    intake::{self, Address, Form},
+    intake::{self, Address, MessageType},
     outbox::{ReceiverName, SenderName},
     render::{self, CompileError, Source, Templates},
 };
@@ -99,17 +99,17 @@ fn convert<'c>(
         },
     };
     let message = name("message", &receiver.message);
-    let form = match &receiver.message_type {
-        Form::Text => Form::Text,
-        Form::Markdown => Form::Markdown,
-        Form::TextCard { title, description, url, btntxt } => Form::TextCard {
+    let message_type = match &receiver.message_type {
+        MessageType::Text => MessageType::Text,
+        MessageType::Markdown => MessageType::Markdown,
+        MessageType::TextCard { title, description, url, btntxt } => MessageType::TextCard {
             title: name("title", title),
             description: name("description", description),
             url: name("url", url),
             btntxt: name("btntxt", btntxt),
         },
-        Form::TemplateCard(tree) => {
-            Form::TemplateCard(tree.map("template_card", &mut |path, template| name(&path, template)))
+        MessageType::TemplateCard(tree) => {
+            MessageType::TemplateCard(tree.map("template_card", &mut |path, template| name(&path, template)))
         }
     };
     intake::Receiver {
@@ -117,7 +117,7 @@ fn convert<'c>(
         sender: sender_name(&receiver.app),
         address,
         message,
-        form,
+        message_type,
         plain_copy: receiver.plain_copy,
         send_resolved: receiver.send_resolved,
         max_parts: receiver.max_parts,

@@ -24,7 +24,10 @@ use crate::{
     config::{App, Config, Receiver},
     delivery::{pace::Limits, step::Policy},
     dispatch::{dispatcher, janitor, notices},
-    http::{self, Bounded, Complaints, Entrance, Memory, Readiness, Refusals, Relay, ReloadRequest, Reloads},
+    http::{
+        self, LogThrottles, MemoryBudget, Readiness, ReloadHandle, ReloadRequest, RenderPool, SecurityHandle,
+        ServerState,
+    },
     lifecycle::Tasks,
     metrics::Metrics,
     outbox::{Outbox, SenderName, StoreError},
@@ -42,7 +45,7 @@ struct ActiveClient {
 /// A running daemon.
 pub struct Running<O> {
     pub(super) requests: mpsc::Receiver<ReloadRequest>,
-    reloads: Reloads,
+    reloads: ReloadHandle,
     pub(super) metrics: Arc<Metrics>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) tuning: Tuning,
@@ -55,8 +58,8 @@ pub struct Running<O> {
     services: BTreeMap<SenderName, watch::Sender<Arc<Service>>>,
     clients: BTreeMap<SenderName, ActiveClient>,
     heartbeats: Heartbeats,
-    intake: Arc<ArcSwap<Bounded>>,
-    entrance: Entrance,
+    render_pool: Arc<ArcSwap<RenderPool>>,
+    security: SecurityHandle,
     routes: watch::Sender<Vec<notices::Route>>,
     retention: watch::Sender<Duration>,
 }
@@ -85,20 +88,20 @@ impl<O: Outbox> Running<O> {
         metrics.discarded_before_start(&http::queue_depths(&outbox.depths().await?));
         metrics.reloaded(true, clock.now());
         // One slot per connection, so that all clients that wait can share one reload.
-        let (sender, requests) = mpsc::channel(http::CONNECTIONS);
+        let (sender, requests) = mpsc::channel(http::MAX_CONNECTIONS);
         let tuning = prepared.tuning.clone();
-        let bounded = Bounded::new(Arc::clone(&prepared.intake), tuning.render_limit);
+        let render_pool = RenderPool::new(Arc::clone(&prepared.intake), tuning.render_limit);
         let mut running = Self {
             requests,
-            reloads: Reloads::new(sender),
+            reloads: ReloadHandle::new(sender),
             seeds: rng(tuning.seed),
             started_with: prepared.config.clone(),
             token_caches: Arc::clone(&prepared.token_caches),
             services: BTreeMap::new(),
             clients: BTreeMap::new(),
             heartbeats: Heartbeats::default(),
-            intake: Arc::new(ArcSwap::from_pointee(bounded)),
-            entrance: Entrance::new(prepared.config.server.admission.clone()),
+            render_pool: Arc::new(ArcSwap::from_pointee(render_pool)),
+            security: SecurityHandle::new(prepared.config.server.security.clone()),
             routes: watch::Sender::new(Vec::new()),
             retention: watch::Sender::new(prepared.config.outbox.retention),
             outbox,
@@ -121,21 +124,20 @@ impl<O: Outbox> Running<O> {
         let janitor =
             janitor::run(self.outbox.clone(), self.retention.subscribe(), Arc::clone(&self.clock), stop());
         self.tasks.spawn_endless("janitor", janitor);
-        let relay = Relay {
+        let state = ServerState {
             outbox: self.outbox.clone(),
-            intake: Arc::clone(&self.intake),
+            render_pool: Arc::clone(&self.render_pool),
             clock: Arc::clone(&self.clock),
             stop: stop(),
             readiness: Readiness::default(),
-            memory: Memory::default(),
-            entrance: self.entrance.clone(),
-            refusals: Refusals::default(),
-            complaints: Complaints::default(),
+            memory: MemoryBudget::default(),
+            security: self.security.clone(),
+            log_throttles: LogThrottles::default(),
             metrics: Arc::clone(&self.metrics),
             reloads: self.reloads.clone(),
         };
-        let (router, entrance) = (http::router(Arc::new(relay)), self.entrance.clone());
-        let server = http::serve(listener, router, entrance, self.tuning.connections, stop());
+        let router = http::router(Arc::new(state));
+        let server = http::serve(listener, router, self.security.clone(), self.tuning.connections, stop());
         self.tasks.spawn("http server", server);
     }
 
@@ -144,11 +146,11 @@ impl<O: Outbox> Running<O> {
         self.heartbeats.clone()
     }
 
-    pub fn entrance(&self) -> Entrance {
-        self.entrance.clone()
+    pub fn security(&self) -> SecurityHandle {
+        self.security.clone()
     }
 
-    pub fn reloads(&self) -> Reloads {
+    pub fn reloads(&self) -> ReloadHandle {
         self.reloads.clone()
     }
 
@@ -175,8 +177,8 @@ impl<O: Outbox> Running<O> {
                 });
             }
         }
-        self.entrance.replace(config.server.admission.clone());
-        self.intake.store(Arc::new(self.intake.load().with(intake)));
+        self.security.replace(config.server.security.clone());
+        self.render_pool.store(Arc::new(self.render_pool.load().with_intake(intake)));
         let routes = config.receivers.iter().filter_map(|receiver| route(&config, receiver));
         self.routes.send_replace(routes.collect());
         self.retention.send_replace(config.outbox.retention);

@@ -58,7 +58,7 @@ impl Default for Tuning {
             probes: Probes::default(),
             connect_timeout: CONNECT_TIMEOUT,
             call_timeout: CALL_TIMEOUT,
-            connections: http::CONNECTIONS,
+            connections: http::MAX_CONNECTIONS,
             reload_limit: Duration::from_secs(30),
             seed: None,
         }

@@ -2,6 +2,8 @@
 //!
 //! Every receiver is rendered with every sample, since most mistakes of templates show only with some payloads.
 
+use tokio::runtime::Runtime;
+
 use super::{
     Failure,
     output::{Output, shown},
@@ -11,8 +13,8 @@ use crate::{
     app::{PrepareOptions, Prepared},
     clock::{Clock, SystemClock},
     config::Loaded,
-    http::{Bounded, RENDER_LIMIT, Reserved},
-    intake::{Receiver, Request, Taken},
+    http::{RENDER_LIMIT, RenderPool, Reservation},
+    intake::{Parsed, Receiver, RenderedNotification},
     render,
     wecom::limits,
 };
@@ -33,22 +35,11 @@ fn check(loaded: Loaded, output: &mut Output) -> Result<(), Failure> {
         output.error(&format!("warning: {warning}"));
     }
     let prepared = Prepared::new(loaded.config, PrepareOptions::default())?;
-    let intake = Bounded::new(prepared.intake.clone(), RENDER_LIMIT);
     let runtime = runtime()?;
-    let mut failed = false;
-    for receiver in &prepared.config.receivers {
-        let receiver = prepared.intake.named(receiver.name.as_str())?;
-        output
-            .line(&format!("receiver {}: app {}, to {}", receiver.name, receiver.sender, receiver.address))?;
-        for (name, payload) in render::samples::ALL {
-            let request =
-                prepared.intake.request(Some(&receiver.name.0), payload.as_bytes(), SystemClock.now())?;
-            let Request::Order(order) = request else { continue };
-            let taken = runtime.block_on(intake.fill(order, &Reserved::default()))?;
-            failed |= tell(receiver, name, &taken, output)?;
-        }
-    }
-    if failed {
+    let failed = render_samples(&prepared, &runtime, output);
+    // A template that does not end must not keep the command from ending.
+    runtime.shutdown_background();
+    if failed? {
         return Err(Failure::Told);
     }
     let (apps, receivers) = (prepared.config.apps.len(), prepared.config.receivers.len());
@@ -56,20 +47,44 @@ fn check(loaded: Loaded, output: &mut Output) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Renders each sample for each receiver. Returns true if a template failed.
+fn render_samples(prepared: &Prepared, runtime: &Runtime, output: &mut Output) -> Result<bool, Failure> {
+    let pool = RenderPool::new(prepared.intake.clone(), RENDER_LIMIT);
+    let mut failed = false;
+    for receiver in &prepared.config.receivers {
+        let receiver = prepared.intake.receiver(receiver.name.as_str())?;
+        output
+            .line(&format!("receiver {}: app {}, to {}", receiver.name, receiver.sender, receiver.address))?;
+        for (name, payload) in render::samples::ALL {
+            let parsed =
+                prepared.intake.parse(Some(&receiver.name.0), payload.as_bytes(), SystemClock.now())?;
+            let Parsed::Webhook(webhook) = parsed else { continue };
+            let rendered = runtime.block_on(pool.render(webhook, &Reservation::default()))?;
+            failed |= tell(receiver, name, &rendered, output)?;
+        }
+    }
+    Ok(failed)
+}
+
 /// Shows what became of a sample; says whether something failed.
-fn tell(receiver: &Receiver, sample: &str, taken: &Taken, output: &mut Output) -> Result<bool, Failure> {
+fn tell(
+    receiver: &Receiver,
+    sample: &str,
+    rendered: &RenderedNotification,
+    output: &mut Output,
+) -> Result<bool, Failure> {
     let place = format!("receiver {}, sample {sample}", receiver.name);
-    for failure in &taken.failures {
+    for failure in &rendered.failures {
         output.error(&format!("{place}: {failure}"));
     }
-    if let Some(why) = &taken.unaddressed {
+    if let Some(why) = &rendered.recipient_error {
         let then = match &receiver.fallback {
             Some(fallback) => format!("it would go to the fallback {}", fallback.name),
             None => "it would be a dead letter, as there is no fallback".to_owned(),
         };
         output.error(&format!("warning: {place}: {why}; {then}"));
     }
-    for delivery in &taken.notification.deliveries {
+    for delivery in &rendered.notification.deliveries {
         let content = &delivery.content;
         let (kind, usage, to) = (content.msgtype(), limits::usage(content), &delivery.recipients);
         output.line(&format!("{sample}: {kind} to {to}, {usage}:"))?;
@@ -77,5 +92,5 @@ fn tell(receiver: &Receiver, sample: &str, taken: &Taken, output: &mut Output) -
             output.line(&format!("  | {line}"))?;
         }
     }
-    Ok(!taken.failures.is_empty())
+    Ok(!rendered.failures.is_empty())
 }

@@ -115,7 +115,7 @@ fn base_url(server: &Server) -> anyhow::Result<Url> {
         IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
         ip => ip,
     };
-    let scheme = if server.admission.tls.is_some() { "https" } else { "http" };
+    let scheme = if server.security.tls.is_some() { "https" } else { "http" };
     Ok(Url::parse(&format!("{scheme}://{}", SocketAddr::new(ip, listen.port())))?)
 }
 

@@ -181,7 +181,7 @@ fn read(path: &Path) -> Result<Loaded, Problems> {
 
 /// The receiver of this name, and what it needs.
 fn receiver<'a>(prepared: &'a Prepared, name: &str) -> Result<&'a crate::intake::Receiver, Failure> {
-    Ok(prepared.intake.named(name)?)
+    Ok(prepared.intake.receiver(name)?)
 }
 
 /// A client for what is no WeCom. Like WeCom's own it needs no certificates of the system: an image has none.

@@ -18,8 +18,8 @@ use crate::{
     clock::{Clock, SystemClock},
     config::Config,
     dispatch::dispatcher::DUPLICATE_CHECK,
-    http::{Bounded, RENDER_LIMIT, Reserved},
-    intake::{Request, Taken},
+    http::{RENDER_LIMIT, RenderPool, Reservation},
+    intake::{Parsed, RenderedNotification},
     wecom::{
         Message, limits,
         message::{AgentId, request_body},
@@ -46,20 +46,23 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args, config: Config, output: &mut Output) -> Result<(), Failure> {
     let prepared = Prepared::new(config, PrepareOptions::default())?;
-    let intake = Bounded::new(prepared.intake.clone(), RENDER_LIMIT);
     let body = read(&args.payload).map_err(Failure::Other)?;
-    let order = match prepared.intake.request(Some(&args.receiver), &body, SystemClock.now())? {
-        Request::Order(order) => order,
-        Request::Unwanted(receiver) => {
+    let webhook = match prepared.intake.parse(Some(&args.receiver), &body, SystemClock.now())? {
+        Parsed::Webhook(webhook) => webhook,
+        Parsed::Filtered(receiver) => {
             output.error(&format!(
                 "nothing to send: all alerts are resolved and {receiver} has send_resolved: false"
             ));
             return Ok(());
         }
     };
-    let Taken { notification, failures, unaddressed } =
-        runtime()?.block_on(intake.fill(order, &Reserved::default()))?;
-    if let Some(why) = unaddressed {
+    let runtime = runtime()?;
+    let pool = RenderPool::new(prepared.intake.clone(), RENDER_LIMIT);
+    let rendered = runtime.block_on(pool.render(webhook, &Reservation::default()));
+    // A template that does not end must not keep the command from ending.
+    runtime.shutdown_background();
+    let RenderedNotification { notification, failures, recipient_error } = rendered?;
+    if let Some(why) = recipient_error {
         let then = match &notification.dead {
             Some(_) => "this would be a dead letter".to_owned(),
             None => format!("this would go to {} by app {}", notification.recipients, notification.sender),

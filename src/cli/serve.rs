@@ -62,7 +62,7 @@ async fn serve(prepared: Prepared, source: Arc<Source>) -> anyhow::Result<()> {
     let stop = tasks.stop();
     tasks.spawn_endless("SIGHUP", async move {
         while let Some(Some(())) = stop.run_until_cancelled(hangups.recv()).await {
-            reloads.ask().await;
+            reloads.reload().await;
         }
     });
     tracing::info!(%address, receivers, version = env!("CARGO_PKG_VERSION"), "ready");
@@ -97,7 +97,7 @@ fn connections() -> usize {
     /// What is open beside them: the outbox, connections to WeCom, the log.
     const OTHERS: u64 = 256;
     const FEWEST: usize = 64;
-    let wanted = http::CONNECTIONS as u64 + OTHERS;
+    let wanted = http::MAX_CONNECTIONS as u64 + OTHERS;
     let files = match rlimit::Resource::NOFILE.get_soft() {
         Ok(files) if files < wanted => rlimit::increase_nofile_limit(wanted).unwrap_or(files),
         Ok(files) => files,
@@ -110,6 +110,6 @@ fn connections() -> usize {
             "few files can be open, so many connections at once wait for each other; raise the limit (LimitNOFILE)"
         );
     }
-    let connections = usize::try_from(files.saturating_sub(OTHERS)).unwrap_or(http::CONNECTIONS);
-    connections.clamp(FEWEST, http::CONNECTIONS)
+    let connections = usize::try_from(files.saturating_sub(OTHERS)).unwrap_or(http::MAX_CONNECTIONS);
+    connections.clamp(FEWEST, http::MAX_CONNECTIONS)
 }

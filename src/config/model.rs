@@ -6,8 +6,8 @@ use jiff::tz::TimeZone;
 
 use super::problem::Place;
 use crate::{
-    http::Admission,
-    intake::{Address, Form},
+    http::ServerSecurity,
+    intake::{Address, MessageType},
     secret::Secret,
     wecom::{
         endpoint::{ApiUrl, ProxyUrl},
@@ -50,7 +50,7 @@ pub struct Server {
     /// The address on which webhooks are taken.
     pub listen: SocketAddr,
     /// Who gets in and how: `auth` and `tls`.
-    pub admission: Admission,
+    pub security: ServerSecurity,
 }
 
 /// `outbox`
@@ -119,7 +119,7 @@ pub struct Receiver {
     /// Whom it is for.
     pub recipients: Address<Located<String>>,
     /// How the message is shown, with the templates that only this type has.
-    pub message_type: Form<Located<String>>,
+    pub message_type: MessageType<Located<String>>,
     /// The template of the message, and where it is written; of a card, of its text form.
     pub message: Located<String>,
     /// Whether all its templates are defaults.

@@ -9,7 +9,7 @@ use super::{
     problem::{Place, Position, Report, Reported, quoted},
 };
 use crate::{
-    intake::Tree,
+    intake::JsonTemplate,
     yaml::{Entry, Node, Value},
 };
 
@@ -156,7 +156,10 @@ impl<'y> Field<'y> {
     }
 
     /// A mapping of anything, whose texts are kept with their places. What is null is left out.
-    pub(super) fn tree(&self, report: &mut Report) -> Result<Option<Tree<Located<String>>>, Reported> {
+    pub(super) fn tree(
+        &self,
+        report: &mut Report,
+    ) -> Result<Option<JsonTemplate<Located<String>>>, Reported> {
         match self.value() {
             None => Ok(None),
             Some(Value::Map(_)) => Ok(self.subtree(report)?),
@@ -164,21 +167,23 @@ impl<'y> Field<'y> {
         }
     }
 
-    fn subtree(&self, report: &mut Report) -> Result<Option<Tree<Located<String>>>, Reported> {
+    fn subtree(&self, report: &mut Report) -> Result<Option<JsonTemplate<Located<String>>>, Reported> {
         Ok(Some(match self.value() {
             None | Some(Value::Null) => return Ok(None),
-            Some(Value::Bool(value)) => Tree::Fixed((*value).into()),
-            Some(Value::Number(text)) => Tree::Fixed(number(text)),
-            Some(Value::Text(text)) => Tree::Text(Located { value: text.clone(), place: self.place.clone() }),
+            Some(Value::Bool(value)) => JsonTemplate::Fixed((*value).into()),
+            Some(Value::Number(text)) => JsonTemplate::Fixed(number(text)),
+            Some(Value::Text(text)) => {
+                JsonTemplate::Text(Located { value: text.clone(), place: self.place.clone() })
+            }
             Some(Value::List(_)) => {
                 let items = self.items(report)?.unwrap_or_default();
                 let items = items.iter().filter_map(|item| item.subtree(report).transpose());
-                Tree::List(items.collect::<Result<_, _>>()?)
+                JsonTemplate::List(items.collect::<Result<_, _>>()?)
             }
             Some(Value::Map(entries)) => {
                 let keys: Vec<_> = entries.iter().map(|entry| entry.key.as_str()).collect();
                 self.entries_of(entries, &keys, report);
-                let mut map: Vec<(String, Tree<_>)> = Vec::new();
+                let mut map: Vec<(String, JsonTemplate<_>)> = Vec::new();
                 for key in keys {
                     if map.iter().all(|(other, _)| other != key)
                         && let Some(value) = self.child(entries, key).subtree(report)?
@@ -186,7 +191,7 @@ impl<'y> Field<'y> {
                         map.push((key.to_owned(), value));
                     }
                 }
-                Tree::Map(map)
+                JsonTemplate::Map(map)
             }
         }))
     }

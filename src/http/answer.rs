@@ -1,148 +1,148 @@
-//! Every answer and its status, in one place.
+//! The answers of the server, and the status of each.
 //!
-//! Alertmanager tries again after 5xx only; after 4xx, 408, 413 and 429 among them, it drops the notification. So
-//! 4xx says "as it is this can never be taken", 503 says "not now", and 200 says "it is on disk".
-
-use std::fmt;
+//! The status is a protocol with Alertmanager, which retries after 5xx and transport errors only. After 4xx, also 408,
+//! 413 and 429, it drops the notification. So 2xx means that the notification is on disk, 4xx that it can never be
+//! accepted, and 503 that Alertmanager should retry.
 
 use axum::{
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
 
-use super::{BODY_BYTES, Challenge};
+use super::{access_control::Challenge, memory::MAX_BODY_BYTES, render_pool::Overloaded};
 use crate::{
-    intake::Rejected,
+    intake::ParseError,
     outbox::{NotificationId, ReceiverName, StoreError},
 };
 
-/// The `result` of what can never be taken.
-pub(super) const REJECTED: &str = "rejected";
-
-/// What a request is answered with.
+/// A webhook that is answered with 200.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Answer {
+pub(super) enum Accepted {
     /// The notification is on disk.
-    Accepted(NotificationId),
-    /// This one, of which the request is a copy, is on disk.
-    Duplicate(NotificationId),
-    /// The receiver does not want resolved alerts.
-    Unwanted(ReceiverName),
-    /// The body is nothing that can be delivered, or nobody is there to get it.
-    Rejected(Rejected),
-    /// The body, or what would be made of it, is larger than any notification.
+    Stored { receiver: ReceiverName, id: NotificationId },
+    /// The notification repeats `id`, which is on disk.
+    Duplicate { receiver: ReceiverName, id: NotificationId },
+    /// The receiver has `send_resolved: false`, and all alerts are resolved.
+    Filtered { receiver: ReceiverName },
+}
+
+impl Accepted {
+    pub(super) fn receiver(&self) -> &ReceiverName {
+        match self {
+            Self::Stored { receiver, .. }
+            | Self::Duplicate { receiver, .. }
+            | Self::Filtered { receiver } => receiver,
+        }
+    }
+
+    /// The `result` label of the metric.
+    pub(super) fn result(&self) -> &'static str {
+        match self {
+            Self::Stored { .. } => "accepted",
+            Self::Duplicate { .. } => "duplicate",
+            Self::Filtered { .. } => "filtered",
+        }
+    }
+
+    fn text(&self) -> String {
+        match self {
+            Self::Stored { id, .. } => format!("accepted as notification {id}"),
+            Self::Duplicate { id, .. } => {
+                format!("duplicate of notification {id}, which was accepted before")
+            }
+            Self::Filtered { receiver } => format!(
+                "nothing to send: all alerts are resolved and receiver {receiver} has send_resolved: false"
+            ),
+        }
+    }
+}
+
+impl IntoResponse for Accepted {
+    fn into_response(self) -> Response {
+        plain_text(StatusCode::OK, self.text())
+    }
+}
+
+/// A request that is not answered with 200. The text is for the sender.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Rejection {
+    #[error(transparent)]
+    Invalid(#[from] ParseError),
+    #[error(
+        "the body is larger than {} MiB, or has too many values; set max_alerts in Alertmanager's webhook_configs",
+        MAX_BODY_BYTES >> 20
+    )]
     TooLarge,
     /// The body did not arrive in time, or ended early.
+    #[error("the body did not arrive: {0}")]
     Incomplete(String),
-    /// The store does not take it.
-    Store(StoreError),
-    /// Too much at once.
-    Overload,
-    /// The request brings none of the credentials that are asked for.
+    /// `receiver` is known if a notification was not stored.
+    #[error("not accepted, try again: {error}")]
+    Store { receiver: Option<ReceiverName>, error: StoreError },
+    #[error("not accepted, try again: too much at once")]
+    Overloaded,
+    #[error("not accepted, try again: the relay is stopping")]
+    Stopping,
+    #[error("{0}")]
     Unauthorized(Challenge),
-    /// The daemon is stopping.
-    Draining,
-    /// The process is alive.
-    Healthy,
-    /// The store takes writes.
-    Ready,
-    /// The configuration was read again; what came of it.
-    Reloaded(String),
-    /// The configuration was read again and not taken; why.
+    /// The problems of the new configuration.
+    #[error("not reloaded, the old configuration stays in force:\n{0}")]
     NotReloaded(String),
-    /// There is nothing at this path.
+    #[error("not found; send Alertmanager's webhook to /webhook or /webhook/{{receiver}}")]
     UnknownPath,
-    /// Not with this method.
+    #[error("this method is not allowed; send a webhook by POST")]
     WrongMethod,
 }
 
-impl Answer {
-    /// The status, which decides what Alertmanager does next.
-    pub fn status(&self) -> StatusCode {
+impl Rejection {
+    pub(super) fn status(&self) -> StatusCode {
         match self {
-            Self::Accepted(_)
-            | Self::Duplicate(_)
-            | Self::Unwanted(_)
-            | Self::Healthy
-            | Self::Ready
-            | Self::Reloaded(_) => StatusCode::OK,
-            Self::NotReloaded(_) => StatusCode::INTERNAL_SERVER_ERROR,
-            Self::Rejected(Rejected::Payload(_)) => StatusCode::BAD_REQUEST,
-            Self::Rejected(Rejected::UnknownReceiver { .. }) | Self::UnknownPath => StatusCode::NOT_FOUND,
+            Self::Invalid(ParseError::Payload(_)) => StatusCode::BAD_REQUEST,
+            Self::Invalid(ParseError::UnknownReceiver { .. }) | Self::UnknownPath => StatusCode::NOT_FOUND,
             Self::Unauthorized(_) => StatusCode::UNAUTHORIZED,
             Self::WrongMethod => StatusCode::METHOD_NOT_ALLOWED,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::Incomplete(_) | Self::Store(_) | Self::Overload | Self::Draining => {
+            Self::NotReloaded(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Incomplete(_) | Self::Store { .. } | Self::Overloaded | Self::Stopping => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
         }
     }
 
-    /// What a webhook came to, as `result` of a metric; `None` for what no webhook's handler answers.
-    pub(super) fn result(&self) -> Option<&'static str> {
-        Some(match self {
-            Self::Accepted(_) => "accepted",
-            Self::Duplicate(_) => "duplicate",
-            Self::Unwanted(_) => "filtered",
-            Self::Rejected(_) | Self::TooLarge => REJECTED,
-            Self::Incomplete(_) => "incomplete",
-            Self::Store(_) => "storage_error",
-            Self::Overload => "overload",
-            Self::Draining => "draining",
-            Self::Healthy
-            | Self::Ready
-            | Self::Reloaded(_)
-            | Self::NotReloaded(_)
-            | Self::UnknownPath
-            | Self::Unauthorized(_)
-            | Self::WrongMethod => return None,
-        })
+    /// The receiver of a notification that was not stored; otherwise it is not known.
+    pub(super) fn receiver(&self) -> Option<&ReceiverName> {
+        match self {
+            Self::Store { receiver, .. } => receiver.as_ref(),
+            _ => None,
+        }
     }
 
-    fn text(&self) -> String {
+    /// The `result` label of the metric.
+    pub(super) fn result(&self) -> &'static str {
         match self {
-            Self::Accepted(id) => format!("accepted as notification {id}"),
-            Self::Duplicate(id) => format!("a copy of notification {id}, which was accepted before"),
-            Self::Unwanted(receiver) => {
-                format!(
-                    "nothing to send: all alerts are resolved and receiver {receiver} has send_resolved: false"
-                )
-            }
-            Self::Rejected(rejected) => rejected.to_string(),
-            Self::TooLarge => format!(
-                "the body is larger than {} MiB, or has too many values; set max_alerts in Alertmanager's \
-                 webhook_configs",
-                BODY_BYTES >> 20
-            ),
-            Self::Incomplete(detail) => format!("the body did not arrive: {detail}"),
-            Self::Store(error) => format!("not accepted, try again: {error}"),
-            Self::Overload => "not accepted, try again: too much at once".to_owned(),
-            Self::Unauthorized(challenge) => challenge.to_string(),
-            Self::Draining => "not accepted, try again: the relay is stopping".to_owned(),
-            Self::Healthy => "alive".to_owned(),
-            Self::Ready => "ready".to_owned(),
-            Self::Reloaded(said) => said.clone(),
-            Self::NotReloaded(problems) => {
-                format!("not reloaded, and the old configuration stays:\n{problems}")
-            }
-            Self::UnknownPath => {
-                "nothing here; Alertmanager's webhook goes to /webhook or /webhook/{receiver}".to_owned()
-            }
-            Self::WrongMethod => "not with this method; a webhook is a POST".to_owned(),
+            Self::Incomplete(_) => "incomplete",
+            Self::Store { .. } => "storage_error",
+            Self::Overloaded => "overload",
+            Self::Stopping => "draining",
+            Self::Invalid(_)
+            | Self::TooLarge
+            | Self::Unauthorized(_)
+            | Self::NotReloaded(_)
+            | Self::UnknownPath
+            | Self::WrongMethod => "rejected",
         }
     }
 }
 
-impl fmt::Display for Answer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text())
+impl From<Overloaded> for Rejection {
+    fn from(_: Overloaded) -> Self {
+        Self::Overloaded
     }
 }
 
-impl IntoResponse for Answer {
+impl IntoResponse for Rejection {
     fn into_response(self) -> Response {
-        let plain = [(header::CONTENT_TYPE, "text/plain; charset=utf-8")];
-        let mut response = (self.status(), plain, self.text() + "\n").into_response();
+        let mut response = plain_text(self.status(), self.to_string());
         if let Self::Unauthorized(challenge) = self {
             for value in challenge.headers() {
                 response.headers_mut().append(header::WWW_AUTHENTICATE, value);
@@ -150,4 +150,10 @@ impl IntoResponse for Answer {
         }
         response
     }
+}
+
+/// A line of text.
+pub(super) fn plain_text(status: StatusCode, text: impl Into<String>) -> Response {
+    let content_type = [(header::CONTENT_TYPE, "text/plain; charset=utf-8")];
+    (status, content_type, text.into() + "\n").into_response()
 }

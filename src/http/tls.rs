@@ -1,7 +1,6 @@
-//! TLS of the listening side: 1.2 and 1.3, the certificate of the relay, and on request those of its clients.
+//! TLS 1.2 and 1.3 for the server: its certificate and, if configured, the CA of its clients.
 //!
-//! A value is made of files that were read and checked together, so what is in force always fits together. A
-//! resolver that swaps only the certificate was rejected: sessions that are resumed would keep the old client CA.
+//! A [`TlsConfig`] is made of files that were read and checked together, so certificate, key and CA always match.
 
 use std::{fmt, sync::Arc};
 
@@ -17,70 +16,66 @@ use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 use crate::secret::Secret;
 
-/// How connections are encrypted.
 #[derive(Clone)]
-pub struct Tls {
+pub struct TlsConfig {
     config: Arc<ServerConfig>,
     asks_for_certificates: bool,
-    /// Of all that it was made of.
+    /// Of the files, for comparison.
     digest: [u8; 32],
 }
 
-impl PartialEq for Tls {
+impl PartialEq for TlsConfig {
     fn eq(&self, other: &Self) -> bool {
         self.digest == other.digest
     }
 }
 
-impl Eq for Tls {}
+impl Eq for TlsConfig {}
 
-/// Why files do not make a [`Tls`], by the file that is to be mended.
+/// The file that must be fixed, and why.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum BadTls {
-    /// The certificates.
+pub enum TlsError {
     #[error("{0}")]
     Certificate(String),
-    /// The private key.
     #[error("{0}")]
     Key(String),
-    /// The CA of the clients.
     #[error("{0}")]
     ClientCa(String),
 }
 
-impl Tls {
-    /// From PEM: the relay's certificate with the intermediate ones after it, its private key, and the CA from which
-    /// clients must have a certificate, if they must have one.
+impl TlsConfig {
+    /// All arguments are PEM. `certificates` is the server's certificate, followed by the intermediate ones. With
+    /// `client_ca`, clients need a certificate of that CA.
     ///
     /// # Errors
-    /// [`BadTls`]
-    pub fn new(certificates: &[u8], key: &Secret, client_ca: Option<&[u8]>) -> Result<Self, BadTls> {
+    /// [`TlsError`]
+    pub fn new(certificates: &[u8], key: &Secret, client_ca: Option<&[u8]>) -> Result<Self, TlsError> {
         let digest = digest([certificates, key.expose().as_bytes(), client_ca.unwrap_or_default()]);
-        let chain = parse(certificates).map_err(BadTls::Certificate);
+        let chain = parse(certificates).map_err(TlsError::Certificate);
         let key = PrivateKeyDer::from_pem_slice(key.expose().as_bytes());
         let (chain, key) =
-            (chain?, key.map_err(|_| BadTls::Key("it has no unencrypted private key in PEM".to_owned()))?);
+            (chain?, key.map_err(|_| TlsError::Key("it has no unencrypted private key in PEM".to_owned()))?);
         let builder = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
-            .map_err(|error| BadTls::Certificate(error.to_string()))?;
+            .map_err(|error| TlsError::Certificate(error.to_string()))?;
         let builder = match client_ca {
             None => builder.with_no_client_auth(),
-            Some(pem) => builder.with_client_cert_verifier(verifier(pem).map_err(BadTls::ClientCa)?),
+            Some(pem) => builder.with_client_cert_verifier(verifier(pem).map_err(TlsError::ClientCa)?),
         };
         let mut config = builder.with_single_cert(chain, key).map_err(|error| match error {
             rustls::Error::InconsistentKeys(_) => {
-                BadTls::Key("it is not the key of the certificate in cert_file".to_owned())
+                TlsError::Key("it is not the key of the certificate in cert_file".to_owned())
             }
             rustls::Error::InvalidCertificate(_) => {
-                BadTls::Certificate(format!("its first certificate cannot be used: {error}"))
+                TlsError::Certificate(format!("its first certificate cannot be used: {error}"))
             }
-            other => BadTls::Key(format!("its key cannot be used: {other}")),
+            other => TlsError::Key(format!("its key cannot be used: {other}")),
         })?;
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         Ok(Self { config: Arc::new(config), asks_for_certificates: client_ca.is_some(), digest })
     }
 
-    /// Whether only clients with a certificate get in.
+    /// True if clients need a certificate.
     pub fn asks_for_certificates(&self) -> bool {
         self.asks_for_certificates
     }
@@ -118,9 +113,9 @@ fn parse(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
     }
 }
 
-impl fmt::Debug for Tls {
+impl fmt::Debug for TlsConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Tls")
+        f.debug_struct("TlsConfig")
             .field("asks_for_certificates", &self.asks_for_certificates)
             .finish_non_exhaustive()
     }

@@ -1,19 +1,23 @@
-//! By what a notification is known: its group, and its copies.
+//! The identity of a notification: its group key and its deduplication key.
 
 use std::time::Duration;
 
-use super::Receiver;
+use super::receiver::Receiver;
 use crate::{
     alertmanager::{Alert, Payload},
     outbox::{AlertRef, Dedupe, Key, Status},
 };
 
-pub(super) fn alert_ref(alert: &Alert) -> AlertRef {
+pub(super) fn alert_refs(payload: &Payload) -> Vec<AlertRef> {
+    payload.alerts.iter().map(alert_ref).collect()
+}
+
+fn alert_ref(alert: &Alert) -> AlertRef {
     let status = if alert.is_resolved() { Status::Resolved } else { Status::Firing };
     AlertRef { fingerprint: alert.fingerprint.clone(), status }
 }
 
-/// The group's key; Alertmanager and Grafana always send one, and others are grouped by their labels.
+/// The group key. Alertmanager and Grafana always send one; for others the group labels stand in.
 pub(super) fn group_key(payload: &Payload) -> String {
     if payload.group_key.is_empty() {
         format!("{:?}", payload.group_labels)
@@ -23,22 +27,20 @@ pub(super) fn group_key(payload: &Payload) -> String {
 }
 
 pub(super) fn dedupe(receiver: &Receiver, payload: &Payload, window: Duration) -> Dedupe {
-    let mut alerts: Vec<String> = payload
-        .alerts
-        .iter()
-        .map(|alert| {
-            let identity = if alert.fingerprint.is_empty() {
-                format!("{:?}", alert.labels)
-            } else {
-                alert.fingerprint.clone()
-            };
-            format!("{identity}\n{}\n{}", alert.status, alert.starts_at)
-        })
-        .collect();
+    let mut alerts: Vec<String> = payload.alerts.iter().map(alert_identity).collect();
     alerts.sort_unstable();
     let group_key = group_key(payload);
     let truncated = payload.truncated_alerts.to_string();
-    let parts = [receiver.name.0.as_str(), group_key.as_str(), truncated.as_str()];
-    let parts = parts.into_iter().chain(alerts.iter().map(String::as_str)).map(str::as_bytes);
+    let group = [receiver.name.0.as_str(), group_key.as_str(), truncated.as_str()];
+    let parts = group.into_iter().chain(alerts.iter().map(String::as_str)).map(str::as_bytes);
     Dedupe { key: Key::of(parts), source: payload.external_url.clone(), window }
+}
+
+fn alert_identity(alert: &Alert) -> String {
+    let Alert { fingerprint, labels, status, starts_at, .. } = alert;
+    if fingerprint.is_empty() {
+        format!("{labels:?}\n{status}\n{starts_at}")
+    } else {
+        format!("{fingerprint}\n{status}\n{starts_at}")
+    }
 }

@@ -1,11 +1,11 @@
-//! What a notification says: the message as it is meant, its plain text, and its line.
+//! The message of a notification, its plain text and its summary line.
 //!
-//! There is always a text. What fails or would be refused is replaced by the next plainer thing: a card by the
-//! receiver's text, a text by the built-in one.
+//! There is always a text. The receiver's text replaces a card that fails or that WeCom would refuse. The built-in
+//! text replaces a text that fails.
 
 use std::time::Duration;
 
-use super::{Form, Receiver};
+use super::receiver::{MessageType, Receiver};
 use crate::{
     render::{self, RenderError, Rendered, Rendering},
     wecom::{
@@ -14,22 +14,19 @@ use crate::{
     },
 };
 
-/// Why a message is not what the configuration describes.
+/// Why a message is not the one that the configuration describes.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TemplateFailure {
-    /// A template failed.
     #[error(transparent)]
     Render(#[from] RenderError),
-    /// It wrote nothing that would be shown.
     #[error("template {0} wrote an empty message")]
     Empty(String),
-    /// It did not end.
     #[error("the templates did not end within {} s", .0.as_secs_f64())]
-    Late(Duration),
-    /// They were not tried.
-    #[error("the templates were not tried: earlier ones of this receiver still run")]
-    Hanging,
-    /// WeCom would refuse the card.
+    TimedOut(Duration),
+    #[error("the templates were not run, because earlier ones of this receiver still run")]
+    Stuck,
+    #[error("the templates were interrupted by a defect of the relay, which is in its log")]
+    Panicked,
     #[error("WeCom would refuse the card, and the text is sent: {0}")]
     Unfit(#[from] CardError),
 }
@@ -42,36 +39,37 @@ pub(super) enum Body {
     Card(Content),
 }
 
-/// What a notification says.
-pub(super) struct Written {
+pub(super) struct RenderedMessage {
     pub(super) body: Body,
     pub(super) plain: Rendered,
     pub(super) summary: String,
     pub(super) failures: Vec<TemplateFailure>,
 }
 
-/// By the receiver's templates.
-pub(super) fn write(receiver: &Receiver, rendering: &Rendering<'_>) -> Written {
+/// Renders the receiver's templates.
+pub(super) fn render(receiver: &Receiver, rendering: &Rendering<'_>) -> RenderedMessage {
     let mut failures = Vec::new();
-    let template = match receiver.form {
-        Form::Markdown => render::DEFAULT_MESSAGE,
+    let template = match receiver.message_type {
+        MessageType::Markdown => render::DEFAULT_MESSAGE,
         _ => &receiver.message,
     };
     let plain = rendered(rendering, template).unwrap_or_else(|failure| {
-        let text = rendering.fallback().headed(&builtin_line(&failure));
+        let text = rendering.fallback().headed(&builtin_note(&failure));
         failures.push(failure);
         text
     });
-    let body = match &receiver.form {
-        Form::Text => Ok(Body::Text(plain.clone())),
-        Form::Markdown => rendered(rendering, &receiver.message).map(Body::Markdown),
-        Form::TextCard { .. } | Form::TemplateCard(_) => card(&receiver.form, rendering).map(Body::Card),
+    let body = match &receiver.message_type {
+        MessageType::Text => Ok(Body::Text(plain.clone())),
+        MessageType::Markdown => rendered(rendering, &receiver.message).map(Body::Markdown),
+        MessageType::TextCard { .. } | MessageType::TemplateCard(_) => {
+            card(&receiver.message_type, rendering).map(Body::Card)
+        }
     };
     let body = body.unwrap_or_else(|failure| {
-        let text = match (&failure, &receiver.form) {
+        let text = match (&failure, &receiver.message_type) {
             (TemplateFailure::Unfit(_), _) => plain.clone(),
-            (_, Form::Markdown) => rendering.fallback().headed(&builtin_line(&failure)),
-            _ => plain.clone().headed(&line(&failure, "its text form")),
+            (_, MessageType::Markdown) => rendering.fallback().headed(&builtin_note(&failure)),
+            _ => plain.clone().headed(&note(&failure, "its text form")),
         };
         failures.push(failure);
         Body::Text(text)
@@ -81,13 +79,13 @@ pub(super) fn write(receiver: &Receiver, rendering: &Rendering<'_>) -> Written {
         failures.push(failure);
         rendering.fallback_summary()
     });
-    Written { body, plain, summary, failures }
+    RenderedMessage { body, plain, summary, failures }
 }
 
-/// By the built-in templates, because of `failure`.
-pub(super) fn write_builtin(rendering: &Rendering<'_>, failure: TemplateFailure) -> Written {
-    let text = rendering.fallback().headed(&builtin_line(&failure));
-    Written {
+/// Renders the built-in templates, because of `failure`.
+pub(super) fn render_builtin(rendering: &Rendering<'_>, failure: TemplateFailure) -> RenderedMessage {
+    let text = rendering.fallback().headed(&builtin_note(&failure));
+    RenderedMessage {
         body: Body::Text(text.clone()),
         plain: text,
         summary: rendering.fallback_summary(),
@@ -95,12 +93,12 @@ pub(super) fn write_builtin(rendering: &Rendering<'_>, failure: TemplateFailure)
     }
 }
 
-fn builtin_line(failure: &TemplateFailure) -> String {
-    line(failure, "the built-in text")
+fn builtin_note(failure: &TemplateFailure) -> String {
+    note(failure, "the built-in text")
 }
 
-fn line(failure: &TemplateFailure, what: &str) -> String {
-    format!("[wecom-relay: {failure}; this is {what}]")
+fn note(failure: &TemplateFailure, replacement: &str) -> String {
+    format!("[wecom-relay: {failure}; this is {replacement}]")
 }
 
 fn rendered(rendering: &Rendering<'_>, template: &str) -> Result<Rendered, TemplateFailure> {
@@ -108,19 +106,19 @@ fn rendered(rendering: &Rendering<'_>, template: &str) -> Result<Rendered, Templ
     if text.text().trim().is_empty() { Err(TemplateFailure::Empty(template.to_owned())) } else { Ok(text) }
 }
 
-fn card(form: &Form<String>, rendering: &Rendering<'_>) -> Result<Content, TemplateFailure> {
-    match form {
-        Form::TextCard { title, description, url, btntxt } => Ok(limits::text_card(TextCard {
+fn card(message_type: &MessageType<String>, rendering: &Rendering<'_>) -> Result<Content, TemplateFailure> {
+    match message_type {
+        MessageType::TextCard { title, description, url, btntxt } => Ok(limits::text_card(TextCard {
             title: rendering.render(title)?,
             description: rendering.render(description)?,
             url: rendering.render(url)?,
             btntxt: rendering.render(btntxt)?,
         })?),
-        Form::TemplateCard(tree) => {
-            let card = tree.json(&mut |template: &String| rendering.render(template))?;
+        MessageType::TemplateCard(template) => {
+            let card = template.json(&mut |template: &String| rendering.render(template))?;
             let card = card.as_object().cloned().unwrap_or_default();
             Ok(limits::template_card(card)?)
         }
-        Form::Text | Form::Markdown => Err(TemplateFailure::Empty("of the card".to_owned())),
+        MessageType::Text | MessageType::Markdown => Err(TemplateFailure::Empty("of the card".to_owned())),
     }
 }

@@ -1,5 +1,6 @@
-//! A receiver as the configuration describes it. `T` is a template: its text and place in the configuration, its
-//! name here.
+//! A receiver of the configuration.
+//!
+//! `T` is a template. In the configuration it is a text with its location, in a [`Receiver`] it is a name.
 
 use std::fmt;
 
@@ -10,55 +11,38 @@ use crate::{
     wecom::Recipients,
 };
 
-/// A receiver, its templates by name.
 #[derive(Debug, Clone)]
 pub struct Receiver {
-    /// Its name.
     pub name: ReceiverName,
-    /// The app that sends for it.
     pub sender: SenderName,
-    /// Whom its messages are for.
     pub address: Address<String>,
-    /// The template of the message; of a card, of its text form.
+    /// The template of the text; for a card, of its text form.
     pub message: String,
-    /// What its messages are.
-    pub form: Form<String>,
-    /// Whether markdown and cards are followed by their text form.
+    pub message_type: MessageType<String>,
+    /// Markdown and cards are followed by their text form.
     pub plain_copy: bool,
-    /// Whether resolved alerts are sent.
     pub send_resolved: bool,
-    /// How many parts a long message has at most.
+    /// The most parts of a long message.
     pub max_parts: u16,
-    /// Who gets what is for nobody.
+    /// Gets the notifications that have no recipient.
     pub fallback: Option<Fallback>,
-    /// Whether all its templates are this program's own, which end quickly.
+    /// The receiver uses only built-in templates, which always end.
     pub builtin_only: bool,
 }
 
-impl Receiver {
-    /// Whether its recipients are the same for every payload.
-    pub fn has_literal_address(&self) -> bool {
-        matches!(self.address, Address::Literal(_))
-    }
-}
-
-/// Where a fallback's messages go.
+/// The receiver that stands in for another.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fallback {
-    /// Its name.
     pub name: ReceiverName,
-    /// The app that sends for it.
     pub sender: SenderName,
-    /// Whom they are for.
     pub recipients: Recipients,
 }
 
-/// Whom messages are for.
+/// The recipients of a receiver.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Address<T> {
-    /// The same for every payload.
     Literal(Recipients),
-    /// As the payload says; never everybody.
+    /// Rendered for each payload; never everybody.
     Template {
         /// `to_user`
         to_user: T,
@@ -73,14 +57,14 @@ impl<T> fmt::Display for Address<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Literal(recipients) => recipients.fmt(f),
-            Self::Template { .. } => f.write_str("whom the payload names"),
+            Self::Template { .. } => f.write_str("recipients from templates"),
         }
     }
 }
 
 /// `message_type`
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Form<T> {
+pub enum MessageType<T> {
     /// `text`
     Text,
     /// `markdown`
@@ -97,55 +81,62 @@ pub enum Form<T> {
         btntxt: T,
     },
     /// `template_card`
-    TemplateCard(Tree<T>),
+    TemplateCard(JsonTemplate<T>),
 }
 
-/// A value in YAML or JSON whose texts are templates.
+/// A YAML or JSON value whose strings are templates.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Tree<T> {
-    /// A text.
+pub enum JsonTemplate<T> {
     Text(T),
-    /// A number, `true` or `false`.
+    /// A number or a boolean.
     Fixed(Value),
-    /// A list.
     List(Vec<Self>),
-    /// A mapping, in the order written.
+    /// In the order of the configuration.
     Map(Vec<(String, Self)>),
 }
 
-impl<T> Tree<T> {
-    /// The same with other texts; `of` is told the path of keys below `path`.
-    pub fn map<'t, U>(&'t self, path: &str, of: &mut impl FnMut(String, &'t T) -> U) -> Tree<U> {
+impl<T> JsonTemplate<T> {
+    /// Replaces each string by the result of `replace`, which gets the path of the string below `path`.
+    pub fn map<'t, U>(&'t self, path: &str, replace: &mut impl FnMut(String, &'t T) -> U) -> JsonTemplate<U> {
         match self {
-            Self::Text(text) => Tree::Text(of(path.to_owned(), text)),
-            Self::Fixed(value) => Tree::Fixed(value.clone()),
+            Self::Text(text) => JsonTemplate::Text(replace(path.to_owned(), text)),
+            Self::Fixed(value) => JsonTemplate::Fixed(value.clone()),
             Self::List(items) => {
-                let item = |(at, item): (usize, &'t Self)| item.map(&format!("{path}[{at}]"), of);
-                Tree::List(items.iter().enumerate().map(item).collect())
+                let mut mapped = Vec::with_capacity(items.len());
+                for (index, item) in items.iter().enumerate() {
+                    mapped.push(item.map(&format!("{path}[{index}]"), replace));
+                }
+                JsonTemplate::List(mapped)
             }
             Self::Map(entries) => {
-                let entry =
-                    |(key, value): &'t (String, Self)| (key.clone(), value.map(&format!("{path}.{key}"), of));
-                Tree::Map(entries.iter().map(entry).collect())
+                let mut mapped = Vec::with_capacity(entries.len());
+                for (key, value) in entries {
+                    mapped.push((key.clone(), value.map(&format!("{path}.{key}"), replace)));
+                }
+                JsonTemplate::Map(mapped)
             }
         }
     }
 
-    /// The JSON that it is when `render` gives the texts.
+    /// The JSON value with each string rendered by `render`.
     ///
     /// # Errors
-    /// The first of `render`.
+    /// The first error of `render`.
     pub fn json<E>(&self, render: &mut impl FnMut(&T) -> Result<String, E>) -> Result<Value, E> {
-        Ok(match self {
-            Self::Text(text) => render(text)?.into(),
-            Self::Fixed(value) => value.clone(),
+        match self {
+            Self::Text(text) => Ok(Value::String(render(text)?)),
+            Self::Fixed(value) => Ok(value.clone()),
             Self::List(items) => {
-                items.iter().map(|item| item.json(render)).collect::<Result<Vec<_>, _>>()?.into()
+                let items: Result<Vec<Value>, E> = items.iter().map(|item| item.json(render)).collect();
+                Ok(Value::Array(items?))
             }
             Self::Map(entries) => {
-                let entry = |(key, value): &(String, Self)| Ok((key.clone(), value.json(render)?));
-                Value::Object(entries.iter().map(entry).collect::<Result<Map<_, _>, _>>()?)
+                let mut object = Map::new();
+                for (key, value) in entries {
+                    object.insert(key.clone(), value.json(render)?);
+                }
+                Ok(Value::Object(object))
             }
-        })
+        }
     }
 }

@@ -111,6 +111,10 @@ impl Rendering<'_> {
     pub fn message(&self, template: &str) -> Result<Rendered, RenderError> {
         let mut text = String::with_capacity(USUAL_OUTPUT_BYTES);
         self.write(template, &mut text)?;
+        if text.contains('\0') {
+            // PostgreSQL cannot store U+0000 in a text. A payload has none, but a template can.
+            text = text.replace('\0', "\u{fffd}");
+        }
         Ok(self.context.markers.read(text))
     }
 

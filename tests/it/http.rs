@@ -1,10 +1,10 @@
-//! The status of every answer, which decides whether Alertmanager sends the notification again.
+//! The status of each response, which decides whether Alertmanager retries.
 
 mod access;
-mod crowd;
+mod connections;
 mod direct;
 mod ops;
-mod refused;
+mod rejected;
 mod tls;
 mod unavailable;
 
@@ -24,19 +24,19 @@ fn for_receiver(name: &str) -> Value {
 }
 
 #[tokio::test]
-async fn a_notification_is_answered_with_200_and_its_copy_too() {
+async fn a_notification_and_its_duplicate_are_answered_with_200() {
     let wecom = Wecom::start().await;
     let relay = Relay::start(&wecom.url).await;
     let body = payload("Down", &[("a", true)]);
     assert_eq!(relay.post(&body).await, "accepted as notification 1\n");
-    assert_eq!(relay.post(&body).await, "a copy of notification 1, which was accepted before\n");
+    assert_eq!(relay.post(&body).await, "duplicate of notification 1, which was accepted before\n");
     wecom.sandbox.wait_for_delivered("zhangsan", 1).await;
     relay.stop().await;
     assert_eq!(wecom.sandbox.delivered_to("zhangsan").len(), 1);
 }
 
 #[tokio::test]
-async fn what_a_receiver_does_not_want_is_answered_with_200_and_not_kept() {
+async fn a_filtered_notification_is_answered_with_200() {
     let wecom = Wecom::start().await;
     let options = receivers("  - { name: wechat, to_user: zhangsan, send_resolved: false }\n");
     let relay = Relay::with(&wecom.url, options).await;
@@ -50,7 +50,7 @@ async fn what_a_receiver_does_not_want_is_answered_with_200_and_not_kept() {
 }
 
 #[tokio::test]
-async fn put_is_taken_like_post() {
+async fn put_is_accepted_like_post() {
     let wecom = Wecom::start().await;
     let relay = Relay::start(&wecom.url).await;
     let body = payload("Down", &[("a", true)]).to_string();
@@ -94,7 +94,7 @@ async fn a_receiver_is_found_by_path_and_by_payload_quoted_or_not() {
 }
 
 #[tokio::test]
-async fn grafanas_payload_is_taken() {
+async fn the_payload_of_grafana_is_accepted() {
     let wecom = Wecom::start().await;
     let relay = Relay::start(&wecom.url).await;
     let mut body = for_receiver("wechat");
@@ -113,7 +113,24 @@ async fn grafanas_payload_is_taken() {
 }
 
 #[tokio::test]
-async fn a_body_in_chunks_of_unknown_length_is_taken() {
+async fn u_0000_is_stored_as_u_fffd() {
+    let wecom = Wecom::start().await;
+    let message = r#""{{ commonLabels.a }}\0""#;
+    let options = receivers(&format!("  - {{ name: wechat, to_user: zhangsan, message: {message} }}\n"));
+    let relay = Relay::with(&wecom.url, options).await;
+    let mut body = for_receiver("wechat");
+    body["groupKey"] = json!("a\0b");
+    body["commonLabels"]["a"] = json!("x\0");
+    assert_eq!(relay.post(&body).await, "accepted as notification 1\n");
+    body["groupKey"] = json!("a\u{fffd}b");
+    assert!(relay.post(&body).await.starts_with("duplicate"));
+    let seen = wecom.sandbox.wait_for_delivered("zhangsan", 1).await;
+    assert_eq!(&*seen[0].text, "x\u{fffd}\u{fffd}");
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn a_body_in_chunks_is_accepted() {
     let wecom = Wecom::start().await;
     let relay = Relay::start(&wecom.url).await;
     let body = payload("Down", &[("a", true)]).to_string();
@@ -124,9 +141,9 @@ async fn a_body_in_chunks_of_unknown_length_is_taken() {
 }
 
 #[tokio::test]
-async fn a_body_of_20_mb_is_taken_and_delivered() {
+async fn a_body_of_20_mb_is_delivered() {
     let wecom = Wecom::start().await;
-    // The message is short: what is tried here is the way in.
+    // The message is short, because this test is about the body.
     let options = receivers(
         "  - { name: wechat, to_user: zhangsan, message: '{{ alerts | length }} alerts of {{ receiver }}' }\n",
     );
@@ -150,7 +167,7 @@ async fn a_body_of_20_mb_is_taken_and_delivered() {
 }
 
 #[tokio::test]
-async fn a_message_too_long_for_the_pace_reaches_the_member_as_a_digest() {
+async fn a_message_with_too_many_parts_becomes_a_digest() {
     let wecom = Wecom::start().await;
     let relay = Relay::start(&wecom.url).await;
     let many: Vec<String> = (0..1000).map(|number| format!("host-{number}")).collect();
@@ -161,7 +178,7 @@ async fn a_message_too_long_for_the_pace_reaches_the_member_as_a_digest() {
     relay.stop().await;
 }
 
-/// Requests that no client library makes.
+/// Requests that a client library cannot send.
 mod raw {
     use tokio::{
         io::{AsyncReadExt, AsyncWriteExt},
@@ -173,7 +190,7 @@ mod raw {
         TcpStream::connect(url.trim_start_matches("http://")).await.unwrap()
     }
 
-    /// What comes back until the relay closes the connection.
+    /// Reads until the relay closes the connection.
     pub(super) async fn rest(mut stream: TcpStream) -> String {
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).await.unwrap();

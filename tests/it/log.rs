@@ -79,7 +79,7 @@ const HELD: &str = "the app is held until somebody has mended it: its messages w
 const LIMITED: &str = "the app is held until a limit of WeCom has passed: its messages wait, nothing is lost";
 
 #[tokio::test]
-async fn the_story_of_a_delivery_that_fails_once_is_told_with_all_its_names_and_one_line_at_info() {
+async fn a_delivery_that_fails_once_logs_every_step() {
     let log = Log::start();
     let wecom = Wecom::live(Settings::default()).await;
     let relay = Relay::with(&wecom.url, quick()).await;
@@ -128,7 +128,7 @@ async fn a_dead_letter_is_an_error_with_its_cause() {
 }
 
 #[tokio::test]
-async fn a_hold_is_an_error_when_somebody_must_act_and_its_end_is_told() {
+async fn a_hold_is_an_error_when_a_person_must_act() {
     for (errcode, level, message) in [(60020, "ERROR", HELD), (45009, "WARN", LIMITED)] {
         let log = Log::start();
         let wecom = Wecom::live(Settings::default()).await;

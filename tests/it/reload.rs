@@ -101,7 +101,7 @@ async fn a_wrong_configuration_is_explained_and_the_old_one_stays() {
     ] {
         let (status, said) = relay.reload_yaml(&bad).await;
         assert_eq!(status, 500);
-        assert!(said.starts_with("not reloaded, and the old configuration stays:\n"), "{said}");
+        assert!(said.starts_with("not reloaded, the old configuration stays in force:\n"), "{said}");
         assert!(said.contains(told), "{said}");
         assert_eq!(relay.metric("wecom_relay_config_last_reload_successful").await, 0.0);
     }
@@ -280,10 +280,10 @@ async fn slow(options: Options) -> (Relay, Slow) {
 async fn all_who_ask_while_a_reload_reads_share_the_next_one() {
     let (relay, mut slow) = slow(Options::default()).await;
     let reloads = relay.reloads.clone();
-    let mut first = pin!(reloads.ask());
+    let mut first = pin!(reloads.reload());
     assert!(poll!(&mut first).is_pending());
     slow.began.recv().await.unwrap();
-    let mut more = pin!(join_all((0..40).map(|_| reloads.ask())));
+    let mut more = pin!(join_all((0..40).map(|_| reloads.reload())));
     assert!(poll!(&mut more).is_pending());
     drop(slow.go_on);
     let said = first.await.unwrap().unwrap();
@@ -299,13 +299,13 @@ async fn all_who_ask_while_a_reload_reads_share_the_next_one() {
 async fn a_reload_that_cannot_read_its_files_is_answered_and_does_not_keep_later_ones_out() {
     let tuning = Tuning { reload_limit: Duration::from_millis(100), ..Options::default().tuning };
     let (relay, slow) = slow(Options { tuning, ..Options::default() }).await;
-    let told = relay.reloads.ask().await.unwrap().unwrap_err();
+    let told = relay.reloads.reload().await.unwrap().unwrap_err();
     assert!(told.starts_with("reading the configuration takes longer than 100ms"), "{told}");
-    let told = relay.reloads.ask().await.unwrap().unwrap_err();
+    let told = relay.reloads.reload().await.unwrap().unwrap_err();
     assert!(told.starts_with("the previous reload still reads the configuration"), "{told}");
     drop(slow.go_on);
     // The reading ends by itself, and says so to nobody.
-    while relay.reloads.ask().await.unwrap().is_err() {
+    while relay.reloads.reload().await.unwrap().is_err() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     relay.stop().await;
@@ -315,7 +315,7 @@ async fn a_reload_that_cannot_read_its_files_is_answered_and_does_not_keep_later
 async fn a_stop_does_not_wait_for_a_reload_that_reads() {
     let (relay, mut slow) = slow(Options::default()).await;
     let reloads = relay.reloads.clone();
-    let mut asked = pin!(reloads.ask());
+    let mut asked = pin!(reloads.reload());
     assert!(poll!(&mut asked).is_pending());
     slow.began.recv().await.unwrap();
     relay.stop().await;

@@ -300,7 +300,7 @@ async fn logs_metrics_and_responses_reveal_no_secret() {
         relay.signal("TERM");
         assert!(relay.ended().await.success());
         let log = relay.log.join("\n");
-        assert!(log.contains("\"TRACE\"") && log.contains("a request was refused"), "{log}");
+        assert!(log.contains("\"TRACE\"") && log.contains("request rejected"), "{log}");
         secrets.are_not_in(&format!("the log of round {round}"), &log);
         let yaml = fs::read_to_string(&config).unwrap();
         for args in COMMANDS.iter().filter(|args| args[0] == "outbox" && args[1] != "discard") {

@@ -107,7 +107,7 @@ async fn examine(prepared: &Prepared, limit: Duration, report: &mut Report<'_>) 
         let Some(app) = prepared.config.app(&sender.0) else { continue };
         let token = app::examine(app, client, &mut refused, limit, report).await?;
         let receivers: Vec<_> = (prepared.config.receivers.iter())
-            .filter_map(|receiver| prepared.intake.named(receiver.name.as_str()).ok())
+            .filter_map(|receiver| prepared.intake.receiver(receiver.name.as_str()).ok())
             .filter(|receiver| receiver.sender == *sender)
             .collect();
         app::receivers(&receivers, app, client, token.as_ref(), limit, report).await?;

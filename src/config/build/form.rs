@@ -9,7 +9,7 @@ use crate::{
         problem::{Report, Reported},
         raw::{self, Field},
     },
-    intake::{Form, Tree},
+    intake::{JsonTemplate, MessageType},
 };
 
 const MESSAGE: &str = r#"{% include "wechat.default.message" %}"#;
@@ -24,7 +24,7 @@ const MAX_PARTS: u16 = 5;
 /// What a receiver's messages are.
 pub(super) struct Message {
     pub(super) message: Located<String>,
-    pub(super) message_type: Form<Located<String>>,
+    pub(super) message_type: MessageType<Located<String>>,
     pub(super) plain_copy: bool,
 }
 
@@ -56,12 +56,12 @@ pub(super) fn read(raw: &raw::Receiver<'_>, report: &mut Report) -> Result<Messa
     let kind = kind?.unwrap_or(Type::Text);
     let fitting = refuse_unfitting(raw, kind, plain_copy == Ok(Some(true)), report);
     let message_type = match kind {
-        Type::Text => Form::Text,
-        Type::Markdown => Form::Markdown,
+        Type::Text => MessageType::Text,
+        Type::Markdown => MessageType::Markdown,
         Type::TextCard => {
-            Form::TextCard { title: title?, description: description?, url: url?, btntxt: btntxt? }
+            MessageType::TextCard { title: title?, description: description?, url: url?, btntxt: btntxt? }
         }
-        Type::TemplateCard => Form::TemplateCard(card_of(card?, &raw.template_card, report)?),
+        Type::TemplateCard => MessageType::TemplateCard(card_of(card?, &raw.template_card, report)?),
     };
     fitting?;
     Ok(Message { message: message?, message_type, plain_copy: plain_copy?.unwrap_or(false) })
@@ -82,10 +82,10 @@ fn template(field: &Field<'_>, default: &str, report: &mut Report) -> Result<Loc
 }
 
 fn card_of(
-    card: Option<Tree<Located<String>>>,
+    card: Option<JsonTemplate<Located<String>>>,
     field: &Field<'_>,
     report: &mut Report,
-) -> Result<Tree<Located<String>>, Reported> {
+) -> Result<JsonTemplate<Located<String>>, Reported> {
     card.ok_or_else(|| {
         let right =
             "write the card's fields: at least main_title with title, and card_action with type and url";
@@ -135,7 +135,7 @@ pub(super) fn max_parts(
     let pace = app.and_then(|app| app.limits.per_minute).map_or(u32::MAX, NonZeroU32::get);
     let most = match message.filter(|message| message.plain_copy).map(|message| &message.message_type) {
         None => pace,
-        Some(Form::Markdown) => pace / 2,
+        Some(MessageType::Markdown) => pace / 2,
         Some(_) => pace - 1,
     };
     let most = u16::try_from(most).unwrap_or(u16::MAX);

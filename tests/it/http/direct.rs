@@ -1,4 +1,4 @@
-//! The router without a socket, over an outbox of its own and without a dispatcher.
+//! The router without a socket and without a dispatcher, over its own outbox.
 
 use std::{sync::Arc, time::Duration};
 
@@ -17,22 +17,25 @@ use wecom_relay::{
     app::{PrepareOptions, Prepared},
     clock::SystemClock,
     config,
-    http::{self, BODY_BYTES, Bounded, Complaints, Entrance, Memory, Refusals, Reloads},
+    http::{
+        self, LogThrottles, MAX_BODY_BYTES, MemoryBudget, ReloadHandle, RenderPool, SecurityHandle,
+        ServerState,
+    },
     outbox::sqlite::{Access, Settings, SqliteOutbox},
 };
 
 use crate::support::Options;
 
-/// A router and what is behind it.
+/// A router with its state.
 pub(super) struct Direct {
     router: Router,
     pub(super) stop: CancellationToken,
     pub(super) folder: TempDir,
-    pub(super) entrance: Entrance,
+    pub(super) security: SecurityHandle,
 }
 
 impl Direct {
-    /// With room for so many bytes of bodies, over an outbox that waits for a lock for 20 ms.
+    /// `memory` is the memory for bodies. The outbox waits for a lock for 20 ms.
     pub(super) fn new(memory: usize) -> Self {
         let folder = TempDir::new().unwrap();
         let yaml = Options::default().yaml("http://127.0.0.1:9", &folder);
@@ -43,29 +46,29 @@ impl Direct {
             ..Settings::new(folder.path().join("outbox.db"), 1 << 30)
         };
         let stop = CancellationToken::new();
-        let entrance = Entrance::new(prepared.config.server.admission.clone());
-        let relay = http::Relay {
+        let security = SecurityHandle::new(prepared.config.server.security.clone());
+        let pool = RenderPool::new(prepared.intake, http::RENDER_LIMIT);
+        let state = ServerState {
             outbox: SqliteOutbox::open(settings, Access::Owner).unwrap(),
-            intake: Arc::new(ArcSwap::from_pointee(Bounded::new(prepared.intake, http::RENDER_LIMIT))),
+            render_pool: Arc::new(ArcSwap::from_pointee(pool)),
             clock: Arc::new(SystemClock),
             stop: stop.clone(),
             readiness: http::Readiness::default(),
-            memory: Memory::new(memory),
-            entrance: entrance.clone(),
-            refusals: Refusals::default(),
-            complaints: Complaints::default(),
+            memory: MemoryBudget::new(memory),
+            security: security.clone(),
+            log_throttles: LogThrottles::default(),
             metrics: Arc::default(),
-            reloads: Reloads::new(mpsc::channel(1).0),
+            reloads: ReloadHandle::new(mpsc::channel(1).0),
         };
-        Self { router: http::router(Arc::new(relay)), stop, folder, entrance }
+        Self { router: http::router(Arc::new(state)), stop, folder, security }
     }
 
-    /// With more room than any body takes.
+    /// With enough memory for every body.
     pub(super) fn roomy() -> Self {
-        Self::new(2 * BODY_BYTES)
+        Self::new(2 * MAX_BODY_BYTES)
     }
 
-    /// The status and the text of the answer to `request`.
+    /// The status and the text of the response.
     pub(super) async fn ask(&self, request: Request<Body>) -> (u16, String) {
         let service = TowerToHyperService::new(self.router.clone());
         let Ok(answer) = service.call(request).await;

@@ -1,4 +1,4 @@
-//! The endpoints of operation, and paths and methods that there are not.
+//! The endpoints for operators, unknown paths and wrong methods.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use crate::support::{Gated, Gates, Options, Relay, Wecom};
 
 #[tokio::test]
-async fn a_running_relay_is_healthy_and_ready_even_when_wecom_is_not_there() {
+async fn a_relay_is_healthy_and_ready_without_wecom() {
     let relay = Relay::start("http://127.0.0.1:9").await;
     assert_eq!(relay.request(Method::GET, "/-/healthy", "").await, (200, "alive\n".to_owned()));
     assert_eq!(relay.request(Method::GET, "/-/ready", "").await, (200, "ready\n".to_owned()));
@@ -18,20 +18,20 @@ async fn a_running_relay_is_healthy_and_ready_even_when_wecom_is_not_there() {
 }
 
 #[tokio::test]
-async fn an_unknown_path_is_answered_with_404_that_names_the_right_ones() {
+async fn the_404_of_an_unknown_path_names_the_right_paths() {
     let wecom = Wecom::start().await;
     let relay = Relay::start(&wecom.url).await;
     for path in ["/", "/webhooks", "/webhook/", "/webhook/wechat/", "/api/v2/alerts"] {
         let (status, text) = relay.request(Method::POST, path, "{}").await;
         assert_eq!(status, 404, "{path}");
-        let right = "nothing here; Alertmanager's webhook goes to /webhook or /webhook/{receiver}\n";
+        let right = "not found; send Alertmanager's webhook to /webhook or /webhook/{receiver}\n";
         assert_eq!(text, right, "{path}");
     }
     relay.stop().await;
 }
 
 #[tokio::test]
-async fn another_method_is_answered_with_405_and_the_right_ones() {
+async fn another_method_is_answered_with_405() {
     let wecom = Wecom::start().await;
     let relay = Relay::start(&wecom.url).await;
     for method in [Method::GET, Method::DELETE, Method::PATCH] {
@@ -41,7 +41,7 @@ async fn another_method_is_answered_with_405_and_the_right_ones() {
             assert_eq!(answer.status(), 405, "{method} {path}");
             let allowed = answer.headers()["allow"].to_str().unwrap().to_owned();
             assert!(allowed.contains("POST") && allowed.contains("PUT"), "{method} {path}: {allowed}");
-            assert_eq!(answer.text().await.unwrap(), "not with this method; a webhook is a POST\n");
+            assert_eq!(answer.text().await.unwrap(), "this method is not allowed; send a webhook by POST\n");
         }
     }
     assert_eq!(relay.request(Method::POST, "/-/healthy", "").await.0, 405);
@@ -49,7 +49,7 @@ async fn another_method_is_answered_with_405_and_the_right_ones() {
 }
 
 #[tokio::test]
-async fn however_many_ask_whether_it_is_ready_the_outbox_is_probed_once_a_second() {
+async fn many_readiness_checks_share_a_probe_of_the_outbox() {
     let gates = Arc::new(Gates::default());
     let options = Options::default();
     let relay = Relay::over("http://127.0.0.1:9", options, |outbox| Gated::new(outbox, &gates)).await;

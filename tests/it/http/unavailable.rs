@@ -1,4 +1,4 @@
-//! What is only in the way for now: 503, so that Alertmanager sends the notification again. And never a panic.
+//! Temporary trouble: 503, so that Alertmanager retries. No body causes a panic.
 
 use std::{convert::Infallible, fs, time::Duration};
 
@@ -9,7 +9,7 @@ use reqwest::Method;
 use rusqlite::Connection;
 use tokio::io::AsyncWriteExt;
 use wecom_relay::{
-    http::BODY_BYTES,
+    http::MAX_BODY_BYTES,
     telemetry::{self, LogFormat},
 };
 
@@ -21,13 +21,13 @@ use crate::support::{
 };
 
 #[tokio::test]
-async fn a_store_that_is_gone_is_answered_with_503_until_it_is_back() {
+async fn a_missing_outbox_is_answered_with_503_until_it_is_back() {
     let wecom = Wecom::start().await;
     let relay = Relay::start(&wecom.url).await;
     let path = relay.folder.path().join("outbox.db");
     let away = relay.folder.path().join("away.db");
     fs::rename(&path, &away).unwrap();
-    // A file would be made anew.
+    // A directory, because the relay would create a missing file.
     fs::create_dir(&path).unwrap();
     let body = for_receiver("wechat").to_string();
     let (status, text) = relay.request(Method::POST, "/webhook", body.clone()).await;
@@ -44,7 +44,7 @@ async fn a_store_that_is_gone_is_answered_with_503_until_it_is_back() {
 }
 
 #[tokio::test]
-async fn a_store_that_is_locked_is_answered_with_503_until_it_is_free() {
+async fn a_locked_outbox_is_answered_with_503_until_it_is_free() {
     let direct = Direct::roomy();
     let other = Connection::open(direct.folder.path().join("outbox.db")).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
@@ -58,7 +58,7 @@ async fn a_store_that_is_locked_is_answered_with_503_until_it_is_free() {
 }
 
 #[tokio::test]
-async fn a_relay_that_stops_answers_with_503() {
+async fn a_stopping_relay_answers_503() {
     let direct = Direct::roomy();
     direct.stop.cancel();
     let stopping = (503, "not accepted, try again: the relay is stopping\n".to_owned());
@@ -68,14 +68,14 @@ async fn a_relay_that_stops_answers_with_503() {
 }
 
 #[tokio::test]
-async fn a_request_that_is_under_way_when_the_stop_comes_is_still_taken() {
+async fn a_request_that_began_before_the_stop_is_accepted() {
     let wecom = Wecom::start().await;
     let relay = Relay::start(&wecom.url).await;
     let body = for_receiver("wechat").to_string();
     let (first, second) = body.split_at(100);
     let mut stream = raw::connect(&relay.url).await;
     let length = body.len();
-    // The answer to Expect says that the handler reads the body: it has seen no stop.
+    // `100 Continue` shows that the handler reads the body, so it has not seen the stop.
     let head = format!(
         "POST /webhook HTTP/1.1\r\nHost: relay\r\nExpect: 100-continue\r\nContent-Length: {length}\r\n\r\n"
     );
@@ -90,7 +90,7 @@ async fn a_request_that_is_under_way_when_the_stop_comes_is_still_taken() {
     };
     let (folder, answer) = tokio::join!(relay.stop(), finish);
     assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
-    // What was accepted in the last moment goes out at the next start.
+    // A delivery that was accepted at the last moment is sent after the next start.
     let options = crate::support::Options { folder: Some(folder), ..crate::support::Options::default() };
     let relay = Relay::with(&wecom.url, options).await;
     wecom.sandbox.wait_for_delivered("zhangsan", 1).await;
@@ -98,7 +98,7 @@ async fn a_request_that_is_under_way_when_the_stop_comes_is_still_taken() {
 }
 
 #[tokio::test]
-async fn bodies_share_a_bounded_memory_and_what_does_not_fit_is_answered_with_503() {
+async fn a_body_that_exceeds_the_shared_memory_gets_503() {
     let direct = Direct::new(2 << 20);
     let many: Vec<String> = (0..400).map(|number| format!("host-{number}")).collect();
     let many: Vec<(&str, bool)> = many.iter().map(|name| (name.as_str(), true)).collect();
@@ -112,7 +112,7 @@ async fn bodies_share_a_bounded_memory_and_what_does_not_fit_is_answered_with_50
         answer = direct.post(large.clone()) => assert_eq!(answer, too_much),
     }
     assert_eq!(direct.post(large).await.0, 200);
-    // The memory is given back, however a request ends.
+    // The memory is released whether a request succeeds or fails.
     for number in 0..40 {
         let small = payload_at(&format!("Small{number}"), &[("a", true)], "2026-11-21T08:00:00Z");
         assert_eq!(direct.post(small.to_string()).await.0, 200);
@@ -121,7 +121,7 @@ async fn bodies_share_a_bounded_memory_and_what_does_not_fit_is_answered_with_50
 }
 
 #[tokio::test]
-async fn a_body_of_few_bytes_and_many_values_is_answered_with_413_before_it_is_read() {
+async fn a_small_body_with_too_many_values_gets_413() {
     let direct = Direct::new(16 << 20);
     let mut body = for_receiver("wechat");
     body["x"] = vec![0; 1_000_000].into();
@@ -133,7 +133,7 @@ async fn a_body_of_few_bytes_and_many_values_is_answered_with_413_before_it_is_r
 }
 
 #[tokio::test]
-async fn alerts_without_a_word_cost_what_they_take_in_memory() {
+async fn empty_alerts_count_with_the_memory_that_they_need() {
     let direct = Direct::new(320 << 20);
     let empty = format!("{{\"alerts\":[{}{{}}]}}", "{},".repeat(499_999));
     let (status, text) = direct.post(empty).await;
@@ -142,16 +142,16 @@ async fn alerts_without_a_word_cost_what_they_take_in_memory() {
 }
 
 #[tokio::test]
-async fn a_body_in_chunks_of_more_than_32_mib_is_answered_with_413() {
+async fn chunks_of_more_than_32_mib_get_413() {
     let direct = Direct::roomy();
     let chunk = Ok::<_, Infallible>(vec![b' '; 1 << 20]);
     let body = Body::from_stream(stream::repeat(chunk).take(33));
     assert_eq!(direct.post(body).await.0, 413);
-    assert_eq!(direct.post(vec![b' '; BODY_BYTES]).await.0, 400);
+    assert_eq!(direct.post(vec![b' '; MAX_BODY_BYTES]).await.0, 400);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_body_that_does_not_come_on_is_answered_with_503_after_10_seconds() {
+async fn a_stalled_body_gets_503_after_10_seconds() {
     let direct = Direct::roomy();
     let asked = tokio::time::Instant::now();
     let body = stream::once(async { Ok::<_, Infallible>(b"{".to_vec()) }).chain(stream::pending());
@@ -161,7 +161,7 @@ async fn a_body_that_does_not_come_on_is_answered_with_503_after_10_seconds() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_body_that_is_not_there_within_30_seconds_is_answered_with_503() {
+async fn a_body_that_takes_30_seconds_gets_503() {
     let direct = Direct::roomy();
     let asked = tokio::time::Instant::now();
     let steps = stream::repeat(()).then(|()| async {
@@ -174,7 +174,7 @@ async fn a_body_that_is_not_there_within_30_seconds_is_answered_with_503() {
 }
 
 #[tokio::test]
-async fn a_body_that_ends_early_is_answered_with_503() {
+async fn a_body_that_ends_early_gets_503() {
     let direct = Direct::roomy();
     let broken = stream::iter([Ok(b"{".to_vec()), Err(std::io::Error::other("connection reset"))]);
     let (status, text) = direct.post(Body::from_stream(broken)).await;
@@ -182,7 +182,7 @@ async fn a_body_that_ends_early_is_answered_with_503() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn bodies_that_break_are_told_of_once_a_second_in_words_that_are_not_too_many() {
+async fn broken_bodies_are_logged_briefly_once_a_second() {
     let direct = Direct::roomy();
     let written = Written::default();
     let writer = written.clone();
@@ -202,16 +202,16 @@ async fn bodies_that_break_are_told_of_once_a_second_in_words_that_are_not_too_m
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let lines: Vec<_> = lines.iter().filter(|line| line["level"] == "WARN").collect();
     assert_eq!(lines.len(), 2, "{text}");
-    for (line, unlogged) in lines.iter().zip([0, 2]) {
-        assert_eq!(line["unlogged"], unlogged, "{line}");
-        assert_eq!(line["message"], "a request was not taken: its body did not come", "{line}");
+    for (line, suppressed) in lines.iter().zip([0, 2]) {
+        assert_eq!(line["suppressed"], suppressed, "{line}");
+        assert_eq!(line["message"], "webhook rejected: its body did not arrive", "{line}");
         let answer = line["answer"].as_str().unwrap();
         assert!(answer.starts_with("the body did not arrive: reset") && answer.len() <= 200, "{line}");
     }
 }
 
 #[tokio::test]
-async fn what_does_not_fit_for_now_is_told_of_with_the_word_that_it_is_asked_for_again() {
+async fn the_log_of_an_overload_says_that_the_sender_retries() {
     let direct = Direct::new(1 << 20);
     let written = Written::default();
     let writer = written.clone();
@@ -224,15 +224,12 @@ async fn what_does_not_fit_for_now_is_told_of_with_the_word_that_it_is_asked_for
         answer = direct.post(endless) => panic!("{answer:?}"),
         answer = direct.post("{}") => assert_eq!(answer.0, 503),
     }
-    let told = written.text();
-    assert!(
-        told.contains("a notification was not accepted; its sender was asked to send it again"),
-        "{told}"
-    );
-    assert!(told.contains("too much at once") && !told.contains("Overload"), "{told}");
+    let log = written.text();
+    assert!(log.contains("webhook rejected; the sender was asked to retry"), "{log}");
+    assert!(log.contains("too much at once") && !log.contains("Overload"), "{log}");
 }
 
-/// Bytes of any kind, and payloads with something wrong in the middle.
+/// Any bytes, and payloads with a mistake in the middle.
 fn bodies() -> impl Strategy<Value = Vec<u8>> {
     let payload = for_receiver("wechat").to_string().into_bytes();
     let cut = (0..payload.len(), any::<Vec<u8>>(), 0..20usize).prop_map(move |(at, bytes, out)| {
@@ -248,7 +245,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn no_body_gets_anything_but_an_answer(bodies in prop::collection::vec(bodies(), 1..8)) {
+    fn any_body_is_answered(bodies in prop::collection::vec(bodies(), 1..8)) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let direct = Direct::roomy();

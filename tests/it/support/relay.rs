@@ -11,7 +11,7 @@ use wecom_relay::{
     config,
     delivery::step::Probes,
     heartbeat::Heartbeat,
-    http::{Entrance, Reloads},
+    http::{ReloadHandle, SecurityHandle},
     lifecycle::{Lifecycle, Shutdown},
     outbox::{
         DeliveryId, Detail, Filter, Listed, Outbox, OutboxQuery, SenderName, State,
@@ -27,8 +27,8 @@ pub(crate) struct Relay {
     pub(crate) url: String,
     pub(crate) outbox: SqliteOutbox,
     pub(crate) client: Client,
-    pub(crate) entrance: Entrance,
-    pub(crate) reloads: Reloads,
+    pub(crate) security: SecurityHandle,
+    pub(crate) reloads: ReloadHandle,
     pub(crate) folder: Arc<TempDir>,
     /// Of the dispatchers.
     pub(crate) heartbeats: Vec<(SenderName, Heartbeat)>,
@@ -150,16 +150,16 @@ impl Relay {
         let settings = (options.store)(Settings::new(outbox.path.clone(), outbox.max_size_bytes));
         let outbox = SqliteOutbox::open(settings, Access::Owner).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let scheme = if prepared.config.server.admission.tls.is_some() { "https" } else { "http" };
+        let scheme = if prepared.config.server.security.tls.is_some() { "https" } else { "http" };
         let url = format!("{scheme}://{}", listener.local_addr().unwrap());
         let lifecycle = Lifecycle::default();
         let outbox_of_relay = wrap(outbox.clone());
         let running = Running::start(prepared, listener, outbox_of_relay, options.clock, lifecycle.tasks());
         let running = running.await.unwrap();
-        let (heartbeats, entrance, reloads) =
-            (running.heartbeats().all(), running.entrance(), running.reloads());
+        let (heartbeats, security, reloads) =
+            (running.heartbeats().all(), running.security(), running.reloads());
         lifecycle.tasks().spawn_endless("reloads", running.run_reloads(source));
-        Self { url, outbox, client: http_client(), entrance, reloads, folder, heartbeats, lifecycle }
+        Self { url, outbox, client: http_client(), security, reloads, folder, heartbeats, lifecycle }
     }
 
     /// Posts a body to `path`: status and text of the answer.

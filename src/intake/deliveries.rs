@@ -1,6 +1,4 @@
-//! The calls of `message/send` that a notification takes, in order.
-
-use std::iter;
+//! The deliveries of a notification, in order.
 
 use super::message::Body;
 use crate::{
@@ -9,26 +7,28 @@ use crate::{
     wecom::{Content, Recipients},
 };
 
-/// The calls for a text without alerts, such as a test message.
+/// The deliveries of a text without alerts, such as a test message.
 pub fn text_deliveries(recipients: &Recipients, text: String) -> Vec<NewDelivery> {
     let body = Body::Text(Rendered::from(text));
     deliveries(recipients, body.split(Limits::default(), ""))
 }
 
-/// Content by content, each to every batch of the recipients.
+/// One delivery for each content and each batch of recipients; all batches of a content come before the next content.
 pub(super) fn deliveries(recipients: &Recipients, contents: Vec<Content>) -> Vec<NewDelivery> {
     let of = u16::try_from(contents.len()).unwrap_or(u16::MAX);
     let batches = recipients.batches();
-    let calls = contents.into_iter().zip(1..=of).flat_map(|(content, number)| {
-        let part = Part { number, of };
-        let call = move |(recipients, content)| NewDelivery { recipients, content, part };
-        batches.iter().cloned().zip(iter::repeat_n(content, batches.len())).map(call)
-    });
-    calls.collect()
+    let mut deliveries = Vec::with_capacity(contents.len() * batches.len());
+    for (content, number) in contents.into_iter().zip(1..=of) {
+        for recipients in &batches {
+            let part = Part { number, of };
+            deliveries.push(NewDelivery { recipients: recipients.clone(), content: content.clone(), part });
+        }
+    }
+    deliveries
 }
 
 impl Body {
-    /// The messages that it takes: what WeCom shows of one is bounded. A card was cut when it was made.
+    /// Splits the body into parts that WeCom shows completely. A card always fits, because it was cut when it was made.
     pub(super) fn split(&self, limits: Limits, link: &str) -> Vec<Content> {
         let parts = |text, markup| render::parts(text, markup, limits, link).into_iter();
         match self {

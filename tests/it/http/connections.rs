@@ -1,4 +1,4 @@
-//! Many connections at once, slow ones among them.
+//! Many, slow, silent and hostile connections.
 
 use std::{process::Command, time::Duration};
 
@@ -8,14 +8,15 @@ use tokio::{
     net::TcpStream,
     sync::mpsc,
     task::JoinSet,
-    time::Instant,
 };
-use wecom_relay::{app::Tuning, http::CONNECTIONS};
+use wecom_relay::{app::Tuning, http::MAX_CONNECTIONS};
 
 use super::{for_receiver, raw};
-use crate::support::{NO_LIMITS, Options, Process, Relay, Wecom, config_file, payload_at, process::serve};
+use crate::support::{
+    NO_LIMITS, Options, Process, Relay, Wecom, config_file, payload_at, process::serve, soon,
+};
 
-/// As many files as the crowd needs in this process.
+/// Allows this process enough open files for thousands of connections.
 fn many_files() {
     rlimit::increase_nofile_limit(8192).unwrap();
 }
@@ -30,12 +31,12 @@ fn request(number: usize) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_thousand_connections_at_once_are_all_answered_with_200() {
+async fn two_thousand_connections_at_once_are_all_answered() {
     many_files();
     let wecom = Wecom::live(Default::default()).await;
     let options = Options { app: NO_LIMITS.to_owned(), ..Options::default() };
     let (_folder, config) = config_file(&wecom.url, &options);
-    // As many systems start it; it raises the limit by itself.
+    // The soft limit of many systems. The relay raises it.
     let mut few_files = Command::new("sh");
     few_files.args(["-c", "ulimit -S -n 256; exec \"$0\" \"$@\""]);
     let serve = serve(&config);
@@ -45,114 +46,89 @@ async fn two_thousand_connections_at_once_are_all_answered_with_200() {
     let limits = std::fs::read_to_string(format!("/proc/{}/limits", process.pid())).unwrap();
     let files = limits.lines().find_map(|line| line.strip_prefix("Max open files")).unwrap();
     let files: usize = files.split_whitespace().next().unwrap().parse().unwrap();
-    assert!(files > CONNECTIONS, "{limits}");
-    let began = Instant::now();
-    // All are open before the first of them says a word.
+    assert!(files > MAX_CONNECTIONS, "{limits}");
+    // All are open before the first one sends anything.
     let open = join_all((0..2000).map(|_| raw::connect(&process.url))).await;
     let posts = open.into_iter().enumerate().map(|(number, mut stream)| async move {
         stream.write_all(request(number).as_bytes()).await.unwrap();
         raw::rest(stream).await
     });
-    let answers = tokio::time::timeout(Duration::from_secs(20), join_all(posts)).await.unwrap();
+    let answers = soon(join_all(posts)).await;
     let other: Vec<_> = answers.iter().filter(|answer| !answer.starts_with("HTTP/1.1 200 ")).collect();
     assert!(other.is_empty(), "{} others, such as {:?}", other.len(), other[0]);
-    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
     process.signal("TERM");
     assert!(process.ended().await.success());
 }
 
-/// The median time of one webhook after the other.
-async fn typical(relay: &Relay, numbers: std::ops::Range<usize>) -> Duration {
-    let mut took = Vec::new();
-    for number in numbers {
-        let began = Instant::now();
-        let mut stream = raw::connect(&relay.url).await;
-        stream.write_all(request(number).as_bytes()).await.unwrap();
-        let answer = raw::rest(stream).await;
-        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
-        took.push(began.elapsed());
-    }
-    took.sort();
-    took[took.len() / 2]
-}
-
-/// A client that sends `text` a byte a second, until the relay ends the connection: how long that took.
-async fn crawl(mut stream: TcpStream, text: String) -> Duration {
-    let began = Instant::now();
+/// Sends `text` byte by byte, one per second. Returns true if the relay rejected it or closed the connection first.
+async fn is_cut_off(mut stream: TcpStream, text: String) -> bool {
     for byte in text.bytes() {
         if stream.write_all(&[byte]).await.is_err() {
-            break;
+            return true;
         }
         let mut answer = [0; 1024];
         if let Ok(Ok(read)) = tokio::time::timeout(Duration::from_secs(1), stream.read(&mut answer)).await
             && (read == 0 || answer.starts_with(b"HTTP/1.1 503"))
         {
-            break;
+            return true;
         }
     }
-    began.elapsed()
+    false
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn five_hundred_clients_that_send_a_byte_a_second_hold_nobody_up_and_are_cut_off() {
+async fn five_hundred_slow_clients_delay_nobody_and_are_cut_off() {
     many_files();
     let wecom = Wecom::start().await;
-    // Half as many places as the product has: the slow ones do not get them all.
+    // Half of the product's limit, and still more than there are slow clients.
     let tuning = Tuning { connections: 1000, ..Options::default().tuning };
-    let options = Options { app: NO_LIMITS.to_owned(), tuning, ..Options::default() };
-    let relay = Relay::with(&wecom.url, options).await;
-    typical(&relay, 0..20).await;
-    let before = typical(&relay, 20..120).await;
+    let relay = Relay::with(&wecom.url, Options { tuning, ..Options::default() }).await;
 
     let mut slow = JoinSet::new();
     for number in 0..500 {
-        let stream = raw::connect(&relay.url).await;
-        let (head, body) = request(number)
-            .split_once("\r\n\r\n")
-            .map(|(h, b)| (format!("{h}\r\n\r\n"), b.to_owned()))
-            .unwrap();
+        let mut stream = raw::connect(&relay.url).await;
+        let request = request(number);
+        let (head, body) = request.split_once("\r\n\r\n").unwrap();
+        let (head, body) = (format!("{head}\r\n\r\n"), body.to_owned());
         slow.spawn(async move {
-            let mut stream = stream;
             if number % 2 == 0 {
-                return crawl(stream, head).await;
+                return is_cut_off(stream, head).await;
             }
             stream.write_all(head.as_bytes()).await.unwrap();
-            crawl(stream, body).await
+            is_cut_off(stream, body).await
         });
     }
-    let during = typical(&relay, 1000..1050).await;
-    assert!(slow.try_join_next().is_none(), "the slow ones ended too early to be in the way");
-    // As before, but for what five hundred clients in the same process take of the processors.
-    assert!(
-        during < before * 5 + Duration::from_millis(100),
-        "{before:?} before, {during:?} among slow clients"
-    );
-    let ended = tokio::time::timeout(Duration::from_secs(18), slow.join_all()).await.unwrap();
-    assert!(ended.iter().all(|took| *took > Duration::from_secs(8)), "{ended:?}");
+    for number in 1000..1050 {
+        let mut stream = raw::connect(&relay.url).await;
+        stream.write_all(request(number).as_bytes()).await.unwrap();
+        let answer = raw::rest(stream).await;
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    }
+    // No webhook waited for a slow client to end.
+    assert!(slow.try_join_next().is_none());
+    let cut_off = soon(slow.join_all()).await;
+    assert!(cut_off.into_iter().all(|cut_off| cut_off));
     relay.stop().await;
 }
 
 #[tokio::test]
-async fn a_connection_for_which_there_is_no_place_waits_until_a_silent_one_gives_up_its_own() {
+async fn at_the_limit_an_idle_connection_is_closed_for_a_new_one() {
     let wecom = Wecom::start().await;
     let tuning = Tuning { connections: 2, ..Options::default().tuning };
     let relay = Relay::with(&wecom.url, Options { tuning, ..Options::default() }).await;
-    let mut silent = Vec::new();
-    for _ in 0..2 {
-        // They are taken in the order in which they come.
-        silent.push(raw::connect(&relay.url).await);
-    }
-    let mut waiting = raw::connect(&relay.url).await;
-    waiting.write_all(request(0).as_bytes()).await.unwrap();
-    let early = tokio::time::timeout(Duration::from_millis(200), waiting.read(&mut [0; 1])).await;
-    assert!(early.is_err(), "three were served in two places");
-    let served = tokio::time::timeout(Duration::from_secs(8), raw::rest(waiting)).await.unwrap();
-    assert!(served.starts_with("HTTP/1.1 200 "), "{served}");
-    drop(silent);
+    // Connections are accepted in the order in which they are opened.
+    let mut first = raw::connect(&relay.url).await;
+    let second = raw::connect(&relay.url).await;
+    let mut third = raw::connect(&relay.url).await;
+    third.write_all(request(0).as_bytes()).await.unwrap();
+    let answer = soon(raw::rest(third)).await;
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    assert_eq!(soon(first.read(&mut [0; 1])).await.unwrap(), 0);
+    drop(second);
     relay.stop().await;
 }
 
-/// A client without credentials that asks twice a second, on one connection for as long as it is let.
+/// Sends `ask` twice a second without credentials, on one connection for as long as the relay keeps it open.
 async fn keep_asking(url: String, ask: &'static str, answered: mpsc::UnboundedSender<()>) {
     loop {
         let mut stream = raw::connect(&url).await;
@@ -167,7 +143,7 @@ async fn keep_asking(url: String, ask: &'static str, answered: mpsc::UnboundedSe
 }
 
 #[tokio::test]
-async fn clients_that_keep_asking_without_credentials_do_not_keep_a_webhook_out() {
+async fn clients_that_keep_asking_do_not_keep_a_webhook_out() {
     let wecom = Wecom::start().await;
     let tuning = Tuning { connections: 4, ..Options::default().tuning };
     let server = ", auth: { bearer_token: not-a-real-token }".to_owned();
@@ -183,7 +159,7 @@ async fn clients_that_keep_asking_without_credentials_do_not_keep_a_webhook_out(
         for _ in 0..4 {
             asking.spawn(keep_asking(relay.url.clone(), ask, answered.clone()));
         }
-        // By then each of them has or had a place.
+        // Then each of them has or had a connection.
         for _ in 0..4 {
             answers.recv().await.unwrap();
         }
@@ -191,44 +167,37 @@ async fn clients_that_keep_asking_without_credentials_do_not_keep_a_webhook_out(
             let mut stream = raw::connect(&relay.url).await;
             let post = request(number).replacen("\r\n", "\r\nAuthorization: Bearer not-a-real-token\r\n", 1);
             stream.write_all(post.as_bytes()).await.unwrap();
-            let answer = tokio::time::timeout(Duration::from_secs(8), raw::rest(stream)).await;
-            assert!(answer.expect(ask).starts_with("HTTP/1.1 200 "), "{ask}");
+            let answer = soon(raw::rest(stream)).await;
+            assert!(answer.starts_with("HTTP/1.1 200 "), "{ask}: {answer}");
         }
     }
     relay.stop().await;
 }
 
 #[tokio::test]
-async fn a_client_that_says_nothing_more_is_cut_off() {
+async fn a_client_that_sends_nothing_more_is_cut_off() {
     let relay = Relay::start("http://127.0.0.1:9").await;
-    let ends = async |said: &str| {
+    let ends = async |sent: &str| {
         let mut stream = raw::connect(&relay.url).await;
-        stream.write_all(said.as_bytes()).await.unwrap();
-        let began = Instant::now();
+        stream.write_all(sent.as_bytes()).await.unwrap();
         // A reset is an end as well.
-        _ = stream.read_to_end(&mut Vec::new()).await;
-        began.elapsed()
+        _ = soon(stream.read_to_end(&mut Vec::new())).await;
     };
-    let (none, part, idle) = tokio::join!(
+    tokio::join!(
         ends(""),
         ends("POST /webhook HTTP/1.1\r\nHost:"),
         ends("GET /-/healthy HTTP/1.1\r\nHost: relay\r\n\r\n")
     );
-    for took in [none, part, idle] {
-        assert!((11..16).contains(&took.as_secs()), "{took:?}");
-    }
     relay.stop().await;
 }
 
 #[tokio::test]
-async fn a_client_that_does_not_read_its_answers_is_cut_off() {
+async fn a_client_that_does_not_read_is_cut_off() {
     let relay = Relay::start("http://127.0.0.1:9").await;
     let (read, mut write) = raw::connect(&relay.url).await.into_split();
     let asks = "GET /metrics HTTP/1.1\r\nHost: relay\r\n\r\n".repeat(1000);
     let flood = async { while write.write_all(asks.as_bytes()).await.is_ok() {} };
-    let began = Instant::now();
-    tokio::time::timeout(Duration::from_secs(30), flood).await.unwrap();
-    assert!(began.elapsed() > Duration::from_secs(9), "{:?}", began.elapsed());
+    soon(flood).await;
     drop(read);
     assert!(relay.post(&for_receiver("wechat")).await.starts_with("accepted"));
     relay.stop().await;

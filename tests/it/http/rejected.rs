@@ -1,4 +1,4 @@
-//! What can never be taken: 4xx, each with a text that says what the body looks like.
+//! Requests that can never be accepted: 4xx, with a text that says what is wrong.
 
 use reqwest::Method;
 use serde_json::json;
@@ -8,7 +8,7 @@ use super::{for_receiver, raw, receivers};
 use crate::support::{Relay, Wecom};
 
 #[tokio::test]
-async fn what_is_not_alertmanagers_payload_is_answered_with_400_that_says_what_it_looks_like() {
+async fn the_400_says_what_the_body_looks_like() {
     let wecom = Wecom::start().await;
     let relay = Relay::start(&wecom.url).await;
     let good = for_receiver("wechat").to_string();
@@ -21,7 +21,7 @@ async fn what_is_not_alertmanagers_payload_is_answered_with_400_that_says_what_i
         (format!("\u{feff}{good}").into_bytes(), "the body begins with a byte-order mark"),
         (good.as_bytes()[..good.len() / 2].to_vec(), "was the body cut off?"),
         (no_text, "the body is not UTF-8: byte 20"),
-        (vec![0x1F, 0x8B, 8, 0, 0], "is it compressed?"),
+        (vec![0x1F, 0x8B, 8, 0, 0], "is the body compressed?"),
         ("[".repeat(100_000).into_bytes(), "nested too deeply"),
         (format!("{{\"alerts\":{}", "[{\"a\":".repeat(5_000)).into_bytes(), "nested too deeply"),
         (push.into_bytes(), "this looks like the body of Alertmanager's own /api/v2/alerts"),
@@ -43,7 +43,7 @@ async fn what_is_not_alertmanagers_payload_is_answered_with_400_that_says_what_i
 }
 
 #[tokio::test]
-async fn an_unknown_receiver_is_answered_with_404_that_lists_those_that_there_are() {
+async fn the_404_of_an_unknown_receiver_lists_the_known_ones() {
     let wecom = Wecom::start().await;
     let options = receivers("  - { name: wechat, to_user: zhangsan }\n  - { name: oncall, to_user: lisi }\n");
     let relay = Relay::with(&wecom.url, options).await;
@@ -59,7 +59,7 @@ async fn an_unknown_receiver_is_answered_with_404_that_lists_those_that_there_ar
 }
 
 #[tokio::test]
-async fn a_body_that_announces_more_than_32_mib_is_answered_with_413_before_it_is_sent() {
+async fn a_content_length_over_32_mib_is_answered_with_413() {
     let wecom = Wecom::start().await;
     let relay = Relay::start(&wecom.url).await;
     let mut stream = raw::connect(&relay.url).await;

@@ -1,0 +1,66 @@
+//! The middleware that checks credentials before anything else of a request.
+
+use std::sync::Arc;
+
+use axum::{
+    extract::{Request, State},
+    http::{HeaderValue, Method, header},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use tracing::field::{debug, display};
+
+use super::{
+    access_control::{AccessControl, offered_scheme},
+    answer::Rejection,
+    connection::Peer,
+    state::ServerState,
+};
+
+/// Open to everybody, because they say only that the relay is there.
+const OPEN_PATHS: [&str; 2] = ["/-/healthy", "/-/ready"];
+
+/// Passes a request on, or answers 401 before its body is read and closes the connection.
+pub(super) async fn authorize<O: Send + Sync + 'static>(
+    State(state): State<Arc<ServerState<O>>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let access = &state.security.current().access;
+    if OPEN_PATHS.contains(&request.uri().path()) || access.allows(request.headers()) {
+        return next.run(request).await;
+    }
+    state.metrics.unauthorized();
+    if let Some(suppressed) = state.log_throttles.unauthorized.allow() {
+        log_unauthorized(&request, suppressed);
+    }
+    unauthorized(access)
+}
+
+fn log_unauthorized(request: &Request, suppressed: u64) {
+    let peer = request.extensions().get::<Peer>().map(|Peer(address)| display(address.ip()));
+    // Only the scheme, because a wrong password may be nearly right.
+    let offered = offered_scheme(request.headers()).map(debug);
+    if matches!(*request.method(), Method::POST | Method::PUT) {
+        tracing::error!(
+            peer,
+            offered,
+            suppressed,
+            "request rejected, the sender will not retry: its credentials are not those of server.auth"
+        );
+    } else {
+        tracing::warn!(
+            peer,
+            offered,
+            suppressed,
+            "request rejected: its credentials are not those of server.auth"
+        );
+    }
+}
+
+fn unauthorized(access: &AccessControl) -> Response {
+    let mut response = Rejection::Unauthorized(access.challenge()).into_response();
+    // A client without credentials does not need to keep a connection slot.
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response
+}

@@ -1,0 +1,44 @@
+//! The state that all handlers share.
+
+use std::{sync::Arc, time::Duration};
+
+use arc_swap::ArcSwap;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    log_throttle::LogThrottle, memory::MemoryBudget, readiness::Readiness, reloads::ReloadHandle,
+    render_pool::RenderPool, security::SecurityHandle,
+};
+use crate::{clock::Clock, metrics::Metrics};
+
+pub struct ServerState<O> {
+    pub outbox: O,
+    /// Replaced by a reload.
+    pub render_pool: Arc<ArcSwap<RenderPool>>,
+    pub clock: Arc<dyn Clock>,
+    /// Cancelled at shutdown: no new notification is accepted.
+    pub stop: CancellationToken,
+    pub readiness: Readiness,
+    /// The memory for all bodies together.
+    pub memory: MemoryBudget,
+    pub security: SecurityHandle,
+    pub log_throttles: LogThrottles,
+    pub metrics: Arc<Metrics>,
+    pub reloads: ReloadHandle,
+}
+
+/// Limits for log lines that strangers can cause.
+#[derive(Debug)]
+pub struct LogThrottles {
+    pub(super) rejected: LogThrottle,
+    pub(super) unauthorized: LogThrottle,
+}
+
+impl Default for LogThrottles {
+    fn default() -> Self {
+        Self {
+            rejected: LogThrottle::every(Duration::from_secs(1)),
+            unauthorized: LogThrottle::every(Duration::from_secs(60)),
+        }
+    }
+}

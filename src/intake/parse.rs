@@ -1,0 +1,153 @@
+//! From a body to a payload for a receiver.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use jiff::{Timestamp, tz::TimeZone};
+
+use super::{
+    receiver::{Address, Receiver},
+    recipients::RenderedRecipients,
+};
+use crate::{
+    alertmanager::{self, Payload, PayloadError},
+    outbox::ReceiverName,
+    render::{RenderTime, Templates},
+};
+
+/// Receivers, templates and settings: everything that turns a body into a notification.
+#[derive(Debug)]
+pub struct Intake {
+    receivers: BTreeMap<String, Arc<Receiver>>,
+    pub(super) templates: Templates,
+    pub(super) settings: Settings,
+}
+
+/// Settings for all receivers.
+#[derive(Debug, Clone, Default)]
+pub struct Settings {
+    /// The time within which a duplicate is ignored; `None` accepts every duplicate.
+    pub dedupe_window: Option<Duration>,
+    /// The time zone in templates; `None` keeps the offset of the payload.
+    pub timezone: Option<TimeZone>,
+}
+
+/// A payload and the receiver that gets it.
+#[derive(Debug)]
+pub struct ParsedWebhook {
+    pub(super) receiver: Arc<Receiver>,
+    pub(super) payload: Payload,
+    pub(super) time: RenderTime,
+    /// Set as soon as the recipients are known, so that a caller that gives up on the message still has them.
+    pub(super) recipients: OnceLock<RenderedRecipients>,
+    body_bytes: usize,
+}
+
+/// The result of parsing a valid body.
+#[derive(Debug)]
+pub enum Parsed {
+    Webhook(Arc<ParsedWebhook>),
+    /// All alerts are resolved, and the receiver has `send_resolved: false`.
+    Filtered(ReceiverName),
+}
+
+/// Why a body is rejected. The text says what is wrong and what would be right.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ParseError {
+    #[error(transparent)]
+    Payload(#[from] PayloadError),
+    #[error("there is no receiver {name:?}; the configuration has: {}", known.join(", "))]
+    UnknownReceiver { name: String, known: Vec<String> },
+}
+
+impl ParsedWebhook {
+    pub fn receiver(&self) -> &Receiver {
+        &self.receiver
+    }
+
+    /// True if the recipients are literal or were rendered.
+    pub fn has_recipients(&self) -> bool {
+        self.recipients.get().is_some()
+    }
+
+    /// The size of the body.
+    pub fn body_bytes(&self) -> usize {
+        self.body_bytes
+    }
+}
+
+impl Intake {
+    /// `templates` contains every template of `receivers`.
+    pub fn new(
+        receivers: impl IntoIterator<Item = Receiver>,
+        templates: Templates,
+        settings: Settings,
+    ) -> Self {
+        let by_name = |receiver: Receiver| (receiver.name.0.clone(), Arc::new(receiver));
+        Self { receivers: receivers.into_iter().map(by_name).collect(), templates, settings }
+    }
+
+    /// All receivers, by name.
+    pub fn receivers(&self) -> impl Iterator<Item = &Receiver> {
+        self.receivers.values().map(AsRef::as_ref)
+    }
+
+    /// The receiver with this name.
+    ///
+    /// # Errors
+    /// [`ParseError::UnknownReceiver`]
+    pub fn receiver(&self, name: &str) -> Result<&Receiver, ParseError> {
+        self.find(name).map(AsRef::as_ref)
+    }
+
+    /// Differs between intakes with different templates.
+    pub fn templates_fingerprint(&self) -> u64 {
+        self.templates.fingerprint()
+    }
+
+    /// Parses a body. `receiver` is the name in the path; without one, the payload names the receiver. `now` is the
+    /// current time for templates.
+    ///
+    /// # Errors
+    /// [`ParseError`]
+    pub fn parse(&self, receiver: Option<&str>, body: &[u8], now: Timestamp) -> Result<Parsed, ParseError> {
+        // The path is checked first, because a wrong path is wrong for every body.
+        let from_path = receiver.map(|name| self.find(name)).transpose()?;
+        let payload = alertmanager::parse(body)?;
+        let receiver = match from_path {
+            Some(receiver) => receiver,
+            None => self.find_quoted(&payload.receiver)?,
+        };
+        let payload = if receiver.send_resolved { Some(payload) } else { payload.without_resolved() };
+        let Some(payload) = payload else { return Ok(Parsed::Filtered(receiver.name.clone())) };
+        let recipients = match &receiver.address {
+            Address::Literal(recipients) => OnceLock::from(RenderedRecipients::Valid(recipients.clone())),
+            Address::Template { .. } => OnceLock::new(),
+        };
+        Ok(Parsed::Webhook(Arc::new(ParsedWebhook {
+            receiver: Arc::clone(receiver),
+            payload,
+            time: RenderTime { now, zone: self.settings.timezone.clone() },
+            recipients,
+            body_bytes: body.len(),
+        })))
+    }
+
+    fn find(&self, name: &str) -> Result<&Arc<Receiver>, ParseError> {
+        self.receivers.get(name).ok_or_else(|| ParseError::UnknownReceiver {
+            name: name.to_owned(),
+            known: self.receivers.keys().cloned().collect(),
+        })
+    }
+
+    /// The receiver that a payload names, quoted as Alertmanager does it or not quoted.
+    fn find_quoted(&self, name: &str) -> Result<&Arc<Receiver>, ParseError> {
+        match self.receivers.get(name) {
+            Some(receiver) => Ok(receiver),
+            None => self.find(&alertmanager::unquote(name)),
+        }
+    }
+}

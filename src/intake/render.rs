@@ -1,0 +1,115 @@
+//! From a parsed webhook to a notification.
+
+use super::{
+    deliveries, identity,
+    message::{self, Body, RenderedMessage, TemplateFailure},
+    parse::{Intake, ParsedWebhook},
+    recipients::{self, RecipientError, RenderedRecipients, Route},
+};
+use crate::{
+    alertmanager::Payload,
+    outbox::{Kind, NewNotification, Status},
+    render::{self, Limits, Markup, Rendering},
+    wecom::limits::MAX_CONTENT_BYTES,
+};
+
+/// A text form is one message, with space for a line that says why it is sent.
+const TEXT_FORM: Limits = Limits { part_bytes: MAX_CONTENT_BYTES - 200, max_parts: 1 };
+
+/// A notification for the outbox, and what the configuration did not foresee.
+#[derive(Debug, PartialEq, Eq)]
+pub struct RenderedNotification {
+    pub notification: NewNotification,
+    /// Templates that failed; something plainer replaces each.
+    pub failures: Vec<TemplateFailure>,
+    /// Why the receiver's own recipients do not get the notification.
+    pub recipient_error: Option<RecipientError>,
+}
+
+impl Intake {
+    /// Renders recipients and message, however long the templates take.
+    pub fn render(&self, webhook: &ParsedWebhook) -> RenderedNotification {
+        let rendering = self.rendering(webhook);
+        let recipients = rendered_recipients(webhook, &rendering);
+        let message = message::render(&webhook.receiver, &rendering);
+        self.notification(webhook, recipients, &rendering, message)
+    }
+
+    /// Renders only the recipients, however long the templates take. [`Self::render_builtin`] uses them.
+    pub fn render_recipients(&self, webhook: &ParsedWebhook) {
+        rendered_recipients(webhook, &self.rendering(webhook));
+    }
+
+    /// Renders the built-in text, with a first line that gives `failure`. Runs no template of the operator. If the
+    /// recipients were not rendered yet, `unknown_recipients` gives the reason.
+    pub fn render_builtin(
+        &self,
+        webhook: &ParsedWebhook,
+        failure: TemplateFailure,
+        unknown_recipients: RecipientError,
+    ) -> RenderedNotification {
+        let recipients = webhook.recipients.get().cloned();
+        let recipients = recipients.unwrap_or(RenderedRecipients::Invalid(unknown_recipients));
+        let rendering = self.rendering(webhook);
+        let message = message::render_builtin(&rendering, failure);
+        self.notification(webhook, recipients, &rendering, message)
+    }
+
+    fn rendering(&self, webhook: &ParsedWebhook) -> Rendering<'_> {
+        self.templates.with(&webhook.payload, &webhook.time)
+    }
+
+    fn notification(
+        &self,
+        webhook: &ParsedWebhook,
+        recipients: RenderedRecipients,
+        rendering: &Rendering<'_>,
+        message: RenderedMessage,
+    ) -> RenderedNotification {
+        let ParsedWebhook { receiver, payload, .. } = webhook;
+        let RenderedMessage { body, plain, summary, failures } = message;
+        let Route { sender, recipients, note, dead, error } = recipients::route(receiver, recipients);
+        let body = match note {
+            // Members of the fallback may not be able to see markdown and cards.
+            Some(note) => Body::Text(plain.clone().headed(&note)),
+            None => body,
+        };
+        let limits = Limits { part_bytes: MAX_CONTENT_BYTES, max_parts: receiver.max_parts.into() };
+        let link = rendering.alerts_url();
+        let mut contents = body.split(limits, link);
+        // A plain copy already is a text form.
+        let text_form = (matches!(body, Body::Card(_)) && !receiver.plain_copy)
+            .then(|| render::parts(&plain, Markup::Plain, TEXT_FORM, link).concat());
+        if receiver.plain_copy && !matches!(body, Body::Text(_)) {
+            contents.extend(Body::Text(plain).split(limits, link));
+        }
+        let dedupe_window = self.settings.dedupe_window;
+        let notification = NewNotification {
+            kind: Kind::Alert,
+            receiver: receiver.name.clone(),
+            group_key: identity::group_key(payload),
+            status: status(payload),
+            severity: payload.severity().unwrap_or_default().to_owned(),
+            alerts: identity::alert_refs(payload),
+            dedupe: dedupe_window.map(|window| identity::dedupe(receiver, payload, window)),
+            summary: summary.lines().collect::<Vec<_>>().join(" "),
+            deliveries: deliveries::deliveries(&recipients, contents),
+            text_form,
+            sender,
+            recipients,
+            dead,
+        };
+        RenderedNotification { notification, failures, recipient_error: error }
+    }
+}
+
+fn rendered_recipients(webhook: &ParsedWebhook, rendering: &Rendering<'_>) -> RenderedRecipients {
+    let render = || recipients::render(&webhook.receiver.address, rendering);
+    webhook.recipients.get_or_init(render).clone()
+}
+
+/// A truncated alert may be firing.
+fn status(payload: &Payload) -> Status {
+    let may_fire = payload.truncated_alerts > 0 || payload.alerts.iter().any(|alert| !alert.is_resolved());
+    if may_fire { Status::Firing } else { Status::Resolved }
+}
