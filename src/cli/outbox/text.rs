@@ -1,47 +1,40 @@
-//! Text for a terminal: columns, clipping, and nothing in it that could steer the terminal.
+//! Text for a terminal: columns, shortened texts, and no control characters.
 
 use std::fmt::Write;
 
 use jiff::Timestamp;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-use crate::render::is_bidi_control;
+use crate::{
+    cli::{failure::Failure, output::Output},
+    outbox::DeliveryId,
+    render::is_bidi_control,
+};
 
-/// `text` without characters that steer a terminal or turn the direction of a line: alerts bring what they like, and
-/// an escape sequence must not be obeyed.
+/// `text` without control characters and changes of text direction, because alerts must not control the terminal.
 pub(super) fn plain(text: &str) -> String {
     text.chars().map(|c| if c.is_control() || is_bidi_control(c) { '\u{FFFD}' } else { c }).collect()
 }
 
-/// How many columns of a terminal `text` takes; characters of East Asian scripts and emoji take two.
-pub(super) fn width(text: &str) -> usize {
-    text.chars().map(|c| if is_wide(c) { 2 } else { 1 }).sum()
-}
-
-fn is_wide(c: char) -> bool {
-    matches!(c, '\u{1100}'..='\u{115F}' | '\u{2E80}'..='\u{A4CF}' | '\u{AC00}'..='\u{D7A3}' | '\u{F900}'..='\u{FAFF}'
-        | '\u{FE30}'..='\u{FE6F}' | '\u{FF00}'..='\u{FF60}' | '\u{FFE0}'..='\u{FFE6}' | '\u{1F300}'..='\u{1FAFF}'
-        | '\u{20000}'..='\u{3FFFD}')
-}
-
-/// As much of `text` as fits into `columns`; an ellipsis stands for the rest.
+/// Shortens `text` to `columns` on a terminal. An ellipsis replaces the rest.
 pub(super) fn clip(text: &str, columns: usize) -> String {
-    if width(text) <= columns {
+    if text.width() <= columns {
         return text.to_owned();
     }
     let mut clipped = String::new();
     let mut room = columns.saturating_sub(1);
     for c in text.chars() {
-        let takes = if is_wide(c) { 2 } else { 1 };
-        if takes > room {
+        let width = c.width().unwrap_or_default();
+        if width > room {
             break;
         }
-        room -= takes;
+        room -= width;
         clipped.push(c);
     }
     clipped + "…"
 }
 
-/// How long ago `then` was, in its largest unit.
+/// The time since `then`, in its largest unit.
 pub(super) fn age(now: Timestamp, then: Timestamp) -> String {
     let seconds = now.duration_since(then).as_secs().max(0);
     match seconds {
@@ -52,7 +45,7 @@ pub(super) fn age(now: Timestamp, then: Timestamp) -> String {
     }
 }
 
-/// Columns that only grow, so that a table can be written while it is read.
+/// Columns of a table. They only grow, so that rows can be printed before all rows are known.
 #[derive(Debug)]
 pub(super) struct Columns<const N: usize>([usize; N]);
 
@@ -63,24 +56,37 @@ impl<const N: usize> Default for Columns<N> {
 }
 
 impl<const N: usize> Columns<N> {
-    /// Makes room for `row`.
     pub(super) fn widen(&mut self, row: &[String; N]) {
         for (column, cell) in self.0.iter_mut().zip(row) {
-            *column = width(cell).max(*column);
+            *column = cell.width().max(*column);
         }
     }
 
-    /// `row` in its columns; `rest` follows without one.
-    pub(super) fn line(&self, row: &[String; N], rest: &str) -> String {
+    /// A line of the table. `last` is the last cell, which has no width.
+    pub(super) fn line(&self, row: &[String; N], last: &str) -> String {
         let mut line = String::new();
         for (column, cell) in self.0.iter().zip(row) {
             // Writing to a string cannot fail.
-            let _ = write!(line, "{cell}{:1$}  ", "", column.saturating_sub(width(cell)));
+            let _ = write!(line, "{cell}{:1$}  ", "", column.saturating_sub(cell.width()));
         }
-        line.push_str(rest);
+        line.push_str(last);
         line.truncate(line.trim_end().len());
         line
     }
+}
+
+/// RFC 3339 in UTC, with whole seconds.
+pub(super) fn moment(at: Timestamp) -> String {
+    format!("{at:.0}")
+}
+
+/// Reports that a delivery does not exist.
+pub(super) fn unknown_delivery(DeliveryId(id): DeliveryId, output: &mut Output) -> Failure {
+    output.error(&format!(
+        "there is no delivery {id}; `wecom-relay outbox list` shows the existing ones (settled deliveries are deleted \
+         after outbox.retention)"
+    ));
+    Failure::Reported
 }
 
 #[cfg(test)]
@@ -88,24 +94,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_clipped_ends_visibly_and_fits() {
+    fn a_shortened_text_fits_and_ends_with_an_ellipsis() {
         assert_eq!(clip("abc", 3), "abc");
         assert_eq!(clip("abcd", 3), "ab…");
         assert_eq!(clip("磁盘已满", 6), "磁盘…");
     }
 
     #[test]
-    fn an_escape_sequence_is_shown_and_not_obeyed() {
+    fn control_characters_are_replaced() {
         assert_eq!(plain("a\u{1b}[2Jb\n"), "a\u{FFFD}[2Jb\u{FFFD}");
     }
 
     #[test]
-    fn a_line_is_not_turned_around() {
+    fn changes_of_text_direction_are_replaced() {
         assert_eq!(plain("a\u{202E}b\u{2066}c\u{61C}"), "a\u{FFFD}b\u{FFFD}c\u{FFFD}");
     }
 
     #[test]
-    fn columns_are_aligned_by_what_is_seen() {
+    fn columns_are_aligned_by_visible_width() {
         let mut columns = Columns::default();
         let rows = [["值班".to_owned(), "1".to_owned()], ["oncall".to_owned(), "22".to_owned()]];
         rows.iter().for_each(|row| columns.widen(row));
@@ -114,9 +120,9 @@ mod tests {
     }
 
     #[test]
-    fn an_age_is_told_in_its_largest_unit() {
+    fn an_age_has_its_largest_unit() {
         let then: Timestamp = "2026-11-21T08:00:00Z".parse().unwrap();
-        let told = |seconds| age(then + jiff::SignedDuration::from_secs(seconds), then);
-        assert_eq!([-5, 59, 60, 7199, 172_800].map(told), ["0s", "59s", "1m", "1h", "2d"]);
+        let age_after = |seconds| age(then + jiff::SignedDuration::from_secs(seconds), then);
+        assert_eq!([-5, 59, 60, 7199, 172_800].map(age_after), ["0s", "59s", "1m", "1h", "2d"]);
     }
 }

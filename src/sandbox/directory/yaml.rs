@@ -142,8 +142,8 @@ impl RawVisible {
 
 pub(super) fn read(source: &str) -> Result<Directory, DirectoryError> {
     let document = yaml::parse(source).map_err(|error| match error.at {
-        Some(at) => fault(at, error.wrong),
-        None => DirectoryError { message: error.wrong },
+        Some(at) => fault(at, error.message),
+        None => DirectoryError { message: error.message },
     })?;
     if matches!(document.value, Value::Null) {
         return Err(fault(document.at, "there is nothing here: a directory starts with `corps:`"));
