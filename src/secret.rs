@@ -1,4 +1,4 @@
-//! Secrets as a type: what is one cannot be printed, compared in passing or serialized.
+//! Secrets as a type that cannot be printed, compared or serialized by accident.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 pub struct Secret(SecretString);
 
 impl Secret {
-    /// Takes `text` as a secret. Trailing line breaks, as editors leave them in a secret file, are no part of it.
+    /// Makes a secret of `text` without trailing line breaks, because editors add them to secret files.
     pub fn new(text: impl Into<String>) -> Self {
         let mut text = text.into();
         while text.ends_with(['\n', '\r']) {
@@ -19,17 +19,16 @@ impl Secret {
         Self(SecretString::from(text))
     }
 
-    /// The text itself, for the one call that needs it.
+    /// The plain text. Call this only where the text is sent.
     pub fn expose(&self) -> &str {
         self.0.expose_secret()
     }
 
-    /// Whether there is nothing in it.
     pub fn is_empty(&self) -> bool {
         self.expose().is_empty()
     }
 
-    /// A digest by which a changed secret is recognized, and from which the secret cannot be had.
+    /// A digest that identifies the secret and does not reveal it.
     pub fn fingerprint(&self) -> String {
         let digest = Sha256::digest(self.expose().as_bytes());
         digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
@@ -47,17 +46,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_secret_is_not_shown_by_debug() {
+    fn debug_does_not_show_a_secret() {
         assert_eq!(format!("{:?}", Secret::new("s3cr3t")), "[secret]");
     }
 
     #[test]
-    fn trailing_line_breaks_are_no_part_of_a_secret() {
+    fn trailing_line_breaks_are_removed() {
         assert_eq!(Secret::new("s3cr3t\r\n").expose(), "s3cr3t");
     }
 
     #[test]
-    fn a_fingerprint_tells_secrets_apart() {
+    fn different_secrets_have_different_fingerprints() {
         assert_eq!(Secret::new("a").fingerprint(), Secret::new("a\n").fingerprint());
         assert_ne!(Secret::new("a").fingerprint(), Secret::new("b").fingerprint());
     }

@@ -1,55 +1,48 @@
-//! Log lines: one constant message and fields each, on standard error.
+//! Logging: each line is one constant message with fields, on standard error.
 //!
-//! - What a line is about is said by fields that have the same names everywhere: `app`, `receiver`, `group`,
-//!   `notification`, `delivery`.
-//! - ERROR says that an alert may be lost or that a person must act, WARN that something unexpected happened and
-//!   nothing is lost, INFO that something was done, DEBUG the steps on the way to that.
-//! - Levels are chosen by module. `EnvFilter`, which knows spans and the values of fields too, was rejected: it brings
-//!   half a megabyte of automata for them.
+//! - Fields have the same names everywhere: `app`, `receiver`, `group`, `notification`, `delivery`.
+//! - ERROR: an alert may be lost, or a person must act. WARN: something unexpected happened and nothing is lost.
+//!   INFO: something was done. DEBUG: the steps of that.
 
 use std::io::{self, IsTerminal};
 
 use tracing::Subscriber;
 use tracing_subscriber::{
-    filter::{LevelFilter, Targets},
-    fmt,
-    fmt::MakeWriter,
-    layer::SubscriberExt,
-    registry,
+    EnvFilter, filter::LevelFilter, fmt, fmt::MakeWriter, layer::SubscriberExt, registry,
     util::SubscriberInitExt,
 };
 
 use crate::text::prefix;
 
-/// How log lines are written.
+/// The format of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum LogFormat {
-    /// For people; in colours when a terminal shows them.
+    /// For people, with colours on a terminal.
     #[default]
     Text,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 
 /// A log filter that cannot be understood.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "not a log level: {0:?}; right would be: error, warn, info, debug, trace, off, or levels by module as in \
-     wecom_relay=debug,warn (the name of a module has _ where the program's has -)"
+    "not a log level: {0:?}; write error, warn, info, debug, trace or off, or a level for each module, such as \
+     wecom_relay=debug,warn (names of modules have _ instead of -)"
 )]
 pub struct BadFilter(String);
 
-/// Starts logging. `filter` is a level, or levels by module as in `wecom_relay=debug,warn`.
+/// Starts logging. `filter` has the syntax of [`EnvFilter`]: a level, or a level for each module.
 ///
 /// # Errors
 /// [`BadFilter`]
 pub fn init(format: LogFormat, filter: &str) -> Result<(), BadFilter> {
-    // A second start in one process keeps the first.
+    // A second call in one process keeps the first subscriber.
     let _ = lines(format, filter, io::stderr().is_terminal(), io::stderr)?.try_init();
     Ok(())
 }
 
-/// What writes log lines to `writer`.
+/// A subscriber that writes log lines to `writer`.
 ///
 /// # Errors
 /// [`BadFilter`]
@@ -62,48 +55,47 @@ pub fn lines<W>(
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
-    let levels = levels(filter)?;
+    let filter = env_filter(filter)?;
     let lines = fmt::layer().log_internal_errors(true).with_writer(writer).with_target(false);
     Ok(match format {
-        LogFormat::Text => Box::new(registry().with(lines.with_ansi(colours)).with(levels)),
+        LogFormat::Text => Box::new(registry().with(lines.with_ansi(colours)).with(filter)),
         LogFormat::Json => {
             let lines = lines.json().flatten_event(true).with_span_list(false);
-            Box::new(registry().with(lines).with(levels))
+            Box::new(registry().with(lines).with(filter))
         }
     })
 }
 
-/// What `filter` says. [`Targets`] by itself takes a mistyped level for a module's name, beside which
-/// nothing is logged.
-fn levels(filter: &str) -> Result<Targets, BadFilter> {
-    let parts: Vec<_> = filter.split(',').map(str::trim).filter(|part| !part.is_empty()).collect();
-    let mut levels = Targets::new();
-    if parts.is_empty() {
-        levels = levels.with_default(LevelFilter::ERROR);
+fn env_filter(filter: &str) -> Result<EnvFilter, BadFilter> {
+    // EnvFilter would take a space for a part of the name.
+    let filter = &filter.split(',').map(str::trim).collect::<Vec<_>>().join(",");
+    // A filter of spans or fields has its own grammar, which EnvFilter checks.
+    if !filter.contains('[') {
+        check_levels(filter)?;
     }
-    for part in parts {
-        let (module, level) = match part.split_once('=') {
-            Some((module, level)) => (Some(module), level),
-            None => (None, part),
-        };
-        // An empty one would be ERROR.
-        let level = Some(level).filter(|level| !level.is_empty()).and_then(|level| level.parse().ok());
-        let level: LevelFilter = level.ok_or_else(|| BadFilter(part.to_owned()))?;
-        levels = match module {
-            None => levels.with_default(level),
-            Some(module) if is_path(module) => levels.with_target(module, level),
-            Some(_) => return Err(BadFilter(part.to_owned())),
-        };
-    }
-    Ok(levels)
+    EnvFilter::builder()
+        .with_default_directive(LevelFilter::ERROR.into())
+        .parse(filter)
+        .map_err(|_| BadFilter(filter.to_owned()))
 }
 
-/// Whether `module` can be the path of one.
-fn is_path(module: &str) -> bool {
+/// Refuses mistyped levels, because [`EnvFilter`] takes them for names of modules and then logs nothing else.
+fn check_levels(filter: &str) -> Result<(), BadFilter> {
+    for directive in filter.split(',').filter(|directive| !directive.is_empty()) {
+        let (module, level) = directive.split_once('=').unwrap_or(("wecom_relay", directive));
+        let is_level = !level.is_empty() && level.parse::<LevelFilter>().is_ok();
+        if !is_level || !is_module(module) {
+            return Err(BadFilter(directive.to_owned()));
+        }
+    }
+    Ok(())
+}
+
+fn is_module(path: &str) -> bool {
     let is_name = |name: &str| {
         !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
     };
-    module.split("::").all(is_name)
+    path.split("::").all(is_name)
 }
 
 /// The beginning of a value that a client chose, such as a group key, because nobody reads a longer log line.
@@ -114,28 +106,62 @@ pub fn clip(text: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use tracing::Level;
+    use std::sync::{Arc, Mutex};
+
+    use tracing::{debug, error, warn};
 
     use super::*;
 
-    #[test]
-    fn levels_are_set_for_all_modules_or_by_module() {
-        let debugs = |filter, module| levels(filter).unwrap().would_enable(module, &Level::DEBUG);
-        assert!(debugs("debug", "hyper") && debugs("DEBUG,", "hyper") && !debugs("info", "hyper"));
-        let filter = "wecom_relay=debug, warn";
-        assert!(debugs(filter, "wecom_relay::http") && !debugs(filter, "hyper"));
-        assert!(levels(filter).unwrap().would_enable("hyper", &Level::WARN));
-        assert!(!levels("off").unwrap().would_enable("wecom_relay", &Level::ERROR));
-        let none = levels("").unwrap();
-        assert!(none.would_enable("hyper", &Level::ERROR) && !none.would_enable("hyper", &Level::WARN));
+    #[derive(Clone, Default)]
+    struct Buffer(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Buffer {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// The messages that pass `filter`, of two modules at three levels.
+    fn logged(filter: &str) -> Vec<String> {
+        let buffer = Buffer::default();
+        let writer = buffer.clone();
+        let subscriber = lines(LogFormat::Text, filter, false, move || writer.clone()).unwrap();
+        tracing::subscriber::with_default(subscriber, || {
+            error!(target: "wecom_relay::http", "relay-error");
+            debug!(target: "wecom_relay::http", "relay-debug");
+            error!(target: "hyper", "hyper-error");
+            warn!(target: "hyper", "hyper-warn");
+            debug!(target: "hyper", "hyper-debug");
+        });
+        let text = String::from_utf8(buffer.0.lock().unwrap().clone()).unwrap();
+        text.lines().map(|line| line.rsplit(' ').next().unwrap().to_owned()).collect()
     }
 
     #[test]
-    fn a_filter_that_is_none_is_refused() {
-        for (filter, part) in [
+    fn levels_are_set_for_all_modules_or_by_module() {
+        let all = ["relay-error", "relay-debug", "hyper-error", "hyper-warn", "hyper-debug"];
+        assert_eq!(logged("debug"), all);
+        assert_eq!(logged("DEBUG,"), all);
+        assert_eq!(logged("info"), ["relay-error", "hyper-error", "hyper-warn"]);
+        assert_eq!(
+            logged("wecom_relay=debug, warn"),
+            ["relay-error", "relay-debug", "hyper-error", "hyper-warn"]
+        );
+        assert_eq!(logged("hyper=warn"), ["hyper-error", "hyper-warn"]);
+        assert_eq!(logged("off"), [""; 0]);
+        assert_eq!(logged(""), ["relay-error", "hyper-error"]);
+    }
+
+    #[test]
+    fn a_bad_filter_is_refused() {
+        for (filter, bad) in [
             ("wecom_relay=loud", "wecom_relay=loud"),
             ("info,hyper=debug=info", "hyper=debug=info"),
-            ("wecom_relay[send]=debug", "wecom_relay[send]=debug"),
+            ("wecom_relay[send=debug", "wecom_relay[send=debug"),
             ("warning", "warning"),
             ("info, loud", "loud"),
             ("wecom_relay", "wecom_relay"),
@@ -144,9 +170,9 @@ mod tests {
             ("wecom_relay:http=debug", "wecom_relay:http=debug"),
             ("=debug", "=debug"),
         ] {
-            assert_eq!(init(LogFormat::Text, filter), Err(BadFilter(part.to_owned())), "{filter}");
+            assert_eq!(init(LogFormat::Text, filter), Err(BadFilter(bad.to_owned())), "{filter}");
         }
-        let told = BadFilter("warning".to_owned()).to_string();
-        assert!(told.contains("\"warning\"") && told.contains("error, warn, info"), "{told}");
+        let shown = BadFilter("warning".to_owned()).to_string();
+        assert!(shown.contains("\"warning\"") && shown.contains("error, warn, info"), "{shown}");
     }
 }

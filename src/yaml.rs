@@ -1,10 +1,10 @@
-//! A YAML document as a tree in which every value and key knows its position.
+//! A YAML document as a tree in which every value and key has a position.
 //!
-//! It exists because serde stops at its first error: of a tree everything can be said at once. Text is kept as it
-//! is written (`007` stays `007`), and doubled keys are kept, so that the reader can name them. Nothing here can be
-//! printed, as a tree holds secrets; a syntax error is told in words of its own, never with a part of the file.
+//! serde stops at its first error. A tree allows the reader to report all errors at once. Numbers keep their spelling
+//! (`007` stays `007`), and duplicate keys stay in the tree, so that the reader can report them. The tree cannot be
+//! printed, because it may contain secrets, and a syntax error never quotes the file.
 
-use std::fmt;
+use std::{fmt, ops::Range};
 
 use serde::{
     Deserialize, Deserializer,
@@ -15,48 +15,46 @@ use serde_yaml::{
     options::{DuplicateKeyPolicy, NonFiniteFloatPolicy},
 };
 
-/// A place in a file. Both numbers count from 1; columns count characters.
+/// A position in a file. Both numbers count from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Position {
-    /// The line.
     pub line: u64,
-    /// The column.
+    /// In characters.
     pub column: u64,
 }
 
-/// A value and where it is written; for an alias, where the alias is.
+/// A value with its position. The position of an alias is that of the alias itself.
 pub(crate) struct Node {
     pub(crate) value: Value,
     pub(crate) at: Position,
-    /// The bytes in the source, as start and length.
-    bytes: Option<(usize, usize)>,
+    /// The bytes of the value in the source.
+    bytes: Option<Range<usize>>,
 }
 
 pub(crate) enum Value {
     Null,
     Bool(bool),
-    /// An unquoted number as it is written.
+    /// An unquoted number, as it is written.
     Number(String),
     Text(String),
     List(Vec<Node>),
     Map(Vec<Entry>),
 }
 
-/// A key with its value. The key is empty when it is not a word.
+/// A key with its value. The key is empty if it is a list, a mapping or null.
 pub(crate) struct Entry {
     pub(crate) key: String,
     pub(crate) at: Position,
     pub(crate) value: Node,
 }
 
-/// Why a text is no YAML document.
 pub(crate) struct SyntaxError {
     pub(crate) at: Option<Position>,
-    pub(crate) wrong: String,
+    pub(crate) message: String,
 }
 
 impl Value {
-    /// What it is, in words.
+    /// The type of the value, for diagnostics.
     pub(crate) fn kind(&self) -> &'static str {
         match self {
             Self::Null => "nothing",
@@ -69,7 +67,7 @@ impl Value {
     }
 }
 
-/// Reads one document. An empty one is [`Value::Null`].
+/// Reads one document. An empty document is [`Value::Null`].
 pub(crate) fn parse(source: &str) -> Result<Node, SyntaxError> {
     let options = serde_yaml::options! {
         budget: serde_yaml::budget! { max_depth: 32, max_nodes: 100_000, max_documents: 2 },
@@ -88,23 +86,25 @@ pub(crate) fn parse(source: &str) -> Result<Node, SyntaxError> {
 }
 
 fn syntax(error: &Error) -> SyntaxError {
-    // The texts of all other kinds may quote the file.
-    let wrong = match error.without_snippet() {
+    // The texts of the other kinds are not used, because they may quote the file.
+    let message = match error.without_snippet() {
         Error::AliasError { error, .. } => return syntax(error),
         Error::ExternalMessage { msg, .. } => format!("this is not YAML: {msg}"),
         Error::Eof { .. } => "this is not YAML: it ends too early".to_owned(),
-        Error::MultipleDocuments { .. } => "a second document begins here".to_owned(),
+        Error::MultipleDocuments { .. } => {
+            "a second document starts here, and only one is allowed".to_owned()
+        }
         Error::UnknownAnchor { .. } => "this is not YAML: an alias (*…) without its anchor (&…)".to_owned(),
-        Error::UnsupportedTag { .. } => "this has a tag (!…), and tags have no meaning here".to_owned(),
+        Error::UnsupportedTag { .. } => "this has a tag (!…), and tags are not allowed".to_owned(),
         Error::RecursiveReferencesRequireWeakTypes { .. } => "an anchor contains itself".to_owned(),
         Error::Budget { .. }
         | Error::AliasReplayLimitExceeded { .. }
         | Error::AliasReplayStackDepthExceeded { .. } => {
-            "this is nested too deeply, too long, or repeated by aliases too often".to_owned()
+            "this is nested too deeply, too long, or repeated too often by aliases".to_owned()
         }
-        _ => "this is not YAML that can be read here".to_owned(),
+        _ => "this is not YAML that the relay can read".to_owned(),
     };
-    SyntaxError { at: error.location().as_ref().and_then(known), wrong }
+    SyntaxError { at: error.location().as_ref().and_then(known), message }
 }
 
 fn known(location: &Location) -> Option<Position> {
@@ -116,12 +116,11 @@ fn position(location: &Location) -> Position {
 }
 
 impl Node {
-    /// Gives numbers the spelling that they have in the source, as some of them are ids.
+    /// Restores the spelling of numbers in the source, because some of them are ids.
     fn restore_spelling(&mut self, source: &str) {
         match &mut self.value {
             Value::Number(text) => {
-                let written =
-                    self.bytes.and_then(|(start, length)| source.get(start..start.checked_add(length)?));
+                let written = self.bytes.clone().and_then(|bytes| source.get(bytes));
                 if let Some(written) = written.map(str::trim).filter(|text| is_plain(text)) {
                     written.clone_into(text);
                 }
@@ -133,7 +132,7 @@ impl Node {
     }
 }
 
-/// Whether this can be a number without tag or quotes.
+/// `true` for a possible number without tag or quotes.
 fn is_plain(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-._".contains(&byte))
 }
@@ -142,12 +141,10 @@ impl<'de> Deserialize<'de> for Node {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let spanned = Spanned::<Value>::deserialize(deserializer)?;
         let span = spanned.defined.span();
-        let bytes = span.byte_offset().zip(span.byte_len());
-        Ok(Self {
-            value: spanned.value,
-            at: position(&spanned.referenced),
-            bytes: bytes.and_then(|(start, length)| Some((start.try_into().ok()?, length.try_into().ok()?))),
-        })
+        let start = span.byte_offset().and_then(|start| usize::try_from(start).ok());
+        let length = span.byte_len().and_then(|length| usize::try_from(length).ok());
+        let bytes = start.zip(length).and_then(|(start, length)| Some(start..start.checked_add(length)?));
+        Ok(Self { value: spanned.value, at: position(&spanned.referenced), bytes })
     }
 }
 
@@ -221,13 +218,13 @@ impl<'de> Visitor<'de> for AnyValue {
 mod tests {
     use super::*;
 
-    /// The tree in one line, with positions.
+    /// Shows a tree in one line, with positions.
     fn shown(source: &str) -> String {
         match parse(source) {
             Ok(node) => show(&node),
             Err(error) => {
                 let at = error.at.map(|at| format!("{}:{}", at.line, at.column));
-                format!("{}: {}", at.unwrap_or_default(), error.wrong)
+                format!("{}: {}", at.unwrap_or_default(), error.message)
             }
         }
     }
@@ -248,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn values_and_keys_know_their_positions() {
+    fn values_and_keys_have_positions() {
         let source = "a:\n  - b: yes\n    c: 'x'\n  -\nd: true\n";
         insta::assert_snapshot!(shown(source), @r#"{a@1:1=[{b@2:5="yes"@2:8 c@3:5="x"@3:8}@2:5 null@4:4]@2:3 d@5:1=true@5:4}@1:1"#);
     }
@@ -259,12 +256,12 @@ mod tests {
     }
 
     #[test]
-    fn doubled_keys_are_kept_and_odd_keys_are_no_words() {
+    fn duplicate_keys_are_kept_and_odd_keys_are_empty() {
         insta::assert_snapshot!(shown("a: 1\na: 2\n[b]: 3\n4: 5\n"), @"{a@1:1=1@1:4 a@2:1=2@2:4 @3:1=3@3:6 4@4:1=5@4:4}@1:1");
     }
 
     #[test]
-    fn anchors_aliases_and_merges_stand_where_they_are_used() {
+    fn aliases_and_merges_have_the_position_of_their_use() {
         insta::assert_snapshot!(shown("a: &x 007\nb: *x\nc: &m {d: 1}\ne:\n  <<: *m\n  f: 2\n"), @"{a@1:1=007@1:7 b@2:1=007@2:4 c@3:1={d@3:8=1@3:11}@3:7 e@4:1={f@6:3=2@6:6 d@5:7=1@5:7}@5:3}@1:1");
     }
 
@@ -294,12 +291,12 @@ mod tests {
         insta::assert_snapshot!(errors.join("\n"), @r"
         1:4: this is not YAML: unclosed bracket '['
         1:4: this is not YAML: an alias (*…) without its anchor (&…)
-        1:12: this has a tag (!…), and tags have no meaning here
+        1:12: this has a tag (!…), and tags are not allowed
         1:5: this is not YAML: mapping values are not allowed in this context
         1:4: this is not YAML: while parsing a quoted scalar, found unknown escape character
         2:2: this is not YAML: tabs disallowed within this context (block indentation)
         1:8: an anchor contains itself
-        3:1: a second document begins here
+        3:1: a second document starts here, and only one is allowed
         2:1: this is not YAML: did not find expected <document start>
         1:4: this is not YAML: unexpected character: `@'
         1:4: this is not YAML: unclosed quote
@@ -308,8 +305,8 @@ mod tests {
 
     #[test]
     fn depth_and_repetition_are_bounded() {
-        insta::assert_snapshot!(shown(&("[".repeat(50) + &"]".repeat(50))), @"1:33: this is nested too deeply, too long, or repeated by aliases too often");
+        insta::assert_snapshot!(shown(&("[".repeat(50) + &"]".repeat(50))), @"1:33: this is nested too deeply, too long, or repeated too often by aliases");
         let laughs = "a: &a [x,x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b]\nd: &d [*c,*c,*c,*c,*c,*c,*c,*c,*c]\ne: &e [*d,*d,*d,*d,*d,*d,*d,*d,*d]\nf: [*e,*e,*e,*e,*e,*e,*e,*e,*e]\n";
-        insta::assert_snapshot!(shown(laughs), @"1:26: this is nested too deeply, too long, or repeated by aliases too often");
+        insta::assert_snapshot!(shown(laughs), @"1:26: this is nested too deeply, too long, or repeated too often by aliases");
     }
 }

@@ -7,7 +7,7 @@ use super::{
     tuning::Tuning,
 };
 use crate::{
-    config::{Config, Place, Problem, Problems},
+    config::{Config, ConfigError, Diagnostic, Location},
     intake::{self, Intake},
     outbox::SenderName,
     wecom::{
@@ -40,7 +40,7 @@ impl Prepared {
     ///
     /// # Errors
     /// All problems at once.
-    pub fn new(config: Config, options: PrepareOptions) -> Result<Self, Problems> {
+    pub fn new(config: Config, options: PrepareOptions) -> Result<Self, ConfigError> {
         let PrepareOptions { tuning, token_caches } = options;
         let mut problems = Vec::new();
         let compiled = receivers::compile(&config).map_err(|found| problems.extend(found)).ok();
@@ -57,14 +57,14 @@ impl Prepared {
             };
             match Client::new(settings, &token_caches) {
                 Ok(client) => clients.push((receivers::sender_name(app), Arc::new(client))),
-                Err(error) => problems.push(Problem::new(app.place.clone(), error.to_string(), "")),
+                Err(error) => problems.push(Diagnostic::new(app.location.clone(), error.to_string(), "")),
             }
         }
-        if let Some(problems) = Problems::new(problems) {
+        if let Some(problems) = ConfigError::new(problems) {
             return Err(problems);
         }
         let Some(CompiledReceivers { receivers, templates }) = compiled else {
-            return Err(Problem::new(Place::default(), "the templates do not compile", "").into());
+            return Err(Diagnostic::new(Location::default(), "the templates do not compile", "").into());
         };
         let settings = intake::Settings {
             dedupe_window: config.outbox.dedupe_window,

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::{
-    config::{App, Config, Located, Place, Position, Problem, Receiver},
+    config::{App, Config, Diagnostic, Located, Location, Position, Receiver},
     intake::{self, Address, MessageType},
     outbox::{ReceiverName, SenderName},
     render::{self, CompileError, Source, Templates},
@@ -19,7 +19,7 @@ pub(super) struct CompiledReceivers {
 ///
 /// # Errors
 /// All problems, each with its location.
-pub(super) fn compile(config: &Config) -> Result<CompiledReceivers, Vec<Problem>> {
+pub(super) fn compile(config: &Config) -> Result<CompiledReceivers, Vec<Diagnostic>> {
     let mut inline = InlineTemplates::default();
     let receivers = config.receivers.iter().map(|receiver| convert(receiver, config, &mut inline)).collect();
     let files = config.templates.iter().map(|file| Source {
@@ -29,7 +29,7 @@ pub(super) fn compile(config: &Config) -> Result<CompiledReceivers, Vec<Problem>
     });
     let keys = inline.0.iter().map(|(name, template)| Source {
         name: name.into(),
-        origin: template.place.to_string().into(),
+        origin: template.location.to_string().into(),
         text: (&template.value).into(),
     });
     let sources: Vec<_> = files.chain(keys).collect();
@@ -71,16 +71,16 @@ impl<'c> InlineTemplates<'c> {
     }
 
     /// An inline template is located by its key, because its own line numbers count from the key.
-    fn problem(&self, error: CompileError) -> Problem {
-        let inline = self.0.iter().find(|(_, template)| template.place.to_string() == error.origin);
+    fn problem(&self, error: CompileError) -> Diagnostic {
+        let inline = self.0.iter().find(|(_, template)| template.location.to_string() == error.origin);
         let Some((_, template)) = inline else {
             let at = error.at.map(|at| Position { line: at.line as u64, column: at.column as u64 });
-            let place = Place { at, ..Place::file(Path::new(&error.origin)) };
-            return Problem::new(place, error.message, "");
+            let location = Location { position: at, ..Location::file(Path::new(&error.origin)) };
+            return Diagnostic::new(location, error.message, "");
         };
         let at = error.at.map(|at| format!("line {}, column {} of the template: ", at.line, at.column));
         let message = format!("{}{}", at.unwrap_or_default(), error.message);
-        Problem::new(template.place.clone(), message, "")
+        Diagnostic::new(template.location.clone(), message, "")
     }
 }
 

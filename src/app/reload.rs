@@ -12,20 +12,20 @@ use super::{
     running::Running,
 };
 use crate::{
-    config::{Loaded, Problem, Problems},
+    config::{ConfigError, Diagnostic, Loaded},
     outbox::Outbox,
     systemd,
 };
 
 /// Reads the configuration, in the same way at the start and at each reload.
-pub type Source = dyn Fn() -> Result<Loaded, Problems> + Send + Sync;
+pub type Source = dyn Fn() -> Result<Loaded, ConfigError> + Send + Sync;
 
 struct Reading {
     prepared: Prepared,
-    warnings: Vec<Problem>,
+    warnings: Vec<Diagnostic>,
 }
 
-type Read = Result<Reading, Problems>;
+type Read = Result<Reading, ConfigError>;
 
 impl<O: Outbox> Running<O> {
     /// Serves reload requests until the daemon stops.
@@ -90,7 +90,7 @@ impl<O: Outbox> Running<O> {
         let options = PrepareOptions { tuning, token_caches: Arc::clone(self.token_caches()) };
         let mut reading = tokio::task::spawn_blocking(move || {
             let Loaded { config, warnings } = source()?;
-            Ok::<_, Problems>(Reading { prepared: Prepared::new(config, options)?, warnings })
+            Ok::<_, ConfigError>(Reading { prepared: Prepared::new(config, options)?, warnings })
         });
         let limit = self.tuning.reload_limit;
         match timeout(limit, &mut reading).await {
@@ -119,7 +119,7 @@ impl<O: Outbox> Running<O> {
             summary += &format!("\nneeds a restart to change: {}", restart.join(", "));
         }
         for warning in warnings {
-            tracing::warn!(%warning, "the configuration is probably not as intended");
+            tracing::warn!(%warning, "configuration warning");
             summary += &format!("\nwarning: {warning}");
         }
         summary

@@ -1,13 +1,13 @@
-//! `wecom-relay check`: mistakes found before a start, and what messages will look like.
+//! `wecom-relay check`: finds mistakes before the relay is started, and shows sample messages.
 //!
-//! Every receiver is rendered with every sample, since most mistakes of templates show only with some payloads.
+//! Every receiver is rendered with every sample, because many mistakes in templates appear only with some payloads.
 
 use tokio::runtime::Runtime;
 
 use super::{
-    Failure,
+    failure::Failure,
     output::{Output, shown},
-    runtime,
+    runtime::runtime,
 };
 use crate::{
     app::{PrepareOptions, Prepared},
@@ -19,12 +19,12 @@ use crate::{
     wecom::limits,
 };
 
-/// Any problem is told and is a failure of this command: a wrong configuration is what it looks for.
+/// A wrong configuration has the exit code 1 here, because finding it is the purpose of this command.
 pub(super) fn run(loaded: Result<Loaded, Failure>, output: &mut Output) -> Result<(), Failure> {
     match loaded.and_then(|loaded| check(loaded, output)) {
-        Err(Failure::Config(problems)) => {
-            output.error(&problems.to_string());
-            Err(Failure::Told)
+        Err(Failure::Config(error)) => {
+            output.error(&error.to_string());
+            Err(Failure::Reported)
         }
         checked => checked,
     }
@@ -40,14 +40,14 @@ fn check(loaded: Loaded, output: &mut Output) -> Result<(), Failure> {
     // A template that does not end must not keep the command from ending.
     runtime.shutdown_background();
     if failed? {
-        return Err(Failure::Told);
+        return Err(Failure::Reported);
     }
     let (apps, receivers) = (prepared.config.apps.len(), prepared.config.receivers.len());
     output.line(&format!("the configuration is valid: {apps} app(s), {receivers} receiver(s)"))?;
     Ok(())
 }
 
-/// Renders each sample for each receiver. Returns true if a template failed.
+/// Renders each sample for each receiver. Returns `true` if a template failed.
 fn render_samples(prepared: &Prepared, runtime: &Runtime, output: &mut Output) -> Result<bool, Failure> {
     let pool = RenderPool::new(prepared.intake.clone(), RENDER_LIMIT);
     let mut failed = false;
@@ -60,14 +60,14 @@ fn render_samples(prepared: &Prepared, runtime: &Runtime, output: &mut Output) -
                 prepared.intake.parse(Some(&receiver.name.0), payload.as_bytes(), SystemClock.now())?;
             let Parsed::Webhook(webhook) = parsed else { continue };
             let rendered = runtime.block_on(pool.render(webhook, &Reservation::default()))?;
-            failed |= tell(receiver, name, &rendered, output)?;
+            failed |= show(receiver, name, &rendered, output)?;
         }
     }
     Ok(failed)
 }
 
-/// Shows what became of a sample; says whether something failed.
-fn tell(
+/// Shows the messages of a sample. Returns `true` if a template failed.
+fn show(
     receiver: &Receiver,
     sample: &str,
     rendered: &RenderedNotification,
@@ -77,12 +77,12 @@ fn tell(
     for failure in &rendered.failures {
         output.error(&format!("{place}: {failure}"));
     }
-    if let Some(why) = &rendered.recipient_error {
-        let then = match &receiver.fallback {
-            Some(fallback) => format!("it would go to the fallback {}", fallback.name),
-            None => "it would be a dead letter, as there is no fallback".to_owned(),
+    if let Some(error) = &rendered.recipient_error {
+        let consequence = match &receiver.fallback {
+            Some(fallback) => format!("the message would go to the fallback {}", fallback.name),
+            None => "the message would be a dead letter, because there is no fallback".to_owned(),
         };
-        output.error(&format!("warning: {place}: {why}; {then}"));
+        output.error(&format!("warning: {place}: {error}; {consequence}"));
     }
     for delivery in &rendered.notification.deliveries {
         let content = &delivery.content;

@@ -1,11 +1,15 @@
-//! `wecom-relay demo`: the whole way of an alert, on this machine alone.
+//! `wecom-relay demo`: a sandbox, a relay and a sample alert in one process.
 
 use std::{net::TcpListener as StdListener, path::Path, sync::Arc, time::Duration};
 
 use anyhow::{Context, anyhow, bail};
-use tokio::{net::TcpListener, time::timeout};
+use tokio::{net::TcpListener, task::spawn_blocking, time::timeout};
 
-use super::{Failure, http_client, output::Output, runtime};
+use super::{
+    failure::Failure,
+    output::Output,
+    runtime::{http_client, runtime},
+};
 use crate::{
     app::{self, PrepareOptions, Prepared, Running},
     clock::SystemClock,
@@ -16,22 +20,21 @@ use crate::{
     sandbox::{Directory, Sandbox, Settings},
 };
 
-/// Arguments of `demo`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  wecom-relay demo           stay up, to send it further alerts
-  wecom-relay demo --once    end after the sample alert: exit code 0 when it arrived")]
+  wecom-relay demo           keep running, for further alerts
+  wecom-relay demo --once    exit after the sample alert, with 0 if it arrived")]
 pub(super) struct Args {
-    /// Exit after the sample messages instead of staying up
+    /// Exit after the sample messages
     #[arg(long)]
     once: bool,
 }
 
-/// The member of the sandbox's directory who gets the messages.
+/// The member who gets the messages, in the directory of the sandbox.
 const MEMBER: &str = "zhangsan";
-/// How long a message may take here.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// The time limit for the arrival of a message.
+const ARRIVAL_TIMEOUT: Duration = Duration::from_secs(30);
 
 pub(super) fn run(args: &Args, output: &mut Output) -> Result<(), Failure> {
     let folder = tempfile::Builder::new().prefix("wecom-relay-demo-").tempdir()?;
@@ -51,15 +54,16 @@ async fn demo(args: &Args, folder: &Path, output: &mut Output) -> anyhow::Result
     let webhook = format!("http://{}/webhook", listener.local_addr()?);
     let config = config::parse(&config_text(&api_url, folder), &folder.join("config.yml"), &|_| None)?.config;
     let prepared = Prepared::new(config, PrepareOptions::default())?;
-    let outbox = app::open_outbox(&prepared.config, Access::Owner)?;
+    let config = prepared.config.clone();
+    let outbox = spawn_blocking(move || app::open_outbox(&config, Access::Owner)).await??;
     Running::start(prepared, listener, outbox.clone(), clock, lifecycle.tasks()).await?;
 
-    output.line(&format!("A sandbox plays WeCom at {api_url}"))?;
-    output.line(&format!("The relay takes webhooks at {webhook}"))?;
+    output.line(&format!("The sandbox runs at {api_url}"))?;
+    output.line(&format!("The relay accepts webhooks at {webhook}"))?;
     for (payload, number) in [(FIRING, 1), (RESOLVED, 2)] {
         post(&webhook, payload).await?;
-        let seen = timeout(PATIENCE, sandbox.wait_for_delivered(MEMBER, number)).await;
-        let seen = seen.map_err(|_| anyhow!("no message arrived within {} s", PATIENCE.as_secs()))?;
+        let seen = timeout(ARRIVAL_TIMEOUT, sandbox.wait_for_delivered(MEMBER, number)).await;
+        let seen = seen.map_err(|_| anyhow!("no message arrived within {} s", ARRIVAL_TIMEOUT.as_secs()))?;
         let Some(message) = seen.last() else { bail!("no message arrived") };
         output.line(&format!("\n── {MEMBER} sees message {number} ──────────────────────────────"))?;
         output.line(&message.text)?;
@@ -71,9 +75,9 @@ async fn demo(args: &Args, folder: &Path, output: &mut Output) -> anyhow::Result
         outbox.close().await;
         return finished(end);
     }
-    output.line("\nIt stays up; stop it with Ctrl-C.")?;
+    output.line("\nThe demo keeps running. Stop it with Ctrl-C.")?;
     output.line(&format!(
-        "What {MEMBER} sees: {}/sandbox/members/{MEMBER}/messages",
+        "Messages of {MEMBER}: {}/sandbox/members/{MEMBER}/messages",
         api_url.trim_end_matches("/cgi-bin/")
     ))?;
     let end = lifecycle.run(Signals::listen()?, DRAIN).await;
@@ -104,7 +108,6 @@ fn receiver_block(webhook: &str) -> String {
     )
 }
 
-/// Posts as Alertmanager does.
 async fn post(webhook: &str, payload: &'static str) -> anyhow::Result<()> {
     let client = http_client()?.build()?;
     let request = client.post(webhook).header("Content-Type", "application/json").body(payload);

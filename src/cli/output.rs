@@ -4,12 +4,11 @@ use std::io::{self, Write};
 
 use crate::wecom::Content;
 
-/// Where results and complaints go.
 #[derive(Debug, Default)]
 pub(super) struct Output(());
 
 impl Output {
-    /// A result, on standard output.
+    /// Writes a result to standard output.
     pub(super) fn line(&mut self, text: &str) -> io::Result<()> {
         let mut out = io::stdout().lock();
         out.write_all(text.as_bytes())?;
@@ -17,19 +16,19 @@ impl Output {
         out.flush()
     }
 
-    /// A complaint or a remark, on standard error.
+    /// Writes an error or a warning to standard error.
     pub(super) fn error(&mut self, text: &str) {
-        // There is nowhere else to complain.
+        // A failure to write an error cannot be reported anywhere.
         let _ = writeln!(io::stderr().lock(), "{text}");
     }
 }
 
-/// Whether the reader of a pipe has gone, which is no failure.
+/// The reader of a pipe has gone. This is no failure, because `| head` does it.
 pub(super) fn is_closed_pipe(error: &anyhow::Error) -> bool {
     error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
-/// A message for a person: a card as JSON in many lines.
+/// A message as text. A card is shown as indented JSON.
 pub(super) fn shown(content: &Content) -> String {
     match content {
         Content::Text(text) | Content::Markdown(text) => text.clone(),

@@ -1,4 +1,4 @@
-//! `wecom-relay render`: a payload in, the messages out, nothing sent.
+//! `wecom-relay render`: shows the messages for a payload, and sends nothing.
 
 use std::{
     fs,
@@ -9,9 +9,9 @@ use std::{
 use anyhow::Context;
 
 use super::{
-    Failure,
+    failure::Failure,
     output::{Output, shown},
-    runtime,
+    runtime::runtime,
 };
 use crate::{
     app::{PrepareOptions, Prepared},
@@ -26,20 +26,19 @@ use crate::{
     },
 };
 
-/// Arguments of `render`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   wecom-relay render --receiver wechat payload.json
   curl -s localhost:9000/payload | wecom-relay render --receiver wechat --json -")]
 pub(super) struct Args {
-    /// The receiver whose messages are shown
+    /// Show the messages of this receiver
     #[arg(long, short, value_name = "NAME")]
     receiver: String,
-    /// Print the exact bodies of message/send, one a line
+    /// Print the exact request bodies of message/send, one per line
     #[arg(long)]
     json: bool,
-    /// The webhook payload; - is standard input
+    /// Read the webhook payload from this file; - is standard input
     #[arg(value_name = "FILE", default_value = "-")]
     payload: PathBuf,
 }
@@ -62,12 +61,15 @@ pub(super) fn run(args: &Args, config: Config, output: &mut Output) -> Result<()
     // A template that does not end must not keep the command from ending.
     runtime.shutdown_background();
     let RenderedNotification { notification, failures, recipient_error } = rendered?;
-    if let Some(why) = recipient_error {
-        let then = match &notification.dead {
-            Some(_) => "this would be a dead letter".to_owned(),
-            None => format!("this would go to {} by app {}", notification.recipients, notification.sender),
+    if let Some(error) = recipient_error {
+        let consequence = match &notification.dead {
+            Some(_) => "the message would be a dead letter".to_owned(),
+            None => format!(
+                "the message would go to {} through app {}",
+                notification.recipients, notification.sender
+            ),
         };
-        output.error(&format!("warning: {why}; {then}"));
+        output.error(&format!("warning: {error}; {consequence}"));
     }
     let app = prepared.config.app(&notification.sender.0);
     let agent_id = app.map_or(AgentId(0), |app| app.agent_id);
@@ -98,7 +100,7 @@ pub(super) fn run(args: &Args, config: Config, output: &mut Output) -> Result<()
     for failure in failures {
         output.error(&failure.to_string());
     }
-    Err(Failure::Told)
+    Err(Failure::Reported)
 }
 
 fn read(path: &std::path::Path) -> anyhow::Result<Vec<u8>> {

@@ -1,18 +1,17 @@
-//! `wecom-relay sandbox`: a WeCom on this machine.
+//! `wecom-relay sandbox`: runs a WeCom on this machine.
 
 use std::{fs, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::{Context, anyhow};
 use tokio::net::TcpListener;
 
-use super::{Failure, output::Output, runtime};
+use super::{failure::Failure, output::Output, runtime::runtime};
 use crate::{
     clock::SystemClock,
     lifecycle::{Lifecycle, Shutdown, Signals},
     sandbox::{BUILTIN_YAML, Directory, Sandbox, Settings},
 };
 
-/// Arguments of `sandbox`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -20,16 +19,16 @@ Examples:
   curl -s http://127.0.0.1:8062/sandbox/members/zhangsan/messages
   curl -s http://127.0.0.1:8062/sandbox/faults -d '{\"fault\":{\"errcode\":45009},\"count\":3}'")]
 pub(super) struct Args {
-    /// Where it listens
+    /// Listen on this address
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8062")]
     listen: SocketAddr,
-    /// Its corps, apps and members, as YAML [default: a built-in directory]
+    /// Read corps, apps and members from this YAML file [default: a built-in directory]
     #[arg(long, value_name = "FILE")]
     directory: Option<PathBuf>,
     /// Print the built-in directory and exit
     #[arg(long)]
     print_directory: bool,
-    /// How long an access token lives, in seconds
+    /// Let access tokens expire after this many seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 7200)]
     expires_in: u64,
 }
@@ -57,7 +56,7 @@ async fn serve(sandbox: Sandbox, listen: SocketAddr, output: &mut Output) -> any
     let listener = TcpListener::bind(listen).await.with_context(|| format!("listen on {listen}"))?;
     let address = listener.local_addr()?;
     output.line(&format!("WeCom's API is at http://{address}/cgi-bin/ (write it into api_url)"))?;
-    output.line(&format!("What a member sees: http://{address}/sandbox/members/zhangsan/messages"))?;
+    output.line(&format!("Messages of a member: http://{address}/sandbox/members/zhangsan/messages"))?;
     let lifecycle = Lifecycle::default();
     let stop = lifecycle.tasks().stop();
     lifecycle.tasks().spawn("sandbox", async move { sandbox.serve(listener, stop.cancelled_owned()).await });

@@ -1,6 +1,6 @@
-//! `wecom-relay send`: a real message, to see whether app and recipients are right.
+//! `wecom-relay send`: sends a real message, to test an app and its recipients.
 
-use super::{Failure, output::Output, receiver, runtime};
+use super::{failure::Failure, output::Output, runtime::runtime};
 use crate::{
     app::{PrepareOptions, Prepared},
     config::Config,
@@ -9,35 +9,34 @@ use crate::{
     wecom::{Message, Outcome, WeCom, errcode},
 };
 
-/// Arguments of `send`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Example:
-  wecom-relay send --receiver wechat 'A test of wecom-relay'")]
+  wecom-relay send --receiver wechat 'Test message of wecom-relay'")]
 pub(super) struct Args {
-    /// The receiver that gets it
+    /// Send to the recipients of this receiver
     #[arg(long, short, value_name = "NAME")]
     receiver: String,
-    /// What it says
+    /// Send this text
     #[arg(value_name = "TEXT")]
     text: String,
 }
 
 pub(super) fn run(args: &Args, config: Config, output: &mut Output) -> Result<(), Failure> {
     let prepared = Prepared::new(config, PrepareOptions::default())?;
-    let receiver = receiver(&prepared, &args.receiver)?;
-    let Some(client) = prepared.client(receiver) else { return Err(Failure::Told) };
+    let receiver = prepared.intake.receiver(&args.receiver)?;
+    let Some(client) = prepared.client(receiver) else { return Err(Failure::Reported) };
     if args.text.trim().is_empty() {
         output.error("there is nothing to send: TEXT is empty");
-        return Err(Failure::Told);
+        return Err(Failure::Reported);
     }
     let Address::Literal(recipients) = &receiver.address else {
         output.error(&format!(
-            "{} writes to whom a payload names: try it with a payload, or send to a receiver whose recipients are \
-             written out",
+            "the recipients of {} are templates, which need a payload: post a webhook to the relay, or send to a \
+             receiver with fixed recipients",
             receiver.name
         ));
-        return Err(Failure::Told);
+        return Err(Failure::Reported);
     };
     let runtime = runtime()?;
     for delivery in intake::text_deliveries(recipients, args.text.clone()) {
@@ -50,18 +49,21 @@ pub(super) fn run(args: &Args, config: Config, output: &mut Output) -> Result<()
             if let Some(advice) = errcode::advice_of(&outcome) {
                 output.error(&advice);
             }
-            return Err(Failure::Told);
+            return Err(Failure::Reported);
         };
         output.line(&format!("sent to {recipients}: msgid {}", receipt.msgid))?;
-        let missed = &receipt.invalid;
+        let invalid = &receipt.invalid;
         for (kind, ids) in [
-            ("invaliduser", &missed.users),
-            ("invalidparty", &missed.parties),
-            ("invalidtag", &missed.tags),
-            ("unlicenseduser", &missed.unlicensed),
+            ("invaliduser", &invalid.users),
+            ("invalidparty", &invalid.parties),
+            ("invalidtag", &invalid.tags),
+            ("unlicenseduser", &invalid.unlicensed),
         ] {
             if !ids.is_empty() {
-                output.error(&format!("warning: WeCom passed over {kind} {}", ids.join("|")));
+                output.error(&format!(
+                    "warning: not delivered to invalid recipients: {kind} {}",
+                    ids.join("|")
+                ));
             }
         }
     }

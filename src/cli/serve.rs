@@ -1,42 +1,61 @@
-//! `wecom-relay serve`: the daemon.
+//! `wecom-relay serve`: runs the relay.
 
 use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context, anyhow};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::{Failure, runtime};
+use super::{failure::Failure, runtime::runtime};
 use crate::{
     app::{self, PrepareOptions, Prepared, Running, Source, Tuning},
     clock::SystemClock,
     http,
     lifecycle::{DRAIN, Lifecycle, Shutdown, Signals},
-    outbox::sqlite::Access,
+    outbox::sqlite::{Access, SqliteOutbox},
     systemd,
 };
 
-/// How long the outbox may take to close.
-const CLOSE: Duration = Duration::from_secs(5);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 pub(super) fn run(source: Arc<Source>) -> Result<(), Failure> {
     let loaded = source()?;
     for warning in &loaded.warnings {
-        tracing::warn!(%warning, "the configuration is probably not as intended");
+        tracing::warn!(%warning, "configuration warning");
     }
     let tuning = Tuning { connections: connections(), ..Tuning::default() };
     let prepared = Prepared::new(loaded.config, PrepareOptions { tuning, ..PrepareOptions::default() })?;
     let runtime = runtime()?;
-    let served = runtime.block_on(serve(prepared, source)).map_err(Failure::Other);
+    let signals = {
+        let _context = runtime.enter();
+        ServeSignals::listen()?
+    };
+    // The outbox is opened outside of the runtime, because it blocks while it waits for the lock file.
+    let outbox = app::open_outbox(&prepared.config, Access::Owner)?;
+    let served = runtime.block_on(serve(prepared, source, outbox, signals)).map_err(Failure::Other);
     runtime.shutdown_background();
     served
 }
 
-async fn serve(prepared: Prepared, source: Arc<Source>) -> anyhow::Result<()> {
-    // First of all: before it is listened to, a signal ends the process.
-    let signals = Signals::listen()?;
-    let mut hangups = signal(SignalKind::hangup())?;
+/// The signals of the relay. They come first, because a signal without a listener kills the process.
+struct ServeSignals {
+    stop: Signals,
+    reload: Signal,
+}
+
+impl ServeSignals {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self { stop: Signals::listen()?, reload: signal(SignalKind::hangup())? })
+    }
+}
+
+async fn serve(
+    prepared: Prepared,
+    source: Arc<Source>,
+    outbox: SqliteOutbox,
+    signals: ServeSignals,
+) -> anyhow::Result<()> {
+    let ServeSignals { stop: stop_signals, reload: mut reload_signal } = signals;
     let listen = prepared.config.server.listen;
-    let outbox = app::open_outbox(&prepared.config, Access::Owner)?;
     let listener = http::listen(listen)
         .with_context(|| format!("listen on {listen} (server.listen): is another program using the port?"))?;
     let address = listener.local_addr()?;
@@ -61,15 +80,17 @@ async fn serve(prepared: Prepared, source: Arc<Source>) -> anyhow::Result<()> {
     tasks.spawn_endless("reloads", running.run_reloads(source));
     let stop = tasks.stop();
     tasks.spawn_endless("SIGHUP", async move {
-        while let Some(Some(())) = stop.run_until_cancelled(hangups.recv()).await {
+        while let Some(Some(())) = stop.run_until_cancelled(reload_signal.recv()).await {
             reloads.reload().await;
         }
     });
     tracing::info!(%address, receivers, version = env!("CARGO_PKG_VERSION"), "ready");
-    let end = lifecycle.run(signals, DRAIN).await;
-    // A disk that hangs must not keep an end from coming that was asked for twice.
-    if end != Shutdown::Forced && tokio::time::timeout(CLOSE, outbox.close()).await.is_err() {
-        tracing::warn!("the outbox could not be closed in time; nothing that was accepted is lost");
+    let end = lifecycle.run(stop_signals, DRAIN).await;
+    // After a second signal the outbox is not closed, because a hanging disk must not delay the exit.
+    if end != Shutdown::Forced && tokio::time::timeout(CLOSE_TIMEOUT, outbox.close()).await.is_err() {
+        tracing::warn!(
+            "the outbox did not close in time; accepted alerts are stored and will be sent at the next start"
+        );
     }
     match end {
         Shutdown::Clean => {
@@ -79,25 +100,25 @@ async fn serve(prepared: Prepared, source: Arc<Source>) -> anyhow::Result<()> {
         Shutdown::TimedOut(tasks) => {
             tracing::warn!(
                 tasks,
-                "stopped at the deadline; what was in flight is sent again at the next start"
+                "stopped at the deadline; deliveries in flight will be sent again at the next start"
             );
             Ok(())
         }
-        Shutdown::Forced => {
-            Err(anyhow!("stopped by a second signal; what was in flight is sent again at the next start"))
-        }
+        Shutdown::Forced => Err(anyhow!(
+            "stopped by a second signal; deliveries in flight will be sent again at the next start"
+        )),
         Shutdown::TaskFailed(task) => Err(anyhow!(
-            "task exited unexpectedly: {task}; accepted alerts are kept and sent at the next start"
+            "task exited unexpectedly: {task}; accepted alerts are stored and will be sent at the next start"
         )),
     }
 }
 
-/// How many connections of clients there can be, after the limit of open files was raised as far as it must and may.
+/// Raises the limit of open files if necessary. Returns the number of client connections that it allows.
 fn connections() -> usize {
-    /// What is open beside them: the outbox, connections to WeCom, the log.
-    const OTHERS: u64 = 256;
-    const FEWEST: usize = 64;
-    let wanted = http::MAX_CONNECTIONS as u64 + OTHERS;
+    /// Files for the outbox, for connections to WeCom and for the log.
+    const OTHER_FILES: u64 = 256;
+    const FEWEST_CONNECTIONS: usize = 64;
+    let wanted = http::MAX_CONNECTIONS as u64 + OTHER_FILES;
     let files = match rlimit::Resource::NOFILE.get_soft() {
         Ok(files) if files < wanted => rlimit::increase_nofile_limit(wanted).unwrap_or(files),
         Ok(files) => files,
@@ -107,9 +128,9 @@ fn connections() -> usize {
         tracing::warn!(
             files,
             wanted,
-            "few files can be open, so many connections at once wait for each other; raise the limit (LimitNOFILE)"
+            "the limit of open files is low, so new connections may have to wait; raise it (LimitNOFILE)"
         );
     }
-    let connections = usize::try_from(files.saturating_sub(OTHERS)).unwrap_or(http::MAX_CONNECTIONS);
-    connections.clamp(FEWEST, http::MAX_CONNECTIONS)
+    let connections = usize::try_from(files.saturating_sub(OTHER_FILES)).unwrap_or(http::MAX_CONNECTIONS);
+    connections.clamp(FEWEST_CONNECTIONS, http::MAX_CONNECTIONS)
 }

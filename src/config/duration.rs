@@ -1,10 +1,8 @@
-//! Durations as Prometheus and Alertmanager write them.
-//!
-//! Their grammar is kept whole, with its fixed order of units, so that a value can be carried over as it is.
+//! Durations in Prometheus' grammar, so that values can be copied from Prometheus and Alertmanager.
 
 use std::time::Duration;
 
-/// Milliseconds in a unit, the longest first: the order in which they may be written.
+/// Units with their milliseconds, in the order in which they must be written.
 const UNITS: [(&str, u64); 7] = [
     ("y", 365 * 24 * 60 * 60 * 1000),
     ("w", 7 * 24 * 60 * 60 * 1000),
@@ -17,8 +15,8 @@ const UNITS: [(&str, u64); 7] = [
 
 /// Reads `90s`, `2m`, `1h30m`, `7d`, `1w`, `1y`, `500ms` or `0`.
 ///
-/// `None` for everything else: no unit, a unit twice, a shorter unit before a longer one, a fraction, a sign,
-/// or more than 64 bits of milliseconds.
+/// `None` for everything else: a missing or repeated unit, a shorter unit before a longer one, a fraction, a sign, or
+/// an overflow.
 pub fn parse(text: &str) -> Option<Duration> {
     if text == "0" {
         return Some(Duration::ZERO);
@@ -30,19 +28,19 @@ pub fn parse(text: &str) -> Option<Duration> {
     let mut units = UNITS.iter();
     let mut total_ms: u64 = 0;
     while !rest.is_empty() {
-        let (digits, after) = split(rest, |c| c.is_ascii_digit());
-        let (unit, after) = split(after, |c| c.is_ascii_alphabetic());
+        let (digits, after_digits) = split_while(rest, |c| c.is_ascii_digit());
+        let (unit, after_unit) = split_while(after_digits, |c| c.is_ascii_alphabetic());
         let (_, unit_ms) = units.find(|(name, _)| *name == unit)?;
         let count: u64 = digits.parse().ok()?;
         total_ms = total_ms.checked_add(count.checked_mul(*unit_ms)?)?;
-        rest = after;
+        rest = after_unit;
     }
     Some(Duration::from_millis(total_ms))
 }
 
-/// `text` up to the first character that is not `wanted`, and the rest.
-pub(super) fn split(text: &str, wanted: impl Fn(char) -> bool) -> (&str, &str) {
-    text.split_at(text.find(|c| !wanted(c)).unwrap_or(text.len()))
+/// Splits `text` before the first character that does not match.
+pub(super) fn split_while(text: &str, matches: impl Fn(char) -> bool) -> (&str, &str) {
+    text.split_at(text.find(|c| !matches(c)).unwrap_or(text.len()))
 }
 
 #[cfg(test)]
@@ -51,7 +49,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn every_unit_and_their_sums_are_read() {
+    fn units_and_sums_of_units_are_read() {
         let read = |text| parse(text).map(|duration| duration.as_millis());
         assert_eq!(read("0"), Some(0));
         assert_eq!(read("0s"), Some(0));
@@ -65,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_else_is_refused() {
+    fn other_texts_are_refused() {
         for text in ["", "60", "s", "1", "-1s", "1.5h", "1 h", "1m1h", "1s1s", "1H", "1min", "１s"] {
             assert_eq!(parse(text), None, "{text}");
         }

@@ -1,7 +1,7 @@
-//! Reading the files that a configuration names: regular ones only, links to them among them.
+//! Reads the files that a configuration names. They must be regular files, or links to regular files.
 //!
-//! A pipe could keep whoever reads it waiting for ever. The configuration itself is not read by this: it may come
-//! through a pipe when a command is tried by hand, and a reload has a time limit.
+//! A pipe is refused, because it could block the reader for ever. The configuration itself is read elsewhere: a person
+//! may pipe it into a command, and a reload has a time limit.
 
 use std::{
     fs::{Metadata, OpenOptions},
@@ -10,13 +10,13 @@ use std::{
     path::Path,
 };
 
-/// The text of the file at `path`, if it is not longer than this.
+/// Reads the file at `path`, which may have at most `longest_bytes`.
 pub(super) fn text(path: &Path, longest_bytes: u64) -> io::Result<String> {
-    // Before it is opened: to open a device may do something.
-    regular(&path.metadata()?)?;
-    // What took its place since then is not waited for either.
+    // The check comes before the opening, because opening a device can have side effects.
+    check_regular(&path.metadata()?)?;
+    // Another file may have replaced it since then; O_NONBLOCK keeps a pipe from blocking here.
     let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path)?;
-    regular(&file.metadata()?)?;
+    check_regular(&file.metadata()?)?;
     let mut text = String::new();
     file.take(longest_bytes + 1).read_to_string(&mut text)?;
     if text.len() as u64 > longest_bytes {
@@ -25,12 +25,12 @@ pub(super) fn text(path: &Path, longest_bytes: u64) -> io::Result<String> {
     Ok(text)
 }
 
-fn regular(metadata: &Metadata) -> io::Result<()> {
+fn check_regular(metadata: &Metadata) -> io::Result<()> {
     if metadata.is_file() {
         return Ok(());
     }
-    let what = if metadata.is_dir() { "a folder" } else { "a pipe or a device" };
-    Err(io::Error::other(format!("it is {what}, and must be a regular file")))
+    let kind = if metadata.is_dir() { "a folder" } else { "a pipe or a device" };
+    Err(io::Error::other(format!("it is {kind}, and must be a regular file")))
 }
 
 #[cfg(test)]
@@ -40,7 +40,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_regular_files_are_read_and_links_to_them() {
+    fn only_regular_files_and_links_to_them_are_read() {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
         fs::write(path("file"), "text").unwrap();
@@ -50,12 +50,12 @@ mod tests {
         for name in ["file", "link"] {
             assert_eq!(text(&path(name), 4).unwrap(), "text", "{name}");
         }
-        for (name, told) in [
+        for (name, message) in [
             ("pipe", "it is a pipe or a device, and must be a regular file"),
             ("link to a pipe", "it is a pipe or a device, and must be a regular file"),
             (".", "it is a folder, and must be a regular file"),
         ] {
-            assert_eq!(text(&path(name), 4).unwrap_err().to_string(), told, "{name}");
+            assert_eq!(text(&path(name), 4).unwrap_err().to_string(), message, "{name}");
         }
         assert!(text(&path("file"), 3).is_err());
     }

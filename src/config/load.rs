@@ -1,4 +1,4 @@
-//! Finding and reading the file.
+//! Finds and reads the configuration file.
 
 use std::{
     fs::File,
@@ -7,79 +7,76 @@ use std::{
 };
 
 use super::{
-    build::{self, Surroundings},
+    build::{self, LoadContext},
+    diagnostic::{ConfigError, Diagnostic, Diagnostics, Location},
     model::Config,
-    problem::{Place, Problem, Problems, Report},
 };
 use crate::yaml;
 
-/// Where the file is looked for when none is named.
-const PLACES: [&str; 2] = ["config.yml", "/etc/wecom-relay/config.yml"];
+const DEFAULT_PATHS: [&str; 2] = ["config.yml", "/etc/wecom-relay/config.yml"];
 
-/// A valid configuration, and what is worth a word all the same.
+/// A valid configuration with its warnings, in the order of the file.
 #[derive(Debug, Clone)]
 pub struct Loaded {
-    /// The configuration.
     pub config: Config,
-    /// What is allowed and probably not meant, in the order in which it is written.
-    pub warnings: Vec<Problem>,
+    pub warnings: Vec<Diagnostic>,
 }
 
-/// The file to load: the one named, else `config.yml` in the working directory, else
-/// `/etc/wecom-relay/config.yml`.
+/// The configuration file: `explicit`, else `config.yml` in the working directory, else
+/// `/etc/wecom-relay/config.yml`. An explicit file may be missing.
 ///
 /// # Errors
-/// When no file is named and neither place has one. A named file is not looked at here.
-pub fn find(explicit: Option<&Path>) -> Result<PathBuf, Problems> {
-    explicit.map_or_else(|| find_among(&PLACES.map(Path::new)), |path| Ok(path.to_owned()))
+/// No file is named, and neither default path exists.
+pub fn find(explicit: Option<&Path>) -> Result<PathBuf, ConfigError> {
+    explicit.map_or_else(|| find_among(&DEFAULT_PATHS.map(Path::new)), |path| Ok(path.to_owned()))
 }
 
-fn find_among(places: &[&Path]) -> Result<PathBuf, Problems> {
-    if let Some(path) = places.iter().find(|path| path.exists()) {
+fn find_among(paths: &[&Path]) -> Result<PathBuf, ConfigError> {
+    if let Some(path) = paths.iter().find(|path| path.exists()) {
         return Ok(path.to_path_buf());
     }
-    let places: Vec<_> = places.iter().map(|path| path.display().to_string()).collect();
-    let wrong = format!("there is no configuration: neither {}", places.join(" nor "));
-    Err(Problem::new(Place::default(), wrong, "name the file with --config").into())
+    let paths: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
+    let message = format!("there is no configuration: neither {} exists", paths.join(" nor "));
+    Err(Diagnostic::new(Location::default(), message, "name the file with --config").into())
 }
 
-/// Reads a configuration, the secrets and the templates that it names. `env` answers for the environment.
+/// Reads a configuration, and the secrets and templates that it names. `env` reads the environment.
 ///
 /// # Errors
-/// All problems at once, each with its place and what would be right.
-pub fn load(path: &Path, env: &dyn Fn(&str) -> Option<String>) -> Result<Loaded, Problems> {
+/// All errors at once.
+pub fn load(path: &Path, env: &dyn Fn(&str) -> Option<String>) -> Result<Loaded, ConfigError> {
     let source = file_text(path).map_err(|error| {
-        let wrong = format!("the configuration cannot be read: {error}");
-        Problem::new(Place::file(path), wrong, "")
+        let message = format!("the configuration cannot be read: {error}");
+        Diagnostic::new(Location::file(path), message, "")
     })?;
     parse(&source, path, env)
 }
 
-/// [`load`] for a text at hand, that came from `path` or is taken as if it had.
+/// [`load`] with the text of the file. Relative paths start at the folder of `path`.
 ///
 /// # Errors
-/// As [`load`].
-pub fn parse(source: &str, path: &Path, env: &dyn Fn(&str) -> Option<String>) -> Result<Loaded, Problems> {
-    let file = Place::file(path);
+/// All errors at once.
+pub fn parse(source: &str, path: &Path, env: &dyn Fn(&str) -> Option<String>) -> Result<Loaded, ConfigError> {
+    let file = Location::file(path);
     let document = yaml::parse(source).map_err(|error| {
-        let right = "look at the line above too; a text that begins with @, *, &, ! or % needs quotes";
-        Problem::new(Place { at: error.at, ..file.clone() }, error.wrong, right)
+        let help = "look at the line above too; a text that starts with @, *, &, ! or % needs quotes";
+        Diagnostic::new(Location { position: error.at, ..file.clone() }, error.message, help)
     })?;
     if matches!(document.value, yaml::Value::Null) {
-        let right = "config.example.yml shows what belongs there: at least apps and receivers";
-        return Err(Problem::new(file, "the configuration is empty", right).into());
+        let help = "see config.example.yml; at least apps and receivers are needed";
+        return Err(Diagnostic::new(file, "the configuration is empty", help).into());
     }
-    let around = Surroundings { folder: path.parent().unwrap_or(Path::new("")), env };
-    let mut report = Report::default();
-    let config = build::config(&document, &file, &around, &mut report);
-    match (config, Problems::new(report.problems)) {
+    let context = LoadContext { folder: path.parent().unwrap_or(Path::new("")), env };
+    let mut diagnostics = Diagnostics::default();
+    let config = build::config(&document, &file, &context, &mut diagnostics);
+    match (config, ConfigError::new(diagnostics.errors)) {
         (Ok(config), None) => {
-            let mut warnings = report.warnings;
+            let mut warnings = diagnostics.warnings;
             warnings.sort();
             Ok(Loaded { config, warnings })
         }
-        (_, Some(problems)) => Err(problems),
-        (Err(_), None) => Err(Problem::new(file, "the configuration is not valid", "").into()),
+        (_, Some(error)) => Err(error),
+        (Err(_), None) => Err(Diagnostic::new(file, "the configuration is not valid", "").into()),
     }
 }
 
@@ -102,20 +99,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_place_that_has_a_file_is_taken_and_else_all_are_named() {
+    fn the_first_default_path_that_exists_is_used() {
         let folder = tempfile::tempdir().unwrap();
         let (here, there) = (folder.path().join("here.yml"), folder.path().join("there.yml"));
-        let places = [here.as_path(), there.as_path()];
-        let error = find_among(&places).unwrap_err().to_string();
+        let paths = [here.as_path(), there.as_path()];
+        let error = find_among(&paths).unwrap_err().to_string();
         assert!(error.contains("here.yml nor ") && error.contains("there.yml"), "{error}");
         std::fs::write(&there, "").unwrap();
-        assert_eq!(find_among(&places), Ok(there.clone()));
+        assert_eq!(find_among(&paths), Ok(there.clone()));
         std::fs::write(&here, "").unwrap();
-        assert_eq!(find_among(&places), Ok(here.clone()));
+        assert_eq!(find_among(&paths), Ok(here.clone()));
     }
 
     #[test]
-    fn a_named_file_is_taken_as_it_is() {
+    fn an_explicit_file_is_used_as_it_is() {
         assert_eq!(find(Some(Path::new("no/such.yml"))), Ok(PathBuf::from("no/such.yml")));
     }
 }

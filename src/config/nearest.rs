@@ -1,29 +1,28 @@
-//! "Did you mean": the known word that is nearest to a mistyped one.
+//! Suggestions for mistyped words: "did you mean".
 
-/// The candidate that `word` is most likely meant to be, if one is near enough to be worth saying.
+use strsim::levenshtein;
+
+/// The candidate that `word` most likely means. `None` if no candidate is similar enough.
 pub(super) fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
-    let distances = candidates.into_iter().map(|candidate| (distance(word, candidate), candidate));
+    let word = normalized(word);
+    let distances =
+        candidates.into_iter().map(|candidate| (levenshtein(&word, &normalized(candidate)), candidate));
     let (distance, candidate) = distances.min_by_key(|(distance, _)| *distance)?;
-    let bearable = (candidate.chars().count() / 3).clamp(1, 3);
-    (distance <= bearable).then_some(candidate)
+    let longest_distance = (candidate.chars().count() / 3).clamp(1, 3);
+    (distance <= longest_distance).then_some(candidate)
 }
 
-/// How many characters must be put in, taken out or changed to make `b` of `a`; case and `-` for `_` are free.
-fn distance(a: &str, b: &str) -> usize {
-    let fold = |text: &str| text.to_lowercase().replace('-', "_").chars().collect::<Vec<_>>();
-    let (a, b) = (fold(a), fold(b));
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, from) in a.iter().enumerate() {
-        let mut left = i + 1;
-        let mut next = vec![left];
-        for (to, above) in b.iter().zip(row.windows(2)) {
-            let [diagonal, above] = above else { continue };
-            left = (diagonal + usize::from(from != to)).min(above + 1).min(left + 1);
-            next.push(left);
-        }
-        row = next;
+/// Advice for a name that does not exist: the nearest of the `known` names, else all of them.
+pub(super) fn suggestion(name: &str, known: &[&str]) -> String {
+    match nearest(name, known.iter().copied()) {
+        Some(near) => format!("did you mean {near}?"),
+        None => format!("the known names are {}", known.join(", ")),
     }
-    row.last().copied().unwrap_or_default()
+}
+
+/// Case and the choice between `-` and `_` do not count as mistakes.
+fn normalized(text: &str) -> String {
+    text.to_lowercase().replace('-', "_")
 }
 
 #[cfg(test)]
@@ -33,7 +32,7 @@ mod tests {
     const KEYS: [&str; 4] = ["listen", "api_secret", "api_secret_file", "to_user"];
 
     #[test]
-    fn a_slip_of_the_keyboard_finds_what_was_meant() {
+    fn a_mistyped_word_finds_the_similar_one() {
         assert_eq!(nearest("lisen", KEYS), Some("listen"));
         assert_eq!(nearest("api-secret", KEYS), Some("api_secret"));
         assert_eq!(nearest("apisecretfile", KEYS), Some("api_secret_file"));
@@ -41,7 +40,7 @@ mod tests {
     }
 
     #[test]
-    fn another_word_finds_nothing() {
+    fn a_different_word_finds_nothing() {
         assert_eq!(nearest("timezone", KEYS), None);
         assert_eq!(nearest("", KEYS), None);
         assert_eq!(nearest("listen", []), None);
@@ -49,8 +48,7 @@ mod tests {
 
     #[test]
     fn distances_are_counted_in_characters() {
-        assert_eq!(distance("kitten", "sitting"), 3);
-        assert_eq!(distance("", "abc"), 3);
-        assert_eq!(distance("值班", "值"), 1);
+        assert_eq!(nearest("值班组", ["值班"]), Some("值班"));
+        assert_eq!(nearest("值班一组", ["值班"]), None);
     }
 }

@@ -1,8 +1,6 @@
-//! Sizes: a whole number of bytes, alone or with a unit.
-//!
-//! `GB` is 10⁹ and `GiB` 2³⁰; the usual habit of reading one as the other was rejected.
+//! Sizes in bytes, with an optional unit. `GB` is 10⁹ and `GiB` is 2³⁰.
 
-use super::duration::split;
+use super::duration::split_while;
 
 const UNITS: [(&str, u64); 11] = [
     ("", 1),
@@ -18,10 +16,9 @@ const UNITS: [(&str, u64); 11] = [
     ("TiB", 1 << 40),
 ];
 
-/// Reads `2GiB`, `500MB`, `500 MB` or `1048576` as a number of bytes; `None` when it is nothing of the kind or
-/// over 64 bits.
+/// Reads `2GiB`, `500MB`, `500 MB` or `1048576`. `None` for other texts and for an overflow.
 pub(super) fn parse(text: &str) -> Option<u64> {
-    let (digits, unit) = split(text, |c| c.is_ascii_digit());
+    let (digits, unit) = split_while(text, |c| c.is_ascii_digit());
     let (_, factor) = UNITS.iter().find(|(name, _)| *name == unit.trim_start_matches(' '))?;
     digits.parse::<u64>().ok()?.checked_mul(*factor)
 }
@@ -42,7 +39,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_else_is_refused() {
+    fn other_texts_are_refused() {
         for text in ["", "GiB", "2G", "1.5GiB", "-1", "2 gib", "99999999999TiB", "0x10", "1_000"] {
             assert_eq!(parse(text), None, "{text}");
         }

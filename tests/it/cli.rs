@@ -1,4 +1,4 @@
-//! The program as people run it: arguments, output, exit codes.
+//! The command line: arguments, output and exit codes.
 
 mod check;
 mod completion;
@@ -23,18 +23,18 @@ use crate::support::{OTHER_SECRET, Options, SECRET};
 /// A secret that WeCom does not know.
 const WRONG_SECRET: &str = "wrong-secret-7f3a9c";
 const PROXY_PASSWORD: &str = "proxy-password-51d0";
-/// What no command may ever print.
+/// Secrets that no command may print.
 const SECRETS: [&str; 4] = [SECRET, OTHER_SECRET, WRONG_SECRET, PROXY_PASSWORD];
 
-/// How a command ended. That no secret is in it was looked at.
+/// The result of a command. It was checked for secrets.
 #[derive(Debug)]
-struct Ended {
+struct Finished {
     code: Option<i32>,
     out: String,
     err: String,
 }
 
-impl Ended {
+impl Finished {
     /// Standard output of a success.
     #[track_caller]
     fn success(self) -> String {
@@ -42,7 +42,7 @@ impl Ended {
         self.out
     }
 
-    /// Standard error of a failure with this code, which wrote nothing else.
+    /// Standard error of a failure with this code and no other output.
     #[track_caller]
     fn failure(self, code: i32) -> String {
         assert_eq!(self.code, Some(code), "{self:?}");
@@ -52,23 +52,23 @@ impl Ended {
 }
 
 /// A folder with a configuration.
-struct Place {
+struct Workdir {
     folder: TempDir,
 }
 
-impl Place {
-    /// With this text in `config.yml`.
+impl Workdir {
+    /// Writes `yaml` to `config.yml`.
     fn of(yaml: &str) -> Self {
         let folder = TempDir::new().unwrap();
         fs::write(folder.path().join("config.yml"), yaml).unwrap();
         Self { folder }
     }
 
-    /// With what `options` make for a sandbox at `wecom`.
+    /// Writes the configuration of `options` for a sandbox at `wecom`.
     fn with(options: &Options, wecom: &str) -> Self {
-        let place = Self::of("");
-        place.write("config.yml", options.yaml(wecom, &place.folder));
-        place
+        let workdir = Self::of("");
+        workdir.write("config.yml", options.yaml(wecom, &workdir.folder));
+        workdir
     }
 
     fn write(&self, name: &str, text: impl AsRef<[u8]>) -> PathBuf {
@@ -77,20 +77,20 @@ impl Place {
         path
     }
 
-    /// Runs a command here, where `config.yml` is found without being named.
-    async fn run(&self, args: &[&str]) -> Ended {
+    /// Runs a command in this folder, where it finds `config.yml`.
+    async fn run(&self, args: &[&str]) -> Finished {
         self.run_with(args, "").await
     }
 
-    /// [`Self::run`] with this on standard input.
-    async fn run_with(&self, args: &[&str], input: &str) -> Ended {
+    /// [`Self::run`] with `input` on standard input.
+    async fn run_with(&self, args: &[&str], input: &str) -> Finished {
         let mut command = command(args);
         command.current_dir(self.folder.path());
         run(command, input.to_owned()).await
     }
 }
 
-/// The program with these arguments, and with nothing of the environment that would change what it does.
+/// The program with these arguments, without environment variables that change its behaviour.
 fn command(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_wecom-relay"));
     command.args(args);
@@ -100,20 +100,20 @@ fn command(args: &[&str]) -> Command {
     command
 }
 
-/// Runs beside the test, so that a sandbox of the test can answer.
-async fn run(mut command: Command, input: String) -> Ended {
+/// Runs the command on another thread, so that a sandbox of the test can answer.
+async fn run(mut command: Command, input: String) -> Finished {
     let wait = move || {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let mut stdin = child.stdin.take().unwrap();
-        // Who does not read its input may close it.
+        // The command may close its input without reading it.
         _ = stdin.write_all(input.as_bytes());
         drop(stdin);
         child.wait_with_output().unwrap()
     };
     let output = tokio::task::spawn_blocking(wait).await.unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
-    let ended = Ended { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) };
+    let ended = Finished { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) };
     for secret in SECRETS {
         assert!(!ended.out.contains(secret) && !ended.err.contains(secret), "{secret} is in {ended:?}");
     }

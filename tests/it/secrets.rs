@@ -141,7 +141,7 @@ const COMMANDS: [&[&str]; 12] = [
     &["outbox", "list", "--json"],
     &["outbox", "show", "1"],
     &["outbox", "show", "1", "--json"],
-    &["outbox", "retry", "--all-dead"],
+    &["outbox", "requeue", "--all-dead"],
     &["outbox", "discard", "1"],
     &["doctor", "--timeout", "2s"],
     &["doctor", "--timeout", "2s", "--json"],

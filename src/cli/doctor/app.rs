@@ -1,4 +1,4 @@
-//! One app, from the name of its host to whom its receivers write to.
+//! The checks of one app, from the DNS name of its host to the recipients of its receivers.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -11,11 +11,11 @@ use tokio::time::Instant;
 
 use super::{
     credentials::{self, AGENT_ID, GETTOKEN, TRUSTED_IP},
+    endpoint::{self, Endpoint},
     finding::Finding,
-    network::{self, First},
+    network::{self, FirstHop},
     recipients::{self, RECIPIENTS},
-    report::{Course, Report},
-    way::{self, Way},
+    report::{CheckSequence, Report},
 };
 use crate::{
     clock::{Clock, SystemClock},
@@ -24,39 +24,38 @@ use crate::{
     wecom::{Addressee, Api, Recipients, WecomError, client::Client, token::Token},
 };
 
-/// So many times the limit of one step may all recipients of an app take.
+/// The time limit for all recipients of an app, as a multiple of the limit of one step.
 const RECIPIENTS_STEPS: u32 = 6;
 
-/// Secrets that WeCom has refused: one that two apps share is not tried twice, as WeCom bans an IP for that.
+/// The secrets that WeCom has refused. A secret that two apps share is tried once, because WeCom bans an IP address
+/// after several wrong secrets.
 #[derive(Debug, Default)]
-pub(super) struct Refused(HashMap<[String; 3], WecomError>);
+pub(super) struct RefusedSecrets(HashMap<[String; 3], WecomError>);
 
-/// Looks at an app; `None` when its receivers cannot be looked at.
-pub(super) async fn examine(
+/// Checks an app. `None` if the recipients cannot be checked after that.
+pub(super) async fn check(
     app: &App,
     client: &Client,
-    refused: &mut Refused,
+    refused_secrets: &mut RefusedSecrets,
     limit: Duration,
     report: &mut Report<'_>,
 ) -> io::Result<Option<Token>> {
     let subject = format!("app {}", app.name);
-    let Some(first) = First::of(app) else {
-        report.tell(
-            &subject,
-            &Finding::failed("dns", "api_url or proxy_url has no host and port", "write both out"),
-        )?;
+    let Some(hop) = FirstHop::of(app) else {
+        let finding = Finding::failed("dns", "api_url or proxy_url has no host or no port", "write both");
+        report.add(&subject, &finding)?;
         return Ok(None);
     };
-    let checks = ["dns", first.check(), "tls", "wecom", "clock", GETTOKEN, TRUSTED_IP, AGENT_ID];
-    let mut course = Course::new(report, subject, &checks);
+    let names = ["dns", hop.check(), "tls", "wecom", "clock", GETTOKEN, TRUSTED_IP, AGENT_ID];
+    let mut checks = CheckSequence::new(report, subject, &names);
 
-    let (finding, addresses) = network::dns(&first, limit).await;
-    if !course.tell(&finding)? {
-        course.abandon("the host is not found")?;
+    let (finding, addresses) = network::dns(&hop, limit).await;
+    if !checks.add(&finding)? {
+        checks.skip_rest("the host is not found")?;
         return Ok(None);
     }
-    if !course.tell(&network::connect(&first, &addresses, limit).await)? {
-        course.abandon("there is no connection")?;
+    if !checks.add(&network::connect(&hop, &addresses, limit).await)? {
+        checks.skip_rest("there is no connection")?;
         return Ok(None);
     }
 
@@ -64,30 +63,30 @@ pub(super) async fn examine(
     let host = url.host_str().unwrap_or_default();
     let reached = client.reach().await;
     let port = url.port_or_known_default().unwrap_or_default();
-    let way = Way { host, port, https: url.scheme() == "https" };
-    for finding in way::findings(way, &reached, SystemClock.now()) {
-        course.tell(&finding)?;
+    let api = Endpoint { host, port, https: url.scheme() == "https" };
+    for finding in endpoint::findings(api, &reached, SystemClock.now()) {
+        checks.add(&finding)?;
     }
     if reached.is_err() {
-        course.abandon("WeCom is not reached")?;
+        checks.skip_rest("WeCom is not reached")?;
         return Ok(None);
     }
 
-    let token = refused.token(app, client).await;
-    course.tell(&credentials::token(token.as_ref().err()))?;
+    let token = refused_secrets.token(app, client).await;
+    checks.add(&credentials::token(token.as_ref().err()))?;
     let Ok(token) = token else {
-        course.abandon("there is no access token")?;
+        checks.skip_rest("there is no access token")?;
         return Ok(None);
     };
     let answer = client.read(&token, Api::AgentGet, ("agentid", &app.agent_id.to_string())).await;
     let mut passed = true;
     for finding in credentials::agent(app.agent_id, &answer) {
-        passed &= course.tell(&finding)?;
+        passed &= checks.add(&finding)?;
     }
     Ok(passed.then_some(token))
 }
 
-impl Refused {
+impl RefusedSecrets {
     async fn token(&mut self, app: &App, client: &Client) -> Result<Token, WecomError> {
         let key = [app.api_url.to_string(), app.corp_id.clone(), app.api_secret.fingerprint()];
         if let Some(failure) = self.0.get(&key) {
@@ -101,8 +100,8 @@ impl Refused {
     }
 }
 
-/// Looks at whom the receivers of an app write to.
-pub(super) async fn receivers(
+/// Checks the recipients of an app's receivers.
+pub(super) async fn check_receivers(
     receivers: &[&Receiver],
     app: &App,
     client: &Arc<Client>,
@@ -110,69 +109,64 @@ pub(super) async fn receivers(
     limit: Duration,
     report: &mut Report<'_>,
 ) -> io::Result<()> {
-    let until = Instant::now() + limit * RECIPIENTS_STEPS;
-    let mut seen = HashSet::new();
-    for receiver in receivers {
-        let subject = format!("receiver {}", receiver.name);
-        let (recipients, token) = match (&receiver.address, token) {
-            (_, None) => {
-                let because = format!("see app {}", app.name);
-                report.tell(&subject, &Finding::skipped(RECIPIENTS, &because))?;
-                continue;
-            }
-            (Address::Template { .. }, _) => {
-                report.tell(&subject, &Finding::ok(RECIPIENTS, "the payload names them"))?;
-                continue;
-            }
-            (Address::Literal(Recipients::All), _) => {
-                report.tell(&subject, &Finding::ok(RECIPIENTS, "everybody in the app's visible range"))?;
-                continue;
-            }
-            (Address::Literal(recipients), Some(token)) => (recipients, token),
-        };
-        let mut asked = Asked { client, token, until, seen: &mut seen };
-        let findings = asked.all(&recipients.addressees()).await;
-        if findings.is_empty() {
-            report.tell(&subject, &Finding::ok(RECIPIENTS, format!("the app sees {recipients}")))?;
+    let Some(token) = token else {
+        for receiver in receivers {
+            let finding = Finding::skipped(RECIPIENTS, &format!("see app {}", app.name));
+            report.add(&format!("receiver {}", receiver.name), &finding)?;
         }
+        return Ok(());
+    };
+    let deadline = Instant::now() + limit * RECIPIENTS_STEPS;
+    let mut lookup = RecipientLookup { client, token, deadline, good: HashSet::new() };
+    for receiver in receivers {
+        let findings = match &receiver.address {
+            Address::Template { .. } => {
+                vec![Finding::ok(RECIPIENTS, "templates choose them for each payload")]
+            }
+            Address::Literal(Recipients::All) => {
+                vec![Finding::ok(RECIPIENTS, "everybody in the app's visible range")]
+            }
+            Address::Literal(recipients) => lookup.check(recipients).await,
+        };
         for finding in findings {
-            report.tell(&subject, &finding)?;
+            report.add(&format!("receiver {}", receiver.name), &finding)?;
         }
     }
     Ok(())
 }
 
-struct Asked<'a> {
+struct RecipientLookup<'a> {
     client: &'a Client,
     token: &'a Token,
-    until: Instant,
-    /// Whom there is nothing to say of: they are asked of once.
-    seen: &'a mut HashSet<Addressee>,
+    deadline: Instant,
+    /// Recipients without findings. They are not asked for again.
+    good: HashSet<Addressee>,
 }
 
-impl Asked<'_> {
-    async fn all(&mut self, addressees: &[Addressee]) -> Vec<Finding> {
+impl RecipientLookup<'_> {
+    async fn check(&mut self, recipients: &Recipients) -> Vec<Finding> {
+        let addressees = recipients.addressees();
         let mut findings = Vec::new();
-        for (at, addressee) in addressees.iter().enumerate() {
-            let Some((api, name, id)) = recipients::question(addressee) else { continue };
-            if self.seen.contains(addressee) {
+        for (index, addressee) in addressees.iter().enumerate() {
+            let Some((api, name, id)) = recipients::lookup_call(addressee) else { continue };
+            if self.good.contains(addressee) {
                 continue;
             }
-            if Instant::now() >= self.until {
-                let seen =
-                    format!("{} of {} not checked: out of time", addressees.len() - at, addressees.len());
-                findings.push(Finding::warning(
-                    RECIPIENTS,
-                    seen,
-                    "raise --timeout, or look at them in WeCom",
-                ));
+            if Instant::now() >= self.deadline {
+                let (left, all) = (addressees.len() - index, addressees.len());
+                let message = format!("{left} of {all} not checked: out of time");
+                let help = "raise --timeout, or look at them in WeCom's admin console";
+                findings.push(Finding::warning(RECIPIENTS, message, help));
                 break;
             }
             let answer = self.client.read(self.token, api, (name, id)).await;
             match recipients::finding(addressee, &answer) {
                 Some(finding) => findings.push(finding),
-                None => _ = self.seen.insert(addressee.clone()),
+                None => _ = self.good.insert(addressee.clone()),
             }
+        }
+        if findings.is_empty() {
+            findings.push(Finding::ok(RECIPIENTS, format!("the app sees {recipients}")));
         }
         findings
     }

@@ -1,17 +1,15 @@
-//! What a check found, and how it is written: a line for a person, or an object for a machine.
+//! The result of a check, as text for people and as JSON for programs.
 
 use serde_json::json;
 
-/// How a check ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Status {
-    /// As it should be.
     Ok,
-    /// Works, and is probably not as meant; or cannot be looked at.
+    /// Probably a mistake, or impossible to check.
     Warning,
-    /// Messages do not get through.
+    /// Messages are not delivered.
     Failed,
-    /// Not looked at, because of what failed before.
+    /// Not checked, because an earlier check failed.
     Skipped,
 }
 
@@ -26,56 +24,57 @@ impl Status {
     }
 }
 
-/// What one check found about its subject.
+/// The result of one check of a subject.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Finding {
     pub(super) status: Status,
-    /// What was looked at.
+    /// The name of the check.
     pub(super) check: &'static str,
-    /// What was seen, on one line.
-    pub(super) seen: String,
-    /// What is wrong and where it is mended; empty when nothing is.
-    pub(super) mend: String,
+    /// One line.
+    pub(super) message: String,
+    /// The way to fix the problem. Empty if there is none.
+    pub(super) help: String,
 }
 
 impl Finding {
-    pub(super) fn ok(check: &'static str, seen: impl Into<String>) -> Self {
-        Self { status: Status::Ok, check, seen: seen.into(), mend: String::new() }
+    pub(super) fn ok(check: &'static str, message: impl Into<String>) -> Self {
+        Self { status: Status::Ok, check, message: message.into(), help: String::new() }
     }
 
-    pub(super) fn warning(check: &'static str, seen: impl Into<String>, mend: impl Into<String>) -> Self {
-        Self { status: Status::Warning, check, seen: seen.into(), mend: mend.into() }
+    pub(super) fn warning(check: &'static str, message: impl Into<String>, help: impl Into<String>) -> Self {
+        Self { status: Status::Warning, check, message: message.into(), help: help.into() }
     }
 
-    pub(super) fn failed(check: &'static str, seen: impl Into<String>, mend: impl Into<String>) -> Self {
-        Self { status: Status::Failed, check, seen: seen.into(), mend: mend.into() }
+    pub(super) fn failed(check: &'static str, message: impl Into<String>, help: impl Into<String>) -> Self {
+        Self { status: Status::Failed, check, message: message.into(), help: help.into() }
     }
 
     pub(super) fn skipped(check: &'static str, because: &str) -> Self {
-        let seen = format!("not checked: {because}");
-        Self { status: Status::Skipped, check, seen, mend: String::new() }
+        let message = format!("not checked: {because}");
+        Self { status: Status::Skipped, check, message, help: String::new() }
     }
 
     pub(super) fn has_failed(&self) -> bool {
         self.status == Status::Failed
     }
 
-    /// For a person; a second line, if there is something to mend.
+    /// One line, or two if there is help.
     pub(super) fn text(&self, subject: &str) -> String {
-        let Self { status, check, seen, mend } = self;
-        let mut text = format!("{:<8} {subject}: {check}: {seen}", status.word());
-        if !mend.is_empty() {
-            text.push_str(&format!("\n         {mend}"));
+        let Self { status, check, message, help } = self;
+        let mut text = format!("{:<8} {subject}: {check}: {message}", status.word());
+        if !help.is_empty() {
+            text.push_str(&format!("\n         {help}"));
         }
         text
     }
 
-    /// For a machine; `mend` is there only if there is something to mend.
+    /// One JSON object. `help` is present only if it is not empty.
     pub(super) fn json(&self, subject: &str) -> String {
-        let Self { status, check, seen, mend } = self;
-        let mut object = json!({ "status": status.word(), "subject": subject, "check": check, "seen": seen });
-        if let (false, Some(object)) = (mend.is_empty(), object.as_object_mut()) {
-            object.insert("mend".to_owned(), json!(mend));
+        let Self { status, check, message, help } = self;
+        let mut object =
+            json!({ "status": status.word(), "subject": subject, "check": check, "message": message });
+        if let (false, Some(object)) = (help.is_empty(), object.as_object_mut()) {
+            object.insert("help".to_owned(), json!(help));
         }
         object.to_string()
     }
@@ -86,18 +85,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_to_be_mended_stands_on_a_line_of_its_own() {
+    fn help_has_its_own_line() {
         let finding = Finding::failed("dns", "no such host", "check api_url");
         assert_eq!(finding.text("app ops"), "failed   app ops: dns: no such host\n         check api_url");
         assert_eq!(Finding::ok("dns", "1 address").text("app ops"), "ok       app ops: dns: 1 address");
     }
 
     #[test]
-    fn a_machine_gets_one_object() {
+    fn json_is_one_object() {
         let line = Finding::failed("tls", "no", "do").json("app ops");
-        let expected =
-            json!({ "status": "failed", "subject": "app ops", "check": "tls", "seen": "no", "mend": "do" });
+        let expected = json!({ "status": "failed", "subject": "app ops", "check": "tls", "message": "no", "help": "do" });
         assert_eq!(line, expected.to_string());
-        assert!(!Finding::skipped("tls", "dns failed").json("app ops").contains("mend"));
+        assert!(!Finding::skipped("tls", "dns failed").json("app ops").contains("help"));
     }
 }

@@ -1,4 +1,4 @@
-//! The way to a host: its name and its port. The first of both is the proxy's, where there is one.
+//! DNS and TCP checks of the first hop: the proxy if there is one, else the API server.
 
 use std::{io, net::IpAddr, net::SocketAddr, time::Duration};
 
@@ -8,50 +8,50 @@ use tokio::{net::TcpStream, time::timeout};
 use super::finding::Finding;
 use crate::config::App;
 
-/// The server that a connection goes to first.
+/// The server that the relay connects to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct First {
+pub(super) struct FirstHop {
     host: String,
     port: u16,
-    /// The key of the configuration that names it.
+    /// The key of the configuration with its URL.
     key: &'static str,
     proxy: bool,
 }
 
-impl First {
-    /// Of an app's `proxy_url`, else of its `api_url`; `None` for an address without a port, which there is none of.
+impl FirstHop {
+    /// From `proxy_url` if it is set, else from `api_url`. `None` if the URL has no host or no port.
     pub(super) fn of(app: &App) -> Option<Self> {
         let (text, key, proxy) = match &app.proxy_url {
             Some(proxy_url) => (proxy_url.expose(), "proxy_url", true),
             None => (app.api_url.as_str(), "api_url", false),
         };
         let url = Url::parse(text).ok()?;
-        let usual = if url.scheme().starts_with("socks") { Some(1080) } else { None };
+        let default_port = if url.scheme().starts_with("socks") { Some(1080) } else { None };
         let host = url.host_str()?.trim_start_matches('[').trim_end_matches(']').to_owned();
-        Some(Self { host, port: url.port_or_known_default().or(usual)?, key, proxy })
+        Some(Self { host, port: url.port_or_known_default().or(default_port)?, key, proxy })
     }
 
-    /// The name of the check that connects to it.
+    /// The name of the connection check.
     pub(super) fn check(&self) -> &'static str {
         if self.proxy { "proxy" } else { "connect" }
     }
 }
 
-/// Looks the host up.
-pub(super) async fn dns(first: &First, limit: Duration) -> (Finding, Vec<SocketAddr>) {
-    let First { host, port, .. } = first;
+/// Looks up the host.
+pub(super) async fn dns(hop: &FirstHop, limit: Duration) -> (Finding, Vec<SocketAddr>) {
+    let FirstHop { host, port, .. } = hop;
     if let Ok(ip) = host.parse::<IpAddr>() {
         return (Finding::ok("dns", format!("{host} is an address")), vec![SocketAddr::new(ip, *port)]);
     }
     let found = timeout(limit, tokio::net::lookup_host((host.as_str(), *port))).await;
     let addresses: io::Result<Vec<_>> = match found {
         Ok(found) => found.map(Iterator::collect),
-        Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, late(limit))),
+        Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, no_answer(limit))),
     };
-    (looked_up(first, &addresses), addresses.unwrap_or_default())
+    (looked_up(hop, &addresses), addresses.unwrap_or_default())
 }
 
-fn looked_up(First { host, key, .. }: &First, addresses: &io::Result<Vec<SocketAddr>>) -> Finding {
+fn looked_up(FirstHop { host, key, .. }: &FirstHop, addresses: &io::Result<Vec<SocketAddr>>) -> Finding {
     let why = match addresses {
         Ok(addresses) if !addresses.is_empty() => {
             let count = addresses.len();
@@ -61,46 +61,44 @@ fn looked_up(First { host, key, .. }: &First, addresses: &io::Result<Vec<SocketA
         Ok(_) => "it has no address".to_owned(),
         Err(error) => error.to_string(),
     };
-    let mend = format!(
-        "see that {key} is spelled right, and that this machine's DNS (/etc/resolv.conf; in a container, its own) \
-         knows the name"
+    let help = format!(
+        "check the spelling of {key}, and this machine's DNS (/etc/resolv.conf; a container has its own)"
     );
-    Finding::failed("dns", format!("{host} is not found: {why}"), mend)
+    Finding::failed("dns", format!("{host} is not found: {why}"), help)
 }
 
-/// Opens a connection to one of the addresses, and closes it.
-pub(super) async fn connect(first: &First, addresses: &[SocketAddr], limit: Duration) -> Finding {
+/// Opens and closes a connection to one of the addresses.
+pub(super) async fn connect(hop: &FirstHop, addresses: &[SocketAddr], limit: Duration) -> Finding {
     let connected = match timeout(limit, TcpStream::connect(addresses)).await {
         Ok(connected) => connected.map(drop),
-        Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, late(limit))),
+        Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, no_answer(limit))),
     };
-    connection(first, connected)
+    connection(hop, connected)
 }
 
-fn connection(first: &First, connected: io::Result<()>) -> Finding {
-    let First { host, port, key, proxy } = first;
+fn connection(hop: &FirstHop, connected: io::Result<()>) -> Finding {
+    let FirstHop { host, port, key, proxy } = hop;
     let Err(error) = connected else {
-        return Finding::ok(first.check(), format!("{host} port {port} takes connections"));
+        return Finding::ok(hop.check(), format!("{host} port {port} accepts connections"));
     };
-    let seen = format!("{host} port {port} takes no connection: {error}");
-    let mend = match (proxy, error.kind()) {
+    let message = format!("{host} port {port} does not accept connections: {error}");
+    let help = match (proxy, error.kind()) {
         (true, io::ErrorKind::ConnectionRefused) => {
-            format!("nothing listens there: see that the proxy runs, and the port in {key}")
+            format!("nothing listens there: check that the proxy runs, and the port in {key}")
         }
         (false, io::ErrorKind::ConnectionRefused) => {
-            format!("nothing listens there, or a firewall refuses: see the host and port in {key}")
+            format!("nothing listens there, or a firewall refuses: check the host and port in {key}")
         }
-        (true, _) => format!("see {key}, and the firewall between this machine and the proxy"),
+        (true, _) => format!("check {key}, and the firewall between this machine and the proxy"),
         (false, _) => format!(
-            "see {key}, and the firewall: this machine must be allowed out to {host} port {port}, or give the proxy \
-             that leads there in proxy_url"
+            "check {key}, and the firewall: it must allow connections to {host} port {port}; if a proxy is needed, set \
+             proxy_url"
         ),
     };
-    Finding::failed(first.check(), seen, mend)
+    Finding::failed(hop.check(), message, help)
 }
 
-/// Of what did not come in time.
-pub(super) fn late(limit: Duration) -> String {
+fn no_answer(limit: Duration) -> String {
     format!("no answer within {limit:?}")
 }
 
@@ -108,25 +106,28 @@ pub(super) fn late(limit: Duration) -> String {
 mod tests {
     use super::*;
 
-    fn first(proxy: bool) -> First {
+    fn first(proxy: bool) -> FirstHop {
         let key = if proxy { "proxy_url" } else { "api_url" };
-        First { host: "wecom.example.com".to_owned(), port: 443, key, proxy }
+        FirstHop { host: "wecom.example.com".to_owned(), port: 443, key, proxy }
     }
 
     #[test]
-    fn addresses_are_counted_and_none_is_a_failure() {
+    fn no_address_is_a_failure() {
         let address: SocketAddr = "192.0.2.1:443".parse().unwrap();
-        let seen = |count| looked_up(&first(false), &Ok(vec![address; count])).seen;
-        assert_eq!(seen(1), "wecom.example.com → 1 address");
-        assert_eq!(seen(3), "wecom.example.com → 3 addresses");
+        let message = |count| looked_up(&first(false), &Ok(vec![address; count])).message;
+        assert_eq!(message(1), "wecom.example.com → 1 address");
+        assert_eq!(message(3), "wecom.example.com → 3 addresses");
         assert!(looked_up(&first(false), &Ok(Vec::new())).has_failed());
     }
 
     #[test]
-    fn a_firewall_that_drops_is_told_from_a_port_that_refuses() {
-        let mend = |proxy, kind| connection(&first(proxy), Err(io::Error::from(kind))).mend;
-        assert!(mend(false, io::ErrorKind::TimedOut).contains("allowed out to wecom.example.com port 443"));
-        assert!(mend(false, io::ErrorKind::ConnectionRefused).contains("nothing listens there"));
-        assert!(mend(true, io::ErrorKind::ConnectionRefused).contains("see that the proxy runs"));
+    fn timeout_and_refused_connection_have_different_help() {
+        let help = |proxy, kind| connection(&first(proxy), Err(io::Error::from(kind))).help;
+        assert!(
+            help(false, io::ErrorKind::TimedOut)
+                .contains("it must allow connections to wecom.example.com port 443")
+        );
+        assert!(help(false, io::ErrorKind::ConnectionRefused).contains("nothing listens there"));
+        assert!(help(true, io::ErrorKind::ConnectionRefused).contains("check that the proxy runs"));
     }
 }

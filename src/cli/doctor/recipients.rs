@@ -1,21 +1,21 @@
-//! Whether the app sees whom a receiver writes to.
+//! Checks that an app can see the recipients of its receivers.
 //!
-//! WeCom has no dry `message/send`. Its reads of a member, a department and a tag obey the same visible range; what an
-//! interface licence (接口许可) is missing for, only a message shows.
+//! WeCom cannot test `message/send` without sending. Reading a member, a department or a tag obeys the same visible
+//! range. A missing interface licence (接口许可) shows only in a real message.
 
 use serde_json::{Map, Value};
 
-use super::{credentials::told, finding::Finding};
+use super::{credentials::describe, finding::Finding};
 use crate::wecom::{Addressee, Api, Errcode, WecomError, errcode};
 
 pub(super) const RECIPIENTS: &str = "recipients";
 
-/// The app may not look at it: nothing is known of whether it may write to it.
+/// The app may not read this recipient. It may still be able to send to it.
 const NO_PRIVILEGE: Errcode = Errcode(60011);
 const FORBIDDEN: [Errcode; 2] = [Errcode(48001), Errcode(48002)];
 
-/// The read that shows an addressee, and its parameter. There is none of everybody.
-pub(super) fn question(addressee: &Addressee) -> Option<(Api, &'static str, &str)> {
+/// The API that reads an addressee, with its parameter. There is none for everybody.
+pub(super) fn lookup_call(addressee: &Addressee) -> Option<(Api, &'static str, &str)> {
     match addressee {
         Addressee::All => None,
         Addressee::User(id) => Some((Api::UserGet, "userid", id)),
@@ -24,63 +24,65 @@ pub(super) fn question(addressee: &Addressee) -> Option<(Api, &'static str, &str
     }
 }
 
-/// Of one addressee; `None` when there is nothing to say.
+/// `None` if there is no problem.
 pub(super) fn finding(
     addressee: &Addressee,
     answer: &Result<Map<String, Value>, WecomError>,
 ) -> Option<Finding> {
-    let who = named(addressee);
+    let name = name_of(addressee);
     let failure = match answer {
-        Ok(fields) => return empty(addressee, fields),
+        Ok(fields) => return unusable(addressee, fields),
         Err(failure) => failure,
     };
-    let (seen, mend) = told(failure);
+    let (message, help) = describe(failure);
     let WecomError::Rejected(refusal) = failure else {
-        return Some(Finding::warning(RECIPIENTS, format!("{who} cannot be checked: {seen}"), mend));
+        return Some(Finding::warning(RECIPIENTS, format!("{name} cannot be checked: {message}"), help));
     };
     if refusal.errcode == NO_PRIVILEGE {
-        return Some(Finding::warning(RECIPIENTS, format!("{who} is not visible to the app"), mend));
+        return Some(Finding::warning(RECIPIENTS, format!("{name} is not visible to the app"), help));
     }
     if FORBIDDEN.contains(&refusal.errcode) {
-        let mend = "`wecom-relay send` shows with a real message whom WeCom passes over";
-        return Some(Finding::warning(RECIPIENTS, format!("{who} cannot be checked: {seen}"), mend));
+        let help = "test it with a real message: `wecom-relay send` shows the invalid recipients";
+        return Some(Finding::warning(RECIPIENTS, format!("{name} cannot be checked: {message}"), help));
     }
     let recipient =
         errcode::lookup(refusal.errcode).is_some_and(|entry| entry.class == errcode::Class::Recipient);
-    let seen = format!("{who} {}: {seen}", if recipient { "gets nothing" } else { "cannot be checked" });
+    let message =
+        format!("{name} {}: {message}", if recipient { "gets nothing" } else { "cannot be checked" });
     Some(if recipient {
-        Finding::failed(RECIPIENTS, seen, mend)
+        Finding::failed(RECIPIENTS, message, help)
     } else {
-        Finding::warning(RECIPIENTS, seen, mend)
+        Finding::warning(RECIPIENTS, message, help)
     })
 }
 
-/// A member that does not use WeCom (`status` other than 1), or a tag without a visible member.
-fn empty(addressee: &Addressee, fields: &Map<String, Value>) -> Option<Finding> {
-    let who = named(addressee);
+/// The finding for a member who does not use WeCom (`status` other than 1), or for a tag without visible members.
+fn unusable(addressee: &Addressee, fields: &Map<String, Value>) -> Option<Finding> {
+    let name = name_of(addressee);
     match addressee {
         Addressee::User(_) => {
-            let what = match fields.get("status").and_then(Value::as_i64)? {
+            let state = match fields.get("status").and_then(Value::as_i64)? {
                 2 => "is disabled",
                 4 => "has not joined yet",
                 5 => "has left",
                 _ => return None,
             };
-            let mend = "see the member in admin console → Contacts (通讯录)";
-            Some(Finding::warning(RECIPIENTS, format!("{who} {what}"), mend))
+            let help = "look at the member in admin console → Contacts (通讯录)";
+            Some(Finding::warning(RECIPIENTS, format!("{name} {state}"), help))
         }
         Addressee::Tag(_) => {
             let none = |list: &str| fields.get(list).and_then(Value::as_array).is_none_or(Vec::is_empty);
-            let mend = "add members in admin console → Contacts → Tags (标签), and add them to the app's Visible range \
+            let help = "add members in admin console → Contacts → Tags (标签), and add them to the app's Visible range \
                         (可见范围)";
-            (none("userlist") && none("partylist"))
-                .then(|| Finding::warning(RECIPIENTS, format!("{who} has nobody whom the app sees"), mend))
+            (none("userlist") && none("partylist")).then(|| {
+                Finding::warning(RECIPIENTS, format!("{name} has no members that the app can see"), help)
+            })
         }
         Addressee::Party(_) | Addressee::All => None,
     }
 }
 
-fn named(addressee: &Addressee) -> String {
+fn name_of(addressee: &Addressee) -> String {
     match addressee {
         Addressee::All => "@all".to_owned(),
         Addressee::User(id) => format!("user {id}"),
@@ -102,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn who_does_not_exist_fails_and_who_cannot_be_looked_at_is_a_warning() {
+    fn a_missing_recipient_fails_and_an_unreadable_one_warns() {
         for (errcode, status) in [
             (60111, Status::Failed),
             (46004, Status::Failed),
@@ -115,16 +117,19 @@ mod tests {
     }
 
     #[test]
-    fn a_member_who_has_not_joined_and_an_empty_tag_are_told() {
+    fn an_inactive_member_and_an_empty_tag_are_reported() {
         let of = |addressee, fields: Value| {
-            finding(&addressee, &Ok(fields.as_object().unwrap().clone())).map(|finding| finding.seen)
+            finding(&addressee, &Ok(fields.as_object().unwrap().clone())).map(|finding| finding.message)
         };
         let user = || Addressee::User("lisi".to_owned());
         assert_eq!(of(user(), json!({ "status": 4 })).unwrap(), "user lisi has not joined yet");
         assert_eq!(of(user(), json!({ "status": 1 })), None);
         assert_eq!(of(user(), json!({})), None);
         let tag = || Addressee::Tag("7".to_owned());
-        assert_eq!(of(tag(), json!({ "userlist": [] })).unwrap(), "tag 7 has nobody whom the app sees");
+        assert_eq!(
+            of(tag(), json!({ "userlist": [] })).unwrap(),
+            "tag 7 has no members that the app can see"
+        );
         assert_eq!(of(tag(), json!({ "userlist": [], "partylist": [2] })), None);
     }
 }

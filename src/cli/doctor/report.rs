@@ -1,13 +1,10 @@
-//! Where findings go as they come, and what was counted of them.
+//! Prints findings as they are made, and counts them.
 
 use std::io;
 
-use super::{
-    super::output::Output,
-    finding::{Finding, Status},
-};
+use super::finding::{Finding, Status};
+use crate::cli::output::Output;
 
-/// The findings of a run.
 pub(super) struct Report<'o> {
     output: &'o mut Output,
     json: bool,
@@ -20,8 +17,7 @@ impl<'o> Report<'o> {
         Self { output, json, failed: 0, warnings: 0 }
     }
 
-    /// Prints a finding.
-    pub(super) fn tell(&mut self, subject: &str, finding: &Finding) -> io::Result<()> {
+    pub(super) fn add(&mut self, subject: &str, finding: &Finding) -> io::Result<()> {
         match finding.status {
             Status::Failed => self.failed += 1,
             Status::Warning => self.warnings += 1,
@@ -31,8 +27,8 @@ impl<'o> Report<'o> {
         self.output.line(&text)
     }
 
-    /// Prints the sum, for people. Whether nothing failed.
-    pub(super) fn end(self) -> io::Result<bool> {
+    /// Prints the verdict for people. Returns `true` if nothing failed.
+    pub(super) fn finish(self) -> io::Result<bool> {
         if !self.json {
             self.output.line(&format!("{} failed, {} warning(s)", self.failed, self.warnings))?;
         }
@@ -40,29 +36,29 @@ impl<'o> Report<'o> {
     }
 }
 
-/// Checks of one subject, each of which needs those before it.
-pub(super) struct Course<'r, 'o> {
+/// Checks of one subject, in order. Each check depends on the earlier ones.
+pub(super) struct CheckSequence<'r, 'o> {
     report: &'r mut Report<'o>,
     subject: String,
     pending: Vec<&'static str>,
 }
 
-impl<'r, 'o> Course<'r, 'o> {
+impl<'r, 'o> CheckSequence<'r, 'o> {
     pub(super) fn new(report: &'r mut Report<'o>, subject: String, checks: &[&'static str]) -> Self {
         Self { report, subject, pending: checks.to_vec() }
     }
 
-    /// Prints a finding. Whether the next check may follow.
-    pub(super) fn tell(&mut self, finding: &Finding) -> io::Result<bool> {
+    /// Prints a finding. Returns `false` if the check failed.
+    pub(super) fn add(&mut self, finding: &Finding) -> io::Result<bool> {
         self.pending.retain(|check| *check != finding.check);
-        self.report.tell(&self.subject, finding)?;
+        self.report.add(&self.subject, finding)?;
         Ok(!finding.has_failed())
     }
 
-    /// Prints what is left as not checked.
-    pub(super) fn abandon(self, because: &str) -> io::Result<()> {
+    /// Prints the remaining checks as skipped.
+    pub(super) fn skip_rest(self, because: &str) -> io::Result<()> {
         for check in self.pending {
-            self.report.tell(&self.subject, &Finding::skipped(check, because))?;
+            self.report.add(&self.subject, &Finding::skipped(check, because))?;
         }
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! The relay's own side: its outbox, its port, what the system lets it have. Changes nothing of them.
+//! Checks of the relay itself: the outbox, the port and the limit of open files. They change nothing.
 
 use std::{
     fs::OpenOptions,
@@ -23,20 +23,19 @@ const OUTBOX: &str = "outbox";
 const LISTEN: &str = "listen";
 const OPEN_FILES: &str = "open files";
 
-/// Alertmanager's connections, those to WeCom, and the database need some dozens.
+/// The connections and the database need some dozens of files.
 const ENOUGH_FILES: u64 = 256;
 
-/// Looks at everything.
-pub(super) async fn examine(config: &Config, limit: Duration, report: &mut Report<'_>) -> io::Result<()> {
+pub(super) async fn check(config: &Config, limit: Duration, report: &mut Report<'_>) -> io::Result<()> {
     let owned = is_owned(&config.outbox.path);
     let (finding, holds) = outbox(config, owned).await;
-    report.tell(SUBJECT, &finding)?;
-    report.tell(SUBJECT, &listen(config.server.listen, owned, limit))?;
+    report.add(SUBJECT, &finding)?;
+    report.add(SUBJECT, &listen(config.server.listen, owned, limit))?;
     if let Some(files) = std::fs::read_to_string("/proc/self/limits").ok().as_deref().and_then(open_files) {
-        report.tell(SUBJECT, &enough(files))?;
+        report.add(SUBJECT, &open_files_finding(files))?;
     }
     for hold in holds {
-        report.tell(&format!("app {}", hold.sender), &held(&hold))?;
+        report.add(&format!("app {}", hold.sender), &hold_finding(&hold))?;
     }
     Ok(())
 }
@@ -45,7 +44,7 @@ async fn outbox(config: &Config, owned: bool) -> (Finding, Vec<Hold>) {
     let path = &config.outbox.path;
     let shown = path.display();
     if !path.exists() {
-        return (absent(path), Vec::new());
+        return (missing_outbox(path), Vec::new());
     }
     if !path.is_dir()
         && let Err(error) = OpenOptions::new().read(true).write(true).open(path)
@@ -58,36 +57,36 @@ async fn outbox(config: &Config, owned: bool) -> (Finding, Vec<Hold>) {
             outbox.close().await;
             holds.map_err(|error| error.to_string())
         }
-        // What `serve` does at its start.
+        // `serve` creates or upgrades the database at its start.
         Err(OpenError::Missing { .. } | OpenError::Older { .. }) => Ok(Vec::new()),
         Err(error) => Err(error.to_string()),
     };
     match opened {
         Ok(holds) => {
-            let by = if owned { ", in use by a running relay" } else { ", not in use" };
-            (Finding::ok(OUTBOX, format!("{shown}{by}")), holds)
+            let usage = if owned { ", in use by a running relay" } else { ", not in use" };
+            (Finding::ok(OUTBOX, format!("{shown}{usage}")), holds)
         }
-        Err(error) => (Finding::failed(OUTBOX, error, "`outbox.path` says where it is"), Vec::new()),
+        Err(error) => (Finding::failed(OUTBOX, error, "check outbox.path"), Vec::new()),
     }
 }
 
-/// Of an outbox that `serve` will make: whether it may.
-fn absent(path: &Path) -> Finding {
+/// The finding for an outbox that does not exist yet.
+fn missing_outbox(path: &Path) -> Finding {
     let shown = path.display();
     let there = path.ancestors().skip(1).find(|folder| folder.exists());
-    // A relative path of one name has the empty path above it.
+    // The parent of a relative file name is the empty path.
     let folder = there.filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     match tempfile::tempfile_in(folder) {
-        Ok(_) => Finding::ok(OUTBOX, format!("{shown} is not there yet; `serve` makes it")),
-        Err(error) => unwritable(&format!("{shown} cannot be made in {}: {error}", folder.display())),
+        Ok(_) => Finding::ok(OUTBOX, format!("{shown} does not exist yet; `serve` creates it")),
+        Err(error) => unwritable(&format!("{shown} cannot be created in {}: {error}", folder.display())),
     }
 }
 
-fn unwritable(seen: &str) -> Finding {
+fn unwritable(message: &str) -> Finding {
     Finding::failed(
         OUTBOX,
-        seen,
-        "let the relay's user own outbox.path and its folder; run this as that user",
+        message,
+        "make the relay's user the owner of outbox.path and its folder, and run this command as that user",
     )
 }
 
@@ -99,25 +98,25 @@ fn listen(address: SocketAddr, owned: bool, limit: Duration) -> Finding {
                 return Finding::ok(LISTEN, format!("a relay answers at {address}"));
             }
             if owned {
-                return Finding::ok(LISTEN, format!("{address} is in use, and a relay runs"));
+                return Finding::ok(LISTEN, format!("{address} is in use by a running relay"));
             }
-            let mend = "end that program, or set another server.listen and tell Alertmanager";
-            Finding::failed(LISTEN, format!("{address} is used by something other than a relay"), mend)
+            let help = "stop that program, or change server.listen and Alertmanager's URL of the relay";
+            Finding::failed(LISTEN, format!("{address} is in use by another program"), help)
         }
         Err(error) => {
-            let mend = match error.kind() {
-                io::ErrorKind::PermissionDenied => "take a port above 1023 in server.listen",
+            let help = match error.kind() {
+                io::ErrorKind::PermissionDenied => "use a port above 1023 in server.listen",
                 io::ErrorKind::AddrNotAvailable => {
-                    "no interface of this machine has this address: mend server.listen, 0.0.0.0 is all"
+                    "this machine does not have this address: correct server.listen; 0.0.0.0 stands for all addresses"
                 }
-                _ => "mend server.listen",
+                _ => "correct server.listen",
             };
-            Finding::failed(LISTEN, format!("{address} cannot be listened on: {error}"), mend)
+            Finding::failed(LISTEN, format!("the relay cannot listen on {address}: {error}"), help)
         }
     }
 }
 
-/// Whether what listens there says so as a relay does.
+/// Asks for the health of a relay at `address`.
 fn is_healthy(address: SocketAddr, limit: Duration) -> bool {
     let ask = || -> io::Result<bool> {
         let mut stream = TcpStream::connect_timeout(&reachable(address), limit)?;
@@ -131,7 +130,7 @@ fn is_healthy(address: SocketAddr, limit: Duration) -> bool {
     ask().unwrap_or(false)
 }
 
-/// An address at which a listener of `address` is found.
+/// The address for connections to a listener on `address`.
 fn reachable(mut address: SocketAddr) -> SocketAddr {
     if address.ip().is_unspecified() {
         address.set_ip(match address.ip() {
@@ -142,26 +141,26 @@ fn reachable(mut address: SocketAddr) -> SocketAddr {
     address
 }
 
-/// The soft limit in `/proc/self/limits`; `None` where there is none.
+/// The soft limit in `/proc/self/limits`. `None` if it is unlimited.
 fn open_files(limits: &str) -> Option<u64> {
     let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
     line.split_whitespace().next()?.parse().ok()
 }
 
-fn enough(files: u64) -> Finding {
+fn open_files_finding(files: u64) -> Finding {
     if files >= ENOUGH_FILES {
         return Finding::ok(OPEN_FILES, format!("{files} are allowed"));
     }
-    let mend = format!("allow at least {ENOUGH_FILES}: LimitNOFILE= of systemd, `ulimit -n` of a shell");
-    Finding::warning(OPEN_FILES, format!("only {files} are allowed"), mend)
+    let help = format!("allow at least {ENOUGH_FILES}: LimitNOFILE= of systemd, `ulimit -n` of a shell");
+    Finding::warning(OPEN_FILES, format!("only {files} are allowed"), help)
 }
 
-fn held(hold: &Hold) -> Finding {
-    let seen = format!(
-        "the relay holds its messages since {:.0}, and tries again at {:.0}",
+fn hold_finding(hold: &Hold) -> Finding {
+    let message = format!(
+        "the relay holds its messages since {:.0}, and makes the next attempt at {:.0}",
         hold.since, hold.next_probe_at
     );
-    Finding::warning("hold", seen, &hold.reason)
+    Finding::warning("hold", message, &hold.reason)
 }
 
 #[cfg(test)]
@@ -178,12 +177,12 @@ mod tests {
             open_files("Max open files            unlimited            unlimited            files"),
             None
         );
-        assert!(enough(200).mend.contains("LimitNOFILE"));
-        assert_eq!(enough(1024), Finding::ok(OPEN_FILES, "1024 are allowed"));
+        assert!(open_files_finding(200).help.contains("LimitNOFILE"));
+        assert_eq!(open_files_finding(1024), Finding::ok(OPEN_FILES, "1024 are allowed"));
     }
 
     #[test]
-    fn a_listener_on_every_interface_is_asked_on_this_machine() {
+    fn a_listener_on_all_addresses_is_asked_on_loopback() {
         assert_eq!(reachable("0.0.0.0:8061".parse().unwrap()), "127.0.0.1:8061".parse().unwrap());
         assert_eq!(reachable("[::]:8061".parse().unwrap()), "[::1]:8061".parse().unwrap());
         assert_eq!(reachable("192.0.2.1:1".parse().unwrap()), "192.0.2.1:1".parse().unwrap());

@@ -1,11 +1,10 @@
-//! Deliveries as JSON, one object a line: every field, also an empty one, so that a script can rely on it.
+//! Deliveries as JSON. Empty fields are present too, so that scripts can rely on them.
 
 use serde::Serialize;
 
-use super::moment;
+use super::text::moment;
 use crate::outbox::{self, Kind, Status};
 
-/// A delivery of a list.
 #[derive(Debug, Serialize)]
 pub(super) struct Listed<'a> {
     id: i64,
@@ -26,7 +25,6 @@ pub(super) struct Listed<'a> {
     reason: &'a str,
 }
 
-/// A delivery by itself.
 #[derive(Debug, Serialize)]
 pub(super) struct Detail<'a> {
     #[serde(flatten)]
@@ -100,7 +98,6 @@ impl<'a> From<&'a outbox::Detail> for Detail<'a> {
     }
 }
 
-/// A notification's kind as people name it.
 pub(super) fn kind(kind: Kind) -> &'static str {
     match kind {
         Kind::Alert => "alert",
@@ -109,7 +106,6 @@ pub(super) fn kind(kind: Kind) -> &'static str {
     }
 }
 
-/// A notification's status as Alertmanager names it.
 pub(super) fn status(status: Status) -> &'static str {
     match status {
         Status::Firing => "firing",

@@ -1,4 +1,4 @@
-//! `wecom-relay outbox list`: page by page, so that any backlog can be listed.
+//! `wecom-relay outbox list`: reads page by page, so that a backlog of any size can be listed.
 
 use std::time::Duration;
 
@@ -10,44 +10,43 @@ use super::{
     text::{Columns, age},
 };
 use crate::{
-    cli::{Failure, output::Output},
+    cli::{failure::Failure, output::Output},
     config,
     delivery::step::earlier,
     outbox::{DeliveryId, Filter, Listed, OutboxQuery, ReceiverName, State},
     text::{printable, shorten_columns},
 };
 
-/// Arguments of `list`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Only those in this state; may be given several times
+    /// List deliveries in this state; can be repeated
     #[arg(long, value_name = "STATE", value_parser = states())]
     state: Vec<State>,
-    /// Only those of this receiver
+    /// List deliveries of this receiver
     #[arg(long, value_name = "NAME")]
     receiver: Option<String>,
-    /// Only those accepted longer ago than this, as in 10m or 1h30m
+    /// List deliveries accepted longer ago than this, such as 10m or 1h30m
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     older_than: Option<Duration>,
-    /// Only those accepted within this time
+    /// List deliveries accepted within this time
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     newer_than: Option<Duration>,
-    /// Only those that this digest tells
+    /// List deliveries folded into this digest
     #[arg(long, value_name = "ID")]
     digest: Option<i64>,
-    /// At most so many
+    /// List at most this many deliveries
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
     limit: Option<u32>,
-    /// Print one JSON object a line, with all fields
+    /// Print one JSON object per line, with all fields
     #[arg(long)]
     json: bool,
 }
 
-/// How many are read at a time: little memory, and a daemon beside it never waits long.
+/// Deliveries per query. A page uses little memory, and a running relay never waits long for its lock.
 const PAGE: u32 = 500;
 const SUMMARY_COLUMNS: usize = 72;
 const REASON_COLUMNS: usize = 120;
-const HEAD: [&str; 6] = ["ID", "STATE", "RECEIVER", "AGE", "ATTEMPTS", "PART"];
+const HEADER: [&str; 6] = ["ID", "STATE", "RECEIVER", "AGE", "ATTEMPTS", "PART"];
 
 pub(super) async fn run(
     args: &Args,
@@ -66,9 +65,9 @@ pub(super) async fn run(
     };
     let mut left = args.limit.unwrap_or(u32::MAX);
     let mut columns = Columns::default();
-    let head = HEAD.map(str::to_owned);
-    columns.widen(&head);
-    let mut headed = args.json;
+    let header = HEADER.map(str::to_owned);
+    columns.widen(&header);
+    let mut has_header = args.json;
     while left > 0 {
         filter.limit = PAGE.min(left);
         let page = outbox.list(filter.clone()).await?;
@@ -80,14 +79,16 @@ pub(super) async fn run(
                 output.line(&serde_json::to_string(&json::Listed::from(listed))?)?;
             }
         } else {
-            let rows: Vec<_> = page.iter().map(|listed| (cells(listed, now), rest(listed))).collect();
-            rows.iter().for_each(|(row, _)| columns.widen(row));
-            if !headed {
-                output.line(&columns.line(&head, "SUMMARY"))?;
-                headed = true;
+            let rows: Vec<_> = page.iter().map(|listed| (cells(listed, now), summary(listed))).collect();
+            for (row, _) in &rows {
+                columns.widen(row);
             }
-            for (row, rest) in &rows {
-                output.line(&columns.line(row, rest))?;
+            if !has_header {
+                output.line(&columns.line(&header, "SUMMARY"))?;
+                has_header = true;
+            }
+            for (row, summary) in &rows {
+                output.line(&columns.line(row, summary))?;
             }
         }
         left = left.saturating_sub(count);
@@ -95,13 +96,19 @@ pub(super) async fn run(
             break;
         }
     }
-    if !headed {
-        let is_whole = filter.states.is_empty()
-            && (&filter.receiver, filter.accepted_before, filter.accepted_since, filter.digest)
-                == (&None, None, None, None);
-        output.error(if is_whole { "the outbox is empty" } else { "no delivery is like that" });
+    if !has_header {
+        output.error(if is_filtered(&filter) { "no delivery matches" } else { "the outbox is empty" });
     }
     Ok(())
+}
+
+fn is_filtered(filter: &Filter) -> bool {
+    let Filter { states, receiver, accepted_before, accepted_since, digest, after: _, limit: _ } = filter;
+    !states.is_empty()
+        || receiver.is_some()
+        || accepted_before.is_some()
+        || accepted_since.is_some()
+        || digest.is_some()
 }
 
 fn cells(listed: &Listed, now: Timestamp) -> [String; 6] {
@@ -115,24 +122,24 @@ fn cells(listed: &Listed, now: Timestamp) -> [String; 6] {
     ]
 }
 
-/// What it is, and why it is where it is.
-fn rest(listed: &Listed) -> String {
-    let mut rest = shorten_columns(&printable(&listed.summary), SUMMARY_COLUMNS).into_owned();
+/// The summary of the message, its digest and the reason of its state.
+fn summary(listed: &Listed) -> String {
+    let mut summary = shorten_columns(&printable(&listed.summary), SUMMARY_COLUMNS).into_owned();
     if let Some(digest) = listed.digest {
-        rest.push_str(&format!(" — told by digest {digest}"));
+        summary.push_str(&format!(" — folded into digest {digest}"));
     }
     if !listed.reason.is_empty() {
-        rest.push_str(&format!(" — {}", shorten_columns(&printable(&listed.reason), REASON_COLUMNS)));
+        summary.push_str(&format!(" — {}", shorten_columns(&printable(&listed.reason), REASON_COLUMNS)));
     }
-    rest
+    summary
 }
 
 fn states() -> impl TypedValueParser<Value = State> {
-    let named = |name: String| State::ALL.into_iter().find(|state| state.name() == name);
+    let state_of = |name: String| State::ALL.into_iter().find(|state| state.name() == name);
     PossibleValuesParser::new(State::ALL.map(State::name))
-        .try_map(move |name| named(name).ok_or("there is no such state"))
+        .try_map(move |name| state_of(name).ok_or("there is no such state"))
 }
 
 fn duration(text: &str) -> Result<Duration, &'static str> {
-    config::parse_duration(text).ok_or("write it as 500ms, 90s, 10m, 1h30m, 7d or 1w")
+    config::parse_duration(text).ok_or("write a duration such as 500ms, 90s, 10m, 1h30m, 7d or 1w")
 }

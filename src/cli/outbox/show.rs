@@ -1,19 +1,21 @@
-//! `wecom-relay outbox show`: one delivery, with everything that is known of it.
+//! `wecom-relay outbox show`: one delivery with its attempts.
 
-use super::{json, moment, unknown};
+use super::{
+    json,
+    text::{moment, unknown_delivery},
+};
 use crate::{
     cli::{
-        Failure,
+        failure::Failure,
         output::{Output, shown},
     },
     outbox::{DeliveryId, Detail, Listed, OutboxQuery, State},
     text::printable,
 };
 
-/// Arguments of `show`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The delivery, as `outbox list` names it
+    /// Show this delivery; `outbox list` shows the ids
     #[arg(value_name = "ID")]
     id: i64,
     /// Print one JSON object with all fields
@@ -23,13 +25,13 @@ pub(super) struct Args {
 
 pub(super) async fn run(args: &Args, outbox: &impl OutboxQuery, output: &mut Output) -> Result<(), Failure> {
     let id = DeliveryId(args.id);
-    let Some(detail) = outbox.show(id).await? else { return Err(unknown(id, output)) };
+    let Some(detail) = outbox.show(id).await? else { return Err(unknown_delivery(id, output)) };
     if args.json {
         output.line(&serde_json::to_string(&json::Detail::from(&detail))?)?;
         return Ok(());
     }
     for (name, value) in fields(&detail) {
-        output.line(&format!("{:<12}{value}", format!("{name}:")))?;
+        output.line(&format!("{:<20}{value}", format!("{name}:")))?;
     }
     for attempt in &detail.attempts {
         let errcode = attempt.errcode.map_or_else(|| "-".to_owned(), |errcode| errcode.to_string());
@@ -52,36 +54,36 @@ fn fields(detail: &Detail) -> Vec<(&'static str, String)> {
     let listed = &detail.listed;
     let Listed { id, notification, part, .. } = listed;
     let (kind, status) = (json::kind(listed.kind), json::status(listed.status));
-    let whose = format!(
+    let delivery = format!(
         "{id}, part {} of {} of notification {notification} ({kind}, {status})",
         part.number, part.of
     );
-    let mut fields = vec![("delivery", whose), ("state", state(listed))];
+    let mut fields = vec![("delivery", delivery), ("state", state(listed))];
     if !listed.reason.is_empty() {
         fields.push(("reason", printable(&listed.reason)));
     }
     fields.push((
         "receiver",
-        format!("{}, over app {}", printable(&listed.receiver.0), printable(&listed.sender.0)),
+        format!("{}, through app {}", printable(&listed.receiver.0), printable(&listed.sender.0)),
     ));
     fields.push(("group", printable(&detail.group_key)));
     fields.push(("to", detail.recipients.to_string()));
     fields.push(("accepted", moment(listed.accepted_at)));
     if let Some(digest) = listed.digest {
-        fields.push(("digest", format!("told by delivery {digest}")));
+        fields.push(("digest", format!("folded into delivery {digest}")));
     }
     if let Some(since) = detail.unconfirmed_since {
-        let since = format!("since {}: it may have arrived without WeCom's word", moment(since));
-        fields.push(("in doubt", since));
+        let since = format!("since {}: WeCom may have accepted it without an answer", moment(since));
+        fields.push(("unconfirmed", since));
     }
     if !detail.msgid.is_empty() {
         fields.push(("msgid", printable(&detail.msgid)));
     }
     if !detail.missed.is_empty() {
-        fields.push(("passed over", printable(&detail.missed)));
+        fields.push(("invalid recipients", printable(&detail.missed)));
     }
     fields.push(("summary", printable(&listed.summary)));
-    fields.push(("attempts", format!("{} made, {} charged", detail.attempts.len(), listed.attempts)));
+    fields.push(("attempts", format!("{} made, {} counted", detail.attempts.len(), listed.attempts)));
     fields
 }
 

@@ -1,12 +1,16 @@
-//! Columns and ages for a terminal.
+//! Text for a terminal: columns, ages and times.
 
 use std::fmt::Write;
 
 use jiff::Timestamp;
 
-use crate::text::width;
+use crate::{
+    cli::{failure::Failure, output::Output},
+    outbox::DeliveryId,
+    text::width,
+};
 
-/// How long ago `then` was, in its largest unit.
+/// The time since `then`, in its largest unit.
 pub(super) fn age(now: Timestamp, then: Timestamp) -> String {
     let seconds = now.duration_since(then).as_secs().max(0);
     match seconds {
@@ -17,7 +21,7 @@ pub(super) fn age(now: Timestamp, then: Timestamp) -> String {
     }
 }
 
-/// Columns that only grow, so that a table can be written while it is read.
+/// Columns of a table. They only grow, so that rows can be printed before all rows are known.
 #[derive(Debug)]
 pub(super) struct Columns<const N: usize>([usize; N]);
 
@@ -28,24 +32,37 @@ impl<const N: usize> Default for Columns<N> {
 }
 
 impl<const N: usize> Columns<N> {
-    /// Makes room for `row`.
     pub(super) fn widen(&mut self, row: &[String; N]) {
         for (column, cell) in self.0.iter_mut().zip(row) {
             *column = width(cell).max(*column);
         }
     }
 
-    /// `row` in its columns; `rest` follows without one.
-    pub(super) fn line(&self, row: &[String; N], rest: &str) -> String {
+    /// A line of the table. `last` is the last cell, which has no width.
+    pub(super) fn line(&self, row: &[String; N], last: &str) -> String {
         let mut line = String::new();
         for (column, cell) in self.0.iter().zip(row) {
             // Writing to a string cannot fail.
             let _ = write!(line, "{cell}{:1$}  ", "", column.saturating_sub(width(cell)));
         }
-        line.push_str(rest);
+        line.push_str(last);
         line.truncate(line.trim_end().len());
         line
     }
+}
+
+/// RFC 3339 in UTC, with whole seconds.
+pub(super) fn moment(at: Timestamp) -> String {
+    format!("{at:.0}")
+}
+
+/// Reports that a delivery does not exist.
+pub(super) fn unknown_delivery(DeliveryId(id): DeliveryId, output: &mut Output) -> Failure {
+    output.error(&format!(
+        "there is no delivery {id}; `wecom-relay outbox list` shows the existing ones (settled deliveries are deleted \
+         after outbox.retention)"
+    ));
+    Failure::Reported
 }
 
 #[cfg(test)]
@@ -53,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn columns_are_aligned_by_what_is_seen() {
+    fn columns_are_aligned_by_visible_width() {
         let mut columns = Columns::default();
         let rows = [["值班".to_owned(), "1".to_owned()], ["oncall".to_owned(), "22".to_owned()]];
         rows.iter().for_each(|row| columns.widen(row));
@@ -62,9 +79,9 @@ mod tests {
     }
 
     #[test]
-    fn an_age_is_told_in_its_largest_unit() {
+    fn an_age_has_its_largest_unit() {
         let then: Timestamp = "2026-11-21T08:00:00Z".parse().unwrap();
-        let told = |seconds| age(then + jiff::SignedDuration::from_secs(seconds), then);
-        assert_eq!([-5, 59, 60, 7199, 172_800].map(told), ["0s", "59s", "1m", "1h", "2d"]);
+        let age_after = |seconds| age(then + jiff::SignedDuration::from_secs(seconds), then);
+        assert_eq!([-5, 59, 60, 7199, 172_800].map(age_after), ["0s", "59s", "1m", "1h", "2d"]);
     }
 }

@@ -1,12 +1,16 @@
-//! `apps`: at least one, each complete.
+//! `apps`: at least one, each with a unique name and a secret.
 
 use std::{num::NonZeroU32, sync::Arc};
 
-use super::{Surroundings, name, secrets};
+use super::{
+    context::LoadContext,
+    secrets::SecretSource,
+    values::{UsedName, unique_name},
+};
 use crate::{
     config::{
+        diagnostic::{Diagnostics, ErrorGuaranteed},
         model::{App, AppName, Limits},
-        problem::{Place, Report, Reported},
         raw::{self, Field},
     },
     wecom::{
@@ -17,25 +21,29 @@ use crate::{
 
 const EXAMPLE: &str = "list at least one, with name, corp_id, agent_id and a secret";
 
-/// The apps as far as they could be read: receivers are checked against the names of the broken ones too.
+/// The apps, valid or not. Receivers may name an app with errors without a second error.
 pub(super) struct Apps<'y> {
     pub(super) names: Vec<&'y str>,
     pub(super) valid: Vec<Arc<App>>,
-    /// How many are written.
+    /// The number of apps in the file.
     pub(super) listed: usize,
-    /// Whether all of them are valid, and there is at least one.
-    pub(super) complete: Result<(), Reported>,
+    /// `Ok` if there is at least one app, and all are valid.
+    pub(super) complete: Result<(), ErrorGuaranteed>,
 }
 
 impl Apps<'_> {
-    pub(super) fn into_valid(self) -> Result<Vec<Arc<App>>, Reported> {
+    pub(super) fn into_valid(self) -> Result<Vec<Arc<App>>, ErrorGuaranteed> {
         self.complete.map(|()| self.valid)
     }
 }
 
-pub(super) fn read<'y>(field: &Field<'y>, around: &Surroundings<'_>, report: &mut Report) -> Apps<'y> {
+pub(super) fn read<'y>(
+    field: &Field<'y>,
+    context: &LoadContext<'_>,
+    diagnostics: &mut Diagnostics,
+) -> Apps<'y> {
     let mut apps = Apps { names: Vec::new(), valid: Vec::new(), listed: 0, complete: Ok(()) };
-    let items = match field.items(report) {
+    let items = match field.items(diagnostics) {
         Ok(items) => items.unwrap_or_default(),
         Err(reported) => {
             apps.complete = Err(reported);
@@ -44,36 +52,36 @@ pub(super) fn read<'y>(field: &Field<'y>, around: &Surroundings<'_>, report: &mu
     };
     apps.listed = items.len();
     if items.is_empty() {
-        apps.complete = Err(report.problem(&field.place, "there is no app", EXAMPLE));
+        apps.complete = Err(diagnostics.error(&field.location, "there is no app", EXAMPLE));
     }
-    let mut taken = Vec::new();
+    let mut used_names = Vec::new();
     for item in &items {
-        match app(item, &mut taken, around, report) {
+        match app(item, &mut used_names, context, diagnostics) {
             Ok(app) => {
-                warn_of_twins(&app, &apps.valid, report);
+                warn_of_duplicate(&app, &apps.valid, diagnostics);
                 apps.valid.push(Arc::new(app));
             }
             Err(reported) => apps.complete = Err(reported),
         }
     }
-    apps.names = taken.into_iter().map(|(name, _)| name).collect();
+    apps.names = used_names.into_iter().map(|used| used.name).collect();
     apps
 }
 
 fn app<'y>(
     field: &Field<'y>,
-    taken: &mut Vec<(&'y str, Place)>,
-    around: &Surroundings<'_>,
-    report: &mut Report,
-) -> Result<App, Reported> {
-    let raw = raw::App::read(field, report)?;
-    let name = name(&raw.name, taken, report);
-    let corp_id = raw.corp_id.required_text("write the corp's id, such as ww1234567890abcdef", report);
-    let agent_id = agent_id(&raw.agent_id, report);
-    let api_secret = secrets::Forms::of_app(&raw).required(around, report);
-    let api_url = api_url(&raw.api_url, report);
-    let proxy_url = proxy_url(&raw, around, report);
-    let limits = limits(&raw.limits, report);
+    used_names: &mut Vec<UsedName<'y>>,
+    context: &LoadContext<'_>,
+    diagnostics: &mut Diagnostics,
+) -> Result<App, ErrorGuaranteed> {
+    let raw = raw::App::read(field, diagnostics)?;
+    let name = unique_name(&raw.name, used_names, diagnostics);
+    let corp_id = raw.corp_id.required_text("write the corp's id, such as ww1234567890abcdef", diagnostics);
+    let agent_id = agent_id(&raw.agent_id, diagnostics);
+    let api_secret = SecretSource::of_app(&raw).required(context, diagnostics);
+    let api_url = api_url(&raw.api_url, diagnostics);
+    let proxy_url = proxy_url(&raw, context, diagnostics);
+    let limits = limits(&raw.limits, diagnostics);
     Ok(App {
         name: AppName::checked(name?),
         corp_id: corp_id?.trim().to_owned(),
@@ -82,64 +90,77 @@ fn app<'y>(
         api_url: api_url?,
         proxy_url: proxy_url?,
         limits: limits?,
-        place: field.place.clone(),
+        location: field.location.clone(),
     })
 }
 
-fn agent_id(field: &Field<'_>, report: &mut Report) -> Result<AgentId, Reported> {
-    let right = "write the app's AgentId, a whole number above 0, such as 1000030";
-    field.required_text(right, report)?;
+fn agent_id(field: &Field<'_>, diagnostics: &mut Diagnostics) -> Result<AgentId, ErrorGuaranteed> {
+    let help = "write the app's AgentId, a whole number above 0, such as 1000030";
+    field.required_text(help, diagnostics)?;
     let parse = |text: &str| text.trim().parse().ok().filter(|id| *id > 0).map(AgentId);
-    let id = field.parsed(parse, "an agent id", right, report)?;
-    id.ok_or_else(|| report.problem(&field.place, "this is missing", right))
+    let id = field.parsed(parse, "an agent id", help, diagnostics)?;
+    id.ok_or_else(|| diagnostics.error(&field.location, "this is missing", help))
 }
 
-fn limits(field: &Field<'_>, report: &mut Report) -> Result<Limits, Reported> {
-    let raw = raw::Limits::read(field, report)?;
-    let per_minute = limit(&raw.per_minute, 30, report);
-    let per_hour = limit(&raw.per_hour, 1000, report);
+fn limits(field: &Field<'_>, diagnostics: &mut Diagnostics) -> Result<Limits, ErrorGuaranteed> {
+    let raw = raw::Limits::read(field, diagnostics)?;
+    let per_minute = limit(&raw.per_minute, 30, "minute", diagnostics);
+    let per_hour = limit(&raw.per_hour, 1000, "hour", diagnostics);
     Ok(Limits { per_minute: per_minute?, per_hour: per_hour? })
 }
 
-/// A number of messages; `wecom` is the number over which WeCom drops messages without a word.
-fn limit(field: &Field<'_>, wecom: u32, report: &mut Report) -> Result<Option<NonZeroU32>, Reported> {
-    let right = format!("write a whole number such as {wecom}; 0 is no limit");
-    let limit = field.parsed(|text| text.parse().ok(), "a number of messages", &right, report)?;
-    let limit: u32 = limit.unwrap_or(wecom);
-    if limit > wecom {
-        report.warn(&field.place, format!("WeCom silently drops what is over {wecom}"), "");
+/// A number of messages in a `window`. WeCom itself allows `wecom_limit` of them.
+fn limit(
+    field: &Field<'_>,
+    wecom_limit: u32,
+    window: &str,
+    diagnostics: &mut Diagnostics,
+) -> Result<Option<NonZeroU32>, ErrorGuaranteed> {
+    let help = format!("write a whole number such as {wecom_limit}; 0 is no limit");
+    let limit = field.parsed(|text| text.parse().ok(), "a number of messages", &help, diagnostics)?;
+    let limit: u32 = limit.unwrap_or(wecom_limit);
+    let dropped = format!(
+        "WeCom silently drops more than {wecom_limit} messages per {window} to one member, and answers errcode 0"
+    );
+    if limit == 0 {
+        let help = format!("write {wecom_limit}, or remove the key");
+        diagnostics.warn(&field.location, format!("0 is no limit; {dropped}"), help);
+    } else if limit > wecom_limit {
+        diagnostics.warn(&field.location, dropped, format!("write at most {wecom_limit}"));
     }
     Ok(NonZeroU32::new(limit))
 }
 
-fn api_url(field: &Field<'_>, report: &mut Report) -> Result<ApiUrl, Reported> {
-    let written = field.text(report)?.unwrap_or("https://qyapi.weixin.qq.com/cgi-bin/");
-    let url = ApiUrl::parse(written).map_err(|error| report.problem(&field.place, error.to_string(), ""))?;
+fn api_url(field: &Field<'_>, diagnostics: &mut Diagnostics) -> Result<ApiUrl, ErrorGuaranteed> {
+    let written = field.text(diagnostics)?.unwrap_or("https://qyapi.weixin.qq.com/cgi-bin/");
+    let url =
+        ApiUrl::parse(written).map_err(|error| diagnostics.error(&field.location, error.to_string(), ""))?;
     let local = ["http://127.", "http://[::1]", "http://localhost"];
     if url.as_str().starts_with("http:") && !local.iter().any(|local| url.as_str().starts_with(local)) {
-        report.warn(&field.place, "the secret goes over the network unencrypted", "use https");
+        diagnostics.warn(&field.location, "the secret goes over the network unencrypted", "use https");
     }
     Ok(url)
 }
 
-/// It may hold a password.
+/// `proxy_url` is read as a secret, because it may contain a password.
 fn proxy_url(
     raw: &raw::App<'_>,
-    around: &Surroundings<'_>,
-    report: &mut Report,
-) -> Result<Option<ProxyUrl>, Reported> {
-    let Some(written) = secrets::Forms::of_proxy(raw).read(around, report)? else { return Ok(None) };
-    let set =
-        [&raw.proxy_url, &raw.proxy_url_file, &raw.proxy_url_env].into_iter().find(|field| field.is_set());
-    let place = set.map_or(&raw.proxy_url.place, |field| &field.place);
-    ProxyUrl::parse(&written).map(Some).map_err(|error| report.problem(place, error.to_string(), ""))
+    context: &LoadContext<'_>,
+    diagnostics: &mut Diagnostics,
+) -> Result<Option<ProxyUrl>, ErrorGuaranteed> {
+    let Some(written) = SecretSource::of_proxy(raw).read(context, diagnostics)? else { return Ok(None) };
+    let keys = [&raw.proxy_url, &raw.proxy_url_file, &raw.proxy_url_env];
+    let set_key = keys.into_iter().find(|field| field.is_set());
+    let location = set_key.map_or(&raw.proxy_url.location, |field| &field.location);
+    ProxyUrl::parse(&written).map(Some).map_err(|error| diagnostics.error(location, error.to_string(), ""))
 }
 
-fn warn_of_twins(app: &App, others: &[Arc<App>], report: &mut Report) {
-    let twin = |other: &&Arc<App>| other.corp_id == app.corp_id && other.agent_id == app.agent_id;
-    if let Some(twin) = others.iter().find(twin) {
-        let wrong =
-            format!("this is the same app of WeCom as {}, and each counts its own limits", twin.place.key);
-        report.warn(&app.place, wrong, "use one of them for both");
+fn warn_of_duplicate(app: &App, others: &[Arc<App>], diagnostics: &mut Diagnostics) {
+    let is_same = |other: &&Arc<App>| other.corp_id == app.corp_id && other.agent_id == app.agent_id;
+    if let Some(other) = others.iter().find(is_same) {
+        let other = &other.location.key;
+        let message =
+            format!("this is the same WeCom app as {other}, and each of them counts its own limits");
+        diagnostics.warn(&app.location, message, "use one of them for both");
     }
 }

@@ -1,10 +1,12 @@
-//! Fallbacks as a graph: every one leads to another receiver, and none leads back.
+//! Fallbacks as a graph: each leads to another receiver, and no chain is a circle.
 
-use super::receivers::meant;
-use crate::config::problem::{Place, Report, Reported, quoted};
+use crate::config::{
+    diagnostic::{Diagnostics, ErrorGuaranteed, Location, quoted},
+    nearest::suggestion,
+};
 
-/// Which receiver falls back to which.
-pub(super) struct Links<'y> {
+/// The graph of fallbacks between receivers.
+pub(super) struct FallbackGraph<'y> {
     receivers: Vec<&'y str>,
     links: Vec<Link<'y>>,
 }
@@ -12,65 +14,66 @@ pub(super) struct Links<'y> {
 struct Link<'y> {
     from: &'y str,
     to: &'y str,
-    place: Place,
+    location: Location,
 }
 
-impl<'y> Links<'y> {
-    /// Between these receivers.
+impl<'y> FallbackGraph<'y> {
     pub(super) fn new(receivers: Vec<&'y str>) -> Self {
         Self { receivers, links: Vec::new() }
     }
 
-    /// Adds a link; one from a receiver without a valid name is only checked.
+    /// Checks and adds a link. A link from a receiver without a valid name is only checked.
     pub(super) fn add(
         &mut self,
         from: Option<&'y str>,
         to: &'y str,
-        place: &Place,
-        report: &mut Report,
-    ) -> Result<(), Reported> {
+        location: &Location,
+        diagnostics: &mut Diagnostics,
+    ) -> Result<(), ErrorGuaranteed> {
         if from == Some(to) {
-            return Err(report.problem(place, "a receiver cannot be its own fallback", "name another one"));
+            let message = "a receiver cannot be its own fallback";
+            return Err(diagnostics.error(location, message, "name another receiver"));
         }
         if !self.receivers.contains(&to) {
             let others: Vec<_> = self.receivers.iter().copied().filter(|name| Some(*name) != from).collect();
-            let right =
-                if others.is_empty() { "there is no other one".to_owned() } else { meant(to, &others) };
-            return Err(report.problem(place, format!("there is no receiver {}", quoted(to)), right));
+            let help = match others.as_slice() {
+                [] => "there is no other receiver".to_owned(),
+                others => suggestion(to, others),
+            };
+            return Err(diagnostics.error(location, format!("there is no receiver {}", quoted(to)), help));
         }
-        self.links.extend(from.map(|from| Link { from, to, place: place.clone() }));
+        self.links.extend(from.map(|from| Link { from, to, location: location.clone() }));
         Ok(())
     }
 
-    /// Puts down one problem a circle, where it is written first.
-    pub(super) fn refuse_circles(&self, report: &mut Report) -> Result<(), Reported> {
-        let mut found = Ok(());
-        let mut seen: Vec<&str> = Vec::new();
+    /// Reports each circle once, at its first link in the file.
+    pub(super) fn check_circles(&self, diagnostics: &mut Diagnostics) -> Result<(), ErrorGuaranteed> {
+        let mut checked = Ok(());
+        let mut reported: Vec<&str> = Vec::new();
         for link in &self.links {
             let Some(circle) = self.circle(link.from) else { continue };
-            if !seen.contains(&link.from) {
-                let wrong =
-                    format!("the fallbacks go round in a circle: {} → {}", circle.join(" → "), link.from);
-                found = Err(report.problem(&link.place, wrong, "let the last one have no fallback"));
+            if !reported.contains(&link.from) {
+                let message = format!("the fallbacks form a circle: {} → {}", circle.join(" → "), link.from);
+                checked = Err(diagnostics.error(&link.location, message, "remove one of these fallbacks"));
             }
-            seen.extend(circle);
+            reported.extend(circle);
         }
-        found
+        checked
     }
 
-    /// The way from a receiver back to itself, if there is one.
+    /// The chain of receivers from `start` back to itself, if there is one.
     fn circle(&self, start: &'y str) -> Option<Vec<&'y str>> {
-        let mut way = vec![start];
-        let mut here = start;
+        let mut chain = vec![start];
+        let mut current = start;
         loop {
-            here = self.links.iter().find(|link| link.from == here)?.to;
-            if here == start {
-                return Some(way);
+            current = self.links.iter().find(|link| link.from == current)?.to;
+            if current == start {
+                return Some(chain);
             }
-            if way.contains(&here) {
+            if chain.contains(&current) {
                 return None;
             }
-            way.push(here);
+            chain.push(current);
         }
     }
 }

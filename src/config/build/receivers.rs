@@ -1,14 +1,19 @@
-//! `receivers`: at least one, each with an app, somebody to write to, and a fallback that leads somewhere.
+//! `receivers`: at least one, each with an app, recipients and a valid fallback.
 
 use std::{sync::Arc, time::Duration};
 
-use super::{MINUTE, apps::Apps, duration, fallbacks::Links, form, name, recipients};
+use super::{
+    apps::Apps,
+    fallbacks::FallbackGraph,
+    message, recipients,
+    values::{MINUTE, duration, unique_name},
+};
 use crate::{
     config::{
+        diagnostic::{Diagnostics, ErrorGuaranteed, Location, quoted},
         model::{App, Fallback, Receiver, ReceiverName},
-        nearest::nearest,
-        problem::{Place, Report, Reported, quoted},
-        raw::{self, Field, list},
+        nearest::suggestion,
+        raw::{self, Field},
     },
     intake::Address,
 };
@@ -16,134 +21,158 @@ use crate::{
 pub(super) fn read(
     field: &Field<'_>,
     apps: &Apps<'_>,
-    report: &mut Report,
-) -> Result<Vec<Receiver>, Reported> {
-    let items = field.items(report)?.unwrap_or_default();
+    diagnostics: &mut Diagnostics,
+) -> Result<Vec<Receiver>, ErrorGuaranteed> {
+    let items = field.items(diagnostics)?.unwrap_or_default();
     if items.is_empty() {
-        let right = "list at least one, with name and to_user, to_party or to_tag";
-        return Err(report.problem(&field.place, "there is no receiver", right));
+        let help = "list at least one, with name and to_user, to_party or to_tag";
+        return Err(diagnostics.error(&field.location, "there is no receiver", help));
     }
-    let raws: Vec<_> = items.iter().map(|item| raw::Receiver::read(item, report)).collect();
-    let mut taken = Vec::new();
-    let named = raws.into_iter().map(|raw| raw.map(|raw| (name(&raw.name, &mut taken, report), raw)));
-    let named: Vec<_> = named.zip(&items).collect();
-    let mut links = Links::new(taken.iter().map(|(name, _)| *name).collect());
-    let receivers = named.into_iter().map(|(named, item)| {
-        let (name, raw) = named?;
-        receiver(name, raw, &item.place, apps, &mut links, report)
-    });
-    // Read to the end before the first that failed ends it.
-    let receivers: Vec<_> = receivers.collect();
-    links.refuse_circles(report)?;
+    // All names are read first, because a fallback may be listed later than its receiver.
+    let mut used_names = Vec::new();
+    let mut named = Vec::new();
+    for item in &items {
+        let raw = raw::Receiver::read(item, diagnostics);
+        named.push(raw.map(|raw| NamedReceiver {
+            name: unique_name(&raw.name, &mut used_names, diagnostics),
+            location: item.location.clone(),
+            raw,
+        }));
+    }
+    let mut fallbacks = FallbackGraph::new(used_names.iter().map(|used| used.name).collect());
+    // All receivers are read before the first error returns, so that all errors are reported.
+    let mut receivers = Vec::new();
+    for receiver in named {
+        receivers.push(receiver.and_then(|named| build(named, apps, &mut fallbacks, diagnostics)));
+    }
+    fallbacks.check_circles(diagnostics)?;
     let receivers = receivers.into_iter().collect::<Result<Vec<_>, _>>()?;
-    refuse_templated_fallbacks(&receivers, report)?;
-    warn_of_shared_apps(&receivers, report);
+    refuse_templated_fallbacks(&receivers, diagnostics)?;
+    warn_of_shared_apps(&receivers, diagnostics);
     Ok(receivers)
 }
 
-fn receiver<'y>(
-    name: Result<&'y str, Reported>,
+struct NamedReceiver<'y> {
+    name: Result<&'y str, ErrorGuaranteed>,
+    location: Location,
     raw: raw::Receiver<'y>,
-    place: &Place,
+}
+
+fn build<'y>(
+    named: NamedReceiver<'y>,
     apps: &Apps<'_>,
-    links: &mut Links<'y>,
-    report: &mut Report,
-) -> Result<Receiver, Reported> {
-    let app = app(&raw.app, apps, report);
-    let recipients = recipients::read(&raw, report);
-    let form = form::read(&raw, report);
-    let max_parts = form::max_parts(&raw.max_parts, form.as_ref().ok(), app.as_ref().ok(), report);
-    let send_resolved = raw.send_resolved.truth(report);
-    let fallback = fallback(name, &raw, links, report);
-    let (name, form) = (name?, form?);
+    fallbacks: &mut FallbackGraph<'y>,
+    diagnostics: &mut Diagnostics,
+) -> Result<Receiver, ErrorGuaranteed> {
+    let NamedReceiver { name, location, raw } = named;
+    let app = app(&raw.app, apps, diagnostics);
+    let recipients = recipients::read(&raw, diagnostics);
+    let message = message::read(&raw, diagnostics);
+    let max_parts = message::max_parts(&raw.max_parts, message.as_ref().ok(), app.as_ref().ok(), diagnostics);
+    let send_resolved = raw.send_resolved.bool(diagnostics);
+    let fallback = fallback(name, &raw, fallbacks, diagnostics);
+    let (name, message) = (name?, message?);
     Ok(Receiver {
         name: ReceiverName::checked(name),
         app: app?,
-        default_templates: form::is_default(&raw) && matches!(recipients, Ok(Address::Literal(_))),
+        default_templates: message::is_default(&raw) && matches!(recipients, Ok(Address::Literal(_))),
         recipients: recipients?,
-        message: form.message,
-        message_type: form.message_type,
-        plain_copy: form.plain_copy,
+        message: message.message,
+        message_type: message.message_type,
+        plain_copy: message.plain_copy,
         max_parts: max_parts?,
         send_resolved: send_resolved?.unwrap_or(true),
         fallback: fallback?,
-        place: place.clone(),
+        location,
     })
 }
 
-fn app(field: &Field<'_>, apps: &Apps<'_>, report: &mut Report) -> Result<Arc<App>, Reported> {
-    let Some(named) = field.text(report)? else {
-        return match (apps.valid.as_slice(), apps.complete) {
-            ([only], Ok(())) => Ok(only.clone()),
-            (_, Err(reported)) if apps.listed < 2 => Err(reported),
-            _ => {
-                let right = format!("name the one that sends: {}", list(&apps.names));
-                Err(report.problem(&field.place, "there is more than one app, and none is named here", right))
-            }
-        };
+fn app(
+    field: &Field<'_>,
+    apps: &Apps<'_>,
+    diagnostics: &mut Diagnostics,
+) -> Result<Arc<App>, ErrorGuaranteed> {
+    let Some(name) = field.text(diagnostics)? else {
+        return only_app(field, apps, diagnostics);
     };
-    if let Some(app) = apps.valid.iter().find(|app| app.name.as_str() == named) {
+    if let Some(app) = apps.valid.iter().find(|app| app.name.as_str() == name) {
         return Ok(app.clone());
     }
+    // The named app is probably one with errors, which are reported already.
     if let Err(reported) = apps.complete
-        && (apps.names.is_empty() || apps.names.contains(&named))
+        && (apps.names.is_empty() || apps.names.contains(&name))
     {
         return Err(reported);
     }
-    Err(report.problem(&field.place, format!("there is no app {}", quoted(named)), meant(named, &apps.names)))
+    let message = format!("there is no app {}", quoted(name));
+    Err(diagnostics.error(&field.location, message, suggestion(name, &apps.names)))
 }
 
-/// What an unknown name may have meant.
-pub(super) fn meant(name: &str, known: &[&str]) -> String {
-    match nearest(name, known.iter().copied()) {
-        Some(near) => format!("did you mean {near}?"),
-        None => format!("there are {}", list(known)),
+fn only_app(
+    field: &Field<'_>,
+    apps: &Apps<'_>,
+    diagnostics: &mut Diagnostics,
+) -> Result<Arc<App>, ErrorGuaranteed> {
+    match (apps.valid.as_slice(), apps.complete) {
+        ([only], Ok(())) => Ok(only.clone()),
+        (_, Err(reported)) if apps.listed < 2 => Err(reported),
+        _ => {
+            let help = format!("name the app that sends: {}", apps.names.join(", "));
+            let message = "there are several apps, and this receiver names none";
+            Err(diagnostics.error(&field.location, message, help))
+        }
     }
 }
 
 fn fallback<'y>(
-    name: Result<&'y str, Reported>,
+    name: Result<&'y str, ErrorGuaranteed>,
     raw: &raw::Receiver<'y>,
-    links: &mut Links<'y>,
-    report: &mut Report,
-) -> Result<Option<Fallback>, Reported> {
-    let after = duration(&raw.fallback_after, Duration::ZERO, 5 * MINUTE, report);
-    let Some(receiver) = raw.fallback.text(report)? else {
+    fallbacks: &mut FallbackGraph<'y>,
+    diagnostics: &mut Diagnostics,
+) -> Result<Option<Fallback>, ErrorGuaranteed> {
+    let after = duration(&raw.fallback_after, Duration::ZERO, 5 * MINUTE, diagnostics);
+    let Some(receiver) = raw.fallback.text(diagnostics)? else {
         if raw.fallback_after.is_set() {
-            report.warn(&raw.fallback_after.place, "this has no effect without fallback", "name a fallback");
+            let message = "this has no effect without fallback";
+            diagnostics.warn(&raw.fallback_after.location, message, "add fallback");
         }
         after?;
         return Ok(None);
     };
-    links.add(name.ok(), receiver, &raw.fallback.place, report)?;
+    fallbacks.add(name.ok(), receiver, &raw.fallback.location, diagnostics)?;
     Ok(Some(Fallback { receiver: ReceiverName::checked(receiver), after: after? }))
 }
 
-/// A fallback is told what has no payload: there is nothing that its templates could be rendered with.
-fn refuse_templated_fallbacks(receivers: &[Receiver], report: &mut Report) -> Result<(), Reported> {
-    let mut all = Ok(());
+/// Refuses a fallback with templates as recipients, because notices have no payload to render them with.
+fn refuse_templated_fallbacks(
+    receivers: &[Receiver],
+    diagnostics: &mut Diagnostics,
+) -> Result<(), ErrorGuaranteed> {
+    let mut checked = Ok(());
     for receiver in receivers {
-        let Some(fallback) = &receiver.fallback else { continue };
-        let templated = |other: &&Receiver| {
-            other.name == fallback.receiver && matches!(other.recipients, Address::Template { .. })
-        };
-        if receivers.iter().any(|other| templated(&other)) {
-            let wrong = format!("the fallback {} has templates for recipients", fallback.receiver);
-            all = Err(report.problem(&receiver.place, wrong, "name one whose recipients are written out"));
+        let Some(fallback) = fallback_of(receiver, receivers) else { continue };
+        if matches!(fallback.recipients, Address::Template { .. }) {
+            let message = format!("the fallback {} has templates for recipients", fallback.name);
+            let help = "name a receiver with fixed recipients";
+            checked = Err(diagnostics.error(&receiver.location, message, help));
         }
     }
-    all
+    checked
 }
 
-fn warn_of_shared_apps(receivers: &[Receiver], report: &mut Report) {
+fn warn_of_shared_apps(receivers: &[Receiver], diagnostics: &mut Diagnostics) {
     for receiver in receivers {
-        let Some(fallback) = &receiver.fallback else { continue };
-        let shares =
-            |other: &&Receiver| other.name == fallback.receiver && Arc::ptr_eq(&other.app, &receiver.app);
-        if receivers.iter().find(shares).is_some() {
-            let wrong =
-                format!("the fallback {} sends with the same app, {}", fallback.receiver, receiver.app.name);
-            report.warn(&receiver.place, wrong, "one on another app works when this app does not");
+        let Some(fallback) = fallback_of(receiver, receivers) else { continue };
+        if Arc::ptr_eq(&fallback.app, &receiver.app) {
+            let message =
+                format!("the fallback {} sends with the same app, {}", fallback.name, receiver.app.name);
+            let help = "use a fallback on another app, which still works when this app fails";
+            diagnostics.warn(&receiver.location, message, help);
         }
     }
+}
+
+fn fallback_of<'r>(receiver: &Receiver, receivers: &'r [Receiver]) -> Option<&'r Receiver> {
+    let fallback = receiver.fallback.as_ref()?;
+    receivers.iter().find(|other| other.name == fallback.receiver)
 }

@@ -1,32 +1,32 @@
-//! Secrets in their three forms: written out, in a file, in the environment. No problem that is put down here holds
-//! what may be a secret.
+//! Secrets from three sources: the configuration, a file, or the environment.
 //!
-//! A file may be a link, as in a secret that Kubernetes mounts; it is read anew with every configuration.
+//! No diagnostic contains a text that may be a secret. A file may be a link, as in Kubernetes' mounted secrets, and is
+//! read again with every configuration.
 
 use std::path::Path;
 
-use super::Surroundings;
+use super::context::LoadContext;
 use crate::{
     config::{
+        diagnostic::{Diagnostics, ErrorGuaranteed, Location},
         file,
-        problem::{Place, Report, Reported},
         raw::{self, Field},
     },
     secret::Secret,
 };
 
-/// The three keys of which one holds a secret.
-pub(super) struct Forms<'f, 'y> {
+/// The three keys of a secret, exactly one of which may be set.
+pub(super) struct SecretSource<'f, 'y> {
     inline: &'f Field<'y>,
     file: &'f Field<'y>,
     env: &'f Field<'y>,
-    /// What has the secret, in words.
+    /// The owner of the secret in texts, such as "the app".
     owner: &'static str,
-    /// The key of the first; the others end in `_file` and `_env`.
+    /// The key of `inline`. The other keys have the suffixes `_file` and `_env`.
     key: &'static str,
 }
 
-impl<'f, 'y> Forms<'f, 'y> {
+impl<'f, 'y> SecretSource<'f, 'y> {
     pub(super) fn of_app(raw: &'f raw::App<'y>) -> Self {
         Self {
             inline: &raw.api_secret,
@@ -67,71 +67,87 @@ impl<'f, 'y> Forms<'f, 'y> {
         }
     }
 
-    /// The secret, which must be there.
     pub(super) fn required(
         &self,
-        around: &Surroundings<'_>,
-        report: &mut Report,
-    ) -> Result<Secret, Reported> {
-        let secret = self.read(around, report)?;
+        context: &LoadContext<'_>,
+        diagnostics: &mut Diagnostics,
+    ) -> Result<Secret, ErrorGuaranteed> {
+        let secret = self.read(context, diagnostics)?;
         secret.ok_or_else(|| {
-            let wrong = format!("{} has no {}", self.owner, self.word());
-            report.problem(&self.inline.place, wrong, self.exactly_one())
+            let message = format!("{} has no {}", self.owner, self.word());
+            diagnostics.error(&self.inline.location, message, self.exactly_one())
         })
     }
 
-    /// The secret, if one of the keys is set.
+    /// `None` if no key is set.
     pub(super) fn read(
         &self,
-        around: &Surroundings<'_>,
-        report: &mut Report,
-    ) -> Result<Option<Secret>, Reported> {
-        let forms = [self.inline, self.file, self.env];
-        let set: Vec<_> = forms.into_iter().filter(|form| form.is_set()).collect();
-        let place = match set.as_slice() {
+        context: &LoadContext<'_>,
+        diagnostics: &mut Diagnostics,
+    ) -> Result<Option<Secret>, ErrorGuaranteed> {
+        let sources = [self.inline, self.file, self.env];
+        let set: Vec<_> = sources.into_iter().filter(|source| source.is_set()).collect();
+        let location = match set.as_slice() {
             [] => return Ok(None),
-            [one] => &one.place,
+            [one] => &one.location,
             [_, second, ..] => {
-                let wrong = format!("{} has more than one {}", self.owner, self.word());
-                return Err(report.problem(&second.place, wrong, self.exactly_one()));
+                let message = format!("{} has more than one {}", self.owner, self.word());
+                return Err(diagnostics.error(&second.location, message, self.exactly_one()));
             }
         };
         let secret = if self.inline.is_set() {
-            let right = format!("write the {} here, or use {}_file", self.word(), self.key);
-            Secret::new(self.inline.required_text(&right, report)?)
+            let help = format!("write the {} here, or use {}_file", self.word(), self.key);
+            Secret::new(self.inline.required_text(&help, diagnostics)?)
         } else if self.file.is_set() {
-            let right = format!("name a file that holds the {} and nothing else", self.word());
-            Secret::new(private_file(self.file, &right, LONGEST_BYTES, around, report)?)
+            let help = format!("name a file that holds the {} and nothing else", self.word());
+            Secret::new(private_file(self.file, &help, LONGEST_BYTES, context, diagnostics)?)
         } else {
-            self.in_environment(around, report)?
+            self.in_environment(context, diagnostics)?
         };
-        self.usable(secret, place, report).map(Some)
+        self.checked(secret, location, diagnostics).map(Some)
     }
 
-    fn in_environment(&self, around: &Surroundings<'_>, report: &mut Report) -> Result<Secret, Reported> {
-        let right = format!("name the environment variable that holds the {}", self.word());
-        let named = self.env.required_text(&right, report)?;
-        // What else is written here may be the secret itself.
+    fn in_environment(
+        &self,
+        context: &LoadContext<'_>,
+        diagnostics: &mut Diagnostics,
+    ) -> Result<Secret, ErrorGuaranteed> {
+        let help = format!("name the environment variable that holds the {}", self.word());
+        let named = self.env.required_text(&help, diagnostics)?;
+        // Any other text may be the secret itself, written under the wrong key.
         let is_name = named.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_');
-        let shown = if is_name { named } else { "that is named here" };
-        (around.env)(named).map(Secret::new).ok_or_else(|| {
-            let right = format!("set it, or use {}_file", self.key);
-            report.problem(&self.env.place, format!("the environment variable {shown} is not set"), right)
+        let shown = if is_name { named } else { "named here" };
+        (context.env)(named).map(Secret::new).ok_or_else(|| {
+            let help = format!("set it, or use {}_file", self.key);
+            diagnostics.error(
+                &self.env.location,
+                format!("the environment variable {shown} is not set"),
+                help,
+            )
         })
     }
 
-    fn usable(&self, secret: Secret, place: &Place, report: &mut Report) -> Result<Secret, Reported> {
+    fn checked(
+        &self,
+        secret: Secret,
+        location: &Location,
+        diagnostics: &mut Diagnostics,
+    ) -> Result<Secret, ErrorGuaranteed> {
         let word = self.word();
         if secret.expose().trim().is_empty() {
-            let right = match self.owner {
+            let help = match self.owner {
                 "this" => format!("put the {word} there"),
                 owner => format!("put the {word} of {owner} there"),
             };
-            return Err(report.problem(place, format!("the {word} is empty"), right));
+            return Err(diagnostics.error(location, format!("the {word} is empty"), help));
         }
         if secret.expose().chars().any(|c| c.is_whitespace() || c.is_control()) {
-            let wrong = format!("the {word} has spaces, line breaks or control characters in it");
-            return Err(report.problem(place, wrong, format!("put the {word} there alone, in one line")));
+            let message = format!("the {word} has spaces, line breaks or control characters in it");
+            return Err(diagnostics.error(
+                location,
+                message,
+                format!("put the {word} there alone, in one line"),
+            ));
         }
         Ok(secret)
     }
@@ -146,37 +162,37 @@ impl<'f, 'y> Forms<'f, 'y> {
     }
 
     fn exactly_one(&self) -> String {
-        format!("give exactly one of {0}, {0}_file and {0}_env", self.key)
+        format!("set exactly one of {0}, {0}_file and {0}_env", self.key)
     }
 }
 
 const LONGEST_BYTES: u64 = 4096;
 
-/// What is in the file that a field names, with a warning if everybody may read it.
+/// Reads the file that a field names. Warns if every user can read it.
 pub(super) fn private_file(
     field: &Field<'_>,
-    right: &str,
+    help: &str,
     longest_bytes: u64,
-    around: &Surroundings<'_>,
-    report: &mut Report,
-) -> Result<String, Reported> {
-    let named = field.required_text(right, report)?;
-    let path = around.path(named);
+    context: &LoadContext<'_>,
+    diagnostics: &mut Diagnostics,
+) -> Result<String, ErrorGuaranteed> {
+    let named = field.required_text(help, diagnostics)?;
+    let path = context.path(named);
     let shown = if is_path(named) { path.display().to_string() } else { "the file".to_owned() };
     let text = file::text(&path, longest_bytes).map_err(|error| {
-        let right =
+        let help =
             "name a file that this user can read; a relative path starts at the configuration's folder";
-        report.problem(&field.place, format!("{shown} cannot be read: {error}"), right)
+        diagnostics.error(&field.location, format!("{shown} cannot be read: {error}"), help)
     })?;
     if readable_by_all(&path) {
-        let wrong = format!("{shown} can be read by every user");
-        report.warn(&field.place, wrong, "take that right away: chmod o-r");
+        let message = format!("{shown} can be read by every user");
+        diagnostics.warn(&field.location, message, "remove that permission with chmod o-r");
     }
     Ok(text)
 }
 
-/// Whether this is rather the name of a file than a secret that was pasted here by mistake: one has no slash and no
-/// dot, or long pieces between them.
+/// Guesses whether `named` is a path, and not a secret that was pasted under the wrong key. A secret has no slash and
+/// no dot, or long pieces between them.
 fn is_path(named: &str) -> bool {
     const LONGEST_PIECE: usize = 20;
     let short = |piece: &str| piece.chars().count() <= LONGEST_PIECE;

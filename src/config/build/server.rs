@@ -1,13 +1,16 @@
-//! `server`: where webhooks come in, who may send them, and how connections are encrypted.
+//! `server`: the address for webhooks, credentials and TLS.
 
 use std::net::SocketAddr;
 
-use super::{Surroundings, secrets};
+use super::{
+    context::LoadContext,
+    secrets::{SecretSource, private_file},
+};
 use crate::{
     config::{
+        diagnostic::{Diagnostics, ErrorGuaranteed},
         file,
         model::Server,
-        problem::{Report, Reported},
         raw::{self, Field},
     },
     http::{AccessControl, ServerSecurity, TlsConfig, TlsError},
@@ -18,40 +21,39 @@ const LONGEST_PEM_BYTES: u64 = 1 << 20;
 
 pub(super) fn read(
     field: &Field<'_>,
-    around: &Surroundings<'_>,
-    report: &mut Report,
-) -> Result<Server, Reported> {
-    let raw = raw::Server::read(field, report)?;
-    let right = "write an IP address and a port, such as 0.0.0.0:8061 or [::1]:8061";
-    let listen = raw.listen.parsed(|text| text.parse().ok(), "an address to listen on", right, report);
-    let access = access(&raw.auth, around, report);
-    let tls = tls(&raw.tls, around, report);
+    context: &LoadContext<'_>,
+    diagnostics: &mut Diagnostics,
+) -> Result<Server, ErrorGuaranteed> {
+    let raw = raw::Server::read(field, diagnostics)?;
+    let help = "write an IP address and a port, such as 0.0.0.0:8061 or [::1]:8061";
+    let listen = raw.listen.parsed(|text| text.parse().ok(), "an address to listen on", help, diagnostics);
+    let access = access(&raw.auth, context, diagnostics);
+    let tls = tls(&raw.tls, context, diagnostics);
     let listen: SocketAddr = listen?.unwrap_or_else(|| ([0, 0, 0, 0], 8061).into());
     let security = ServerSecurity { access: access?, tls: tls? };
     if security.is_open() && !listen.ip().to_canonical().is_loopback() {
-        let wrong = format!("everybody who reaches {listen} can send messages in the name of the apps");
-        report.warn(&raw.listen.place, wrong, "set server.auth, or listen on 127.0.0.1:8061 only");
+        let message = format!("anyone who can reach {listen} can send messages through the apps");
+        diagnostics.warn(&raw.listen.location, message, "set server.auth, or listen on 127.0.0.1:8061 only");
     }
     Ok(Server { listen, security })
 }
 
 fn access(
     field: &Field<'_>,
-    around: &Surroundings<'_>,
-    report: &mut Report,
-) -> Result<AccessControl, Reported> {
-    let raw = raw::Auth::read(field, report)?;
-    let token = secrets::Forms::of_bearer_token(&raw).read(around, report);
+    context: &LoadContext<'_>,
+    diagnostics: &mut Diagnostics,
+) -> Result<AccessControl, ErrorGuaranteed> {
+    let raw = raw::Auth::read(field, diagnostics)?;
+    let token = SecretSource::of_bearer_token(&raw).read(context, diagnostics);
     let basic = match raw.basic_auth.is_written() {
-        true => user(&raw.basic_auth, around, report).map(Some),
+        true => user(&raw.basic_auth, context, diagnostics).map(Some),
         false => Ok(None),
     };
     let (token, basic) = (token?, basic?);
     if field.is_written() && token.is_none() && basic.is_none() {
-        // Not taken for no key at all: whoever wrote it does not expect an open port.
-        let right =
-            "give a bearer_token, bearer_token_file or bearer_token_env, or basic_auth, or leave auth out";
-        return Err(report.problem(&field.place, "auth has no credentials", right));
+        // This is an error, because whoever wrote `auth` does not expect an open port.
+        let help = "set bearer_token, bearer_token_file, bearer_token_env or basic_auth, or remove auth";
+        return Err(diagnostics.error(&field.location, "auth has no credentials", help));
     }
     let basic = basic.as_ref().map(|(username, password)| (*username, password));
     Ok(AccessControl::new(token.as_ref(), basic))
@@ -59,72 +61,72 @@ fn access(
 
 fn user<'y>(
     field: &Field<'y>,
-    around: &Surroundings<'_>,
-    report: &mut Report,
-) -> Result<(&'y str, Secret), Reported> {
-    let raw = raw::BasicAuth::read(field, report)?;
-    let username = raw.username.required_text("write the user name that Alertmanager sends", report);
+    context: &LoadContext<'_>,
+    diagnostics: &mut Diagnostics,
+) -> Result<(&'y str, Secret), ErrorGuaranteed> {
+    let raw = raw::BasicAuth::read(field, diagnostics)?;
+    let username = raw.username.required_text("write the user name that Alertmanager sends", diagnostics);
     let username = username.and_then(|name| match name.chars().any(|c| c == ':' || c.is_control()) {
         true => {
-            let wrong = "a user name has no colon and no control characters";
-            Err(report.problem(&raw.username.place, wrong, "choose another one"))
+            let message = "a user name cannot have colons or control characters";
+            Err(diagnostics.error(&raw.username.location, message, "use another name"))
         }
         false => Ok(name),
     });
-    let password = secrets::Forms::of_password(&raw).required(around, report);
+    let password = SecretSource::of_password(&raw).required(context, diagnostics);
     Ok((username?, password?))
 }
 
 fn tls(
     field: &Field<'_>,
-    around: &Surroundings<'_>,
-    report: &mut Report,
-) -> Result<Option<TlsConfig>, Reported> {
+    context: &LoadContext<'_>,
+    diagnostics: &mut Diagnostics,
+) -> Result<Option<TlsConfig>, ErrorGuaranteed> {
     if !field.is_written() {
         return Ok(None);
     }
-    let raw = raw::Tls::read(field, report)?;
-    let right = "name a PEM file with the certificate of the relay, and the intermediate ones after it";
-    let certificates = pem(&raw.cert_file, right, around, report);
-    let right = "name a PEM file with the private key of the certificate";
-    let key = secrets::private_file(&raw.key_file, right, LONGEST_PEM_BYTES, around, report);
+    let raw = raw::Tls::read(field, diagnostics)?;
+    let help = "name a PEM file with the certificate of the relay, followed by the intermediate certificates";
+    let certificates = pem(&raw.cert_file, help, context, diagnostics);
+    let help = "name a PEM file with the private key of the certificate";
+    let key = private_file(&raw.key_file, help, LONGEST_PEM_BYTES, context, diagnostics);
     let client_ca = match raw.client_ca_file.is_written() {
         true => {
-            let right =
-                "name a PEM file with the CA from which clients have their certificates, or leave it out";
-            pem(&raw.client_ca_file, right, around, report).map(Some)
+            let help =
+                "name a PEM file with the CA that signed the certificates of clients, or remove the key";
+            pem(&raw.client_ca_file, help, context, diagnostics).map(Some)
         }
         false => Ok(None),
     };
     let (certificates, key, client_ca) = (certificates?, Secret::new(key?), client_ca?);
     let tls = TlsConfig::new(certificates.as_bytes(), &key, client_ca.as_deref().map(str::as_bytes));
     tls.map(Some).map_err(|error| {
-        let (place, right) = match &error {
+        let (location, help) = match &error {
             TlsError::Certificate(_) => (
-                &raw.cert_file.place,
-                "it must begin with -----BEGIN CERTIFICATE-----, the certificate of the relay first",
+                &raw.cert_file.location,
+                "it must start with -----BEGIN CERTIFICATE-----, and the certificate of the relay comes first",
             ),
             TlsError::Key(_) => (
-                &raw.key_file.place,
-                "name the key that the certificate was made with, in PEM and without a passphrase",
+                &raw.key_file.location,
+                "name the private key of the certificate, in PEM and without a passphrase",
             ),
             TlsError::ClientCa(_) => (
-                &raw.client_ca_file.place,
-                "it must hold the CA from which clients have their certificates, in PEM",
+                &raw.client_ca_file.location,
+                "it must contain the CA that signed the certificates of clients, in PEM",
             ),
         };
-        report.problem(place, format!("this file cannot be used: {error}"), right)
+        diagnostics.error(location, format!("this file cannot be used: {error}"), help)
     })
 }
 
 fn pem(
     field: &Field<'_>,
-    right: &str,
-    around: &Surroundings<'_>,
-    report: &mut Report,
-) -> Result<String, Reported> {
-    let path = around.path(field.required_text(right, report)?);
+    help: &str,
+    context: &LoadContext<'_>,
+    diagnostics: &mut Diagnostics,
+) -> Result<String, ErrorGuaranteed> {
+    let path = context.path(field.required_text(help, diagnostics)?);
     file::text(&path, LONGEST_PEM_BYTES).map_err(|error| {
-        report.problem(&field.place, format!("{} cannot be read: {error}", path.display()), right)
+        diagnostics.error(&field.location, format!("{} cannot be read: {error}", path.display()), help)
     })
 }

@@ -1,18 +1,14 @@
 //! `templates`: patterns to files, files to named texts.
-//!
-//! `*` and `?` in the file's name alone are enough for a folder of templates; the `glob` crate was rejected as a
-//! dependency for that.
 
-use std::{
-    fs, io,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
-use super::Surroundings;
+use glob::{MatchOptions, Pattern};
+
+use super::LoadContext;
 use crate::config::{
+    diagnostic::{Diagnostics, ErrorGuaranteed, Location, quoted},
     file,
     model::TemplateFile,
-    problem::{Place, Report, Reported, quoted},
     raw::Field,
 };
 
@@ -20,35 +16,34 @@ const LONGEST_BYTES: u64 = 1 << 20;
 
 pub(super) fn read(
     field: &Field<'_>,
-    around: &Surroundings<'_>,
-    report: &mut Report,
-) -> Result<Vec<TemplateFile>, Reported> {
+    context: &LoadContext<'_>,
+    diagnostics: &mut Diagnostics,
+) -> Result<Vec<TemplateFile>, ErrorGuaranteed> {
     let mut templates = Vec::new();
     let mut complete = Ok(());
-    for item in field.items(report)?.unwrap_or_default() {
-        if let Err(reported) = add(&item, around, &mut templates, report) {
+    for item in field.items(diagnostics)?.unwrap_or_default() {
+        if let Err(reported) = add_pattern(&item, context, &mut templates, diagnostics) {
             complete = Err(reported);
         }
     }
     complete.map(|()| templates)
 }
 
-/// Adds the files that one pattern matches.
-fn add(
+fn add_pattern(
     field: &Field<'_>,
-    around: &Surroundings<'_>,
+    context: &LoadContext<'_>,
     templates: &mut Vec<TemplateFile>,
-    report: &mut Report,
-) -> Result<(), Reported> {
-    let pattern = field.required_text("write a file or a pattern such as templates/*.tera", report)?;
-    let paths = matches(&around.path(pattern)).map_err(|error| {
-        let right =
-            "* and ? are known in the file's name only; a relative path starts at the configuration's folder";
-        report.problem(&field.place, format!("{}: {error}", quoted(pattern)), right)
+    diagnostics: &mut Diagnostics,
+) -> Result<(), ErrorGuaranteed> {
+    let help = "write a file or a pattern such as templates/*.tera";
+    let pattern = field.required_text(help, diagnostics)?;
+    let paths = matching_files(context.folder, pattern).map_err(|message| {
+        let help = "*, ? and [a-z] are allowed; a relative path starts at the configuration's folder";
+        diagnostics.error(&field.location, format!("{}: {message}", quoted(pattern)), help)
     })?;
     let mut complete = Ok(());
     for path in paths {
-        if let Err(reported) = add_file(&path, &field.place, templates, report) {
+        if let Err(reported) = add_file(&path, &field.location, templates, diagnostics) {
             complete = Err(reported);
         }
     }
@@ -57,103 +52,91 @@ fn add(
 
 fn add_file(
     path: &Path,
-    place: &Place,
+    location: &Location,
     templates: &mut Vec<TemplateFile>,
-    report: &mut Report,
-) -> Result<(), Reported> {
+    diagnostics: &mut Diagnostics,
+) -> Result<(), ErrorGuaranteed> {
     if templates.iter().any(|template| template.path == path) {
         return Ok(());
     }
     let Some(name) = path.file_stem().and_then(|stem| stem.to_str()) else {
-        let wrong = format!("the name of {} is not UTF-8", path.display());
-        return Err(report.problem(place, wrong, "rename the file"));
+        let message = format!("the name of {} is not UTF-8", path.display());
+        return Err(diagnostics.error(location, message, "rename the file"));
     };
     if let Some(other) = templates.iter().find(|template| template.name == name) {
         let both = format!("{} and {}", other.path.display(), path.display());
-        let wrong = format!("{both} would both be the template {}", quoted(name));
-        return Err(report.problem(place, wrong, "rename one of them"));
+        let message = format!("{both} would both be the template {}", quoted(name));
+        return Err(diagnostics.error(location, message, "rename one of them"));
     }
     let text = file::text(path, LONGEST_BYTES).map_err(|error| {
-        report.problem(
-            place,
-            format!("{} cannot be read: {error}", path.display()),
-            "mend the file or its rights",
-        )
+        let message = format!("{} cannot be read: {error}", path.display());
+        diagnostics.error(location, message, "fix the file or its permissions")
     })?;
     templates.push(TemplateFile { name: name.to_owned(), path: path.to_owned(), text });
     Ok(())
 }
 
-/// The files that a pattern matches, at least one, sorted. What begins with a dot is not matched by a wildcard.
-fn matches(pattern: &Path) -> io::Result<Vec<PathBuf>> {
-    let name = pattern.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    if !name.contains(['*', '?']) {
-        let is_file = pattern.metadata()?.is_file();
-        return if is_file { Ok(vec![pattern.to_owned()]) } else { Err(io::Error::other("this is no file")) };
+/// The files that `pattern` matches: at least one, in alphabetical order.
+fn matching_files(folder: &Path, pattern: &str) -> Result<Vec<PathBuf>, String> {
+    // Hidden files are not matched, because editors leave backups there and Kubernetes keeps old versions there.
+    const OPTIONS: MatchOptions = MatchOptions {
+        case_sensitive: true,
+        require_literal_separator: true,
+        require_literal_leading_dot: true,
+    };
+    let literal = folder.join(pattern);
+    if literal.is_file() {
+        return Ok(vec![literal]);
     }
+    if !pattern.contains(['*', '?', '[']) {
+        let error = literal.metadata().err().map(|error| error.to_string());
+        return Err(error.unwrap_or_else(|| "this is not a regular file".to_owned()));
+    }
+    let Some(folder) = folder.to_str() else {
+        return Err("the path of the configuration's folder is not UTF-8".to_owned());
+    };
+    let pattern = Path::new(&Pattern::escape(folder)).join(pattern);
+    let matches = glob::glob_with(&pattern.to_string_lossy(), OPTIONS).map_err(|error| error.to_string())?;
     let mut paths = Vec::new();
-    // A pattern without a folder has an empty one, which is no name of the working directory.
-    let folder = pattern.parent().filter(|folder| !folder.as_os_str().is_empty());
-    for entry in fs::read_dir(folder.unwrap_or(Path::new(".")))? {
-        let entry = entry?;
-        let file = entry.file_name();
-        let Some(file) = file.to_str().filter(|file| !file.starts_with('.')) else { continue };
-        // Not the entry's own type: files may be links, as in a mounted ConfigMap.
-        if is_match(name, file) && entry.path().is_file() {
-            paths.push(pattern.with_file_name(file));
+    for path in matches {
+        let path = path.map_err(|error| error.to_string())?;
+        if path.is_file() {
+            paths.push(path);
         }
     }
-    if paths.is_empty() {
-        return Err(io::Error::other("no file matches"));
-    }
-    paths.sort();
-    Ok(paths)
-}
-
-/// Whether `*` (any characters) and `?` (one) in `pattern` can stand for what is in `name`.
-fn is_match(pattern: &str, name: &str) -> bool {
-    let name: Vec<char> = name.chars().collect();
-    // Which beginnings of `name` the pattern so far matches, by length.
-    let mut reached: Vec<bool> = (0..=name.len()).map(|length| length == 0).collect();
-    for wanted in pattern.chars() {
-        let mut before = false;
-        let mut any_before = false;
-        for (length, reach) in reached.iter_mut().enumerate() {
-            any_before |= *reach;
-            let last = length.checked_sub(1).and_then(|i| name.get(i));
-            let next = match wanted {
-                '*' => any_before,
-                '?' => before,
-                c => before && last == Some(&c),
-            };
-            before = std::mem::replace(reach, next);
-        }
-    }
-    reached.last().copied().unwrap_or_default()
+    if paths.is_empty() { Err("no file matches".to_owned()) } else { Ok(paths) }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]
-    fn stars_and_question_marks_match_as_in_a_shell() {
-        let cases = [
-            ("*.tera", "a.message.tera", true),
-            ("*.tera", ".tera", true),
-            ("*.tera", "a.tera.bak", false),
-            ("a?c", "abc", true),
-            ("a?c", "ac", false),
-            ("?", "值", true),
-            ("a*b*c", "a--b--b-c", true),
-            ("a*b*c", "a--c", false),
-            ("*", "", true),
-            ("**a", "a", true),
-            ("a.tera", "a.tera", true),
-            ("a.tera", "aXtera", false),
-        ];
-        for (pattern, name, expected) in cases {
-            assert_eq!(is_match(pattern, name), expected, "{pattern} {name}");
+    fn patterns_match_as_in_a_shell() {
+        let root = tempfile::tempdir().unwrap();
+        // The folder's own name looks like a pattern.
+        let folder = root.path().join("[a]");
+        for name in ["one/a.tera", "one/b.tera", "one/.c.tera", "one/d.txt", "two/a.tera", "two/[x].tera"] {
+            let path = folder.join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "").unwrap();
         }
+        let found = |pattern| {
+            let paths = matching_files(&folder, pattern)?;
+            Ok(paths.iter().map(|path| path.strip_prefix(&folder).unwrap().display().to_string()).collect())
+        };
+        let files = |names: &[&str]| Ok(names.iter().map(ToString::to_string).collect::<Vec<_>>());
+        let none = |text: &str| Err(text.to_owned());
+        assert_eq!(found("one/a.tera"), files(&["one/a.tera"]));
+        assert_eq!(found("one/*.tera"), files(&["one/a.tera", "one/b.tera"]));
+        assert_eq!(found("one/?.t*t"), files(&["one/d.txt"]));
+        assert_eq!(found("*/[a].tera"), files(&["one/a.tera", "two/a.tera"]));
+        assert_eq!(found("two/[x].tera"), files(&["two/[x].tera"]));
+        assert_eq!(found("*.tera"), none("no file matches"));
+        assert_eq!(found("three/*.tera"), none("no file matches"));
+        assert_eq!(found("one"), none("this is not a regular file"));
+        assert_eq!(found("none.tera"), none("No such file or directory (os error 2)"));
     }
 }

@@ -1,15 +1,15 @@
-//! What all commands have in common, and the demo.
+//! Behaviour of all commands, and the demo.
 
 use std::{
     io::{BufRead, BufReader},
     process::Stdio,
 };
 
-use super::{Place, command, run};
+use super::{Workdir, command, run};
 use crate::support::Options;
 
 #[tokio::test]
-async fn the_demo_shows_both_messages_and_the_block_for_alertmanager() {
+async fn the_demo_shows_both_messages_and_a_block_for_alertmanager() {
     let out = run(command(&["demo", "--once"]), String::new()).await.success();
     let at = |text: &str| out.find(text).unwrap_or_else(|| panic!("{text} is not in {out}"));
     assert!(at("sees message 1") < at("[FIRING:1] InstanceDown"));
@@ -31,7 +31,7 @@ async fn every_command_has_help() {
         &["outbox"],
         &["outbox", "list"],
         &["outbox", "show"],
-        &["outbox", "retry"],
+        &["outbox", "requeue"],
         &["outbox", "discard"],
     ];
     for named in commands {
@@ -42,25 +42,25 @@ async fn every_command_has_help() {
 }
 
 #[tokio::test]
-async fn a_wrong_command_line_is_told() {
+async fn a_wrong_command_line_is_an_error() {
     for args in [&["outbox", "list", "--state", "sleeping"][..], &["outbox", "list", "--older-than", "soon"]]
     {
-        let told = run(command(args), String::new()).await.failure(2);
-        assert!(told.starts_with("error: invalid value"), "{told}");
+        let err = run(command(args), String::new()).await.failure(2);
+        assert!(err.starts_with("error: invalid value"), "{err}");
     }
-    let told = run(command(&["outbox", "retry"]), String::new()).await.failure(2);
-    assert!(told.contains("<ID>"), "{told}");
+    let err = run(command(&["outbox", "requeue"]), String::new()).await.failure(2);
+    assert!(err.contains("<ID>"), "{err}");
 }
 
 #[tokio::test]
-async fn a_reader_that_goes_away_is_no_failure() {
-    let place = Place::with(&Options::default(), "http://127.0.0.1:9");
+async fn a_closed_pipe_is_not_a_failure() {
+    let workdir = Workdir::with(&Options::default(), "http://127.0.0.1:9");
     let pair =
         concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/alertmanager/pairs/076-many_200_alerts_one_group");
     let webhook = format!("{pair}/webhook.json");
     for args in [&["render", "-r", "wechat", &webhook][..], &["sandbox", "--print-directory"], &["check"]] {
         let mut command = command(args);
-        command.current_dir(place.folder.path()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.current_dir(workdir.folder.path()).stdout(Stdio::piped()).stderr(Stdio::piped());
         // The pipe is closed before anything was written to it, or after its first line.
         for lines in [0, 1] {
             let mut child = command.spawn().unwrap();

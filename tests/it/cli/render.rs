@@ -4,24 +4,24 @@ use std::{fs, path::PathBuf};
 
 use serde_json::Value;
 
-use super::Place;
+use super::Workdir;
 use crate::support::Options;
 
-/// Every recorded notification: the webhook's body, and the text that Alertmanager itself sent to WeCom.
+/// All recorded pairs: a webhook, and the text that Alertmanager itself sent to WeCom for it.
 fn pairs() -> Vec<PathBuf> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/data/alertmanager/pairs");
     fs::read_dir(folder).unwrap().map(|pair| pair.unwrap().path()).collect()
 }
 
-/// Puts the parts of a split text together: each opens with its number, and a line break at a border is not there.
+/// Asserts that the parts contain the whole text. Each part starts with its number; line breaks between parts are lost.
 fn assert_parts_are(parts: &[String], whole: &str) {
     let mut rest = whole;
-    let told = parts.last().and_then(|last| last.rsplit_once("\n… ")).map(|(_, told)| told);
+    let err = parts.last().and_then(|last| last.rsplit_once("\n… ")).map(|(_, err)| err);
     for (part, number) in parts.iter().zip(1..) {
         assert!(part.len() <= 2048, "part {number} has {} bytes", part.len());
         let body = part.strip_prefix(&format!("({number}/{})\n", parts.len())).unwrap();
-        if told.is_some() {
-            // Whole alerts are left out, and counted in the last line.
+        if err.is_some() {
+            // The last line counts the alerts that were left out.
             for shown in body.lines().filter(|line| !line.starts_with("… ")) {
                 let at = rest.find(shown).unwrap_or_else(|| panic!("{shown:?} of part {number} is not next"));
                 rest = rest.split_at(at + shown.len()).1;
@@ -31,21 +31,21 @@ fn assert_parts_are(parts: &[String], whole: &str) {
         rest = rest.strip_prefix(body).unwrap_or_else(|| panic!("part {number} is not next"));
         rest = rest.strip_prefix('\n').unwrap_or(rest);
     }
-    match told {
-        Some(told) => assert!(told.contains("未显示： http") || told.contains("not shown: http"), "{told}"),
+    match err {
+        Some(err) => assert!(err.contains("未显示： http") || err.contains("not shown: http"), "{err}"),
         None => assert_eq!(rest, ""),
     }
 }
 
 #[tokio::test]
-async fn every_recorded_notification_becomes_the_request_whose_text_alertmanager_sent() {
-    let place = Place::with(&Options::default(), "http://127.0.0.1:9");
+async fn recorded_webhooks_render_as_alertmanager_sent_them() {
+    let workdir = Workdir::with(&Options::default(), "http://127.0.0.1:9");
     let pairs = pairs();
     assert_eq!(pairs.len(), 16);
     for pair in pairs {
         let webhook = pair.join("webhook.json");
         let args = ["render", "--receiver", "wechat", "--json", webhook.to_str().unwrap()];
-        let out = place.run(&args).await.success();
+        let out = workdir.run(&args).await.success();
         let bodies: Vec<Value> = out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         for body in &bodies {
             assert_eq!(body["touser"], "zhangsan");
@@ -66,34 +66,34 @@ async fn every_recorded_notification_becomes_the_request_whose_text_alertmanager
 }
 
 #[tokio::test]
-async fn the_payload_may_come_from_standard_input() {
-    let place = Place::with(&Options::default(), "http://127.0.0.1:9");
+async fn render_reads_standard_input() {
+    let workdir = Workdir::with(&Options::default(), "http://127.0.0.1:9");
     let pair = pairs().pop().unwrap();
     let webhook = fs::read_to_string(pair.join("webhook.json")).unwrap();
     let named =
-        place.run(&["render", "-r", "wechat", pair.join("webhook.json").to_str().unwrap()]).await.success();
-    assert_eq!(place.run_with(&["render", "-r", "wechat", "-"], &webhook).await.success(), named);
-    assert_eq!(place.run_with(&["render", "-r", "wechat"], &webhook).await.success(), named);
+        workdir.run(&["render", "-r", "wechat", pair.join("webhook.json").to_str().unwrap()]).await.success();
+    assert_eq!(workdir.run_with(&["render", "-r", "wechat", "-"], &webhook).await.success(), named);
+    assert_eq!(workdir.run_with(&["render", "-r", "wechat"], &webhook).await.success(), named);
 }
 
 #[tokio::test]
-async fn a_payload_or_a_receiver_that_cannot_be_used_fails_with_a_sentence() {
-    let place = Place::with(&Options::default(), "http://127.0.0.1:9");
-    let told = place.run_with(&["render", "-r", "wechat"], "{").await.failure(1);
-    assert!(told.contains("was the body cut off?"), "{told}");
-    let told = place.run_with(&["render", "-r", "wechta"], "{}").await.failure(1);
-    assert!(told.contains("there is no receiver \"wechta\"; the configuration has: wechat"), "{told}");
-    let told = place.run(&["render", "-r", "wechat", "none.json"]).await.failure(1);
-    assert!(told.contains("read none.json"), "{told}");
+async fn render_reports_a_bad_payload_and_an_unknown_receiver() {
+    let workdir = Workdir::with(&Options::default(), "http://127.0.0.1:9");
+    let err = workdir.run_with(&["render", "-r", "wechat"], "{").await.failure(1);
+    assert!(err.contains("was the body cut off?"), "{err}");
+    let err = workdir.run_with(&["render", "-r", "wechta"], "{}").await.failure(1);
+    assert!(err.contains("there is no receiver \"wechta\"; the configuration has: wechat"), "{err}");
+    let err = workdir.run(&["render", "-r", "wechat", "none.json"]).await.failure(1);
+    assert!(err.contains("read none.json"), "{err}");
 }
 
 #[tokio::test]
-async fn a_template_that_fails_is_told_and_the_built_in_text_is_shown() {
+async fn render_falls_back_to_the_built_in_text() {
     let receivers = "  - { name: wechat, to_user: zhangsan, message: '{{ commonLabels.no_such_label }}' }\n";
     let options = Options { receivers: receivers.to_owned(), ..Options::default() };
-    let place = Place::with(&options, "http://127.0.0.1:9");
+    let workdir = Workdir::with(&options, "http://127.0.0.1:9");
     let webhook = pairs().pop().unwrap().join("webhook.json");
-    let ended = place.run(&["render", "-r", "wechat", webhook.to_str().unwrap()]).await;
+    let ended = workdir.run(&["render", "-r", "wechat", webhook.to_str().unwrap()]).await;
     assert_eq!(ended.code, Some(1), "{ended:?}");
     assert!(ended.out.starts_with("[wecom-relay: ") && ended.out.contains("this is the built-in text]\n["));
     assert!(ended.err.contains("no_such_label"), "{}", ended.err);

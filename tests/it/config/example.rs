@@ -1,4 +1,4 @@
-//! `config.example.yml` is the manual: it is valid, complete, and true in its defaults.
+//! `config.example.yml` is valid, lists every key, and states the true defaults.
 
 use std::{collections::BTreeSet, path::PathBuf};
 
@@ -30,7 +30,7 @@ fn the_example_loads_and_states_the_defaults() {
 
 #[test]
 fn the_example_has_every_accepted_key_and_no_other() {
-    // A `#` right before a key or a dash switches it off; all are switched on here.
+    // A `#` directly before a key or a dash switches it off. This switches all keys on.
     let switched_on: Vec<_> = EXAMPLE
         .lines()
         .map(|line| match line.trim_start().strip_prefix('#') {

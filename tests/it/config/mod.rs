@@ -1,4 +1,4 @@
-//! The configuration: what is taken, what is warned of, and that no secret gets out of it.
+//! The configuration: accepted values, warnings, and the protection of secrets.
 
 mod example;
 mod refused;
@@ -34,7 +34,7 @@ fn env(name: &str) -> Option<String> {
     }
 }
 
-fn parse(source: &str) -> Result<Loaded, config::Problems> {
+fn parse(source: &str) -> Result<Loaded, config::ConfigError> {
     config::parse(source, Path::new("config.yml"), &env)
 }
 
@@ -43,7 +43,7 @@ fn warnings(source: &str) -> String {
     warnings.join("\n")
 }
 
-/// A folder with files in it, and what loading its `config.yml` came to; the folder's own path is cut out.
+/// Loads `config.yml` in a folder with these files. The path of the folder is removed from errors.
 fn load_in_folder(files: &[(&str, &str)]) -> (tempfile::TempDir, Result<Loaded, String>) {
     let folder = tempfile::tempdir().unwrap();
     for (name, text) in files {
@@ -61,7 +61,7 @@ fn load_in_folder(files: &[(&str, &str)]) -> (tempfile::TempDir, Result<Loaded, 
 fn a_minimal_configuration_gets_the_defaults() {
     let Loaded { config, warnings } = parse(MINIMAL).unwrap();
     let warnings: Vec<_> = warnings.iter().map(ToString::to_string).collect();
-    let open = "config.yml:2:1: server.listen: everybody who reaches 0.0.0.0:8061 can send messages in the name of the \
+    let open = "config.yml:2:1: server.listen: anyone who can reach 0.0.0.0:8061 can send messages through the \
                 apps; set server.auth, or listen on 127.0.0.1:8061 only";
     assert_eq!(warnings, [open]);
     let receiver = config.receiver("wechat").unwrap();
@@ -74,11 +74,11 @@ fn a_minimal_configuration_gets_the_defaults() {
     assert_eq!(receiver.message.value, r#"{% include "wechat.default.message" %}"#);
     assert!(receiver.send_resolved);
     assert_eq!(receiver.fallback, None);
-    assert_eq!(receiver.message.place.to_string(), "config.yml:8:5: receivers[0].message");
+    assert_eq!(receiver.message.location.to_string(), "config.yml:8:5: receivers[0].message");
 }
 
 #[test]
-fn ids_are_taken_as_numbers_and_as_texts() {
+fn ids_may_be_numbers_or_texts() {
     let source =
         MINIMAL.replace("1000030", "'1000030'").replace("to_user: zhangsan", "to_user: 007\n    to_party: 3");
     let config = parse(&source).unwrap().config;
@@ -87,7 +87,7 @@ fn ids_are_taken_as_numbers_and_as_texts() {
 }
 
 #[test]
-fn recipients_are_written_out_or_templates() {
+fn recipients_are_fixed_or_templates() {
     let with = |to: &str| {
         let config = parse(&MINIMAL.replace("to_user: zhangsan", to)).unwrap().config;
         config.receiver("wechat").unwrap().recipients.clone()
@@ -103,7 +103,7 @@ fn recipients_are_written_out_or_templates() {
 }
 
 #[test]
-fn a_card_is_a_tree_of_templates_with_their_places() {
+fn a_card_is_a_tree_of_templates_with_locations() {
     let card = "    message_type: template_card\n    template_card:\n      main_title: { title: 't', empty: }\n      \
                 n: [1, 007, true, x]\n";
     let config = parse(&(MINIMAL.to_owned() + card)).unwrap().config;
@@ -111,7 +111,7 @@ fn a_card_is_a_tree_of_templates_with_their_places() {
         panic!("no card");
     };
     let paths = tree.map("template_card", &mut |path, text| {
-        assert!(text.place.to_string().ends_with(&format!("receivers[0].{path}")), "{}", text.place);
+        assert!(text.location.to_string().ends_with(&format!("receivers[0].{path}")), "{}", text.location);
         format!("{path}={}", text.value)
     });
     let text = |text: &str| JsonTemplate::Text(text.to_owned());
@@ -134,7 +134,7 @@ fn aliases_and_merges_work() {
 }
 
 #[test]
-fn secrets_and_templates_are_read_from_files_beside_the_configuration() {
+fn relative_paths_start_at_the_configurations_folder() {
     let source = MINIMAL.replace("api_secret: not-a-real-secret", "api_secret_file: keys/ops")
         + "templates: ['templates/*.tera', 'templates/a.message.tera']\n";
     let files = [
@@ -155,17 +155,17 @@ fn secrets_and_templates_are_read_from_files_beside_the_configuration() {
 }
 
 #[test]
-fn a_secret_file_that_everybody_can_read_is_a_warning() {
+fn a_world_readable_secret_file_is_a_warning() {
     let source = MINIMAL.replace("api_secret: not-a-real-secret", "api_secret_file: ops.key");
     let (folder, _) = load_in_folder(&[("config.yml", &source), ("ops.key", "not-a-real-secret")]);
     fs::set_permissions(folder.path().join("ops.key"), Permissions::from_mode(0o644)).unwrap();
     let loaded = config::load(&folder.path().join("config.yml"), &env).unwrap();
     let warning = loaded.warnings.last().unwrap().to_string();
-    insta::assert_snapshot!(warning.replace(folder.path().to_str().unwrap(), "…"), @"…/config.yml:6:22: apps[0].api_secret_file: …/ops.key can be read by every user; take that right away: chmod o-r");
+    insta::assert_snapshot!(warning.replace(folder.path().to_str().unwrap(), "…"), @"…/config.yml:6:22: apps[0].api_secret_file: …/ops.key can be read by every user; remove that permission with chmod o-r");
 }
 
 #[test]
-fn what_is_allowed_and_probably_not_meant_is_a_warning() {
+fn probable_mistakes_are_warnings() {
     let source = "server: { listen: '127.0.0.1:8061' }
 apps:
   - name: ops
@@ -181,15 +181,23 @@ receivers:
 ";
     insta::assert_snapshot!(warnings(source), @r"
         config.yml:7:14: apps[0].api_url: the secret goes over the network unencrypted; use https
-        config.yml:8:27: apps[0].limits.per_minute: WeCom silently drops what is over 30
-        config.yml:9:5: apps[1]: this is the same app of WeCom as apps[0], and each counts its own limits; use one of them for both
-        config.yml:11:5: receivers[0]: the fallback oncall sends with the same app, ops; one on another app works when this app does not
-        config.yml:12:62: receivers[1].fallback_after: this has no effect without fallback; name a fallback
+        config.yml:8:27: apps[0].limits.per_minute: WeCom silently drops more than 30 messages per minute to one member, and answers errcode 0; write at most 30
+        config.yml:8:41: apps[0].limits.per_hour: 0 is no limit; WeCom silently drops more than 1000 messages per hour to one member, and answers errcode 0; write 1000, or remove the key
+        config.yml:9:5: apps[1]: this is the same WeCom app as apps[0], and each of them counts its own limits; use one of them for both
+        config.yml:11:5: receivers[0]: the fallback oncall sends with the same app, ops; use a fallback on another app, which still works when this app fails
+        config.yml:12:62: receivers[1].fallback_after: this has no effect without fallback; add fallback
         ");
 }
 
 #[test]
-fn no_secret_gets_into_problems_or_debug_output() {
+fn a_limit_of_zero_is_a_warning() {
+    let source = MINIMAL.replace("receivers:", "    limits: { per_minute: 0, per_hour: 1000 }\nreceivers:");
+    let shown = warnings(&format!("server: {{ listen: '127.0.0.1:8061' }}\n{source}"));
+    insta::assert_snapshot!(shown, @"config.yml:8:27: apps[0].limits.per_minute: 0 is no limit; WeCom silently drops more than 30 messages per minute to one member, and answers errcode 0; write 30, or remove the key");
+}
+
+#[test]
+fn no_secret_appears_in_errors_or_debug_output() {
     const SECRET: &str = "s3cr3tS3cr3t-S3cr3t_s3cr3t";
     let forms = [
         "api_secret: SECRET",
@@ -232,7 +240,7 @@ fn no_secret_gets_into_problems_or_debug_output() {
     }
 }
 
-/// Text that is nearly a configuration: lines of one with pieces of YAML between.
+/// Texts that are nearly a configuration: a mix of its lines with pieces of YAML.
 fn nearly_yaml() -> impl Strategy<Value = String> {
     const PIECES: &str = "apps:¦receivers:¦  - name: ¦  - ¦    ¦to_user: ¦agent_id: ¦limits: ¦templates: ¦server: ¦\
         outbox: ¦max_size: ¦&a ¦*a¦<<: ¦[¦]¦{¦}¦,¦'¦\"¦|¦>¦~¦!!int ¦!x ¦? ¦: ¦# ¦---\n¦...¦\t¦\n¦值¦1e999¦0x1F¦-1¦\
@@ -242,7 +250,7 @@ fn nearly_yaml() -> impl Strategy<Value = String> {
 }
 
 #[test]
-fn the_proxys_address_with_its_password_may_come_from_a_file_or_the_environment() {
+fn a_proxy_url_may_come_from_a_file_or_the_environment() {
     const ADDRESS: &str = "http://user:not-a-real-password@proxy.example:3128/";
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("ops_proxy");
@@ -257,7 +265,7 @@ fn the_proxys_address_with_its_password_may_come_from_a_file_or_the_environment(
         assert_eq!(config.apps[0].proxy_url.as_ref().unwrap().expose(), ADDRESS, "{key}");
     }
     let both = with(&format!("proxy_url: {ADDRESS}\n    proxy_url_env: OPS_PROXY")).unwrap_err().to_string();
-    assert!(both.contains("give exactly one of proxy_url, proxy_url_file and proxy_url_env"), "{both}");
+    assert!(both.contains("set exactly one of proxy_url, proxy_url_file and proxy_url_env"), "{both}");
 }
 
 proptest! {
@@ -267,7 +275,7 @@ proptest! {
     }
 
     #[test]
-    fn no_text_that_is_nearly_a_configuration_panics(source in nearly_yaml()) {
+    fn no_nearly_valid_configuration_panics(source in nearly_yaml()) {
         let _ = parse(&source);
         let _ = parse(&format!("{MINIMAL}{source}"));
     }

@@ -1,4 +1,4 @@
-//! `server.auth` and `server.tls`: what is taken, what is refused, what is warned of.
+//! `server.auth` and `server.tls`: accepted values, errors and warnings.
 
 use std::{fs, os::unix::fs::symlink};
 
@@ -6,7 +6,7 @@ use wecom_relay::{config, http::AccessControl, secret::Secret};
 
 use super::{MINIMAL, env, load_in_folder, warnings};
 
-/// [`MINIMAL`] with this below `server`.
+/// [`MINIMAL`] with these keys below `server`.
 fn with(server: &str) -> String {
     format!("server:\n  listen: 127.0.0.1:8061\n{server}{MINIMAL}")
 }
@@ -20,7 +20,7 @@ fn problems(source: &str) -> String {
 }
 
 #[test]
-fn credentials_are_written_out_or_in_the_environment() {
+fn credentials_come_from_the_file_or_the_environment() {
     let token = AccessControl::new(Some(&Secret::new("not-a-real-secret")), None);
     assert_eq!(access(&with("  auth: { bearer_token: not-a-real-secret }\n")), token);
     assert_eq!(access(&with("  auth: { bearer_token_env: OPS_SECRET }\n")), token);
@@ -34,7 +34,7 @@ fn credentials_are_written_out_or_in_the_environment() {
 }
 
 #[test]
-fn a_secret_that_kubernetes_mounts_is_read_through_its_links_and_anew_after_it_was_changed() {
+fn a_mounted_kubernetes_secret_is_read_again_after_a_change() {
     let config_yml = with("  auth: { bearer_token_file: secrets/token }\n");
     let (folder, _) = load_in_folder(&[("config.yml", &config_yml), ("secrets/..1/token", "first\n")]);
     let secrets = folder.path().join("secrets");
@@ -53,7 +53,7 @@ fn a_secret_that_kubernetes_mounts_is_read_through_its_links_and_anew_after_it_w
 }
 
 #[test]
-fn a_credential_of_systemd_is_read_by_its_absolute_path() {
+fn a_systemd_credential_is_read_by_its_absolute_path() {
     let folder = tempfile::tempdir().unwrap();
     let credential = folder.path().join("credentials/wecom-relay.service/token");
     fs::create_dir_all(credential.parent().unwrap()).unwrap();
@@ -65,11 +65,11 @@ fn a_credential_of_systemd_is_read_by_its_absolute_path() {
 }
 
 #[test]
-fn credentials_that_are_not_complete_are_refused() {
+fn incomplete_credentials_are_refused() {
     let two = "bearer_token: a, bearer_token_file: b";
-    for (auth, told) in [
-        ("", "server.auth: auth has no credentials; give a bearer_token, "),
-        ("{}", "server.auth: auth has no credentials; give a bearer_token, "),
+    for (auth, expected) in [
+        ("", "server.auth: auth has no credentials; set bearer_token, "),
+        ("{}", "server.auth: auth has no credentials; set bearer_token, "),
         ("{ bearer_token: }", "server.auth: auth has no credentials; "),
         (
             "{ bearer_token: '' }",
@@ -81,7 +81,7 @@ fn credentials_that_are_not_complete_are_refused() {
         ),
         (
             &format!("{{ {two} }}"),
-            "server.auth.bearer_token_file: this has more than one token; give exactly one of bearer_token, bearer_token_file and bearer_token_env",
+            "server.auth.bearer_token_file: this has more than one token; set exactly one of bearer_token, bearer_token_file and bearer_token_env",
         ),
         (
             "{ bearer_token_env: NO_SECRET }",
@@ -97,28 +97,25 @@ fn credentials_that_are_not_complete_are_refused() {
         ),
         (
             "{ basic_auth: { username: am } }",
-            "server.auth.basic_auth.password: the user has no password; give exactly one of password, password_file and password_env",
+            "server.auth.basic_auth.password: the user has no password; set exactly one of password, password_file and password_env",
         ),
         (
             "{ basic_auth: { username: 'a:b', password: c } }",
-            "server.auth.basic_auth.username: a user name has no colon",
+            "server.auth.basic_auth.username: a user name cannot have colons",
         ),
-        (
-            "{ basic: { username: a, password: c } }",
-            "server.auth.basic: this key is unknown; known here are ",
-        ),
+        ("{ basic: { username: a, password: c } }", "server.auth.basic: unknown key; the keys here are "),
         (
             "{ bearer_token: a, basic_auth: { username: am, password: } }",
             "server.auth.basic_auth.password: the user has no password",
         ),
     ] {
         let shown = problems(&with(&format!("  auth: {auth}\n")));
-        assert!(shown.contains(told), "{auth}: {shown}");
+        assert!(shown.contains(expected), "{auth}: {shown}");
     }
 }
 
 #[test]
-fn tls_files_that_do_not_fit_are_refused_each_at_its_key() {
+fn bad_tls_files_are_refused_at_their_keys() {
     let key = |name: &str| rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
     let (one, other) = (key("one"), key("other"));
     let files = [
@@ -129,18 +126,18 @@ fn tls_files_that_do_not_fit_are_refused_each_at_its_key() {
         ("encrypted.key", one.signing_key.serialize_pem().replace("PRIVATE", "ENCRYPTED PRIVATE")),
         ("none", String::new()),
     ];
-    for (tls, told) in [
+    for (tls, expected) in [
         ("cert_file: one.crt, key_file: one.key", None),
         ("cert_file: one.crt, key_file: one.key, client_ca_file: one.crt", None),
         (
             "cert_file: one.crt, key_file: other.key",
             Some(
-                "key_file: this file cannot be used: it is not the key of the certificate in cert_file; name the key that ",
+                "key_file: this file cannot be used: it is not the key of the certificate in cert_file; name the private key of ",
             ),
         ),
         (
             "cert_file: one.key, key_file: one.key",
-            Some("cert_file: this file cannot be used: it has no certificate in PEM; it must begin with "),
+            Some("cert_file: this file cannot be used: it has no certificate in PEM; it must start with "),
         ),
         (
             "cert_file: broken.crt, key_file: one.key",
@@ -175,14 +172,14 @@ fn tls_files_that_do_not_fit_are_refused_each_at_its_key() {
         let mut files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (*name, text.as_str())).collect();
         files.push(("config.yml", &config_yml));
         let (_folder, loaded) = load_in_folder(&files);
-        match (loaded, told) {
+        match (loaded, expected) {
             (Ok(loaded), None) => {
                 assert!(loaded.config.server.security.tls.is_some() && loaded.warnings.is_empty());
             }
-            (Ok(_), Some(told)) => panic!("{tls} is taken, in place of {told}"),
-            (Err(shown), told) => {
-                let told = told.unwrap_or_else(|| panic!("{tls}: {shown}"));
-                assert!(shown.contains(&format!("server.tls.{told}")), "{tls}: {shown}");
+            (Ok(_), Some(expected)) => panic!("{tls} is accepted instead of refused with {expected}"),
+            (Err(shown), expected) => {
+                let expected = expected.unwrap_or_else(|| panic!("{tls}: {shown}"));
+                assert!(shown.contains(&format!("server.tls.{expected}")), "{tls}: {shown}");
                 assert!(!shown.contains("-----BEGIN PRIVATE") && !shown.contains("MII"), "{shown}");
             }
         }
@@ -190,7 +187,7 @@ fn tls_files_that_do_not_fit_are_refused_each_at_its_key() {
 }
 
 #[test]
-fn an_open_port_that_others_can_reach_is_a_warning() {
+fn an_open_port_on_the_network_is_a_warning() {
     let listening =
         |address: &str, more: &str| warnings(&format!("server:\n  listen: '{address}'\n{more}{MINIMAL}"));
     for address in ["127.0.0.1:8061", "127.1.2.3:1", "[::1]:8061", "[::ffff:127.0.0.1]:8061"] {
@@ -200,7 +197,7 @@ fn an_open_port_that_others_can_reach_is_a_warning() {
         assert_eq!(
             listening(address, ""),
             format!(
-                "config.yml:2:11: server.listen: everybody who reaches {address} can send messages in the name of the \
+                "config.yml:2:11: server.listen: anyone who can reach {address} can send messages through the \
                  apps; set server.auth, or listen on 127.0.0.1:8061 only"
             )
         );

@@ -9,7 +9,7 @@ use std::{
 
 use rustls::{ServerConfig, ServerConnection, StreamOwned, crypto::ring};
 
-/// Gives this answer to whatever it is asked.
+/// Sends `answer` to every request.
 pub(super) fn plain(answer: &'static str) -> SocketAddr {
     listen(move |mut stream| {
         _ = stream.read(&mut [0; 4096]);
@@ -17,7 +17,7 @@ pub(super) fn plain(answer: &'static str) -> SocketAddr {
     })
 }
 
-/// Speaks TLS with a certificate of its own making.
+/// Speaks TLS with a self-signed certificate.
 pub(super) fn tls() -> SocketAddr {
     let own = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
     let key = own.signing_key.serialize_der().try_into().unwrap();

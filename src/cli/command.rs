@@ -1,0 +1,151 @@
+//! The arguments of the program, and the choice of the subcommand.
+
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+};
+
+use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
+
+use super::{
+    check, completion, demo, doctor,
+    failure::Failure,
+    health, outbox,
+    output::{self, Output},
+    render, sandbox, send, serve,
+};
+use crate::{
+    config::{self, ConfigError, Loaded},
+    telemetry::{self, LogFormat},
+};
+
+/// Deliver Alertmanager's webhooks to WeCom (企业微信) without losing one
+#[derive(Debug, Parser)]
+#[command(name = "wecom-relay", version, after_help = EXAMPLES)]
+pub struct Cli {
+    /// Use this configuration [default: config.yml here, then /etc/wecom-relay/config.yml]
+    #[arg(long, short, global = true, value_name = "FILE", env = "WECOM_RELAY_CONFIG")]
+    config: Option<PathBuf>,
+    /// Log at this level: error, warn, info, debug, trace, or by module as in wecom_relay=debug,warn
+    #[arg(long, global = true, value_name = "LEVEL", env = "WECOM_RELAY_LOG")]
+    log_level: Option<String>,
+    /// Write log lines in this format
+    #[arg(long, global = true, value_enum, default_value = "text", env = "WECOM_RELAY_LOG_FORMAT")]
+    log_format: Format,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  wecom-relay demo                                 see it work, without a configuration
+  wecom-relay check --config config.yml            find mistakes before you start the relay
+  wecom-relay doctor --config config.yml           find out why messages do not reach WeCom
+  wecom-relay send --receiver wechat 'Hello'       send a test message
+  wecom-relay serve --config config.yml            run the relay";
+
+const SERVE_EXAMPLES: &str = "\
+SIGHUP or POST /-/reload reloads the configuration. SIGTERM stops the relay after the deliveries in flight.
+
+Examples:
+  wecom-relay serve --config /etc/wecom-relay/config.yml
+  wecom-relay serve --log-format json --log-level wecom_relay=debug,warn";
+
+const CHECK_EXAMPLES: &str = "\
+The exit code is 0 if there are no errors, and 1 otherwise.
+
+Examples:
+  wecom-relay check --config /etc/wecom-relay/config.yml
+  wecom-relay check | less";
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Format {
+    Text,
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the relay (the default)
+    #[command(after_help = SERVE_EXAMPLES)]
+    Serve,
+    /// Check the configuration and the templates, and show a sample of each receiver's messages
+    #[command(after_help = CHECK_EXAMPLES)]
+    Check,
+    /// Check everything between this machine and WeCom, and show how to fix what is wrong
+    Doctor(doctor::Args),
+    /// Show the messages for a webhook payload
+    Render(render::Args),
+    /// Send a real message to a receiver, without the outbox
+    Send(send::Args),
+    /// Show, requeue and discard deliveries
+    Outbox(outbox::Args),
+    /// Run a WeCom on this machine, for tests and staging
+    Sandbox(sandbox::Args),
+    /// Ask a running relay on this machine if it is healthy
+    Health(health::Args),
+    /// Run a sandbox and a relay, and send a sample alert; needs no configuration
+    Demo(demo::Args),
+    /// Print a script that completes the commands in a shell
+    Completion(completion::Args),
+}
+
+/// The exit code for a wrong configuration: `EX_USAGE` of `sysexits.h`.
+const BAD_CONFIG: u8 = 64;
+
+impl Cli {
+    /// Runs the chosen command.
+    pub fn run(self) -> ExitCode {
+        let mut output = Output::default();
+        match self.dispatch(&mut output) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(Failure::Config(error)) => {
+                output.error(&error.to_string());
+                ExitCode::from(BAD_CONFIG)
+            }
+            Err(Failure::Other(error)) if output::is_closed_pipe(&error) => ExitCode::SUCCESS,
+            Err(Failure::Other(error)) => {
+                output.error(&format!("wecom-relay: {error:#}"));
+                ExitCode::FAILURE
+            }
+            Err(Failure::Reported) => ExitCode::FAILURE,
+        }
+    }
+
+    fn dispatch(self, output: &mut Output) -> Result<(), Failure> {
+        let command = self.command.unwrap_or(Command::Serve);
+        let is_server = matches!(command, Command::Serve | Command::Sandbox(_));
+        let default_level = if is_server { "info" } else { "warn" };
+        let format = match self.log_format {
+            Format::Text => LogFormat::Text,
+            Format::Json => LogFormat::Json,
+        };
+        telemetry::init(format, self.log_level.as_deref().unwrap_or(default_level))?;
+        let load = || load(self.config.as_deref());
+        match command {
+            Command::Serve => {
+                let path = config::find(self.config.as_deref())?;
+                serve::run(Arc::new(move || read(&path)))
+            }
+            Command::Check => check::run(load(), output),
+            Command::Doctor(args) => doctor::run(&args, load(), output),
+            Command::Render(args) => render::run(&args, load()?.config, output),
+            Command::Send(args) => send::run(&args, load()?.config, output),
+            Command::Outbox(args) => outbox::run(&args, &load()?.config, output),
+            Command::Sandbox(args) => sandbox::run(args, output),
+            Command::Health(args) => health::run(args, || Ok(load()?.config.server), output),
+            Command::Demo(args) => demo::run(&args, output),
+            Command::Completion(args) => completion::run(&args, &mut Self::command(), output),
+        }
+    }
+}
+
+fn load(path: Option<&Path>) -> Result<Loaded, Failure> {
+    let path = config::find(path)?;
+    Ok(read(&path)?)
+}
+
+fn read(path: &Path) -> Result<Loaded, ConfigError> {
+    config::load(path, &|name| std::env::var(name).ok())
+}

@@ -1,0 +1,63 @@
+//! The arguments of `outbox`, and the choice of its subcommand.
+
+use super::{change, list, show, text::moment};
+use crate::{
+    app,
+    cli::{failure::Failure, output::Output, runtime::runtime},
+    clock::{Clock, SystemClock},
+    config::Config,
+    outbox::{Outbox, sqlite::Access},
+};
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  wecom-relay outbox list --state dead
+  wecom-relay outbox list --receiver wechat --newer-than 1h --json
+  wecom-relay outbox show 42
+  wecom-relay outbox requeue --all-dead")]
+pub(in crate::cli) struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// List deliveries, oldest first
+    List(list::Args),
+    /// Show everything about one delivery
+    Show(show::Args),
+    /// Send dead or discarded deliveries again, and try a ready delivery now
+    #[command(alias = "retry")]
+    Requeue(change::RequeueArgs),
+    /// Discard a delivery that is waiting or dead
+    Discard(change::DiscardArgs),
+}
+
+pub(in crate::cli) fn run(args: &Args, config: &Config, output: &mut Output) -> Result<(), Failure> {
+    let outbox = app::open_outbox(config, Access::Guest)?;
+    let now = SystemClock.now();
+    runtime()?.block_on(async {
+        match &args.command {
+            Command::List(args) => {
+                list::run(args, &outbox, now, output).await?;
+                show_holds(&outbox, output).await
+            }
+            Command::Show(args) => show::run(args, &outbox, output).await,
+            Command::Requeue(args) => change::requeue(args, &outbox, now, output).await,
+            Command::Discard(args) => change::discard(args, &outbox, now, output).await,
+        }
+    })
+}
+
+/// Names the held apps, because they explain why deliveries wait.
+async fn show_holds(outbox: &impl Outbox, output: &mut Output) -> Result<(), Failure> {
+    for hold in outbox.holds().await? {
+        let (since, next) = (moment(hold.since), moment(hold.next_probe_at));
+        output.error(&format!(
+            "app {} is held since {since}, and the next attempt is at {next}: {}",
+            hold.sender, hold.reason
+        ));
+    }
+    Ok(())
+}

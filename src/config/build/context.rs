@@ -1,0 +1,17 @@
+//! Relative paths and environment variables of a configuration file.
+
+use std::path::{Path, PathBuf};
+
+/// Resolves the relative paths and environment variables of a configuration file.
+pub(in crate::config) struct LoadContext<'a> {
+    /// Relative paths start here.
+    pub(in crate::config) folder: &'a Path,
+    /// Reads an environment variable.
+    pub(in crate::config) env: &'a dyn Fn(&str) -> Option<String>,
+}
+
+impl LoadContext<'_> {
+    pub(super) fn path(&self, path: &str) -> PathBuf {
+        self.folder.join(path)
+    }
+}

@@ -1,0 +1,171 @@
+//! `message_type` and the keys that belong to it.
+//!
+//! A key that the type does not use is an error, because its author expects an effect that it does not have.
+
+use std::{num::NonZeroU32, sync::Arc};
+
+use crate::{
+    config::{
+        diagnostic::{Diagnostics, ErrorGuaranteed},
+        model::{App, Located},
+        raw::{self, Field},
+    },
+    intake::{JsonTemplate, MessageType},
+};
+
+const MESSAGE: &str = r#"{% include "wechat.default.message" %}"#;
+const MARKDOWN: &str = r#"{% include "wechat.markdown.message" %}"#;
+const TITLE: &str = r#"{% include "wechat.default.summary" %}"#;
+// WeCom documents `<br>` as the line break in a textcard.
+const DESCRIPTION: &str = r#"{% for alert in alerts %}{{ alert.labels | values | join(sep=" ") }}{% if alert.annotations.summary %}: {{ alert.annotations.summary }}{% endif %}{% if not loop.last %}<br>{% endif %}{% endfor %}"#;
+const URL: &str = "{{ alerts_url() }}";
+
+const MAX_PARTS: u16 = 5;
+
+/// The settings of a receiver's messages.
+pub(super) struct Message {
+    pub(super) message: Located<String>,
+    pub(super) message_type: MessageType<Located<String>>,
+    pub(super) plain_copy: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Type {
+    Text,
+    Markdown,
+    TextCard,
+    TemplateCard,
+}
+
+const TYPES: [(&str, Type); 4] = [
+    ("text", Type::Text),
+    ("markdown", Type::Markdown),
+    ("textcard", Type::TextCard),
+    ("template_card", Type::TemplateCard),
+];
+
+pub(super) fn read(
+    raw: &raw::Receiver<'_>,
+    diagnostics: &mut Diagnostics,
+) -> Result<Message, ErrorGuaranteed> {
+    let type_of = |text: &str| TYPES.into_iter().find(|(name, _)| *name == text).map(|(_, kind)| kind);
+    let help = "write text, markdown, textcard or template_card";
+    let kind = raw.message_type.parsed(type_of, "a type of message", help, diagnostics);
+    let default = if kind == Ok(Some(Type::Markdown)) { MARKDOWN } else { MESSAGE };
+    let message = template(&raw.message, default, diagnostics);
+    let fields = [(&raw.title, TITLE), (&raw.description, DESCRIPTION), (&raw.url, URL), (&raw.btntxt, "")];
+    let [title, description, url, btntxt] =
+        fields.map(|(field, default)| template(field, default, diagnostics));
+    let card = raw.template_card.tree(diagnostics);
+    let plain_copy = raw.plain_copy.bool(diagnostics);
+    let kind = kind?.unwrap_or(Type::Text);
+    let checked = check_keys(raw, kind, plain_copy == Ok(Some(true)), diagnostics);
+    let message_type = match kind {
+        Type::Text => MessageType::Text,
+        Type::Markdown => MessageType::Markdown,
+        Type::TextCard => {
+            MessageType::TextCard { title: title?, description: description?, url: url?, btntxt: btntxt? }
+        }
+        Type::TemplateCard => MessageType::TemplateCard(card_of(card?, &raw.template_card, diagnostics)?),
+    };
+    checked?;
+    Ok(Message { message: message?, message_type, plain_copy: plain_copy?.unwrap_or(false) })
+}
+
+pub(super) fn is_default(raw: &raw::Receiver<'_>) -> bool {
+    let keys = [&raw.message, &raw.title, &raw.description, &raw.url, &raw.btntxt, &raw.template_card];
+    !keys.into_iter().any(Field::is_set)
+}
+
+fn template(
+    field: &Field<'_>,
+    default: &str,
+    diagnostics: &mut Diagnostics,
+) -> Result<Located<String>, ErrorGuaranteed> {
+    let text = match field.is_set() {
+        true => field.required_text("write a template, or remove the key", diagnostics)?,
+        false => default,
+    };
+    Ok(Located { value: text.to_owned(), location: field.location.clone() })
+}
+
+fn card_of(
+    card: Option<JsonTemplate<Located<String>>>,
+    field: &Field<'_>,
+    diagnostics: &mut Diagnostics,
+) -> Result<JsonTemplate<Located<String>>, ErrorGuaranteed> {
+    card.ok_or_else(|| {
+        let help =
+            "write the card's fields: at least main_title with title, and card_action with type and url";
+        diagnostics.error(&field.location, "the card is missing", help)
+    })
+}
+
+fn check_keys(
+    raw: &raw::Receiver<'_>,
+    kind: Type,
+    plain_copy: bool,
+    diagnostics: &mut Diagnostics,
+) -> Result<(), ErrorGuaranteed> {
+    let name_of = |kind| TYPES.into_iter().find(|(_, other)| *other == kind).map_or("", |(name, _)| name);
+    let mut checked = Ok(());
+    let keys = [
+        (&raw.title, Type::TextCard),
+        (&raw.description, Type::TextCard),
+        (&raw.url, Type::TextCard),
+        (&raw.btntxt, Type::TextCard),
+        (&raw.template_card, Type::TemplateCard),
+    ];
+    for (field, owner) in keys {
+        if field.is_set() && kind != owner {
+            let message = format!(
+                "this key needs message_type {}, and the type here is {}",
+                name_of(owner),
+                name_of(kind)
+            );
+            checked =
+                Err(diagnostics.error(&field.location, message, "remove the key, or change message_type"));
+        }
+    }
+    if plain_copy && kind == Type::Text {
+        let help = "remove the key, because the message is a text already";
+        checked = Err(diagnostics.error(&raw.plain_copy.location, "a text needs no plain copy", help));
+    }
+    checked
+}
+
+/// Refuses more parts than the app may send in a minute, because such a message would always be folded into a digest.
+pub(super) fn max_parts(
+    field: &Field<'_>,
+    message: Option<&Message>,
+    app: Option<&Arc<App>>,
+    diagnostics: &mut Diagnostics,
+) -> Result<u16, ErrorGuaranteed> {
+    let help = format!("write a whole number of at least 1, such as {MAX_PARTS}");
+    let parse = |text: &str| text.parse().ok().filter(|parts| *parts > 0);
+    let given = field.parsed(parse, "a number of parts", &help, diagnostics)?;
+    let per_minute = app.and_then(|app| app.limits.per_minute).map_or(u32::MAX, NonZeroU32::get);
+    let most = match message.filter(|message| message.plain_copy).map(|message| &message.message_type) {
+        None => per_minute,
+        Some(MessageType::Markdown) => per_minute / 2,
+        Some(_) => per_minute - 1,
+    };
+    let most = u16::try_from(most).unwrap_or(u16::MAX);
+    if most == 0 {
+        let message = "the app may not send a message and its plain copy in one minute";
+        return Err(diagnostics.error(
+            &field.location,
+            message,
+            "raise limits.per_minute of the app, or remove plain_copy",
+        ));
+    }
+    match given {
+        Some(parts) if parts > most => {
+            let message = format!("the app may not send {parts} parts in a minute");
+            let help =
+                format!("write at most {most}, because limits.per_minute and plain_copy allow no more");
+            Err(diagnostics.error(&field.location, message, help))
+        }
+        given => Ok(given.unwrap_or(MAX_PARTS.min(most))),
+    }
+}
