@@ -9,7 +9,7 @@ use wecom_relay::{
 };
 
 use crate::support::{
-    Gated, Gates, NO_LIMITS, Options, Process, Relay, ShiftedClock, Wecom, config_file, payload,
+    Gated, Gates, NO_LIMITS, Options, Process, Relay, ShiftedClock, Wecom, config_file, eventually, payload,
     process::serve, soon,
 };
 
@@ -140,16 +140,12 @@ async fn a_hold_that_was_over_before_it_could_be_written_is_not_written_later() 
     gates.hold.open();
     relay.post(&payload("Next", &[("a", true)])).await;
     soon(relay.settled(3)).await;
-    soon(async {
-        while !relay.outbox.holds().await.unwrap().is_empty() {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    })
-    .await;
+    eventually(async || relay.outbox.holds().await.unwrap(), Vec::is_empty).await;
     relay.stop().await;
 }
 
 /// What the relay asked of the system, a call a line.
+#[derive(Debug)]
 struct Trace(Vec<String>);
 
 impl Trace {
@@ -205,14 +201,9 @@ async fn between_a_post_and_its_200_the_log_is_synced() {
     }
     relay.signal("TERM");
     assert!(relay.ended().await.success());
-    soon(async {
-        let (pid, ended) = (relay.pid().to_string(), "+++ exited with 0 +++");
-        while !Trace::read(&traced).0.iter().any(|line| line.starts_with(&pid) && line.ends_with(ended)) {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    })
-    .await;
-    let trace = Trace::read(&traced);
+    let pid = relay.pid().to_string();
+    let is_end = |line: &String| line.starts_with(&pid) && line.ends_with("+++ exited with 0 +++");
+    let trace = eventually(async || Trace::read(&traced), |trace| trace.0.iter().any(is_end)).await;
     let mut at = 0;
     for _ in 0..3 {
         let posted = trace.next(at, &["recvfrom", "read"], "\"POST /webhook").unwrap();

@@ -25,7 +25,9 @@ use wecom_relay::{
     sandbox::{Api, Effect, Fault, Settings},
 };
 
-use crate::support::{NO_LIMITS, Options, Process, Relay, SECRET, Wecom, config_file, hurried, payload};
+use crate::support::{
+    NO_LIMITS, Options, Process, Relay, SECRET, Wecom, config_file, eventually, hurried, payload,
+};
 
 fn receivers(message: &str) -> Options {
     let receivers = format!("  - {{ name: wechat, to_user: zhangsan, message: '{message}' }}\n");
@@ -44,10 +46,7 @@ impl Relay {
     }
 
     async fn wait_for_hold(&self) {
-        while self.outbox.holds().await.unwrap().is_empty() {
-            // A hold gives no signal of its own, so the outbox is asked until it says so.
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        eventually(async || self.outbox.holds().await.unwrap(), |holds| !holds.is_empty()).await;
     }
 
     async fn metric(&self, name: &str) -> f64 {
@@ -305,9 +304,7 @@ async fn a_reload_that_cannot_read_its_files_is_answered_and_does_not_keep_later
     assert!(told.starts_with("the previous reload still reads the configuration"), "{told}");
     drop(slow.go_on);
     // The reading ends by itself, and says so to nobody.
-    while relay.reloads.ask().await.unwrap().is_err() {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    _ = eventually(async || relay.reloads.ask().await.unwrap(), Result::is_ok).await;
     relay.stop().await;
 }
 

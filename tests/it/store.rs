@@ -16,7 +16,8 @@ use wecom_relay::{
 };
 
 use crate::support::{
-    NO_LIMITS, Options, Process, Relay, Wecom, config_file, hurried, payload, process::serve, soon,
+    NO_LIMITS, Options, Process, Relay, Wecom, config_file, eventually, hurried, payload, process::serve,
+    soon,
 };
 
 /// A payload of some 50 kB.
@@ -74,9 +75,8 @@ async fn a_full_outbox_refuses_with_a_reason_and_takes_alerts_again_when_there_i
     let waiting = relay.listed(&[State::Ready, State::Queued, State::InFlight]).await;
     for delivery in waiting.iter().filter(|delivery| delivery.notification.0 <= 2) {
         // The one that probes is in flight for a moment, and not touched then.
-        while relay.outbox.discard(delivery.id, now).await.unwrap() != Changed::Deliveries(1) {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        let discard = async || relay.outbox.discard(delivery.id, now).await.unwrap();
+        eventually(discard, |changed| *changed == Changed::Deliveries(1)).await;
     }
     relay.outbox.purge(now + Duration::from_secs(60), 100).await.unwrap();
     assert_eq!(get(&relay, "/-/ready").await.0, 200);
@@ -129,13 +129,9 @@ async fn what_a_deleted_file_held_is_delivered_and_then_another_file_is_used() {
     assert_eq!(relay.try_post(&payload("Second", &[("a", true)])).await, 503);
     wecom.sandbox.clear_faults();
     soon(wecom.sandbox.wait_for_delivered("zhangsan", 1)).await;
-    soon(async {
-        // As Alertmanager does.
-        while relay.try_post(&payload("Second", &[("a", true)])).await != 200 {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    })
-    .await;
+    // Alertmanager also repeats a notification that was refused with 503.
+    eventually(async || relay.try_post(&payload("Second", &[("a", true)])).await, |status| *status == 200)
+        .await;
     soon(wecom.sandbox.wait_for_delivered("zhangsan", 2)).await;
     let folder = relay.stop().await;
     assert!(folder.path().join("outbox.db").exists());

@@ -15,7 +15,7 @@ use wecom_relay::{
 
 use self::servers::{plain, tls};
 use super::{Ended, PROXY_PASSWORD, Place, WRONG_SECRET};
-use crate::support::{Options, Relay, SECRET, Wecom, payload, soon};
+use crate::support::{Options, Relay, SECRET, Wecom, eventually, payload};
 
 /// Runs `doctor` with a configuration for `wecom` that `edit` has changed.
 async fn examine(wecom: &str, options: &Options, edit: impl Fn(String) -> String) -> Ended {
@@ -328,13 +328,7 @@ async fn beside_a_running_relay_its_outbox_port_and_hold_are_seen() {
     let relay = Relay::start(&wecom.url).await;
     wecom.sandbox.inject(Fault::errcode(60020).on(Api::MessageSend));
     relay.post(&payload("a", &[("db1", true)])).await;
-    soon(async {
-        while relay.outbox.holds().await.unwrap().is_empty() {
-            // A hold gives no signal of its own.
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    })
-    .await;
+    eventually(async || relay.outbox.holds().await.unwrap(), |holds| !holds.is_empty()).await;
     let address = relay.url.strip_prefix("http://").unwrap();
     let path = relay.folder.path().join("outbox.db");
     let ended = of(&wecom, |yaml| {

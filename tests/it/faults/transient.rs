@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use wecom_relay::{
     app::Tuning,
-    outbox::State,
+    outbox::{Listed, State},
     sandbox::{Api, Effect, Fault, Moment, Settings},
 };
 
 use super::{all_delivered, quick, seen_by, shown};
-use crate::support::{Options, Relay, Wecom, hurried, payload, soon};
+use crate::support::{Options, Relay, Wecom, eventually, hurried, payload, soon};
 
 /// Three calls go wrong; then the alert arrives, once.
 async fn is_survived(api: Api, effect: Effect) {
@@ -78,12 +78,8 @@ async fn nobody_listens_at_first() {
     let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let relay = Relay::with(&format!("http://{nobody}"), quick()).await;
     relay.post(&payload("Down", &[("a", true)])).await;
-    soon(async {
-        while relay.listed(&[State::Ready]).await.iter().all(|waits| waits.attempts < 2) {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    })
-    .await;
+    let is_retried = |ready: &Vec<Listed>| ready.iter().any(|delivery| delivery.attempts >= 2);
+    eventually(async || relay.listed(&[State::Ready]).await, is_retried).await;
     let folder = relay.stop().await;
     let relay = Relay::with(&wecom.url, Options { folder: Some(folder), ..quick() }).await;
     assert_eq!(shown(&wecom, "zhangsan", 1).await.len(), 1);
