@@ -9,9 +9,12 @@ use wecom_relay::{
 };
 
 use crate::support::{
-    Gated, Gates, NO_LIMITS, Options, Process, Relay, ShiftedClock, Wecom, config_file, eventually, payload,
+    Gated, Gates, Options, Process, Relay, ShiftedClock, Wecom, config_file, eventually, payload,
     process::serve, soon,
 };
+
+/// The claim must not wait for the rate limiter, because the test sets the clock back.
+const WITHOUT_LIMITS: &str = "    limits: { per_minute: 0, per_hour: 0 }\n";
 
 async fn gated(wecom: &Wecom) -> (Relay, Arc<Gates>) {
     let gates = Arc::new(Gates::default());
@@ -108,7 +111,7 @@ async fn a_result_that_cannot_be_written_is_kept_and_nothing_more_is_sent_until_
 async fn what_is_claimed_goes_out_though_the_store_fails_just_then() {
     let wecom = Wecom::live(Settings::default()).await;
     let (gates, clock) = (Arc::new(Gates::default()), Arc::new(ShiftedClock::default()));
-    let options = Options { clock: clock.clone(), app: NO_LIMITS.to_owned(), ..Options::default() };
+    let options = Options { clock: clock.clone(), app: WITHOUT_LIMITS.to_owned(), ..Options::default() };
     let relay = Relay::over(&wecom.url, options, |outbox| Gated::new(outbox, &gates)).await;
     wecom.sandbox.inject(Fault::errcode(-1).on(Api::MessageSend).times(1));
     relay.post(&payload("Busy", &[("a", true)])).await;

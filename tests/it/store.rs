@@ -16,15 +16,18 @@ use wecom_relay::{
 };
 
 use crate::support::{
-    NO_LIMITS, Options, Process, Relay, Wecom, config_file, eventually, hurried, payload, process::serve,
+    Options, Process, Relay, Wecom, config_file, eventually, hurried,
+    members::{self, BY_MEMBER, member, payload_for},
+    payload,
+    process::serve,
     soon,
 };
 
-/// A payload of some 50 kB.
-fn large(group: &str) -> Value {
+/// A payload of about 50 kB.
+fn large(member: &str, group: &str) -> Value {
     let names: Vec<String> = (0..120).map(|alert| format!("instance{alert}")).collect();
     let alerts: Vec<(&str, bool)> = names.iter().map(|name| (name.as_str(), true)).collect();
-    payload(group, &alerts)
+    payload_for(member, group, &alerts)
 }
 
 async fn get(relay: &Relay, path: &str) -> (u16, String) {
@@ -34,7 +37,7 @@ async fn get(relay: &Relay, path: &str) -> (u16, String) {
 /// Posts large alerts until one is refused: how many were accepted, and what the refusal says.
 async fn fill(relay: &Relay) -> (usize, String) {
     for accepted in 0..10_000 {
-        let body = large(&format!("Group{accepted}")).to_string();
+        let body = large(&member(accepted % MEMBERS), &format!("Group{accepted}")).to_string();
         let (status, text) = relay.request(Method::POST, "/webhook", body).await;
         if status != 200 {
             assert_eq!(status, 503, "{text}");
@@ -44,9 +47,12 @@ async fn fill(relay: &Relay) -> (usize, String) {
     panic!("never full")
 }
 
-/// A WeCom that drops nothing, so that nothing is paced.
-fn unlimited() -> Settings {
-    Settings { member_limits: Vec::new(), ..Settings::default() }
+const MEMBERS: usize = 500;
+
+/// The sandbox showed somebody a message of `group`.
+fn is_seen(wecom: &Wecom, group: &str) -> bool {
+    let mark = format!("] {group} ");
+    members::shown(&wecom.sandbox).iter().any(|text| text.contains(&mark))
 }
 
 fn busy() -> Fault {
@@ -55,11 +61,11 @@ fn busy() -> Fault {
 
 #[tokio::test]
 async fn a_full_outbox_refuses_with_a_reason_and_takes_alerts_again_when_there_is_room() {
-    let wecom = Wecom::live(unlimited()).await;
+    let wecom = Wecom::crowded(MEMBERS).await;
     let store = |settings| wecom_relay::outbox::sqlite::Settings { max_size_bytes: 400 << 10, ..settings };
     let relay = Relay::with(
         &wecom.url,
-        Options { app: NO_LIMITS.to_owned(), store, tuning: hurried(), ..Options::default() },
+        Options { receivers: BY_MEMBER.to_owned(), store, tuning: hurried(), ..Options::default() },
     )
     .await;
     wecom.sandbox.inject(busy());
@@ -69,7 +75,7 @@ async fn a_full_outbox_refuses_with_a_reason_and_takes_alerts_again_when_there_i
     assert!(status == 503 && text.contains("full"), "{text}");
     assert_eq!(get(&relay, "/-/healthy").await.0, 200);
 
-    // A person gives some up; the room is there when they are purged.
+    // An operator discards some deliveries, and purging them makes room.
     let clock = wecom_relay::clock::SystemClock;
     let now = wecom_relay::clock::Clock::now(&clock);
     let waiting = relay.listed(&[State::Ready, State::Queued, State::InFlight]).await;
@@ -80,21 +86,14 @@ async fn a_full_outbox_refuses_with_a_reason_and_takes_alerts_again_when_there_i
     }
     relay.outbox.purge(now + Duration::from_secs(60), 100).await.unwrap();
     assert_eq!(get(&relay, "/-/ready").await.0, 200);
-    relay.post(&payload("Small", &[("a", true)])).await;
+    relay.post(&payload_for("zhangsan", "Small", &[("a", true)])).await;
 
-    // The rest is delivered and purged: what was accepted is seen, but for what was given up.
+    // All accepted notifications are seen except the discarded ones.
     wecom.sandbox.clear_faults();
-    let is_seen = |group: &str| {
-        let mark = format!("] {group} ");
-        wecom.sandbox.delivered_to("zhangsan").iter().any(|shown| shown.text.contains(&mark))
-    };
-    soon(
-        wecom
-            .sandbox
-            .wait_until(|_| (2..accepted).all(|group| is_seen(&format!("Group{group}"))) && is_seen("Small")),
-    )
-    .await;
-    assert!(!is_seen("Group0") && !is_seen(&format!("Group{accepted}")));
+    soon(relay.settled(accepted - 1)).await;
+    assert!((2..accepted).all(|group| is_seen(&wecom, &format!("Group{group}"))));
+    assert!(is_seen(&wecom, "Small"));
+    assert!(!is_seen(&wecom, "Group0") && !is_seen(&wecom, &format!("Group{accepted}")));
     relay.stop().await;
 }
 
@@ -189,7 +188,7 @@ async fn a_damaged_file_is_refused_at_the_start_and_left_alone() {
     // A whole outbox of which the half is gone.
     fs::remove_file(&file).unwrap();
     let mut relay = Process::start(&config).await;
-    assert_eq!(relay.post(&large("Down")).await, Some(200));
+    assert_eq!(relay.post(&large("zhangsan", "Down")).await, Some(200));
     relay.signal("TERM");
     assert!(relay.ended().await.success());
     let whole = fs::read(&file).unwrap();
@@ -222,16 +221,16 @@ async fn on_a_full_disk_nothing_is_accepted_and_nothing_is_sent_twice() {
     let Some(disk) = SmallDisk::mount() else {
         return eprintln!("skipped: this user may not mount a small file system");
     };
-    let wecom = Wecom::live(unlimited()).await;
+    let wecom = Wecom::crowded(MEMBERS).await;
     let folder = Some(Arc::clone(&disk.0));
     let relay = Relay::with(
         &wecom.url,
-        Options { app: NO_LIMITS.to_owned(), folder, tuning: hurried(), ..Options::default() },
+        Options { receivers: BY_MEMBER.to_owned(), folder, tuning: hurried(), ..Options::default() },
     )
     .await;
     let slow = Effect::Latency(Duration::from_millis(300));
     wecom.sandbox.inject(Fault::new(slow).on(Api::MessageSend).times(1));
-    relay.post(&payload("First", &[("a", true)])).await;
+    relay.post(&payload_for("zhangsan", "First", &[("a", true)])).await;
     soon(wecom.sandbox.wait_until(|sandbox| sandbox.send_calls() == 1)).await;
     let filler = disk.0.path().join("filler");
     let mut file = fs::File::create(&filler).unwrap();
@@ -243,17 +242,13 @@ async fn on_a_full_disk_nothing_is_accepted_and_nothing_is_sent_twice() {
     // Longer than the send takes, and than the first tries to write its result.
     tokio::time::sleep(Duration::from_millis(1000)).await;
     fs::remove_file(&filler).unwrap();
-    relay.post(&payload("Last", &[("a", true)])).await;
+    relay.post(&payload_for("zhangsan", "Last", &[("a", true)])).await;
     accepted += 2;
     soon(relay.settled(accepted)).await;
     let bodies: HashSet<_> = wecom.sandbox.messages().into_iter().map(|message| message.request).collect();
     assert_eq!(bodies.len(), wecom.sandbox.send_calls(), "nothing was sent twice");
-    let is_seen = |group: &str| {
-        let shown = wecom.sandbox.delivered_to("zhangsan");
-        shown.iter().any(|shown| shown.text.contains(&format!("] {group} ")))
-    };
     let filled = (0..accepted - 2).map(|group| format!("Group{group}"));
-    assert!(filled.chain(["First".to_owned(), "Last".to_owned()]).all(|group| is_seen(&group)));
+    assert!(filled.chain(["First".to_owned(), "Last".to_owned()]).all(|group| is_seen(&wecom, &group)));
     relay.stop().await;
 }
 
@@ -261,8 +256,7 @@ async fn on_a_full_disk_nothing_is_accepted_and_nothing_is_sent_twice() {
 async fn what_a_person_has_sent_again_goes_out_at_once_from_an_idle_relay_and_beside_a_send_that_hangs() {
     for hangs in [false, true] {
         let wecom = Wecom::live(Settings::default()).await;
-        let relay =
-            Relay::with(&wecom.url, Options { app: NO_LIMITS.to_owned(), ..Options::default() }).await;
+        let relay = Relay::start(&wecom.url).await;
         wecom.sandbox.inject(Fault::errcode(40008).on(Api::MessageSend).times(1));
         relay.post(&payload("Dead", &[("a", true)])).await;
         soon(relay.settled(1)).await;

@@ -13,16 +13,23 @@ use tokio::{
 use wecom_relay::{app::Tuning, http::CONNECTIONS};
 
 use super::{for_receiver, raw};
-use crate::support::{NO_LIMITS, Options, Process, Relay, Wecom, config_file, payload_at, process::serve};
+use crate::support::{
+    Options, Process, Relay, Wecom, config_file,
+    members::{BY_MEMBER, member, payload_for},
+    process::serve,
+};
 
 /// As many files as the crowd needs in this process.
 fn many_files() {
     rlimit::increase_nofile_limit(8192).unwrap();
 }
 
-/// `POST /webhook` with a body of its own.
+const MEMBERS: usize = 500;
+
+/// `POST /webhook` with a notification of another group for another member.
 fn request(number: usize) -> String {
-    let body = payload_at(&format!("Group{number}"), &[("a", true)], "2026-11-21T08:00:00Z").to_string();
+    let group = format!("Group{number}");
+    let body = payload_for(&member(number % MEMBERS), &group, &[("a", true)]).to_string();
     let length = body.len();
     format!(
         "POST /webhook HTTP/1.1\r\nHost: relay\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}"
@@ -32,8 +39,8 @@ fn request(number: usize) -> String {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_thousand_connections_at_once_are_all_answered_with_200() {
     many_files();
-    let wecom = Wecom::live(Default::default()).await;
-    let options = Options { app: NO_LIMITS.to_owned(), ..Options::default() };
+    let wecom = Wecom::crowded(MEMBERS).await;
+    let options = Options { receivers: BY_MEMBER.to_owned(), ..Options::default() };
     let (_folder, config) = config_file(&wecom.url, &options);
     // As many systems start it; it raises the limit by itself.
     let mut few_files = Command::new("sh");
@@ -96,10 +103,10 @@ async fn crawl(mut stream: TcpStream, text: String) -> Duration {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn five_hundred_clients_that_send_a_byte_a_second_hold_nobody_up_and_are_cut_off() {
     many_files();
-    let wecom = Wecom::start().await;
+    let wecom = Wecom::crowded(MEMBERS).await;
     // Half as many places as the product has: the slow ones do not get them all.
     let tuning = Tuning { connections: 1000, ..Options::default().tuning };
-    let options = Options { app: NO_LIMITS.to_owned(), tuning, ..Options::default() };
+    let options = Options { receivers: BY_MEMBER.to_owned(), tuning, ..Options::default() };
     let relay = Relay::with(&wecom.url, options).await;
     typical(&relay, 0..20).await;
     let before = typical(&relay, 20..120).await;

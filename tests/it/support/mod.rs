@@ -3,13 +3,14 @@
 pub(crate) mod daemon;
 mod gated;
 pub(crate) mod log;
+pub(crate) mod members;
 pub(crate) mod process;
 pub(crate) mod recorded;
 mod relay;
 
 pub(crate) use gated::{Gated, Gates};
 pub(crate) use process::Process;
-pub(crate) use relay::{NO_LIMITS, Options, Relay, config_file, hurried, payload, payload_at};
+pub(crate) use relay::{Options, Relay, config_file, hurried, payload, payload_at};
 
 use std::{
     fmt::Debug,

@@ -59,9 +59,6 @@ pub(crate) struct Options {
     pub(crate) store: fn(Settings) -> Settings,
 }
 
-/// Limits that never matter, as further keys of an app.
-pub(crate) const NO_LIMITS: &str = "    limits: { per_minute: 0, per_hour: 0 }\n";
-
 /// The waits of [`Tuning`] in tenths of seconds, so that what the product does in minutes is seen in a test.
 pub(crate) fn hurried() -> Tuning {
     let every = |ms| Schedule::new(Vec::new(), Duration::from_millis(ms));
