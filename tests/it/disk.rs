@@ -10,7 +10,9 @@ use wecom_relay::{
 
 use crate::support::{
     Gated, Gates, Options, Process, Relay, ShiftedClock, Wecom, config_file, eventually, payload,
-    process::serve, soon,
+    process::serve,
+    soon,
+    tools::{STRACE, find, skip},
 };
 
 /// The claim must not wait for the rate limiter, because the test sets the clock back.
@@ -181,16 +183,16 @@ impl Trace {
 }
 
 #[tokio::test]
-#[expect(clippy::print_stderr, reason = "says why it is skipped")]
 async fn between_a_post_and_its_200_the_log_is_synced() {
-    let traceable = Command::new("strace").args(["-f", "-o", "/dev/null", "true"]).output();
-    if !traceable.is_ok_and(|output| output.status.success()) {
-        return eprintln!("skipped: strace is not there or may not trace");
+    let Some(strace) = find(&STRACE) else { return };
+    let tried = Command::new(&strace).args(["-f", "-o", "/dev/null", "true"]).output().unwrap();
+    if !tried.status.success() {
+        return skip(&format!("strace may not trace (a container needs SYS_PTRACE): {tried:?}"));
     }
     let wecom = Wecom::live(Settings::default()).await;
     let (folder, config) = config_file(&wecom.url, &Options::default());
     let traced = folder.path().join("trace");
-    let mut command = Command::new("strace");
+    let mut command = Command::new(strace);
     // -D: the relay itself is the child, so that it can be signalled and killed.
     command.args(["-D", "-f", "-y", "-s", "40", "-e"]);
     command.arg("trace=fdatasync,fsync,recvfrom,read,write,writev,sendto,sendmsg").arg("-o").arg(&traced);

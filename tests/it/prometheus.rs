@@ -18,8 +18,9 @@ use crate::{
     },
     support::{
         Process, SECRET, Wecom,
-        daemon::{ALERTMANAGER, Daemon, PROMETHEUS, find},
+        daemon::Daemon,
         eventually, http_client, payload, soon,
+        tools::{ALERTMANAGER, PROMETHEUS, find},
     },
 };
 

@@ -7,6 +7,7 @@ pub(crate) mod members;
 pub(crate) mod process;
 pub(crate) mod recorded;
 mod relay;
+pub(crate) mod tools;
 
 pub(crate) use gated::{Gated, Gates};
 pub(crate) use process::Process;
