@@ -16,7 +16,7 @@ use wecom_relay::{
 };
 
 use crate::support::{
-    Options, Process, Relay, Wecom, config_file, eventually, hurried,
+    Gated, Gates, Options, Process, Relay, Wecom, config_file, eventually, hurried,
     members::{self, BY_MEMBER, member, payload_for},
     payload,
     process::serve,
@@ -145,7 +145,9 @@ async fn while_another_process_locks_the_file_nothing_is_accepted_or_sent_twice(
         busy_timeout: Duration::from_millis(50),
         ..settings
     };
-    let relay = Relay::with(&wecom.url, Options { store, ..Options::default() }).await;
+    let gates = Arc::new(Gates::default());
+    let options = Options { store, ..Options::default() };
+    let relay = Relay::over(&wecom.url, options, |outbox| Gated::new(outbox, &gates)).await;
     let slow = Effect::Latency(Duration::from_millis(300));
     wecom.sandbox.inject(Fault::new(slow).on(Api::MessageSend).times(1));
     relay.post(&payload("First", &[("a", true)])).await;
@@ -157,8 +159,8 @@ async fn while_another_process_locks_the_file_nothing_is_accepted_or_sent_twice(
         relay.request(Method::POST, "/webhook", payload("Second", &[("a", true)]).to_string()).await;
     assert!(status == 503 && text.contains("locked"), "{text}");
     assert_eq!(get(&relay, "/-/ready").await.0, 503);
-    // Longer than the send takes, and than the first tries to write its result.
-    tokio::time::sleep(Duration::from_millis(1000)).await;
+    // The first attempt to store the result has failed when there is a second one.
+    soon(gates.settle.reached(2)).await;
     other.execute_batch("ROLLBACK").unwrap();
     drop(other);
     soon(relay.settled(1)).await;
@@ -226,11 +228,10 @@ async fn on_a_full_disk_nothing_is_accepted_and_nothing_is_sent_twice() {
     let Some(disk) = SmallDisk::mount() else { return };
     let wecom = Wecom::crowded(MEMBERS).await;
     let folder = Some(Arc::clone(&disk.0));
-    let relay = Relay::with(
-        &wecom.url,
-        Options { receivers: BY_MEMBER.to_owned(), folder, tuning: hurried(), ..Options::default() },
-    )
-    .await;
+    let gates = Arc::new(Gates::default());
+    let options =
+        Options { receivers: BY_MEMBER.to_owned(), folder, tuning: hurried(), ..Options::default() };
+    let relay = Relay::over(&wecom.url, options, |outbox| Gated::new(outbox, &gates)).await;
     let slow = Effect::Latency(Duration::from_millis(300));
     wecom.sandbox.inject(Fault::new(slow).on(Api::MessageSend).times(1));
     relay.post(&payload_for("zhangsan", "First", &[("a", true)])).await;
@@ -242,8 +243,8 @@ async fn on_a_full_disk_nothing_is_accepted_and_nothing_is_sent_twice() {
     let (mut accepted, text) = fill(&relay).await;
     assert!(text.contains("no space left"), "{text}");
     assert_eq!(get(&relay, "/-/ready").await.0, 503);
-    // Longer than the send takes, and than the first tries to write its result.
-    tokio::time::sleep(Duration::from_millis(1000)).await;
+    // The first attempt to store the result has failed when there is a second one.
+    soon(gates.settle.reached(2)).await;
     fs::remove_file(&filler).unwrap();
     relay.post(&payload_for("zhangsan", "Last", &[("a", true)])).await;
     accepted += 2;

