@@ -11,8 +11,9 @@ use wecom_relay::sandbox::Sandbox;
 
 use crate::support::{
     CORP, Options, Relay, SECRET, Wecom,
-    daemon::{ALERTMANAGER, Daemon, find},
+    daemon::Daemon,
     http_client,
+    tools::{ALERTMANAGER, find},
 };
 
 /// The member who gets the messages of Alertmanager's own notifier.

@@ -9,9 +9,14 @@ use wecom_relay::{
 };
 
 use crate::support::{
-    Gated, Gates, NO_LIMITS, Options, Process, Relay, ShiftedClock, Wecom, config_file, payload,
-    process::serve, soon,
+    Gated, Gates, Options, Process, Relay, ShiftedClock, Wecom, config_file, eventually, payload,
+    process::serve,
+    soon,
+    tools::{STRACE, find, skip},
 };
+
+/// The claim must not wait for the rate limiter, because the test sets the clock back.
+const WITHOUT_LIMITS: &str = "    limits: { per_minute: 0, per_hour: 0 }\n";
 
 async fn gated(wecom: &Wecom) -> (Relay, Arc<Gates>) {
     let gates = Arc::new(Gates::default());
@@ -108,7 +113,7 @@ async fn a_result_that_cannot_be_written_is_kept_and_nothing_more_is_sent_until_
 async fn what_is_claimed_goes_out_though_the_store_fails_just_then() {
     let wecom = Wecom::live(Settings::default()).await;
     let (gates, clock) = (Arc::new(Gates::default()), Arc::new(ShiftedClock::default()));
-    let options = Options { clock: clock.clone(), app: NO_LIMITS.to_owned(), ..Options::default() };
+    let options = Options { clock: clock.clone(), app: WITHOUT_LIMITS.to_owned(), ..Options::default() };
     let relay = Relay::over(&wecom.url, options, |outbox| Gated::new(outbox, &gates)).await;
     wecom.sandbox.inject(Fault::errcode(-1).on(Api::MessageSend).times(1));
     relay.post(&payload("Busy", &[("a", true)])).await;
@@ -140,16 +145,12 @@ async fn a_hold_that_was_over_before_it_could_be_written_is_not_written_later() 
     gates.hold.open();
     relay.post(&payload("Next", &[("a", true)])).await;
     soon(relay.settled(3)).await;
-    soon(async {
-        while !relay.outbox.holds().await.unwrap().is_empty() {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    })
-    .await;
+    eventually(async || relay.outbox.holds().await.unwrap(), Vec::is_empty).await;
     relay.stop().await;
 }
 
 /// What the relay asked of the system, a call a line.
+#[derive(Debug)]
 struct Trace(Vec<String>);
 
 impl Trace {
@@ -182,16 +183,16 @@ impl Trace {
 }
 
 #[tokio::test]
-#[expect(clippy::print_stderr, reason = "says why it is skipped")]
 async fn between_a_post_and_its_200_the_log_is_synced() {
-    let traceable = Command::new("strace").args(["-f", "-o", "/dev/null", "true"]).output();
-    if !traceable.is_ok_and(|output| output.status.success()) {
-        return eprintln!("skipped: strace is not there or may not trace");
+    let Some(strace) = find(&STRACE) else { return };
+    let tried = Command::new(&strace).args(["-f", "-o", "/dev/null", "true"]).output().unwrap();
+    if !tried.status.success() {
+        return skip(&format!("strace may not trace (a container needs SYS_PTRACE): {tried:?}"));
     }
     let wecom = Wecom::live(Settings::default()).await;
     let (folder, config) = config_file(&wecom.url, &Options::default());
     let traced = folder.path().join("trace");
-    let mut command = Command::new("strace");
+    let mut command = Command::new(strace);
     // -D: the relay itself is the child, so that it can be signalled and killed.
     command.args(["-D", "-f", "-y", "-s", "40", "-e"]);
     command.arg("trace=fdatasync,fsync,recvfrom,read,write,writev,sendto,sendmsg").arg("-o").arg(&traced);
@@ -205,14 +206,9 @@ async fn between_a_post_and_its_200_the_log_is_synced() {
     }
     relay.signal("TERM");
     assert!(relay.ended().await.success());
-    soon(async {
-        let (pid, ended) = (relay.pid().to_string(), "+++ exited with 0 +++");
-        while !Trace::read(&traced).0.iter().any(|line| line.starts_with(&pid) && line.ends_with(ended)) {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    })
-    .await;
-    let trace = Trace::read(&traced);
+    let pid = relay.pid().to_string();
+    let is_end = |line: &String| line.starts_with(&pid) && line.ends_with("+++ exited with 0 +++");
+    let trace = eventually(async || Trace::read(&traced), |trace| trace.0.iter().any(is_end)).await;
     let mut at = 0;
     for _ in 0..3 {
         let posted = trace.next(at, &["recvfrom", "read"], "\"POST /webhook").unwrap();

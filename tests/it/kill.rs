@@ -1,20 +1,18 @@
 //! `kill -9` at any moment loses nothing that was answered with 200.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{path::Path, time::Duration};
 
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use tokio::sync::watch;
 use wecom_relay::sandbox::{Api, Effect, Fault, MemberOutcome, Settings};
 
 use crate::support::{
-    NO_LIMITS, Options, Process, Wecom, config_file, http_client, payload,
+    Options, Process, Wecom, config_file, eventually, http_client,
+    members::{self, BY_MEMBER, member, payload_for},
+    payload,
     process::{post, serve},
     soon,
 };
-
-fn unlimited() -> Settings {
-    Settings { member_limits: Vec::new(), ..Settings::default() }
-}
 
 #[tokio::test]
 async fn killed_between_the_200_and_the_send_it_sends_after_the_restart() {
@@ -60,15 +58,18 @@ async fn killed_between_the_send_and_its_settling_the_member_sees_one() {
 }
 
 const POSTERS: usize = 24;
+/// So many that the default limits of 30 a minute and 1,000 an hour for each of them are not reached.
+const MEMBERS: usize = 2500;
 
-/// Posts groups, each firing and then resolved, and each as often as it takes for a 200, as Alertmanager does.
-/// Returns how many groups there were when `relay` is told to be the last one.
-async fn pester(poster: usize, mut relay: watch::Receiver<(String, bool)>) -> usize {
+/// Posts groups, each firing and then resolved, and repeats each until it is answered with 200, as Alertmanager does.
+/// Returns the number of groups when `relay` is the last one.
+async fn post_groups(poster: usize, mut relay: watch::Receiver<(String, bool)>) -> usize {
     let client = http_client();
     let mut groups = 0;
     loop {
+        let recipient = member((groups * POSTERS + poster) % MEMBERS);
         for fires in [true, false] {
-            let alert = payload(&name(poster, groups), &[("a", fires)]);
+            let alert = payload_for(&recipient, &name(poster, groups), &[("a", fires)]);
             loop {
                 let url = relay.borrow_and_update().0.clone();
                 match post(&client, &url, &alert).await {
@@ -113,17 +114,17 @@ async fn killed_again_and_again_under_load_every_accepted_alert_is_seen_once_and
     let seed = number("WECOM_RELAY_KILL_SEED").unwrap_or(u64::from(std::process::id()));
     eprintln!("{rounds} times kill -9 with WECOM_RELAY_KILL_SEED={seed}");
     let mut rng = StdRng::seed_from_u64(seed);
-    let wecom = Wecom::live(unlimited()).await;
-    // So that something is in flight at every moment.
+    let wecom = Wecom::crowded(MEMBERS).await;
+    // The latency keeps deliveries in flight at every moment.
     wecom.sandbox.inject(Fault::new(Effect::Latency(Duration::from_millis(10))).on(Api::MessageSend));
-    let options = Options { app: NO_LIMITS.to_owned(), ..Options::default() };
+    let options = Options { receivers: BY_MEMBER.to_owned(), ..Options::default() };
     let (_folder, config) = config_file(&wecom.url, &options);
     let relay = Process::start(&config).await;
     let url = watch::Sender::new((relay.url.clone(), false));
     let mut posters = tokio::task::JoinSet::new();
     for poster in 0..POSTERS {
         let relay = url.subscribe();
-        posters.spawn(async move { (poster, pester(poster, relay).await) });
+        posters.spawn(async move { (poster, post_groups(poster, relay).await) });
     }
     relay.kill().await;
     for _ in 1..rounds {
@@ -133,11 +134,11 @@ async fn killed_again_and_again_under_load_every_accepted_alert_is_seen_once_and
     url.send_replace((last.url.clone(), true));
     let groups: Vec<(usize, usize)> = soon(posters.join_all()).await;
     let count: usize = groups.iter().map(|(_, groups)| groups * 2).sum();
-    soon(wecom.sandbox.wait_for_delivered("zhangsan", count)).await;
+    eventually(async || members::count(&wecom.sandbox, MemberOutcome::Shown), |shown| *shown >= count).await;
     last.signal("TERM");
     assert!(last.ended().await.success());
-    let seen: Vec<Arc<str>> =
-        wecom.sandbox.delivered_to("zhangsan").into_iter().map(|shown| shown.text).collect();
+    assert_eq!(members::count(&wecom.sandbox, MemberOutcome::Dropped), 0);
+    let seen = members::shown(&wecom.sandbox);
     let mut places = std::collections::HashMap::<&str, Vec<usize>>::new();
     for (at, text) in seen.iter().enumerate() {
         let (title, _) = text.split_once(" (").unwrap();
@@ -154,7 +155,6 @@ async fn killed_again_and_again_under_load_every_accepted_alert_is_seen_once_and
         }
     }
     assert_eq!(seen.len(), count);
-    let copies =
-        wecom.sandbox.messages().iter().filter(|one| one.members[0].1 == MemberOutcome::Duplicate).count();
-    eprintln!("{count} notifications, {copies} copies suppressed by WeCom's duplicate check");
+    let duplicates = members::count(&wecom.sandbox, MemberOutcome::Duplicate);
+    eprintln!("{count} notifications, {duplicates} duplicates suppressed by WeCom's duplicate check");
 }

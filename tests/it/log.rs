@@ -1,7 +1,5 @@
 //! The log of a run, as JSON lines: constant messages, fields, levels, and the names of what they are about.
 
-use std::time::Duration;
-
 use serde_json::Value;
 use wecom_relay::{
     sandbox::{Api, Fault, Settings},
@@ -9,9 +7,9 @@ use wecom_relay::{
 };
 
 use crate::support::{
-    Options, Relay, SECRET, Wecom, hurried,
+    Options, Relay, SECRET, Wecom, eventually, hurried,
     log::{Hearing, Written, heard_by},
-    payload, soon,
+    payload,
 };
 
 /// What this thread logs, while it is kept.
@@ -38,13 +36,8 @@ impl Log {
 
     /// Waits for a line with this message.
     async fn said(&self, message: &str) {
-        soon(async {
-            while !self.lines().iter().any(|line| line["message"] == message) {
-                // The log gives no signal.
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-        })
-        .await;
+        let is_logged = |lines: &Vec<Value>| lines.iter().any(|line| line["message"] == message);
+        eventually(async || self.lines(), is_logged).await;
     }
 
     /// Level and message of the lines about `delivery`, each of which must have all its names.

@@ -6,15 +6,13 @@ mod table;
 
 pub(crate) use table::described;
 
-use std::time::Duration;
-
 use reqwest::Method;
 use wecom_relay::{
     clock::{Clock, SystemClock},
     sandbox::{Api, Effect, Fault, Settings},
 };
 
-use crate::support::{Options, Relay, Wecom, hurried, payload, soon};
+use crate::support::{Options, Relay, Wecom, eventually, hurried, payload, soon};
 
 /// A relay for zhangsan with pauses of tenths of seconds instead of seconds and minutes.
 fn quick() -> Options {
@@ -41,13 +39,7 @@ async fn values<const N: usize>(relay: &Relay, series: [&str; N]) -> [f64; N] {
 
 /// Waits until a series has a value.
 async fn until(relay: &Relay, series: &str, wanted: impl Fn(f64) -> bool) {
-    soon(async {
-        while !wanted(values(relay, [series]).await[0]) {
-            // A metric gives no signal.
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    })
-    .await;
+    eventually(async || values(relay, [series]).await[0], |value| wanted(*value)).await;
 }
 
 #[tokio::test]

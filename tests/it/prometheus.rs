@@ -4,13 +4,11 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    time::Duration,
 };
 
 use reqwest::{Client, Url};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::time::{Instant, sleep};
 use wecom_relay::sandbox::{Api, Fault, Settings};
 
 use crate::{
@@ -20,8 +18,9 @@ use crate::{
     },
     support::{
         Process, SECRET, Wecom,
-        daemon::{ALERTMANAGER, Daemon, PROMETHEUS, find},
-        http_client, payload, soon,
+        daemon::Daemon,
+        eventually, http_client, payload, soon,
+        tools::{ALERTMANAGER, PROMETHEUS, find},
     },
 };
 
@@ -29,8 +28,6 @@ const TOKEN: &str = "not-a-real-token";
 /// One of the members to whom the packaged configuration sends.
 const MEMBER: &str = "zhangsan";
 const SUMMARY: &str = "一切正常 <&> \"all is well\"";
-/// How long everything may take until Prometheus has seen it.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 #[tokio::test]
 async fn alerts_arrive_and_every_rule_and_every_panel_has_data() {
@@ -168,22 +165,19 @@ fn filled(expr: &str) -> String {
 struct Prometheus {
     daemon: Daemon,
     client: Client,
-    deadline: Instant,
 }
 
 impl Prometheus {
     async fn start(binary: &Path, config: &str) -> Self {
         let daemon = Daemon::prometheus(binary, config).await;
-        Self { daemon, client: http_client(), deadline: Instant::now() + PATIENCE }
+        Self { daemon, client: http_client() }
     }
 
-    /// Waits until `holds` finds nothing missing any more.
-    async fn reaches(&self, holds: impl AsyncFn() -> Result<(), String>) {
-        while let Err(missing) = soon(holds()).await {
-            assert!(Instant::now() < self.deadline, "{missing}\nPrometheus: {}", self.daemon.said());
-            // Prometheus tells nobody of a scrape, so it is asked until it had one.
-            sleep(Duration::from_millis(50)).await;
-        }
+    /// Waits until `check` finds nothing missing any more.
+    async fn reaches(&self, check: impl AsyncFn() -> Result<(), String>) {
+        // The log of the daemon tells why something is missing.
+        let look = async || soon(check()).await.map_err(|missing| (missing, self.daemon.said()));
+        _ = eventually(look, Result::is_ok).await;
     }
 
     /// `expr` is valid, and one of its values at least is a number.

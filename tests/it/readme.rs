@@ -6,7 +6,7 @@ use std::{collections::BTreeSet, process::Command};
 
 use wecom_relay::config::accepted_keys;
 
-use crate::support::daemon::find;
+use crate::support::tools::{AMTOOL, find};
 
 const README: &str = include_str!("../../README.md");
 const ARCHITECTURE: &str = include_str!("../../docs/architecture.md");
@@ -91,7 +91,7 @@ fn alertmanager_configs() -> Vec<tempfile::NamedTempFile> {
 
 #[test]
 fn alertmanager_accepts_the_configurations_and_routes() {
-    let Some(amtool) = find(&["amtool"]) else { return };
+    let Some(amtool) = find(&AMTOOL) else { return };
     let [first, second] = &alertmanager_configs()[..] else { panic!("the README has other configurations") };
     for config in [first, second] {
         let checked = Command::new(&amtool).arg("check-config").arg(config.path()).output().unwrap();

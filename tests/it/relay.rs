@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use wecom_relay::{
-    outbox::State,
+    outbox::{Listed, State},
     sandbox::{Api, Fault},
 };
 
-use crate::support::{ManualClock, Options, Relay, Wecom, payload};
+use crate::support::{ManualClock, Options, Relay, Wecom, eventually, payload};
 
 #[tokio::test]
 async fn an_alert_fires_and_resolves_and_the_member_sees_both_in_order() {
@@ -30,9 +30,8 @@ async fn a_clock_that_is_set_back_delays_nothing() {
     wecom.sandbox.inject(Fault::errcode(-1).on(Api::MessageSend).times(1));
     clock.advance(Duration::from_secs(24 * 3600));
     relay.post(&payload("Down", &[("a", true)])).await;
-    while relay.listed(&[State::Ready]).await.iter().all(|listed| listed.attempts == 0) {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    let is_tried = |ready: &Vec<Listed>| ready.iter().any(|delivery| delivery.attempts > 0);
+    eventually(async || relay.listed(&[State::Ready]).await, is_tried).await;
     clock.set_back(Duration::from_secs(24 * 3600));
     relay.post(&payload("Down", &[("a", false)])).await;
     let seen = wecom.sandbox.wait_for_delivered("zhangsan", 2).await;

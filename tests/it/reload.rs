@@ -25,7 +25,11 @@ use wecom_relay::{
     sandbox::{Api, Effect, Fault, Settings},
 };
 
-use crate::support::{NO_LIMITS, Options, Process, Relay, SECRET, Wecom, config_file, hurried, payload};
+use crate::support::{
+    Options, Process, Relay, SECRET, Wecom, config_file, eventually, hurried,
+    members::{self, member},
+    payload,
+};
 
 fn receivers(message: &str) -> Options {
     let receivers = format!("  - {{ name: wechat, to_user: zhangsan, message: '{message}' }}\n");
@@ -44,10 +48,7 @@ impl Relay {
     }
 
     async fn wait_for_hold(&self) {
-        while self.outbox.holds().await.unwrap().is_empty() {
-            // A hold gives no signal of its own, so the outbox is asked until it says so.
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        eventually(async || self.outbox.holds().await.unwrap(), |holds| !holds.is_empty()).await;
     }
 
     async fn metric(&self, name: &str) -> f64 {
@@ -133,7 +134,7 @@ async fn other_limits_count_what_was_sent_before() {
         receivers: "  - { name: wechat, to_user: zhangsan }\n  - { name: other, to_user: lisi }\n".to_owned(),
         ..Options::default()
     };
-    let relay = Relay::with(&wecom.url, limited(NO_LIMITS)).await;
+    let relay = Relay::with(&wecom.url, limited("")).await;
     relay.post(&alert("0")).await;
     relay.settled(1).await;
     // Two are on their way while the limits change.
@@ -305,9 +306,7 @@ async fn a_reload_that_cannot_read_its_files_is_answered_and_does_not_keep_later
     assert!(told.starts_with("the previous reload still reads the configuration"), "{told}");
     drop(slow.go_on);
     // The reading ends by itself, and says so to nobody.
-    while relay.reloads.reload().await.unwrap().is_err() {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    _ = eventually(async || relay.reloads.reload().await.unwrap(), Result::is_ok).await;
     relay.stop().await;
 }
 
@@ -338,23 +337,33 @@ async fn a_secret_in_a_pipe_is_refused_and_not_waited_for() {
     relay.stop().await;
 }
 
-/// For so long the relay is reloaded under load.
+/// The relay is reloaded under load for this long.
 const LOAD: Duration = Duration::from_secs(30);
+const POSTERS: usize = 8;
+/// So many that none of them reaches the default limits.
+const MEMBERS: usize = 2500;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_reload_ten_times_a_second_under_load_loses_and_refuses_nothing() {
-    let wecom = Wecom::with(Settings { member_limits: Vec::new(), ..Settings::default() }).await;
-    let options = |message: &str| Options { app: NO_LIMITS.to_owned(), ..receivers(message) };
+    let wecom = Wecom::crowded(MEMBERS).await;
+    let options = |message: &str| {
+        let receivers = format!(
+            "  - {{ name: wechat, to_user: '{{{{ commonLabels.member }}}}', message: '{message}' }}\n"
+        );
+        Options { receivers, ..Options::default() }
+    };
     let relay = Relay::with(&wecom.url, options("{{ groupKey }} 0")).await;
     let ends = Instant::now() + LOAD;
     let mut posters = JoinSet::new();
-    for poster in 0..8 {
+    for poster in 0..POSTERS {
         let (client, url) = (relay.client.clone(), format!("{}/webhook", relay.url));
         posters.spawn(async move {
             let mut posted = Vec::new();
             while Instant::now() < ends {
                 let group = format!("{poster}-{}", posted.len());
-                let body = alert(&group).to_string();
+                let mut body = alert(&group);
+                body["commonLabels"]["member"] = member((posted.len() * POSTERS + poster) % MEMBERS).into();
+                let body = body.to_string();
                 let status = client.post(&url).body(body).send().await.unwrap().status();
                 assert_eq!(status, 200, "{group}");
                 posted.push(group);
@@ -386,11 +395,9 @@ async fn a_reload_ten_times_a_second_under_load_loses_and_refuses_nothing() {
     assert!(settled.iter().all(|listed| listed.state == State::Delivered));
     assert_eq!(gettokens(&wecom), 1);
     relay.stop().await;
-    let mut seen: Vec<String> = wecom
-        .sandbox
-        .delivered_to("zhangsan")
-        .into_iter()
-        .map(|seen| seen.text.split(' ').next().unwrap().to_owned())
+    let mut seen: Vec<String> = members::shown(&wecom.sandbox)
+        .iter()
+        .map(|text| text.split(' ').next().unwrap().to_owned())
         .collect();
     let mut posted = posted;
     seen.sort_unstable();

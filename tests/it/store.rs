@@ -16,14 +16,19 @@ use wecom_relay::{
 };
 
 use crate::support::{
-    NO_LIMITS, Options, Process, Relay, Wecom, config_file, hurried, payload, process::serve, soon,
+    Gated, Gates, Options, Process, Relay, Wecom, config_file, eventually, hurried,
+    members::{self, BY_MEMBER, member, payload_for},
+    payload,
+    process::serve,
+    soon,
+    tools::{MOUNT, find, skip},
 };
 
-/// A payload of some 50 kB.
-fn large(group: &str) -> Value {
+/// A payload of about 50 kB.
+fn large(member: &str, group: &str) -> Value {
     let names: Vec<String> = (0..120).map(|alert| format!("instance{alert}")).collect();
     let alerts: Vec<(&str, bool)> = names.iter().map(|name| (name.as_str(), true)).collect();
-    payload(group, &alerts)
+    payload_for(member, group, &alerts)
 }
 
 async fn get(relay: &Relay, path: &str) -> (u16, String) {
@@ -33,7 +38,7 @@ async fn get(relay: &Relay, path: &str) -> (u16, String) {
 /// Posts large alerts until one is refused: how many were accepted, and what the refusal says.
 async fn fill(relay: &Relay) -> (usize, String) {
     for accepted in 0..10_000 {
-        let body = large(&format!("Group{accepted}")).to_string();
+        let body = large(&member(accepted % MEMBERS), &format!("Group{accepted}")).to_string();
         let (status, text) = relay.request(Method::POST, "/webhook", body).await;
         if status != 200 {
             assert_eq!(status, 503, "{text}");
@@ -43,9 +48,12 @@ async fn fill(relay: &Relay) -> (usize, String) {
     panic!("never full")
 }
 
-/// A WeCom that drops nothing, so that nothing is paced.
-fn unlimited() -> Settings {
-    Settings { member_limits: Vec::new(), ..Settings::default() }
+const MEMBERS: usize = 500;
+
+/// The sandbox showed somebody a message of `group`.
+fn is_seen(wecom: &Wecom, group: &str) -> bool {
+    let mark = format!("] {group} ");
+    members::shown(&wecom.sandbox).iter().any(|text| text.contains(&mark))
 }
 
 fn busy() -> Fault {
@@ -54,11 +62,11 @@ fn busy() -> Fault {
 
 #[tokio::test]
 async fn a_full_outbox_refuses_with_a_reason_and_takes_alerts_again_when_there_is_room() {
-    let wecom = Wecom::live(unlimited()).await;
+    let wecom = Wecom::crowded(MEMBERS).await;
     let store = |settings| wecom_relay::outbox::sqlite::Settings { max_size_bytes: 400 << 10, ..settings };
     let relay = Relay::with(
         &wecom.url,
-        Options { app: NO_LIMITS.to_owned(), store, tuning: hurried(), ..Options::default() },
+        Options { receivers: BY_MEMBER.to_owned(), store, tuning: hurried(), ..Options::default() },
     )
     .await;
     wecom.sandbox.inject(busy());
@@ -68,33 +76,25 @@ async fn a_full_outbox_refuses_with_a_reason_and_takes_alerts_again_when_there_i
     assert!(status == 503 && text.contains("full"), "{text}");
     assert_eq!(get(&relay, "/-/healthy").await.0, 200);
 
-    // A person gives some up; the room is there when they are purged.
+    // An operator discards some deliveries, and purging them makes room.
     let clock = wecom_relay::clock::SystemClock;
     let now = wecom_relay::clock::Clock::now(&clock);
     let waiting = relay.listed(&[State::Ready, State::Queued, State::InFlight]).await;
     for delivery in waiting.iter().filter(|delivery| delivery.notification.0 <= 2) {
         // The one that probes is in flight for a moment, and not touched then.
-        while relay.outbox.discard(delivery.id, now).await.unwrap() != Changed::Deliveries(1) {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        let discard = async || relay.outbox.discard(delivery.id, now).await.unwrap();
+        eventually(discard, |changed| *changed == Changed::Deliveries(1)).await;
     }
     relay.outbox.purge(now + Duration::from_secs(60), 100).await.unwrap();
     assert_eq!(get(&relay, "/-/ready").await.0, 200);
-    relay.post(&payload("Small", &[("a", true)])).await;
+    relay.post(&payload_for("zhangsan", "Small", &[("a", true)])).await;
 
-    // The rest is delivered and purged: what was accepted is seen, but for what was given up.
+    // All accepted notifications are seen except the discarded ones.
     wecom.sandbox.clear_faults();
-    let is_seen = |group: &str| {
-        let mark = format!("] {group} ");
-        wecom.sandbox.delivered_to("zhangsan").iter().any(|shown| shown.text.contains(&mark))
-    };
-    soon(
-        wecom
-            .sandbox
-            .wait_until(|_| (2..accepted).all(|group| is_seen(&format!("Group{group}"))) && is_seen("Small")),
-    )
-    .await;
-    assert!(!is_seen("Group0") && !is_seen(&format!("Group{accepted}")));
+    soon(relay.settled(accepted - 1)).await;
+    assert!((2..accepted).all(|group| is_seen(&wecom, &format!("Group{group}"))));
+    assert!(is_seen(&wecom, "Small"));
+    assert!(!is_seen(&wecom, "Group0") && !is_seen(&wecom, &format!("Group{accepted}")));
     relay.stop().await;
 }
 
@@ -129,13 +129,9 @@ async fn what_a_deleted_file_held_is_delivered_and_then_another_file_is_used() {
     assert_eq!(relay.try_post(&payload("Second", &[("a", true)])).await, 503);
     wecom.sandbox.clear_faults();
     soon(wecom.sandbox.wait_for_delivered("zhangsan", 1)).await;
-    soon(async {
-        // As Alertmanager does.
-        while relay.try_post(&payload("Second", &[("a", true)])).await != 200 {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    })
-    .await;
+    // Alertmanager also repeats a notification that was refused with 503.
+    eventually(async || relay.try_post(&payload("Second", &[("a", true)])).await, |status| *status == 200)
+        .await;
     soon(wecom.sandbox.wait_for_delivered("zhangsan", 2)).await;
     let folder = relay.stop().await;
     assert!(folder.path().join("outbox.db").exists());
@@ -149,7 +145,9 @@ async fn while_another_process_locks_the_file_nothing_is_accepted_or_sent_twice(
         busy_timeout: Duration::from_millis(50),
         ..settings
     };
-    let relay = Relay::with(&wecom.url, Options { store, ..Options::default() }).await;
+    let gates = Arc::new(Gates::default());
+    let options = Options { store, ..Options::default() };
+    let relay = Relay::over(&wecom.url, options, |outbox| Gated::new(outbox, &gates)).await;
     let slow = Effect::Latency(Duration::from_millis(300));
     wecom.sandbox.inject(Fault::new(slow).on(Api::MessageSend).times(1));
     relay.post(&payload("First", &[("a", true)])).await;
@@ -161,8 +159,8 @@ async fn while_another_process_locks_the_file_nothing_is_accepted_or_sent_twice(
         relay.request(Method::POST, "/webhook", payload("Second", &[("a", true)]).to_string()).await;
     assert!(status == 503 && text.contains("locked"), "{text}");
     assert_eq!(get(&relay, "/-/ready").await.0, 503);
-    // Longer than the send takes, and than the first tries to write its result.
-    tokio::time::sleep(Duration::from_millis(1000)).await;
+    // The first attempt to store the result has failed when there is a second one.
+    soon(gates.settle.reached(2)).await;
     other.execute_batch("ROLLBACK").unwrap();
     drop(other);
     soon(relay.settled(1)).await;
@@ -193,7 +191,7 @@ async fn a_damaged_file_is_refused_at_the_start_and_left_alone() {
     // A whole outbox of which the half is gone.
     fs::remove_file(&file).unwrap();
     let mut relay = Process::start(&config).await;
-    assert_eq!(relay.post(&large("Down")).await, Some(200));
+    assert_eq!(relay.post(&large("zhangsan", "Down")).await, Some(200));
     relay.signal("TERM");
     assert!(relay.ended().await.success());
     let whole = fs::read(&file).unwrap();
@@ -201,15 +199,20 @@ async fn a_damaged_file_is_refused_at_the_start_and_left_alone() {
     assert!(said.contains("is not an outbox") && said.contains("malformed"), "{said}");
 }
 
-/// A small file system of its own, until it is dropped.
+/// A file system of 2 MiB, until it is dropped.
 struct SmallDisk(Arc<TempDir>);
 
 impl SmallDisk {
     fn mount() -> Option<Self> {
         let folder = Arc::new(TempDir::new().unwrap());
-        let mut mount = Command::new("mount");
+        let mut mount = Command::new(find(&MOUNT)?);
         mount.args(["-t", "tmpfs", "-o", "size=2m", "tmpfs"]).arg(folder.path());
-        mount.output().is_ok_and(|output| output.status.success()).then_some(Self(folder))
+        let mounted = mount.output().unwrap();
+        if !mounted.status.success() {
+            skip(&format!("no tmpfs can be mounted (be root; a container needs SYS_ADMIN): {mounted:?}"));
+            return None;
+        }
+        Some(Self(folder))
     }
 }
 
@@ -221,21 +224,17 @@ impl Drop for SmallDisk {
 }
 
 #[tokio::test]
-#[expect(clippy::print_stderr, reason = "says why it is skipped")]
 async fn on_a_full_disk_nothing_is_accepted_and_nothing_is_sent_twice() {
-    let Some(disk) = SmallDisk::mount() else {
-        return eprintln!("skipped: this user may not mount a small file system");
-    };
-    let wecom = Wecom::live(unlimited()).await;
+    let Some(disk) = SmallDisk::mount() else { return };
+    let wecom = Wecom::crowded(MEMBERS).await;
     let folder = Some(Arc::clone(&disk.0));
-    let relay = Relay::with(
-        &wecom.url,
-        Options { app: NO_LIMITS.to_owned(), folder, tuning: hurried(), ..Options::default() },
-    )
-    .await;
+    let gates = Arc::new(Gates::default());
+    let options =
+        Options { receivers: BY_MEMBER.to_owned(), folder, tuning: hurried(), ..Options::default() };
+    let relay = Relay::over(&wecom.url, options, |outbox| Gated::new(outbox, &gates)).await;
     let slow = Effect::Latency(Duration::from_millis(300));
     wecom.sandbox.inject(Fault::new(slow).on(Api::MessageSend).times(1));
-    relay.post(&payload("First", &[("a", true)])).await;
+    relay.post(&payload_for("zhangsan", "First", &[("a", true)])).await;
     soon(wecom.sandbox.wait_until(|sandbox| sandbox.send_calls() == 1)).await;
     let filler = disk.0.path().join("filler");
     let mut file = fs::File::create(&filler).unwrap();
@@ -244,20 +243,16 @@ async fn on_a_full_disk_nothing_is_accepted_and_nothing_is_sent_twice() {
     let (mut accepted, text) = fill(&relay).await;
     assert!(text.contains("no space left"), "{text}");
     assert_eq!(get(&relay, "/-/ready").await.0, 503);
-    // Longer than the send takes, and than the first tries to write its result.
-    tokio::time::sleep(Duration::from_millis(1000)).await;
+    // The first attempt to store the result has failed when there is a second one.
+    soon(gates.settle.reached(2)).await;
     fs::remove_file(&filler).unwrap();
-    relay.post(&payload("Last", &[("a", true)])).await;
+    relay.post(&payload_for("zhangsan", "Last", &[("a", true)])).await;
     accepted += 2;
     soon(relay.settled(accepted)).await;
     let bodies: HashSet<_> = wecom.sandbox.messages().into_iter().map(|message| message.request).collect();
     assert_eq!(bodies.len(), wecom.sandbox.send_calls(), "nothing was sent twice");
-    let is_seen = |group: &str| {
-        let shown = wecom.sandbox.delivered_to("zhangsan");
-        shown.iter().any(|shown| shown.text.contains(&format!("] {group} ")))
-    };
     let filled = (0..accepted - 2).map(|group| format!("Group{group}"));
-    assert!(filled.chain(["First".to_owned(), "Last".to_owned()]).all(|group| is_seen(&group)));
+    assert!(filled.chain(["First".to_owned(), "Last".to_owned()]).all(|group| is_seen(&wecom, &group)));
     relay.stop().await;
 }
 
@@ -265,8 +260,7 @@ async fn on_a_full_disk_nothing_is_accepted_and_nothing_is_sent_twice() {
 async fn what_a_person_has_sent_again_goes_out_at_once_from_an_idle_relay_and_beside_a_send_that_hangs() {
     for hangs in [false, true] {
         let wecom = Wecom::live(Settings::default()).await;
-        let relay =
-            Relay::with(&wecom.url, Options { app: NO_LIMITS.to_owned(), ..Options::default() }).await;
+        let relay = Relay::start(&wecom.url).await;
         wecom.sandbox.inject(Fault::errcode(40008).on(Api::MessageSend).times(1));
         relay.post(&payload("Dead", &[("a", true)])).await;
         soon(relay.settled(1)).await;

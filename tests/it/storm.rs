@@ -1,12 +1,21 @@
 //! Many notifications at once.
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
+use futures_util::{StreamExt, stream};
 use wecom_relay::{app::Tuning, delivery::pace::Windows, outbox::State, sandbox};
 
-use crate::support::{Options, Relay, Wecom, payload};
+use crate::support::{
+    Options, Relay, Wecom,
+    members::{self, BY_MEMBER, member, payload_for},
+    payload, soon,
+};
 
-/// How many groups a storm has.
+/// Members that each get [`PER_MEMBER`] alerts, below the default limits.
+const MEMBERS: usize = 500;
+const PER_MEMBER: usize = 2;
+
+/// The number of groups in a storm.
 pub(crate) const GROUPS: usize = 500;
 
 /// Firing, then resolved: how a message begins, whole and as a line of a digest.
@@ -46,6 +55,31 @@ fn windows() -> (Windows, sandbox::Settings) {
     let limit = |messages, window| sandbox::Limit { messages, window };
     let member_limits = vec![limit(30, windows.minute), limit(1000, windows.hour)];
     (windows, sandbox::Settings { member_limits, ..sandbox::Settings::default() })
+}
+
+#[tokio::test]
+async fn many_members_see_their_alerts_whole() {
+    let wecom = Wecom::crowded(MEMBERS).await;
+    let receivers = BY_MEMBER.to_owned();
+    let relay = Relay::with(&wecom.url, Options { receivers, ..Options::default() }).await;
+    let mut sent = 0;
+    for (fires, title, _) in STAGES {
+        let posts = (0..PER_MEMBER * MEMBERS).map(async |number| {
+            let recipient = member(number % MEMBERS);
+            relay.post(&payload_for(&recipient, &name(number), &[("a", fires)])).await;
+        });
+        stream::iter(posts).buffer_unordered(64).collect::<()>().await;
+        sent += PER_MEMBER * MEMBERS;
+        soon(wecom.sandbox.wait_until(|sandbox| sandbox.send_calls() == sent)).await;
+        let seen: HashSet<String> = members::shown(&wecom.sandbox)
+            .iter()
+            .filter_map(|text| Some(text.strip_prefix(title)?.trim_start().split(' ').next()?.to_owned()))
+            .collect();
+        assert_eq!(seen, (0..PER_MEMBER * MEMBERS).map(name).collect());
+    }
+    soon(relay.settled(sent)).await;
+    assert_eq!(members::count(&wecom.sandbox, sandbox::MemberOutcome::Shown), sent);
+    relay.stop().await;
 }
 
 #[tokio::test]

@@ -10,11 +10,16 @@ use wecom_relay::sandbox::{Api, Effect, Fault, Settings};
 
 use crate::{
     storm,
-    support::{NO_LIMITS, Options, Process, Relay, Wecom, config_file, payload},
+    support::{
+        Options, Process, Relay, Wecom, config_file,
+        members::{BY_MEMBER, member, payload_for},
+        payload,
+    },
 };
 
 /// How long each fault lasts.
 const FAULT: Duration = Duration::from_secs(15);
+const MEMBERS: usize = 10_000;
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "takes two minutes and prints figures"]
@@ -68,17 +73,18 @@ fn resident(pid: u32) -> u64 {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "takes minutes and prints figures"]
 async fn memory_and_drain_of_a_held_channel_with_100_000_messages() {
-    let wecom = Wecom::live(Settings { member_limits: Vec::new(), ..Settings::default() }).await;
+    let wecom = Wecom::crowded(MEMBERS).await;
     let (_folder, config) =
-        config_file(&wecom.url, &Options { app: NO_LIMITS.to_owned(), ..Options::default() });
+        config_file(&wecom.url, &Options { receivers: BY_MEMBER.to_owned(), ..Options::default() });
     wecom.sandbox.inject(Fault::errcode(60020).on(Api::MessageSend));
     let relay = Process::start(&config).await;
+    let alert = |n: usize| payload_for(&member(n % MEMBERS), &format!("Group{n}"), &[("a", true)]);
     let (mut count, began) = (0, Instant::now());
     for upto in [1, 1_000, 10_000, 100_000] {
         let posts = (count..upto).map(|n| {
-            let relay = &relay;
+            let (relay, alert) = (&relay, &alert);
             async move {
-                assert_eq!(relay.post(&payload(&format!("Group{n}"), &[("a", true)])).await, Some(200));
+                assert_eq!(relay.post(&alert(n)).await, Some(200));
             }
         });
         stream::iter(posts).buffer_unordered(64).for_each(async |()| {}).await;
@@ -88,7 +94,7 @@ async fn memory_and_drain_of_a_held_channel_with_100_000_messages() {
     }
     wecom.sandbox.clear_faults();
     let mended = Instant::now();
-    wecom.sandbox.wait_for_delivered("zhangsan", 2).await;
+    wecom.sandbox.wait_until(|sandbox| sandbox.messages().len() >= 2).await;
     let first = mended.elapsed().as_secs_f64();
     println!("mended: flowing after {first:.1} s (the next probe)");
     wecom.sandbox.wait_until(|sandbox| sandbox.send_calls() >= 100_000).await;

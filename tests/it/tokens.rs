@@ -1,26 +1,31 @@
 //! One `gettoken` call serves all waiting notifications.
 
-use wecom_relay::sandbox::{Effect, Expired, Fault, Settings};
+use wecom_relay::sandbox::{Effect, Expired, Fault};
 
-use crate::support::{NO_LIMITS, Options, Relay, Wecom, payload, soon};
+use crate::support::{
+    Options, Relay, Wecom,
+    members::{self, BY_MEMBER, member, payload_for},
+    soon,
+};
 
 const MANY: usize = 64;
 
-/// Posts `MANY` notifications at once, and waits until the member was shown all of them.
+/// Posts a notification for each member at once, and waits until all are shown.
 async fn many(wecom: &Wecom, relay: &Relay, round: usize) {
     let posts = (0..MANY).map(|group| async move {
-        relay.post(&payload(&format!("Round{round}Group{group}"), &[("a", true)])).await;
+        relay.post(&payload_for(&member(group), &format!("Round{round}Group{group}"), &[("a", true)])).await;
     });
     futures_util::future::join_all(posts).await;
-    soon(wecom.sandbox.wait_for_delivered("zhangsan", round * MANY)).await;
+    soon(wecom.sandbox.wait_until(|sandbox| members::shown(sandbox).len() == round * MANY)).await;
 }
 
 #[tokio::test]
 async fn many_notifications_share_one_token_and_one_renewal() {
-    let wecom = Wecom::live(Settings { member_limits: Vec::new(), ..Settings::default() }).await;
+    let wecom = Wecom::crowded(MANY).await;
     let latency = Effect::Latency(std::time::Duration::from_millis(50));
     wecom.sandbox.inject(Fault::new(latency));
-    let relay = Relay::with(&wecom.url, Options { app: NO_LIMITS.to_owned(), ..Options::default() }).await;
+    let relay =
+        Relay::with(&wecom.url, Options { receivers: BY_MEMBER.to_owned(), ..Options::default() }).await;
     many(&wecom, &relay, 1).await;
     assert_eq!(wecom.sandbox.gettoken_calls(), 1);
     for (round, answer) in [(2, Expired::With42001), (3, Expired::With40014)] {
@@ -30,5 +35,5 @@ async fn many_notifications_share_one_token_and_one_renewal() {
     }
     assert_eq!(soon(relay.settled(3 * MANY)).await.len(), 3 * MANY);
     relay.stop().await;
-    assert_eq!(wecom.sandbox.delivered_to("zhangsan").len(), 3 * MANY);
+    assert_eq!(members::shown(&wecom.sandbox).len(), 3 * MANY);
 }

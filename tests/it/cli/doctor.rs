@@ -2,7 +2,7 @@
 
 mod servers;
 
-use std::{fs, net::TcpListener, time::Duration};
+use std::{fs, net::TcpListener};
 
 use jiff::SignedDuration;
 use reqwest::Method;
@@ -14,7 +14,7 @@ use wecom_relay::{
 
 use self::servers::{plain, tls};
 use super::{Finished, PROXY_PASSWORD, WRONG_SECRET, Workdir};
-use crate::support::{Options, Relay, SECRET, Wecom, payload, soon};
+use crate::support::{Options, Relay, SECRET, Wecom, eventually, payload};
 
 /// Runs `doctor` with a configuration for `wecom` after `edit`.
 async fn examine(wecom: &str, options: &Options, edit: impl Fn(String) -> String) -> Finished {
@@ -332,13 +332,7 @@ async fn doctor_sees_the_outbox_port_and_holds_of_a_running_relay() {
     let relay = Relay::start(&wecom.url).await;
     wecom.sandbox.inject(Fault::errcode(60020).on(Api::MessageSend));
     relay.post(&payload("a", &[("db1", true)])).await;
-    soon(async {
-        while relay.outbox.holds().await.unwrap().is_empty() {
-            // A hold sends no signal that the test could wait for.
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    })
-    .await;
+    eventually(async || relay.outbox.holds().await.unwrap(), |holds| !holds.is_empty()).await;
     let address = relay.url.strip_prefix("http://").unwrap();
     let path = relay.folder.path().join("outbox.db");
     let ended = of(&wecom, |yaml| {

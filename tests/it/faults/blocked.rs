@@ -8,7 +8,7 @@ use wecom_relay::{
 };
 
 use super::{all_delivered, held, quick, seen_by, shown};
-use crate::support::{NO_LIMITS, Options, Relay, SECRET, Wecom, payload, soon};
+use crate::support::{Options, Relay, SECRET, Wecom, payload, soon};
 
 /// How often `message/send` was answered with `errcode`.
 fn answered(wecom: &Wecom, errcode: i64) -> usize {
@@ -17,8 +17,8 @@ fn answered(wecom: &Wecom, errcode: i64) -> usize {
 
 #[tokio::test]
 async fn while_wecom_limits_the_calls_one_message_probes_and_then_everything_flows() {
-    let wecom = Wecom::live(Settings { member_limits: Vec::new(), ..Settings::default() }).await;
-    let relay = Relay::with(&wecom.url, Options { app: NO_LIMITS.to_owned(), ..quick() }).await;
+    let wecom = Wecom::live(Settings::default()).await;
+    let relay = Relay::with(&wecom.url, quick()).await;
     wecom.sandbox.inject(Fault::errcode(45009).on(Api::MessageSend).times(4));
     relay.post(&payload("First", &[("a", true)])).await;
     let hold = held(&relay, true).await.remove(0);
@@ -28,7 +28,7 @@ async fn while_wecom_limits_the_calls_one_message_probes_and_then_everything_flo
     }
     shown(&wecom, "zhangsan", 21).await;
     all_delivered(&relay, 21).await;
-    // None of the twenty tried its luck.
+    // Only the first delivery was sent as a probe.
     assert_eq!(answered(&wecom, 45009), 4);
     assert_eq!(wecom.sandbox.send_calls(), 25);
     held(&relay, false).await;

@@ -8,7 +8,7 @@ use wecom_relay::{
 };
 
 use super::{held, quick, second_app, seen_by, shown};
-use crate::support::{AGENT, Options, Relay, ShiftedClock, Wecom, payload, soon};
+use crate::support::{AGENT, Options, Relay, ShiftedClock, Wecom, eventually, payload, soon};
 
 #[tokio::test]
 async fn the_fallback_is_told_of_every_dead_letter_once() {
@@ -57,9 +57,7 @@ async fn the_fallback_is_told_once_of_a_hold_that_lasts_longer_than_fallback_aft
     assert!(notices[0].contains("\n- [FIRING:1] Held ") && notices[0].contains("\n- [FIRING:1] AlsoHeld "));
     // Some more rounds of notices and of probes.
     let probes = held(&relay, true).await[0].probes;
-    while held(&relay, true).await[0].probes < probes + 10 {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    eventually(async || held(&relay, true).await[0].probes, |count| *count >= probes + 10).await;
     assert!(seen_by(&wecom, "zhangsan").is_empty());
     wecom.sandbox.clear_faults();
     shown(&wecom, "zhangsan", 2).await;

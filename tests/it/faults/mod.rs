@@ -14,7 +14,7 @@ mod unknown;
 
 use wecom_relay::outbox::{Outbox, State};
 
-use crate::support::{CORP, OTHER_AGENT, OTHER_SECRET, Options, Relay, Wecom, hurried, soon};
+use crate::support::{CORP, OTHER_AGENT, OTHER_SECRET, Options, Relay, Wecom, eventually, hurried, soon};
 
 /// A relay for zhangsan that waits tenths of seconds where the product waits seconds and minutes.
 fn quick() -> Options {
@@ -43,17 +43,7 @@ async fn shown(wecom: &Wecom, userid: &str, count: usize) -> Vec<String> {
 
 /// Waits until a sender is held, or until none is.
 async fn held(relay: &Relay, is_held: bool) -> Vec<wecom_relay::outbox::Hold> {
-    soon(async {
-        loop {
-            let holds = relay.outbox.holds().await.unwrap();
-            if holds.is_empty() != is_held {
-                return holds;
-            }
-            // A hold gives no signal of its own.
-            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-        }
-    })
-    .await
+    eventually(async || relay.outbox.holds().await.unwrap(), |holds| holds.is_empty() != is_held).await
 }
 
 /// Nothing is left to do and nothing was given up.

@@ -4,12 +4,16 @@ use std::time::Duration;
 
 use wecom_relay::{
     app::Tuning,
-    outbox::State,
+    outbox::{Listed, State},
     sandbox::{Api, Effect, Fault, Moment, Settings},
 };
 
 use super::{all_delivered, quick, seen_by, shown};
-use crate::support::{Options, Relay, Wecom, hurried, payload, soon};
+use crate::support::{
+    Options, Relay, Wecom, eventually, hurried,
+    members::{self, BY_MEMBER, member, payload_for},
+    payload, soon,
+};
 
 /// Three calls go wrong; then the alert arrives, once.
 async fn is_survived(api: Api, effect: Effect) {
@@ -78,12 +82,8 @@ async fn nobody_listens_at_first() {
     let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let relay = Relay::with(&format!("http://{nobody}"), quick()).await;
     relay.post(&payload("Down", &[("a", true)])).await;
-    soon(async {
-        while relay.listed(&[State::Ready]).await.iter().all(|waits| waits.attempts < 2) {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    })
-    .await;
+    let is_retried = |ready: &Vec<Listed>| ready.iter().any(|delivery| delivery.attempts >= 2);
+    eventually(async || relay.listed(&[State::Ready]).await, is_retried).await;
     let folder = relay.stop().await;
     let relay = Relay::with(&wecom.url, Options { folder: Some(folder), ..quick() }).await;
     assert_eq!(shown(&wecom, "zhangsan", 1).await.len(), 1);
@@ -111,18 +111,18 @@ async fn an_alert_that_resolves_during_the_outage_is_seen_firing_and_then_resolv
 
 #[tokio::test]
 async fn an_outage_costs_wecom_one_call_at_a_time() {
-    let wecom = Wecom::live(Settings::default()).await;
-    let app = crate::support::NO_LIMITS.to_owned();
-    let relay = Relay::with(&wecom.url, Options { app, ..quick() }).await;
+    let wecom = Wecom::crowded(41).await;
+    let receivers = BY_MEMBER.to_owned();
+    let relay = Relay::with(&wecom.url, Options { receivers, ..quick() }).await;
     wecom.sandbox.inject(Fault::new(status(500, "")).on(Api::MessageSend).times(10));
-    relay.post(&payload("First", &[("a", true)])).await;
+    relay.post(&payload_for(&member(40), "First", &[("a", true)])).await;
     soon(wecom.sandbox.wait_until(|sandbox| sandbox.send_calls() == 3)).await;
     for group in 0..40 {
-        relay.post(&payload(&format!("Group{group}"), &[("a", true)])).await;
+        relay.post(&payload_for(&member(group), &format!("Group{group}"), &[("a", true)])).await;
     }
-    assert_eq!(shown(&wecom, "zhangsan", 30).await.len(), 30);
-    // The sandbox drops what is over 30 a minute, so the calls are counted: 10 failures, then 41 messages.
+    // 10 calls fail, then 41 messages are delivered.
     all_delivered(&relay, 41).await;
+    assert_eq!(members::shown(&wecom.sandbox).len(), 41);
     assert_eq!(wecom.sandbox.send_calls(), 51);
     relay.stop().await;
 }

@@ -13,7 +13,10 @@ use wecom_relay::{app::Tuning, http::MAX_CONNECTIONS};
 
 use super::{for_receiver, raw};
 use crate::support::{
-    NO_LIMITS, Options, Process, Relay, Wecom, config_file, payload_at, process::serve, soon,
+    Options, Process, Relay, Wecom, config_file,
+    members::{BY_MEMBER, member, payload_for},
+    process::serve,
+    soon,
 };
 
 /// Allows this process enough open files for thousands of connections.
@@ -21,9 +24,12 @@ fn many_files() {
     rlimit::increase_nofile_limit(8192).unwrap();
 }
 
-/// `POST /webhook` with a body of its own.
+const MEMBERS: usize = 500;
+
+/// `POST /webhook` with a notification of another group for another member.
 fn request(number: usize) -> String {
-    let body = payload_at(&format!("Group{number}"), &[("a", true)], "2026-11-21T08:00:00Z").to_string();
+    let group = format!("Group{number}");
+    let body = payload_for(&member(number % MEMBERS), &group, &[("a", true)]).to_string();
     let length = body.len();
     format!(
         "POST /webhook HTTP/1.1\r\nHost: relay\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}"
@@ -33,8 +39,8 @@ fn request(number: usize) -> String {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_thousand_connections_at_once_are_all_answered() {
     many_files();
-    let wecom = Wecom::live(Default::default()).await;
-    let options = Options { app: NO_LIMITS.to_owned(), ..Options::default() };
+    let wecom = Wecom::crowded(MEMBERS).await;
+    let options = Options { receivers: BY_MEMBER.to_owned(), ..Options::default() };
     let (_folder, config) = config_file(&wecom.url, &options);
     // The soft limit of many systems. The relay raises it.
     let mut few_files = Command::new("sh");
@@ -60,6 +66,16 @@ async fn two_thousand_connections_at_once_are_all_answered() {
     assert!(process.ended().await.success());
 }
 
+/// Posts one webhook after the other. Each must be answered with 200.
+async fn post_each(relay: &Relay, numbers: std::ops::Range<usize>) {
+    for number in numbers {
+        let mut stream = raw::connect(&relay.url).await;
+        stream.write_all(request(number).as_bytes()).await.unwrap();
+        let answer = raw::rest(stream).await;
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    }
+}
+
 /// Sends `text` byte by byte, one per second. Returns true if the relay rejected it or closed the connection first.
 async fn is_cut_off(mut stream: TcpStream, text: String) -> bool {
     for byte in text.bytes() {
@@ -79,11 +95,11 @@ async fn is_cut_off(mut stream: TcpStream, text: String) -> bool {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn five_hundred_slow_clients_delay_nobody_and_are_cut_off() {
     many_files();
-    let wecom = Wecom::start().await;
+    let wecom = Wecom::crowded(MEMBERS).await;
     // Half of the product's limit, and still more than there are slow clients.
     let tuning = Tuning { connections: 1000, ..Options::default().tuning };
-    let relay = Relay::with(&wecom.url, Options { tuning, ..Options::default() }).await;
-
+    let options = Options { receivers: BY_MEMBER.to_owned(), tuning, ..Options::default() };
+    let relay = Relay::with(&wecom.url, options).await;
     let mut slow = JoinSet::new();
     for number in 0..500 {
         let mut stream = raw::connect(&relay.url).await;
@@ -98,12 +114,7 @@ async fn five_hundred_slow_clients_delay_nobody_and_are_cut_off() {
             is_cut_off(stream, body).await
         });
     }
-    for number in 1000..1050 {
-        let mut stream = raw::connect(&relay.url).await;
-        stream.write_all(request(number).as_bytes()).await.unwrap();
-        let answer = raw::rest(stream).await;
-        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
-    }
+    post_each(&relay, 1000..1050).await;
     // No webhook waited for a slow client to end.
     assert!(slow.try_join_next().is_none());
     let cut_off = soon(slow.join_all()).await;

@@ -6,12 +6,12 @@ use wecom_relay::{
     app::Tuning,
     clock::Clock,
     delivery::pace::Windows,
-    outbox::{Changed, OutboxQuery, State},
+    outbox::{Changed, Listed, OutboxQuery, State},
     sandbox::{Api, Effect, Fault, Settings},
 };
 
 use super::{quick, scrape, until, value, values};
-use crate::support::{Options, Relay, ShiftedClock, Wecom, hurried, payload, soon};
+use crate::support::{Options, Relay, ShiftedClock, Wecom, eventually, hurried, payload, soon};
 
 /// An errcode that is not in the table of errcodes.
 const UNKNOWN: i64 = 999_001;
@@ -74,20 +74,11 @@ async fn a_dead_letter_is_counted_with_its_reason() {
     clock.advance(Duration::from_secs(25 * 3600));
     soon(relay.settled(4)).await;
     relay.post(&payload("Discarded", &[("a", true)])).await;
-    let waits = soon(async {
-        loop {
-            let waits = relay.listed(&[State::Ready]).await;
-            if waits.iter().any(|waits| waits.attempts > 0) {
-                break waits[0].id;
-            }
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    })
-    .await;
-    // The delivery may still be in flight.
-    while relay.outbox.discard(waits, clock.now()).await.unwrap() != Changed::Deliveries(1) {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    let is_tried = |ready: &Vec<Listed>| ready.iter().any(|delivery| delivery.attempts > 0);
+    let ready = eventually(async || relay.listed(&[State::Ready]).await, is_tried).await;
+    // A delivery in flight is not discarded, and it may be in flight at this moment.
+    let discard = async || relay.outbox.discard(ready[0].id, clock.now()).await.unwrap();
+    eventually(discard, |changed| *changed == Changed::Deliveries(1)).await;
     let text = scrape(&relay).await;
     for (receiver, reason) in [
         ("wechat", "refused"),
@@ -156,13 +147,8 @@ async fn rate_limit_waits_and_folded_notifications_are_counted() {
     for group in 0..4 {
         relay.post(&payload(&format!("Group{group}"), &[("a", true)])).await;
     }
-    soon(async {
-        let open = [State::Ready, State::Queued, State::InFlight, State::Folded];
-        while !relay.listed(&open).await.is_empty() {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    })
-    .await;
+    let open = [State::Ready, State::Queued, State::InFlight, State::Folded];
+    eventually(async || relay.listed(&open).await, Vec::is_empty).await;
     let [waits, waited, folded] = values(&relay, [count, sum, folded]).await;
     assert!(waits > 2.0 && waited - before > 0.3, "{waits} {waited} {before}");
     assert_eq!(folded, relay.listed(&[]).await.iter().filter(|row| row.digest.is_some()).count() as f64);

@@ -53,11 +53,12 @@ fn users(ids: &str) -> Recipients {
 
 impl Scene {
     pub(super) fn new(rng: &mut StdRng) -> Self {
-        let limits = match rng.random_range(0..5) {
-            0 => Limits { per_minute: 0, per_hour: 0 },
-            1 => Limits { per_minute: 30, per_hour: 1000 },
-            2 => Limits { per_minute: rng.random_range(3..12), per_hour: 0 },
-            3 => Limits { per_minute: 0, per_hour: rng.random_range(12..60) },
+        // Half of the rounds have the default limits.
+        let limits = match rng.random_range(0..8) {
+            0..4 => Limits { per_minute: 30, per_hour: 1000 },
+            4 => Limits { per_minute: 0, per_hour: 0 },
+            5 => Limits { per_minute: rng.random_range(3..12), per_hour: 0 },
+            6 => Limits { per_minute: 0, per_hour: rng.random_range(12..60) },
             _ => Limits { per_minute: rng.random_range(3..12), per_hour: rng.random_range(20..80) },
         };
         let expire_after = Duration::from_secs(60 * rng.random_range(10..24 * 60));

@@ -4,7 +4,7 @@ use std::{
     ffi::OsString,
     fmt::Write as _,
     io::{BufRead, BufReader},
-    path::{Path, PathBuf},
+    path::Path,
     process::{Child, Command, Stdio},
     sync::{Arc, Mutex},
     thread,
@@ -14,11 +14,7 @@ use std::{
 use tempfile::TempDir;
 use tokio::{sync::oneshot, time::timeout};
 
-/// Debian's name of it, and its own.
-pub(crate) const ALERTMANAGER: [&str; 2] = ["prometheus-alertmanager", "alertmanager"];
-pub(crate) const PROMETHEUS: [&str; 1] = ["prometheus"];
-
-/// How long one may take until it listens.
+/// The longest time until a daemon listens.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// One that listens on a port of its own. It is killed when it is dropped.
@@ -97,19 +93,4 @@ impl Drop for Daemon {
         _ = self.process.kill();
         _ = self.process.wait();
     }
-}
-
-/// The first of these programs that is on the `PATH`. Without any a test is skipped with a word, and fails in CI.
-#[expect(clippy::print_stderr, reason = "a test that did not run must not look like one that did")]
-pub(crate) fn find(names: &[&str]) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let mut files =
-        names.iter().flat_map(|name| std::env::split_paths(&path).map(move |folder| folder.join(name)));
-    let found = files.find(|file| file.is_file());
-    if found.is_none() {
-        let missing = format!("{} is not on the PATH", names.join(" or "));
-        assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "{missing}");
-        eprintln!("skipped: {missing}");
-    }
-    found
 }

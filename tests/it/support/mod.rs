@@ -3,22 +3,28 @@
 pub(crate) mod daemon;
 mod gated;
 pub(crate) mod log;
+pub(crate) mod members;
 pub(crate) mod process;
 pub(crate) mod recorded;
 mod relay;
+pub(crate) mod tools;
 
 pub(crate) use gated::{Gated, Gates};
 pub(crate) use process::Process;
-pub(crate) use relay::{NO_LIMITS, Options, Relay, config_file, hurried, payload, payload_at};
+pub(crate) use relay::{Options, Relay, config_file, hurried, payload, payload_at};
 
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::{
+    fmt::Debug,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use jiff::{SignedDuration, Timestamp};
 use reqwest::{Client, Method};
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use wecom_relay::clock::{Clock, SystemClock};
 use wecom_relay::sandbox::{Directory, Sandbox, Settings};
 
@@ -53,9 +59,29 @@ impl Clock for ManualClock {
     }
 }
 
-/// What a test waits for, and does not wait for ever.
+/// A test waits at most this long, so that a missing event fails the test instead of blocking it.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// Waits for a future, and panics at the deadline.
 pub(crate) async fn soon<T>(awaited: impl Future<Output = T>) -> T {
-    tokio::time::timeout(Duration::from_secs(60), awaited).await.unwrap()
+    tokio::time::timeout(DEADLINE, awaited).await.unwrap()
+}
+
+/// Repeats `look` until `is_reached` accepts what it sees, and returns that. Panics at the deadline with what was last
+/// seen. For state that changes without a signal: rows of the outbox, metrics, lines of a log.
+pub(crate) async fn eventually<T: Debug>(
+    mut look: impl AsyncFnMut() -> T,
+    is_reached: impl Fn(&T) -> bool,
+) -> T {
+    let deadline = Instant::now() + DEADLINE;
+    loop {
+        let seen = look().await;
+        if is_reached(&seen) {
+            return seen;
+        }
+        assert!(Instant::now() < deadline, "not reached in {DEADLINE:?}; last seen: {seen:#?}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
 }
 
 /// The system's clock, which can be set.
@@ -167,4 +193,20 @@ impl Wecom {
         let status = response.status().as_u16();
         (status, serde_json::from_str(&response.text().await.unwrap()).unwrap_or(Value::Null))
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn eventually_returns_what_was_reached() {
+    let mut count = 0;
+    let look = async || {
+        count += 1;
+        count
+    };
+    assert_eq!(eventually(look, |count| *count == 3).await, 3);
+}
+
+#[tokio::test(start_paused = true)]
+#[should_panic(expected = "last seen: \"nothing\"")]
+async fn eventually_panics_with_what_was_last_seen() {
+    eventually(async || "nothing", |seen| *seen == "something").await;
 }

@@ -20,7 +20,7 @@ use wecom_relay::{
     retry::Schedule,
 };
 
-use super::{CORP, SECRET, http_client};
+use super::{CORP, SECRET, eventually, http_client};
 
 /// A relay that delivers to a sandbox.
 pub(crate) struct Relay {
@@ -58,9 +58,6 @@ pub(crate) struct Options {
     /// Changes what the configuration says of the outbox.
     pub(crate) store: fn(Settings) -> Settings,
 }
-
-/// Limits that never matter, as further keys of an app.
-pub(crate) const NO_LIMITS: &str = "    limits: { per_minute: 0, per_hour: 0 }\n";
 
 /// The waits of [`Tuning`] in tenths of seconds, so that what the product does in minutes is seen in a test.
 pub(crate) fn hurried() -> Tuning {
@@ -204,16 +201,10 @@ impl Relay {
         self.outbox.show(DeliveryId(id)).await.unwrap().unwrap()
     }
 
-    /// Returns when as many deliveries are settled.
+    /// Waits until this many deliveries are settled.
     pub(crate) async fn settled(&self, count: usize) -> Vec<Listed> {
-        loop {
-            let settled = self.listed(&[State::Delivered, State::Dead, State::Discarded]).await;
-            if settled.len() >= count {
-                return settled;
-            }
-            // A settling gives no signal of its own, so the outbox is asked until it says so.
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        let settled = async || self.listed(&[State::Delivered, State::Dead, State::Discarded]).await;
+        eventually(settled, |settled| settled.len() >= count).await
     }
 }
 

@@ -1,0 +1,38 @@
+//! Programs that some tests need. In CI a missing one is a failure, elsewhere the test is skipped.
+
+use std::path::PathBuf;
+
+/// A program under its possible names, and the Debian package that has it.
+pub(crate) struct Tool {
+    names: &'static [&'static str],
+    package: &'static str,
+}
+
+/// Alertmanager has another name in Debian.
+pub(crate) const ALERTMANAGER: Tool =
+    Tool { names: &["prometheus-alertmanager", "alertmanager"], package: "prometheus-alertmanager" };
+pub(crate) const AMTOOL: Tool = Tool { names: &["amtool"], package: "prometheus-alertmanager" };
+pub(crate) const PROMETHEUS: Tool = Tool { names: &["prometheus"], package: "prometheus" };
+pub(crate) const PROMTOOL: Tool = Tool { names: &["promtool"], package: "prometheus" };
+pub(crate) const STRACE: Tool = Tool { names: &["strace"], package: "strace" };
+pub(crate) const MOUNT: Tool = Tool { names: &["mount"], package: "mount" };
+
+/// Finds a program on the `PATH`. `None` skips the test.
+pub(crate) fn find(tool: &Tool) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let mut files =
+        tool.names.iter().flat_map(|name| std::env::split_paths(&path).map(move |folder| folder.join(name)));
+    let found = files.find(|file| file.is_file());
+    if found.is_none() {
+        let names = tool.names.join(" or ");
+        skip(&format!("{names} is not on the PATH: apt-get install {}", tool.package));
+    }
+    found
+}
+
+/// Says why a test is skipped. Panics in CI, because a test that did not run must not look like one that did.
+#[expect(clippy::print_stderr, reason = "a test that did not run must not look like one that did")]
+pub(crate) fn skip(reason: &str) {
+    assert!(std::env::var_os("CI").is_none(), "{reason}");
+    eprintln!("skipped: {reason}");
+}
