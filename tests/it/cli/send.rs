@@ -43,7 +43,7 @@ async fn send_without_a_connection_fails_with_advice() {
     };
     let workdir = Workdir::with(&options, "http://127.0.0.1:9");
     let err = workdir.run(&["--log-level", "trace", "send", "-r", "wechat", "Hello"]).await.failure(1);
-    assert!(err.contains("check DNS, firewall, api_url and proxy_url"), "{err}");
+    assert!(err.contains("Check DNS, the firewall, api_url and proxy_url"), "{err}");
 }
 
 #[tokio::test]
