@@ -95,7 +95,6 @@ const KNOWN_CIRCLES: &[&str] = &[
     "outbox/mod.rs outbox/query.rs outbox/standing.rs",
     "outbox/sqlite/bodies.rs outbox/sqlite/heard.rs outbox/sqlite/lanes.rs outbox/sqlite/open.rs outbox/sqlite/recent.rs outbox/sqlite/tally.rs outbox/sqlite/tx.rs",
     "outbox/sqlite/desk.rs outbox/sqlite/writer.rs",
-    "wecom/limits.rs wecom/limits/template_card.rs",
 ];
 
 /// The place in the table of a module.

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{CardError, url};
+use super::check::{CardError, url};
 use crate::text::shorten_chars;
 use crate::wecom::content::{Card, Content};
 

@@ -1,42 +1,16 @@
-//! WeCom's limits for cards, in WeCom's own units.
-//!
-//! Texts are cut where WeCom would cut them, but visibly. A card that WeCom would refuse is an error. Unknown keys of a
-//! template card are kept, so that a key that WeCom adds can be used at once. A card is checked when a notification is
-//! accepted and not when it is sent, because after an error a plain text must be sent instead.
-
-mod template_card;
+//! The limits of a `textcard`.
 
 use serde::Serialize;
 
-pub use template_card::template_card;
+use super::check::{CardError, url};
+use crate::{
+    text::{ELLIPSIS, prefix_chars, shorten_chars, slice_from},
+    wecom::content::{Card, Content},
+};
 
-use super::content::{Card, Content};
-use crate::text::{ELLIPSIS, prefix_chars, shorten_chars, slice_from};
-
-/// The bytes of a text or markdown message that WeCom shows. WeCom cuts off the rest without an error.
-pub const MAX_CONTENT_BYTES: usize = 2048;
-/// The longest URL in a message.
-pub const MAX_URL_BYTES: usize = 2048;
-
-const TITLE_CHARS: usize = 128;
-const DESCRIPTION_CHARS: usize = 512;
+pub(super) const TITLE_CHARS: usize = 128;
+pub(super) const DESCRIPTION_CHARS: usize = 512;
 const BUTTON_CHARS: usize = 4;
-
-/// WeCom would refuse a card.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{field} {problem}")]
-pub struct CardError {
-    /// The path of keys to the field.
-    pub field: String,
-    /// A clause that continues the name of the field.
-    pub problem: String,
-}
-
-impl CardError {
-    fn new(field: impl Into<String>, problem: impl Into<String>) -> Self {
-        Self { field: field.into(), problem: problem.into() }
-    }
-}
 
 /// The fields of a `textcard`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -72,24 +46,6 @@ pub fn text_card(card: TextCard) -> Result<Content, CardError> {
     Ok(Content::TextCard(card))
 }
 
-/// Checks a URL of a card.
-fn url(field: &str, url: &str) -> Result<String, CardError> {
-    let url = url.trim();
-    if url.is_empty() {
-        return Err(CardError::new(field, "is empty"));
-    }
-    if !["http://", "https://"].iter().any(|scheme| url.len() > scheme.len() && url.starts_with(scheme)) {
-        return Err(CardError::new(
-            field,
-            format!("does not start with http:// or https://: {}", shorten_chars(url, 60)),
-        ));
-    }
-    if url.len() > MAX_URL_BYTES {
-        return Err(CardError::new(field, format!("is longer than {MAX_URL_BYTES} bytes")));
-    }
-    Ok(url.to_owned())
-}
-
 /// [`shorten_chars`] for the description of a textcard. It cuts no tag in two and leaves no `<div>` open.
 fn shorten_tagged(text: &str, max_chars: usize) -> String {
     const CLOSE: &str = "</div>";
@@ -110,27 +66,6 @@ fn before_cut_tag<'a>(text: &str, kept: &'a str) -> Option<&'a str> {
     let rest = slice_from(text, before.len());
     let is_tag = ["<div", "</div", "<br"].iter().any(|tag| rest.starts_with(tag));
     (is_tag && !cut.contains('>')).then_some(before)
-}
-
-/// The used part of WeCom's limits, as a text for a person.
-pub fn usage(content: &Content) -> String {
-    match content {
-        Content::Text(text) | Content::Markdown(text) => {
-            format!("{} of {MAX_CONTENT_BYTES} bytes", text.len())
-        }
-        Content::TextCard(card) => {
-            let fields: serde_json::Value = serde_json::from_str(card.json()).unwrap_or_default();
-            let chars =
-                |name| fields.get(name).and_then(|text| text.as_str()).map_or(0, |text| text.chars().count());
-            let (title, description) = (chars("title"), chars("description"));
-            format!(
-                "title {title} of {TITLE_CHARS} characters, description {description} of {DESCRIPTION_CHARS}, \
-                 {} bytes",
-                card.json().len()
-            )
-        }
-        Content::TemplateCard(card) => format!("{} bytes", card.json().len()),
-    }
 }
 
 #[cfg(test)]

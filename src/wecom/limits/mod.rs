@@ -1,0 +1,15 @@
+//! WeCom's limits for cards, in WeCom's own units.
+//!
+//! Texts are cut where WeCom would cut them, but visibly. A card that WeCom would refuse is an error. Unknown keys of a
+//! template card are kept, so that a key that WeCom adds can be used at once. A card is checked when a notification is
+//! accepted and not when it is sent, because after an error a plain text must be sent instead.
+
+mod check;
+mod template_card;
+mod text_card;
+mod usage;
+
+pub use check::{CardError, MAX_URL_BYTES};
+pub use template_card::template_card;
+pub use text_card::{TextCard, text_card};
+pub use usage::{MAX_CONTENT_BYTES, usage};
