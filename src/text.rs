@@ -40,7 +40,7 @@ pub fn slice(text: &str, range: Range<usize>) -> &str {
     })
 }
 
-/// The part of `text` from `start` on; see [`slice`].
+/// The part of `text` from `start` on; see [`slice()`].
 pub fn slice_from(text: &str, start: usize) -> &str {
     slice(text, start..text.len().max(start))
 }
