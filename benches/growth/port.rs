@@ -8,14 +8,15 @@ use wecom_relay::{
     clock::{Clock, SystemClock},
     delivery::{
         Monotonic,
-        pace::{Limits, Pace, Windows},
         plan::{self, Action},
+        rate_limiter::{Limits, RateLimiter, Windows},
+        schedule::Schedule,
     },
-    dispatch::dispatcher::{CONCURRENCY, DUPLICATE_CHECK},
+    dispatch::service::CONCURRENCY,
     outbox::{
-        AlertRef, Attempt, Claimed, Dedupe, Key, Kind, NewDelivery, NewNotification, Outbox, Part, Pick,
+        Attempt, Claimed, Dedupe, Key, Kind, Lease, NewDelivery, NewNotification, Outbox, Part, Pick,
         ReceiverName, SenderName, Settlement, Status, Verdict,
-        sqlite::{Access, Settings, SqliteOutbox},
+        sqlite::{Access, Settings, SqliteLease, SqliteOutbox},
     },
     render::{DEFAULT_MESSAGE, Templates},
     wecom::{Content, Receipt, Recipients},
@@ -29,9 +30,13 @@ use crate::{
 /// The dispatcher counts so many deliveries of a queue that is limited to 30 a minute.
 const COUNTED: u32 = CONCURRENCY + 1;
 
+const NOW: Monotonic = Monotonic(Duration::from_secs(1));
+
 pub(super) struct Store {
     outbox: SqliteOutbox,
-    pace: Pace,
+    lease: SqliteLease,
+    limiter: RateLimiter,
+    schedule: Schedule,
     turn: usize,
     /// The message of notification 0.
     text: String,
@@ -40,9 +45,15 @@ pub(super) struct Store {
 impl Store {
     pub(super) async fn open(path: &str) -> Self {
         let outbox = SqliteOutbox::open(Settings::new(path.into(), MAX_SIZE), Access::Owner).unwrap();
+        let lease = outbox.acquire(&sender(), SystemClock.now()).await.unwrap();
+        let mut schedule = Schedule::default();
+        for scheduled in lease.scheduled().await.unwrap() {
+            schedule.set(scheduled.destination, NOW);
+        }
         // More than a round sends to one member, because the store is measured and not the limits.
-        let pace = Pace::new(Limits { per_minute: u32::MAX, per_hour: 0 }, Windows::default());
-        Self { outbox, pace, turn: 0, text: message() }
+        let limits = Limits { per_minute: u32::MAX, per_hour: 0 };
+        let limiter = RateLimiter::new(limits, Windows::default());
+        Self { outbox, lease, limiter, schedule, turn: 0, text: message() }
     }
 
     pub(super) async fn close(&self) {
@@ -54,18 +65,25 @@ impl Store {
         self.outbox.enqueue(notification, SystemClock.now()).await.unwrap();
     }
 
-    /// Claims as many deliveries as the dispatcher has in flight.
+    /// Claims as many deliveries as the dispatcher has in flight, in the way of the dispatcher.
     pub(super) async fn claim(&mut self) -> Vec<Claimed> {
-        let (sender, now) = (sender(), SystemClock.now());
-        let waiting = self.outbox.waiting(&sender, COUNTED, now).await.unwrap();
+        for destination in self.lease.changes().take().destinations {
+            self.schedule.touch(destination, NOW);
+        }
+        let now = SystemClock.now();
+        let destinations = self.schedule.take_due(CONCURRENCY as usize, NOW);
+        let waiting = self.lease.waiting(destinations, COUNTED, now).await.unwrap();
         self.turn += 1;
-        let monotonic = Monotonic(Duration::from_secs(1));
-        let plan = plan::plan(&waiting.queues, &self.pace, CONCURRENCY, self.turn, monotonic);
+        let plan = plan::plan(&waiting, &self.limiter, CONCURRENCY, self.turn, NOW);
         let picks = plan.actions.into_iter().map(|action| match action {
             Action::Send { destination, receiver, slots } => Pick::Heads { destination, receiver, slots },
             Action::Fold { .. } => panic!("the limits are reached"),
         });
-        self.outbox.claim(&sender, picks.collect(), DUPLICATE_CHECK, now).await.unwrap()
+        let claims = self.lease.claim(picks.collect(), now).await.unwrap();
+        for waiting in waiting.iter().filter(|waiting| !waiting.queues.is_empty()) {
+            self.schedule.touch(waiting.destination, NOW);
+        }
+        claims.claimed
     }
 
     /// Settles these deliveries as delivered, all at once.
@@ -81,7 +99,8 @@ impl Store {
             };
             let receipt = Receipt { msgid: "msgid-0123456789".to_owned(), ..Receipt::default() };
             let verdict = Verdict::Delivered(receipt);
-            self.outbox.settle(Settlement { delivery: claimed.id, attempt, verdict }, now)
+            let Claimed { id: delivery, claim, .. } = *claimed;
+            self.lease.settle(Settlement { delivery, claim, attempt, verdict }, now)
         });
         for settled in join_all(settlements).await {
             settled.unwrap();
@@ -107,13 +126,11 @@ fn notification(id: u64, text: &str) -> NewNotification {
     let job = format!("{}{id:010}", payload::MARK);
     let group_key = format!("{{}}:{{alertname=\"HighRequestLatency\", job=\"{job}\"}}");
     let text = text.replace(&format!("{}{:010}", payload::MARK, 0), &job);
-    let alert = |number| AlertRef { fingerprint: format!("9f3c{number:012x}"), status: Status::Firing };
     NewNotification {
         kind: Kind::Alert,
         receiver: ReceiverName(payload::RECEIVER.to_owned()),
         status: Status::Firing,
         severity: "critical".to_owned(),
-        alerts: (0..payload::ALERTS).map(alert).collect(),
         dedupe: Some(Dedupe {
             key: Key::of([group_key.as_bytes()]),
             source: "http://alertmanager.example.com".to_owned(),

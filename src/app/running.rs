@@ -22,19 +22,20 @@ use super::{
 use crate::{
     clock::Clock,
     config::{App, Config, Receiver},
-    delivery::{pace::Limits, step::Policy},
-    dispatch::{dispatcher, janitor, notices},
+    delivery::{decide::Policy, rate_limiter::Limits},
+    dispatch::{dispatcher, janitor, notices, service},
+    heartbeat::Heartbeat,
     http::{
         self, LogThrottles, MemoryBudget, Readiness, ReloadHandle, ReloadRequest, RenderPool, SecurityHandle,
         ServerState,
     },
     lifecycle::Tasks,
     metrics::Metrics,
-    outbox::{Outbox, SenderName, StoreError},
+    outbox::{Lease as _, Outbox, SenderName, StoreError},
     wecom::{client::Client, token::TokenCaches},
 };
 
-type Service = dispatcher::Service<Client>;
+type Service = service::Service<Client>;
 
 /// A client, and the credentials that it was created with.
 struct ActiveClient {
@@ -77,13 +78,6 @@ impl<O: Outbox> Running<O> {
         clock: Arc<dyn Clock>,
         tasks: Tasks,
     ) -> Result<Self, StoreError> {
-        let unconfirmed = outbox.recover(clock.now()).await?;
-        if unconfirmed > 0 {
-            tracing::warn!(
-                deliveries = unconfirmed,
-                "deliveries were in flight when the last process ended; they are sent again with WeCom's duplicate check"
-            );
-        }
         let metrics = Arc::new(Metrics::default());
         metrics.discarded_before_start(&http::queue_depths(&outbox.depths().await?));
         metrics.reloaded(true, clock.now());
@@ -223,16 +217,18 @@ impl<O: Outbox> Running<O> {
             return;
         }
         let (publish, services) = watch::channel(service);
-        let dispatcher = dispatcher::Dispatcher::new(
-            sender.clone(),
-            self.outbox.clone(),
+        let heartbeat = Heartbeat::default();
+        self.heartbeats.add(sender.clone(), heartbeat.clone());
+        let context = dispatcher::Context {
+            sender: sender.clone(),
+            outbox: self.outbox.clone(),
             services,
-            Arc::clone(&self.clock),
-            StdRng::seed_from_u64(self.seeds.random()),
-            Arc::clone(&self.metrics),
-        );
-        self.heartbeats.add(sender.clone(), dispatcher.heartbeat());
-        self.tasks.spawn(format!("dispatcher of {sender}"), dispatcher.run(self.tasks.stop()));
+            clock: Arc::clone(&self.clock),
+            rng: StdRng::seed_from_u64(self.seeds.random()),
+            metrics: Arc::clone(&self.metrics),
+            heartbeat,
+        };
+        self.tasks.spawn(format!("dispatcher of {sender}"), dispatcher::run(context, self.tasks.stop()));
         self.services.insert(sender, publish);
     }
 
@@ -243,6 +239,8 @@ impl<O: Outbox> Running<O> {
     pub(super) async fn log_unconfigured_senders(&self) -> Result<(), StoreError> {
         let queued = self.outbox.senders().await?;
         for sender in queued.iter().filter(|sender| !self.clients.contains_key(*sender)) {
+            // Deliveries that the last process left in flight become unconfirmed, so that an operator can discard them.
+            self.outbox.acquire(sender, self.clock.now()).await?.release().await;
             tracing::error!(
                 app = %sender,
                 "deliveries are queued for an app that is not in the configuration; add it again, or remove them \
@@ -258,9 +256,9 @@ fn dispatcher_settings(
     app: &App,
     config: &Config,
     credentials: String,
-) -> dispatcher::Settings {
+) -> service::Settings {
     let limit = |limit: Option<NonZeroU32>| limit.map_or(0, NonZeroU32::get);
-    dispatcher::Settings {
+    service::Settings {
         concurrency: tuning.concurrency,
         limits: Limits { per_minute: limit(app.limits.per_minute), per_hour: limit(app.limits.per_hour) },
         windows: tuning.windows,
@@ -287,7 +285,7 @@ fn route(config: &Config, receiver: &Receiver) -> Option<notices::Route> {
         receiver: receivers::receiver_name(receiver),
         sender: receivers::sender_name(&receiver.app),
         fallback: to.name,
-        fallback_channel: to.sender,
+        fallback_sender: to.sender,
         fallback_recipients: to.recipients,
         after: receiver.fallback.as_ref()?.after,
     })

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use crate::{
     delivery::{
-        pace::Windows,
-        step::{Probes, transient_schedule},
+        decide::{Probes, transient_schedule},
+        duplicate_check::DUPLICATE_CHECK_MARGIN,
+        rate_limiter::Windows,
     },
-    dispatch::dispatcher,
+    dispatch::service,
     http,
-    outbox::DUPLICATE_CHECK_MARGIN,
     retry::Schedule,
     wecom::client::{CALL_TIMEOUT, CONNECT_TIMEOUT},
 };
@@ -51,8 +51,8 @@ impl Default for Tuning {
     fn default() -> Self {
         Self {
             windows: Windows::default(),
-            concurrency: dispatcher::CONCURRENCY,
-            duplicate_check: dispatcher::DUPLICATE_CHECK,
+            concurrency: service::CONCURRENCY,
+            duplicate_check: service::DUPLICATE_CHECK,
             render_limit: http::RENDER_LIMIT,
             transient: transient_schedule(),
             probes: Probes::default(),

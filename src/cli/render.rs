@@ -17,7 +17,7 @@ use crate::{
     app::{PrepareOptions, Prepared},
     clock::{Clock, SystemClock},
     config::Config,
-    dispatch::dispatcher::DUPLICATE_CHECK,
+    dispatch::service::DUPLICATE_CHECK,
     http::{RENDER_LIMIT, RenderPool, Reservation},
     intake::{Parsed, RenderedNotification},
     wecom::{

@@ -4,7 +4,7 @@ use super::{failure::Failure, output::Output, runtime::runtime};
 use crate::{
     app::{PrepareOptions, Prepared},
     config::Config,
-    delivery::step::describe,
+    delivery::decide::describe,
     intake::{self, Address},
     wecom::{Message, Outcome, WeCom, errcode},
 };

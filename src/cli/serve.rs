@@ -64,7 +64,7 @@ async fn serve(
     let tasks = lifecycle.tasks();
     let stop = tasks.stop();
     tasks.spawn("outbox", async move {
-        match stop.run_until_cancelled(death.died()).await {
+        match stop.run_until_cancelled(death.failed()).await {
             Some(()) => Err("the writer thread ended"),
             None => Ok(()),
         }

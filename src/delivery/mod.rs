@@ -1,39 +1,28 @@
-//! The decisions of delivery: whether a sender may send ([`gate`]), who may be sent to now ([`pace`]), what goes
-//! out next ([`plan`]), what is told in one line instead ([`fold`]), what an end means ([`step`]).
+//! The decisions about delivery.
 //!
-//! Pure and synchronous: the moment, the randomness and what is known of the queue come in as arguments, so that
-//! a test drives hours in microseconds. Deciding inside the loop that sends was rejected: it cannot be tested
-//! without sockets and sleeps.
+//! | module | decides |
+//! |---|---|
+//! | [`schedule`] | when to look at which destination |
+//! | [`dispatch_state`] | the next action of a dispatcher |
+//! | [`circuit_breaker`] | whether a sender may send |
+//! | [`rate_limiter`] | how many messages each recipient may get |
+//! | [`plan`] | what to claim, what to fold, what must wait |
+//! | [`digest`] | the text of a digest or a notice |
+//! | [`duplicate_check`] | whether WeCom may suppress a copy |
+//! | [`decide`] | what an outcome means for the delivery and its sender |
+//!
+//! Everything here is pure and synchronous: the time, randomness and the state of the queue are arguments. So a test
+//! drives hours in microseconds.
 
-pub mod fold;
-pub mod gate;
-mod instead;
-pub mod pace;
+pub mod circuit_breaker;
+pub mod decide;
+mod degrade;
+pub mod digest;
+pub mod dispatch_state;
+pub mod duplicate_check;
+mod monotonic;
 pub mod plan;
-pub mod step;
+pub mod rate_limiter;
+pub mod schedule;
 
-use std::{ops::Add, time::Duration};
-
-/// A moment on a clock that never jumps: time since some origin of this process.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Monotonic(pub Duration);
-
-impl Monotonic {
-    /// How long ago `earlier` was; zero when it was not.
-    pub fn since(self, earlier: Self) -> Duration {
-        self.0.saturating_sub(earlier.0)
-    }
-
-    /// This moment `age` earlier.
-    pub fn before(self, age: Duration) -> Self {
-        Self(self.0.saturating_sub(age))
-    }
-}
-
-impl Add<Duration> for Monotonic {
-    type Output = Self;
-
-    fn add(self, duration: Duration) -> Self {
-        Self(self.0.saturating_add(duration))
-    }
-}
+pub use self::monotonic::Monotonic;

@@ -1,88 +1,99 @@
-//! What goes out next: which queues may send, which fold, which wait.
+//! The plan of one look: what to claim, what to fold, and what must wait.
 //!
-//! A destination with room sends its messages as they are. When more waits than there is room for, less a
-//! reserve for what comes later in the minute, whole messages that were never attempted are folded. The last
-//! slots of a minute are spent one at a time, evenly, so that a storm never ends in a minute of silence.
-//! Receivers that share a destination take turns, and so do destinations.
+//! | case of a destination | plan |
+//! |---|---|
+//! | a slot is reserved for the next part, or an earlier attempt left its slot | send it |
+//! | no limit | send everything that is due |
+//! | no free slot | wait for a slot |
+//! | everything fits beside the reserve of the minute | send it |
+//! | only the reserve is left | send one message at a time, evenly spaced |
+//! | a notification was started before | send its next part |
+//! | one notification waits, and it fits | send it |
+//! | several notifications can be folded | send a digest |
+//!
+//! The reserve means that a storm never ends in a minute of silence. Destinations take turns, and so do the receivers of
+//! one destination.
 
 use std::collections::HashMap;
 
 use super::{
     Monotonic,
-    pace::{Budget, Pace},
+    rate_limiter::{Budget, RateLimiter},
 };
 use crate::{
-    outbox::{Destination, Queue, ReceiverName},
+    outbox::{Destination, Queue, ReceiverName, Waiting},
     wecom::{Addressee, Recipients},
 };
 
-/// What to claim, and when to look again although nothing happened.
+/// What to do with the destinations that were looked at.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Plan {
-    /// In this order.
+    /// What to claim, in this order.
     pub actions: Vec<Action>,
-    /// When room that is missing now may be there.
-    pub wake: Option<Monotonic>,
-    /// Where nothing goes out now because there is no room.
-    pub waits: Vec<Destination>,
+    /// The destinations to which nothing more can go out now.
+    pub waits: Vec<Wait>,
 }
 
 /// One thing to claim.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
-    /// The due heads of a queue, while they fit into `slots`.
+    /// Send the due deliveries of a queue, while they fit into `slots`.
     Send {
-        /// Where to.
         destination: Destination,
-        /// Whose.
         receiver: ReceiverName,
-        /// How many sends may be made, the parts of a message counted each.
+        /// The number of messages. Each part of a text counts.
         slots: u32,
     },
-    /// A digest of what can be folded.
-    Fold {
-        /// Where to.
-        destination: Destination,
-    },
+    /// Send a digest of the notifications that can be folded.
+    Fold { destination: Destination },
 }
 
-/// Plans for `queues`, of which those of one destination stand together, with room for `capacity` sends at once.
-/// `turn` is a number that changes from call to call and decides who is first.
-pub fn plan(queues: &[Queue], pace: &Pace, capacity: u32, turn: usize, now: Monotonic) -> Plan {
-    let mut destinations: Vec<&[Queue]> = queues.chunk_by(|a, b| a.destination == b.destination).collect();
-    if !destinations.is_empty() {
-        let first = turn % destinations.len();
-        destinations.rotate_left(first);
-    }
-    let mut planner = Planner { pace, capacity, turn, now, planned: HashMap::new(), plan: Plan::default() };
-    for destination in destinations {
+/// A destination that must wait for a free slot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wait {
+    pub destination: Destination,
+    /// The time at which there may be a slot, if it does not depend on messages in flight alone.
+    pub until: Option<Monotonic>,
+    /// Whether the end of a message in flight may free a slot.
+    pub is_blocked: bool,
+}
+
+/// Plans for the due deliveries of some destinations, with `capacity` messages at once. `turn` changes from look to look
+/// and decides which receiver is first.
+pub fn plan(
+    destinations: &[Waiting],
+    limiter: &RateLimiter,
+    capacity: u32,
+    turn: usize,
+    now: Monotonic,
+) -> Plan {
+    let mut planner =
+        Planner { limiter, capacity, turn, now, planned: HashMap::new(), plan: Plan::default() };
+    for waiting in destinations {
         if planner.capacity == 0 {
             break;
         }
-        planner.destination(destination);
+        planner.destination(&waiting.queues);
     }
     planner.plan
 }
 
 struct Planner<'a> {
-    pace: &'a Pace,
+    limiter: &'a RateLimiter,
     capacity: u32,
     turn: usize,
     now: Monotonic,
-    /// Slots that this plan takes, so that destinations with recipients in common share what they have.
+    /// The slots that this plan takes. Destinations may have recipients in common.
     planned: HashMap<Addressee, u32>,
     plan: Plan,
 }
 
 impl Planner<'_> {
     fn destination(&mut self, queues: &[Queue]) {
-        let Some(head) = queues.first() else { return };
-        let mut open: Vec<&Queue> = Vec::with_capacity(queues.len());
+        let Some(first) = queues.first() else { return };
+        let mut open = Vec::with_capacity(queues.len());
         for queue in queues {
-            // Its slot is taken already: by a part before it, or by the attempt that it repeats.
-            let own = self.pace.has_reserved(queue.notification, queue.delivery)
-                || self.pace.has_slot(queue.delivery, &queue.recipients, self.now);
-            if queue.started && own && self.capacity > 0 {
+            if self.has_own_slot(queue) && self.capacity > 0 {
                 self.send(queue, 1);
             } else {
                 open.push(queue);
@@ -91,18 +102,23 @@ impl Planner<'_> {
         if open.is_empty() || self.capacity == 0 {
             return;
         }
-        match self.budget(&head.recipients) {
+        match self.budget(&first.recipients) {
             Budget::Unlimited => self.share(&open, self.capacity),
-            Budget::Slots { free: 0, .. } => {
-                self.wait(head.destination, self.pace.next_release(&head.recipients, self.now));
-            }
-            Budget::Slots { free, reserve, last } => self.limited(&open, free, reserve, last),
+            Budget::Slots { free: 0, .. } => self.wait_for_slot(first),
+            Budget::Slots { free, reserve, last } => self.within_limits(&open, free, reserve, last),
         }
     }
 
-    /// What is left of the pace's budget when this plan is carried out.
+    /// Whether the first delivery needs no free slot: an earlier part reserved one, or its earlier attempt had one.
+    fn has_own_slot(&self, queue: &Queue) -> bool {
+        queue.started
+            && (self.limiter.has_reserved(queue.notification, queue.delivery)
+                || self.limiter.has_slot(queue.delivery, &queue.recipients, self.now))
+    }
+
+    /// The budget that this plan leaves.
     fn budget(&self, recipients: &Recipients) -> Budget {
-        let budget = self.pace.budget(recipients, self.now);
+        let budget = self.limiter.budget(recipients, self.now);
         let Budget::Slots { free, reserve, last } = budget else { return budget };
         let of = |addressee: &Addressee| self.planned.get(addressee).copied().unwrap_or(0);
         let each = match recipients {
@@ -115,52 +131,49 @@ impl Planner<'_> {
         Budget::Slots { free: free.saturating_sub(planned), reserve, last }
     }
 
-    fn limited(&mut self, queues: &[&Queue], free: u32, reserve: u32, last: Option<Monotonic>) {
+    /// Plans for a destination with `free` slots.
+    fn within_limits(&mut self, queues: &[&Queue], free: u32, reserve: u32, last: Option<Monotonic>) {
         let Some(first) = queues.first() else { return };
         let spare = free.saturating_sub(reserve);
-        let waiting: u32 = queues.iter().map(|queue| queue.due.max(queue.fresh)).sum();
-        let fits = queues.iter().all(|queue| queue.slots <= free);
-        if waiting <= spare && fits {
+        let waiting: u32 = queues.iter().map(|queue| queue.due.max(queue.foldable)).sum();
+        let all_fit = queues.iter().all(|queue| queue.slots <= free);
+        if waiting <= spare && all_fit {
             let largest = queues.iter().map(|queue| queue.slots).max().unwrap_or(1);
             return self.share(queues, spare.max(largest));
         }
-        if spare == 0
-            && let Some(last) = last
-            && last + self.pace.spacing() > self.now
-        {
-            return self.wait(first.destination, Some(last + self.pace.spacing()));
+        let next_reserved = last.map(|last| last + self.limiter.spacing());
+        if let Some(at) = next_reserved.filter(|at| spare == 0 && *at > self.now) {
+            return self.wait(first, Some(at));
         }
-        if let Some(started) = self.first(queues, |queue| queue.started) {
+        if let Some(started) = self.first_in_turn(queues, |queue| queue.started) {
             return self.send(started, 1);
         }
-        let fresh: u32 = queues.iter().map(|queue| queue.fresh).sum();
-        match self.first(queues, |queue| queue.slots <= free) {
-            Some(single) if fresh < 2 => self.send(single, single.slots),
-            _ if fresh > 0 => {
+        let foldable: u32 = queues.iter().map(|queue| queue.foldable).sum();
+        match self.first_in_turn(queues, |queue| queue.slots <= free) {
+            Some(single) if foldable < 2 => self.send(single, single.slots),
+            _ if foldable > 0 => {
                 self.plan.actions.push(Action::Fold { destination: first.destination });
                 self.capacity -= 1;
                 self.take(&first.recipients, 1);
             }
-            _ => self.wait(first.destination, self.pace.next_release(&first.recipients, self.now)),
+            _ => self.wait_for_slot(first),
         }
     }
 
-    /// Shares `slots` among queues, a message at a time.
+    /// Shares `slots` among queues, one notification at a time.
     fn share(&mut self, queues: &[&Queue], slots: u32) {
         let mut left = slots.min(self.capacity);
-        let mut shares = vec![(0, 0); queues.len()];
+        let mut shares = vec![Share::default(); queues.len()];
         loop {
             let before = left;
             for at in 0..queues.len() {
                 let at = (at + self.turn) % queues.len();
-                let (Some(queue), Some((messages, share))) = (queues.get(at), shares.get_mut(at)) else {
-                    continue;
-                };
-                // A message of many parts may take more than the capacity: its parts go out one after another.
+                let (Some(queue), Some(share)) = (queues.get(at), shares.get_mut(at)) else { continue };
+                // A text with more parts than the capacity goes out all the same, part by part.
                 let needs = if left == self.capacity { 1 } else { queue.slots.max(1) };
-                if *messages < queue.due && needs <= left {
-                    *messages += 1;
-                    *share += queue.slots.max(1);
+                if share.deliveries < queue.due && needs <= left {
+                    share.deliveries += 1;
+                    share.slots += queue.slots.max(1);
                     left = left.saturating_sub(queue.slots.max(1));
                 }
             }
@@ -168,9 +181,9 @@ impl Planner<'_> {
                 break;
             }
         }
-        for (queue, (messages, share)) in queues.iter().zip(shares) {
-            if messages > 0 {
-                self.send(queue, share);
+        for (queue, share) in queues.iter().zip(shares) {
+            if share.deliveries > 0 {
+                self.send(queue, share.slots);
             }
         }
     }
@@ -188,15 +201,26 @@ impl Planner<'_> {
         }
     }
 
-    fn first<'q>(&self, queues: &[&'q Queue], is: impl Fn(&Queue) -> bool) -> Option<&'q Queue> {
+    fn first_in_turn<'q>(&self, queues: &[&'q Queue], is: impl Fn(&Queue) -> bool) -> Option<&'q Queue> {
         let len = queues.len().max(1);
         (0..queues.len()).filter_map(|at| queues.get((at + self.turn) % len)).copied().find(|queue| is(queue))
     }
 
-    fn wait(&mut self, destination: Destination, at: Option<Monotonic>) {
-        self.plan.waits.push(destination);
-        self.plan.wake = [self.plan.wake, at].into_iter().flatten().min();
+    fn wait_for_slot(&mut self, queue: &Queue) {
+        self.wait(queue, self.limiter.next_release(&queue.recipients, self.now));
     }
+
+    fn wait(&mut self, queue: &Queue, until: Option<Monotonic>) {
+        let is_blocked = until.is_none() || self.limiter.has_pending(&queue.recipients);
+        self.plan.waits.push(Wait { destination: queue.destination, until, is_blocked });
+    }
+}
+
+/// The share of one queue.
+#[derive(Debug, Clone, Copy, Default)]
+struct Share {
+    deliveries: u32,
+    slots: u32,
 }
 
 #[cfg(test)]

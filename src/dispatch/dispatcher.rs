@@ -1,12 +1,14 @@
-//! The loop of one sender.
+//! The dispatcher of one sender.
 //!
-//! Promises: at most [`Settings::concurrency`] sends at a time; nothing is sent that is not marked in flight on
-//! disk; a result that cannot be written is kept and written as soon as it can be, and before that no slot is lent and
-//! nothing asked for; nor is it on shutdown, and what is in flight is settled. Other limits hold as soon as what is in
-//! flight is settled; before that nothing is lent or asked for either.
-
-mod look;
-mod send;
+//! It guarantees:
+//!
+//! - At most [`Settings::concurrency`] messages are in flight.
+//! - A message is sent only after its claim is committed.
+//! - While a result cannot be stored, nothing is claimed. The result is kept and stored as soon as possible.
+//! - New limits take effect after the messages in flight have ended, because these must be counted.
+//! - A shutdown claims nothing more, and waits for messages in flight and their results.
+//!
+//! [`DispatchState::next`] decides, and the loop in [`Dispatcher::run`] only executes.
 
 use std::{
     sync::{
@@ -24,326 +26,295 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use self::send::Ended;
-use super::{STORE_PAUSE, report, unwritten::Holding, waits::Waits};
+use super::{
+    ended::Ended,
+    pending_write::{HoldChanges, PendingWrite},
+    report,
+    service::{STORE_PAUSE, Service, Settings},
+    slot_waits::SlotWaits,
+};
 use crate::{
     clock::Clock,
     delivery::{
         Monotonic,
-        gate::{Admission, Gate},
-        pace::{Limits, Pace, Windows},
-        step::{self, Policy},
+        circuit_breaker::CircuitBreaker,
+        decide::earlier,
+        dispatch_state::{Action, DispatchState},
+        duplicate_check::DuplicateCheck,
+        rate_limiter::RateLimiter,
+        schedule::Schedule,
     },
     heartbeat::Heartbeat,
     metrics::Metrics,
-    outbox::{Outbox, SenderName, Standing, StoreError},
+    outbox::{Lease, Outbox, SenderName, Sent, StoreError},
     wecom::WeCom,
 };
 
-/// How a sender is served.
-#[derive(Debug, Clone)]
-pub struct Settings {
-    /// Sends at the same time.
-    pub concurrency: u32,
-    /// Messages to one recipient.
-    pub limits: Limits,
-    /// What the limits are counted in.
-    pub windows: Windows,
-    /// `duplicate_check_interval` of what is sent.
-    pub duplicate_check: Duration,
-    /// How failures are answered.
-    pub policy: Policy,
-    /// The app's credentials as a fingerprint.
-    pub credentials: String,
-}
+/// The origin of [`Monotonic`]. Messages of earlier leases lie after it.
+const ORIGIN: Monotonic = Monotonic(Duration::from_secs(7 * 24 * 3600));
 
-/// With what a sender is served. Replaced as a whole by a reload.
-#[derive(Debug)]
-pub struct Service<W> {
-    /// The app; `None` when it is no longer in the configuration, and its messages wait.
-    pub wecom: Option<Arc<W>>,
-    /// How.
-    pub settings: Settings,
-}
-
-/// Sends at the same time, as WeCom takes them without a 45033.
-pub const CONCURRENCY: u32 = 32;
-/// How long WeCom is asked to suppress a copy; longer than any time-out and pause between two tries.
-pub const DUPLICATE_CHECK: Duration = Duration::from_secs(120);
-/// No retry is put off as long as this: what is, was so by a clock that has been set back.
-const HORIZON: Duration = Duration::from_secs(60);
-/// What counts as the origin of [`Monotonic`], so that what an earlier process sent lies after it.
-const ORIGIN: Duration = Duration::from_secs(7 * 24 * 3600);
-
-/// Why a sender's loop ended although nobody asked it to.
+/// Why a dispatcher ended without being asked to.
 #[derive(Debug, thiserror::Error)]
 pub enum Died {
-    /// A send or a settling panicked: a defect.
+    /// A task panicked. This is a bug.
     #[error("a task of the dispatcher panicked: {0}")]
     Panicked(#[from] JoinError),
-    /// The outbox is gone.
+    /// The outbox is closed.
     #[error(transparent)]
     Store(StoreError),
 }
 
-/// The dispatcher of one sender.
-pub struct Dispatcher<O, W> {
-    sender: SenderName,
-    outbox: O,
-    clock: Arc<dyn Clock>,
-    rng: StdRng,
-    service: Arc<Service<W>>,
-    services: watch::Receiver<Arc<Service<W>>>,
-    /// The latest app that there was: what is claimed is sent, though a reload has just removed it.
-    wecom: Option<Arc<W>>,
-    metrics: Arc<Metrics>,
-    heartbeat: Heartbeat,
-    pace: Pace,
-    gate: Gate,
-    started: Instant,
-    turn: usize,
-    sends: JoinSet<Ended<W>>,
-    settles: JoinSet<()>,
-    /// Results that the outbox did not take yet.
-    unwritten: Arc<AtomicUsize>,
-    holding: Holding,
-    waits: Waits,
-    /// Takes what is due while no limit applies.
-    standing: Standing,
-    /// Whether the last claim failed. The next one is asked for, so that somebody is told why.
-    failed: bool,
-    /// Since it is cancelled no slot is lent.
-    stop: CancellationToken,
-    /// Whether the last look found results that the outbox did not take yet.
-    stalled: bool,
+/// The parts of a dispatcher that the caller provides.
+pub struct Context<O, W> {
+    pub sender: SenderName,
+    pub outbox: O,
+    /// The app and its settings; the latest value counts.
+    pub services: watch::Receiver<Arc<Service<W>>>,
+    /// The clock of times that are stored.
+    pub clock: Arc<dyn Clock>,
+    pub rng: StdRng,
+    pub metrics: Arc<Metrics>,
+    /// Ticks with each turn of the loop.
+    pub heartbeat: Heartbeat,
 }
 
-impl<O: Outbox, W: WeCom> Dispatcher<O, W> {
-    /// A dispatcher that has not looked yet. It serves the sender with the latest of `services`.
-    pub fn new(
-        sender: SenderName,
-        outbox: O,
-        mut services: watch::Receiver<Arc<Service<W>>>,
-        clock: Arc<dyn Clock>,
-        rng: StdRng,
-        metrics: Arc<Metrics>,
-    ) -> Self {
-        let now = clock.now();
+/// The dispatcher of one sender.
+pub(super) struct Dispatcher<L, W> {
+    pub(super) sender: SenderName,
+    pub(super) lease: L,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) rng: StdRng,
+    pub(super) service: Arc<Service<W>>,
+    services: watch::Receiver<Arc<Service<W>>>,
+    /// The last app that there was. Claimed messages are sent, although a reload has just removed the app.
+    pub(super) wecom: Option<Arc<W>>,
+    pub(super) metrics: Arc<Metrics>,
+    heartbeat: Heartbeat,
+    started: Instant,
+    pub(super) state: DispatchState,
+    pub(super) limiter: RateLimiter,
+    pub(super) duplicate_check: DuplicateCheck,
+    pub(super) hold_changes: HoldChanges,
+    pub(super) slot_waits: SlotWaits,
+    /// Rises with each look; see [`crate::delivery::plan::plan`].
+    pub(super) turn: usize,
+    pub(super) sends: JoinSet<Ended<W>>,
+    writes: JoinSet<()>,
+    unstored: Arc<AtomicUsize>,
+}
+
+/// Dispatches the sender until `stop`, and then until nothing is in flight.
+///
+/// # Errors
+/// [`Died`] if it cannot go on.
+pub async fn run<O: Outbox, W: WeCom>(context: Context<O, W>, stop: CancellationToken) -> Result<(), Died> {
+    let Some(lease) = stop.run_until_cancelled(acquire(&context)).await else { return Ok(()) };
+    Dispatcher::new(context, lease?).run(stop).await
+}
+
+/// Acquires the lease, however often that must be tried.
+async fn acquire<O: Outbox, W>(context: &Context<O, W>) -> Result<O::Lease, Died> {
+    loop {
+        context.heartbeat.tick();
+        let error = match context.outbox.acquire(&context.sender, context.clock.now()).await {
+            Ok(lease) => return Ok(lease),
+            Err(StoreError::Closed) => return Err(Died::Store(StoreError::Closed)),
+            Err(error) => error,
+        };
+        tracing::warn!(app = %context.sender, %error, "the outbox does not answer; trying again");
+        tokio::time::sleep(STORE_PAUSE).await;
+    }
+}
+
+impl<L: Lease, W: WeCom> Dispatcher<L, W> {
+    fn new<O>(context: Context<O, W>, lease: L) -> Self {
+        let Context { sender, services, clock, rng, metrics, heartbeat, .. } = context;
+        let mut services = services;
         let service = Arc::clone(&services.borrow_and_update());
-        let settings = &service.settings;
-        let credentials = settings.credentials.clone();
-        let gate = Gate::new(sender.clone(), credentials, &settings.policy, None, now, Monotonic(ORIGIN));
+        let Settings { concurrency, limits, windows, duplicate_check, policy, credentials } =
+            &service.settings;
+        let hold = lease.inherited_hold().cloned();
+        report::inherited(&metrics, &sender, lease.recovered(), hold.as_ref());
+        let state = DispatchState {
+            breaker: CircuitBreaker::new(
+                sender.clone(),
+                credentials.clone(),
+                policy,
+                hold,
+                clock.now(),
+                ORIGIN,
+            ),
+            schedule: Schedule::default(),
+            concurrency: *concurrency,
+            in_flight: 0,
+            settling: 0,
+            unstored: 0,
+            store_retry_at: None,
+            has_app: service.wecom.is_some(),
+            has_stale_schedule: true,
+            // Messages of an earlier lease count.
+            has_new_limits: true,
+            is_draining: false,
+        };
         Self {
-            pace: Pace::new(settings.limits, settings.windows),
-            gate,
-            started: Instant::now(),
-            turn: 0,
-            sends: JoinSet::new(),
-            settles: JoinSet::new(),
-            unwritten: Arc::default(),
-            holding: Holding::default(),
-            waits: Waits::default(),
+            limiter: RateLimiter::new(*limits, *windows),
+            duplicate_check: DuplicateCheck::new(*duplicate_check),
+            state,
             wecom: service.wecom.clone(),
-            standing: outbox.stand(&sender, settings.duplicate_check, Arc::clone(&clock)),
-            failed: false,
-            stop: CancellationToken::new(),
-            stalled: false,
             sender,
-            outbox,
+            lease,
             clock,
             rng,
             service,
             services,
             metrics,
-            heartbeat: Heartbeat::default(),
+            heartbeat,
+            started: Instant::now(),
+            hold_changes: HoldChanges::default(),
+            slot_waits: SlotWaits::default(),
+            turn: 0,
+            sends: JoinSet::new(),
+            writes: JoinSet::new(),
+            unstored: Arc::default(),
         }
     }
 
-    /// Ticks with each iteration of the loop.
-    pub fn heartbeat(&self) -> Heartbeat {
-        self.heartbeat.clone()
-    }
-
-    /// Serves the sender until `stop`, and then until nothing is in flight.
-    ///
-    /// # Errors
-    /// [`Died`] when it cannot go on.
-    pub async fn run(mut self, stop: CancellationToken) -> Result<(), Died> {
-        self.stop = stop.clone();
-        tokio::select! {
-            () = stop.cancelled() => return Ok(()),
-            restored = self.restore() => restored?,
-        }
-        let changed = self.outbox.changed();
-        let notified = changed.notified();
-        tokio::pin!(notified);
-        let (mut look, mut wake) = (true, None);
+    async fn run(mut self, stop: CancellationToken) -> Result<(), Died> {
         loop {
             self.heartbeat.tick();
-
-            let stopping = stop.is_cancelled();
-            if stopping {
-                wake = None;
-            } else if look {
-                // Armed before the look and until the next one, so that what comes in between is not missed.
-                notified.set(changed.notified());
-                notified.as_mut().enable();
-                wake = self.fill().await?;
-                look = false;
-            }
-            self.lend();
-            if !stopping && self.has_other_limits() && self.in_flight() == 0 && self.settles.is_empty() {
-                tokio::select! {
-                    () = stop.cancelled() => {}
-                    counted = self.count_sent() => counted?,
-                }
-                look = true;
-                continue;
-            }
-            if !stopping && self.settles.is_empty() && self.standing.is_wanted() {
-                // Nothing is on its way to the outbox that it could be claimed with.
-                look = true;
-                continue;
-            }
-            if stopping && self.in_flight() == 0 && self.settles.is_empty() {
-                return Ok(());
-            }
-            let alarm = wake.map(|at| self.started + at.since(Monotonic(ORIGIN)));
-            tokio::select! {
-                biased;
-                () = stop.cancelled(), if !stopping => {}
-                Some(ended) = self.sends.join_next() => look |= self.ended(ended?),
-                used = self.standing.used(), if self.standing.lent() > 0 => match used {
-                    Some(used) => look |= self.used(used, &mut wake).await,
-                    // The next look is told why.
-                    None => look = true,
-                },
-                Some(settled) = self.settles.join_next() => {
-                    settled?;
-                    look |= self.stalled;
-                }
-                Ok(()) = self.services.changed() => {
-                    self.adopt();
-                    look = true;
-                }
-                () = &mut notified, if !stopping => {
-                    notified.set(changed.notified());
-                    notified.as_mut().enable();
-                    // After a failure the alarm decides: a store that is opened anew each time notifies each time.
-                    look |= !self.lends() && !self.failed;
-                }
-                () = sleep_until(alarm), if !stopping => look = true,
-                () = self.heartbeat.requested() => {}
-            }
-            while let Some(ended) = self.sends.try_join_next() {
-                look |= self.ended(ended?);
-            }
-            while let Some(settled) = self.settles.try_join_next() {
-                settled?;
-                look |= self.stalled;
+            self.state.is_draining = stop.is_cancelled();
+            self.collect()?;
+            match self.state.next(self.now()) {
+                Action::Finish => break,
+                Action::Recount => self.recount().await?,
+                Action::Reschedule => self.reschedule().await?,
+                Action::Claim { slots } => self.claim_and_send(slots).await?,
+                Action::Wait { until } => self.wait(until, &stop).await?,
             }
         }
+        self.lease.release().await;
+        Ok(())
     }
 
-    fn uptime(&self) -> Monotonic {
-        Monotonic(ORIGIN) + self.started.elapsed()
+    pub(super) fn now(&self) -> Monotonic {
+        ORIGIN + self.started.elapsed()
     }
 
-    /// What is being sent, or may be claimed already.
-    fn in_flight(&self) -> usize {
-        self.sends.len() + self.standing.lent() as usize
+    /// Takes everything that has happened, without waiting.
+    fn collect(&mut self) -> Result<(), Died> {
+        while let Some(ended) = self.sends.try_join_next() {
+            self.settle(ended?);
+        }
+        while let Some(written) = self.writes.try_join_next() {
+            written?;
+        }
+        let now = self.now();
+        let changed = self.lease.changes().take();
+        self.state.has_stale_schedule |= changed.everything;
+        for destination in changed.destinations {
+            self.state.schedule.touch(destination, now);
+        }
+        self.state.in_flight = self.sends.len();
+        self.state.settling = self.writes.len();
+        self.state.unstored = self.unstored.load(Ordering::Acquire);
+        Ok(())
     }
 
-    /// Whether all that is due may go out as soon as there is a slot. With limits it is for the plan to say what goes out.
-    fn lends(&self) -> bool {
-        !self.stop.is_cancelled()
-            && !self.failed
-            && self.standing.is_served()
-            && self.service.wecom.is_some()
-            && !self.has_other_limits()
-            && !self.pace.is_limited()
-            && self.unwritten.load(Ordering::Acquire) == 0
-            && self.gate.admission(self.in_flight(), self.uptime()) == Admission::Open
+    /// Waits for the next event. [`Self::collect`] takes what the event brings.
+    async fn wait(&mut self, until: Option<Monotonic>, stop: &CancellationToken) -> Result<(), Died> {
+        let is_draining = self.state.is_draining;
+        let until = until.map(|until| self.started + until.since(ORIGIN));
+        tokio::select! {
+            biased;
+            () = stop.cancelled(), if !is_draining => {}
+            Some(ended) = self.sends.join_next() => self.settle(ended?),
+            Some(written) = self.writes.join_next() => written?,
+            () = self.lease.changes().notified(), if !is_draining => {}
+            Ok(()) = self.services.changed() => self.reload(),
+            () = self.heartbeat.requested() => {}
+            () = sleep_until(until), if !is_draining => {}
+        }
+        Ok(())
     }
 
-    /// Lends the slots that are free, or takes back what is lent.
-    fn lend(&mut self) {
-        if self.lends() { self.standing.lend(self.free()) } else { self.standing.withdraw() }
-    }
-
-    fn free(&self) -> u32 {
-        let in_flight = u32::try_from(self.in_flight()).unwrap_or(u32::MAX);
-        self.service.settings.concurrency.saturating_sub(in_flight)
-    }
-
-    /// Goes on with what a reload brought. Something was mended, or may have been: a held sender is tried.
-    fn adopt(&mut self) {
+    /// Uses what a reload brought. It may have fixed a problem, so a held sender is probed.
+    fn reload(&mut self) {
         let service = Arc::clone(&self.services.borrow_and_update());
-        let uptime = self.uptime();
-        self.gate.renew(service.settings.credentials.clone(), &service.settings.policy, uptime);
+        let now = self.now();
+        let settings = &service.settings;
+        self.state.breaker.reload(settings.credentials.clone(), &settings.policy, now);
+        self.state.concurrency = settings.concurrency;
+        self.state.has_app = service.wecom.is_some();
+        self.state.has_new_limits |= self.limiter.limits() != settings.limits;
         self.wecom = service.wecom.clone().or(self.wecom.take());
         self.service = service;
     }
 
-    /// Whether a reload brought other limits than what was sent is counted for.
-    fn has_other_limits(&self) -> bool {
-        self.pace.limits() != self.service.settings.limits
-    }
-
-    /// Learns what an earlier process left: the hold, and what was sent.
-    async fn restore(&mut self) -> Result<(), Died> {
-        let holds = loop {
-            match self.outbox.holds().await {
-                Ok(holds) => break holds,
-                Err(error) => self.store_failed(error).await?,
-            }
+    /// Counts past messages for the present limits. Nothing is in flight, and all results are stored. As after a restart, a
+    /// message with an unknown outcome and its copy count as two, and no slots are reserved for later parts.
+    async fn recount(&mut self) -> Result<(), Died> {
+        let Settings { limits, windows, duplicate_check, .. } = self.service.settings;
+        let mut limiter = RateLimiter::new(limits, windows);
+        let mut checks = DuplicateCheck::new(duplicate_check);
+        let reach = limiter.reach().unwrap_or_default().max(checks.reach());
+        let clock = self.clock.now();
+        let sent = match self.lease.sent_since(earlier(clock, reach)).await {
+            Ok(sent) => sent,
+            Err(error) => return self.store_failed(&error),
         };
-        let (now, uptime) = (self.clock.now(), self.uptime());
-        let hold = holds.into_iter().find(|hold| hold.sender == self.sender);
-        report::restored(&self.metrics, &self.sender, hold.as_ref());
-        let Settings { credentials, policy, .. } = &self.service.settings;
-        self.gate = Gate::new(self.sender.clone(), credentials.clone(), policy, hold, now, uptime);
-        self.count_sent().await
-    }
-
-    /// Counts what was sent for the limits of now. Comes when nothing is in flight and all that ended is written down,
-    /// so that nothing is missed. As after a start, a message in doubt and its
-    /// copy count as two, and no slots are kept for parts to come.
-    async fn count_sent(&mut self) -> Result<(), Died> {
-        let Settings { limits, windows, .. } = self.service.settings;
-        let mut pace = Pace::new(limits, windows);
-        while let Some(reach) = pace.reach() {
-            let (now, uptime) = (self.clock.now(), self.uptime());
-            match self.outbox.sent_since(&self.sender, step::earlier(now, reach)).await {
-                Ok(sent) => {
-                    for send in sent {
-                        // A send that the wall clock puts into the future ended just now at the latest.
-                        let age = Duration::try_from(now.duration_since(send.ended_at)).unwrap_or_default();
-                        pace.charge(&send.recipients, age, uptime);
-                    }
-                    break;
-                }
-                Err(error) => self.store_failed(error).await?,
-            }
+        let now = self.now();
+        for Sent { delivery, recipients, body, ended_at } in sent {
+            // A message that ended in the future, because the clock was set back, counts as just ended.
+            let age = Duration::try_from(clock.duration_since(ended_at)).unwrap_or_default();
+            limiter.charge(&recipients, age, now);
+            checks.record_past(delivery, body, now.before(age), now);
         }
-        self.pace = pace;
+        (self.limiter, self.duplicate_check) = (limiter, checks);
+        self.state.has_new_limits = false;
+        // Destinations that waited under the former limits may send now.
+        self.state.has_stale_schedule = true;
         Ok(())
     }
 
-    async fn store_failed(&self, error: StoreError) -> Result<(), Died> {
-        if error == StoreError::Closed {
-            return Err(Died::Store(error));
+    /// Builds the schedule from the outbox.
+    async fn reschedule(&mut self) -> Result<(), Died> {
+        let scheduled = match self.lease.scheduled().await {
+            Ok(scheduled) => scheduled,
+            Err(error) => return self.store_failed(&error),
+        };
+        let (now, clock) = (self.now(), self.clock.now());
+        let last_due = scheduled.iter().map(|scheduled| scheduled.due_at).max();
+        if let Err(error) = self.make_due_after_clock_change(last_due, clock).await {
+            return self.store_failed(&error);
+        }
+        for scheduled in scheduled {
+            let wait = Duration::try_from(scheduled.due_at.duration_since(clock)).unwrap_or_default();
+            self.state.schedule.set(scheduled.destination, now + wait);
+        }
+        self.state.has_stale_schedule = false;
+        Ok(())
+    }
+
+    /// Postpones the next call to the outbox.
+    pub(super) fn store_failed(&mut self, error: &StoreError) -> Result<(), Died> {
+        if *error == StoreError::Closed {
+            return Err(Died::Store(error.clone()));
         }
         tracing::warn!(app = %self.sender, %error, "the outbox does not answer; trying again");
-        tokio::time::sleep(STORE_PAUSE).await;
-        self.heartbeat.tick();
+        self.state.store_retry_at = Some(self.now() + STORE_PAUSE);
         Ok(())
+    }
+
+    /// Stores `write` in the background, however often that must be tried.
+    pub(super) fn store(&mut self, write: PendingWrite) {
+        let (app, unstored) = (self.sender.0.clone(), Arc::clone(&self.unstored));
+        self.writes.spawn(write.write_until_stored(self.lease.clone(), app, unstored));
     }
 }
 
-async fn sleep_until(alarm: Option<Instant>) {
-    match alarm {
-        Some(alarm) => tokio::time::sleep_until(alarm).await,
+async fn sleep_until(time: Option<Instant>) {
+    match time {
+        Some(time) => tokio::time::sleep_until(time).await,
         None => std::future::pending().await,
     }
 }

@@ -1,18 +1,18 @@
-//! Deletes what was settled longer ago than the retention, a little at a time.
+//! Purges deliveries that were settled longer ago than `outbox.retention`, in small batches.
 
 use std::{sync::Arc, time::Duration};
 
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::{clock::Clock, delivery::step::earlier, outbox::Outbox};
+use crate::{clock::Clock, delivery::decide::earlier, outbox::Outbox};
 
-/// How often to look.
+/// The time between two rounds.
 const INTERVAL: Duration = Duration::from_secs(60);
-/// How much to delete in one transaction, so that accepting never waits long for it.
+/// The most deliveries in one transaction, so that acceptance never waits long.
 const BATCH: u32 = 200;
 
-/// Deletes until `stop`, what is older than the latest of `retention`.
+/// Purges until `stop`, by the latest value of `retention`.
 pub async fn run<O: Outbox>(
     outbox: O,
     retention: watch::Receiver<Duration>,
@@ -27,7 +27,7 @@ pub async fn run<O: Outbox>(
                 Ok(_) if stop.is_cancelled() => break,
                 Ok(_) => tokio::task::yield_now().await,
                 Err(error) => {
-                    tracing::warn!(%error, "old messages could not be deleted; trying again later");
+                    tracing::warn!(%error, "old deliveries could not be purged; trying again later");
                     break;
                 }
             }

@@ -1,50 +1,44 @@
-//! Tells fallback receivers, in one folded notice, what died and what is held for long.
+//! Notifies fallback receivers of dead letters, and of senders that are held for a long time.
 //!
-//! A notice is terminal: what becomes of it is logged and shown, and gives no notice in turn, so that
-//! there are no notices of notices.
+//! A notice is never the subject of another notice. Its own death is logged and shown only.
 
 use std::{sync::Arc, time::Duration};
 
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::text::Text;
+use super::own_message::OwnMessage;
 use crate::{
     clock::Clock,
-    delivery::{fold, step::earlier},
+    delivery::{decide::earlier, digest},
     outbox::{Hold, Kind, NoticeOf, Outbox, ReceiverName, SenderName, Status, StoreResult},
     wecom::Recipients,
 };
 
-/// Where the notices of a receiver go.
+/// The fallback of a receiver.
 #[derive(Debug, Clone)]
 pub struct Route {
-    /// Whose messages.
     pub receiver: ReceiverName,
-    /// The app that they go through.
     pub sender: SenderName,
-    /// The fallback's name.
     pub fallback: ReceiverName,
-    /// The fallback's app.
-    pub fallback_channel: SenderName,
-    /// The fallback's recipients.
+    pub fallback_sender: SenderName,
     pub fallback_recipients: Recipients,
-    /// How long a sender may be held before the fallback is told.
+    /// How long a sender may be held before the fallback is notified.
     pub after: Duration,
 }
 
-/// How often to look; also the time in which dead letters gather for one notice.
+/// The time between two rounds. Dead letters of one round share a notice.
 const INTERVAL: Duration = Duration::from_secs(1);
-/// Dead letters that died before this are no news, for instance to a fallback that was just configured.
+/// Older dead letters are not reported, for example to a fallback that was just configured.
 const NEWS: Duration = Duration::from_secs(24 * 3600);
-/// How many dead letters one notice tells of.
+/// The most dead letters in one notice.
 const DEAD_A_NOTICE: u32 = 1000;
-/// How many waiting messages are counted for a notice.
+/// Waiting notifications are counted up to this number.
 const COUNT_TO: u32 = 100_000;
-/// How many lines of what waits are read for a notice.
+/// The most lines of waiting notifications in a notice.
 const LINES: u32 = 20;
 
-/// Tells of what there is to tell until `stop`, by the latest of `routes`.
+/// Sends notices until `stop`, by the latest of `routes`.
 pub async fn run<O: Outbox>(
     outbox: O,
     routes: watch::Receiver<Vec<Route>>,
@@ -56,8 +50,8 @@ pub async fn run<O: Outbox>(
         if routes.is_empty() {
             continue;
         }
-        if let Err(error) = tell(&outbox, &routes, clock.as_ref()).await {
-            tracing::warn!(%error, "the fallback could not be told yet; trying again");
+        if let Err(error) = notify(&outbox, &routes, clock.as_ref()).await {
+            tracing::warn!(%error, "the fallback could not be notified; trying again");
         }
     }
 }
@@ -65,8 +59,8 @@ pub async fn run<O: Outbox>(
 /// One round over all routes.
 ///
 /// # Errors
-/// Whatever the outbox answers; the next round tells what this one did not.
-pub async fn tell<O: Outbox>(outbox: &O, routes: &[Route], clock: &dyn Clock) -> StoreResult<()> {
+/// Any error of the outbox. The next round continues.
+pub async fn notify<O: Outbox>(outbox: &O, routes: &[Route], clock: &dyn Clock) -> StoreResult<()> {
     let holds = outbox.holds().await?;
     for route in routes {
         dead(outbox, route, clock).await?;
@@ -92,9 +86,9 @@ async fn dead<O: Outbox>(outbox: &O, route: &Route, clock: &dyn Clock) -> StoreR
         if count == 1 { "message" } else { "messages" },
         route.receiver
     );
-    let text = fold::notice(&heading, lines.iter().map(|(_, summary)| (*summary).to_owned()), count);
-    let told = NoticeOf::Dead(dead.iter().map(|dead| dead.delivery).collect());
-    send(outbox, route, heading, text, told, clock).await
+    let text = digest::notice(&heading, lines.iter().map(|(_, summary)| (*summary).to_owned()), count);
+    let of = NoticeOf::Dead(dead.iter().map(|dead| dead.delivery).collect());
+    send(outbox, route, heading, text, of, clock).await
 }
 
 async fn held<O: Outbox>(outbox: &O, route: &Route, hold: &Hold, clock: &dyn Clock) -> StoreResult<()> {
@@ -103,18 +97,18 @@ async fn held<O: Outbox>(outbox: &O, route: &Route, hold: &Hold, clock: &dyn Clo
         return Ok(());
     }
     let backlog = outbox.held_backlog(&route.sender, &route.receiver, LINES, COUNT_TO).await?;
-    let Some(backlog) = backlog.filter(|backlog| backlog.messages > 0) else { return Ok(()) };
+    let Some(backlog) = backlog.filter(|backlog| backlog.notifications > 0) else { return Ok(()) };
     let heading = format!(
         "[HELD] {} {} for receiver {} wait since {}: {}",
-        backlog.messages,
-        if backlog.messages == 1 { "message" } else { "messages" },
+        backlog.notifications,
+        if backlog.notifications == 1 { "message" } else { "messages" },
         route.receiver,
         hold.since,
         hold.reason
     );
-    let text = fold::notice(&heading, backlog.summaries, backlog.messages as usize);
-    let told = NoticeOf::Hold(route.sender.clone(), route.receiver.clone());
-    send(outbox, route, heading, text, told, clock).await
+    let text = digest::notice(&heading, backlog.summaries, backlog.notifications as usize);
+    let of = NoticeOf::Hold(route.sender.clone(), route.receiver.clone());
+    send(outbox, route, heading, text, of, clock).await
 }
 
 async fn send<O: Outbox>(
@@ -122,14 +116,19 @@ async fn send<O: Outbox>(
     route: &Route,
     summary: String,
     text: String,
-    told: NoticeOf,
+    of: NoticeOf,
     clock: &dyn Clock,
 ) -> StoreResult<()> {
-    let message =
-        Text { kind: Kind::Notice, receiver: route.fallback.clone(), status: Status::Firing, summary, text };
-    let notice = message.to(route.fallback_channel.clone(), route.fallback_recipients.clone());
-    let id = outbox.notice(notice, told, clock.now()).await?;
+    let message = OwnMessage {
+        kind: Kind::Notice,
+        receiver: route.fallback.clone(),
+        status: Status::Firing,
+        summary,
+        text,
+    };
+    let notice = message.address(route.fallback_sender.clone(), route.fallback_recipients.clone());
+    let id = outbox.notice(notice, of, clock.now()).await?;
     let (app, receiver, fallback) = (&route.sender, &route.receiver, &route.fallback);
-    tracing::warn!(%app, %receiver, notification = %id, %fallback, "told the fallback");
+    tracing::warn!(%app, %receiver, notification = %id, %fallback, "fallback notified");
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! What is said of sends, digests and holds: log lines and metrics.
+//! Log lines and metrics about attempts, digests and holds.
 
 use std::time::Duration;
 
@@ -6,11 +6,11 @@ use jiff::Timestamp;
 
 use crate::{
     delivery::{
-        gate::Change,
-        step::{self, BlockKind, Cause, Health},
+        circuit_breaker::HoldChange,
+        decide::{self, BlockKind, Cause, Decision, Health},
     },
     metrics::{INVALID_KINDS, Metrics, NO_ERRCODE, OTHER_ERRCODE},
-    outbox::{Claimed, Hold, NotificationId, ReceiverName, SenderName, Verdict},
+    outbox::{Claimed, Hold, NotificationId, SenderName, Verdict},
     telemetry::clip,
     wecom::{
         Errcode, InvalidRecipients, Outcome,
@@ -18,8 +18,8 @@ use crate::{
     },
 };
 
-/// A log line of a delivery's story: each has all names of the delivery, under the same keys.
-macro_rules! story {
+/// Logs an event of a delivery, always with the same fields.
+macro_rules! delivery_event {
     ($level:ident, $sender:expr, $claimed:expr, $($more:tt)+) => {
         tracing::$level!(
             app = %$sender, receiver = %$claimed.receiver, group = crate::telemetry::clip(&$claimed.group_key),
@@ -27,18 +27,17 @@ macro_rules! story {
         )
     };
 }
-pub(super) use story;
+pub(super) use delivery_event;
 
-/// How a send ended, and what follows.
-pub(super) struct End<'a> {
+/// An attempt and its consequences.
+pub(super) struct AttemptReport<'a> {
     pub(super) sender: &'a SenderName,
     pub(super) claimed: &'a Claimed,
     pub(super) outcome: &'a Outcome,
-    pub(super) verdict: &'a Verdict,
-    pub(super) cause: Option<Cause>,
+    pub(super) decision: &'a Decision,
 }
 
-/// WeCom's errcode, when there was an answer.
+/// WeCom's errcode, if it answered.
 pub(super) fn errcode(outcome: &Outcome) -> Option<i64> {
     match outcome {
         Outcome::Accepted(_) => Some(0),
@@ -47,25 +46,28 @@ pub(super) fn errcode(outcome: &Outcome) -> Option<i64> {
     }
 }
 
-/// Tells of a send that ended at `now`.
-pub(super) fn attempt(metrics: &Metrics, end: &End<'_>, took: Duration, now: Timestamp) {
-    let (app, receiver) = (&end.sender.0, &end.claimed.receiver.0);
-    metrics.attempted(app, errcode_label(errcode(end.outcome)), took);
-    match end.verdict {
+/// Reports an attempt that ended at `now`.
+pub(super) fn attempt(metrics: &Metrics, report: &AttemptReport<'_>, took: Duration, now: Timestamp) {
+    let (app, receiver) = (&report.sender.0, &report.claimed.receiver.0);
+    metrics.attempted(app, errcode_label(errcode(report.outcome)), took);
+    match &report.decision.verdict {
         Verdict::Delivered(receipt) => {
-            let after = Duration::try_from(now.duration_since(end.claimed.accepted_at)).unwrap_or_default();
+            let after =
+                Duration::try_from(now.duration_since(report.claimed.accepted_at)).unwrap_or_default();
             metrics.delivered(receiver, after);
             for (kind, ids) in INVALID_KINDS.into_iter().zip(invalid(&receipt.invalid)) {
                 metrics.invalid(app, kind, ids.len());
             }
         }
-        Verdict::Dead(_) => metrics.dead_letter(receiver, end.cause.unwrap_or(Cause::Refused).name()),
+        Verdict::Dead(_) => {
+            metrics.dead_letter(receiver, report.decision.cause.unwrap_or(Cause::Rejected).name());
+        }
         Verdict::Retry { .. } | Verdict::Replace { .. } => {}
     }
-    log(end, took);
+    log(report, took);
 }
 
-/// Errcodes that nobody knows are one label, so that a server that makes them up makes no series.
+/// The label of an errcode. Unknown errcodes share a label, so that a strange server cannot create any number of series.
 fn errcode_label(errcode: Option<i64>) -> String {
     match errcode {
         None => NO_ERRCODE.to_owned(),
@@ -79,22 +81,22 @@ fn invalid(missed: &InvalidRecipients) -> [&Vec<String>; 4] {
     [&missed.users, &missed.parties, &missed.tags, &missed.unlicensed]
 }
 
-/// `ids` as a log line has them: as many as can be read, and how many there are when that is not all.
+/// `ids` for a log line: the first ones, and their number if there are more.
 fn listed(ids: &[String]) -> String {
     let all = ids.join("|");
     let shown = clip(&all);
     if shown.len() == all.len() { all } else { format!("{shown}… ({} in all)", ids.len()) }
 }
 
-fn log(end: &End<'_>, took: Duration) {
-    let End { sender, claimed, outcome, verdict, cause } = end;
+fn log(report: &AttemptReport<'_>, took: Duration) {
+    let AttemptReport { sender, claimed, outcome, decision } = report;
     let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-    match verdict {
+    match &decision.verdict {
         Verdict::Delivered(receipt) => {
-            story!(info, sender, claimed, msgid = clip(&receipt.msgid), duration_ms, "delivered");
+            delivery_event!(info, sender, claimed, msgid = clip(&receipt.msgid), duration_ms, "delivered");
             if !receipt.invalid.is_empty() {
                 let missed = &receipt.invalid;
-                story!(
+                delivery_event!(
                     warn,
                     sender,
                     claimed,
@@ -102,72 +104,66 @@ fn log(end: &End<'_>, took: Duration) {
                     invalidparty = listed(&missed.parties),
                     invalidtag = listed(&missed.tags),
                     unlicenseduser = listed(&missed.unlicensed),
-                    "delivered, but WeCom passed over some recipients: check that they exist, are visible to the \
-                     app and are licensed"
+                    "delivered, but not to all recipients: check that these exist, are visible to the app and have a licence"
                 );
             }
         }
         Verdict::Retry { at, .. } => {
-            let outcome = step::describe(outcome);
-            story!(warn, sender, claimed, duration_ms, outcome, next = %at, "not delivered yet");
+            let outcome = decide::describe(outcome);
+            delivery_event!(warn, sender, claimed, duration_ms, outcome, next = %at, "delivery failed, will retry");
         }
-        Verdict::Replace { reason, .. } => story!(
+        Verdict::Replace { reason, .. } => delivery_event!(
             error,
             sender,
             claimed,
             duration_ms,
             reason,
-            "WeCom refused the message; it is sent as plain text instead"
+            "WeCom rejected the message; it is sent as plain text instead"
         ),
-        Verdict::Dead(reason) => story!(
+        Verdict::Dead(reason) => delivery_event!(
             error,
             sender,
             claimed,
             duration_ms,
-            cause = cause.map(Cause::name),
+            cause = decision.cause.map(Cause::name),
             reason,
-            "dead letter: not delivered and not tried again; see `wecom-relay outbox show`"
+            "dead letter: the delivery is not tried again; see `wecom-relay outbox show`"
         ),
     }
 }
 
-/// Tells of a digest that took the place of `members`.
-pub(super) fn folded(
-    metrics: &Metrics,
-    sender: &SenderName,
-    digest: &Claimed,
-    members: &[(NotificationId, ReceiverName)],
-) {
+/// Reports a digest that replaces `members`.
+pub(super) fn folded(metrics: &Metrics, sender: &SenderName, digest: &Claimed, members: &[NotificationId]) {
     metrics.folded(&sender.0, members.len());
-    story!(info, sender, digest, recipients = %digest.all_recipients, members = members.len(), "folded into a digest");
-    for (notification, receiver) in members {
-        let digest = digest.id;
-        tracing::debug!(app = %sender, %receiver, %notification, %digest, "is told by a digest");
+    let recipients = &digest.all_recipients;
+    delivery_event!(info, sender, digest, %recipients, members = members.len(), "folded into digest");
+    for notification in members {
+        tracing::debug!(app = %sender, %notification, digest = %digest.id, "folded into digest");
     }
 }
 
-/// Tells of a hold that began, goes on or is over; `health` is what changed it.
-pub(super) fn gate(metrics: &Metrics, change: &Change, health: &Health) {
+/// Reports a hold that began, continues or is over because of `health`.
+pub(super) fn hold_change(metrics: &Metrics, change: &HoldChange, health: &Health) {
     match change {
-        Change::Held(hold) => {
+        HoldChange::Held(hold) => {
             let passes = matches!(health, Health::Blocked(block) if block.kind == BlockKind::RateLimited);
             metrics.held(&hold.sender.0, Some(if passes { RATE_LIMITED } else { CONFIGURATION }));
             let Hold { sender: app, since, errcode, probes, next_probe_at, reason, .. } = hold;
             if passes {
                 tracing::warn!(
                     %app, errcode, %since, probes, %next_probe_at, reason,
-                    "the app is held until a limit of WeCom has passed: its messages wait, nothing is lost"
+                    "sender held: its deliveries wait until a limit of WeCom has passed; nothing is lost"
                 );
             } else {
                 tracing::error!(
                     %app, errcode, %since, probes, %next_probe_at, reason,
-                    "the app is held until somebody has mended it: its messages wait, nothing is lost"
+                    "sender held: its deliveries wait until somebody fixes the problem; nothing is lost"
                 );
             }
         }
-        Change::Released(hold) => {
+        HoldChange::Released(hold) => {
             metrics.held(&hold.sender.0, None);
-            tracing::info!(app = %hold.sender, since = %hold.since, "the app flows again");
+            tracing::info!(app = %hold.sender, since = %hold.since, "sender released, sending resumes");
         }
     }
 }
@@ -175,9 +171,15 @@ pub(super) fn gate(metrics: &Metrics, change: &Change, health: &Health) {
 const CONFIGURATION: &str = "configuration";
 const RATE_LIMITED: &str = "rate_limited";
 
-/// Takes up the hold that the last process left. One that an HTTP 429 began passes for one of the configuration until
-/// its next probe: it has no errcode.
-pub(super) fn restored(metrics: &Metrics, sender: &SenderName, hold: Option<&Hold>) {
+/// Reports what an earlier lease left. A hold that began with an HTTP 429 has no errcode, so it counts as one of the
+/// configuration until its next probe.
+pub(super) fn inherited(metrics: &Metrics, sender: &SenderName, recovered: u32, hold: Option<&Hold>) {
+    if recovered > 0 {
+        tracing::warn!(
+            app = %sender, deliveries = recovered,
+            "deliveries were in flight when the last process ended; they are sent again with WeCom's duplicate check"
+        );
+    }
     let reason = hold.map(|hold| {
         let known = hold.errcode.and_then(|errcode| errcode::lookup(Errcode(errcode)));
         let passes = known.is_some_and(|entry| entry.class == Class::RateLimited);
@@ -192,13 +194,13 @@ mod tests {
     use crate::metrics::{DEAD_REASONS, HELD_REASONS};
 
     #[test]
-    fn every_word_that_is_used_as_a_label_is_in_the_list_of_its_metric() {
+    fn every_label_value_is_in_the_list_of_its_metric() {
         assert!(Cause::ALL.iter().all(|cause| DEAD_REASONS.contains(&cause.name())));
         assert_eq!(HELD_REASONS, [CONFIGURATION, RATE_LIMITED]);
     }
 
     #[test]
-    fn a_line_names_as_many_recipients_as_can_be_read() {
+    fn a_long_list_of_recipients_is_shortened() {
         let ids = |count: usize| (0..count).map(|id| format!("user-{id:04}")).collect::<Vec<_>>();
         assert_eq!(listed(&ids(2)), "user-0000|user-0001");
         let shown = listed(&ids(300));
@@ -207,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn errcodes_that_are_in_no_table_share_a_label() {
+    fn unknown_errcodes_share_a_label() {
         let labels = [None, Some(0), Some(-1), Some(60020), Some(123_456_789)].map(errcode_label);
         assert_eq!(labels, ["none", "0", "-1", "60020", "other"]);
     }

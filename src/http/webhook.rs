@@ -13,7 +13,7 @@ use super::{
     state::ServerState,
 };
 use crate::{
-    delivery::step::Cause,
+    delivery::decide::Cause,
     intake::{Parsed, RenderedNotification},
     metrics::Metrics,
     outbox::{Enqueued, NewNotification, Outbox},

@@ -5,17 +5,8 @@ use std::time::Duration;
 use super::receiver::Receiver;
 use crate::{
     alertmanager::{Alert, Payload},
-    outbox::{AlertRef, Dedupe, Key, Status},
+    outbox::{Dedupe, Key},
 };
-
-pub(super) fn alert_refs(payload: &Payload) -> Vec<AlertRef> {
-    payload.alerts.iter().map(alert_ref).collect()
-}
-
-fn alert_ref(alert: &Alert) -> AlertRef {
-    let status = if alert.is_resolved() { Status::Resolved } else { Status::Firing };
-    AlertRef { fingerprint: alert.fingerprint.clone(), status }
-}
 
 /// The group key. Alertmanager and Grafana always send one; for others the group labels stand in.
 pub(super) fn group_key(payload: &Payload) -> String {

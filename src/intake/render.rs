@@ -90,7 +90,6 @@ impl Intake {
             group_key: identity::group_key(payload),
             status: status(payload),
             severity: payload.severity().unwrap_or_default().to_owned(),
-            alerts: identity::alert_refs(payload),
             dedupe: dedupe_window.map(|window| identity::dedupe(receiver, payload, window)),
             summary: summary.lines().collect::<Vec<_>>().join(" "),
             deliveries: deliveries::deliveries(&recipients, contents),

@@ -3,7 +3,7 @@
 use prometheus_client::encoding::EncodeLabelSet;
 
 /// `reason` of a dead delivery in `wecom_relay_deliveries_total`.
-pub const DEAD_REASONS: [&str; 5] = ["refused", "nobody", "unknown_code", "expired", "discarded"];
+pub const DEAD_REASONS: [&str; 5] = ["rejected", "nobody", "unknown_code", "expired", "discarded"];
 /// `reason` of `wecom_relay_sender_held`, beside [`NOT_IN_CONFIGURATION`].
 pub const HELD_REASONS: [&str; 2] = ["configuration", "rate_limited"];
 /// `reason` of `wecom_relay_sender_held` while deliveries are queued for an app that is not configured.

@@ -1,4 +1,4 @@
-//! What people ask of the outbox, and do to it: the port of the `outbox` command, and of a web page later.
+//! The port of operators: the `outbox` command and web pages.
 
 use std::future::Future;
 
@@ -7,27 +7,27 @@ use jiff::Timestamp;
 use super::{Attempt, DeliveryId, Kind, NotificationId, Part, ReceiverName, SenderName, Status, StoreResult};
 use crate::wecom::{Content, Recipients};
 
-/// Where a delivery stands.
+/// The state of a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum State {
-    /// Behind another delivery of its lane.
+    /// It waits behind another delivery of its ordering key.
     Queued,
-    /// At the head of its lane, due now or later.
+    /// It is the first of its ordering key, due now or later.
     Ready,
-    /// Being sent.
+    /// It is being sent.
     InFlight,
-    /// Told by a digest that is not yet settled.
+    /// A digest reports it, which is not settled yet.
     Folded,
-    /// WeCom took it, or its digest.
+    /// WeCom accepted it or its digest.
     Delivered,
-    /// It could not be delivered.
+    /// It is a dead letter.
     Dead,
-    /// A person gave it up.
+    /// An operator discarded it.
     Discarded,
 }
 
 impl State {
-    /// Every state, in the order of a delivery's life.
+    /// All states in the order of a delivery's life.
     pub const ALL: [Self; 7] = [
         Self::Queued,
         Self::Ready,
@@ -38,7 +38,7 @@ impl State {
         Self::Discarded,
     ];
 
-    /// The name that people use.
+    /// The name that operators see.
     pub fn name(self) -> &'static str {
         match self {
             Self::Queued => "queued",
@@ -50,138 +50,150 @@ impl State {
             Self::Discarded => "discarded",
         }
     }
+
+    /// Whether the delivery has ended.
+    pub fn is_settled(self) -> bool {
+        matches!(self, Self::Delivered | Self::Dead | Self::Discarded)
+    }
 }
 
-/// Which deliveries are asked for; an empty filter is everything.
+/// The order of a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ListOrder {
+    /// In order of acceptance.
+    #[default]
+    OldestFirst,
+    /// The latest acceptance first.
+    NewestFirst,
+}
+
+/// Selects deliveries. The default selects all of them.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Filter {
-    /// In one of these states; empty for all.
+    /// The states; empty for all.
     pub states: Vec<State>,
-    /// Of this receiver.
     pub receiver: Option<ReceiverName>,
-    /// Accepted before this moment.
+    /// Only deliveries that were accepted before this time.
     pub accepted_before: Option<Timestamp>,
-    /// Accepted at or after this moment.
+    /// Only deliveries that were accepted at or after this time.
     pub accepted_since: Option<Timestamp>,
-    /// Told by this digest.
+    /// Only deliveries that are folded into this digest.
     pub digest: Option<DeliveryId>,
-    /// After this one, for the next page.
+}
+
+/// One page of a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PageRequest {
+    pub order: ListOrder,
+    /// Start behind this delivery; see [`Page::next`].
     pub after: Option<DeliveryId>,
-    /// At most so many.
+    /// The largest number of deliveries to return.
     pub limit: u32,
+}
+
+/// The answer to [`OutboxQuery::list`].
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Page {
+    pub deliveries: Vec<Listed>,
+    /// Where the next page starts; `None` after the last page. A page may hold fewer deliveries than the limit, or
+    /// none, although there is a next page: a call looks at a bounded number of rows.
+    pub next: Option<DeliveryId>,
 }
 
 /// A delivery in a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listed {
-    /// Its name.
     pub id: DeliveryId,
-    /// The notification that it belongs to.
     pub notification: NotificationId,
-    /// What the notification is.
     pub kind: Kind,
-    /// Where it stands.
     pub state: State,
-    /// Whose it is.
     pub receiver: ReceiverName,
-    /// The app that sends it.
     pub sender: SenderName,
-    /// Whether it fires.
     pub status: Status,
-    /// When it was accepted.
     pub accepted_at: Timestamp,
-    /// When it is due again, if it waits.
+    /// The time of the next attempt, if it is ready.
     pub due_at: Option<Timestamp>,
-    /// When it was settled.
     pub settled_at: Option<Timestamp>,
-    /// Attempts that were charged.
+    /// The number of attempts that count for the retry policy.
     pub attempts: u32,
-    /// Which part of its message it is.
     pub part: Part,
-    /// The digest that tells it.
+    /// The digest that it is folded into.
     pub digest: Option<DeliveryId>,
-    /// Its line.
     pub summary: String,
-    /// Why it is dead, or what the last attempt said.
+    /// The reason for its death, or the detail of its last attempt.
     pub reason: String,
 }
 
-/// Everything about a delivery.
+/// Everything about one delivery.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Detail {
-    /// As in a list.
     pub listed: Listed,
-    /// Its group.
     pub group_key: String,
-    /// Whom it is for.
     pub recipients: Recipients,
-    /// What it says.
     pub content: Content,
-    /// `msgid` of the accepted message; may be empty.
+    /// WeCom's `msgid` of the accepted message; may be empty.
     pub msgid: String,
-    /// Those whom WeCom passed over, as a line for people; empty when nobody was.
-    pub missed: String,
-    /// Since when it may have been delivered without WeCom's word.
+    /// The recipients that WeCom could not reach, as one line; empty if there are none.
+    pub invalid_recipients: String,
+    /// The start of the first attempt with an unknown outcome.
     pub unconfirmed_since: Option<Timestamp>,
-    /// Every attempt, the first one first.
+    /// All attempts, oldest first.
     pub attempts: Vec<Attempt>,
 }
 
-/// What waits for one receiver in one sender.
+/// The queue depth of one sender and receiver.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Depth {
-    /// The app that sends it.
     pub sender: SenderName,
-    /// Whose it is.
     pub receiver: ReceiverName,
-    /// Deliveries that are not settled.
     pub deliveries: u64,
-    /// When the first of them, in order of acceptance, was accepted.
+    /// The acceptance of the oldest unsettled delivery.
     pub oldest_accepted_at: Option<Timestamp>,
-    /// How many deliveries people gave up instead of having them sent, since there is this outbox.
+    /// The number of deliveries that operators discarded before they were settled, since the outbox was created.
     pub discarded: u64,
 }
 
-/// Which dead letters are tried again.
+/// The dead letters to requeue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Which {
+pub enum Requeue {
     /// This one.
     One(DeliveryId),
     /// All of them.
     AllDead,
 }
 
-/// What became of a person's wish.
+/// The result of an operator's command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Changed {
-    /// So many deliveries were changed.
+    /// This number of deliveries was changed.
     Deliveries(u32),
     /// There is no such delivery.
     Unknown,
-    /// It is in this state, which does not allow it.
+    /// The delivery is in this state, which does not allow the command.
     NotIn(State),
 }
 
-/// The outbox as people see it. Safe beside a running daemon.
+/// The outbox as operators use it. Every call is safe beside a running daemon. Queries use their own connection, so they
+/// never delay acceptance or delivery.
 pub trait OutboxQuery {
-    /// Deliveries in order of acceptance.
-    fn list(&self, filter: Filter) -> impl Future<Output = StoreResult<Vec<Listed>>> + Send;
+    /// One page of the deliveries that `filter` selects.
+    fn list(&self, filter: Filter, page: PageRequest) -> impl Future<Output = StoreResult<Page>> + Send;
 
     /// One delivery.
     fn show(&self, id: DeliveryId) -> impl Future<Output = StoreResult<Option<Detail>>> + Send;
 
-    /// How much waits, for all_recipients for whom anything ever waited; costs by their number, not by what waits.
+    /// The queue depth of each sender and receiver that has unsettled or discarded deliveries.
     fn depths(&self) -> impl Future<Output = StoreResult<Vec<Depth>>> + Send;
 
-    /// Puts dead or discarded letters at the end of their lanes again, due now, with no attempts charged. One that
-    /// waits for its next attempt becomes due now.
+    /// Puts dead or discarded deliveries at the end of their ordering keys, due now, as if they were never attempted. A
+    /// ready delivery becomes due now.
     ///
-    /// All of them come back in steps: after an error some may have. A digest that nobody got is not among all:
-    /// its members are, and both would tell it twice. When it is named and then delivered, so are its members that
-    /// are still dead.
-    fn retry(&self, which: Which, now: Timestamp) -> impl Future<Output = StoreResult<Changed>> + Send;
+    /// [`Requeue::AllDead`] works in batches; after an error some letters may already be requeued. It skips dead digests,
+    /// because their members are requeued one by one. A digest that is requeued by its number and then delivered settles
+    /// the members that are still dead.
+    fn requeue(&self, which: Requeue, now: Timestamp) -> impl Future<Output = StoreResult<Changed>> + Send;
 
-    /// Gives up a delivery that waits or is dead; with all of a digest, its members. One that is in flight or
-    /// folded is not touched.
+    /// Discards a delivery that waits or is dead. Discarding a digest discards its members. A delivery in flight and a
+    /// folded delivery are not changed.
     fn discard(&self, id: DeliveryId, now: Timestamp) -> impl Future<Output = StoreResult<Changed>> + Send;
 }

@@ -1,4 +1,4 @@
-//! What is put into the outbox and what comes out of it.
+//! The values that go into the outbox and come out of it.
 
 use std::{fmt, time::Duration};
 
@@ -7,13 +7,18 @@ use sha2::{Digest, Sha256};
 
 use crate::wecom::{Content, Message, Receipt, Recipients};
 
-/// A notification's place in the order of acceptance, and its name for people. Given by the store, never reused.
+/// The number of a notification: that of its first delivery. Numbers rise with acceptance and are never reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct NotificationId(pub i64);
 
-/// A delivery's place in the order of acceptance, and its name for people. Given by the store, never reused.
+/// The number of a delivery. Numbers rise with acceptance and are never reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct DeliveryId(pub i64);
+
+/// The number of one call of [`super::Lease::claim`]. A settlement names it, so that a late result cannot settle a
+/// later claim of the same delivery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ClaimId(pub i64);
 
 impl fmt::Display for NotificationId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -27,7 +32,8 @@ impl fmt::Display for DeliveryId {
     }
 }
 
-/// What WeCom counts by and what is held or paced as one: the name of an app.
+/// The name of a sender: an app of the configuration. WeCom counts messages by sender; the relay limits and holds them
+/// by sender.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SenderName(pub String);
 
@@ -47,12 +53,12 @@ impl fmt::Display for ReceiverName {
     }
 }
 
-/// A digest that stands for texts of any length.
+/// A hash that identifies texts of any length: the first half of their SHA-256.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Key(pub [u8; 16]);
 
 impl Key {
-    /// A key of `parts` in this order; where one part ends and the next begins counts.
+    /// The key of a list of parts. Lengths are hashed too, so `["ab", "c"]` and `["a", "bc"]` differ.
     pub fn of<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> Self {
         let mut hash = Sha256::new();
         for part in parts {
@@ -64,6 +70,12 @@ impl Key {
         key.iter_mut().zip(digest.iter()).for_each(|(to, from)| *to = *from);
         Self(key)
     }
+
+    /// The first eight bytes as a number, which makes an index half as large. Use it where a collision is harmless.
+    pub fn short(self) -> i64 {
+        let [a, b, c, d, e, f, g, h, ..] = self.0;
+        i64::from_le_bytes([a, b, c, d, e, f, g, h])
+    }
 }
 
 impl fmt::Debug for Key {
@@ -72,110 +84,105 @@ impl fmt::Debug for Key {
     }
 }
 
-/// A sender and a canonical recipient set: what is folded together.
+/// A sender and a set of recipients. Notifications of one destination can be folded together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Destination(pub Key);
 
 impl Destination {
-    /// The destination of what goes to `recipients` over `sender`.
+    /// The destination of deliveries to `recipients` through `sender`.
     pub fn of(sender: &SenderName, recipients: &Recipients) -> Self {
         Self(Key::of([sender.0.as_bytes(), recipients.canonical().as_bytes()]))
     }
 }
 
-/// A receiver and a group key: what is delivered in order.
+/// A receiver and a group key. Deliveries with the same ordering key go out one after the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct OrderingKey(pub Key);
 
 impl OrderingKey {
-    /// The lane of `group_key` at `receiver`.
+    /// The ordering key of `group_key` at `receiver`.
     pub fn of(receiver: &ReceiverName, group_key: &str) -> Self {
         Self(Key::of([b"group".as_slice(), receiver.0.as_bytes(), group_key.as_bytes()]))
     }
 }
 
-/// What a notification is.
+/// Identifies the request body of a delivery: its sender, recipients and content. Two deliveries with the same body look
+/// alike to WeCom's duplicate check.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct BodyHash(pub i64);
+
+impl BodyHash {
+    /// The hash of `content` to `recipients` through `sender`. The order of the recipients does not matter.
+    pub fn of(sender: &SenderName, recipients: &Recipients, content: &Content) -> Self {
+        let recipients = recipients.canonical();
+        let parts = [sender.0.as_str(), content.msgtype(), content.text(), &recipients];
+        Self(Key::of(parts.map(str::as_bytes)).short())
+    }
+}
+
+/// The origin of a notification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {
-    /// What Alertmanager sent.
+    /// A webhook.
     Alert,
     /// A digest of folded notifications.
     Digest,
-    /// A notice to a fallback receiver; its own end gives no further notice.
+    /// A notice to a fallback receiver. A dead notice is not reported by another notice.
     Notice,
 }
 
-/// Whether a notification says that something fires.
+/// The status of a notification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Status {
-    /// At least one alert fires.
+    /// At least one alert is firing.
     Firing,
     /// All alerts are resolved.
     Resolved,
 }
 
-/// One alert of a notification, for `outbox list` and for cards that are updated later.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AlertRef {
-    /// Alertmanager's fingerprint: 16 hexadecimal digits.
-    pub fingerprint: String,
-    /// Whether it fires.
-    pub status: Status,
-}
-
-/// By what a second copy of a notification is recognized.
+/// How duplicates of a notification are recognized.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dedupe {
-    /// Receiver, group key, and each alert's fingerprint, status and start.
+    /// The receiver, the group key, and each alert's fingerprint, status and start.
     pub key: Key,
-    /// Which Alertmanager sent it (`externalURL`): one Alertmanager repeats itself in order, the other one of a
-    /// pair may come late.
+    /// The Alertmanager that sent it (`externalURL`). One Alertmanager repeats itself in order; the other one of an HA
+    /// pair may be late.
     pub source: String,
-    /// For how long after the first acceptance a copy is not taken. Of one lane an engine may remember the last 128
-    /// notifications only.
+    /// How long after the first acceptance a duplicate is dropped.
     pub window: Duration,
 }
 
-/// A rendered notification on its way into the outbox.
+/// A rendered notification that is to be stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewNotification {
-    /// What it is.
     pub kind: Kind,
-    /// Whose it is.
     pub receiver: ReceiverName,
-    /// The group, which with the receiver makes the [`OrderingKey`].
+    /// Its group key. Receiver and group key make the [`OrderingKey`].
     pub group_key: String,
-    /// Whether it fires.
     pub status: Status,
-    /// The `severity` of its alerts; empty when there is none.
+    /// The `severity` label of its alerts; may be empty.
     pub severity: String,
-    /// Its alerts.
-    pub alerts: Vec<AlertRef>,
-    /// By what a copy is recognized; `None` takes every copy.
+    /// How duplicates are recognized. `None` accepts every duplicate.
     pub dedupe: Option<Dedupe>,
-    /// One line, for digests, notices and lists.
+    /// One line for digests, notices and lists.
     pub summary: String,
-    /// The text that takes the place of a card when WeCom refuses it; not longer than one message.
+    /// The text that replaces a card if WeCom rejects the card. It fits into one message.
     pub text_form: Option<String>,
-    /// The app that sends it.
     pub sender: SenderName,
-    /// Everybody it is for; with the sender this makes the [`Destination`].
+    /// All recipients. Sender and recipients make the [`Destination`].
     pub recipients: Recipients,
-    /// The calls of `message/send` that it takes, in order.
+    /// The API calls that it needs, in order.
     pub deliveries: Vec<NewDelivery>,
-    /// Why it cannot be delivered, if that is known before the first attempt: its deliveries are dead letters from
-    /// the start, which nothing waits for.
+    /// The reason why it cannot be delivered, if that is known already. Its deliveries are stored as dead letters.
     pub dead: Option<String>,
 }
 
-/// One call of `message/send` to be made.
+/// One API call that is to be made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewDelivery {
-    /// Whom this call is for: the notification's recipients, or one batch of them.
+    /// The recipients of this call: those of the notification, or one batch of them.
     pub recipients: Recipients,
-    /// What it says.
     pub content: Content,
-    /// Which part of the message this is.
     pub part: Part,
 }
 
@@ -184,260 +191,232 @@ pub struct NewDelivery {
 pub struct Part {
     /// From 1.
     pub number: u16,
-    /// How many there are.
     pub of: u16,
 }
 
 impl Part {
-    /// The one part of a message that is not split.
+    /// The only part of a text that is not split.
     pub const WHOLE: Self = Self { number: 1, of: 1 };
 }
 
-/// What became of a notification that was handed in.
+/// The answer to [`super::Outbox::enqueue`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Enqueued {
     /// It is on disk.
     Accepted(NotificationId),
-    /// It is a copy of this one, which is on disk.
+    /// It is a duplicate of this notification, which is on disk.
     Duplicate(NotificationId),
 }
 
-/// What waits in a sender.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+/// A destination that has ready deliveries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Scheduled {
+    pub destination: Destination,
+    /// The time at which its first delivery is due.
+    pub due_at: Timestamp,
+}
+
+/// The ready deliveries of one destination.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Waiting {
-    /// What can be sent now, by destination and receiver.
+    pub destination: Destination,
+    /// The due deliveries, by receiver. Empty if nothing is due.
     pub queues: Vec<Queue>,
-    /// When the next delivery becomes due that is not due now.
+    /// The time at which the next delivery is due that is not due yet.
     pub next_due: Option<Timestamp>,
 }
 
-/// The due heads of one destination and receiver.
+/// The due deliveries of one destination and receiver. Only the first delivery of an ordering key can be due.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Queue {
-    /// Where it goes.
     pub destination: Destination,
-    /// Whose it is.
     pub receiver: ReceiverName,
-    /// Everybody whom the first due notification is for: what is due here is for them or for batches of them.
     pub recipients: Recipients,
-    /// When the first one became due.
-    pub due_at: Timestamp,
-    /// How many slots of each recipient's budget the first one needs: the parts of a message that has not been
-    /// started, 1 for the next part of one that has.
+    /// The number of messages that the first delivery starts: all parts of a notification of which nothing was claimed
+    /// yet, else 1.
     pub slots: u32,
-    /// The first one.
     pub delivery: DeliveryId,
-    /// The notification that the first one belongs to.
     pub notification: NotificationId,
-    /// Whether anything of that notification was ever claimed.
+    /// Whether a delivery of that notification was ever claimed.
     pub started: bool,
-    /// How many due heads wait here, counted up to the bound that was asked for.
+    /// The number of due deliveries, up to the bound of the call.
     pub due: u32,
-    /// How many whole messages wait here that were never attempted and stand behind nothing attempted, counted
-    /// up to the bound that was asked for. They can be folded.
-    pub fresh: u32,
+    /// The number of notifications that can be folded, up to the bound of the call.
+    pub foldable: u32,
 }
 
-/// What is to be claimed.
+/// A choice of what to claim.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Pick {
-    /// Due heads of one queue, the longest due first, while they fit into `slots` (see [`Queue::slots`]).
+    /// The due deliveries of one queue, the longest due first, while their messages (see [`Queue::slots`]) fit into
+    /// `slots`.
     Heads {
-        /// The queue's destination.
         destination: Destination,
-        /// The queue's receiver.
         receiver: ReceiverName,
-        /// How many sends may be made.
+        /// The number of messages that may be sent.
         slots: u32,
     },
-    /// A digest in place of its members.
-    Digest {
-        /// The notifications that it stands for. One that cannot be folded any more is passed over.
-        members: Vec<NotificationId>,
-        /// The digest; `kind` is [`Kind::Digest`].
-        digest: Box<NewNotification>,
-    },
+    /// A digest that takes the place of its members.
+    Digest { members: Vec<NotificationId>, digest: Box<NewNotification> },
 }
 
-/// What can be folded for one destination.
+/// The answer to [`super::Lease::claim`].
+#[derive(Debug, PartialEq, Eq, Default)]
+pub struct Claims {
+    /// The deliveries that are in flight now.
+    pub claimed: Vec<Claimed>,
+    pub digests: Vec<FoldedDigest>,
+}
+
+/// A digest that was created by a claim.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoldedDigest {
+    pub delivery: DeliveryId,
+    /// The notifications that are folded into it.
+    pub members: Vec<NotificationId>,
+}
+
+/// The notifications of one destination that can be folded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Folding {
-    /// Everybody that each of the messages is for.
     pub recipients: Recipients,
-    /// The messages in order of acceptance; not empty.
-    pub messages: Vec<Foldable>,
+    /// The notifications in order of acceptance; not empty.
+    pub notifications: Vec<Foldable>,
 }
 
-/// A whole message that can be folded.
+/// A notification that can be folded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Foldable {
-    /// Which one.
     pub notification: NotificationId,
-    /// Whose it is.
     pub receiver: ReceiverName,
-    /// Whether it fires.
     pub status: Status,
     /// Its severity; may be empty.
     pub severity: String,
-    /// Its line.
     pub summary: String,
 }
 
-/// A delivery that is marked in flight, on disk, for this caller to send. Not `Clone`: it is sent once and then
-/// settled.
+/// A delivery that is in flight. The type is not `Clone`, because a claim is sent once and settled once.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Claimed {
-    /// Which delivery.
     pub id: DeliveryId,
-    /// The notification that it belongs to.
+    /// This claim.
+    pub claim: ClaimId,
     pub notification: NotificationId,
-    /// What the notification is.
     pub kind: Kind,
-    /// Whose it is.
     pub receiver: ReceiverName,
-    /// Its group.
     pub group_key: String,
-    /// What is sent, frozen with the first claim.
+    /// The message. `duplicate_check` is `None`: the dispatcher decides about it.
     pub message: Message,
-    /// Everybody whom the notification is for; `message` is for them or for a batch of them.
+    pub body: BodyHash,
+    /// All recipients of the notification. The message goes to them or to one batch of them.
     pub all_recipients: Recipients,
-    /// How many other deliveries of the notification are not settled yet.
+    /// The number of other deliveries of the notification that are not settled.
     pub to_come: u32,
-    /// Which part of the message it is.
     pub part: Part,
-    /// When the notification was accepted.
     pub accepted_at: Timestamp,
-    /// When it was claimed now.
     pub claimed_at: Timestamp,
-    /// How many attempts were charged so far.
+    /// The number of attempts that count for the retry policy.
     pub attempts: u32,
-    /// How many attempts ended with an errcode that nobody knows.
-    pub unknown: u32,
-    /// When the first attempt began that ended without WeCom's word, if one did.
+    /// The number of attempts that ended with an unknown errcode.
+    pub unknown_codes: u32,
+    /// The start of the first attempt with an unknown outcome.
     pub unconfirmed_since: Option<Timestamp>,
     /// [`NewNotification::text_form`]
     pub text_form: Option<String>,
 }
 
-/// What was due in a sender.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub struct Due {
-    /// What is in flight.
-    pub claimed: Vec<Claimed>,
-    /// Whether something is due that there was no slot for.
-    pub more: bool,
-    /// When the next delivery becomes due that is not due now.
-    pub next_due: Option<Timestamp>,
-}
-
-/// One attempt, for the record.
+/// One API call for a delivery.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attempt {
-    /// When the send began.
     pub started_at: Timestamp,
-    /// How long it took.
     pub duration: Duration,
-    /// WeCom's errcode, when there was one.
+    /// WeCom's errcode, if it answered.
     pub errcode: Option<i64>,
-    /// What was said or what went wrong, for a person.
+    /// The outcome in words, for people.
     pub detail: String,
-    /// Whether the message was taken, or may have been: then it counts against the recipients' budget.
+    /// Whether WeCom took the message or may have taken it. Such an attempt counts against rate limits.
     pub counted: bool,
 }
 
-/// What is to become of a delivery after an attempt.
+/// The consequence of an attempt for its delivery.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
-    /// WeCom took it.
+    /// WeCom accepted the message.
     Delivered(Receipt),
-    /// It stays at the head of its lane and is due again at `at`.
+    /// The delivery stays the first of its ordering key and is due again at `at`.
     Retry {
-        /// When.
         at: Timestamp,
-        /// Whether this attempt counts towards the delivery's own.
+        /// Whether this attempt counts for the retry policy.
         charged: bool,
-        /// Whether the attempt may have delivered it.
+        /// Whether WeCom may have taken the message.
         unconfirmed: bool,
-        /// Whether WeCom answered with an errcode that nobody knows.
-        unknown: bool,
+        unknown_code: bool,
     },
-    /// WeCom refused what it carries, and it is due at once with this instead.
+    /// WeCom rejected the content. The delivery is due now with this content instead.
     Replace {
-        /// What it carries from now on.
         content: Content,
-        /// What WeCom refused, and why.
+        /// What WeCom rejected, and why.
         reason: String,
     },
-    /// It is a dead letter, for this reason.
+    /// The delivery becomes a dead letter for this reason.
     Dead(String),
 }
 
-/// The end of one claim.
+/// The end of a claim.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settlement {
-    /// Which delivery.
     pub delivery: DeliveryId,
-    /// The attempt.
+    pub claim: ClaimId,
     pub attempt: Attempt,
-    /// What is to become of it.
     pub verdict: Verdict,
 }
 
-/// A send that counts against the budget of its recipients.
+/// A past attempt that counts against rate limits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sent {
-    /// Who was sent to.
+    pub delivery: DeliveryId,
     pub recipients: Recipients,
-    /// When the send ended.
+    pub body: BodyHash,
     pub ended_at: Timestamp,
 }
 
-/// Why a sender's queue waits, kept over a restart so that not even a crash loop hammers WeCom.
+/// An open circuit breaker that a person must close. It is stored, so that not even a crash loop floods WeCom with
+/// calls that must fail.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hold {
-    /// Which sender.
     pub sender: SenderName,
-    /// Since when.
     pub since: Timestamp,
-    /// What is wrong and how to mend it.
     pub reason: String,
-    /// WeCom's errcode, when there was one.
+    /// WeCom's errcode, if it answered.
     pub errcode: Option<i64>,
-    /// How many probes failed so far.
     pub probes: u32,
-    /// When the next probe may go out.
     pub next_probe_at: Timestamp,
-    /// What the credentials were, as a fingerprint: others are tried at once.
+    /// A fingerprint of the credentials. Other credentials are tried at once.
     pub credentials: String,
 }
 
-/// A dead letter that its fallback receiver was not told of.
+/// A dead letter that no notice has reported yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unnoticed {
-    /// Which delivery.
     pub delivery: DeliveryId,
-    /// The notification that it belongs to.
     pub notification: NotificationId,
-    /// Its line.
     pub summary: String,
-    /// Why it is dead.
     pub reason: String,
 }
 
-/// What a notice tells, and so need not be told again.
+/// The subject of a notice, which later notices need not repeat.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NoticeOf {
     /// These dead letters.
     Dead(Vec<DeliveryId>),
-    /// The hold of this sender, to this receiver's fallback.
+    /// The hold of this sender, as it affects this receiver.
     Hold(SenderName, ReceiverName),
 }
 
-/// The first lines of what waits, and how much there is.
+/// The alerts that wait behind a hold.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Backlog {
-    /// How many messages wait, counted up to the bound that was asked for.
-    pub messages: u32,
-    /// The lines of the first ones.
+    /// The number of waiting notifications, up to the bound of the call.
+    pub notifications: u32,
     pub summaries: Vec<String>,
 }

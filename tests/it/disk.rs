@@ -97,11 +97,11 @@ async fn a_result_that_cannot_be_written_is_kept_and_nothing_more_is_sent_until_
     gates.settle.fail();
     relay.post(&payload("First", &[("a", true)])).await;
     soon(gates.settle.reached(1)).await;
-    let claims = gates.claim.came();
+    let claims = gates.claim.calls();
     relay.post(&payload("First", &[("a", false)])).await;
     relay.post(&payload("Second", &[("a", true)])).await;
     soon(gates.settle.reached(4)).await;
-    assert_eq!((wecom.sandbox.send_calls(), gates.claim.came()), (1, claims));
+    assert_eq!((wecom.sandbox.send_calls(), gates.claim.calls()), (1, claims));
     gates.settle.open();
     soon(wecom.sandbox.wait_for_delivered("zhangsan", 3)).await;
     soon(relay.settled(3)).await;
@@ -110,7 +110,7 @@ async fn a_result_that_cannot_be_written_is_kept_and_nothing_more_is_sent_until_
 }
 
 #[tokio::test]
-async fn what_is_claimed_goes_out_though_the_store_fails_just_then() {
+async fn a_failed_change_of_due_times_is_tried_again() {
     let wecom = Wecom::live(Settings::default()).await;
     let (gates, clock) = (Arc::new(Gates::default()), Arc::new(ShiftedClock::default()));
     let options = Options { clock: clock.clone(), app: WITHOUT_LIMITS.to_owned(), ..Options::default() };
@@ -118,12 +118,11 @@ async fn what_is_claimed_goes_out_though_the_store_fails_just_then() {
     wecom.sandbox.inject(Fault::errcode(-1).on(Api::MessageSend).times(1));
     relay.post(&payload("Busy", &[("a", true)])).await;
     soon(gates.settle.reached(1)).await;
-    gates.hasten.fail();
+    gates.make_due.fail();
     clock.set_back(Duration::from_secs(3600));
     relay.post(&payload("Next", &[("a", true)])).await;
-    soon(gates.hasten.reached(1)).await;
-    soon(wecom.sandbox.wait_for_delivered("zhangsan", 1)).await;
-    gates.hasten.open();
+    soon(gates.make_due.reached(2)).await;
+    gates.make_due.open();
     soon(wecom.sandbox.wait_for_delivered("zhangsan", 2)).await;
     relay.stop().await;
 }

@@ -45,13 +45,13 @@ async fn killed_between_the_send_and_its_settling_the_member_sees_one() {
     assert_eq!(relay.post(&payload("Down", &[("a", false)])).await, Some(200));
     relay.kill().await;
     let mut relay = Process::start(&config).await;
-    let doubt =
-        "were in flight when the last process ended; they are sent again with WeCom's duplicate check";
-    assert!(relay.log.iter().any(|line| line.contains(doubt)), "{:?}", relay.log);
     let seen = soon(wecom.sandbox.wait_for_delivered("zhangsan", 2)).await;
     assert!(seen[0].text.starts_with("[FIRING:1] Down ") && seen[1].text.starts_with("[RESOLVED] Down "));
     relay.signal("TERM");
     assert!(relay.ended().await.success());
+    let recovered =
+        "were in flight when the last process ended; they are sent again with WeCom's duplicate check";
+    assert!(relay.log.iter().any(|line| line.contains(recovered)), "{:?}", relay.log);
     let became: Vec<MemberOutcome> =
         wecom.sandbox.messages().iter().map(|message| message.members[0].1).collect();
     assert_eq!(became, [MemberOutcome::Shown, MemberOutcome::Duplicate, MemberOutcome::Shown]);

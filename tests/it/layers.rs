@@ -6,7 +6,7 @@ mod program;
 use std::{collections::BTreeSet, fs, path::Path};
 
 use self::{
-    circles::{Circle, circles},
+    circles::circles,
     program::{Import, Program, Target, is_within, module_of},
 };
 
@@ -88,14 +88,6 @@ const IMPURE: [&str; 13] = [
 /// Plain values of the crates in [`IMPURE`].
 const PURE_VALUES: [&str; 1] = ["reqwest::Url"];
 const MAIN_LINES: usize = 40;
-
-/// Circles that are still there: the files of each. An entry covers circles among some of its files, too.
-const KNOWN_CIRCLES: &[&str] = &[
-    "dispatch/dispatcher.rs dispatch/dispatcher/send.rs",
-    "outbox/mod.rs outbox/query.rs outbox/standing.rs",
-    "outbox/sqlite/bodies.rs outbox/sqlite/heard.rs outbox/sqlite/lanes.rs outbox/sqlite/open.rs outbox/sqlite/recent.rs outbox/sqlite/tally.rs outbox/sqlite/tx.rs",
-    "outbox/sqlite/desk.rs outbox/sqlite/writer.rs",
-];
 
 /// The place in the table of a module.
 fn rank(module: &str) -> Option<usize> {
@@ -191,25 +183,7 @@ fn every_module_uses_only_layers_below_it() {
 fn no_two_files_import_each_other() {
     let sources = all_sources();
     let found = circles(&Program::read(borrowed(&sources)));
-    let known: Vec<BTreeSet<String>> =
-        KNOWN_CIRCLES.iter().map(|entry| entry.split(' ').map(str::to_owned).collect()).collect();
-    let new: Vec<&str> = found
-        .iter()
-        .filter(|circle| !known.iter().any(|entry| circle.files.is_subset(entry)))
-        .map(|circle| circle.description.as_str())
-        .collect();
-    assert!(new.is_empty(), "\nFiles that import each other:\n{}\n", new.join("\n"));
-    let untied: Vec<&str> = KNOWN_CIRCLES
-        .iter()
-        .zip(&known)
-        .filter(|(_, entry)| !found.iter().any(|circle| circle.files.is_subset(entry)))
-        .map(|(entry, _)| *entry)
-        .collect();
-    assert!(
-        untied.is_empty(),
-        "\nThese circles are gone; remove them from KNOWN_CIRCLES:\n{}\n",
-        untied.join("\n")
-    );
+    assert!(found.is_empty(), "\nFiles that import each other:\n{}\n", found.join("\n"));
 }
 
 #[test]
@@ -296,7 +270,7 @@ fn allowed_imports_are_no_violations() {
 /// The descriptions of the circles in these sources.
 fn circles_in(sources: &[(&str, &str)]) -> String {
     let found = circles(&Program::read(sources.iter().copied()));
-    found.into_iter().map(|Circle { description, .. }| description + "\n").collect()
+    found.into_iter().map(|description| description + "\n").collect()
 }
 
 #[test]

@@ -67,9 +67,9 @@ fn quick() -> Options {
 
 const SENDING: (&str, &str) = ("DEBUG", "sending");
 const ANSWERED: (&str, &str) = ("DEBUG", "WeCom answered");
-const DEAD: &str = "dead letter: not delivered and not tried again; see `wecom-relay outbox show`";
-const HELD: &str = "the app is held until somebody has mended it: its messages wait, nothing is lost";
-const LIMITED: &str = "the app is held until a limit of WeCom has passed: its messages wait, nothing is lost";
+const DEAD: &str = "dead letter: the delivery is not tried again; see `wecom-relay outbox show`";
+const HELD: &str = "sender held: its deliveries wait until somebody fixes the problem; nothing is lost";
+const LIMITED: &str = "sender held: its deliveries wait until a limit of WeCom has passed; nothing is lost";
 
 #[tokio::test]
 async fn a_delivery_that_fails_once_logs_every_step() {
@@ -84,7 +84,7 @@ async fn a_delivery_that_fails_once_logs_every_step() {
         SENDING,
         ANSWERED,
         ANSWERED,
-        ("WARN", "not delivered yet"),
+        ("WARN", "delivery failed, will retry"),
         SENDING,
         ANSWERED,
         ("INFO", "delivered"),
@@ -96,7 +96,7 @@ async fn a_delivery_that_fails_once_logs_every_step() {
     for (name, value) in [("app", "ops"), ("receiver", "wechat"), ("group", r#"{}:{alertname="Down"}"#)] {
         assert_eq!(accepted[name], value, "{accepted}");
     }
-    let retry = lines.iter().find(|line| line["message"] == "not delivered yet").unwrap();
+    let retry = lines.iter().find(|line| line["message"] == "delivery failed, will retry").unwrap();
     assert!(retry["outcome"].as_str().unwrap().contains("errcode -1"), "{retry}");
     assert!(retry["duration_ms"].is_u64() && retry["next"].is_string(), "{retry}");
     let delivered = lines.iter().find(|line| line["message"] == "delivered").unwrap();
@@ -128,7 +128,7 @@ async fn a_hold_is_an_error_when_a_person_must_act() {
         let relay = Relay::with(&wecom.url, quick()).await;
         wecom.sandbox.inject(Fault::errcode(errcode).on(Api::MessageSend).times(2));
         relay.post(&payload("Down", &[("a", true)])).await;
-        log.said("the app flows again").await;
+        log.said("sender released, sending resumes").await;
         log.said("delivered").await;
         let lines = log.lines();
         let holds: Vec<_> = lines.iter().filter(|line| line["message"] == message).collect();
@@ -138,7 +138,7 @@ async fn a_hold_is_an_error_when_a_person_must_act() {
             assert_eq!((&hold["errcode"], &hold["probes"]), (&errcode.into(), &probes.into()), "{hold}");
             assert!(hold["reason"].is_string() && hold["next_probe_at"].is_string(), "{hold}");
         }
-        let end = lines.iter().find(|line| line["message"] == "the app flows again").unwrap();
+        let end = lines.iter().find(|line| line["message"] == "sender released, sending resumes").unwrap();
         assert_eq!((&end["level"], &end["app"]), (&"INFO".into(), &"ops".into()), "{end}");
         let worse = lines.iter().filter(|line| line["level"] == "ERROR").count();
         assert_eq!(worse, if level == "ERROR" { 2 } else { 0 }, "{}", log.text());

@@ -155,9 +155,9 @@ async fn a_card_that_wecom_rejects_is_sent_as_text() {
     relay.post(&payload("Down", &[("a", true)])).await;
     let seen = wecom.sandbox.wait_for_delivered("zhangsan", 1).await;
     let (line, text) = seen[0].text.split_once('\n').unwrap();
-    assert!(
-        line.starts_with("[wecom-relay: this was to be a template_card; message/send answered errcode 40058")
-    );
+    assert!(line.starts_with(
+        "[wecom-relay: WeCom rejected this as a template_card: message/send answered errcode 40058"
+    ));
     assert!(text.starts_with("[FIRING:1] Down"), "{text}");
     assert_eq!(relay.settled(1).await[0].state, State::Delivered);
     relay.stop().await;

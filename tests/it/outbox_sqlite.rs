@@ -1,4 +1,4 @@
-//! What the SQLite engine does beyond the port: its file, its neighbours and its troubles.
+//! The SQLite engine beyond the port: its file, other processes, and faults.
 
 use std::{
     fs,
@@ -9,24 +9,25 @@ use std::{
 use rusqlite::Connection;
 use tempfile::TempDir;
 use wecom_relay::outbox::{
-    Enqueued, Outbox, OutboxQuery, State, StoreError, Which,
-    sqlite::{Access, OpenError, Settings, SqliteOutbox},
+    DeliveryId, Enqueued, Filter, Lease, ListOrder, OrderingKey, Outbox, OutboxQuery, PageRequest, Part,
+    Requeue, State, StoreError,
+    sqlite::{Access, OpenError, Settings, SqliteLease, SqliteOutbox},
 };
 
 use crate::outbox_conformance::{
     conformance,
     fixture::{
-        CHECK, alert, at, claim, claim_one, deliver, drain, from, kill, list, ops, owned, says, states,
-        stopped, take,
+        acquire, alert, at, claim, claim_one, deliver, destination, drain, enqueue, from, kill, list,
+        list_all, ops, owned, states, team, texts, user,
     },
 };
 
 conformance!(fresh);
 
-/// Long enough for a busy machine; a wake-up that is lost never comes.
+/// Long enough for a busy machine. A lost wake-up never comes.
 const LONG: Duration = Duration::from_secs(5);
 
-/// A directory in memory where there is one: waiting for a disk proves nothing here.
+/// A directory in memory where the system has one, because the disk is not tested.
 pub(crate) fn directory() -> TempDir {
     let memory = PathBuf::from("/dev/shm");
     if memory.is_dir() { TempDir::new_in(memory).unwrap() } else { TempDir::new().unwrap() }
@@ -34,8 +35,7 @@ pub(crate) fn directory() -> TempDir {
 
 pub(crate) fn settings(directory: &TempDir) -> Settings {
     let path = directory.path().join("outbox.db");
-    // Few are remembered, so that most of what waits is written down.
-    Settings { busy_timeout: Duration::from_millis(50), max_lanes: 2, ..Settings::new(path, 1 << 30) }
+    Settings { busy_timeout: Duration::from_millis(50), ..Settings::new(path, 1 << 30) }
 }
 
 pub(crate) fn fresh() -> (SqliteOutbox, TempDir) {
@@ -44,63 +44,45 @@ pub(crate) fn fresh() -> (SqliteOutbox, TempDir) {
 }
 
 #[tokio::test]
-async fn everything_is_there_after_it_was_closed() {
+async fn everything_is_there_after_the_outbox_was_closed() {
     let (outbox, directory) = fresh();
-    take(&outbox, alert("a", "one"), at(0)).await;
-    take(&outbox, alert("b", "two"), at(0)).await;
-    claim_one(&outbox, at(1)).await;
+    let lease = acquire(&outbox, at(0)).await;
+    enqueue(&outbox, alert("a", "one"), at(0)).await;
+    enqueue(&outbox, alert("b", "two"), at(0)).await;
+    claim_one(&lease, at(1)).await;
     let before = list(&outbox).await;
     let other = outbox.clone();
     outbox.close().await;
     assert_eq!(other.probe(at(1)).await, Err(StoreError::Closed));
+    assert_eq!(lease.scheduled().await, Err(StoreError::Closed));
     assert!(!directory.path().join("outbox.db-wal").exists());
     let outbox = SqliteOutbox::open(settings(&directory), Access::Owner).unwrap();
     assert_eq!(list(&outbox).await, before);
-    assert_eq!(outbox.recover(at(2)).await.unwrap(), 1);
-    let mut sent = drain(&outbox, at(3)).await;
+    let lease = acquire(&outbox, at(2)).await;
+    assert_eq!(lease.recovered(), 1);
+    let mut sent = drain(&lease, at(3)).await;
     sent.sort_unstable();
     assert_eq!(sent, ["one", "two"]);
 }
 
 #[tokio::test]
-async fn what_was_said_before_a_restart_is_remembered() {
+async fn deduplication_remembers_beyond_a_restart() {
     let (outbox, directory) = fresh();
     let fires = || from("one", "a", "fires");
-    take(&outbox, fires(), at(0)).await;
-    take(&outbox, from("one", "a", "resolved"), at(10)).await;
-    let again = take(&outbox, fires(), at(20)).await;
-    assert_eq!(outbox.enqueue(from("two", "a", "resolved"), at(21)).await.map(is_copy), Ok(true));
+    enqueue(&outbox, fires(), at(0)).await;
+    enqueue(&outbox, from("one", "a", "resolved"), at(10)).await;
+    let again = enqueue(&outbox, fires(), at(20)).await;
+    assert_eq!(outbox.enqueue(from("two", "a", "resolved"), at(21)).await.map(is_duplicate), Ok(true));
     outbox.close().await;
     let outbox = SqliteOutbox::open(settings(&directory), Access::Owner).unwrap();
     assert_eq!(outbox.enqueue(fires(), at(30)).await, Ok(Enqueued::Duplicate(again)));
     assert_eq!(outbox.enqueue(from("two", "a", "fires"), at(31)).await, Ok(Enqueued::Duplicate(again)));
-    assert_eq!(outbox.enqueue(from("two", "a", "resolved"), at(32)).await.map(is_copy), Ok(false));
-    assert_eq!(outbox.enqueue(fires(), at(150)).await.map(is_copy), Ok(false));
+    assert_eq!(outbox.enqueue(from("two", "a", "resolved"), at(32)).await.map(is_duplicate), Ok(false));
+    assert_eq!(outbox.enqueue(fires(), at(150)).await.map(is_duplicate), Ok(false));
 }
 
-fn is_copy(enqueued: Enqueued) -> bool {
+fn is_duplicate(enqueued: Enqueued) -> bool {
     matches!(enqueued, Enqueued::Duplicate(_))
-}
-
-#[tokio::test]
-async fn a_body_that_was_sent_before_a_restart_is_known() {
-    let (outbox, directory) = fresh();
-    take(&outbox, alert("a", "one"), at(0)).await;
-    take(&outbox, alert("b", "two"), at(0)).await;
-    let claimed = claim(&outbox, 2, at(1)).await;
-    let first = claimed.into_iter().find(|claimed| claimed.message.content.text() == "one").unwrap();
-    deliver(&outbox, &first, at(2)).await;
-    outbox.close().await;
-    let outbox = SqliteOutbox::open(settings(&directory), Access::Owner).unwrap();
-    outbox.recover(at(3)).await.unwrap();
-    for (group, text) in [("c", "one"), ("d", "two"), ("e", "three")] {
-        take(&outbox, alert(group, text), at(4)).await;
-    }
-    let mut checked = claim(&outbox, 4, at(5)).await;
-    checked.sort_unstable_by_key(|claimed| claimed.id);
-    let checked: Vec<_> =
-        checked.iter().skip(1).map(|claimed| claimed.message.duplicate_check.is_some()).collect();
-    assert_eq!(checked, [false, false, true]);
 }
 
 #[tokio::test]
@@ -110,14 +92,14 @@ async fn a_second_owner_is_refused_and_a_guest_is_not() {
     assert!(matches!(error, OpenError::Owned { .. }), "{error}");
     assert!(error.to_string().contains("outbox.db.lock") && error.to_string().contains("`serve`"), "{error}");
     let guest = SqliteOutbox::open(settings(&directory), Access::Guest).unwrap();
-    take(&outbox, alert("a", "one"), at(0)).await;
+    enqueue(&outbox, alert("a", "one"), at(0)).await;
     assert_eq!(list(&guest).await.len(), 1);
     outbox.close().await;
     SqliteOutbox::open(settings(&directory), Access::Owner).unwrap();
 }
 
 #[test]
-fn a_guest_makes_nothing() {
+fn a_guest_creates_nothing() {
     let directory = directory();
     let error = SqliteOutbox::open(settings(&directory), Access::Guest).unwrap_err();
     assert!(matches!(error, OpenError::Missing { .. }), "{error}");
@@ -131,7 +113,7 @@ async fn the_directory_and_the_files_are_for_this_user_alone() {
     let directory = directory();
     let path = directory.path().join("var/lib/outbox.db");
     let outbox = SqliteOutbox::open(Settings::new(path.clone(), 1 << 30), Access::Owner).unwrap();
-    take(&outbox, alert("a", "one"), at(0)).await;
+    enqueue(&outbox, alert("a", "one"), at(0)).await;
     let mode = |path: PathBuf| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(directory.path().join("var/lib")), 0o700);
     assert_eq!(mode(path.clone()), 0o600);
@@ -159,7 +141,7 @@ async fn a_newer_or_a_foreign_file_is_refused() {
 }
 
 #[tokio::test]
-async fn a_full_outbox_takes_no_alert_but_goes_on_sending() {
+async fn a_full_outbox_accepts_no_alert_but_delivers() {
     let directory = directory();
     let settings = Settings { max_size_bytes: 1 << 20, ..settings(&directory) };
     let outbox = SqliteOutbox::open(settings, Access::Owner).unwrap();
@@ -174,70 +156,74 @@ async fn a_full_outbox_takes_no_alert_but_goes_on_sending() {
     assert!(taken > 5, "{taken}");
     assert!(matches!(&full, StoreError::Full(text) if text.contains("outbox.max_size")), "{full}");
     assert!(matches!(outbox.probe(at(1)).await, Err(StoreError::Full(_))));
-    assert_eq!(drain(&outbox, at(1)).await.len(), taken);
+    let lease = acquire(&outbox, at(1)).await;
+    assert_eq!(drain(&lease, at(1)).await.len(), taken);
     assert!(outbox.enqueue(alert("a", &long), at(2)).await.is_err());
     while outbox.purge(at(1000), 5).await.unwrap() > 0 {}
     outbox.probe(at(3)).await.unwrap();
-    take(&outbox, alert("a", &long), at(3)).await;
+    enqueue(&outbox, alert("a", &long), at(3)).await;
     outbox.close().await;
     let size = fs::metadata(directory.path().join("outbox.db")).unwrap().len();
     assert!(size < 400_000, "{size}");
 }
 
 #[tokio::test]
-async fn a_locked_file_is_unavailable_and_recovers() {
+async fn a_locked_file_is_unavailable_until_it_is_unlocked() {
     let (outbox, directory) = fresh();
-    take(&outbox, alert("a", "one"), at(0)).await;
+    enqueue(&outbox, alert("a", "one"), at(0)).await;
     let other = Connection::open(settings(&directory).path).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     let answer = outbox.enqueue(alert("a", "two"), at(0)).await;
     assert!(matches!(answer, Err(StoreError::Unavailable(_))), "{answer:?}");
     assert_eq!(list(&outbox).await.len(), 1);
     other.execute_batch("ROLLBACK").unwrap();
-    take(&outbox, alert("a", "two"), at(0)).await;
+    enqueue(&outbox, alert("a", "two"), at(0)).await;
 }
 
 #[tokio::test]
-async fn a_deleted_file_takes_nothing_more_but_what_is_in_it_goes_out() {
+async fn a_deleted_file_accepts_nothing_but_is_delivered() {
     let (outbox, directory) = fresh();
-    take(&outbox, alert("a", "one"), at(0)).await;
+    enqueue(&outbox, alert("a", "one"), at(0)).await;
     fs::remove_file(settings(&directory).path).unwrap();
     let answer = outbox.enqueue(alert("a", "two"), at(0)).await;
     assert!(matches!(&answer, Err(StoreError::Unavailable(text)) if text.contains("deleted")), "{answer:?}");
     assert!(matches!(outbox.probe(at(1)).await, Err(StoreError::Unavailable(_))));
-    assert_eq!(drain(&outbox, at(1)).await, ["one"]);
+    let lease = acquire(&outbox, at(1)).await;
+    assert_eq!(drain(&lease, at(1)).await, ["one"]);
     outbox.probe(at(2)).await.unwrap();
-    take(&outbox, alert("a", "three"), at(2)).await;
+    enqueue(&outbox, alert("a", "three"), at(2)).await;
     outbox.close().await;
     let outbox = SqliteOutbox::open(settings(&directory), Access::Owner).unwrap();
-    assert_eq!(drain(&outbox, at(3)).await, ["three"]);
+    let lease = acquire(&outbox, at(3)).await;
+    assert_eq!(drain(&lease, at(3)).await, ["three"]);
 }
 
 #[tokio::test]
-async fn what_was_in_flight_in_a_file_that_takes_the_place_is_sent_again() {
+async fn deliveries_in_flight_in_a_replaced_file_are_sent_again() {
     let (outbox, directory) = fresh();
-    take(&outbox, alert("a", "copied"), at(0)).await;
-    let claimed = claim_one(&outbox, at(1)).await;
+    let lease = acquire(&outbox, at(0)).await;
+    enqueue(&outbox, alert("a", "copied"), at(0)).await;
+    let claimed = claim_one(&lease, at(1)).await;
     let (path, copy) = (settings(&directory).path, directory.path().join("copy.db"));
     Connection::open(&path).unwrap().execute("VACUUM INTO ?1", [copy.to_str().unwrap()]).unwrap();
     for name in ["outbox.db", "outbox.db-wal", "outbox.db-shm"] {
         fs::remove_file(directory.path().join(name)).unwrap();
     }
     fs::rename(&copy, &path).unwrap();
-    deliver(&outbox, &claimed, at(2)).await;
+    deliver(&lease, &claimed, at(2)).await;
     outbox.probe(at(3)).await.unwrap();
-    assert_eq!(drain(&outbox, at(3)).await, ["copied"]);
+    assert_eq!(drain(&lease, at(3)).await, ["copied"]);
 }
 
 #[tokio::test]
-async fn a_lock_that_was_deleted_is_taken_again_and_keeps_others_out() {
+async fn a_deleted_lock_is_taken_again_and_keeps_others_out() {
     let (outbox, directory) = fresh();
     let lock = directory.path().join("outbox.db.lock");
     fs::remove_file(&lock).unwrap();
-    take(&outbox, alert("a", "one"), at(0)).await;
+    enqueue(&outbox, alert("a", "one"), at(0)).await;
     let second = SqliteOutbox::open(settings(&directory), Access::Owner);
     assert!(matches!(second, Err(OpenError::Owned { .. })), "{second:?}");
-    // Who comes between finds no lock and owns the outbox.
+    // A process that starts in between finds no lock and owns the outbox.
     fs::remove_file(&lock).unwrap();
     let second = SqliteOutbox::open(settings(&directory), Access::Owner).unwrap();
     let answer = outbox.enqueue(alert("a", "two"), at(0)).await;
@@ -245,20 +231,20 @@ async fn a_lock_that_was_deleted_is_taken_again_and_keeps_others_out() {
         matches!(&answer, Err(StoreError::Unavailable(text)) if text.contains("another `serve`")),
         "{answer:?}"
     );
-    take(&second, alert("a", "three"), at(0)).await;
+    enqueue(&second, alert("a", "three"), at(0)).await;
     second.close().await;
-    take(&outbox, alert("a", "four"), at(0)).await;
+    enqueue(&outbox, alert("a", "four"), at(0)).await;
 }
 
 #[tokio::test]
-async fn a_directory_that_was_moved_away_is_not_made_again_and_what_is_in_it_has_its_owner() {
+async fn a_moved_directory_is_not_created_again_and_stays_owned() {
     let (outbox, directory) = fresh();
     let here = directory.path().join("here");
     fs::create_dir(&here).unwrap();
     outbox.close().await;
     let of = |folder: &Path| Settings { path: folder.join("outbox.db"), ..settings(&directory) };
     let outbox = SqliteOutbox::open(of(&here), Access::Owner).unwrap();
-    take(&outbox, alert("a", "one"), at(0)).await;
+    enqueue(&outbox, alert("a", "one"), at(0)).await;
     let there = directory.path().join("there");
     fs::rename(&here, &there).unwrap();
     assert!(outbox.enqueue(alert("a", "two"), at(0)).await.is_err());
@@ -266,14 +252,15 @@ async fn a_directory_that_was_moved_away_is_not_made_again_and_what_is_in_it_has
     let second = SqliteOutbox::open(of(&there), Access::Owner);
     assert!(matches!(second, Err(OpenError::Owned { .. })), "{second:?}");
     fs::rename(&there, &here).unwrap();
-    take(&outbox, alert("a", "two"), at(0)).await;
-    assert_eq!(drain(&outbox, at(1)).await, ["one", "two"]);
+    enqueue(&outbox, alert("a", "two"), at(0)).await;
+    let lease = acquire(&outbox, at(1)).await;
+    assert_eq!(drain(&lease, at(1)).await, ["one", "two"]);
 }
 
 #[tokio::test]
-async fn a_file_that_comes_back_with_its_lock_is_used_again() {
+async fn a_file_that_returns_with_its_lock_is_used_again() {
     let (outbox, directory) = fresh();
-    take(&outbox, alert("a", "one"), at(0)).await;
+    enqueue(&outbox, alert("a", "one"), at(0)).await;
     let away = directory.path().join("away");
     fs::create_dir(&away).unwrap();
     let files = ["outbox.db", "outbox.db-wal", "outbox.db-shm", "outbox.db.lock"];
@@ -283,8 +270,9 @@ async fn a_file_that_comes_back_with_its_lock_is_used_again() {
     carry(directory.path(), &away);
     assert!(outbox.enqueue(alert("a", "two"), at(0)).await.is_err());
     carry(&away, directory.path());
-    take(&outbox, alert("a", "two"), at(0)).await;
-    assert_eq!(drain(&outbox, at(1)).await, ["one", "two"]);
+    enqueue(&outbox, alert("a", "two"), at(0)).await;
+    let lease = acquire(&outbox, at(1)).await;
+    assert_eq!(drain(&lease, at(1)).await, ["one", "two"]);
 }
 
 #[cfg(unix)]
@@ -299,20 +287,21 @@ async fn a_link_leads_to_the_same_lock() {
 }
 
 #[tokio::test]
-async fn a_file_that_comes_back_is_used_again() {
+async fn a_file_that_returns_is_used_again() {
     let (outbox, directory) = fresh();
-    take(&outbox, alert("a", "one"), at(0)).await;
+    enqueue(&outbox, alert("a", "one"), at(0)).await;
     let (path, away) = (settings(&directory).path, directory.path().join("away.db"));
     fs::rename(&path, &away).unwrap();
     assert!(outbox.enqueue(alert("a", "two"), at(0)).await.is_err());
     fs::rename(&away, &path).unwrap();
-    take(&outbox, alert("a", "two"), at(0)).await;
-    assert_eq!(drain(&outbox, at(1)).await, ["one", "two"]);
+    enqueue(&outbox, alert("a", "two"), at(0)).await;
+    let lease = acquire(&outbox, at(1)).await;
+    assert_eq!(drain(&lease, at(1)).await, ["one", "two"]);
 }
 
 #[cfg(unix)]
 #[tokio::test]
-async fn a_file_that_may_not_be_written_is_said_to_be() {
+async fn a_file_without_write_permission_is_reported() {
     use std::os::unix::fs::PermissionsExt;
     let (outbox, directory) = fresh();
     outbox.close().await;
@@ -327,34 +316,34 @@ async fn a_file_that_may_not_be_written_is_said_to_be() {
 }
 
 #[test]
-fn a_directory_that_cannot_be_made_is_named() {
+fn a_directory_that_cannot_be_created_is_named() {
     let directory = directory();
     fs::write(directory.path().join("file"), "").unwrap();
     let path = directory.path().join("file/sub/outbox.db");
     let error = SqliteOutbox::open(Settings::new(path, 1 << 30), Access::Owner).unwrap_err();
     assert!(matches!(error, OpenError::Directory { .. }), "{error}");
-    let told = format!("{:#}", anyhow::Error::from(error));
-    assert!(told.contains("file/sub") && told.matches("os error").count() == 1, "{told}");
+    let text = format!("{:#}", anyhow::Error::from(error));
+    assert!(text.contains("file/sub") && text.matches("os error").count() == 1, "{text}");
 }
 
 #[test]
-fn a_directory_in_the_place_of_the_file_is_said_to_be_one() {
+fn a_directory_in_place_of_the_file_is_reported() {
     let directory = directory();
     let place = directory.path().join("outbox");
     fs::create_dir(&place).unwrap();
     let settings = Settings::new(place.clone(), 1 << 30);
     for access in [Access::Owner, Access::Guest] {
-        let told = SqliteOutbox::open(settings.clone(), access).unwrap_err().to_string();
-        assert!(told.contains("is a directory") && told.contains("`outbox.path`"), "{told}");
+        let text = SqliteOutbox::open(settings.clone(), access).unwrap_err().to_string();
+        assert!(text.contains("is a directory") && text.contains("`outbox.path`"), "{text}");
     }
     assert!(!place.with_extension("lock").exists());
 }
 
 #[tokio::test]
-async fn a_damaged_file_is_said_to_be_damaged() {
+async fn a_damaged_file_is_reported_as_damaged() {
     let (outbox, directory) = fresh();
     for n in 0..200 {
-        take(&outbox, alert(&n.to_string(), &"x".repeat(500)), at(0)).await;
+        enqueue(&outbox, alert(&n.to_string(), &"x".repeat(500)), at(0)).await;
     }
     outbox.close().await;
     let path = settings(&directory).path;
@@ -370,125 +359,336 @@ async fn a_damaged_file_is_said_to_be_damaged() {
     }
 }
 
-/// An outbox with the dead letter "one" of group "a".
-async fn with_a_dead_letter() -> (SqliteOutbox, TempDir) {
+/// An outbox with the dead letter "one" of group "a", and the lease of its sender.
+async fn with_a_dead_letter() -> (SqliteOutbox, SqliteLease, TempDir) {
     let (outbox, directory) = fresh();
-    take(&outbox, alert("a", "one"), at(0)).await;
-    let claimed = claim_one(&outbox, at(0)).await;
-    kill(&outbox, &claimed, at(1)).await;
-    (outbox, directory)
+    let lease = acquire(&outbox, at(0)).await;
+    enqueue(&outbox, alert("a", "one"), at(0)).await;
+    let claimed = claim_one(&lease, at(0)).await;
+    kill(&lease, &claimed, at(1)).await;
+    (outbox, lease, directory)
 }
 
-/// Has another process send all dead letters again.
-async fn put_back_by_another(directory: &TempDir) {
+/// Lets another process requeue all dead letters.
+async fn requeue_by_guest(directory: &TempDir) {
     let guest = SqliteOutbox::open(settings(directory), Access::Guest).unwrap();
-    guest.retry(Which::AllDead, at(2)).await.unwrap();
+    guest.requeue(Requeue::AllDead, at(2)).await.unwrap();
+}
+
+/// Returns when any change of another process was reported.
+async fn everything_changed(lease: &SqliteLease) {
+    tokio::time::timeout(LONG, async {
+        while !lease.changes().take().everything {
+            lease.changes().notified().await;
+        }
+    })
+    .await
+    .unwrap();
 }
 
 #[tokio::test]
-async fn a_change_by_another_process_is_noticed() {
-    let (outbox, directory) = with_a_dead_letter().await;
-    let changed = outbox.changed();
-    let noticed = changed.notified();
-    put_back_by_another(&directory).await;
-    tokio::time::timeout(LONG, noticed).await.unwrap();
+async fn a_change_by_another_process_is_reported() {
+    let (outbox, lease, directory) = with_a_dead_letter().await;
+    lease.changes().take();
+    requeue_by_guest(&directory).await;
+    everything_changed(&lease).await;
     assert_eq!(list(&outbox).await.remove(0).state, State::Ready);
+    assert_eq!(texts(&claim(&lease, 1, at(3)).await), ["one"]);
 }
 
 #[tokio::test]
-async fn what_another_process_put_back_is_stood_behind() {
-    let (outbox, directory) = with_a_dead_letter().await;
-    put_back_by_another(&directory).await;
+async fn a_change_by_another_process_is_reported_after_a_read() {
+    let (outbox, lease, directory) = with_a_dead_letter().await;
+    lease.changes().take();
+    requeue_by_guest(&directory).await;
+    outbox.holds().await.unwrap();
+    outbox.depths().await.unwrap();
+    everything_changed(&lease).await;
+    assert_eq!(texts(&claim(&lease, 1, at(3)).await), ["one"]);
+}
+
+#[tokio::test]
+async fn an_own_change_wakes_the_lease() {
+    let (outbox, _kept) = fresh();
+    let lease = acquire(&outbox, at(0)).await;
+    let woken = async || tokio::time::timeout(LONG, lease.changes().notified()).await.unwrap();
+    lease.changes().take();
+    enqueue(&outbox, alert("a", "one"), at(0)).await;
+    enqueue(&outbox, alert("a", "two"), at(0)).await;
+    woken().await;
+    assert_eq!(lease.changes().take().destinations.len(), 1);
+    let claimed = claim_one(&lease, at(1)).await;
+    deliver(&lease, &claimed, at(1)).await;
+    woken().await;
+    assert_eq!(lease.changes().take().destinations.len(), 1);
+}
+
+#[tokio::test]
+async fn a_query_sees_every_finished_call() {
+    let (outbox, _kept) = fresh();
+    let lease = acquire(&outbox, at(0)).await;
+    for n in 0..50 {
+        let text = n.to_string();
+        enqueue(&outbox, alert(&text, &text), at(n)).await;
+        assert_eq!(states(&outbox).await.pop(), Some((text.clone(), State::Ready)));
+        assert_eq!(lease.scheduled().await.unwrap().len(), 1);
+        let claimed = claim_one(&lease, at(n)).await;
+        assert_eq!(states(&outbox).await.pop(), Some((text.clone(), State::InFlight)));
+        deliver(&lease, &claimed, at(n)).await;
+        assert_eq!(states(&outbox).await.pop(), Some((text, State::Delivered)));
+        assert_eq!(lease.sent_since(at(-1)).await.unwrap().len() as i64, n + 1);
+    }
+}
+
+#[tokio::test]
+async fn a_page_looks_at_a_bounded_number_of_rows() {
+    let (outbox, directory) = fresh();
+    let first = enqueue(&outbox, alert("first", "first"), at(0)).await;
+    outbox.close().await;
+    // One row for each of 50,000 deliveries that are settled, and one that is ready at each end.
+    let path = settings(&directory).path;
+    let conn = Connection::open(&path).unwrap();
+    let columns: Vec<String> = conn
+        .prepare(
+            "SELECT name FROM pragma_table_info('delivery') WHERE name NOT IN ('id', 'state', 'settled_at')",
+        )
+        .unwrap()
+        .query_map([], |row| row.get(0))
+        .unwrap()
+        .collect::<Result<_, _>>()
+        .unwrap();
+    let columns = columns.join(", ");
+    conn.execute_batch(&format!(
+        "WITH RECURSIVE number (n) AS (VALUES (1) UNION ALL SELECT n + 1 FROM number WHERE n < 50000)
+         INSERT INTO delivery (id, state, settled_at, {columns})
+         SELECT 1000 + n, 4, 1, {columns} FROM number, delivery WHERE id = {first};
+         UPDATE numbers SET last = 100000",
+    ))
+    .unwrap();
+    drop(conn);
+    let outbox = SqliteOutbox::open(settings(&directory), Access::Owner).unwrap();
+    let last = enqueue(&outbox, alert("last", "last"), at(1)).await;
+    let filter = Filter { states: vec![State::Ready], ..Filter::default() };
+    for (order, near, far) in [(ListOrder::OldestFirst, first, last), (ListOrder::NewestFirst, last, first)] {
+        let page = outbox.list(filter.clone(), PageRequest { order, after: None, limit: 10 }).await.unwrap();
+        assert_eq!(page.deliveries.iter().map(|listed| listed.notification).collect::<Vec<_>>(), [near]);
+        assert!(page.next.is_some(), "the call has looked at all rows");
+        let all = list_all(&outbox, filter.clone(), order, 10).await;
+        assert_eq!(all.iter().map(|listed| listed.notification).collect::<Vec<_>>(), [near, far]);
+    }
+}
+
+#[tokio::test]
+async fn deliveries_wait_behind_those_that_a_guest_requeued() {
+    let (outbox, _lease, directory) = with_a_dead_letter().await;
+    requeue_by_guest(&directory).await;
     for (group, text) in [("a", "two"), ("b", "three")] {
-        take(&outbox, alert(group, text), at(3)).await;
+        enqueue(&outbox, alert(group, text), at(3)).await;
     }
     let expected = [("one", State::Ready), ("two", State::Queued), ("three", State::Ready)];
     assert_eq!(states(&outbox).await, owned(&expected));
 }
 
 #[tokio::test]
-async fn what_another_process_put_back_is_claimed_although_a_read_saw_it_first() {
-    let (outbox, directory) = with_a_dead_letter().await;
-    for (group, text) in [("b", "two"), ("c", "three")] {
-        take(&outbox, alert(group, text), at(1)).await;
-    }
-    let mut standing = outbox.stand(&ops(), CHECK, stopped(at(7)));
-    let mut claimed = async |slots| {
-        standing.lend(slots);
-        outbox.probe(at(2)).await.unwrap();
-        let used = tokio::time::timeout(LONG, standing.used()).await.unwrap().unwrap();
-        says(&used.claimed.unwrap()).into_iter().map(str::to_owned).collect::<Vec<_>>()
-    };
-    assert_eq!(claimed(1).await, ["two"]);
-    put_back_by_another(&directory).await;
-    outbox.depths().await.unwrap();
-    let mut sent = [claimed(1).await, claimed(1).await].concat();
-    sent.sort_unstable();
-    assert_eq!(sent, ["one", "three"]);
+async fn a_call_is_completed_although_its_caller_gave_up() {
+    let (outbox, _kept) = fresh();
+    let call = outbox.enqueue(alert("a", "one"), at(0));
+    // The call is polled once and then dropped. It may have been answered by then.
+    let _answer = futures_util::FutureExt::now_or_never(call);
+    // A later write is done after it.
+    outbox.probe(at(1)).await.unwrap();
+    assert_eq!(list(&outbox).await.len(), 1);
 }
 
-#[tokio::test]
-async fn what_was_written_down_of_lanes_goes_when_all_of_it_is_settled() {
-    let (outbox, directory) = fresh();
-    let groups = ["a", "b", "c", "d", "e", "f", "g"];
-    for (group, second) in groups.into_iter().zip(0..) {
-        take(&outbox, alert(group, group), at(second)).await;
-    }
-    let written = || -> u32 {
-        let conn = Connection::open(settings(&directory).path).unwrap();
-        conn.query_row("SELECT count(*) FROM spilled", [], |row| row.get(0)).unwrap()
-    };
-    assert_eq!(written(), 6);
-    outbox.close().await;
-    let outbox = SqliteOutbox::open(settings(&directory), Access::Owner).unwrap();
-    take(&outbox, alert("a", "again"), at(9)).await;
-    assert_eq!(drain(&outbox, at(10)).await, ["a", "b", "c", "d", "e", "f", "g", "again"]);
-    assert_eq!(written(), 6);
-    outbox.purge(at(0), 100).await.unwrap();
-    assert_eq!(written(), 0);
-    take(&outbox, alert("a", "later"), at(11)).await;
-    assert_eq!(states(&outbox).await.pop(), owned(&[("later", State::Ready)]).pop());
+/// The first version of the schema.
+const VERSION_1: &str = include_str!("../../src/outbox/sqlite/migrations/0001_outbox.sql");
+
+/// One old delivery with its notification and its message.
+struct Old {
+    id: i64,
+    notification: i64,
+    receiver: &'static str,
+    kind: i64,
+    lane: i64,
+    place: i64,
+    state: i64,
+    part: (i64, i64),
+    digest: Option<i64>,
+    text: &'static str,
 }
 
-#[tokio::test]
-async fn what_was_written_down_of_lanes_goes_when_little_of_it_is_left() {
-    let (outbox, directory) = fresh();
-    for group in ["a", "b", "c", "d", "e", "f", "g"] {
-        take(&outbox, alert(group, group), at(0)).await;
-    }
-    for claimed in claim(&outbox, 7, at(1)).await {
-        if claimed.group_key != "a" {
-            deliver(&outbox, &claimed, at(2)).await;
+const QUEUED: i64 = 0;
+const READY: i64 = 1;
+const IN_FLIGHT: i64 = 2;
+const FOLDED: i64 = 3;
+const DELIVERED: i64 = 4;
+const DEAD: i64 = 5;
+const DISCARDED: i64 = 6;
+
+/// Stores deliveries as version 1 of the schema did. Each settled one has ended after 5 s, each claimed one was claimed
+/// after 2 s, and each one that was attempted has two attempts, which started after 1 s and 3 s.
+fn write_version_1(path: &Path, deliveries: &[Old]) {
+    let conn = Connection::open(path).unwrap();
+    conn.execute_batch("PRAGMA auto_vacuum = INCREMENTAL").unwrap();
+    conn.execute_batch(VERSION_1).unwrap();
+    conn.pragma_update(None, "application_id", 0x5763_526c).unwrap();
+    conn.pragma_update(None, "user_version", 1).unwrap();
+    let ms = |second: i64| at(second).as_millisecond();
+    for old in deliveries {
+        let Old { id, notification, receiver, kind, lane, place, state, part, digest, text } = old;
+        let is_settled = matches!(*state, DELIVERED | DEAD | DISCARDED);
+        let is_attempted = *state == DELIVERED || text.contains("attempted");
+        let is_claimed = is_attempted || *state == IN_FLIGHT;
+        let group = text.split(' ').next().unwrap();
+        let destination = destination("zhang");
+        let open = deliveries.iter().filter(|other| other.notification == *notification);
+        let open = open.filter(|other| !matches!(other.state, DELIVERED | DEAD | DISCARDED)).count();
+        conn.execute(
+            "INSERT OR IGNORE INTO notification VALUES (?1, ?2, ?3, 'ops', ?4, 0, 'critical', ?5, ?6, ?7, 'zhang', '',
+             '', ?8, '[]', 'plain')",
+            (notification, kind, receiver, group, ms(0), open as i64, (open == 0).then_some(ms(5)), text),
+        )
+        .unwrap();
+        let is_fresh = *kind == 0 && !is_claimed && !is_settled;
+        conn.execute(
+            "INSERT INTO delivery VALUES (:id, :notification, 'ops', :receiver, :lane, :destination, :part, :of, :at,
+             :place, :state, :fresh, :at, :claimed, :attempts, 0, :doubt, :check, :body, :digest, :settled, 0, :reason,
+             :msgid, '', '')",
+            rusqlite::named_params! {
+                ":id": id, ":notification": notification, ":receiver": receiver, ":lane": lane,
+                ":destination": destination.0.0, ":part": part.0, ":of": part.1, ":at": ms(0), ":place": place,
+                ":state": state, ":fresh": is_fresh, ":claimed": is_claimed.then_some(ms(2)),
+                ":attempts": if is_attempted { 2 } else { 0 }, ":doubt": is_attempted.then_some(ms(1)),
+                ":check": is_claimed.then_some(120_000), ":body": is_claimed.then_some(*id),
+                ":digest": digest, ":settled": is_settled.then_some(ms(5)),
+                ":reason": if *state == DEAD { "rejected" } else { "" },
+                ":msgid": if *state == DELIVERED { "m1" } else { "" },
+            },
+        )
+        .unwrap();
+        conn.execute("INSERT INTO message VALUES (?1, 'zhang', '', '', 'text', ?2)", (id, text)).unwrap();
+        for (n, second) in [(1, 1), (2, 3)].into_iter().filter(|_| is_attempted) {
+            conn.execute(
+                "INSERT INTO attempt VALUES (?1, ?2, 'ops', ?3, 250, ?4, -1, 1, ?5)",
+                (id, n, ms(second), ms(second) + 250, format!("attempt {n}")),
+            )
+            .unwrap();
         }
     }
-    outbox.purge(at(0), 100).await.unwrap();
-    let conn = Connection::open(settings(&directory).path).unwrap();
-    assert_eq!(conn.query_row("SELECT count(*) FROM spilled", [], |row| row.get(0)), Ok(0));
-    take(&outbox, alert("a", "behind"), at(3)).await;
-    take(&outbox, alert("b", "free"), at(3)).await;
-    let ends: Vec<_> = states(&outbox).await.into_iter().rev().take(2).collect();
-    assert_eq!(ends, owned(&[("free", State::Ready), ("behind", State::Queued)]));
+    let last = deliveries.iter().map(|old| old.id.max(old.place)).max().unwrap();
+    conn.execute("UPDATE counter SET notification = ?1, delivery = ?1", [last]).unwrap();
+    conn.execute("INSERT INTO waiting VALUES ('ops', 'team', 7, 3)", []).unwrap();
+    conn.execute("INSERT INTO hold VALUES ('ops', ?1, 'fix it', 40001, 2, ?2, 'print')", [ms(0), ms(60)])
+        .unwrap();
+    conn.execute("INSERT INTO hold_told VALUES ('ops', 'team')", []).unwrap();
+}
+
+fn lane(group: &str) -> i64 {
+    OrderingKey::of(&team(), group).0.short()
 }
 
 #[tokio::test]
-async fn own_changes_are_noticed_at_once() {
-    let (outbox, _kept) = fresh();
-    let changed = outbox.changed();
-    let noticed = changed.notified();
-    take(&outbox, alert("a", "one"), at(0)).await;
-    take(&outbox, alert("a", "two"), at(0)).await;
-    tokio::time::timeout(LONG, noticed).await.unwrap();
-    let claimed = claim(&outbox, 1, at(1)).await;
-    let noticed = changed.notified();
-    deliver(&outbox, claimed.first().unwrap(), at(1)).await;
-    tokio::time::timeout(LONG, noticed).await.unwrap();
-}
+async fn an_outbox_of_the_first_schema_is_migrated() {
+    let directory = directory();
+    let old = |id, notification, group: &str, state, text| Old {
+        id,
+        notification,
+        receiver: "team",
+        kind: 0,
+        lane: lane(group),
+        place: id,
+        state,
+        part: (1, 1),
+        digest: None,
+        text,
+    };
+    let mut deliveries = vec![
+        old(1, 1, "a", DELIVERED, "a delivered"),
+        old(2, 2, "a", DEAD, "a dead attempted"),
+        old(3, 3, "a", READY, "a ready attempted"),
+        old(4, 4, "a", QUEUED, "a queued"),
+        Old { part: (1, 2), ..old(5, 5, "b", DELIVERED, "b split 1/2") },
+        Old { part: (2, 2), ..old(6, 5, "b", IN_FLIGHT, "b split 2/2") },
+        Old { part: (1, 2), ..old(7, 6, "b", QUEUED, "b later 1/2") },
+        Old { part: (2, 2), ..old(8, 6, "b", QUEUED, "b later 2/2") },
+        Old { digest: Some(12), ..old(9, 7, "c", FOLDED, "c member") },
+        Old { digest: Some(12), ..old(10, 8, "d", FOLDED, "d member") },
+        old(11, 9, "c", QUEUED, "c later"),
+        Old { kind: 1, lane: 77, ..old(12, 10, "digest", READY, "digest attempted") },
+        old(13, 11, "e", DISCARDED, "e discarded"),
+        // It was requeued, so its place is behind the other one.
+        Old { place: 16, ..old(14, 12, "f", QUEUED, "f requeued") },
+        old(15, 13, "f", READY, "f first"),
+    ];
+    deliveries.sort_unstable_by_key(|old| old.id);
+    let path = settings(&directory).path;
+    write_version_1(&path, &deliveries);
+    let guest = SqliteOutbox::open(settings(&directory), Access::Guest).unwrap_err();
+    assert!(matches!(guest, OpenError::Older { found: 1, .. }), "{guest}");
+    let outbox = SqliteOutbox::open(settings(&directory), Access::Owner).unwrap();
 
-#[tokio::test]
-async fn what_was_handed_over_is_done_though_the_caller_goes_away() {
-    let (outbox, _kept) = fresh();
-    let put = outbox.enqueue(alert("a", "one"), at(0));
-    // Polled once, then dropped. Whether the answer is there by then is of no matter.
-    let _answer = futures_util::FutureExt::now_or_never(put);
-    assert_eq!(list(&outbox).await.len(), 1);
+    let stored = [
+        ("a delivered", State::Delivered),
+        ("a dead attempted", State::Dead),
+        ("a ready attempted", State::Ready),
+        ("a queued", State::Queued),
+        ("b split 1/2", State::Delivered),
+        ("b split 1/2", State::InFlight),
+        ("b later 1/2", State::Queued),
+        ("b later 1/2", State::Queued),
+        ("c member", State::Folded),
+        ("d member", State::Folded),
+        ("c later", State::Queued),
+        ("digest attempted", State::Ready),
+        ("e discarded", State::Discarded),
+        ("f requeued", State::Queued),
+        ("f first", State::Ready),
+    ];
+    assert_eq!(states(&outbox).await, owned(&stored));
+    let shown = outbox.show(DeliveryId(3)).await.unwrap().unwrap();
+    assert_eq!((shown.listed.attempts, shown.unconfirmed_since), (2, Some(at(1))));
+    let attempts: Vec<_> = shown.attempts.iter().map(|one| (one.started_at, one.detail.as_str())).collect();
+    assert_eq!(attempts, [(at(1), "attempt 1"), (at(3), "attempt 2")]);
+    let dead = outbox.show(DeliveryId(2)).await.unwrap().unwrap();
+    assert_eq!((dead.listed.reason.as_str(), dead.listed.settled_at), ("rejected", Some(at(5))));
+    let split = outbox.show(DeliveryId(6)).await.unwrap().unwrap();
+    assert_eq!((split.listed.notification.0, split.listed.part), (5, Part { number: 2, of: 2 }));
+    assert_eq!((split.content.text(), &split.recipients), ("b split 2/2", &user("zhang")));
+    let members = Filter { digest: Some(DeliveryId(12)), ..Filter::default() };
+    assert_eq!(list_all(&outbox, members, ListOrder::OldestFirst, 10).await.len(), 2);
+    let depths = outbox.depths().await.unwrap();
+    assert_eq!((depths.len(), depths[0].deliveries, depths[0].discarded), (1, 11, 3));
+    assert_eq!(depths[0].oldest_accepted_at, Some(at(0)));
+    assert_eq!(outbox.unnoticed(&team(), at(0), 10).await.unwrap().len(), 1);
+    assert_eq!(outbox.held_backlog(&ops(), &team(), 1, 1).await.unwrap(), None);
+
+    let lease = acquire(&outbox, at(10)).await;
+    assert_eq!(lease.recovered(), 1);
+    assert_eq!(lease.inherited_hold().map(|hold| (hold.probes, hold.errcode)), Some((2, Some(40001))));
+    let sent = lease.sent_since(at(-1)).await.unwrap();
+    assert_eq!(sent.iter().filter(|sent| sent.delivery.0 == 1).count(), 2);
+    let texts = drain(&lease, at(11)).await;
+    let of = |group: &str| texts.iter().filter(|text| text.starts_with(group)).cloned().collect::<Vec<_>>();
+    assert_eq!(of("a"), ["a ready attempted", "a queued"]);
+    assert_eq!(of("b"), ["b split 2/2", "b later 1/2", "b later 2/2"]);
+    assert_eq!(of("d"), ["digest attempted"]);
+    assert_eq!(of("c"), ["c later"]);
+    assert_eq!(of("f"), ["f first", "f requeued"]);
+    let before = |one: &str, other: &str| {
+        let place = |text: &str| texts.iter().position(|sent| sent == text).unwrap();
+        place(one) < place(other)
+    };
+    assert!(before("digest attempted", "c later"));
+    let listed = list(&outbox).await;
+    assert!(listed.iter().all(|listed| listed.state.is_settled()));
+    assert!(listed[8].state == State::Delivered && listed[9].state == State::Delivered);
+    assert!(enqueue(&outbox, alert("a", "new"), at(12)).await.0 > 16);
+    assert_eq!(drain(&lease, at(13)).await, ["new"]);
+    assert_eq!(outbox.purge(at(1000), 1000).await.unwrap(), 16);
+    outbox.close().await;
+    let tables = Connection::open(&path)
+        .unwrap()
+        .query_row("SELECT group_concat(name, ' ') FROM (SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name)", [], |row| row.get::<_, String>(0))
+        .unwrap();
+    assert_eq!(tables, "attempt delivery discarded hold hold_noticed numbers ordering_key");
 }

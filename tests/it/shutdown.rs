@@ -5,12 +5,13 @@ use std::{convert::Infallible, time::Duration};
 use wecom_relay::{
     lifecycle::{Lifecycle, Shutdown, Signals},
     outbox::{
-        Filter, OutboxQuery, State,
+        State,
         sqlite::{Access, Settings, SqliteOutbox},
     },
     sandbox::{self, Api, Effect, Fault},
 };
 
+use crate::outbox_conformance::fixture::list;
 use crate::support::{Options, Process, Wecom, config_file, payload, process::serve, soon};
 
 const STOPPING: &str = "stopping: finishing what is in flight";
@@ -18,7 +19,7 @@ const STOPPING: &str = "stopping: finishing what is in flight";
 async fn states(folder: &tempfile::TempDir) -> Vec<State> {
     let settings = Settings::new(folder.path().join("outbox.db"), u64::MAX);
     let outbox = SqliteOutbox::open(settings, Access::Guest).unwrap();
-    let listed = outbox.list(Filter { limit: 100, ..Filter::default() }).await.unwrap();
+    let listed = list(&outbox).await;
     listed.into_iter().map(|delivery| delivery.state).collect()
 }
 

@@ -3,7 +3,7 @@
 use std::{collections::HashSet, time::Duration};
 
 use futures_util::{StreamExt, stream};
-use wecom_relay::{app::Tuning, delivery::pace::Windows, outbox::State, sandbox};
+use wecom_relay::{app::Tuning, delivery::rate_limiter::Windows, outbox::State, sandbox};
 
 use crate::support::{
     Options, Relay, Wecom,

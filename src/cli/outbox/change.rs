@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::text::unknown_delivery;
 use crate::{
     cli::{failure::Failure, output::Output},
-    outbox::{Changed, DeliveryId, OutboxQuery, State, Which},
+    outbox::{Changed, DeliveryId, OutboxQuery, Requeue, State},
 };
 
 #[derive(Debug, clap::Args)]
@@ -42,7 +42,7 @@ async fn requeue_all_dead(
     now: Timestamp,
     output: &mut Output,
 ) -> Result<(), Failure> {
-    let result = match outbox.retry(Which::AllDead, now).await? {
+    let result = match outbox.requeue(Requeue::AllDead, now).await? {
         Changed::Deliveries(count @ 1..) => {
             format!("{count} dead letter(s) requeued; the running relay sends them")
         }
@@ -58,7 +58,7 @@ async fn requeue_one(
     now: Timestamp,
     output: &mut Output,
 ) -> Result<(), Failure> {
-    let state = match outbox.retry(Which::One(id), now).await? {
+    let state = match outbox.requeue(Requeue::One(id), now).await? {
         Changed::Deliveries(_) => {
             output.line(&format!(
                 "delivery {id} requeued; the running relay sends it as soon as its app is not held"

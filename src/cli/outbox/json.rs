@@ -91,7 +91,7 @@ impl<'a> From<&'a outbox::Detail> for Detail<'a> {
             msgtype: detail.content.msgtype(),
             content: detail.content.text(),
             msgid: &detail.msgid,
-            missed: &detail.missed,
+            missed: &detail.invalid_recipients,
             unconfirmed_since: detail.unconfirmed_since.map(moment),
             history: detail.attempts.iter().map(attempt).collect(),
         }

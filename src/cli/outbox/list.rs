@@ -12,8 +12,8 @@ use super::{
 use crate::{
     cli::{failure::Failure, output::Output},
     config,
-    delivery::step::earlier,
-    outbox::{DeliveryId, Filter, Listed, OutboxQuery, ReceiverName, State},
+    delivery::decide::earlier,
+    outbox::{DeliveryId, Filter, ListOrder, Listed, OutboxQuery, Page, PageRequest, ReceiverName, State},
     text::{printable, shorten_columns},
 };
 
@@ -54,36 +54,33 @@ pub(super) async fn run(
     now: Timestamp,
     output: &mut Output,
 ) -> Result<(), Failure> {
-    let mut filter = Filter {
+    let filter = Filter {
         states: args.state.clone(),
         receiver: args.receiver.clone().map(ReceiverName),
         accepted_before: args.older_than.map(|age| earlier(now, age)),
         accepted_since: args.newer_than.map(|age| earlier(now, age)),
         digest: args.digest.map(DeliveryId),
-        after: None,
-        limit: 0,
     };
+    let mut after = None;
     let mut left = args.limit.unwrap_or(u32::MAX);
     let mut columns = Columns::default();
     let header = HEADER.map(str::to_owned);
     columns.widen(&header);
     let mut has_header = args.json;
     while left > 0 {
-        filter.limit = PAGE.min(left);
-        let page = outbox.list(filter.clone()).await?;
-        let Some(last) = page.last() else { break };
-        filter.after = Some(last.id);
-        let count = u32::try_from(page.len()).unwrap_or(u32::MAX);
+        let request = PageRequest { order: ListOrder::OldestFirst, after, limit: PAGE.min(left) };
+        let Page { deliveries, next } = outbox.list(filter.clone(), request).await?;
         if args.json {
-            for listed in &page {
+            for listed in &deliveries {
                 output.line(&serde_json::to_string(&json::Listed::from(listed))?)?;
             }
         } else {
-            let rows: Vec<_> = page.iter().map(|listed| (cells(listed, now), summary(listed))).collect();
+            let rows: Vec<_> =
+                deliveries.iter().map(|listed| (cells(listed, now), summary(listed))).collect();
             for (row, _) in &rows {
                 columns.widen(row);
             }
-            if !has_header {
+            if !has_header && !rows.is_empty() {
                 output.line(&columns.line(&header, "SUMMARY"))?;
                 has_header = true;
             }
@@ -91,10 +88,11 @@ pub(super) async fn run(
                 output.line(&columns.line(row, summary))?;
             }
         }
-        left = left.saturating_sub(count);
-        if count < filter.limit {
+        left = left.saturating_sub(u32::try_from(deliveries.len()).unwrap_or(u32::MAX));
+        if next.is_none() {
             break;
         }
+        after = next;
     }
     if !has_header {
         output.error(if is_filtered(&filter) { "no delivery matches" } else { "the outbox is empty" });
@@ -103,7 +101,7 @@ pub(super) async fn run(
 }
 
 fn is_filtered(filter: &Filter) -> bool {
-    let Filter { states, receiver, accepted_before, accepted_since, digest, after: _, limit: _ } = filter;
+    let Filter { states, receiver, accepted_before, accepted_since, digest } = filter;
     !states.is_empty()
         || receiver.is_some()
         || accepted_before.is_some()

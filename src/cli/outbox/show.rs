@@ -79,8 +79,8 @@ fn fields(detail: &Detail) -> Vec<(&'static str, String)> {
     if !detail.msgid.is_empty() {
         fields.push(("msgid", printable(&detail.msgid)));
     }
-    if !detail.missed.is_empty() {
-        fields.push(("invalid recipients", printable(&detail.missed)));
+    if !detail.invalid_recipients.is_empty() {
+        fields.push(("invalid recipients", printable(&detail.invalid_recipients)));
     }
     fields.push(("summary", printable(&listed.summary)));
     fields.push(("attempts", format!("{} made, {} counted", detail.attempts.len(), listed.attempts)));

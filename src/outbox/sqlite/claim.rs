@@ -1,159 +1,120 @@
-//! Giving out what can be sent. A claim is on disk before its caller hears of it.
-
-use std::time::Duration;
+//! Claims: marks what the dispatcher chose as in flight and returns it.
 
 use jiff::Timestamp;
 
 use super::{
-    error::Done,
+    columns::{
+        all_recipients_columns, content_columns, kind_column, millis, optional_time_column, part_columns,
+        recipients_columns, time_column,
+    },
+    error::EngineResult,
     fold,
-    rows::{self, To, kind, ms, span, span_ms, time},
-    tx::Tx,
+    transaction::Transaction,
 };
 use crate::{
     outbox::{
-        Claimed, DUPLICATE_CHECK_MARGIN, DeliveryId, Destination, NotificationId, Part, Pick, ReceiverName,
+        BodyHash, ClaimId, Claimed, Claims, DeliveryId, Destination, NotificationId, Pick, ReceiverName,
         SenderName,
+        rules::claim::{self, Head},
     },
     wecom::Message,
 };
 
-pub(super) const DUE_HEADS: &str = "SELECT due_at, place, id, part_number, part_of FROM delivery
+pub(super) const DUE_HEADS: &str = "SELECT id, foldable, part_number, part_of FROM delivery
      INDEXED BY delivery_ready
-     WHERE state = 1 AND sender = ?1 AND destination = ?2 AND receiver = ?3 AND fresh = ?4 AND due_at <= ?5
-     ORDER BY due_at, place LIMIT ?6";
-pub(super) const LOAD: &str = "SELECT d.notification, n.kind, d.receiver, n.group_key, d.part_number, d.part_of,
-     d.accepted_at, d.claimed_at, d.attempts, d.unconfirmed_since, d.check_ms, d.sender, m.msgtype, m.content,
-     m.touser, m.toparty, m.totag, n.touser, n.toparty, n.totag, n.open, d.unknown, n.text_form, d.body_hash
-     FROM delivery d CROSS JOIN notification n ON n.id = d.notification CROSS JOIN message m ON m.delivery = d.id
-     WHERE d.id = ?1 AND d.state = 1";
-pub(super) const CLAIM_FIRST: &str =
-    "UPDATE delivery SET state = 2, fresh = 0, claimed_at = ?2, check_ms = ?3, body_hash = ?4 WHERE id = ?1";
-pub(super) const CLAIM_AGAIN: &str = "UPDATE delivery SET state = 2, claimed_at = ?2 WHERE id = ?1";
-pub(super) const STARTED: &str = "UPDATE delivery SET fresh = 0 WHERE notification = ?1 AND fresh = 1";
+     WHERE state = 1 AND sender = ?1 AND destination = ?2 AND receiver = ?3 AND due_at <= ?4
+     ORDER BY due_at, seq LIMIT ?5";
+pub(super) const LOAD: &str = "SELECT notification, deliveries, kind, receiver, group_key, part_number, part_of,
+     accepted_at, attempts, unknown_codes, unconfirmed_since, body, msgtype, content, to_users, to_parties, to_tags,
+     all_users, all_parties, all_tags, text_form FROM delivery WHERE id = ?1 AND state = 1";
+pub(super) const MARK: &str =
+    "UPDATE delivery SET state = 2, foldable = 0, claim = ?2, claimed_at = ?3 WHERE id = ?1";
+pub(super) const MARK_STARTED: &str =
+    "UPDATE delivery SET foldable = 0 WHERE id >= ?1 AND id < ?1 + ?2 AND foldable = 1";
+pub(super) const OPEN_SIBLINGS: &str = "SELECT count(*) AS count FROM delivery
+     WHERE id >= ?1 AND id < ?1 + ?2 AND id <> ?3 AND settled_at IS NULL";
 
 pub(super) fn claim(
-    tx: &Tx<'_>,
+    tx: &mut Transaction<'_>,
     sender: &SenderName,
     picks: &[Pick],
-    interval: Duration,
     now: Timestamp,
-) -> Done<Vec<Claimed>> {
-    let mut claimed = Vec::new();
+) -> EngineResult<Claims> {
+    let claim = ClaimId(tx.take_numbers(1)?);
+    let mut claims = Claims::default();
     for pick in picks {
         match pick {
             Pick::Heads { destination, receiver, slots } => {
-                for id in heads(tx, sender, *destination, receiver, *slots, now)? {
-                    claimed.extend(mark(tx, id, interval, now)?);
+                let heads = due_heads(tx, sender, *destination, receiver, *slots, now)?;
+                for id in claim::choose(&heads, *slots) {
+                    claims.claimed.extend(mark(tx, id, claim, now)?);
                 }
             }
             Pick::Digest { members, digest } => {
-                if let Some(id) = fold::fold(tx, sender, members, digest, now)? {
-                    claimed.extend(mark(tx, id, interval, now)?);
+                if let Some(folded) = fold::fold(tx, sender, members, digest, now)? {
+                    claims.claimed.extend(mark(tx, folded.delivery, claim, now)?);
+                    claims.digests.push(folded);
                 }
             }
         }
     }
-    Ok(claimed)
+    Ok(claims)
 }
 
-/// How many slots a head needs: all parts of a message of which nothing was claimed, else one.
-pub(super) fn slots(part: Part, fresh: bool) -> u32 {
-    if fresh { u32::from(part.of).max(1) } else { 1 }
-}
-
-/// The first due heads that fit.
-fn heads(
-    tx: &Tx<'_>,
-    sender: &SenderName,
-    destination: Destination,
-    receiver: &ReceiverName,
-    slots: u32,
+fn due_heads(
+    tx: &Transaction<'_>,
+    SenderName(sender): &SenderName,
+    Destination(destination): Destination,
+    ReceiverName(receiver): &ReceiverName,
+    limit: u32,
     now: Timestamp,
-) -> Done<Vec<i64>> {
-    let mut heads = Vec::new();
-    for fresh in [true, false] {
-        let of = (&sender.0, destination.0.0, &receiver.0, fresh, ms(now), slots);
-        heads.extend(tx.all(DUE_HEADS, of, |row| {
-            let part = Part { number: row.get(3)?, of: row.get(4)? };
-            let order = (row.get::<_, i64>(0)?, row.get::<_, i64>(1)?);
-            Ok((order, row.get::<_, i64>(2)?, self::slots(part, fresh)))
-        })?);
-    }
-    heads.sort_unstable();
-    let fits = heads.into_iter().scan(slots, |left, (_, id, needed)| {
-        *left = left.checked_sub(needed)?;
-        Some(id)
-    });
-    Ok(fits.collect())
+) -> EngineResult<Vec<Head>> {
+    tx.sql.all(DUE_HEADS, (sender, destination.0, receiver, millis(now), limit), |row| {
+        let is_started = !row.get::<_, bool>("foldable")?;
+        Ok(Head { id: DeliveryId(row.get("id")?), slots: claim::slots(part_columns(row)?, is_started) })
+    })
 }
 
-/// Marks one delivery as in flight, if it is ready. Its body, and whether WeCom is asked to look for copies, are fixed here the
-/// first time.
-pub(super) fn mark(tx: &Tx<'_>, id: i64, interval: Duration, now: Timestamp) -> Done<Option<Claimed>> {
-    let read = |row: &rusqlite::Row<'_>| {
-        let part = Part { number: row.get(4)?, of: row.get(5)? };
-        let before: Option<i64> = row.get(7)?;
-        let (sender, msgtype): (String, String) = (row.get(11)?, row.get(12)?);
-        let times = (row.get::<_, i64>(6)?, row.get::<_, Option<i64>>(9)?);
-        let ids = (row.get::<_, i64>(0)?, row.get::<_, i64>(1)?);
-        let names = (ReceiverName(row.get(2)?), row.get::<_, String>(3)?);
-        let sent = (
-            sender,
-            msgtype,
-            row.get::<_, String>(13)?,
-            (
-                To::read(row, 14)?,
-                To::read(row, 17)?,
-                row.get::<_, u32>(20)?,
-                row.get::<_, Option<String>>(22)?,
-                row.get::<_, Option<i64>>(23)?,
-            ),
-        );
-        let tries = (row.get::<_, u32>(8)?, row.get::<_, u32>(21)?);
-        Ok((ids, names, part, times, before, tries, row.get::<_, Option<i64>>(10)?, sent))
-    };
-    let Some(((notification, of_kind), (receiver, group_key), part, times, before, tries, frozen, sent)) =
-        tx.first(LOAD, [id], read)?
-    else {
-        return Ok(None);
-    };
-    let (sender, msgtype, text, (to, all_recipients, open, text_form, hash)) = sent;
-    let (recipients, content) = (to.recipients()?, rows::content(&msgtype, text)?);
-    let since = ms(now).saturating_sub(span_ms(interval.saturating_add(DUPLICATE_CHECK_MARGIN)));
-    let check_ms = if before.is_some() {
-        tx.run(CLAIM_AGAIN, (id, ms(now)))?;
-        if let Some(hash) = hash {
-            tx.bodies(&sender, since, |bodies| bodies.claim(hash, ms(now), since))?;
-        }
-        frozen
-    } else {
-        let hash = rows::short(rows::body_hash(&sender, &recipients, &content));
-        let copy = tx.bodies(&sender, since, |bodies| bodies.was_claimed(hash, since))?;
-        let check_ms = (!copy && !interval.is_zero()).then_some(span_ms(interval));
-        tx.run(CLAIM_FIRST, (id, ms(now), check_ms, hash))?;
-        tx.bodies(&sender, since, |bodies| bodies.claim(hash, ms(now), since))?;
-        check_ms
-    };
-    if open > 1 {
-        tx.run(STARTED, [notification])?;
+/// Marks one delivery as in flight, if it is still ready.
+fn mark(
+    tx: &mut Transaction<'_>,
+    DeliveryId(id): DeliveryId,
+    claim: ClaimId,
+    now: Timestamp,
+) -> EngineResult<Option<Claimed>> {
+    let loaded = tx.sql.first(LOAD, [id], |row| {
+        let deliveries: u32 = row.get("deliveries")?;
+        let claimed = Claimed {
+            id: DeliveryId(id),
+            claim,
+            notification: NotificationId(row.get("notification")?),
+            kind: kind_column(row)?,
+            receiver: ReceiverName(row.get("receiver")?),
+            group_key: row.get("group_key")?,
+            message: Message {
+                recipients: recipients_columns(row)?,
+                content: content_columns(row)?,
+                duplicate_check: None,
+            },
+            body: BodyHash(row.get("body")?),
+            all_recipients: all_recipients_columns(row)?,
+            to_come: 0,
+            part: part_columns(row)?,
+            accepted_at: time_column(row, "accepted_at")?,
+            claimed_at: now,
+            attempts: row.get("attempts")?,
+            unknown_codes: row.get("unknown_codes")?,
+            unconfirmed_since: optional_time_column(row, "unconfirmed_since")?,
+            text_form: row.get("text_form")?,
+        };
+        Ok((claimed, deliveries))
+    })?;
+    let Some((mut claimed, deliveries)) = loaded else { return Ok(None) };
+    tx.sql.run(MARK, (id, claim.0, millis(now)))?;
+    if deliveries > 1 {
+        let NotificationId(first) = claimed.notification;
+        tx.sql.run(MARK_STARTED, (first, deliveries))?;
+        claimed.to_come = tx.sql.only(OPEN_SIBLINGS, (first, deliveries, id), |row| Ok(row.get("count")?))?;
     }
-    let ((accepted_at, unconfirmed_since), (attempts, unknown)) = (times, tries);
-    Ok(Some(Claimed {
-        id: DeliveryId(id),
-        notification: NotificationId(notification),
-        kind: kind(of_kind)?,
-        receiver,
-        group_key,
-        message: Message { recipients, content, duplicate_check: check_ms.map(span) },
-        all_recipients: all_recipients.recipients()?,
-        to_come: open.saturating_sub(1),
-        part,
-        accepted_at: time(accepted_at)?,
-        claimed_at: now,
-        attempts,
-        unknown,
-        unconfirmed_since: unconfirmed_since.map(time).transpose()?,
-        text_form,
-    }))
+    Ok(Some(claimed))
 }

@@ -1,133 +1,162 @@
-//! Taking a notification: is it a copy, is there room, and where in its lane does it stand.
+//! Accepting a notification: deduplication, room, and its place in its ordering key.
 
 use jiff::Timestamp;
+use rusqlite::named_params;
 
 use super::{
-    error::Done,
-    heard, lane, lanes,
-    rows::{self, kind_number, ms, state_number, status_number},
-    tally::Of,
-    tx::Tx,
+    columns::{kind_number, millis, state_number, status_number},
+    error::EngineResult,
+    order,
+    transaction::Transaction,
 };
-use crate::outbox::{Destination, Enqueued, Kind, NewNotification, NotificationId, OrderingKey, State};
+use crate::{
+    outbox::{
+        BodyHash, Destination, Enqueued, Kind, NewDelivery, NewNotification, NotificationId, OrderingKey,
+        State, rules::dedup::Arrival,
+    },
+    wecom::Recipients,
+};
 
-pub(super) const PUT_NOTIFICATION: &str = "INSERT INTO notification (id, kind, receiver, sender, group_key,
-     status, severity, accepted_at, open, settled_at, touser, toparty, totag, summary, alerts, text_form)
-     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)";
-pub(super) const PUT_DELIVERY: &str = "INSERT INTO delivery (id, notification, sender, receiver, lane,
-     destination, part_number, part_of, accepted_at, place, state, fresh, due_at, attempts, noticed, reason,
-     msgid, response_code, missed, settled_at)
-     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?1, ?10, ?11, ?9, 0, ?12, ?13, '', '', '', ?14)";
-pub(super) const PUT_MESSAGE: &str = "INSERT INTO message (delivery, touser, toparty, totag, msgtype, content) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+pub(super) const INSERT: &str = "INSERT INTO delivery (id, state, sender, receiver, destination, ordering_key, seq,
+     notification, deliveries, kind, status, part_number, part_of, accepted_at, due_at, foldable, attempts,
+     unknown_codes, body, settled_at, noticed, tries, reason, severity, group_key, summary, to_users, to_parties,
+     to_tags, all_users, all_parties, all_tags, msgtype, content, text_form)
+     VALUES (:id, :state, :sender, :receiver, :destination, :ordering_key, :id, :notification, :deliveries, :kind,
+     :status, :part_number, :part_of, :accepted_at, :accepted_at, :foldable, 0, 0, :body, :settled_at, :noticed, 0,
+     :reason, :severity, :group_key, :summary, :to_users, :to_parties, :to_tags, :all_users, :all_parties, :all_tags,
+     :msgtype, :content, :text_form)";
 
-/// Takes a notification that comes from outside. What can be wrong is asked before anything is changed.
-pub(super) fn enqueue(tx: &Tx<'_>, new: &NewNotification, now: Timestamp) -> Done<Enqueued> {
-    let lane = rows::short(OrderingKey::of(&new.receiver, &new.group_key).0);
-    if let Some(dedupe) = &new.dedupe
-        && let Some(of) = heard::copy_of(tx, lane, dedupe, now)?
+/// Stores a notification that was received by a webhook.
+pub(super) fn enqueue(
+    tx: &mut Transaction<'_>,
+    new: &NewNotification,
+    now: Timestamp,
+) -> EngineResult<Enqueued> {
+    let ordering_key = OrderingKey::of(&new.receiver, &new.group_key).0.short();
+    let mut order = order::load(tx, ordering_key)?;
+    let arrival = new.dedupe.as_ref().map(|dedupe| Arrival::new(dedupe, now));
+    if let Some(arrival) = &arrival
+        && let Some(original) = order.history.duplicate_of(arrival)
     {
-        heard::remember(tx, lane, dedupe, None, now)?;
-        return Ok(Enqueued::Duplicate(of));
+        order.history.record(arrival, None);
+        order::store(tx, ordering_key, &order)?;
+        return Ok(Enqueued::Duplicate(original));
     }
     if new.kind == Kind::Alert {
-        tx.room()?;
+        tx.require_room()?;
     }
-    let numbers = Numbers::take(tx, new)?;
-    if let Some(dedupe) = &new.dedupe {
-        heard::remember(tx, lane, dedupe, Some(numbers.notification), now)?;
+    let place =
+        Place { ordering_key, first: tx.take_numbers(new.deliveries.len())?, is_occupied: order.heads > 0 };
+    let notification = NotificationId(place.first);
+    if let Some(arrival) = &arrival {
+        order.history.record(arrival, Some(notification));
     }
-    put(tx, numbers, new, lane, now)?;
-    Ok(Enqueued::Accepted(numbers.notification))
+    order.heads += i64::from(insert(tx, new, &place, now)?);
+    if arrival.is_some() || order.heads > 0 {
+        order::store(tx, ordering_key, &order)?;
+    }
+    Ok(Enqueued::Accepted(notification))
 }
 
-/// The numbers that a notification and its deliveries get.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Numbers {
-    pub(super) notification: NotificationId,
-    pub(super) first_delivery: i64,
+/// Where new deliveries go.
+pub(super) struct Place {
+    pub(super) ordering_key: i64,
+    pub(super) first: i64,
+    /// Whether earlier deliveries of the ordering key are unsettled.
+    pub(super) is_occupied: bool,
 }
 
-impl Numbers {
-    pub(super) fn take(tx: &Tx<'_>, new: &NewNotification) -> Done<Self> {
-        let count = i64::try_from(new.deliveries.len()).unwrap_or(i64::MAX);
-        let (notification, last) = tx.numbers(1, count)?;
-        Ok(Self { notification: NotificationId(notification), first_delivery: last - count + 1 })
-    }
-}
-
-/// Writes a notification and its deliveries to the end of `lane`.
-pub(super) fn put(
-    tx: &Tx<'_>,
-    numbers: Numbers,
+/// Stores a digest or a notice: without deduplication, and even if there is no room.
+pub(super) fn enqueue_own(
+    tx: &mut Transaction<'_>,
     new: &NewNotification,
-    lane: i64,
+    ordering_key: i64,
     now: Timestamp,
-) -> Done<()> {
-    let NotificationId(notification) = numbers.notification;
-    put_notification(tx, notification, new, now)?;
-    let Destination(destination) = Destination::of(&new.sender, &new.recipients);
-    let mut state = if new.dead.is_some() { State::Dead } else { lane::state_at_end(tx, lane)? };
-    if state == State::Ready && !new.deliveries.is_empty() {
-        tx.due(&new.sender.0, numbers.first_delivery);
+) -> EngineResult<NotificationId> {
+    let is_occupied = order::load(tx, ordering_key)?.heads > 0;
+    let place = Place { ordering_key, first: tx.take_numbers(new.deliveries.len())?, is_occupied };
+    if insert(tx, new, &place, now)? {
+        order::add_heads(tx, ordering_key, 1)?;
     }
-    for (id, delivery) in (numbers.first_delivery..).zip(&new.deliveries) {
-        tx.run(
-            PUT_DELIVERY,
-            (
-                id,
-                notification,
-                &new.sender.0,
-                &new.receiver.0,
-                lane,
-                destination.0,
-                delivery.part.number,
-                delivery.part.of,
-                ms(now),
-                state_number(state),
-                new.kind == Kind::Alert && new.dead.is_none(),
-                // Nobody is told of a notice that died: it would go round.
-                new.kind == Kind::Notice,
-                new.dead.as_deref().unwrap_or_default(),
-                new.dead.is_some().then_some(ms(now)),
-            ),
-        )?;
-        let to = &delivery.recipients;
-        let content = &delivery.content;
-        tx.run(PUT_MESSAGE, (id, to.touser(), to.toparty(), to.totag(), content.msgtype(), content.text()))?;
-        if state == State::Ready {
-            lanes::occupy(tx, lane, id)?;
-        }
-        if new.dead.is_none() {
-            state = State::Queued;
-        }
-    }
-    Ok(())
+    Ok(NotificationId(place.first))
 }
 
-fn put_notification(tx: &Tx<'_>, id: i64, new: &NewNotification, now: Timestamp) -> Done<()> {
-    let count = i64::try_from(new.deliveries.len()).unwrap_or(i64::MAX);
-    let open = if new.dead.is_some() { 0 } else { count };
-    let columns = rusqlite::params![
-        id,
-        kind_number(new.kind),
-        new.receiver.0,
-        new.sender.0,
-        new.group_key,
-        status_number(new.status),
-        new.severity,
-        ms(now),
-        open,
-        (open == 0).then_some(ms(now)),
-        new.recipients.touser(),
-        new.recipients.toparty(),
-        new.recipients.totag(),
-        new.summary,
-        rows::alerts(&new.alerts)?,
-        new.text_form,
-    ];
-    tx.run(PUT_NOTIFICATION, columns)?;
-    if open > 0 {
-        tx.note(Of { sender: new.sender.0.clone(), receiver: new.receiver.0.clone() }, open, 0);
+/// Inserts all deliveries. Returns whether the first one is the head of its ordering key. The caller counts it.
+fn insert(
+    tx: &mut Transaction<'_>,
+    new: &NewNotification,
+    place: &Place,
+    now: Timestamp,
+) -> EngineResult<bool> {
+    let destination = Destination::of(&new.sender, &new.recipients);
+    let is_head = new.dead.is_none() && !place.is_occupied && !new.deliveries.is_empty();
+    for (id, delivery) in (place.first..).zip(&new.deliveries) {
+        let state = match new.dead {
+            Some(_) => State::Dead,
+            None if is_head && id == place.first => State::Ready,
+            None => State::Queued,
+        };
+        insert_one(tx, new, delivery, &Row { id, state, destination, place, now })?;
     }
+    if is_head {
+        tx.mark_changed(&new.sender, destination);
+    }
+    Ok(is_head)
+}
+
+/// The columns of a new row that do not come from the notification.
+struct Row<'a> {
+    id: i64,
+    state: State,
+    destination: Destination,
+    place: &'a Place,
+    now: Timestamp,
+}
+
+fn insert_one(
+    tx: &Transaction<'_>,
+    new: &NewNotification,
+    delivery: &NewDelivery,
+    row: &Row<'_>,
+) -> EngineResult<()> {
+    let Destination(destination) = row.destination;
+    let NewDelivery { recipients, content, part } = delivery;
+    let all = (*recipients != new.recipients).then_some(&new.recipients);
+    tx.sql.run(
+        INSERT,
+        named_params! {
+            ":id": row.id,
+            ":state": state_number(row.state),
+            ":sender": new.sender.0,
+            ":receiver": new.receiver.0,
+            ":destination": destination.0,
+            ":ordering_key": row.place.ordering_key,
+            ":notification": row.place.first,
+            ":deliveries": i64::try_from(new.deliveries.len()).unwrap_or(i64::MAX),
+            ":kind": kind_number(new.kind),
+            ":status": status_number(new.status),
+            ":part_number": part.number,
+            ":part_of": part.of,
+            ":accepted_at": millis(row.now),
+            ":foldable": new.kind == Kind::Alert && new.dead.is_none(),
+            ":body": BodyHash::of(&new.sender, recipients, content).0,
+            ":settled_at": new.dead.is_some().then_some(millis(row.now)),
+            // A dead notice must not cause another notice.
+            ":noticed": new.kind == Kind::Notice,
+            ":reason": new.dead,
+            ":severity": new.severity,
+            ":group_key": new.group_key,
+            ":summary": new.summary,
+            ":to_users": recipients.touser(),
+            ":to_parties": recipients.toparty(),
+            ":to_tags": recipients.totag(),
+            ":all_users": all.map(Recipients::touser),
+            ":all_parties": all.map(Recipients::toparty),
+            ":all_tags": all.map(Recipients::totag),
+            ":msgtype": content.msgtype(),
+            ":content": content.text(),
+            ":text_form": new.text_form,
+        },
+    )?;
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! SQLite's errors by what the caller can do, and by whether the connection can still be trusted.
+//! SQLite's errors, by the reaction of the caller.
 
 use rusqlite::ErrorCode;
 
@@ -6,35 +6,35 @@ use crate::outbox::StoreError;
 
 /// Why a job failed.
 #[derive(Debug)]
-pub(super) enum Failure {
-    /// SQLite said no, or a row could not be read.
+pub(super) enum EngineError {
+    /// SQLite failed, or a row could not be read.
     Sql(rusqlite::Error),
-    /// The outbox said no.
+    /// The outbox refused.
     Store(StoreError),
 }
 
-/// What a job comes to.
-pub(super) type Done<T> = Result<T, Failure>;
+/// The result of an operation of the engine.
+pub(super) type EngineResult<T> = Result<T, EngineError>;
 
-impl From<rusqlite::Error> for Failure {
+impl From<rusqlite::Error> for EngineError {
     fn from(error: rusqlite::Error) -> Self {
         Self::Sql(error)
     }
 }
 
-impl From<StoreError> for Failure {
+impl From<StoreError> for EngineError {
     fn from(error: StoreError) -> Self {
         Self::Store(error)
     }
 }
 
-impl Failure {
-    /// A stored value that this program did not write.
-    pub(super) fn unreadable(what: &str, value: impl std::fmt::Display) -> Self {
-        Self::Store(StoreError::Damaged(format!("{what} cannot be {value}")))
+impl EngineError {
+    /// A stored value that no version of this program writes.
+    pub(super) fn unreadable(column: &str, value: impl std::fmt::Display) -> Self {
+        Self::Store(StoreError::Damaged(format!("{column} cannot be {value}")))
     }
 
-    /// The error by what the caller can do.
+    /// The error that the caller gets.
     pub(super) fn store_error(&self) -> StoreError {
         let error = match self {
             Self::Store(error) => return error.clone(),
@@ -58,13 +58,13 @@ impl Failure {
                 | ErrorCode::OutOfMemory
                 | ErrorCode::SchemaChanged,
             ) => StoreError::Unavailable(text),
-            // What is left is a damaged file, or rows that contradict this program: no repetition mends it.
+            // The file is damaged, or its rows contradict this program. Trying again does not help.
             _ => StoreError::Damaged(text),
         }
     }
 
-    /// Whether the connection must be opened anew before it is used again: SQLite keeps some of these errors
-    /// after their cause is gone.
+    /// Whether the connection must be opened again before its next use, because SQLite keeps some errors after their
+    /// cause is gone.
     pub(super) fn spoils_connection(&self) -> bool {
         let Self::Sql(error) = self else { return false };
         !matches!(

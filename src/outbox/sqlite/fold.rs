@@ -1,84 +1,95 @@
-//! Folding: which whole messages can be told by a digest, and putting one in their place.
+//! Folding: finds the notifications that a digest can replace, and replaces them.
 //!
-//! A lane's foldable messages are a run from its head, so they are found by walking lanes from their heads and
-//! never by looking at what stands behind an attempted message, however much that is.
+//! The foldable notifications of an ordering key are a run from its head. They are found by walking from the heads, so a
+//! long queue behind an attempted delivery is never looked at.
 
 use std::{
     cmp::Reverse,
-    collections::{BinaryHeap, HashSet},
+    collections::{BinaryHeap, HashMap, HashSet},
 };
 
 use jiff::Timestamp;
 
 use super::{
-    enqueue::{self, Numbers},
-    error::Done,
-    lanes,
-    rows::{self, To, state_number, status},
-    tx::Tx,
+    columns::{all_recipients_columns, destination_column, state_column, status_column},
+    enqueue,
+    error::EngineResult,
+    order,
+    transaction::Transaction,
 };
 use crate::outbox::{
-    Destination, Foldable, Folding, Key, Kind, NewNotification, NotificationId, ReceiverName, SenderName,
-    State,
+    DeliveryId, Destination, Foldable, FoldedDigest, Folding, Key, Kind, NewNotification, NotificationId,
+    ReceiverName, SenderName, State,
+    rules::fold::{self, Candidate},
 };
 
 pub(super) const NEXT_RECEIVER: &str = "SELECT receiver FROM delivery INDEXED BY delivery_ready
      WHERE state = 1 AND sender = ?1 AND destination = ?2 AND receiver > ?3 ORDER BY receiver LIMIT 1";
-// One row-value comparison would do, but SQLite then walks over all rows before.
+// SQLite reads all earlier rows for one comparison of `(due_at, seq)`, so it is two statements.
 pub(super) const NEXT_HEAD: &str =
-    "SELECT due_at, place, notification, lane FROM delivery INDEXED BY delivery_ready
-     WHERE state = 1 AND sender = ?1 AND destination = ?2 AND receiver = ?3 AND fresh = 1
-     AND due_at = ?4 AND place > ?5 ORDER BY place LIMIT 1";
-pub(super) const NEXT_LATER_HEAD: &str = "SELECT due_at, place, notification, lane FROM delivery
-     INDEXED BY delivery_ready
-     WHERE state = 1 AND sender = ?1 AND destination = ?2 AND receiver = ?3 AND fresh = 1
-     AND due_at > ?4 ORDER BY due_at, place LIMIT 1";
-pub(super) const NEXT_IN_LANE: &str =
-    "SELECT place, notification, fresh = 1 AND destination = ?4 FROM delivery INDEXED BY delivery_queued
-     WHERE state = 0 AND lane = ?1 AND place > ?2 AND notification <> ?3 ORDER BY place LIMIT 1";
-pub(super) const LINE: &str = "SELECT receiver, status, severity, summary FROM notification WHERE id = ?1";
-pub(super) const ROWS: &str = "SELECT place, lane, id, state, destination = ?2 AND fresh = 1 AND state < 2
-     FROM delivery INDEXED BY delivery_notification WHERE notification = ?1 ORDER BY id";
-pub(super) const AHEAD: &str = "SELECT 1 FROM delivery INDEXED BY delivery_queued
-     WHERE state = 0 AND lane = ?1 AND place < ?2 LIMIT 1";
-pub(super) const EVERYBODY: &str = "SELECT touser, toparty, totag FROM notification WHERE id = ?1";
-pub(super) const FOLD: &str = "UPDATE delivery SET state = 3, digest = ?2 WHERE notification = ?1";
+    "SELECT due_at, seq, notification, ordering_key FROM delivery INDEXED BY delivery_ready
+     WHERE state = 1 AND sender = ?1 AND destination = ?2 AND receiver = ?3
+     AND due_at = ?4 AND seq > ?5 AND foldable = 1 ORDER BY seq LIMIT 1";
+pub(super) const NEXT_LATER_HEAD: &str =
+    "SELECT due_at, seq, notification, ordering_key FROM delivery INDEXED BY delivery_ready
+     WHERE state = 1 AND sender = ?1 AND destination = ?2 AND receiver = ?3
+     AND due_at > ?4 AND foldable = 1 ORDER BY due_at, seq LIMIT 1";
+pub(super) const NEXT_QUEUED: &str =
+    "SELECT seq, notification, foldable, destination FROM delivery INDEXED BY delivery_queued
+     WHERE state = 0 AND ordering_key = ?1 AND seq > ?2 AND notification <> ?3 ORDER BY seq LIMIT 1";
+pub(super) const LINE: &str = "SELECT receiver, status, severity, summary FROM delivery WHERE id = ?1";
+pub(super) const DELIVERIES: &str = "SELECT id, seq, ordering_key, state, destination, foldable FROM delivery
+     WHERE id >= ?1 AND id < ?1 + (SELECT deliveries FROM delivery WHERE id = ?1) ORDER BY id";
+pub(super) const NEXT_IN_KEY: &str = "SELECT seq, notification FROM delivery INDEXED BY delivery_queued
+     WHERE state = 0 AND ordering_key = ?1 AND seq > ?2 ORDER BY seq LIMIT 1";
+pub(super) const ALL_RECIPIENTS: &str =
+    "SELECT all_users, all_parties, all_tags, to_users, to_parties, to_tags
+     FROM delivery WHERE id = ?1";
+pub(super) const FOLD: &str = "UPDATE delivery SET state = 3, digest = ?2 WHERE id = ?1";
 
+/// The foldable notifications of a destination, in order of acceptance.
 pub(super) fn foldable(
-    tx: &Tx<'_>,
+    tx: &Transaction<'_>,
     sender: &SenderName,
     destination: Destination,
     limit: u32,
-) -> Done<Option<Folding>> {
+) -> EngineResult<Option<Folding>> {
     let mut walk = Walk::new(tx, sender, destination);
     let mut receiver = String::new();
-    while let Some(next) =
-        tx.first(NEXT_RECEIVER, (&sender.0, destination.0.0, &receiver), |row| row.get::<_, String>(0))?
-    {
-        walk.add(&ReceiverName(next.clone()))?;
+    while let Some(next) = tx.sql.first(NEXT_RECEIVER, (&sender.0, destination.0.0, &receiver), |row| {
+        Ok(row.get::<_, String>("receiver")?)
+    })? {
+        walk.add_receiver(&next)?;
         receiver = next;
     }
-    let mut messages = Vec::new();
-    while messages.len() < usize::try_from(limit).unwrap_or(usize::MAX) {
-        let Some(notification) = walk.next()? else { break };
-        messages.extend(line(tx, notification)?);
+    let mut notifications = Vec::new();
+    while notifications.len() < usize::try_from(limit).unwrap_or(usize::MAX) {
+        let Some(id) = walk.next()? else { break };
+        notifications.push(tx.sql.only(LINE, [id], |row| {
+            Ok(Foldable {
+                notification: NotificationId(id),
+                receiver: ReceiverName(row.get("receiver")?),
+                status: status_column(row)?,
+                severity: row.get("severity")?,
+                summary: row.get("summary")?,
+            })
+        })?);
     }
-    let Some(first) = messages.first() else { return Ok(None) };
-    let all_recipients = tx.only(EVERYBODY, [first.notification.0], |row| To::read(row, 0))?;
-    let recipients = all_recipients.recipients()?;
-    Ok(Some(Folding { recipients, messages }))
+    let Some(first) = notifications.first() else { return Ok(None) };
+    let recipients = tx.sql.only(ALL_RECIPIENTS, [first.notification.0], all_recipients_columns)?;
+    Ok(Some(Folding { recipients, notifications }))
 }
 
-/// How many messages of one receiver can be folded, counted up to `count_to`.
+/// The number of foldable notifications of one receiver, up to `count_to`.
 pub(super) fn count(
-    tx: &Tx<'_>,
+    tx: &Transaction<'_>,
     sender: &SenderName,
     destination: Destination,
-    receiver: &ReceiverName,
+    receiver: &str,
     count_to: u32,
-) -> Done<u32> {
+) -> EngineResult<u32> {
     let mut walk = Walk::new(tx, sender, destination);
-    walk.add(receiver)?;
+    walk.add_receiver(receiver)?;
     let mut count = 0;
     while count < count_to && walk.next()?.is_some() {
         count += 1;
@@ -86,141 +97,173 @@ pub(super) fn count(
     Ok(count)
 }
 
-fn line(tx: &Tx<'_>, notification: i64) -> Done<Option<Foldable>> {
-    let read = |row: &rusqlite::Row<'_>| {
-        Ok((ReceiverName(row.get(0)?), row.get(1)?, row.get::<_, String>(2)?, row.get::<_, String>(3)?))
-    };
-    let Some((receiver, number, severity, summary)) = tx.first(LINE, [notification], read)? else {
-        return Ok(None);
-    };
-    let notification = NotificationId(notification);
-    Ok(Some(Foldable { notification, receiver, status: status(number)?, severity, summary }))
-}
-
-/// The foldable messages of a destination in their order: heads as they come, each followed by its lane.
+/// Walks over the foldable notifications of a destination, the oldest first.
 struct Walk<'t, 'c> {
-    tx: &'t Tx<'c>,
-    sender: &'t SenderName,
-    destination: Key,
+    tx: &'t Transaction<'c>,
+    sender: &'t str,
+    destination: Destination,
     next: BinaryHeap<Reverse<Step>>,
 }
 
-/// A message, by its place first. `head` is there for a head, and leads to the receiver's next head.
+/// The next notification of an ordering key.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Step {
-    place: i64,
+    seq: i64,
     notification: i64,
-    lane: i64,
-    head: Option<Head>,
+    ordering_key: i64,
+    /// Set for a head: the receiver's next head comes after it.
+    head: Option<HeadStep>,
 }
 
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Head {
-    receiver: ReceiverName,
+struct HeadStep {
+    receiver: String,
     due_at: i64,
 }
 
 impl<'t, 'c> Walk<'t, 'c> {
-    fn new(tx: &'t Tx<'c>, sender: &'t SenderName, destination: Destination) -> Self {
-        Self { tx, sender, destination: destination.0, next: BinaryHeap::new() }
+    fn new(tx: &'t Transaction<'c>, sender: &'t SenderName, destination: Destination) -> Self {
+        Self { tx, sender: &sender.0, destination, next: BinaryHeap::new() }
     }
 
-    fn add(&mut self, receiver: &ReceiverName) -> Done<()> {
-        self.add_after(Head { receiver: receiver.clone(), due_at: i64::MIN }, i64::MIN)
+    fn add_receiver(&mut self, receiver: &str) -> EngineResult<()> {
+        self.add_head_after(receiver.to_owned(), i64::MIN, i64::MIN)
     }
 
-    fn add_after(&mut self, Head { receiver, due_at }: Head, place: i64) -> Done<()> {
+    fn add_head_after(&mut self, receiver: String, due_at: i64, seq: i64) -> EngineResult<()> {
+        let Destination(Key(destination)) = self.destination;
         let read = |row: &rusqlite::Row<'_>| {
-            let numbers = (row.get::<_, i64>(1)?, row.get::<_, i64>(2)?, row.get::<_, i64>(3)?);
-            Ok((row.get::<_, i64>(0)?, numbers))
+            Ok(Step {
+                seq: row.get("seq")?,
+                notification: row.get("notification")?,
+                ordering_key: row.get("ordering_key")?,
+                head: Some(HeadStep { receiver: receiver.clone(), due_at: row.get("due_at")? }),
+            })
         };
-        let (sender, destination) = (&self.sender.0, self.destination.0);
-        let of = (sender, destination, &receiver.0, due_at, place);
-        let next = match self.tx.first(NEXT_HEAD, of, read)? {
-            None => self.tx.first(NEXT_LATER_HEAD, (sender, destination, &receiver.0, due_at), read)?,
+        let queue = (self.sender, destination, &receiver, due_at, seq);
+        let next = match self.tx.sql.first(NEXT_HEAD, queue, read)? {
+            None => {
+                self.tx.sql.first(NEXT_LATER_HEAD, (self.sender, destination, &receiver, due_at), read)?
+            }
             found => found,
         };
-        self.next.extend(next.map(|(due_at, (place, notification, lane))| {
-            Reverse(Step { place, notification, lane, head: Some(Head { receiver, due_at }) })
-        }));
+        self.next.extend(next.map(Reverse));
         Ok(())
     }
 
-    fn next(&mut self) -> Done<Option<i64>> {
-        let Some(Reverse(Step { place, notification, lane, head })) = self.next.pop() else {
-            return Ok(None);
-        };
-        let after = (lane, place, notification, self.destination.0);
-        let follower = self.tx.first(NEXT_IN_LANE, after, |row| {
-            Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, bool>(2)?))
+    fn next(&mut self) -> EngineResult<Option<i64>> {
+        let Some(Reverse(step)) = self.next.pop() else { return Ok(None) };
+        let Step { seq, notification, ordering_key, head } = step;
+        let follower = self.tx.sql.first(NEXT_QUEUED, (ordering_key, seq, notification), |row| {
+            let step = Step {
+                seq: row.get("seq")?,
+                notification: row.get("notification")?,
+                ordering_key,
+                head: None,
+            };
+            let can_be_folded = row.get("foldable")? && destination_column(row)? == self.destination;
+            Ok(can_be_folded.then_some(step))
         })?;
-        if let Some((place, notification, true)) = follower {
-            self.next.push(Reverse(Step { place, notification, lane, head: None }));
-        }
-        if let Some(head) = head {
-            self.add_after(head, place)?;
+        self.next.extend(follower.flatten().map(Reverse));
+        if let Some(HeadStep { receiver, due_at }) = head {
+            self.add_head_after(receiver, due_at, seq)?;
         }
         Ok(Some(notification))
     }
 }
 
-/// A delivery of a message that may be folded.
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Part {
-    id: i64,
-    is_head: bool,
-}
-
-/// Puts `digest` in the place of those `members` that can be folded, and returns its first delivery. Without any
-/// there is no digest.
-///
-/// What stands before a member in its lane must be folded into the same digest: else the digest would overtake it.
+/// Folds those of `members` that can be folded into `digest`, and stores the digest. Without any member there is no
+/// digest.
 pub(super) fn fold(
-    tx: &Tx<'_>,
+    tx: &mut Transaction<'_>,
     sender: &SenderName,
     members: &[NotificationId],
     digest: &NewNotification,
     now: Timestamp,
-) -> Done<Option<i64>> {
-    if digest.deliveries.is_empty() || digest.sender != *sender {
+) -> EngineResult<Option<FoldedDigest>> {
+    if digest.deliveries.is_empty() {
         return Ok(None);
     }
     let destination = Destination::of(sender, &digest.recipients);
+    let mut parts = HashMap::new();
     let mut candidates = Vec::new();
     for NotificationId(member) in members {
-        let parts = tx.all(ROWS, (member, destination.0.0), |row| {
-            let part = Part { id: row.get(2)?, is_head: row.get::<_, i64>(3)? == state_number(State::Ready) };
-            Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, part, row.get::<_, bool>(4)?))
-        })?;
-        if let Some((place, lane, ..)) = parts.first()
-            && parts.iter().all(|(.., can_be)| *can_be)
+        let deliveries = deliveries_of(tx, *member, destination)?;
+        if let Some(first) = deliveries.first()
+            && deliveries.iter().all(|delivery| delivery.can_be_folded)
         {
-            let (place, lane) = (*place, *lane);
-            let parts: Vec<Part> = parts.into_iter().map(|(_, _, part, _)| part).collect();
-            candidates.push((place, lane, *member, parts));
+            let (seq, ordering_key, is_head) = (first.seq, first.ordering_key, first.is_head);
+            candidates.push(Candidate { seq, notification: *member, ordering_key, is_head });
+            parts.insert(*member, deliveries);
         }
     }
-    candidates.sort_unstable();
-    candidates.dedup();
-    let numbers = Numbers::take(tx, digest)?;
-    let first = numbers.first_delivery;
-    let mut lanes = HashSet::new();
-    for (place, lane, member, parts) in candidates {
-        let is_first = parts.first().is_some_and(|part| part.is_head);
-        if is_first || (lanes.contains(&lane) && tx.first(AHEAD, (lane, place), |_| Ok(()))?.is_none()) {
-            tx.run(FOLD, (member, first))?;
-            for part in parts.iter().filter(|part| !part.is_head) {
-                lanes::occupy_too(tx, lane, part.id)?;
-            }
-            lanes.insert(lane);
-        }
-    }
-    if lanes.is_empty() {
+    let left_out = first_left_out(tx, &candidates)?;
+    let members = fold::members(candidates, &left_out);
+    if members.is_empty() {
         return Ok(None);
     }
-    // Its own lane: what waits for it waits in its members' lanes.
-    let lane = rows::short(Key::of([b"digest".as_slice(), &first.to_le_bytes()]));
+    // A digest has an ordering key of its own: other deliveries wait for it in the ordering keys of its members.
+    let number = tx.take_numbers(1)?;
+    let ordering_key = Key::of([b"digest".as_slice(), &number.to_le_bytes()]).short();
     let digest = NewNotification { kind: Kind::Digest, ..digest.clone() };
-    enqueue::put(tx, numbers, &digest, lane, now)?;
-    Ok(Some(first))
+    let NotificationId(delivery) = enqueue::enqueue_own(tx, &digest, ordering_key, now)?;
+    for member in &members {
+        for part in parts.get(&member.notification).into_iter().flatten() {
+            tx.sql.run(FOLD, (part.id, delivery))?;
+            if !part.is_head {
+                order::add_heads(tx, member.ordering_key, 1)?;
+            }
+        }
+    }
+    Ok(Some(FoldedDigest {
+        delivery: DeliveryId(delivery),
+        members: members.iter().map(|member| NotificationId(member.notification)).collect(),
+    }))
+}
+
+/// A delivery of a notification that may be folded.
+struct MemberDelivery {
+    id: i64,
+    seq: i64,
+    ordering_key: i64,
+    is_head: bool,
+    can_be_folded: bool,
+}
+
+fn deliveries_of(
+    tx: &Transaction<'_>,
+    notification: i64,
+    destination: Destination,
+) -> EngineResult<Vec<MemberDelivery>> {
+    tx.sql.all(DELIVERIES, [notification], |row| {
+        let state = state_column(row)?;
+        let waits = matches!(state, State::Queued | State::Ready);
+        Ok(MemberDelivery {
+            id: row.get("id")?,
+            seq: row.get("seq")?,
+            ordering_key: row.get("ordering_key")?,
+            is_head: state == State::Ready,
+            can_be_folded: waits && row.get("foldable")? && destination_column(row)? == destination,
+        })
+    })
+}
+
+/// The place of the first queued delivery, by ordering key, that belongs to none of the candidates.
+fn first_left_out(tx: &Transaction<'_>, candidates: &[Candidate]) -> EngineResult<HashMap<i64, i64>> {
+    let chosen: HashSet<i64> = candidates.iter().map(|candidate| candidate.notification).collect();
+    let keys: HashSet<i64> = candidates.iter().map(|candidate| candidate.ordering_key).collect();
+    let mut left_out = HashMap::new();
+    for key in keys {
+        let mut seq = i64::MIN;
+        while let Some((next, notification)) = tx.sql.first(NEXT_IN_KEY, (key, seq), |row| {
+            Ok((row.get::<_, i64>("seq")?, row.get::<_, i64>("notification")?))
+        })? {
+            if !chosen.contains(&notification) {
+                left_out.insert(key, next);
+                break;
+            }
+            seq = next;
+        }
+    }
+    Ok(left_out)
 }

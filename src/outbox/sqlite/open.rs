@@ -1,147 +1,106 @@
-//! Opening the file: the directory, the owner's lock, the connection and its settings.
-//!
-//! One owner at a time: it holds an exclusive lock on `<path>.lock` for as long as its writer lives. The system
-//! gives the lock back when the process ends, however it ends, so the file may stay and is never unlinked.
+//! Opens the database: the directory, the file, the connection and its settings.
 
 use std::{
-    cell::Cell,
-    ffi::OsString,
-    fs::{self, File, OpenOptions, TryLockError},
+    fs::{self, OpenOptions},
     io,
     path::{Path, PathBuf},
-    thread,
     time::{Duration, SystemTime},
 };
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, config::DbConfig};
 
 use super::{
-    error::Failure,
-    recent::Recent,
+    error::EngineError,
     schema::{self, Found},
 };
 use crate::outbox::StoreError;
 
-/// Where the outbox is and how it behaves.
+/// The location and the limits of an outbox.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
-    /// The database file.
     pub path: PathBuf,
-    /// From this size on no new alert is taken (`outbox.max_size`).
+    /// New alerts are refused from this size on (`outbox.max_size`).
     pub max_size_bytes: u64,
     /// How long to wait while another process writes.
     pub busy_timeout: Duration,
-    /// Of how many deliveries at most it is remembered that others of their lane stand behind them; some 34 bytes
-    /// each. What is more is written down.
-    pub max_lanes: usize,
 }
 
 impl Settings {
     /// The settings of a daemon.
     pub fn new(path: PathBuf, max_size_bytes: u64) -> Self {
-        // Longer than any transaction of the `outbox` command, shorter than Alertmanager's patience.
-        Self { path, max_size_bytes, busy_timeout: Duration::from_secs(5), max_lanes: 32_768 }
+        // Longer than any transaction of the `outbox` command, shorter than Alertmanager's time-out.
+        Self { path, max_size_bytes, busy_timeout: Duration::from_secs(5) }
     }
 }
 
-/// As what the outbox is opened.
+/// The role of a process that opens the outbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
-    /// The one that dispatches. It makes the file if there is none.
+    /// The daemon. It creates the file if there is none.
     Owner,
-    /// A command beside it. It makes nothing and takes no lock.
+    /// A command beside the daemon. It creates nothing and takes no lock.
     Guest,
 }
 
-/// Why the outbox cannot be opened, and what to do. The text is the whole of it: there is no source that says more.
+/// Why the outbox cannot be opened, and what to do. The text is complete; there is no source error.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// The directory is not there and cannot be made.
+    /// The directory does not exist and cannot be created.
     #[error(
         "cannot create the directory {path} of the outbox: {reason}; create it for this user, or set `outbox.path`"
     )]
-    Directory {
-        /// The directory.
-        path: PathBuf,
-        /// What the system said.
-        reason: io::Error,
-    },
+    Directory { path: PathBuf, reason: io::Error },
     /// The lock file cannot be used.
     #[error("cannot lock {path}: {reason}; this user must be able to write there")]
-    Lock {
-        /// The lock file.
-        path: PathBuf,
-        /// What the system said.
-        reason: io::Error,
-    },
-    /// There is an owner.
+    Lock { path: PathBuf, reason: io::Error },
+    /// Another process owns the outbox.
     #[error("another `serve` uses this outbox: it holds {lock}; stop it, or set another `outbox.path`")]
-    Owned {
-        /// The lock file.
-        lock: PathBuf,
-    },
-    /// There is nothing to look at.
+    Owned { lock: PathBuf },
+    /// There is no file.
     #[error("there is no outbox at {path}; `serve` creates it: is `outbox.path` the daemon's?")]
-    Missing {
-        /// The database file.
-        path: PathBuf,
-    },
-    /// The file may not be read and written.
+    Missing { path: PathBuf },
+    /// The user may not read and write the file.
     #[error("cannot read and write {path}: {reason}; this user must own it and its directory")]
     Permission {
-        /// The database file.
         path: PathBuf,
-        /// What was said.
+        /// The error of SQLite or of the system.
         reason: String,
     },
-    /// There is a directory where the file belongs.
+    /// The path is a directory.
     #[error("{path} is a directory; add the name of a file to `outbox.path`, such as {path}/outbox.db")]
-    IsDirectory {
-        /// The directory.
-        path: PathBuf,
-    },
-    /// The file is something else, or no longer what it was.
+    IsDirectory { path: PathBuf },
+    /// The file is damaged, or it is not an outbox.
     #[error("{path} is not an outbox: {reason}; move it away, or set another `outbox.path`")]
-    NotAnOutbox {
-        /// The database file.
-        path: PathBuf,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// A newer program has written it.
+    NotAnOutbox { path: PathBuf, reason: String },
+    /// A newer version of the program wrote the file.
     #[error("{path} has schema version {found}, this program knows {known}: run the newer program")]
     Newer {
-        /// The database file.
         path: PathBuf,
-        /// Its version.
         found: i64,
         /// This program's version.
         known: i64,
     },
-    /// An older program has written it, and only the owner may change that.
+    /// An older version of the program wrote the file, and only the owner may migrate it.
     #[error(
         "{path} has schema version {found}, this program needs {known}: start this version's `serve` once"
     )]
     Older {
-        /// The database file.
         path: PathBuf,
-        /// Its version.
         found: i64,
         /// This program's version.
         known: i64,
     },
-    /// Anything else: the disk, a lock, memory.
+    /// The disk, a lock or memory prevents it.
     #[error("cannot open the outbox {path}: {reason}")]
     Unavailable {
-        /// The database file.
         path: PathBuf,
-        /// What was said.
+        /// The error of SQLite or of the system.
         reason: String,
     },
 }
 
 impl OpenError {
-    /// The same for a caller of an outbox that was open before.
+    /// The same error for a caller of an outbox that was open before.
     pub(super) fn store_error(&self) -> StoreError {
         match self {
             Self::NotAnOutbox { .. } | Self::Newer { .. } | Self::Older { .. } => {
@@ -157,7 +116,7 @@ impl OpenError {
             Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
                 Self::Permission { path, reason }
             }
-            _ => match Failure::Sql(error).store_error() {
+            _ => match EngineError::Sql(error).store_error() {
                 StoreError::Damaged(_) => Self::NotAnOutbox { path, reason },
                 _ => Self::Unavailable { path, reason },
             },
@@ -165,84 +124,21 @@ impl OpenError {
     }
 }
 
-/// The owner's lock, held until it is dropped.
-#[derive(Debug)]
-pub(super) struct Lock {
-    _file: File,
-    path: PathBuf,
-    id: FileId,
-}
-
-impl Lock {
-    /// Whether it still is where it was taken; elsewhere nobody meets it.
-    pub(super) fn is_in_place(&self) -> bool {
-        FileId::of(&self.path).is_ok_and(|id| id == self.id)
-    }
-
-    /// Whether whoever wants to own the outbox at `path` meets it.
-    pub(super) fn guards(&self, path: &Path) -> bool {
-        FileId::of(&lock_path(path)).is_ok_and(|id| id == self.id)
-    }
-}
-
-/// Takes the owner's lock.
-pub(super) fn lock(settings: &Settings) -> Result<Lock, OpenError> {
-    if settings.path.is_dir() {
-        return Err(OpenError::IsDirectory { path: settings.path.clone() });
-    }
-    let path = lock_path(&settings.path);
-    let lost = |reason| OpenError::Lock { path: path.clone(), reason };
-    let opened = private(OpenOptions::new().create(true).truncate(false).write(true)).open(&path);
-    let file = opened.map_err(lost)?;
-    // An owner that is just ending keeps it for a moment, and so does a child of this process that was forked and
-    // has not yet become another program.
-    for _ in 0..LOCK_TRIES {
-        match file.try_lock() {
-            Ok(()) => {
-                let id = file.metadata().map(|metadata| FileId::new(&metadata)).map_err(lost)?;
-                return Ok(Lock { _file: file, path, id });
-            }
-            Err(TryLockError::WouldBlock) => thread::sleep(LOCK_PAUSE),
-            Err(TryLockError::Error(reason)) => return Err(lost(reason)),
-        }
-    }
-    Err(OpenError::Owned { lock: path })
-}
-
-/// Beside the file itself, by whatever links it is reached.
-fn lock_path(path: &Path) -> PathBuf {
-    let mut path = OsString::from(fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()));
-    path.push(".lock");
-    PathBuf::from(path)
-}
-
-/// Whether the outbox at `path` has an owner at this moment. For a look at it only: an owner may come and go.
-pub fn is_owned(path: &Path) -> bool {
-    // A shared lock, given back at once: an owner that comes at this moment tries again.
-    File::open(lock_path(path))
-        .is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
-}
-
-/// How often, and how far apart, a lock is tried that another one holds: for a second.
-const LOCK_TRIES: u32 = 50;
-const LOCK_PAUSE: Duration = Duration::from_millis(20);
-
 /// An open database.
 #[derive(Debug)]
 pub(super) struct Database {
-    pub(super) conn: Connection,
-    pub(super) recent: Recent,
-    /// As it was when it was asked for last.
-    version: Cell<Option<i64>>,
+    pub(super) connection: Connection,
     file: FileId,
 }
 
 impl Database {
-    /// Opens, and for the owner migrates, the database. Unless it may be made, a missing file is an error: when a
-    /// disk is away, an empty database in its place would hide what is on it.
+    /// Opens the database. The owner also migrates it.
+    ///
+    /// Unless `may_create` is set, a missing file is an error: when a disk is not mounted, an empty database in its place
+    /// would hide what is on it.
     pub(super) fn open(settings: &Settings, access: Access, may_create: bool) -> Result<Self, OpenError> {
         let path = settings.path.as_path();
-        let lost = |error| OpenError::of(path, error);
+        let failed = |error| OpenError::of(path, error);
         if path.is_dir() {
             return Err(OpenError::IsDirectory { path: path.to_owned() });
         }
@@ -251,63 +147,77 @@ impl Database {
         } else if !path.exists() {
             return Err(OpenError::Missing { path: path.to_owned() });
         }
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let mut conn = Connection::open_with_flags(path, flags).map_err(lost)?;
-        conn.busy_timeout(settings.busy_timeout).map_err(lost)?;
-        conn.set_prepared_statement_cache_capacity(128);
-        let found = schema::look(&conn).map_err(lost)?;
-        let version = match (found, access) {
-            (Found::Empty, Access::Guest) => return Err(OpenError::Missing { path: path.to_owned() }),
-            (Found::Empty, Access::Owner) => 0,
-            (Found::Outbox(version), _) => version,
-            (Found::Foreign, _) => {
-                let reason = "it is another program's database".to_owned();
-                return Err(OpenError::NotAnOutbox { path: path.to_owned(), reason });
-            }
-        };
-        if version > schema::VERSION {
-            return Err(OpenError::Newer { path: path.to_owned(), found: version, known: schema::VERSION });
-        }
-        if version < schema::VERSION && access == Access::Guest {
-            return Err(OpenError::Older { path: path.to_owned(), found: version, known: schema::VERSION });
-        }
+        let mut connection = connect(settings, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(failed)?;
+        let found = schema::look(&connection).map_err(failed)?;
+        let version = check_version(path, found, access)?;
         if access == Access::Owner {
-            // These two hold only when they come before the first table.
-            conn.execute_batch("PRAGMA page_size = 4096; PRAGMA auto_vacuum = INCREMENTAL").map_err(lost)?;
-            conn.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(())).map_err(lost)?;
+            // These two settings only work before the first table is created.
+            connection
+                .execute_batch("PRAGMA page_size = 4096; PRAGMA auto_vacuum = INCREMENTAL")
+                .map_err(failed)?;
+            connection.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(())).map_err(failed)?;
         }
-        configure(&conn).map_err(lost)?;
+        configure(&connection).map_err(failed)?;
         if access == Access::Owner {
-            schema::migrate(&mut conn, version).map_err(lost)?;
+            schema::migrate(&mut connection, version).map_err(failed)?;
         }
         let file = FileId::of(path)
             .map_err(|error| OpenError::Unavailable { path: path.to_owned(), reason: error.to_string() })?;
-        Ok(Self { conn, recent: Recent::default(), version: Cell::default(), file })
+        Ok(Self { connection, file })
     }
 
-    /// Whether another connection has committed something since this was asked last. Within a transaction that stays
-    /// true as long as it lasts.
-    pub(super) fn is_changed_by_others(&self) -> rusqlite::Result<bool> {
-        let now = self.conn.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))?;
-        Ok(self.version.replace(Some(now)).is_some_and(|seen| seen != now))
-    }
-
-    /// Which file is open.
+    /// The file that is open.
     pub(super) fn file(&self) -> FileId {
         self.file
     }
 
-    /// Whether the path still leads to the file that is open. Commits to another are worth nothing.
+    /// Whether the path still leads to the file that is open. Commits to another file would be lost at a restart.
     pub(super) fn is_at(&self, path: &Path) -> bool {
         FileId::of(path).is_ok_and(|file| file == self.file)
     }
 }
 
-/// Every commit is on disk when it returns; the writer itself checkpoints, so that the log is bounded.
-pub(super) fn configure(conn: &Connection) -> rusqlite::Result<()> {
-    // Plans that do not depend on values; else each new value at a partial index has the statement planned anew.
-    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
-    conn.execute_batch(
+/// Opens a connection for queries only, to a database that the owner or a guest has opened before.
+pub(super) fn open_read_only(settings: &Settings) -> Result<Connection, OpenError> {
+    let failed = |error| OpenError::of(&settings.path, error);
+    let connection = connect(settings, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(failed)?;
+    connection.execute_batch("PRAGMA cache_size = -1024; PRAGMA temp_store = MEMORY").map_err(failed)?;
+    // SQLite opens its log with the first read.
+    schema::look(&connection).map_err(failed)?;
+    Ok(connection)
+}
+
+fn connect(settings: &Settings, mode: OpenFlags) -> rusqlite::Result<Connection> {
+    let flags = mode | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(&settings.path, flags)?;
+    connection.busy_timeout(settings.busy_timeout)?;
+    connection.set_prepared_statement_cache_capacity(128);
+    Ok(connection)
+}
+
+/// The schema version of the database, 0 for an empty one.
+fn check_version(path: &Path, found: Found, access: Access) -> Result<i64, OpenError> {
+    let (path, known) = (path.to_owned(), schema::VERSION);
+    match (found, access) {
+        (Found::Empty, Access::Guest) => Err(OpenError::Missing { path }),
+        (Found::Empty, Access::Owner) => Ok(0),
+        (Found::Foreign, _) => {
+            let reason = "it is another program's database".to_owned();
+            Err(OpenError::NotAnOutbox { path, reason })
+        }
+        (Found::Outbox(found), _) if found > known => Err(OpenError::Newer { path, found, known }),
+        (Found::Outbox(found), Access::Guest) if found < known => {
+            Err(OpenError::Older { path, found, known })
+        }
+        (Found::Outbox(found), _) => Ok(found),
+    }
+}
+
+/// Sets the connection up for durable commits with a bounded log.
+pub(super) fn configure(connection: &Connection) -> rusqlite::Result<()> {
+    // Plans must not depend on values. Otherwise each new value at a partial index has its statement planned again.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    connection.execute_batch(
         "PRAGMA synchronous = FULL;
          PRAGMA fullfsync = ON;
          PRAGMA checkpoint_fullfsync = ON;
@@ -315,12 +225,12 @@ pub(super) fn configure(conn: &Connection) -> rusqlite::Result<()> {
          PRAGMA temp_store = MEMORY;
          PRAGMA trusted_schema = OFF",
     )?;
-    conn.pragma_update_and_check(None, "journal_size_limit", 64 << 20, |_| Ok(()))?;
-    conn.pragma_update_and_check(None, "wal_autocheckpoint", 4000, |_| Ok(()))
+    connection.pragma_update_and_check(None, "journal_size_limit", 64 << 20, |_| Ok(()))?;
+    connection.pragma_update_and_check(None, "wal_autocheckpoint", 4000, |_| Ok(()))
 }
 
-/// Makes an empty file for this user alone; SQLite gives its side files the same mode. A file that exists is not
-/// opened: closing it would drop the locks that SQLite holds on it in this process.
+/// Creates an empty file for this user alone. SQLite gives its other files the same mode. An existing file is not
+/// opened, because closing it would drop the locks that SQLite holds on it in this process.
 fn create(path: &Path) -> Result<(), OpenError> {
     make_directory(path)?;
     match private(OpenOptions::new().create_new(true).write(true)).open(path) {
@@ -330,7 +240,7 @@ fn create(path: &Path) -> Result<(), OpenError> {
     }
 }
 
-/// Makes the directory of the file at `path`, for this user alone.
+/// Creates the directory of the file at `path`, for this user alone.
 pub(super) fn make_directory(path: &Path) -> Result<(), OpenError> {
     let Some(directory) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) else {
         return Ok(());
@@ -345,31 +255,35 @@ pub(super) fn make_directory(path: &Path) -> Result<(), OpenError> {
     builder.create(directory).map_err(|reason| OpenError::Directory { path: directory.to_owned(), reason })
 }
 
-fn private(options: &mut OpenOptions) -> &mut OpenOptions {
+/// Restricts a new file to this user.
+pub(super) fn private(options: &mut OpenOptions) -> &mut OpenOptions {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
     options
 }
 
-/// Tells one file from another at the same path. A number is given out again when its file is gone, so the birth
-/// counts too, where it is known.
+/// Identifies a file. The system reuses numbers of deleted files, so the time of creation counts too, where it is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct FileId(u64, u64, Option<SystemTime>);
+pub(super) struct FileId {
+    device: u64,
+    inode: u64,
+    created: Option<SystemTime>,
+}
 
 impl FileId {
-    fn of(path: &Path) -> io::Result<Self> {
+    pub(super) fn of(path: &Path) -> io::Result<Self> {
         fs::metadata(path).map(|metadata| Self::new(&metadata))
     }
 
-    fn new(metadata: &fs::Metadata) -> Self {
-        let born = metadata.created().ok();
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::MetadataExt;
-            Self(metadata.dev(), metadata.ino(), born)
-        }
-        // Elsewhere an open file cannot be replaced.
-        #[cfg(not(unix))]
-        Self(0, u64::from(metadata.is_file()), born)
+    #[cfg(unix)]
+    pub(super) fn new(metadata: &fs::Metadata) -> Self {
+        use std::os::unix::fs::MetadataExt;
+        Self { device: metadata.dev(), inode: metadata.ino(), created: metadata.created().ok() }
+    }
+
+    /// Elsewhere an open file cannot be replaced.
+    #[cfg(not(unix))]
+    pub(super) fn new(metadata: &fs::Metadata) -> Self {
+        Self { device: 0, inode: u64::from(metadata.is_file()), created: metadata.created().ok() }
     }
 }

@@ -1,31 +1,31 @@
-//! The schema and its history.
+//! The schema and its migrations.
 //!
-//! A database carries the number of its last migration in `user_version`. A migration is applied whole or not at
-//! all, once, in order; one that was released is never edited. A newer database is refused, not guessed at.
+//! `user_version` has the number of the last migration. Migrations are applied in order, each once, in a transaction. A
+//! migration that was released is never edited. A database of a newer version is refused.
 
 use rusqlite::Connection;
 
-/// Marks the file as this program's (`application_id`): "WcRl".
+/// Marks the file as an outbox (`application_id`): "WcRl".
 pub(super) const APPLICATION_ID: i64 = 0x5763_526c;
 
-/// Migration `n` stands at `n - 1`.
-const MIGRATIONS: [&str; 1] = [include_str!("migrations/0001_outbox.sql")];
+/// Migration `n` is at index `n - 1`.
+const MIGRATIONS: [&str; 2] =
+    [include_str!("migrations/0001_outbox.sql"), include_str!("migrations/0002_one_row_per_delivery.sql")];
 
 /// The version that this program reads and writes.
 pub(super) const VERSION: i64 = MIGRATIONS.len() as i64;
 
-/// What a database file is to this program.
+/// The content of a database file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Found {
-    /// Nothing is in it yet.
+    /// It has no tables.
     Empty,
-    /// An outbox of this version.
+    /// It is an outbox of this schema version.
     Outbox(i64),
-    /// Something else.
+    /// It is something else.
     Foreign,
 }
 
-/// Looks at what is there.
 pub(super) fn look(conn: &Connection) -> rusqlite::Result<Found> {
     let version: i64 = conn.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     let id: i64 = conn.query_row("PRAGMA application_id", [], |row| row.get(0))?;
@@ -37,7 +37,7 @@ pub(super) fn look(conn: &Connection) -> rusqlite::Result<Found> {
     })
 }
 
-/// Brings the database from `version` (0 for an empty one) to [`VERSION`].
+/// Migrates the database from `version` (0 for an empty one) to [`VERSION`].
 pub(super) fn migrate(conn: &mut Connection, version: i64) -> rusqlite::Result<()> {
     let steps = (1_i64..).zip(MIGRATIONS).filter(|(number, _)| *number > version);
     for (number, sql) in steps {

@@ -1,118 +1,274 @@
-//! The ends of claims: by their caller, or by the end of the last owner.
+//! Settlements: the ends of claims, by their dispatcher or by the next lease.
 
 use jiff::Timestamp;
+use rusqlite::{ToSql, params};
 
 use super::{
-    error::Done,
-    lane,
-    rows::{self, ms, span_ms, time},
-    tx::Tx,
+    columns::{
+        destination_column, duration_millis, invalid_recipients, kind_column, millis, recipients_columns,
+        state_column, state_number, timestamp,
+    },
+    error::EngineResult,
+    order,
+    transaction::Transaction,
 };
-use crate::{
-    outbox::{Attempt, DeliveryId, SenderName, Settlement, State, Verdict},
-    wecom::Receipt,
+use crate::outbox::{
+    Attempt, BodyHash, ClaimId, DeliveryId, Destination, Kind, ReceiverName, SenderName, Settlement, State,
+    Verdict,
 };
 
-pub(super) const RECORD: &str = "INSERT INTO attempt
-     (delivery, n, sender, started_at, duration_ms, ended_at, errcode, counted, detail)
-     VALUES (?1, 1 + (SELECT coalesce(max(n), 0) FROM attempt WHERE delivery = ?1), ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
-pub(super) const DELIVERED: &str = "UPDATE delivery SET state = 4, attempts = attempts + 1, settled_at = ?2,
-     reason = ?3, msgid = ?4, response_code = ?5, missed = ?6 WHERE id = ?1";
+pub(super) const LOAD: &str = "SELECT id, state, sender, receiver, destination, ordering_key, notification,
+     deliveries, kind, claim, claimed_at, tries FROM delivery WHERE id = ?1";
+// Only the last attempt is in the delivery's row.
+pub(super) const MOVE_LAST_ATTEMPT: &str = "INSERT INTO attempt (delivery, n, sender, started_at, ms, ended_at,
+     errcode, counted, detail)
+     SELECT id, tries, sender, attempt_started_at, attempt_ms, attempt_ended_at, attempt_errcode, attempt_counted,
+     attempt_detail FROM delivery WHERE id = ?1";
+/// Records an attempt (parameters 2 to 7) and changes more columns.
+macro_rules! update_after_attempt {
+    ($columns:literal) => {
+        concat!(
+            "UPDATE delivery SET tries = tries + 1, attempt_started_at = ?2, attempt_ms = ?3, attempt_ended_at = ?4,
+             attempt_errcode = ?5, attempt_counted = ?6, attempt_detail = ?7, ",
+            $columns,
+            " WHERE id = ?1"
+        )
+    };
+}
+pub(super) const DELIVERED: &str = update_after_attempt!(
+    "state = 4, attempts = attempts + 1, settled_at = ?8, reason = NULL, msgid = ?9, invalid_recipients = ?10"
+);
 pub(super) const DEAD: &str =
-    "UPDATE delivery SET state = 5, attempts = attempts + 1, settled_at = ?2, reason = ?3 WHERE id = ?1";
-pub(super) const RETRY: &str = "UPDATE delivery SET state = 1, due_at = ?2, attempts = attempts + ?3,
-     unconfirmed_since = coalesce(unconfirmed_since, ?4), reason = ?5, unknown = unknown + ?6 WHERE id = ?1";
-// What is known of the old body does not hold for the new one.
-pub(super) const INSTEAD: &str =
-    "UPDATE delivery SET state = 1, due_at = ?2, attempts = attempts + 1, reason = ?3,
-     claimed_at = NULL, check_ms = NULL, body_hash = NULL, unconfirmed_since = NULL, unknown = 0 WHERE id = ?1";
-pub(super) const REWRITE: &str = "UPDATE message SET msgtype = ?2, content = ?3 WHERE delivery = ?1";
-// Not by the index of heads, which it changes while it walks; this is as rare as a clock that is set back.
-pub(super) const HASTEN: &str = "UPDATE delivery SET due_at = ?3 WHERE id IN
-     (SELECT id FROM delivery WHERE state = 1 AND sender = ?1 AND due_at > ?2)";
-pub(super) const IN_FLIGHT: &str =
-    "SELECT id, claimed_at, sender FROM delivery INDEXED BY delivery_in_flight WHERE state = 2 ORDER BY id";
-pub(super) const LAST_CLAIM: &str =
-    "SELECT max(claimed_at) FROM delivery INDEXED BY delivery_in_flight WHERE state = 2";
+    update_after_attempt!("state = 5, attempts = attempts + 1, settled_at = ?8, reason = ?9");
+pub(super) const RETRY: &str = update_after_attempt!(
+    "state = 1, due_at = ?8, attempts = attempts + ?9, unconfirmed_since = coalesce(unconfirmed_since, ?10),
+     unknown_codes = unknown_codes + ?11, reason = NULL"
+);
+// The history of the old content does not hold for the new one.
+pub(super) const REPLACE: &str = update_after_attempt!(
+    "state = 1, due_at = ?8, attempts = attempts + 1, reason = ?9, msgtype = ?10, content = ?11, body = ?12,
+     unconfirmed_since = NULL, unknown_codes = 0"
+);
+pub(super) const RECIPIENTS: &str = "SELECT to_users, to_parties, to_tags FROM delivery WHERE id = ?1";
+pub(super) const IN_FLIGHT: &str = "SELECT id FROM delivery INDEXED BY delivery_in_flight
+     WHERE state = 2 AND sender = ?1 ORDER BY id";
+pub(super) const SENDERS_IN_FLIGHT: &str =
+    "SELECT sender, max(coalesce(claimed_at, 0)) AS last_claim FROM delivery
+     INDEXED BY delivery_in_flight WHERE state = 2 GROUP BY sender";
+pub(super) const MAKE_DUE: &str = "UPDATE delivery SET due_at = ?3 WHERE id IN
+     (SELECT id FROM delivery INDEXED BY delivery_ready WHERE state = 1 AND sender = ?1 AND due_at > ?2)
+     RETURNING destination";
+pub(super) const SIBLINGS: &str =
+    "SELECT id, state, reason FROM delivery WHERE id >= ?1 AND id < ?1 + ?2 ORDER BY id";
+pub(super) const MEMBERS: &str =
+    "SELECT id FROM delivery INDEXED BY delivery_digest WHERE digest = ?1 ORDER BY id";
+pub(super) const SETTLE_MEMBER: &str =
+    "UPDATE delivery SET state = ?2, reason = ?3, settled_at = ?4 WHERE id = ?1";
+pub(super) const MARK_NOTICED: &str = "UPDATE delivery SET noticed = 1 WHERE id >= ?1 AND id < ?1 + ?2";
 
-pub(super) fn settle(tx: &Tx<'_>, settlement: &Settlement, now: Timestamp) -> Done<()> {
-    let DeliveryId(id) = settlement.delivery;
-    let Some((State::InFlight, ended)) = lane::load(tx, id)? else { return Ok(()) };
-    let attempt = &settlement.attempt;
-    record(tx, id, &ended.of.sender, attempt)?;
-    match &settlement.verdict {
+/// The columns that decide what an end means for other deliveries.
+#[derive(Debug, Clone)]
+pub(super) struct Entry {
+    pub(super) id: i64,
+    pub(super) state: State,
+    pub(super) sender: SenderName,
+    pub(super) receiver: ReceiverName,
+    pub(super) destination: Destination,
+    pub(super) ordering_key: i64,
+    pub(super) notification: i64,
+    pub(super) deliveries: i64,
+    pub(super) kind: Kind,
+    claim: Option<i64>,
+    claimed_at: Option<i64>,
+    tries: i64,
+}
+
+pub(super) fn load(tx: &Transaction<'_>, id: i64) -> EngineResult<Option<Entry>> {
+    tx.sql.first(LOAD, [id], |row| {
+        Ok(Entry {
+            id: row.get("id")?,
+            state: state_column(row)?,
+            sender: SenderName(row.get("sender")?),
+            receiver: ReceiverName(row.get("receiver")?),
+            destination: destination_column(row)?,
+            ordering_key: row.get("ordering_key")?,
+            notification: row.get("notification")?,
+            deliveries: row.get("deliveries")?,
+            kind: kind_column(row)?,
+            claim: row.get("claim")?,
+            claimed_at: row.get("claimed_at")?,
+            tries: row.get("tries")?,
+        })
+    })
+}
+
+/// Ends a claim. A claim that has already ended is left alone.
+pub(super) fn settle(tx: &mut Transaction<'_>, settlement: &Settlement, now: Timestamp) -> EngineResult<()> {
+    let Settlement { delivery: DeliveryId(id), claim: ClaimId(claim), attempt, verdict } = settlement;
+    let Some(entry) = load(tx, *id)? else { return Ok(()) };
+    if entry.state != State::InFlight || entry.claim != Some(*claim) {
+        return Ok(());
+    }
+    let attempt = StoredAttempt::new(tx, &entry, attempt)?;
+    match verdict {
         Verdict::Delivered(receipt) => {
-            let Receipt { msgid, response_code, invalid } = receipt;
-            let missed = rows::missed(invalid);
-            tx.run(DELIVERED, (id, ms(now), &attempt.detail, msgid, response_code, missed))?;
-            lane::ended(tx, ended, now)
+            let invalid = invalid_recipients(&receipt.invalid);
+            attempt.update(tx, DELIVERED, params![millis(now), receipt.msgid, invalid])?;
+            after_settlement(tx, &entry, now)
         }
         Verdict::Dead(reason) => {
-            tx.run(DEAD, (id, ms(now), reason))?;
-            lane::ended(tx, ended, now)
+            attempt.update(tx, DEAD, params![millis(now), reason])?;
+            after_settlement(tx, &entry, now)
         }
-        Verdict::Retry { at, charged, unconfirmed, unknown } => {
-            // WeCom counts from when it took the message, which is after the start.
-            let doubt = unconfirmed.then_some(ms(attempt.started_at));
-            tx.run(RETRY, (id, ms(*at), charged, doubt, &attempt.detail, unknown))?;
-            tx.wake();
+        Verdict::Retry { at, charged, unconfirmed, unknown_code } => {
+            // WeCom's duplicate check counts from the moment at which it took the message. That is after the start.
+            let since = unconfirmed.then_some(attempt.started_at);
+            attempt.update(tx, RETRY, params![millis(*at), charged, since, unknown_code])?;
+            tx.mark_changed(&entry.sender, entry.destination);
             Ok(())
         }
         Verdict::Replace { content, reason } => {
-            tx.run(INSTEAD, (id, ms(now), reason))?;
-            tx.run(REWRITE, (id, content.msgtype(), content.text()))?;
-            tx.wake();
+            let recipients = tx.sql.only(RECIPIENTS, [id], recipients_columns)?;
+            let BodyHash(body) = BodyHash::of(&entry.sender, &recipients, content);
+            let columns = params![millis(now), reason, content.msgtype(), content.text(), body];
+            attempt.update(tx, REPLACE, columns)?;
+            tx.mark_changed(&entry.sender, entry.destination);
             Ok(())
         }
     }
 }
 
-fn record(tx: &Tx<'_>, id: i64, sender: &str, attempt: &Attempt) -> Done<()> {
-    let Attempt { started_at, duration, errcode, detail, counted } = attempt;
-    let times = (ms(*started_at), span_ms(*duration), ended_ms(attempt));
-    tx.run(RECORD, (id, sender, times.0, times.1, times.2, errcode, counted, detail))?;
-    Ok(())
+/// An attempt in the form in which its delivery's row has it.
+struct StoredAttempt<'a> {
+    delivery: i64,
+    started_at: i64,
+    ms: i64,
+    attempt: &'a Attempt,
 }
 
-fn ended_ms(attempt: &Attempt) -> i64 {
-    ms(attempt.started_at).saturating_add(span_ms(attempt.duration))
+impl<'a> StoredAttempt<'a> {
+    /// Makes room for the attempt: an earlier one moves to the table of attempts.
+    fn new(tx: &Transaction<'_>, entry: &Entry, attempt: &'a Attempt) -> EngineResult<Self> {
+        if entry.tries > 0 {
+            tx.sql.run(MOVE_LAST_ATTEMPT, [entry.id])?;
+        }
+        let (started_at, ms) = (millis(attempt.started_at), duration_millis(attempt.duration));
+        Ok(Self { delivery: entry.id, started_at, ms, attempt })
+    }
+
+    /// Runs a statement of [`update_after_attempt`]. `columns` are its parameters after those of the attempt.
+    fn update(&self, tx: &Transaction<'_>, sql: &str, columns: &[&dyn ToSql]) -> EngineResult<()> {
+        let Attempt { errcode, detail, counted, .. } = self.attempt;
+        let ended_at = self.started_at.saturating_add(self.ms);
+        let mut parameters: Vec<&dyn ToSql> =
+            vec![&self.delivery, &self.started_at, &self.ms, &ended_at, errcode, counted, detail];
+        parameters.extend(columns);
+        tx.sql.run(sql, parameters.as_slice())?;
+        Ok(())
+    }
 }
 
-pub(super) fn hasten(tx: &Tx<'_>, sender: &SenderName, horizon: Timestamp, now: Timestamp) -> Done<()> {
-    tx.run(HASTEN, (&sender.0, ms(horizon), ms(now)))?;
-    tx.wake();
-    Ok(())
+/// Updates the ordering key of a delivery that was just settled, and the members of a digest.
+pub(super) fn after_settlement(tx: &mut Transaction<'_>, entry: &Entry, now: Timestamp) -> EngineResult<()> {
+    if matches!(entry.state, State::Ready | State::InFlight | State::Folded) {
+        order::remove_head(tx, entry.ordering_key, now)?;
+    }
+    if entry.kind == Kind::Digest { settle_members(tx, entry, now) } else { Ok(()) }
 }
 
-/// [`recover`], for what another file says is in flight: nobody of this process sends it.
-pub(super) fn recover_adopted(tx: &Tx<'_>) -> Done<()> {
-    // The last that is known of its owner.
-    if let Some(last) = tx.only(LAST_CLAIM, [], |row| row.get::<_, Option<i64>>(0))? {
-        recover(tx, time(last)?)?;
+/// The fate that the members of a digest share.
+struct Fate {
+    state: State,
+    reason: String,
+}
+
+/// When all parts of a digest are settled, its members are settled too. They are delivered if any part was.
+fn settle_members(tx: &mut Transaction<'_>, digest: &Entry, now: Timestamp) -> EngineResult<()> {
+    let Some(fate) = fate_of_members(tx, digest)? else { return Ok(()) };
+    let mut any_folded = false;
+    for id in tx.sql.all(MEMBERS, [digest.notification], |row| Ok(row.get::<_, i64>("id")?))? {
+        let Some(member) = load(tx, id)? else { continue };
+        // A dead member of a digest that was requeued and delivered has now been reported after all.
+        let is_revived = member.state == State::Dead && fate.state == State::Delivered;
+        if member.state != State::Folded && !is_revived {
+            continue;
+        }
+        tx.sql.run(SETTLE_MEMBER, (id, state_number(fate.state), &fate.reason, millis(now)))?;
+        if member.state == State::Folded {
+            any_folded = true;
+            order::remove_head(tx, member.ordering_key, now)?;
+        }
+    }
+    if fate.state == State::Dead && any_folded {
+        // Its members are reported instead.
+        tx.sql.run(MARK_NOTICED, (digest.notification, digest.deliveries))?;
     }
     Ok(())
 }
 
-/// Nobody knows what became of these: they may have been delivered, and are sent again.
-pub(super) fn recover(tx: &Tx<'_>, now: Timestamp) -> Done<u32> {
-    let read = |row: &rusqlite::Row<'_>| {
-        Ok((row.get::<_, i64>(0)?, row.get::<_, Option<i64>>(1)?, row.get::<_, String>(2)?))
-    };
+fn fate_of_members(tx: &Transaction<'_>, digest: &Entry) -> EngineResult<Option<Fate>> {
+    let parts = tx.sql.all(SIBLINGS, (digest.notification, digest.deliveries), |row| {
+        Ok((state_column(row)?, row.get::<_, Option<String>>("reason")?))
+    })?;
+    if parts.iter().any(|(state, _)| !state.is_settled()) {
+        return Ok(None);
+    }
+    let number = digest.notification;
+    if parts.iter().any(|(state, _)| *state == State::Delivered) {
+        let reason = format!("folded into digest {number}");
+        return Ok(Some(Fate { state: State::Delivered, reason }));
+    }
+    let dead = parts.into_iter().find(|(state, _)| *state == State::Dead);
+    Ok(Some(match dead {
+        Some((state, reason)) => Fate { state, reason: reason.unwrap_or_default() },
+        None => Fate { state: State::Discarded, reason: format!("digest {number} was discarded") },
+    }))
+}
+
+/// Makes the deliveries of `sender` unconfirmed that an earlier lease left in flight, and returns their number.
+pub(super) fn recover(tx: &mut Transaction<'_>, sender: &SenderName, now: Timestamp) -> EngineResult<u32> {
+    let ids = tx.sql.all(IN_FLIGHT, [&sender.0], |row| Ok(row.get::<_, i64>("id")?))?;
     let mut count = 0;
-    for (id, claimed_at, sender) in tx.all(IN_FLIGHT, [], read)? {
-        // A clock that was set back must not make an attempt that ends before it began.
-        let started_at = claimed_at.map(time).transpose()?.unwrap_or(now).min(now);
+    for id in ids {
+        let Some(entry) = load(tx, id)? else { continue };
+        // The clock may have been set back since the claim. An attempt must not end before it starts.
+        let claimed_at = entry.claimed_at.map(timestamp).transpose()?;
+        let started_at = claimed_at.unwrap_or(now).min(now);
         let attempt = Attempt {
             started_at,
             duration: now.duration_since(started_at).unsigned_abs(),
             errcode: None,
-            detail: "interrupted: the relay ended while it was being sent".to_owned(),
+            detail: "interrupted: the relay ended while it was sending this".to_owned(),
             counted: true,
         };
-        record(tx, id, &sender, &attempt)?;
-        tx.run(RETRY, (id, ms(now), true, Some(ms(started_at)), &attempt.detail, false))?;
-        tx.wake();
+        let attempt = StoredAttempt::new(tx, &entry, &attempt)?;
+        attempt.update(tx, RETRY, params![millis(now), true, attempt.started_at, false])?;
+        tx.mark_changed(&entry.sender, entry.destination);
         count += 1;
     }
     Ok(count)
+}
+
+pub(super) fn make_due(
+    tx: &mut Transaction<'_>,
+    sender: &SenderName,
+    horizon: Timestamp,
+    now: Timestamp,
+) -> EngineResult<()> {
+    let destinations = tx.sql.all(MAKE_DUE, (&sender.0, millis(horizon), millis(now)), destination_column)?;
+    for destination in destinations {
+        tx.mark_changed(sender, destination);
+    }
+    Ok(())
+}
+
+/// Makes everything unconfirmed that a replaced file says is in flight. This process does not send it.
+pub(super) fn recover_replaced_file(tx: &mut Transaction<'_>) -> EngineResult<()> {
+    let senders = tx.sql.all(SENDERS_IN_FLIGHT, [], |row| {
+        Ok((SenderName(row.get("sender")?), timestamp(row.get("last_claim")?)?))
+    })?;
+    for (sender, last_claim) in senders {
+        recover(tx, &sender, last_claim)?;
+    }
+    Ok(())
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use wecom_relay::{
-    delivery::step::{BlockKind, Probes},
+    delivery::decide::{BlockKind, Probes},
     sandbox::{Api, BUILTIN_YAML, CallResponse, Directory, Fault, Settings},
 };
 

@@ -14,7 +14,7 @@ async fn some_recipients_are_invalid_and_the_others_get_the_alert_and_the_outbox
     relay.post(&payload("Down", &[("a", true)])).await;
     assert_eq!(shown(&wecom, "zhangsan", 1).await.len(), 1);
     all_delivered(&relay, 1).await;
-    let missed = relay.shown(1).await.missed;
+    let missed = relay.shown(1).await.invalid_recipients;
     for name in ["nobody", "sunqi", "99", "77"] {
         assert!(missed.contains(name), "{name} in {missed:?}");
     }

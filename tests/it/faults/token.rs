@@ -31,7 +31,8 @@ async fn a_refused_token_is_renewed_once_and_the_alert_is_delivered_with_its_fir
         let seen = shown(&wecom, "zhangsan", 2).await;
         assert!(seen[1].starts_with("[FIRING:1] Second "), "{refused:?}: {}", seen[1]);
         all_delivered(&relay, 2).await;
-        assert_eq!(relay.shown(2).await.attempts.len(), 1, "{refused:?}");
+        let second = relay.listed(&[]).await[1].id;
+        assert_eq!(relay.shown(second.0).await.attempts.len(), 1, "{refused:?}");
         assert_eq!(wecom.sandbox.gettoken_calls(), 2, "{refused:?}");
         assert_eq!(wecom.sandbox.send_calls(), 3, "{refused:?}");
         relay.stop().await;

@@ -7,15 +7,9 @@ use super::program::{Import, Program, Target};
 /// The first import of each file by each other file.
 type Graph = BTreeMap<String, BTreeMap<String, Import>>;
 
-/// Files of which each imports each other one, directly or through others.
-#[derive(Debug)]
-pub(super) struct Circle {
-    pub(super) files: BTreeSet<String>,
-    /// The files, and the shortest way around with a line for each import.
-    pub(super) description: String,
-}
-
-pub(super) fn circles(program: &Program) -> Vec<Circle> {
+/// Describes each circle: its files, and the shortest way around with a line for each import. The files of a circle import
+/// each other, directly or through others.
+pub(super) fn circles(program: &Program) -> Vec<String> {
     let graph = graph(program);
     let reached: BTreeMap<&str, BTreeSet<&str>> =
         graph.keys().map(|file| (file.as_str(), reached_from(&graph, file))).collect();
@@ -59,7 +53,7 @@ fn reached_from<'g>(graph: &'g Graph, start: &str) -> BTreeSet<&'g str> {
     reached
 }
 
-fn describe(graph: &Graph, files: &BTreeSet<&str>) -> Circle {
+fn describe(graph: &Graph, files: &BTreeSet<&str>) -> String {
     let ways = files.iter().map(|file| shortest_circle(graph, file));
     let shortest = ways.min_by_key(Vec::len).unwrap_or_default();
     let mut description = files.iter().copied().collect::<Vec<_>>().join(" ");
@@ -67,7 +61,7 @@ fn describe(graph: &Graph, files: &BTreeSet<&str>) -> Circle {
         let Import { line, path, .. } = &graph[*from][*to];
         description.push_str(&format!("\n  src/{from}:{line} imports src/{to} ({path})"));
     }
-    Circle { files: files.iter().map(|file| (*file).to_owned()).collect(), description }
+    description
 }
 
 /// The files on the shortest way from `start` back to it.

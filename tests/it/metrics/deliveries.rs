@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use wecom_relay::{
     app::Tuning,
     clock::Clock,
-    delivery::pace::Windows,
+    delivery::rate_limiter::Windows,
     outbox::{Changed, Listed, OutboxQuery, State},
     sandbox::{Api, Effect, Fault, Settings},
 };
@@ -81,7 +81,7 @@ async fn a_dead_letter_is_counted_with_its_reason() {
     eventually(discard, |changed| *changed == Changed::Deliveries(1)).await;
     let text = scrape(&relay).await;
     for (receiver, reason) in [
-        ("wechat", "refused"),
+        ("wechat", "rejected"),
         ("wechat", "unknown_code"),
         ("other", "nobody"),
         ("wechat", "expired"),
@@ -89,7 +89,7 @@ async fn a_dead_letter_is_counted_with_its_reason() {
     ] {
         assert_eq!(value(&text, &dead(receiver, reason)), Some(1.0), "{reason} in:\n{text}");
     }
-    assert_eq!(value(&text, &dead("other", "refused")), Some(0.0));
+    assert_eq!(value(&text, &dead("other", "rejected")), Some(0.0));
     // A second scrape does not count it again.
     assert_eq!(values(&relay, [dead("wechat", "discarded").as_str()]).await, [1.0]);
     relay.stop().await;

@@ -1,4 +1,4 @@
-//! What must be true after a round, of what was accepted and of what members see.
+//! The promises that must hold after a round.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -10,21 +10,21 @@ use wecom_relay::{
 
 use super::{round::History, scene::Made, wecom::Call};
 
-/// Checks everything that a round promises.
+/// Checks all promises.
 pub(super) fn check(history: &History) {
     let round = Checked::new(history);
-    round.what_was_accepted_is_there_once();
-    round.what_is_delivered_is_visible();
-    round.what_is_dead_was_refused_or_expired();
-    round.a_resend_is_byte_identical();
-    round.nothing_is_seen_twice_without_a_reason();
-    round.lanes_keep_their_order();
-    round.nobody_is_sent_too_much();
+    round.accepted_notifications_are_stored_once();
+    round.delivered_notifications_are_visible();
+    round.dead_letters_were_rejected_or_expired();
+    round.a_resend_is_identical();
+    round.copies_have_a_reason();
+    round.ordering_keys_keep_their_order();
+    round.recipients_stay_below_their_limits();
 }
 
 struct Checked<'h> {
     history: &'h History,
-    /// What was handed in, by the beginning of its summary.
+    /// The notifications that were handed in, by the beginning of their summaries.
     made: HashMap<&'h str, &'h Made>,
     rows: Vec<(&'h Listed, &'h Made)>,
 }
@@ -42,7 +42,7 @@ impl<'h> Checked<'h> {
         Self { history, made, rows }
     }
 
-    fn what_was_accepted_is_there_once(&self) {
+    fn accepted_notifications_are_stored_once(&self) {
         let mut ids: BTreeMap<&str, BTreeSet<i64>> = BTreeMap::new();
         for (listed, made) in &self.rows {
             ids.entry(&made.mark).or_default().insert(listed.notification.0);
@@ -56,7 +56,7 @@ impl<'h> Checked<'h> {
         }
     }
 
-    fn what_is_delivered_is_visible(&self) {
+    fn delivered_notifications_are_visible(&self) {
         let mut own: BTreeMap<(String, String), usize> = BTreeMap::new();
         for (listed, made) in &self.rows {
             if listed.state != State::Delivered {
@@ -65,11 +65,15 @@ impl<'h> Checked<'h> {
             match listed.digest {
                 None => *own.entry(self.key(listed, made)).or_default() += 1,
                 Some(digest) => {
-                    let told = self.history.shown.iter().find(|call| tells(call, made));
-                    assert!(told.is_some(), "{:?} is not in any digest that is seen ({digest})", made.mark);
+                    let digest_call = self.history.shown.iter().find(|call| tells(call, made));
+                    assert!(
+                        digest_call.is_some(),
+                        "{:?} is not in any digest that is seen ({digest})",
+                        made.mark
+                    );
                     let all_recipients = made.new.recipients.canonical();
                     assert_eq!(
-                        told.unwrap().message.recipients.canonical(),
+                        digest_call.unwrap().message.recipients.canonical(),
                         all_recipients,
                         "{:?}",
                         made.mark
@@ -83,7 +87,7 @@ impl<'h> Checked<'h> {
         }
     }
 
-    fn what_is_dead_was_refused_or_expired(&self) {
+    fn dead_letters_were_rejected_or_expired(&self) {
         for listed in &self.history.listed {
             if listed.state != State::Dead {
                 assert_eq!(listed.state, State::Delivered, "{listed:#?}");
@@ -91,12 +95,12 @@ impl<'h> Checked<'h> {
             }
             let age = listed.settled_at.unwrap().duration_since(listed.accepted_at).unsigned_abs();
             let expired = age >= self.history.scene.settings.policy.expire_after;
-            let refused = listed.reason.contains("errcode");
-            assert!(expired || refused, "{listed:#?}");
+            let rejected = listed.reason.contains("errcode");
+            assert!(expired || rejected, "{listed:#?}");
         }
     }
 
-    fn a_resend_is_byte_identical(&self) {
+    fn a_resend_is_identical(&self) {
         let mut first: HashMap<(String, String), &Call> = HashMap::new();
         for call in &self.history.calls {
             if self.is_distinct(call) {
@@ -106,7 +110,7 @@ impl<'h> Checked<'h> {
         }
     }
 
-    fn nothing_is_seen_twice_without_a_reason(&self) {
+    fn copies_have_a_reason(&self) {
         let mut deliveries: BTreeMap<(String, String), usize> = BTreeMap::new();
         for (listed, made) in &self.rows {
             *deliveries.entry(self.key(listed, made)).or_default() += 1;
@@ -117,47 +121,48 @@ impl<'h> Checked<'h> {
         }
         for (key, copies) in seen {
             let meant = deliveries.get(&key).copied().unwrap_or(1);
-            let doubts = self.history.calls.iter().filter(|call| call.key == key && self.is_in_doubt(call));
-            let doubts = doubts.count();
-            assert!(copies.len() <= meant + doubts, "{key:?} is seen {} times", copies.len());
+            let unconfirmed =
+                self.history.calls.iter().filter(|call| call.key == key && self.is_unconfirmed(call));
+            let unconfirmed = unconfirmed.count();
+            assert!(copies.len() <= meant + unconfirmed, "{key:?} is seen {} times", copies.len());
         }
         for (listed, made) in &self.rows {
             let both = listed.digest.is_some()
-                && self.is_distinct_lane(made)
+                && self.has_distinct_texts(made)
                 && self.history.calls.iter().any(|call| call.key == self.key(listed, made));
             assert!(!both, "{:?} was sent and folded", made.mark);
         }
     }
 
     /// Whether the caller could not know that WeCom took this call.
-    fn is_in_doubt(&self, call: &Call) -> bool {
+    fn is_unconfirmed(&self, call: &Call) -> bool {
         let Some(taken) = call.taken else { return false };
-        let died_then = |crash: &Instant| *crash >= taken;
+        let died_afterwards = |crash: &Instant| *crash >= taken;
         match &call.outcome {
             None | Some(Outcome::Unknown(_)) => true,
-            // Taken, but perhaps not written down.
-            Some(_) => self.history.crashes.iter().any(died_then),
+            // WeCom took it, but the result may not have been stored.
+            Some(_) => self.history.crashes.iter().any(died_afterwards),
         }
     }
 
-    fn lanes_keep_their_order(&self) {
+    fn ordering_keys_keep_their_order(&self) {
         let mut last: HashMap<(usize, Addressee), (i64, usize)> = HashMap::new();
         for (listed, made) in &self.rows {
-            if !self.is_distinct_lane(made) {
+            if !self.has_distinct_texts(made) {
                 continue;
             }
             let key = self.key(listed, made);
             let first = self.history.shown.iter().position(|call| call.key == key || tells(call, made));
             let Some(first) = first else { continue };
             for addressee in self.history.shown[first].addressees() {
-                let before = last.insert((made.lane, addressee), (listed.id.0, first));
+                let before = last.insert((made.source, addressee), (listed.id.0, first));
                 let in_order = before.is_none_or(|(_, before)| before <= first);
                 assert!(in_order, "{key:?} is seen before {before:?}, which was accepted before it");
             }
         }
     }
 
-    fn nobody_is_sent_too_much(&self) {
+    fn recipients_stay_below_their_limits(&self) {
         let settings = &self.history.scene.settings;
         let mut seen: BTreeMap<Addressee, Vec<&Call>> = BTreeMap::new();
         let all: BTreeSet<_> = self.history.shown.iter().flat_map(Call::addressees).collect();
@@ -186,7 +191,7 @@ impl<'h> Checked<'h> {
         }
     }
 
-    /// Under which key a delivery of an alert is sent.
+    /// The key of the call that sends a delivery of an alert.
     fn key(&self, listed: &Listed, made: &Made) -> (String, String) {
         let same = self.rows.iter().filter(|(other, _)| other.notification == listed.notification);
         let at = same.take_while(|(other, _)| other.id < listed.id).count();
@@ -194,8 +199,8 @@ impl<'h> Checked<'h> {
         (delivery.recipients.canonical(), delivery.content.text().to_owned())
     }
 
-    fn is_distinct_lane(&self, made: &Made) -> bool {
-        self.history.scene.is_distinct(made.lane)
+    fn has_distinct_texts(&self, made: &Made) -> bool {
+        self.history.scene.is_distinct(made.source)
     }
 
     fn is_distinct(&self, call: &Call) -> bool {

@@ -1,8 +1,8 @@
-//! Rounds of whatever can go wrong, from a seed: what is accepted is delivered or dead in the end, nothing is seen
-//! twice without an ambiguous end or a crash before it, every lane keeps its order, nobody is sent too much.
+//! Rounds of random faults, from a seed. In the end, every accepted notification is delivered or dead. A message is shown
+//! twice only after an unknown outcome or a crash. Ordering keys keep their order, and rate limits hold.
 //!
-//! The dispatcher, its decisions and the SQLite outbox are the real ones; WeCom, the time and the faults are made
-//! up. A round is a function of its seed: `WECOM_RELAY_MODEL_SEED=… WECOM_RELAY_MODEL_ROUNDS=1` plays one again.
+//! The dispatcher, its decisions and the SQLite outbox are the real ones. WeCom, the time and the faults are made up. A
+//! round is a function of its seed: `WECOM_RELAY_MODEL_SEED=… WECOM_RELAY_MODEL_ROUNDS=1` plays one again.
 
 mod check;
 mod outbox;
@@ -21,7 +21,7 @@ fn number(name: &str, default: u64) -> u64 {
 }
 
 #[test]
-fn whatever_goes_wrong_every_accepted_notification_ends_delivered_or_dead_once_and_in_order() {
+fn every_accepted_notification_ends_once_and_in_order() {
     let rounds = number("WECOM_RELAY_MODEL_ROUNDS", 1000);
     let first = number("WECOM_RELAY_MODEL_SEED", 1);
     let next = AtomicU64::new(0);
@@ -34,7 +34,7 @@ fn whatever_goes_wrong_every_accepted_notification_ends_delivered_or_dead_once_a
             let seed = first.wrapping_add(round);
             if let Err(failure) = catch_unwind(AssertUnwindSafe(|| play(seed))) {
                 next.store(rounds, Ordering::Relaxed);
-                tell(seed);
+                report(seed);
                 resume_unwind(failure);
             }
         }
@@ -54,7 +54,7 @@ fn play(seed: u64) {
     check::check(&history);
 }
 
-#[expect(clippy::print_stderr, reason = "whoever reads of the failure needs the seed")]
-fn tell(seed: u64) {
+#[expect(clippy::print_stderr, reason = "the seed is needed to play the round again")]
+fn report(seed: u64) {
     eprintln!("the round failed: WECOM_RELAY_MODEL_SEED={seed} WECOM_RELAY_MODEL_ROUNDS=1 plays it again");
 }

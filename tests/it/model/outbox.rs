@@ -1,6 +1,6 @@
-//! The SQLite outbox with faults before and after every call: it does not answer, it is slow, the process dies.
+//! The SQLite outbox with faults before and after every call: it does not answer, it is slow, or the process dies.
 //!
-//! Its thread is waited for without giving way to the runtime, so that a paused clock stands still meanwhile and a
+//! Its threads are waited for without giving way to the runtime, so that a paused clock stands still meanwhile and a
 //! round is a function of its seed.
 
 use std::{
@@ -15,24 +15,22 @@ use std::{
 use jiff::Timestamp;
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use tokio::sync::Notify;
-use wecom_relay::{
-    clock::Clock,
-    outbox::{
-        Backlog, Changed, Claimed, DeliveryId, Depth, Destination, Detail, Due, Enqueued, Filter, Folding,
-        Hold, Listed, NewNotification, NoticeOf, NotificationId, Outbox, OutboxQuery, Pick, ReceiverName,
-        SenderName, Sent, Settlement, Standing, StoreError, StoreResult, Unnoticed, Waiting, Which,
-        sqlite::SqliteOutbox,
-    },
+use wecom_relay::outbox::{
+    Backlog, Changed, Changes, Claims, DeliveryId, Depth, Destination, Detail, Enqueued, Filter, Folding,
+    Hold, Lease, NewNotification, NoticeOf, NotificationId, Outbox, OutboxQuery, Page, PageRequest, Pick,
+    ReceiverName, Requeue, Scheduled, SenderName, Sent, Settlement, StoreError, StoreResult, Unnoticed,
+    Waiting,
+    sqlite::{SqliteLease, SqliteOutbox},
 };
 
-/// How often what goes wrong, of a thousand calls.
+/// The number of faults in a thousand calls.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Rates {
     pub(super) unavailable: u32,
     pub(super) slow: u32,
 }
 
-/// What goes wrong; outlives the process that it befalls.
+/// The faults of all processes of a round.
 #[derive(Debug)]
 pub(super) struct Faults {
     inside: Mutex<Inside>,
@@ -43,7 +41,7 @@ pub(super) struct Faults {
 struct Inside {
     rng: StdRng,
     rates: Rates,
-    /// The process dies at this call, before it or right after.
+    /// The process dies at this call, before it or right after it.
     crash_in: Option<u32>,
     is_dead: bool,
 }
@@ -59,7 +57,7 @@ impl Faults {
         self.inside().rates = rates;
     }
 
-    /// The process dies at the `calls`th call from now; with `None` it lives.
+    /// The process dies at the `calls`th call from now. `None` lets it live.
     pub(super) fn crash_in(&self, calls: Option<u32>) {
         self.inside().crash_in = calls;
     }
@@ -115,6 +113,16 @@ impl Faults {
             std::future::pending::<()>().await;
         }
     }
+
+    async fn run<T: Send>(&self, call: impl Future<Output = StoreResult<T>> + Send) -> StoreResult<T> {
+        self.point().await;
+        if self.unavailable() {
+            return Err(StoreError::Unavailable("the seed wants it".to_owned()));
+        }
+        let result = at_once(call);
+        self.point().await;
+        result
+    }
 }
 
 /// The outbox of one process.
@@ -124,16 +132,11 @@ pub(super) struct FaultyOutbox {
     pub(super) faults: Arc<Faults>,
 }
 
-impl FaultyOutbox {
-    async fn run<T: Send>(&self, call: impl Future<Output = StoreResult<T>> + Send) -> StoreResult<T> {
-        self.faults.point().await;
-        if self.faults.unavailable() {
-            return Err(StoreError::Unavailable("the seed wants it so".to_owned()));
-        }
-        let result = at_once(call);
-        self.faults.point().await;
-        result
-    }
+/// A lease of one process.
+#[derive(Debug, Clone)]
+pub(super) struct FaultyLease {
+    inner: SqliteLease,
+    faults: Arc<Faults>,
 }
 
 /// Waits for `future` as if no time passed.
@@ -157,78 +160,23 @@ impl Wake for Unpark {
 }
 
 impl Outbox for FaultyOutbox {
+    type Lease = FaultyLease;
+
+    async fn acquire(&self, sender: &SenderName, now: Timestamp) -> StoreResult<FaultyLease> {
+        let inner = self.faults.run(self.inner.acquire(sender, now)).await?;
+        Ok(FaultyLease { inner, faults: Arc::clone(&self.faults) })
+    }
+
     async fn enqueue(&self, notification: NewNotification, now: Timestamp) -> StoreResult<Enqueued> {
-        self.run(self.inner.enqueue(notification, now)).await
-    }
-
-    async fn waiting(&self, sender: &SenderName, count_to: u32, now: Timestamp) -> StoreResult<Waiting> {
-        self.run(self.inner.waiting(sender, count_to, now)).await
-    }
-
-    async fn foldable(
-        &self,
-        sender: &SenderName,
-        destination: Destination,
-        limit: u32,
-    ) -> StoreResult<Option<Folding>> {
-        self.run(self.inner.foldable(sender, destination, limit)).await
-    }
-
-    async fn claim_due(
-        &self,
-        sender: &SenderName,
-        slots: u32,
-        turn: usize,
-        duplicate_check: Duration,
-        now: Timestamp,
-    ) -> StoreResult<Due> {
-        self.run(self.inner.claim_due(sender, slots, turn, duplicate_check, now)).await
-    }
-
-    async fn claim(
-        &self,
-        sender: &SenderName,
-        picks: Vec<Pick>,
-        duplicate_check: Duration,
-        now: Timestamp,
-    ) -> StoreResult<Vec<Claimed>> {
-        self.run(self.inner.claim(sender, picks, duplicate_check, now)).await
-    }
-
-    fn stand(&self, sender: &SenderName, duplicate_check: Duration, clock: Arc<dyn Clock>) -> Standing {
-        self.inner.stand(sender, duplicate_check, clock)
-    }
-
-    async fn settle(&self, settlement: Settlement, now: Timestamp) -> StoreResult<()> {
-        self.run(self.inner.settle(settlement, now)).await
-    }
-
-    async fn recover(&self, now: Timestamp) -> StoreResult<u32> {
-        self.run(self.inner.recover(now)).await
-    }
-
-    async fn hasten(&self, sender: &SenderName, horizon: Timestamp, now: Timestamp) -> StoreResult<()> {
-        self.run(self.inner.hasten(sender, horizon, now)).await
-    }
-
-    async fn sent_since(&self, sender: &SenderName, since: Timestamp) -> StoreResult<Vec<Sent>> {
-        self.run(self.inner.sent_since(sender, since)).await
+        self.faults.run(self.inner.enqueue(notification, now)).await
     }
 
     async fn senders(&self) -> StoreResult<Vec<SenderName>> {
-        self.run(self.inner.senders()).await
+        self.faults.run(self.inner.senders()).await
     }
 
     async fn holds(&self) -> StoreResult<Vec<Hold>> {
-        self.run(self.inner.holds()).await
-    }
-
-    async fn hold(&self, hold: Hold) -> StoreResult<()> {
-        self.run(self.inner.hold(hold)).await
-    }
-
-    async fn release(&self, sender: &SenderName) -> StoreResult<()> {
-        self.run(self.inner.release(sender)).await
+        self.faults.run(self.inner.holds()).await
     }
 
     async fn unnoticed(
@@ -237,7 +185,7 @@ impl Outbox for FaultyOutbox {
         since: Timestamp,
         limit: u32,
     ) -> StoreResult<Vec<Unnoticed>> {
-        self.run(self.inner.unnoticed(receiver, since, limit)).await
+        self.faults.run(self.inner.unnoticed(receiver, since, limit)).await
     }
 
     async fn held_backlog(
@@ -247,7 +195,7 @@ impl Outbox for FaultyOutbox {
         lines: u32,
         count_to: u32,
     ) -> StoreResult<Option<Backlog>> {
-        self.run(self.inner.held_backlog(sender, receiver, lines, count_to)).await
+        self.faults.run(self.inner.held_backlog(sender, receiver, lines, count_to)).await
     }
 
     async fn notice(
@@ -256,40 +204,93 @@ impl Outbox for FaultyOutbox {
         of: NoticeOf,
         now: Timestamp,
     ) -> StoreResult<NotificationId> {
-        self.run(self.inner.notice(notice, of, now)).await
+        self.faults.run(self.inner.notice(notice, of, now)).await
     }
 
     async fn purge(&self, before: Timestamp, limit: u32) -> StoreResult<u32> {
-        self.run(self.inner.purge(before, limit)).await
+        self.faults.run(self.inner.purge(before, limit)).await
     }
 
     async fn probe(&self, now: Timestamp) -> StoreResult<()> {
-        self.run(self.inner.probe(now)).await
+        self.faults.run(self.inner.probe(now)).await
+    }
+}
+
+impl Lease for FaultyLease {
+    fn inherited_hold(&self) -> Option<&Hold> {
+        self.inner.inherited_hold()
     }
 
-    fn changed(&self) -> Arc<Notify> {
-        self.inner.changed()
+    fn recovered(&self) -> u32 {
+        self.inner.recovered()
+    }
+
+    fn changes(&self) -> &Changes {
+        self.inner.changes()
+    }
+
+    async fn scheduled(&self) -> StoreResult<Vec<Scheduled>> {
+        self.faults.run(self.inner.scheduled()).await
+    }
+
+    async fn waiting(
+        &self,
+        destinations: Vec<Destination>,
+        count_to: u32,
+        now: Timestamp,
+    ) -> StoreResult<Vec<Waiting>> {
+        self.faults.run(self.inner.waiting(destinations, count_to, now)).await
+    }
+
+    async fn foldable(&self, destination: Destination, limit: u32) -> StoreResult<Option<Folding>> {
+        self.faults.run(self.inner.foldable(destination, limit)).await
+    }
+
+    async fn claim(&self, picks: Vec<Pick>, now: Timestamp) -> StoreResult<Claims> {
+        self.faults.run(self.inner.claim(picks, now)).await
+    }
+
+    async fn settle(&self, settlement: Settlement, now: Timestamp) -> StoreResult<()> {
+        self.faults.run(self.inner.settle(settlement, now)).await
+    }
+
+    async fn hold(&self, hold: Option<Hold>) -> StoreResult<()> {
+        self.faults.run(self.inner.hold(hold)).await
+    }
+
+    async fn make_due(&self, horizon: Timestamp, now: Timestamp) -> StoreResult<()> {
+        self.faults.run(self.inner.make_due(horizon, now)).await
+    }
+
+    async fn sent_since(&self, since: Timestamp) -> StoreResult<Vec<Sent>> {
+        self.faults.run(self.inner.sent_since(since)).await
+    }
+
+    async fn release(self) {
+        self.faults.point().await;
+        at_once(self.inner.release());
+        self.faults.point().await;
     }
 }
 
 impl OutboxQuery for FaultyOutbox {
-    async fn list(&self, filter: Filter) -> StoreResult<Vec<Listed>> {
-        self.run(self.inner.list(filter)).await
+    async fn list(&self, filter: Filter, page: PageRequest) -> StoreResult<Page> {
+        self.faults.run(self.inner.list(filter, page)).await
     }
 
     async fn show(&self, id: DeliveryId) -> StoreResult<Option<Detail>> {
-        self.run(self.inner.show(id)).await
+        self.faults.run(self.inner.show(id)).await
     }
 
     async fn depths(&self) -> StoreResult<Vec<Depth>> {
-        self.run(self.inner.depths()).await
+        self.faults.run(self.inner.depths()).await
     }
 
-    async fn retry(&self, which: Which, now: Timestamp) -> StoreResult<Changed> {
-        self.run(self.inner.retry(which, now)).await
+    async fn requeue(&self, which: Requeue, now: Timestamp) -> StoreResult<Changed> {
+        self.faults.run(self.inner.requeue(which, now)).await
     }
 
     async fn discard(&self, id: DeliveryId, now: Timestamp) -> StoreResult<Changed> {
-        self.run(self.inner.discard(id, now)).await
+        self.faults.run(self.inner.discard(id, now)).await
     }
 }

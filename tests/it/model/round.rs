@@ -1,4 +1,4 @@
-//! One round: a relay that accepts and sends while everything goes wrong that can, and then has its peace.
+//! One round: a relay that accepts and sends under faults, and then a time of peace.
 
 use std::{
     path::PathBuf,
@@ -13,12 +13,18 @@ use tokio::{runtime::Handle, sync::watch, task::JoinSet, time::Instant};
 use tokio_util::sync::CancellationToken;
 use wecom_relay::{
     clock::Clock,
-    dispatch::dispatcher::{Dispatcher, Service},
+    dispatch::{
+        dispatcher::{self, Context},
+        service::Service,
+    },
+    heartbeat::Heartbeat,
     outbox::{
-        Enqueued, Filter, Listed, NotificationId, Outbox, OutboxQuery, State, StoreError,
+        Enqueued, Filter, ListOrder, Listed, NotificationId, Outbox, StoreError,
         sqlite::{Access, Settings, SqliteOutbox},
     },
 };
+
+use crate::outbox_conformance::fixture::list_all;
 
 use super::{
     outbox::{Faults, FaultyOutbox, Rates, at_once},
@@ -26,32 +32,32 @@ use super::{
     wecom::{Call, FakeWecom, Mood},
 };
 
-/// In this time of peace everything must be settled, however tight the limits.
+/// Everything must be settled within this time of peace, even with tight limits.
 const PEACE: Duration = Duration::from_secs(36 * 3600);
-/// How often it is looked whether it is.
+/// The time between two looks at the outbox.
 const LOOK: Duration = Duration::from_secs(300);
 
-/// What happened, for the check.
+/// The events of a round, for the check.
 #[derive(Debug)]
 pub(super) struct History {
     pub(super) scene: Scene,
-    /// Everything that was handed in, and the number that a 2xx promised.
+    /// The notifications that were handed in, with the number that the answer promised.
     pub(super) handed_in: Vec<(Made, Option<NotificationId>)>,
-    /// Calls in order; and those that members see, in their order.
+    /// All calls in order, and the calls that members see, in their order.
     pub(super) calls: Vec<Call>,
     pub(super) shown: Vec<Call>,
-    /// When the relay died.
+    /// The times at which the relay died.
     pub(super) crashes: Vec<Instant>,
-    /// What the outbox lists in the end.
+    /// All deliveries in the end.
     pub(super) listed: Vec<Listed>,
 }
 
-/// The time of day: passes with the runtime's clock, and is now and then set back.
+/// The wall clock. It follows the runtime's clock, and is sometimes set back.
 struct Wall {
     origin: Timestamp,
     started: Instant,
     set_back: Mutex<Duration>,
-    /// Other threads ask, too, and only the runtime knows its clock.
+    /// Other threads ask too, and only the runtime knows its clock.
     runtime: Handle,
 }
 
@@ -63,7 +69,7 @@ impl Clock for Wall {
     }
 }
 
-/// A relay's process: ends when it is dropped.
+/// The process of a relay. It ends when it is dropped.
 struct Process {
     outbox: FaultyOutbox,
     stop: CancellationToken,
@@ -81,7 +87,7 @@ struct Round {
     crashes: Vec<Instant>,
 }
 
-/// Plays the round of `seed`; everything in it follows from that.
+/// Plays the round of `seed`.
 pub(super) async fn play(seed: u64) -> History {
     let mut rng = StdRng::seed_from_u64(seed);
     let folder = folder();
@@ -110,7 +116,7 @@ pub(super) async fn play(seed: u64) -> History {
     History { scene, handed_in, calls: wecom.calls(), shown: wecom.shown(), crashes, listed }
 }
 
-/// In memory where the system has such a place: the disk is not what is tested.
+/// In memory where the system has such a place, because the disk is not tested.
 fn folder() -> TempDir {
     TempDir::new_in("/dev/shm").or_else(|_| TempDir::new()).unwrap()
 }
@@ -143,7 +149,7 @@ impl Round {
         process
     }
 
-    /// Hands in some notifications, as Alertmanager does: again until there is an answer that is no 5xx.
+    /// Hands in some notifications. As Alertmanager does, it repeats some of them.
     async fn accept(&mut self, mut process: Process, most: u32) -> Process {
         for _ in 0..self.rng.random_range(1..=most) {
             let made = self.scene.next(&mut self.rng);
@@ -158,7 +164,7 @@ impl Round {
                 match answer {
                     None => process = self.crash(process).await,
                     Some(Ok(Enqueued::Accepted(id))) => {
-                        assert_eq!(promised, None, "{:?} was taken twice", made.mark);
+                        assert_eq!(promised, None, "{:?} was accepted twice", made.mark);
                         promised = Some(id);
                     }
                     Some(Ok(Enqueued::Duplicate(id))) => {
@@ -182,14 +188,14 @@ impl Round {
         }
     }
 
-    /// `kill -9`, and the next start after a while.
+    /// Kills the process, and starts the next one after a while.
     async fn crash(&mut self, process: Process) -> Process {
         let Process { outbox, mut task, .. } = process;
         task.abort_all();
         self.end(outbox, task).await
     }
 
-    /// SIGTERM, and the next start after a while.
+    /// Stops the process in order, and starts the next one after a while.
     async fn stop(&mut self, process: Process) -> Process {
         let Process { outbox, stop, mut task } = process;
         stop.cancel();
@@ -217,25 +223,30 @@ impl Round {
     }
 
     async fn start(&self) -> Process {
-        // Few are remembered, so that most of what waits is written down.
-        let settings = Settings { max_lanes: 3, ..Settings::new(self.path.clone(), u64::MAX) };
-        let inner = SqliteOutbox::open(settings, Access::Owner).unwrap();
-        at_once(inner.recover(self.wall.now())).unwrap();
+        let inner = SqliteOutbox::open(Settings::new(self.path.clone(), u64::MAX), Access::Owner).unwrap();
         let outbox = FaultyOutbox { inner, faults: Arc::clone(&self.faults) };
         let (sender, settings) = (self.scene.sender.clone(), self.scene.settings.clone());
         let clock: Arc<dyn Clock> = self.wall.clone();
         let rng = StdRng::seed_from_u64(1);
         let service = Arc::new(Service { wecom: Some(Arc::clone(&self.wecom)), settings });
         let (_, services) = watch::channel(service);
-        let dispatcher = Dispatcher::new(sender, outbox.clone(), services, clock, rng, Arc::default());
+        let context = Context {
+            sender,
+            outbox: outbox.clone(),
+            services,
+            clock,
+            rng,
+            metrics: Arc::default(),
+            heartbeat: Heartbeat::default(),
+        };
         let stop = CancellationToken::new();
         let mut task = JoinSet::new();
-        let run = dispatcher.run(stop.clone());
+        let run = dispatcher::run(context, stop.clone());
         task.spawn(async move { run.await.unwrap() });
         Process { outbox, stop, task }
     }
 
-    /// Nothing goes wrong any more: what is left?
+    /// Returns all deliveries when they are settled. Nothing fails any more.
     async fn peace(&mut self, process: Process) -> Vec<Listed> {
         self.wecom.set(Mood::Well);
         self.faults.set(Rates::default());
@@ -245,11 +256,9 @@ impl Round {
         loop {
             // A process that died before the peace began is started once more.
             process = self.pass(process, LOOK).await;
-            let listed = at_once(process.outbox.inner.list(Filter { limit: u32::MAX, ..Filter::default() }));
-            let listed = listed.unwrap();
-            let is_settled =
-                |listed: &Listed| matches!(listed.state, State::Delivered | State::Dead | State::Discarded);
-            let left: Vec<_> = listed.iter().filter(|listed| !is_settled(listed)).collect();
+            let inner = &process.outbox.inner;
+            let listed = at_once(list_all(inner, Filter::default(), ListOrder::OldestFirst, u32::MAX));
+            let left: Vec<_> = listed.iter().filter(|listed| !listed.state.is_settled()).collect();
             if left.is_empty() {
                 let Process { outbox, .. } = process;
                 at_once(outbox.inner.close());

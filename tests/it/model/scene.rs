@@ -1,14 +1,14 @@
-//! What a round is about: limits, receivers, whom they write to, and the notifications that come.
+//! The setting of a round: limits, receivers, recipients, and the notifications that arrive.
 
 use std::time::Duration;
 
 use rand::{RngExt, rngs::StdRng};
 use wecom_relay::{
     delivery::{
-        pace::{Limits, Windows},
-        step::Policy,
+        decide::Policy,
+        rate_limiter::{Limits, Windows},
     },
-    dispatch::dispatcher::Settings,
+    dispatch::service::Settings,
     outbox::{Dedupe, Key, Kind, NewDelivery, NewNotification, Part, ReceiverName, SenderName, Status},
     wecom::{Content, Recipients},
 };
@@ -16,33 +16,33 @@ use wecom_relay::{
 /// The most parts of a message; no limit is below it.
 const MAX_PARTS: u16 = 3;
 
-/// A round's fixed circumstances.
+/// The fixed part of a round.
 #[derive(Debug)]
 pub(super) struct Scene {
     pub(super) sender: SenderName,
     pub(super) settings: Settings,
-    pub(super) lanes: Vec<OrderingKey>,
+    pub(super) sources: Vec<Source>,
     count: u32,
 }
 
-/// Where notifications that keep their order come from.
+/// A source of notifications with one ordering key.
 #[derive(Debug)]
-pub(super) struct OrderingKey {
+pub(super) struct Source {
     receiver: ReceiverName,
     group_key: String,
-    /// To one of these.
+    /// Each notification goes to one of these.
     recipients: Vec<Recipients>,
-    /// What every message says, when it is always the same.
+    /// The text of all messages, if it is always the same.
     constant: Option<String>,
-    /// Whether recipients are written to in two calls.
+    /// Whether the recipients need two calls.
     is_batched: bool,
 }
 
 /// A notification of the round.
 #[derive(Debug, Clone)]
 pub(super) struct Made {
-    pub(super) lane: usize,
-    /// Begins the line that it has in a digest.
+    pub(super) source: usize,
+    /// The beginning of its line in a digest.
     pub(super) mark: String,
     pub(super) new: NewNotification,
 }
@@ -79,7 +79,7 @@ impl Scene {
             Recipients::All,
         ];
         let many = rng.random_range(1..=sets.len());
-        let lanes = (0..rng.random_range(1..8))
+        let sources = (0..rng.random_range(1..8))
             .map(|n| {
                 let first = sets[rng.random_range(0..many)].clone();
                 let mut recipients = vec![first];
@@ -90,33 +90,34 @@ impl Scene {
                 if is_batched {
                     recipients = vec![users("u1|u2")];
                 }
-                OrderingKey {
+                Source {
                     receiver: ReceiverName(format!("r{}", rng.random_range(0..3))),
                     group_key: format!("g{n}"),
                     recipients,
-                    constant: (rng.random_range(0..8) == 0).then(|| format!("lane {n} as ever")),
+                    constant: (rng.random_range(0..8) == 0).then(|| format!("source {n} as ever")),
                     is_batched,
                 }
             })
             .collect();
-        Self { sender: SenderName("ops".to_owned()), settings, lanes, count: 0 }
+        Self { sender: SenderName("ops".to_owned()), settings, sources, count: 0 }
     }
 
-    /// The next notification, of any lane.
+    /// The next notification of any source.
     pub(super) fn next(&mut self, rng: &mut StdRng) -> Made {
-        let at = rng.random_range(0..self.lanes.len());
-        let lane = &self.lanes[at];
+        let at = rng.random_range(0..self.sources.len());
+        let source = &self.sources[at];
         self.count += 1;
         let mark = format!("n{} ", self.count);
-        let recipients = lane.recipients[rng.random_range(0..lane.recipients.len())].clone();
+        let recipients = source.recipients[rng.random_range(0..source.recipients.len())].clone();
         let of = match rng.random_range(0..6) {
-            0 if lane.constant.is_none() => rng.random_range(2..=MAX_PARTS),
+            0 if source.constant.is_none() => rng.random_range(2..=MAX_PARTS),
             _ => 1,
         };
-        let batches = if lane.is_batched { vec![users("u1"), users("u2")] } else { vec![recipients.clone()] };
+        let batches =
+            if source.is_batched { vec![users("u1"), users("u2")] } else { vec![recipients.clone()] };
         let delivery = |number, recipients| NewDelivery {
             recipients,
-            content: Content::Text(lane.constant.clone().unwrap_or_else(|| format!("{mark}part {number}"))),
+            content: Content::Text(source.constant.clone().unwrap_or_else(|| format!("{mark}part {number}"))),
             part: Part { number, of },
         };
         let deliveries = (1..=of)
@@ -124,11 +125,10 @@ impl Scene {
             .collect();
         let new = NewNotification {
             kind: Kind::Alert,
-            receiver: lane.receiver.clone(),
-            group_key: lane.group_key.clone(),
+            receiver: source.receiver.clone(),
+            group_key: source.group_key.clone(),
             status: if rng.random() { Status::Firing } else { Status::Resolved },
             severity: "warning".to_owned(),
-            alerts: Vec::new(),
             dedupe: Some(Dedupe {
                 key: Key::of([mark.as_bytes()]),
                 source: "http://alertmanager.example.com".to_owned(),
@@ -141,11 +141,11 @@ impl Scene {
             deliveries,
             dead: None,
         };
-        Made { lane: at, mark, new }
+        Made { source: at, mark, new }
     }
 
-    /// Whether messages of `lane` can be told apart.
-    pub(super) fn is_distinct(&self, lane: usize) -> bool {
-        self.lanes[lane].constant.is_none()
+    /// Whether the messages of `source` differ.
+    pub(super) fn is_distinct(&self, source: usize) -> bool {
+        self.sources[source].constant.is_none()
     }
 }

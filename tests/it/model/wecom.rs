@@ -1,4 +1,4 @@
-//! A WeCom in memory, whose moods come from the seed. It keeps what its members see.
+//! A WeCom in memory. Its moods come from the seed. It keeps the messages that members see.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -11,18 +11,18 @@ use wecom_relay::wecom::{
     Addressee, Api, ApiError, Errcode, Message, Outcome, Receipt, TransportError, TransportErrorKind, WeCom,
 };
 
-/// How WeCom and the way to it are.
+/// The state of WeCom and of the network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Mood {
-    /// Everything is taken.
+    /// Every message is accepted.
     Well,
-    /// Now and then something goes wrong, of every kind.
+    /// Faults of every kind happen now and then.
     Moody,
-    /// Most ends say nothing.
+    /// Most outcomes are unknown.
     Foggy,
-    /// Nothing gets there.
+    /// WeCom cannot be reached.
     Away,
-    /// The app's configuration is refused.
+    /// The app's configuration is rejected.
     Misconfigured,
     /// Too many calls.
     Busy,
@@ -37,13 +37,13 @@ impl Mood {
 #[derive(Debug, Clone)]
 pub(super) struct Call {
     pub(super) message: Message,
-    /// Whom it is for and what it says: what a member can tell messages apart by.
+    /// Recipients and text, by which a member can tell messages apart.
     pub(super) key: (String, String),
-    /// When it came to WeCom and was taken.
+    /// The time at which WeCom accepted it.
     pub(super) taken: Option<Instant>,
-    /// Whether members see it: taken, and no copy.
+    /// Whether members see it: it was accepted and is no copy.
     pub(super) shown: bool,
-    /// How it ended for the caller; `None` while it has not, and when the caller died before.
+    /// The outcome for the caller. `None` before it ends, and if the caller died.
     pub(super) outcome: Option<Outcome>,
 }
 
@@ -61,14 +61,14 @@ pub(super) struct FakeWecom(Mutex<Inside>);
 struct Inside {
     rng: StdRng,
     mood: Mood,
-    /// Whether a suppressed copy prolongs the interval; WeCom does not say.
+    /// Whether a suppressed copy prolongs the interval. WeCom's documentation does not say.
     copies_prolong: bool,
     calls: Vec<Call>,
     /// Calls in the order in which they were taken and shown.
     shown: Vec<usize>,
 }
 
-/// What will become of a call.
+/// The course of a call.
 struct Script {
     way_there: Duration,
     is_taken: bool,
@@ -159,43 +159,43 @@ impl Inside {
             Mood::Well => (true, Outcome::Accepted(Receipt::default())),
             Mood::Moody => match dice {
                 ..55 => (true, Outcome::Accepted(Receipt::default())),
-                55..60 => (true, doubtful(TransportErrorKind::Timeout)),
-                60..65 => (false, doubtful(TransportErrorKind::Lost)),
-                65..72 => (false, unsent(TransportErrorKind::Connect)),
-                72..78 => (false, doubtful(TransportErrorKind::Status(502))),
-                78..84 => (false, refused(-1)),
-                84..86 => (false, refused(45009)),
-                86..88 => (false, refused(60020)),
-                88..89 => (false, refused(42001)),
-                89..92 => (false, refused(44004)),
-                92..94 => (false, refused(81013)),
-                94..96 => (false, refused(123_456)),
-                _ => (true, doubtful(TransportErrorKind::InvalidReply)),
+                55..60 => (true, unknown(TransportErrorKind::Timeout)),
+                60..65 => (false, unknown(TransportErrorKind::Lost)),
+                65..72 => (false, not_sent(TransportErrorKind::Connect)),
+                72..78 => (false, unknown(TransportErrorKind::Status(502))),
+                78..84 => (false, rejected(-1)),
+                84..86 => (false, rejected(45009)),
+                86..88 => (false, rejected(60020)),
+                88..89 => (false, rejected(42001)),
+                89..92 => (false, rejected(44004)),
+                92..94 => (false, rejected(81013)),
+                94..96 => (false, rejected(123_456)),
+                _ => (true, unknown(TransportErrorKind::InvalidReply)),
             },
             Mood::Foggy => match dice {
                 ..20 => (true, Outcome::Accepted(Receipt::default())),
-                20..60 => (true, doubtful(TransportErrorKind::Timeout)),
-                _ => (false, doubtful(TransportErrorKind::Timeout)),
+                20..60 => (true, unknown(TransportErrorKind::Timeout)),
+                _ => (false, unknown(TransportErrorKind::Timeout)),
             },
-            Mood::Away => (false, unsent(TransportErrorKind::Connect)),
-            Mood::Misconfigured => (false, refused(if dice < 70 { 40001 } else { 60020 })),
-            Mood::Busy => (false, refused(if dice < 70 { 45009 } else { -1 })),
+            Mood::Away => (false, not_sent(TransportErrorKind::Connect)),
+            Mood::Misconfigured => (false, rejected(if dice < 70 { 40001 } else { 60020 })),
+            Mood::Busy => (false, rejected(if dice < 70 { 45009 } else { -1 })),
         }
     }
 }
 
 fn fault(kind: TransportErrorKind) -> TransportError {
-    TransportError { api: Api::MessageSend, kind, detail: "the seed wants it so".to_owned() }
+    TransportError { api: Api::MessageSend, kind, detail: "the seed wants it".to_owned() }
 }
 
-fn unsent(kind: TransportErrorKind) -> Outcome {
+fn not_sent(kind: TransportErrorKind) -> Outcome {
     Outcome::NotSent(fault(kind))
 }
 
-fn doubtful(kind: TransportErrorKind) -> Outcome {
+fn unknown(kind: TransportErrorKind) -> Outcome {
     Outcome::Unknown(fault(kind))
 }
 
-fn refused(errcode: i64) -> Outcome {
+fn rejected(errcode: i64) -> Outcome {
     Outcome::Rejected(ApiError { api: Api::MessageSend, errcode: Errcode(errcode), errmsg: String::new() })
 }

@@ -1,21 +1,18 @@
-//! Notifications to put in, and short ways to take them out.
+//! Notifications to store, and short ways to claim and settle them.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use wecom_relay::{
-    clock::Clock,
     outbox::{
-        AlertRef, Attempt, Claimed, Dedupe, DeliveryId, Enqueued, Filter, Key, Kind, Listed, NewDelivery,
-        NewNotification, NotificationId, Outbox, Part, Pick, ReceiverName, SenderName, Settlement, State,
-        Status, Verdict,
+        Attempt, Claimed, Dedupe, Destination, Enqueued, Filter, Key, Kind, Lease, ListOrder, Listed,
+        NewDelivery, NewNotification, NotificationId, Outbox, OutboxQuery, PageRequest, Part, Pick, Queue,
+        ReceiverName, SenderName, Settlement, State, Status, Verdict, Waiting,
     },
     wecom::{Content, Receipt, Recipients},
 };
 
-pub(crate) const CHECK: Duration = Duration::from_secs(120);
-
-/// `seconds` after the beginning of the test's time.
+/// `seconds` after the beginning of the test.
 pub(crate) fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(1_800_000_000 + seconds).unwrap()
 }
@@ -32,98 +29,123 @@ pub(crate) fn user(name: &str) -> Recipients {
     Recipients::parse(name, "", "").unwrap()
 }
 
-/// A whole alert to one user that says `says`.
-pub(crate) fn alert(group: &str, says: &str) -> NewNotification {
+/// The destination of `name` through [`ops`].
+pub(crate) fn destination(name: &str) -> Destination {
+    Destination::of(&ops(), &user(name))
+}
+
+/// An alert for one user with the text `text`.
+pub(crate) fn alert(group: &str, text: &str) -> NewNotification {
     NewNotification {
         kind: Kind::Alert,
         receiver: team(),
         group_key: group.to_owned(),
         status: Status::Firing,
         severity: "critical".to_owned(),
-        alerts: vec![AlertRef { fingerprint: "0123456789abcdef".to_owned(), status: Status::Firing }],
         dedupe: None,
-        summary: says.to_owned(),
-        text_form: Some(format!("{says}, plainly")),
+        summary: text.to_owned(),
+        text_form: Some(format!("{text}, plainly")),
         sender: ops(),
         recipients: user("zhang"),
         deliveries: vec![NewDelivery {
             recipients: user("zhang"),
-            content: Content::Text(says.to_owned()),
+            content: Content::Text(text.to_owned()),
             part: Part::WHOLE,
         }],
         dead: None,
     }
 }
 
-pub(crate) fn split(group: &str, says: &str, of: u16) -> NewNotification {
+/// `new` for other recipients.
+pub(crate) fn addressed(mut new: NewNotification, recipients: &Recipients) -> NewNotification {
+    new.recipients = recipients.clone();
+    new.deliveries.iter_mut().for_each(|delivery| delivery.recipients = recipients.clone());
+    new
+}
+
+pub(crate) fn split(group: &str, text: &str, of: u16) -> NewNotification {
     let delivery = |number| NewDelivery {
         recipients: user("zhang"),
-        content: Content::Text(format!("{says} {number}/{of}")),
+        content: Content::Text(format!("{text} {number}/{of}")),
         part: Part { number, of },
     };
-    NewNotification { deliveries: (1..=of).map(delivery).collect(), ..alert(group, says) }
+    NewNotification { deliveries: (1..=of).map(delivery).collect(), ..alert(group, text) }
 }
 
-pub(crate) fn digest(says: &str) -> NewNotification {
-    NewNotification { kind: Kind::Digest, alerts: Vec::new(), ..alert("digest", says) }
+pub(crate) fn digest(text: &str) -> NewNotification {
+    NewNotification { kind: Kind::Digest, ..alert("digest", text) }
 }
 
-pub(crate) fn from(source: &str, group: &str, says: &str) -> NewNotification {
+pub(crate) fn from(source: &str, group: &str, text: &str) -> NewNotification {
     let dedupe = Dedupe {
-        key: Key::of([group.as_bytes(), says.as_bytes()]),
+        key: Key::of([group.as_bytes(), text.as_bytes()]),
         source: source.to_owned(),
         window: Duration::from_secs(120),
     };
-    NewNotification { dedupe: Some(dedupe), ..alert(group, says) }
+    NewNotification { dedupe: Some(dedupe), ..alert(group, text) }
 }
 
-pub(crate) async fn take<O: Outbox>(outbox: &O, new: NewNotification, now: Timestamp) -> NotificationId {
+/// Stores a notification that is no duplicate.
+pub(crate) async fn enqueue<O: Outbox>(outbox: &O, new: NewNotification, now: Timestamp) -> NotificationId {
     let Enqueued::Accepted(id) = outbox.enqueue(new, now).await.unwrap() else {
         unreachable!("it is a duplicate");
     };
     id
 }
 
-/// A clock that stands.
-pub(crate) fn stopped(at: Timestamp) -> Arc<dyn Clock> {
-    struct Stopped(Timestamp);
-    impl Clock for Stopped {
-        fn now(&self) -> Timestamp {
-            self.0
-        }
-    }
-    Arc::new(Stopped(at))
+/// The lease of [`ops`].
+pub(crate) async fn acquire<O: Outbox>(outbox: &O, now: Timestamp) -> O::Lease {
+    outbox.acquire(&ops(), now).await.unwrap()
 }
 
-/// Claims what is due in every queue of the sender.
-pub(crate) async fn claim<O: Outbox>(outbox: &O, slots: u32, now: Timestamp) -> Vec<Claimed> {
-    let queues = outbox.waiting(&ops(), 100, now).await.unwrap().queues;
-    let heads = |queue: wecom_relay::outbox::Queue| Pick::Heads {
-        destination: queue.destination,
-        receiver: queue.receiver,
-        slots,
-    };
-    outbox.claim(&ops(), queues.into_iter().map(heads).collect(), CHECK, now).await.unwrap()
+/// All destinations of the sender that have ready deliveries.
+pub(crate) async fn waiting<L: Lease>(lease: &L, count_to: u32, now: Timestamp) -> Vec<Waiting> {
+    let scheduled = lease.scheduled().await.unwrap();
+    let destinations = scheduled.into_iter().map(|scheduled| scheduled.destination).collect();
+    lease.waiting(destinations, count_to, now).await.unwrap()
 }
 
-/// Claims exactly one.
-pub(crate) async fn claim_one<O: Outbox>(outbox: &O, now: Timestamp) -> Claimed {
-    let mut claimed = claim(outbox, 1, now).await;
+/// The due queues of all destinations of the sender.
+pub(crate) async fn queues<L: Lease>(lease: &L, count_to: u32, now: Timestamp) -> Vec<Queue> {
+    waiting(lease, count_to, now).await.into_iter().flat_map(|waiting| waiting.queues).collect()
+}
+
+/// The first due time of all destinations of the sender that is not reached yet.
+pub(crate) async fn next_due<L: Lease>(lease: &L, now: Timestamp) -> Option<Timestamp> {
+    waiting(lease, 1, now).await.into_iter().filter_map(|waiting| waiting.next_due).min()
+}
+
+/// A pick of the due deliveries of zhang.
+pub(crate) fn heads(slots: u32) -> Vec<Pick> {
+    vec![Pick::Heads { destination: destination("zhang"), receiver: team(), slots }]
+}
+
+/// Claims due deliveries of every queue of the sender.
+pub(crate) async fn claim<L: Lease>(lease: &L, slots: u32, now: Timestamp) -> Vec<Claimed> {
+    let heads =
+        |queue: Queue| Pick::Heads { destination: queue.destination, receiver: queue.receiver, slots };
+    let picks = queues(lease, 100, now).await.into_iter().map(heads).collect();
+    lease.claim(picks, now).await.unwrap().claimed
+}
+
+/// Claims exactly one delivery.
+pub(crate) async fn claim_one<L: Lease>(lease: &L, now: Timestamp) -> Claimed {
+    let mut claimed = claim(lease, 1, now).await;
     assert_eq!(claimed.len(), 1, "{claimed:?}");
     claimed.remove(0)
 }
 
-pub(crate) async fn fold<O: Outbox>(
-    outbox: &O,
+pub(crate) async fn fold<L: Lease>(
+    lease: &L,
     members: &[NotificationId],
     digest: NewNotification,
     now: Timestamp,
 ) -> Vec<Claimed> {
     let pick = Pick::Digest { members: members.to_vec(), digest: Box::new(digest) };
-    outbox.claim(&ops(), vec![pick], CHECK, now).await.unwrap()
+    lease.claim(vec![pick], now).await.unwrap().claimed
 }
 
-pub(crate) fn says(claimed: &[Claimed]) -> Vec<&str> {
+pub(crate) fn texts(claimed: &[Claimed]) -> Vec<&str> {
     claimed.iter().map(|claimed| claimed.message.content.text()).collect()
 }
 
@@ -132,34 +154,60 @@ pub(crate) fn attempt(now: Timestamp) -> Attempt {
         started_at: now,
         duration: Duration::from_millis(250),
         errcode: Some(0),
-        detail: "said".to_owned(),
+        detail: "detail".to_owned(),
         counted: true,
     }
 }
 
-pub(crate) async fn settle<O: Outbox>(outbox: &O, id: DeliveryId, verdict: Verdict, now: Timestamp) {
-    let settlement = Settlement { delivery: id, attempt: attempt(now), verdict };
-    outbox.settle(settlement, now).await.unwrap();
+pub(crate) fn settlement(claimed: &Claimed, verdict: Verdict, now: Timestamp) -> Settlement {
+    Settlement { delivery: claimed.id, claim: claimed.claim, attempt: attempt(now), verdict }
 }
 
-pub(crate) async fn deliver<O: Outbox>(outbox: &O, claimed: &Claimed, now: Timestamp) {
-    settle(outbox, claimed.id, Verdict::Delivered(Receipt::default()), now).await;
+pub(crate) async fn settle<L: Lease>(lease: &L, claimed: &Claimed, verdict: Verdict, now: Timestamp) {
+    lease.settle(settlement(claimed, verdict, now), now).await.unwrap();
 }
 
-pub(crate) async fn kill<O: Outbox>(outbox: &O, claimed: &Claimed, now: Timestamp) {
-    settle(outbox, claimed.id, Verdict::Dead("refused".to_owned()), now).await;
+pub(crate) async fn deliver<L: Lease>(lease: &L, claimed: &Claimed, now: Timestamp) {
+    settle(lease, claimed, Verdict::Delivered(Receipt::default()), now).await;
 }
 
-pub(crate) async fn put_off<O: Outbox>(outbox: &O, claimed: &Claimed, at: Timestamp, now: Timestamp) {
-    settle(outbox, claimed.id, Verdict::Retry { at, charged: true, unconfirmed: false, unknown: false }, now)
-        .await;
+pub(crate) async fn kill<L: Lease>(lease: &L, claimed: &Claimed, now: Timestamp) {
+    settle(lease, claimed, Verdict::Dead("rejected".to_owned()), now).await;
 }
 
-pub(crate) async fn list<O: Outbox>(outbox: &O) -> Vec<Listed> {
-    outbox.list(Filter { limit: 1000, ..Filter::default() }).await.unwrap()
+pub(crate) fn retry_at(at: Timestamp) -> Verdict {
+    Verdict::Retry { at, charged: true, unconfirmed: false, unknown_code: false }
 }
 
-pub(crate) async fn states<O: Outbox>(outbox: &O) -> Vec<(String, State)> {
+pub(crate) async fn postpone<L: Lease>(lease: &L, claimed: &Claimed, at: Timestamp, now: Timestamp) {
+    settle(lease, claimed, retry_at(at), now).await;
+}
+
+/// All pages of a list.
+pub(crate) async fn list_all<O: OutboxQuery>(
+    outbox: &O,
+    filter: Filter,
+    order: ListOrder,
+    limit: u32,
+) -> Vec<Listed> {
+    let (mut listed, mut after) = (Vec::new(), None);
+    loop {
+        let page = outbox.list(filter.clone(), PageRequest { order, after, limit }).await.unwrap();
+        assert!(page.deliveries.len() <= limit as usize);
+        listed.extend(page.deliveries);
+        match page.next {
+            Some(next) => after = Some(next),
+            None => return listed,
+        }
+    }
+}
+
+/// All deliveries in order of acceptance.
+pub(crate) async fn list<O: OutboxQuery>(outbox: &O) -> Vec<Listed> {
+    list_all(outbox, Filter::default(), ListOrder::OldestFirst, 1000).await
+}
+
+pub(crate) async fn states<O: OutboxQuery>(outbox: &O) -> Vec<(String, State)> {
     list(outbox).await.into_iter().map(|listed| (listed.summary, listed.state)).collect()
 }
 
@@ -167,23 +215,22 @@ pub(crate) fn owned(states: &[(&str, State)]) -> Vec<(String, State)> {
     states.iter().map(|(summary, state)| ((*summary).to_owned(), *state)).collect()
 }
 
-/// Sends everything that is due, one of each queue at a time, and returns it in its order.
-pub(crate) async fn drain<O: Outbox>(outbox: &O, now: Timestamp) -> Vec<String> {
+/// Delivers everything that is due, one delivery of each queue at a time, and returns the texts in order.
+pub(crate) async fn drain<L: Lease>(lease: &L, now: Timestamp) -> Vec<String> {
     let mut sent = Vec::new();
     loop {
-        let queues = outbox.waiting(&ops(), 1, now).await.unwrap().queues;
-        let picks = queues.into_iter().map(|queue| Pick::Heads {
+        let picks = queues(lease, 1, now).await.into_iter().map(|queue| Pick::Heads {
             destination: queue.destination,
             receiver: queue.receiver,
             slots: queue.slots,
         });
-        let claimed = outbox.claim(&ops(), picks.collect(), CHECK, now).await.unwrap();
+        let claimed = lease.claim(picks.collect(), now).await.unwrap().claimed;
         if claimed.is_empty() {
             return sent;
         }
         for one in &claimed {
             sent.push(one.message.content.text().to_owned());
-            deliver(outbox, one, now).await;
+            deliver(lease, one, now).await;
         }
     }
 }

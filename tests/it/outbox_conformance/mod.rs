@@ -1,7 +1,7 @@
-//! What every engine of the outbox does, through the port alone.
+//! The behaviour of every engine of the outbox, through the port alone.
 //!
-//! `conformance!(make)` makes a test of each behaviour; `make` gives an empty outbox and something to keep while
-//! it is used.
+//! `conformance!(make)` makes a test of each behaviour. `make` returns an empty outbox, and a value to keep while the
+//! outbox is used.
 
 pub(crate) mod dedupe;
 pub(crate) mod depth;
@@ -11,7 +11,6 @@ pub(crate) mod holds;
 pub(crate) mod order;
 pub(crate) mod people;
 pub(crate) mod sending;
-pub(crate) mod standing;
 
 macro_rules! conformance {
     ($make:path; $($behaviours:ident: $($name:ident),* $(,)?;)*) => {
@@ -26,91 +25,85 @@ macro_rules! conformance {
     ($make:path) => {
         crate::outbox_conformance::conformance! { $make;
             order:
-                deliveries_of_a_lane_go_out_one_by_one_in_order,
-                lanes_do_not_wait_for_each_other,
-                a_dead_head_lets_the_next_one_come_up,
-                parts_go_out_in_order_and_before_younger_messages,
-                a_split_message_starts_only_when_all_its_parts_fit,
-                a_queue_counts_up_to_the_bound_only,
-                waiting_tells_when_the_next_one_is_due,
-                sixty_four_enqueues_at_once_all_get_a_place,
-                what_is_purged_is_gone_and_its_number_is_not_reused,
-                what_is_not_settled_is_never_purged,
-                channels_are_those_with_something_unsettled,
-                queues_take_turns_however_long_one_is,
-                what_is_put_off_is_claimed_when_it_is_due,
-                all_that_is_due_is_claimed_of_long_queues;
+                an_ordering_key_delivers_one_by_one_in_order,
+                ordering_keys_do_not_wait_for_each_other,
+                the_next_delivery_is_ready_after_a_dead_letter,
+                parts_are_sent_in_order_and_before_later_notifications,
+                a_split_text_starts_only_when_all_its_parts_fit,
+                a_queue_is_counted_up_to_the_bound,
+                waiting_has_the_time_of_the_next_due_delivery,
+                concurrent_enqueues_all_get_a_place,
+                purged_deliveries_are_gone_and_numbers_never_return,
+                an_unsettled_delivery_is_never_purged,
+                senders_are_those_with_unsettled_deliveries,
+                scheduled_has_every_destination_with_its_first_due_time,
+                waiting_looks_only_at_the_asked_destinations,
+                changes_name_the_destinations_that_may_have_more,
+                a_postponed_delivery_is_claimed_when_it_is_due,
+                long_queues_are_claimed_completely_and_in_order;
             dedupe:
-                a_retried_notification_is_taken_once,
-                the_copy_of_the_other_alertmanager_is_not_taken,
-                a_repeat_after_the_window_is_taken,
+                a_repeated_webhook_is_a_duplicate,
+                the_webhook_of_the_other_alertmanager_is_a_duplicate,
+                a_repeat_after_the_window_is_accepted,
                 the_window_counts_from_the_first_acceptance,
-                a_state_that_changed_and_came_back_is_news,
-                a_source_that_survives_its_twin_is_heard,
-                the_copies_of_a_whole_story_that_come_late_are_not_taken,
-                a_clock_that_was_set_back_makes_no_duplicate_for_ever,
-                what_has_no_key_is_always_taken,
-                a_copy_is_known_after_the_purge_of_its_original;
+                an_alert_that_changes_back_is_accepted,
+                a_source_that_outlives_its_twin_is_accepted,
+                late_duplicates_of_several_changes_are_dropped,
+                a_clock_that_was_set_back_does_not_drop_alerts,
+                a_notification_without_a_key_is_always_accepted,
+                a_duplicate_is_known_after_its_original_was_purged;
             sending:
-                what_is_claimed_is_given_to_nobody_else,
-                two_claims_at_once_share_nothing,
-                a_claim_carries_what_was_put_in,
-                every_type_of_message_is_given_out_as_it_was_put_in,
-                what_is_dead_from_the_start_is_kept_and_nothing_waits_for_it,
-                what_was_in_flight_is_in_doubt_after_a_recovery,
+                a_claimed_delivery_is_not_claimed_again,
+                two_claims_at_once_share_no_delivery,
+                a_claim_carries_the_stored_notification,
+                every_message_type_is_returned_as_it_was_stored,
+                a_notification_stored_dead_blocks_nothing,
+                acquire_makes_deliveries_in_flight_unconfirmed,
                 a_retry_waits_until_it_is_due,
-                what_waits_for_a_moment_beyond_the_horizon_can_be_hastened,
-                doubt_keeps_its_first_moment,
-                what_was_refused_goes_out_with_other_words_in_its_place,
-                the_duplicate_check_is_frozen_with_the_first_claim,
-                an_equal_body_within_the_interval_gets_no_check,
+                deliveries_beyond_the_horizon_can_be_made_due,
+                an_unconfirmed_delivery_keeps_its_first_time,
+                replaced_content_is_sent_in_the_same_place,
+                acquire_recovers_only_its_sender,
+                equal_messages_have_the_same_body_hash,
+                a_settlement_of_an_earlier_claim_changes_nothing,
                 settling_twice_changes_nothing,
                 counted_sends_are_remembered,
-                a_claim_of_an_empty_queue_gives_nothing;
-            standing:
-                what_is_accepted_while_slots_are_lent_is_claimed_with_it,
-                what_comes_when_all_slots_are_used_waits_for_a_claim,
-                the_next_of_a_lane_is_claimed_with_the_end_of_the_one_before,
-                nothing_is_claimed_for_slots_that_were_withdrawn,
-                what_waits_is_claimed_with_whatever_is_written_next,
-                what_was_given_up_or_put_off_meanwhile_is_not_claimed,
-                what_is_due_later_is_told_with_the_slots_that_were_not_used,
-                a_copy_takes_no_slot,
-                what_was_claimed_with_its_acceptance_is_in_doubt_after_a_recovery;
+                a_claim_of_an_empty_queue_returns_nothing;
             fold:
-                whole_messages_behind_nothing_attempted_can_be_folded,
-                a_digest_goes_out_in_the_place_of_its_members,
-                nothing_of_a_members_lane_goes_out_before_the_digest_is_settled,
+                notifications_behind_no_attempted_one_can_be_folded,
+                a_digest_is_sent_in_place_of_its_members,
+                the_keys_of_members_wait_until_the_digest_is_settled,
                 members_die_with_their_digest,
-                what_was_attempted_is_passed_over,
-                a_member_whose_elder_is_left_out_is_passed_over,
-                a_digest_without_members_is_not_made,
-                a_digest_of_several_parts_is_settled_with_its_last,
+                an_attempted_notification_is_not_folded,
+                a_member_behind_one_that_is_left_out_is_not_folded,
+                a_digest_without_members_is_not_created,
+                a_digest_of_several_parts_is_settled_with_its_last_part,
                 other_destinations_are_not_folded,
-                a_digest_that_is_sent_again_tells_its_dead_members,
-                all_dead_letters_are_sent_again_but_not_told_twice;
+                a_requeued_digest_delivers_its_dead_members,
+                requeueing_all_skips_digests_of_requeued_members;
             holds:
-                a_hold_is_kept_changed_and_released,
-                a_receiver_is_told_once_of_a_hold,
-                a_hold_that_ended_is_not_remembered_as_told,
-                dead_letters_are_noticed_once,
-                notices_that_die_are_not_noticed,
-                a_digests_death_is_told_by_its_members;
+                a_hold_is_stored_changed_and_deleted,
+                a_receiver_is_notified_once_of_a_hold,
+                a_notice_of_an_ended_hold_does_not_count_for_the_next,
+                dead_letters_are_reported_once,
+                a_dead_notice_is_not_reported,
+                a_dead_digest_is_reported_by_its_members;
             people:
                 a_list_is_filtered_and_paged,
+                a_list_can_start_with_the_newest_delivery,
                 a_delivery_is_shown_with_its_attempts,
-                a_dead_letter_that_is_sent_again_goes_to_the_end_of_its_lane,
-                what_waits_for_its_next_attempt_becomes_due_now,
-                a_discarded_head_lets_the_next_one_come_up,
-                what_is_in_flight_or_folded_is_not_discarded,
-                what_is_unknown_is_said_to_be;
+                a_requeued_dead_letter_is_last_of_its_ordering_key,
+                a_requeued_ready_delivery_is_due_now,
+                the_next_delivery_is_ready_after_a_discarded_one,
+                deliveries_in_flight_or_folded_are_not_discarded,
+                an_unknown_delivery_is_reported_as_unknown;
             depth:
-                what_waits_is_counted_for_each_receiver_until_it_is_settled,
-                what_is_sent_again_is_the_oldest_again,
-                folded_messages_wait_until_their_digest_is_settled,
-                what_people_give_up_while_it_waits_is_counted,
-                a_receiver_that_changed_its_app_has_a_depth_at_each,
-                tries_with_an_unknown_errcode_are_counted_apart;
+                unsettled_deliveries_are_counted_by_receiver,
+                a_requeued_delivery_is_the_oldest_again,
+                members_count_until_their_digest_is_settled,
+                discarded_unsettled_deliveries_are_counted,
+                a_receiver_that_changed_its_app_has_two_depths,
+                attempts_with_an_unknown_errcode_are_counted_apart;
         }
     };
 }

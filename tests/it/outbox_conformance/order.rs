@@ -1,191 +1,253 @@
-//! Lanes, queues, and what leaves the outbox.
+//! Ordering keys, queues and purges.
 
 use futures_util::future::join_all;
-use wecom_relay::outbox::{NewNotification, Outbox, SenderName, State};
+use wecom_relay::outbox::{Lease, NewNotification, Outbox, Requeue, SenderName, State, Waiting};
 
 use super::fixture::{
-    CHECK, alert, at, claim, claim_one, deliver, drain, from, kill, list, ops, owned, put_off, says, split,
-    states, take, user,
+    acquire, addressed, alert, at, claim, claim_one, deliver, destination, drain, enqueue, from, kill, list,
+    next_due, owned, postpone, queues, split, states, texts, user, waiting,
 };
 
-pub(crate) async fn deliveries_of_a_lane_go_out_one_by_one_in_order<O: Outbox>(outbox: O) {
+pub(crate) async fn an_ordering_key_delivers_one_by_one_in_order<O: Outbox>(outbox: O) {
+    let lease = acquire(&outbox, at(0)).await;
     for text in ["one", "two", "three"] {
-        take(&outbox, alert("a", text), at(0)).await;
+        enqueue(&outbox, alert("a", text), at(0)).await;
     }
-    let first = claim(&outbox, 10, at(1)).await;
-    assert_eq!(says(&first), ["one"]);
-    assert!(claim(&outbox, 10, at(1)).await.is_empty());
-    put_off(&outbox, first.first().unwrap(), at(5), at(2)).await;
-    assert!(claim(&outbox, 10, at(3)).await.is_empty());
-    assert_eq!(drain(&outbox, at(5)).await, ["one", "two", "three"]);
+    let first = claim(&lease, 10, at(1)).await;
+    assert_eq!(texts(&first), ["one"]);
+    assert!(claim(&lease, 10, at(1)).await.is_empty());
+    postpone(&lease, first.first().unwrap(), at(5), at(2)).await;
+    assert!(claim(&lease, 10, at(3)).await.is_empty());
+    assert_eq!(drain(&lease, at(5)).await, ["one", "two", "three"]);
 }
 
-pub(crate) async fn lanes_do_not_wait_for_each_other<O: Outbox>(outbox: O) {
-    take(&outbox, alert("a", "a1"), at(0)).await;
-    take(&outbox, alert("a", "a2"), at(0)).await;
-    take(&outbox, alert("b", "b1"), at(0)).await;
-    assert_eq!(says(&claim(&outbox, 10, at(1)).await), ["a1", "b1"]);
+pub(crate) async fn ordering_keys_do_not_wait_for_each_other<O: Outbox>(outbox: O) {
+    let lease = acquire(&outbox, at(0)).await;
+    enqueue(&outbox, alert("a", "a1"), at(0)).await;
+    enqueue(&outbox, alert("a", "a2"), at(0)).await;
+    enqueue(&outbox, alert("b", "b1"), at(0)).await;
+    assert_eq!(texts(&claim(&lease, 10, at(1)).await), ["a1", "b1"]);
     let expected = [("a1", State::InFlight), ("a2", State::Queued), ("b1", State::InFlight)];
     assert_eq!(states(&outbox).await, owned(&expected));
 }
 
-pub(crate) async fn a_dead_head_lets_the_next_one_come_up<O: Outbox>(outbox: O) {
-    take(&outbox, alert("a", "firing"), at(0)).await;
-    take(&outbox, alert("a", "resolved"), at(0)).await;
-    kill(&outbox, &claim_one(&outbox, at(1)).await, at(1)).await;
-    assert_eq!(says(&[claim_one(&outbox, at(1)).await]), ["resolved"]);
+pub(crate) async fn the_next_delivery_is_ready_after_a_dead_letter<O: Outbox>(outbox: O) {
+    let lease = acquire(&outbox, at(0)).await;
+    enqueue(&outbox, alert("a", "firing"), at(0)).await;
+    enqueue(&outbox, alert("a", "resolved"), at(0)).await;
+    kill(&lease, &claim_one(&lease, at(1)).await, at(1)).await;
+    assert_eq!(texts(&[claim_one(&lease, at(1)).await]), ["resolved"]);
 }
 
-pub(crate) async fn parts_go_out_in_order_and_before_younger_messages<O: Outbox>(outbox: O) {
-    take(&outbox, split("a", "long", 3), at(0)).await;
-    take(&outbox, alert("b", "younger"), at(1)).await;
-    let first = claim(&outbox, 3, at(2)).await;
-    assert_eq!(says(&first), ["long 1/3"]);
-    deliver(&outbox, first.first().unwrap(), at(2)).await;
-    assert_eq!(drain(&outbox, at(2)).await, ["long 2/3", "long 3/3", "younger"]);
+pub(crate) async fn parts_are_sent_in_order_and_before_later_notifications<O: Outbox>(outbox: O) {
+    let lease = acquire(&outbox, at(0)).await;
+    enqueue(&outbox, split("a", "long", 3), at(0)).await;
+    enqueue(&outbox, alert("b", "younger"), at(1)).await;
+    let first = claim(&lease, 3, at(2)).await;
+    assert_eq!(texts(&first), ["long 1/3"]);
+    deliver(&lease, first.first().unwrap(), at(2)).await;
+    assert_eq!(drain(&lease, at(2)).await, ["long 2/3", "long 3/3", "younger"]);
 }
 
-pub(crate) async fn a_split_message_starts_only_when_all_its_parts_fit<O: Outbox>(outbox: O) {
-    take(&outbox, split("a", "long", 3), at(0)).await;
-    take(&outbox, alert("b", "short"), at(1)).await;
-    let waiting = outbox.waiting(&ops(), 10, at(2)).await.unwrap();
-    assert_eq!(waiting.queues.first().unwrap().slots, 3);
-    assert!(claim(&outbox, 2, at(2)).await.is_empty());
-    let claimed = claim(&outbox, 4, at(2)).await;
-    assert_eq!(says(&claimed), ["long 1/3", "short"]);
-    put_off(&outbox, claimed.first().unwrap(), at(2), at(2)).await;
-    let waiting = outbox.waiting(&ops(), 10, at(2)).await.unwrap();
-    assert_eq!(waiting.queues.first().unwrap().slots, 1);
-    assert_eq!(says(&[claim_one(&outbox, at(2)).await]), ["long 1/3"]);
+pub(crate) async fn a_split_text_starts_only_when_all_its_parts_fit<O: Outbox>(outbox: O) {
+    let lease = acquire(&outbox, at(0)).await;
+    enqueue(&outbox, split("a", "long", 3), at(0)).await;
+    enqueue(&outbox, alert("b", "short"), at(1)).await;
+    assert_eq!(queues(&lease, 10, at(2)).await.first().unwrap().slots, 3);
+    assert!(claim(&lease, 2, at(2)).await.is_empty());
+    let claimed = claim(&lease, 4, at(2)).await;
+    assert_eq!(texts(&claimed), ["long 1/3", "short"]);
+    postpone(&lease, claimed.first().unwrap(), at(2), at(2)).await;
+    assert_eq!(queues(&lease, 10, at(2)).await.first().unwrap().slots, 1);
+    assert_eq!(texts(&[claim_one(&lease, at(2)).await]), ["long 1/3"]);
 }
 
-pub(crate) async fn a_queue_counts_up_to_the_bound_only<O: Outbox>(outbox: O) {
+pub(crate) async fn a_queue_is_counted_up_to_the_bound<O: Outbox>(outbox: O) {
+    let lease = acquire(&outbox, at(0)).await;
     for n in 0..5 {
-        let id = take(&outbox, alert(&n.to_string(), "text"), at(n)).await;
-        take(&outbox, alert(&n.to_string(), "text"), at(n)).await;
+        let id = enqueue(&outbox, alert(&n.to_string(), "text"), at(n)).await;
+        enqueue(&outbox, alert(&n.to_string(), "text"), at(n)).await;
         if n == 0 {
-            let queue = outbox.waiting(&ops(), 3, at(9)).await.unwrap().queues.remove(0);
-            assert_eq!((queue.notification, queue.due_at, queue.due, queue.fresh), (id, at(0), 1, 2));
+            let queue = queues(&lease, 3, at(9)).await.remove(0);
+            assert_eq!((queue.notification, queue.due, queue.foldable), (id, 1, 2));
+            assert_eq!(lease.scheduled().await.unwrap().first().unwrap().due_at, at(0));
         }
     }
-    let queue = outbox.waiting(&ops(), 3, at(9)).await.unwrap().queues.remove(0);
-    assert_eq!((queue.due, queue.fresh), (3, 3));
-    let queue = outbox.waiting(&ops(), 100, at(9)).await.unwrap().queues.remove(0);
-    assert_eq!((queue.due, queue.fresh), (5, 10));
-    assert_eq!(queue.recipients, super::fixture::user("zhang"));
+    let queue = queues(&lease, 3, at(9)).await.remove(0);
+    assert_eq!((queue.due, queue.foldable), (3, 3));
+    let queue = queues(&lease, 100, at(9)).await.remove(0);
+    assert_eq!((queue.due, queue.foldable), (5, 10));
+    assert_eq!(queue.recipients, user("zhang"));
 }
 
-pub(crate) async fn waiting_tells_when_the_next_one_is_due<O: Outbox>(outbox: O) {
-    take(&outbox, alert("a", "a"), at(0)).await;
-    take(&outbox, alert("b", "b"), at(0)).await;
-    let claimed = claim(&outbox, 2, at(0)).await;
+pub(crate) async fn waiting_has_the_time_of_the_next_due_delivery<O: Outbox>(outbox: O) {
+    let lease = acquire(&outbox, at(0)).await;
+    enqueue(&outbox, alert("a", "a"), at(0)).await;
+    enqueue(&outbox, alert("b", "b"), at(0)).await;
+    let claimed = claim(&lease, 2, at(0)).await;
     for (one, due) in claimed.iter().zip([30, 20]) {
-        put_off(&outbox, one, at(due), at(1)).await;
+        postpone(&lease, one, at(due), at(1)).await;
     }
-    let waiting = outbox.waiting(&ops(), 10, at(1)).await.unwrap();
-    assert_eq!((waiting.queues.len(), waiting.next_due), (0, Some(at(20))));
-    let waiting = outbox.waiting(&ops(), 10, at(20)).await.unwrap();
-    assert_eq!((waiting.queues.len(), waiting.next_due), (1, Some(at(30))));
-    let other = SenderName("other".to_owned());
-    assert_eq!(outbox.waiting(&other, 10, at(20)).await.unwrap(), Default::default());
+    let found = waiting(&lease, 10, at(1)).await.remove(0);
+    assert_eq!((found.queues.len(), found.next_due), (0, Some(at(20))));
+    let found = waiting(&lease, 10, at(20)).await.remove(0);
+    assert_eq!((found.queues.len(), found.next_due), (1, Some(at(30))));
+    let other = outbox.acquire(&SenderName("other".to_owned()), at(2)).await.unwrap();
+    let found = other.waiting(vec![destination("zhang")], 10, at(20)).await.unwrap();
+    assert_eq!(found, [Waiting { destination: destination("zhang"), queues: Vec::new(), next_due: None }]);
 }
 
-pub(crate) async fn sixty_four_enqueues_at_once_all_get_a_place<O: Outbox>(outbox: O) {
-    let puts = (0..64).map(|n| take(&outbox, alert("a", &n.to_string()), at(0)));
+pub(crate) async fn concurrent_enqueues_all_get_a_place<O: Outbox>(outbox: O) {
+    let lease = acquire(&outbox, at(0)).await;
+    let puts = (0..64).map(|n| enqueue(&outbox, alert("a", &n.to_string()), at(0)));
     let mut ids = join_all(puts).await;
     ids.sort_unstable();
     ids.dedup();
     assert_eq!(ids.len(), 64);
     let ready = list(&outbox).await.into_iter().filter(|listed| listed.state == State::Ready);
     assert_eq!(ready.count(), 1);
-    assert_eq!(drain(&outbox, at(1)).await.len(), 64);
+    assert_eq!(drain(&lease, at(1)).await.len(), 64);
 }
 
-pub(crate) async fn what_is_purged_is_gone_and_its_number_is_not_reused<O: Outbox>(outbox: O) {
-    let first = take(&outbox, alert("a", "one"), at(0)).await;
-    let delivery = claim_one(&outbox, at(1)).await;
-    deliver(&outbox, &delivery, at(10)).await;
+pub(crate) async fn purged_deliveries_are_gone_and_numbers_never_return<O: Outbox>(outbox: O) {
+    let lease = acquire(&outbox, at(0)).await;
+    let first = enqueue(&outbox, alert("a", "one"), at(0)).await;
+    let delivery = claim_one(&lease, at(1)).await;
+    deliver(&lease, &delivery, at(10)).await;
     assert_eq!(outbox.purge(at(10), 10).await.unwrap(), 0);
     assert_eq!(outbox.purge(at(11), 10).await.unwrap(), 1);
     assert!(list(&outbox).await.is_empty());
     assert_eq!(outbox.show(delivery.id).await.unwrap(), None);
-    assert!(take(&outbox, alert("a", "two"), at(20)).await > first);
+    assert!(enqueue(&outbox, alert("a", "two"), at(20)).await > first);
     assert!(list(&outbox).await.iter().all(|listed| listed.id > delivery.id));
 }
 
-pub(crate) async fn what_is_not_settled_is_never_purged<O: Outbox>(outbox: O) {
-    take(&outbox, split("a", "long", 2), at(0)).await;
-    take(&outbox, from("one", "b", "waits"), at(0)).await;
-    deliver(&outbox, claim(&outbox, 2, at(1)).await.first().unwrap(), at(1)).await;
-    assert_eq!(outbox.purge(at(1_000_000), 10).await.unwrap(), 0);
-    assert_eq!(list(&outbox).await.len(), 3);
-    drain(&outbox, at(2)).await;
+pub(crate) async fn an_unsettled_delivery_is_never_purged<O: Outbox>(outbox: O) {
+    let lease = acquire(&outbox, at(0)).await;
+    enqueue(&outbox, split("a", "long", 2), at(0)).await;
+    enqueue(&outbox, from("one", "b", "waits"), at(0)).await;
+    deliver(&lease, claim(&lease, 2, at(1)).await.first().unwrap(), at(1)).await;
+    assert_eq!(outbox.purge(at(1_000_000), 10).await.unwrap(), 1);
+    assert_eq!(list(&outbox).await.len(), 2);
+    assert_eq!(drain(&lease, at(2)).await, ["long 2/2", "waits"]);
     assert_eq!(outbox.purge(at(1_000_000), 1).await.unwrap(), 1);
     assert_eq!(outbox.purge(at(1_000_000), 1).await.unwrap(), 1);
+    assert_eq!(outbox.purge(at(1_000_000), 1).await.unwrap(), 0);
     assert!(list(&outbox).await.is_empty());
 }
 
-pub(crate) async fn channels_are_those_with_something_unsettled<O: Outbox>(outbox: O) {
+pub(crate) async fn senders_are_those_with_unsettled_deliveries<O: Outbox>(outbox: O) {
+    let lease = acquire(&outbox, at(0)).await;
     let over =
         |sender: &str| NewNotification { sender: SenderName(sender.to_owned()), ..alert(sender, "text") };
     for sender in ["gone", "ops", "zzz"] {
-        take(&outbox, over(sender), at(0)).await;
+        enqueue(&outbox, over(sender), at(0)).await;
     }
     let names = |senders: Vec<SenderName>| senders.into_iter().map(|sender| sender.0).collect::<Vec<_>>();
-    let claimed = claim_one(&outbox, at(1)).await;
+    let claimed = claim_one(&lease, at(1)).await;
     assert_eq!(names(outbox.senders().await.unwrap()), ["gone", "ops", "zzz"]);
-    deliver(&outbox, &claimed, at(1)).await;
+    deliver(&lease, &claimed, at(1)).await;
     assert_eq!(names(outbox.senders().await.unwrap()), ["gone", "zzz"]);
 }
 
-pub(crate) async fn queues_take_turns_however_long_one_is<O: Outbox>(outbox: O) {
-    let to = |name: &str, group: &str| NewNotification {
-        recipients: user(name),
-        ..alert(group, &format!("{name} {group}"))
+pub(crate) async fn scheduled_has_every_destination_with_its_first_due_time<O: Outbox>(outbox: O) {
+    let lease = acquire(&outbox, at(0)).await;
+    assert_eq!(lease.scheduled().await.unwrap(), []);
+    for (user_name, group, second) in [("u1", "a", 1), ("u2", "b", 2), ("u2", "c", 3), ("u3", "d", 4)] {
+        enqueue(&outbox, addressed(alert(group, group), &user(user_name)), at(second)).await;
+    }
+    let elsewhere = NewNotification { sender: SenderName("other".to_owned()), ..alert("e", "e") };
+    enqueue(&outbox, elsewhere, at(1)).await;
+    let scheduled = async || {
+        let mut scheduled = lease.scheduled().await.unwrap();
+        scheduled.sort_unstable_by_key(|scheduled| scheduled.due_at);
+        scheduled.into_iter().map(|found| (found.destination, found.due_at)).collect::<Vec<_>>()
     };
-    for group in ["a", "b", "c", "d"] {
-        take(&outbox, to("u1", group), at(0)).await;
+    let [u1, u2, u3] = ["u1", "u2", "u3"].map(destination);
+    assert_eq!(scheduled().await, [(u1, at(1)), (u2, at(2)), (u3, at(4))]);
+    let claimed = claim(&lease, 1, at(5)).await;
+    // The second delivery of u2 is still ready.
+    assert_eq!(scheduled().await, [(u2, at(3))]);
+    for one in &claimed {
+        postpone(&lease, one, at(100), at(6)).await;
     }
-    take(&outbox, to("u2", "late"), at(9)).await;
-    let mut said = Vec::new();
-    for turn in 0..5 {
-        let due = outbox.claim_due(&ops(), 1, turn, CHECK, at(10)).await.unwrap();
-        assert_eq!(due.more, turn < 4);
-        said.extend(says(&due.claimed).into_iter().map(str::to_owned));
-    }
-    assert!(said.iter().position(|text| text == "u2 late").unwrap() < 2, "{said:?}");
-    said.retain(|text| text.starts_with("u1"));
-    assert_eq!(said, ["u1 a", "u1 b", "u1 c", "u1 d"]);
+    assert_eq!(
+        scheduled().await.iter().map(|(_, due_at)| *due_at).collect::<Vec<_>>(),
+        [3, 100, 100].map(at)
+    );
 }
 
-pub(crate) async fn what_is_put_off_is_claimed_when_it_is_due<O: Outbox>(outbox: O) {
-    take(&outbox, alert("a", "first"), at(0)).await;
-    let first = outbox.claim_due(&ops(), 9, 0, CHECK, at(0)).await.unwrap().claimed.remove(0);
-    put_off(&outbox, &first, at(60), at(1)).await;
-    take(&outbox, alert("b", "second"), at(2)).await;
-    let due = outbox.claim_due(&ops(), 9, 1, CHECK, at(3)).await.unwrap();
-    assert_eq!((says(&due.claimed), due.more, due.next_due), (vec!["second"], false, Some(at(60))));
-    let due = outbox.claim_due(&ops(), 9, 2, CHECK, at(60)).await.unwrap();
-    assert_eq!((says(&due.claimed), due.more, due.next_due), (vec!["first"], false, None));
+pub(crate) async fn waiting_looks_only_at_the_asked_destinations<O: Outbox>(outbox: O) {
+    let lease = acquire(&outbox, at(0)).await;
+    for name in ["u1", "u2", "u3"] {
+        enqueue(&outbox, addressed(alert(name, name), &user(name)), at(0)).await;
+    }
+    let asked = vec![destination("u3"), destination("nobody"), destination("u1")];
+    let found = lease.waiting(asked.clone(), 10, at(1)).await.unwrap();
+    assert_eq!(found.iter().map(|waiting| waiting.destination).collect::<Vec<_>>(), asked);
+    let due: Vec<_> =
+        found.iter().map(|waiting| waiting.queues.iter().map(|queue| queue.due).sum::<u32>()).collect();
+    assert_eq!(due, [1, 0, 1]);
+    assert_eq!(lease.waiting(Vec::new(), 10, at(1)).await.unwrap(), []);
 }
 
-pub(crate) async fn all_that_is_due_is_claimed_of_long_queues<O: Outbox>(outbox: O) {
+pub(crate) async fn changes_name_the_destinations_that_may_have_more<O: Outbox>(outbox: O) {
+    let lease = acquire(&outbox, at(0)).await;
+    let other = outbox.acquire(&SenderName("other".to_owned()), at(0)).await.unwrap();
+    let changed = || {
+        let mut destinations: Vec<_> = lease.changes().take().destinations.into_iter().collect();
+        destinations.sort_unstable();
+        destinations
+    };
+    changed();
+    let [u1, u2] = ["u1", "u2"].map(destination);
+    enqueue(&outbox, addressed(alert("a", "one"), &user("u1")), at(0)).await;
+    assert_eq!(changed(), [u1]);
+    // It is queued behind the first one, so nothing more can be claimed.
+    enqueue(&outbox, addressed(alert("a", "two"), &user("u2")), at(0)).await;
+    assert_eq!(changed(), []);
+    let one = claim_one(&lease, at(1)).await;
+    postpone(&lease, &one, at(1), at(1)).await;
+    assert_eq!(changed(), [u1]);
+    let one = claim_one(&lease, at(2)).await;
+    kill(&lease, &one, at(2)).await;
+    assert_eq!(changed(), [u2]);
+    assert_eq!(drain(&lease, at(3)).await, ["two"]);
+    changed();
+    outbox.requeue(Requeue::One(one.id), at(4)).await.unwrap();
+    assert_eq!(changed(), [u1]);
+    assert_eq!(other.changes().take().destinations.len(), 0);
+}
+
+pub(crate) async fn a_postponed_delivery_is_claimed_when_it_is_due<O: Outbox>(outbox: O) {
+    let lease = acquire(&outbox, at(0)).await;
+    enqueue(&outbox, alert("a", "first"), at(0)).await;
+    let first = claim_one(&lease, at(0)).await;
+    postpone(&lease, &first, at(60), at(1)).await;
+    enqueue(&outbox, alert("b", "second"), at(2)).await;
+    assert_eq!(texts(&claim(&lease, 9, at(3)).await), ["second"]);
+    assert_eq!(next_due(&lease, at(3)).await, Some(at(60)));
+    assert_eq!(texts(&claim(&lease, 9, at(60)).await), ["first"]);
+    assert_eq!(next_due(&lease, at(60)).await, None);
+}
+
+pub(crate) async fn long_queues_are_claimed_completely_and_in_order<O: Outbox>(outbox: O) {
+    let lease = acquire(&outbox, at(0)).await;
     for number in 0..150 {
-        let to = user(&format!("u{}", number % 3));
         let text = format!("{number:03}");
-        take(&outbox, NewNotification { recipients: to, ..alert(&text, &text) }, at(number)).await;
+        let to = user(&format!("u{}", number % 3));
+        enqueue(&outbox, addressed(alert(&text, &text), &to), at(number)).await;
     }
-    let mut said = Vec::new();
-    for turn in 0.. {
-        let due = outbox.claim_due(&ops(), 7, turn, CHECK, at(200)).await.unwrap();
-        said.extend(says(&due.claimed).into_iter().map(str::to_owned));
-        assert_eq!(due.next_due, None);
-        if !due.more {
+    let mut sent = Vec::new();
+    loop {
+        let claimed = claim(&lease, 7, at(200)).await;
+        if claimed.is_empty() {
             break;
         }
+        sent.extend(texts(&claimed).into_iter().map(str::to_owned));
     }
     for user in 0..3 {
-        let of_user: Vec<_> = said.iter().filter(|text| text.parse::<u32>().unwrap() % 3 == user).collect();
+        let of_user: Vec<_> = sent.iter().filter(|text| text.parse::<u32>().unwrap() % 3 == user).collect();
         assert!(of_user.is_sorted() && of_user.len() == 50, "{of_user:?}");
     }
 }

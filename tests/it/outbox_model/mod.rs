@@ -1,20 +1,26 @@
-//! The outbox against a model that is plain lists: whatever happens in whatever order, both stand the same, every
-//! lane keeps its order, and in the end everything was sent.
+//! The outbox against a model that is a plain list. After any steps, both are in the same state, every ordering key keeps
+//! its order, no wake-up is lost, and in the end everything is sent.
 
 mod model;
 
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+use jiff::Timestamp;
 use proptest::prelude::*;
 use wecom_relay::{
     outbox::{
-        Changed, Destination, Filter, Kind, NewNotification, Outbox, OutboxQuery, Pick, State, Verdict,
-        Which, sqlite::SqliteOutbox,
+        Changed, ClaimId, Claims, DeliveryId, Filter, Kind, Lease, ListOrder, NewNotification, Outbox,
+        OutboxQuery, Pick, Requeue, Settlement, State, Verdict,
+        sqlite::{SqliteLease, SqliteOutbox},
     },
     wecom::Receipt,
 };
 
-use self::model::{Model, OrderingKey, Row, is_settled};
+use self::model::{EndedClaim, Model, OrderingKey, Row};
 use crate::{
-    outbox_conformance::fixture::{CHECK, alert, at, digest, drain, list, ops, settle, split, team, user},
+    outbox_conformance::fixture::{
+        acquire, addressed, alert, at, attempt, destination, digest, drain, list, list_all, split, team, user,
+    },
     outbox_sqlite::fresh,
 };
 
@@ -25,10 +31,11 @@ enum Step {
     Fold { to: u8, limit: u32, skip: usize },
     Deliver(usize),
     Kill(usize),
-    PutOff(usize, i64),
-    Recover,
-    Retry(usize),
-    RetryDead,
+    Postpone(usize, i64),
+    SettleEarlierClaim(usize),
+    Acquire,
+    Requeue(usize),
+    RequeueDead,
     Discard(usize),
     Purge,
     Pass(i64),
@@ -41,10 +48,11 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         2 => (0..2_u8, 1..6_u32, 0..3_usize).prop_map(|(to, limit, skip)| Step::Fold { to, limit, skip }),
         4 => (0..9_usize).prop_map(Step::Deliver),
         2 => (0..9_usize).prop_map(Step::Kill),
-        2 => (0..9_usize, 0..9_i64).prop_map(|(n, delay)| Step::PutOff(n, delay)),
-        1 => Just(Step::Recover),
-        2 => (0..30_usize).prop_map(Step::Retry),
-        1 => Just(Step::RetryDead),
+        2 => (0..9_usize, 0..9_i64).prop_map(|(n, delay)| Step::Postpone(n, delay)),
+        1 => (0..30_usize).prop_map(Step::SettleEarlierClaim),
+        1 => Just(Step::Acquire),
+        2 => (0..30_usize).prop_map(Step::Requeue),
+        1 => Just(Step::RequeueDead),
         2 => (0..30_usize).prop_map(Step::Discard),
         1 => Just(Step::Purge),
         3 => (1..9_i64).prop_map(Step::Pass),
@@ -62,13 +70,20 @@ fn to_name(to: u8) -> String {
     format!("user{to}")
 }
 
-fn addressed(mut new: NewNotification, to: u8) -> NewNotification {
-    new.recipients = user(&to_name(to));
-    new.deliveries.iter_mut().for_each(|delivery| delivery.recipients = user(&to_name(to)));
-    new
+/// The outbox with a lease, and the model that it must follow.
+struct Both {
+    outbox: SqliteOutbox,
+    lease: SqliteLease,
+    model: Model,
 }
 
-async fn step(outbox: &SqliteOutbox, model: &mut Model, step: Step, count: usize) {
+async fn settle(lease: &SqliteLease, id: i64, claim: ClaimId, verdict: Verdict, now: Timestamp) {
+    let settlement = Settlement { delivery: DeliveryId(id), claim, attempt: attempt(now), verdict };
+    lease.settle(settlement, now).await.unwrap();
+}
+
+async fn step(both: &mut Both, step: Step, count: usize) {
+    let Both { outbox, lease, model } = both;
     let now = at(model.now);
     let in_flight = |n: usize, model: &Model| {
         let rows: Vec<_> = model.rows.iter().filter(|row| row.state == State::InFlight).collect();
@@ -77,10 +92,11 @@ async fn step(outbox: &SqliteOutbox, model: &mut Model, step: Step, count: usize
     let any = |n: usize, model: &Model| {
         (!model.rows.is_empty()).then(|| model.rows.get(n % model.rows.len()).unwrap().clone())
     };
-    let id = wecom_relay::outbox::DeliveryId;
+    let id = DeliveryId;
     match step {
         Step::Enqueue { group, to, parts } => {
-            let new = addressed(split(&group.to_string(), &format!("message {count}"), parts), to);
+            let new =
+                addressed(split(&group.to_string(), &format!("text {count}"), parts), &user(&to_name(to)));
             outbox.enqueue(new.clone(), now).await.unwrap();
             let (notification, ids) = new_ids(outbox, model).await;
             model.put(&new, notification, &ids, OrderingKey::Group(group), to);
@@ -93,63 +109,78 @@ async fn step(outbox: &SqliteOutbox, model: &mut Model, step: Step, count: usize
                 left = rest;
                 expected.push(head.id);
             }
-            let destination = Destination::of(&ops(), &user(&to_name(to)));
-            let pick = Pick::Heads { destination, receiver: team(), slots };
-            let claimed = outbox.claim(&ops(), vec![pick], CHECK, now).await.unwrap();
+            let pick = Pick::Heads { destination: destination(&to_name(to)), receiver: team(), slots };
+            let claimed = lease.claim(vec![pick], now).await.unwrap().claimed;
             assert_eq!(claimed.iter().map(|claimed| claimed.id.0).collect::<Vec<_>>(), expected);
-            expected.into_iter().for_each(|id| model.claim(id));
+            claimed.iter().for_each(|claimed| model.claim(claimed.id.0, claimed.claim));
         }
         Step::Fold { to, limit, skip } => {
-            let destination = Destination::of(&ops(), &user(&to_name(to)));
-            let found = outbox.foldable(&ops(), destination, limit).await.unwrap();
-            let found = found.map(|found| found.messages).unwrap_or_default();
+            let found = lease.foldable(destination(&to_name(to)), limit).await.unwrap();
+            let found = found.map(|found| found.notifications).unwrap_or_default();
             let members: Vec<_> =
                 found.into_iter().map(|foldable| foldable.notification).skip(skip).collect();
             let taken = model.folds(to, &members.iter().map(|id| id.0).collect::<Vec<_>>());
             let parts =
                 NewNotification { kind: Kind::Digest, ..split("digest", &format!("digest {count}"), 2) };
             let new = if skip == 1 { parts } else { digest(&format!("digest {count}")) };
-            let new = addressed(new, to);
+            let new = addressed(new, &user(&to_name(to)));
             let pick = Pick::Digest { members, digest: Box::new(new.clone()) };
-            let claimed = outbox.claim(&ops(), vec![pick], CHECK, now).await.unwrap();
-            assert_eq!(claimed.len(), usize::from(!taken.is_empty()));
-            if let Some(first) = claimed.first().map(|claimed| claimed.id.0) {
+            let Claims { claimed, digests } = lease.claim(vec![pick], now).await.unwrap();
+            assert_eq!((claimed.len(), digests.len()), (digests.len(), usize::from(!taken.is_empty())));
+            if let (Some(claimed), Some(folded)) = (claimed.first(), digests.first()) {
+                assert_eq!(folded.delivery, claimed.id);
+                assert_eq!(folded.members.iter().map(|member| member.0).collect::<Vec<_>>(), taken);
+                let first = claimed.id.0;
                 let (notification, ids) = new_ids(outbox, model).await;
                 model.put(&new, notification, &ids, OrderingKey::Digest(first), to);
                 for row in model.rows.iter_mut().filter(|row| taken.contains(&row.notification)) {
                     (row.state, row.digest) = (State::Folded, Some(first));
                 }
-                model.claim(first);
+                model.claim(first, claimed.claim);
             }
         }
-        Step::Deliver(n) | Step::Kill(n) | Step::PutOff(n, _) => {
+        Step::Deliver(n) | Step::Kill(n) | Step::Postpone(n, _) => {
             let Some(of) = in_flight(n, model) else { return };
             model.row(of).attempts += 1;
+            let claim = model.end_claim(of);
             let verdict = match step {
-                Step::Deliver(_) => Verdict::Delivered(Receipt::default()),
-                Step::PutOff(_, delay) => {
+                Step::Deliver(_) => {
+                    model.settle(of, State::Delivered);
+                    Verdict::Delivered(Receipt::default())
+                }
+                Step::Postpone(_, delay) => {
                     let due = model.now + delay;
                     let row = model.row(of);
                     (row.state, row.due) = (State::Queued, due);
-                    Verdict::Retry { at: at(due), charged: true, unconfirmed: true, unknown: false }
+                    Verdict::Retry { at: at(due), charged: true, unconfirmed: true, unknown_code: false }
                 }
-                _ => Verdict::Dead("refused".to_owned()),
+                _ => {
+                    model.settle(of, State::Dead);
+                    Verdict::Dead("rejected".to_owned())
+                }
             };
-            match step {
-                Step::Deliver(_) => model.end(of, State::Delivered),
-                Step::Kill(_) => model.end(of, State::Dead),
-                _ => {}
-            }
-            settle(outbox, id(of), verdict, now).await;
+            settle(lease, of, claim, verdict, now).await;
         }
-        Step::Recover => {
-            outbox.recover(now).await.unwrap();
+        Step::SettleEarlierClaim(n) => {
+            if model.ended.is_empty() {
+                return;
+            }
+            let EndedClaim { id, claim } = model.ended[n % model.ended.len()];
+            settle(lease, id, claim, Verdict::Dead("late".to_owned()), now).await;
+        }
+        Step::Acquire => {
             let due = model.now;
-            for row in model.rows.iter_mut().filter(|row| row.state == State::InFlight) {
+            let in_flight: Vec<_> = model.rows.iter().filter(|row| row.state == State::InFlight).collect();
+            let in_flight: Vec<_> = in_flight.into_iter().map(|row| row.id).collect();
+            *lease = acquire(outbox, now).await;
+            assert_eq!(lease.recovered() as usize, in_flight.len());
+            for id in in_flight {
+                model.end_claim(id);
+                let row = model.row(id);
                 (row.state, row.due, row.attempts) = (State::Queued, due, row.attempts + 1);
             }
         }
-        Step::Retry(n) => {
+        Step::Requeue(n) => {
             let Some(row) = any(n, model) else { return };
             let state = model.state(&row);
             let expected = match state {
@@ -160,25 +191,25 @@ async fn step(outbox: &SqliteOutbox, model: &mut Model, step: Step, count: usize
                     Changed::Deliveries(1)
                 }
                 State::Dead | State::Discarded => {
-                    model.again(row.id);
+                    model.requeue(row.id);
                     Changed::Deliveries(1)
                 }
                 _ => Changed::NotIn(state),
             };
-            assert_eq!(outbox.retry(Which::One(id(row.id)), now).await.unwrap(), expected);
+            assert_eq!(outbox.requeue(Requeue::One(id(row.id)), now).await.unwrap(), expected);
         }
-        Step::RetryDead => {
-            let told = |row: &Row| {
+        Step::RequeueDead => {
+            let is_requeued = |row: &Row| {
                 let mut parts = model.rows.iter().filter(|part| part.notification == row.notification);
                 row.kind != Kind::Digest || parts.any(|part| part.state == State::Delivered)
             };
             let mut dead: Vec<_> =
-                model.rows.iter().filter(|row| row.state == State::Dead && told(row)).collect();
+                model.rows.iter().filter(|row| row.state == State::Dead && is_requeued(row)).collect();
             dead.sort_by_key(|row| row.id);
             let dead: Vec<_> = dead.into_iter().map(|row| row.id).collect();
-            let changed = outbox.retry(Which::AllDead, now).await.unwrap();
+            let changed = outbox.requeue(Requeue::AllDead, now).await.unwrap();
             assert_eq!(changed, Changed::Deliveries(u32::try_from(dead.len()).unwrap()));
-            dead.into_iter().for_each(|id| model.again(id));
+            dead.into_iter().for_each(|id| model.requeue(id));
         }
         Step::Discard(n) => {
             let Some(row) = any(n, model) else { return };
@@ -186,11 +217,11 @@ async fn step(outbox: &SqliteOutbox, model: &mut Model, step: Step, count: usize
             let expected = match state {
                 State::Ready | State::Queued => {
                     model.break_up(row.notification);
-                    model.end(row.id, State::Discarded);
+                    model.settle(row.id, State::Discarded);
                     Changed::Deliveries(1)
                 }
                 State::Dead => {
-                    model.row(row.id).state = State::Discarded;
+                    model.settle(row.id, State::Discarded);
                     Changed::Deliveries(1)
                 }
                 _ => Changed::NotIn(state),
@@ -206,22 +237,35 @@ async fn step(outbox: &SqliteOutbox, model: &mut Model, step: Step, count: usize
                 .collect();
             let purged = outbox.purge(now, 1000).await.unwrap();
             assert_eq!(usize::try_from(purged).unwrap(), gone.len());
-            model.rows.retain(|row| !gone.contains(&row.notification));
+            model.rows.retain(|row| !gone.contains(&row.id));
             model.settled_at.retain(|id, _| !gone.contains(id));
         }
         Step::Pass(seconds) => model.now += seconds,
     }
 }
 
-/// Everything that can be asked gives the model's answer.
-async fn compare(outbox: &SqliteOutbox, model: &Model) {
-    let listed = outbox.list(Filter { limit: 1000, ..Filter::default() }).await.unwrap();
-    let open: Vec<_> = listed.iter().filter(|row| !is_settled(row.state)).collect();
+/// The ready deliveries with the times at which they are due, by destination.
+fn ready(model: &Model) -> BTreeSet<(u8, i64, i64)> {
+    (0..2).flat_map(|to| model.heads(to).into_iter().map(move |row| (to, row.id, row.due))).collect()
+}
+
+/// Every query gives the model's answer.
+async fn compare(both: &Both) {
+    let Both { outbox, lease, model } = both;
+    let listed = list(outbox).await;
+    let mut reversed = list_all(outbox, Filter::default(), ListOrder::NewestFirst, 7).await;
+    reversed.reverse();
+    assert_eq!(reversed, listed);
+    let open: Vec<_> = listed.iter().filter(|row| !row.state.is_settled()).collect();
     let depths = outbox.depths().await.unwrap();
     assert!(depths.len() <= 1, "{depths:?}");
     assert_eq!(depths.iter().map(|depth| depth.deliveries).sum::<u64>(), open.len() as u64);
     let oldest = open.iter().min_by_key(|row| row.notification).map(|row| row.accepted_at);
     assert_eq!(depths.iter().find_map(|depth| depth.oldest_accepted_at), oldest);
+    let settled_at: BTreeMap<_, _> =
+        listed.iter().filter_map(|row| row.settled_at.map(|settled_at| (row.id.0, settled_at))).collect();
+    let expected: BTreeMap<_, _> = model.settled_at.iter().map(|(id, second)| (*id, at(*second))).collect();
+    assert_eq!(settled_at, expected);
     let stored: Vec<_> = listed
         .into_iter()
         .map(|row| (row.id.0, row.state, row.attempts, row.due_at, row.digest.map(|id| id.0)))
@@ -235,48 +279,67 @@ async fn compare(outbox: &SqliteOutbox, model: &Model) {
         })
         .collect();
     assert_eq!(stored, expected);
-    let waiting = outbox.waiting(&ops(), 4, at(model.now)).await.unwrap();
-    let mut next_due = Vec::new();
-    for to in 0..2 {
-        let destination = Destination::of(&ops(), &user(&to_name(to)));
-        let queue = waiting.queues.iter().find(|queue| queue.destination == destination);
+    let destinations = [0, 1].map(|to| destination(&to_name(to)));
+    let waiting = lease.waiting(destinations.to_vec(), 4, at(model.now)).await.unwrap();
+    let scheduled = lease.scheduled().await.unwrap();
+    assert!(scheduled.iter().all(|scheduled| destinations.contains(&scheduled.destination)));
+    for ((to, destination), waiting) in (0..).zip(destinations).zip(waiting) {
+        let scheduled = scheduled.iter().find(|scheduled| scheduled.destination == destination);
+        let first_due = model.heads(to).first().map(|row| at(row.due));
+        assert_eq!(scheduled.map(|scheduled| scheduled.due_at), first_due);
+        let queue = waiting.queues.first();
         let (due, later): (Vec<_>, Vec<_>) =
             model.heads(to).into_iter().partition(|row| row.due <= model.now);
-        next_due.extend(later.into_iter().map(|row| row.due));
+        assert_eq!(waiting.next_due, later.into_iter().map(|row| row.due).min().map(at));
         let foldable = model.foldable(to);
-        let found = outbox.foldable(&ops(), destination, 1000).await.unwrap();
-        let found = found.map(|found| found.messages).unwrap_or_default();
+        let found = lease.foldable(destination, 1000).await.unwrap();
+        let found = found.map(|found| found.notifications).unwrap_or_default();
         assert_eq!(found.iter().map(|foldable| foldable.notification.0).collect::<Vec<_>>(), foldable);
-        let stored = queue.map(|queue| (queue.notification.0, queue.slots, queue.due, queue.fresh));
+        let stored = queue
+            .map(|queue| (queue.notification.0, queue.delivery.0, queue.slots, queue.due, queue.foldable));
         let bounded = |count: usize| u32::try_from(count).unwrap().min(4);
         let expected = due.first().map(|first| {
-            (first.notification, Model::slots(first), bounded(due.len()), bounded(foldable.len()))
+            let (due, foldable) = (bounded(due.len()), bounded(foldable.len()));
+            (first.notification, first.id, Model::slots(first), due, foldable)
         });
         assert_eq!(stored, expected);
     }
-    assert_eq!(waiting.next_due, next_due.into_iter().min().map(at));
+}
+
+/// Whatever became ready was reported, or the dispatcher would not look at it.
+fn check_changes(both: &Both, ready_before: &BTreeSet<(u8, i64, i64)>) {
+    let changed = both.lease.changes().take();
+    let ready_now = ready(&both.model);
+    let new: HashSet<_> =
+        ready_now.difference(ready_before).map(|(to, ..)| destination(&to_name(*to))).collect();
+    assert!(changed.everything || new.is_subset(&changed.destinations), "{new:?} {changed:?}");
 }
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn whatever_happens_order_is_kept_and_nothing_is_lost(steps in steps()) {
+    fn order_is_kept_and_nothing_is_lost_after_any_steps(steps in steps()) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let (outbox, _kept) = fresh();
-            let mut model = Model::default();
+            let lease = acquire(&outbox, at(0)).await;
+            lease.changes().take();
+            let mut both = Both { outbox, lease, model: Model::default() };
             for (count, next) in steps.into_iter().enumerate() {
-                step(&outbox, &mut model, next, count).await;
-                compare(&outbox, &model).await;
+                let ready_before = ready(&both.model);
+                step(&mut both, next, count).await;
+                check_changes(&both, &ready_before);
+                compare(&both).await;
             }
-            model.now += 1000;
-            step(&outbox, &mut model, Step::Recover, 0).await;
-            drain(&outbox, at(model.now)).await;
-            let open = list(&outbox).await.into_iter().filter(|row| !is_settled(row.state));
+            both.model.now += 1000;
+            step(&mut both, Step::Acquire, 0).await;
+            let now = at(both.model.now);
+            drain(&both.lease, now).await;
+            let open = list(&both.outbox).await.into_iter().filter(|row| !row.state.is_settled());
             assert_eq!(open.count(), 0);
-            outbox.enqueue(alert("last", "last"), at(model.now)).await.unwrap();
-            assert_eq!(drain(&outbox, at(model.now)).await, ["last"]);
+            both.outbox.enqueue(alert("last", "last"), now).await.unwrap();
+            assert_eq!(drain(&both.lease, now).await, ["last"]);
         });
     }
 }

@@ -1,8 +1,8 @@
-//! An outbox as plain lists, where every answer is computed from all rows.
+//! An outbox as a plain list, where every answer is computed from all rows.
 
 use std::collections::BTreeMap;
 
-use wecom_relay::outbox::{Kind, NewNotification, Part, State};
+use wecom_relay::outbox::{ClaimId, Kind, NewNotification, Part, State};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum OrderingKey {
@@ -10,21 +10,22 @@ pub(crate) enum OrderingKey {
     Digest(i64),
 }
 
-/// `Queued` stands for both states of what waits: which one it is follows from the lane.
+/// `Queued` stands for queued and ready. Which one it is follows from the other rows.
 #[derive(Debug, Clone)]
 pub(crate) struct Row {
     pub(crate) id: i64,
     pub(crate) notification: i64,
     pub(crate) kind: Kind,
-    pub(crate) lane: OrderingKey,
+    pub(crate) ordering_key: OrderingKey,
     pub(crate) place: i64,
     pub(crate) to: u8,
     pub(crate) part: Part,
     pub(crate) state: State,
-    pub(crate) fresh: bool,
+    pub(crate) foldable: bool,
     pub(crate) due: i64,
     pub(crate) attempts: u32,
     pub(crate) digest: Option<i64>,
+    pub(crate) claim: Option<ClaimId>,
 }
 
 #[derive(Debug, Default)]
@@ -32,11 +33,16 @@ pub(crate) struct Model {
     pub(crate) rows: Vec<Row>,
     pub(crate) places: i64,
     pub(crate) now: i64,
+    /// The times of settlement, by delivery.
     pub(crate) settled_at: BTreeMap<i64, i64>,
+    /// Claims that have ended, with their deliveries.
+    pub(crate) ended: Vec<EndedClaim>,
 }
 
-pub(crate) fn is_settled(state: State) -> bool {
-    matches!(state, State::Delivered | State::Dead | State::Discarded)
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct EndedClaim {
+    pub(crate) id: i64,
+    pub(crate) claim: ClaimId,
 }
 
 impl Model {
@@ -49,10 +55,10 @@ impl Model {
         self.rows.iter_mut().find(|row| row.id == id).unwrap()
     }
 
-    /// What goes before `row` in its lane.
+    /// The unsettled rows before `row` with the same ordering key.
     pub(crate) fn ahead<'m>(&'m self, row: &'m Row) -> impl Iterator<Item = &'m Row> {
-        let before = |other: &&Row| other.lane == row.lane && other.place < row.place;
-        self.rows.iter().filter(before).filter(|other| !is_settled(other.state))
+        let before = |other: &&Row| other.ordering_key == row.ordering_key && other.place < row.place;
+        self.rows.iter().filter(before).filter(|other| !other.state.is_settled())
     }
 
     pub(crate) fn state(&self, row: &Row) -> State {
@@ -68,11 +74,11 @@ impl Model {
     }
 
     pub(crate) fn slots(row: &Row) -> u32 {
-        if row.fresh { u32::from(row.part.of) } else { 1 }
+        if row.foldable { u32::from(row.part.of) } else { 1 }
     }
 
     pub(crate) fn foldable(&self, to: u8) -> Vec<i64> {
-        let fits = |row: &Row| row.fresh && row.state == State::Queued && row.to == to;
+        let fits = |row: &Row| row.foldable && row.state == State::Queued && row.to == to;
         let can_be = |row: &&Row| fits(row) && self.ahead(row).all(fits);
         let mut found: Vec<_> = self.rows.iter().filter(can_be).collect();
         found.sort_by_key(|row| row.place);
@@ -81,13 +87,13 @@ impl Model {
         ids
     }
 
-    /// The rows of a notification that was just put in, whose numbers the outbox gave.
+    /// Adds the rows of a notification. The outbox has given their numbers.
     pub(crate) fn put(
         &mut self,
         new: &NewNotification,
         notification: i64,
         ids: &[i64],
-        lane: OrderingKey,
+        ordering_key: OrderingKey,
         to: u8,
     ) {
         for (id, delivery) in ids.iter().zip(&new.deliveries) {
@@ -95,25 +101,29 @@ impl Model {
                 id: *id,
                 notification,
                 kind: new.kind,
-                lane,
+                ordering_key,
                 place: self.place(),
                 to,
                 part: delivery.part,
                 state: State::Queued,
-                fresh: new.kind == Kind::Alert,
+                foldable: new.kind == Kind::Alert,
                 due: self.now,
                 attempts: 0,
                 digest: None,
+                claim: None,
             };
             self.rows.push(row);
         }
     }
 
-    pub(crate) fn claim(&mut self, id: i64) {
+    pub(crate) fn claim(&mut self, id: i64, claim: ClaimId) {
         let row = self.row(id);
-        row.state = State::InFlight;
+        (row.state, row.claim) = (State::InFlight, Some(claim));
         let notification = row.notification;
-        self.rows.iter_mut().filter(|row| row.notification == notification).for_each(|row| row.fresh = false);
+        self.rows
+            .iter_mut()
+            .filter(|row| row.notification == notification)
+            .for_each(|row| row.foldable = false);
     }
 
     /// The members of `wanted` that a digest takes, and no others.
@@ -129,52 +139,49 @@ impl Model {
         taken
     }
 
-    pub(crate) fn end(&mut self, id: i64, state: State) {
+    /// Ends the claim of a row, which is settled or will be tried again.
+    pub(crate) fn end_claim(&mut self, id: i64) -> ClaimId {
+        let claim = self.row(id).claim.take().unwrap();
+        self.ended.push(EndedClaim { id, claim });
+        claim
+    }
+
+    pub(crate) fn settle(&mut self, id: i64, state: State) {
+        let now = self.now;
+        self.settled_at.insert(id, now);
         let row = self.row(id);
         row.state = state;
         let (notification, kind) = (row.notification, row.kind);
-        self.note_end(notification);
         let parts: Vec<_> = self.rows.iter().filter(|row| row.notification == notification).collect();
-        if kind != Kind::Digest || !parts.iter().all(|row| is_settled(row.state)) {
+        if kind != Kind::Digest || !parts.iter().all(|row| row.state.is_settled()) {
             return;
         }
         let has = |state| parts.iter().any(|row| row.state == state);
         let end = [State::Delivered, State::Dead].into_iter().find(|state| has(*state));
-        let (end, first) = (end.unwrap_or(State::Discarded), parts.iter().map(|row| row.id).min());
-        let mut members = Vec::new();
-        for row in self.rows.iter_mut().filter(|row| row.digest == first) {
-            if row.state == State::Folded {
-                members.push(row.notification);
-            }
+        let end = end.unwrap_or(State::Discarded);
+        for row in self.rows.iter_mut().filter(|row| row.digest == Some(notification)) {
             if row.state == State::Folded || row.state == State::Dead && end == State::Delivered {
                 row.state = end;
+                self.settled_at.insert(row.id, now);
             }
         }
-        members.into_iter().for_each(|member| self.note_end(member));
     }
 
-    pub(crate) fn note_end(&mut self, notification: i64) {
-        let mut parts = self.rows.iter().filter(|row| row.notification == notification);
-        if parts.all(|row| is_settled(row.state)) {
-            self.settled_at.insert(notification, self.now);
-        }
-    }
-
-    /// A message of which one part goes another way is no longer whole.
+    /// A notification of which one part is discarded or requeued cannot be folded any more.
     pub(crate) fn break_up(&mut self, notification: i64) {
         let parts = self.rows.iter_mut().filter(|row| row.notification == notification);
         let parts: Vec<_> = parts.collect();
         if parts.len() > 1 {
-            parts.into_iter().for_each(|row| row.fresh = false);
+            parts.into_iter().for_each(|row| row.foldable = false);
         }
     }
 
-    pub(crate) fn again(&mut self, id: i64) {
+    pub(crate) fn requeue(&mut self, id: i64) {
         let (place, now) = (self.place(), self.now);
         let row = self.row(id);
         (row.place, row.state, row.due, row.attempts, row.digest) = (place, State::Queued, now, 0, None);
         let notification = row.notification;
-        self.settled_at.remove(&notification);
+        self.settled_at.remove(&id);
         self.break_up(notification);
     }
 }

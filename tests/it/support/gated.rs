@@ -1,17 +1,15 @@
-//! An outbox whose doors a test holds shut, or slams.
+//! An outbox whose calls a test makes wait or fail.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use jiff::Timestamp;
-use tokio::sync::{Notify, watch};
-use wecom_relay::{
-    clock::Clock,
-    outbox::{
-        Backlog, Changed, Claimed, DeliveryId, Depth, Destination, Detail, Due, Enqueued, Filter, Folding,
-        Hold, Listed, NewNotification, NoticeOf, NotificationId, Outbox, OutboxQuery, Pick, ReceiverName,
-        SenderName, Sent, Settlement, Standing, StoreError, StoreResult, Unnoticed, Waiting, Which,
-        sqlite::SqliteOutbox, standing,
-    },
+use tokio::sync::watch;
+use wecom_relay::outbox::{
+    Backlog, Changed, Changes, Claims, DeliveryId, Depth, Destination, Detail, Enqueued, Filter, Folding,
+    Hold, Lease, NewNotification, NoticeOf, NotificationId, Outbox, OutboxQuery, Page, PageRequest, Pick,
+    ReceiverName, Requeue, Scheduled, SenderName, Sent, Settlement, StoreError, StoreResult, Unnoticed,
+    Waiting,
+    sqlite::{SqliteLease, SqliteOutbox},
 };
 
 /// The real outbox behind [`Gates`].
@@ -21,66 +19,73 @@ pub(crate) struct Gated {
     gates: Arc<Gates>,
 }
 
-/// What a test does to an outbox.
+/// A lease of a [`Gated`] outbox.
+#[derive(Clone)]
+pub(crate) struct GatedLease {
+    inner: SqliteLease,
+    gates: Arc<Gates>,
+}
+
+/// The gates of an outbox, by method.
 #[derive(Default)]
 pub(crate) struct Gates {
     pub(crate) enqueue: Gate,
     pub(crate) settle: Gate,
     pub(crate) claim: Gate,
-    pub(crate) hasten: Gate,
+    pub(crate) make_due: Gate,
     pub(crate) hold: Gate,
     pub(crate) holds: Gate,
     pub(crate) probe: Gate,
 }
 
-/// One method's door.
+/// The gate of one method.
 pub(crate) struct Gate {
-    door: watch::Sender<Door>,
-    came: watch::Sender<usize>,
+    state: watch::Sender<GateState>,
+    calls: watch::Sender<usize>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Door {
+enum GateState {
     Open,
-    /// Who comes waits.
+    /// Calls wait.
     Held,
-    /// Who comes is told that the disk is full.
+    /// Calls fail, because the disk is full.
     Full,
 }
 
 impl Default for Gate {
     fn default() -> Self {
-        Self { door: watch::Sender::new(Door::Open), came: watch::Sender::new(0) }
+        Self { state: watch::Sender::new(GateState::Open), calls: watch::Sender::new(0) }
     }
 }
 
 impl Gate {
     pub(crate) fn hold(&self) {
-        self.door.send_replace(Door::Held);
+        self.state.send_replace(GateState::Held);
     }
 
     pub(crate) fn fail(&self) {
-        self.door.send_replace(Door::Full);
+        self.state.send_replace(GateState::Full);
     }
 
     pub(crate) fn open(&self) {
-        self.door.send_replace(Door::Open);
+        self.state.send_replace(GateState::Open);
     }
 
-    /// How many calls came so far.
-    pub(crate) fn came(&self) -> usize {
-        *self.came.borrow()
+    /// The number of calls so far.
+    pub(crate) fn calls(&self) -> usize {
+        *self.calls.borrow()
     }
 
-    /// Returns when `count` calls came.
+    /// Returns when there were `count` calls.
     pub(crate) async fn reached(&self, count: usize) {
-        _ = self.came.subscribe().wait_for(|came| *came >= count).await;
+        _ = self.calls.subscribe().wait_for(|calls| *calls >= count).await;
     }
 
     async fn pass(&self) -> StoreResult<()> {
-        self.came.send_modify(|came| *came += 1);
-        match self.door.subscribe().wait_for(|door| *door != Door::Held).await {
-            Ok(door) if *door == Door::Full => {
+        self.calls.send_modify(|calls| *calls += 1);
+        match self.state.subscribe().wait_for(|state| *state != GateState::Held).await {
+            Ok(state) if *state == GateState::Full => {
                 Err(StoreError::Full("no space left on its device".to_owned()))
             }
             _ => Ok(()),
@@ -92,80 +97,19 @@ impl Gated {
     pub(crate) fn new(inner: SqliteOutbox, gates: &Arc<Gates>) -> Self {
         Self { inner, gates: Arc::clone(gates) }
     }
-
-    /// Who fails has been opened anew, and tells all_recipients so.
-    async fn pass_claim(&self) -> StoreResult<()> {
-        let passed = self.gates.claim.pass().await;
-        if passed.is_err() {
-            self.inner.changed().notify_waiters();
-        }
-        passed
-    }
 }
 
 impl Outbox for Gated {
+    type Lease = GatedLease;
+
+    async fn acquire(&self, sender: &SenderName, now: Timestamp) -> StoreResult<GatedLease> {
+        let inner = self.inner.acquire(sender, now).await?;
+        Ok(GatedLease { inner, gates: Arc::clone(&self.gates) })
+    }
+
     async fn enqueue(&self, notification: NewNotification, now: Timestamp) -> StoreResult<Enqueued> {
         self.gates.enqueue.pass().await?;
         self.inner.enqueue(notification, now).await
-    }
-
-    async fn claim_due(
-        &self,
-        sender: &SenderName,
-        slots: u32,
-        turn: usize,
-        duplicate_check: Duration,
-        now: Timestamp,
-    ) -> StoreResult<Due> {
-        self.pass_claim().await?;
-        self.inner.claim_due(sender, slots, turn, duplicate_check, now).await
-    }
-
-    async fn claim(
-        &self,
-        sender: &SenderName,
-        picks: Vec<Pick>,
-        duplicate_check: Duration,
-        now: Timestamp,
-    ) -> StoreResult<Vec<Claimed>> {
-        self.pass_claim().await?;
-        self.inner.claim(sender, picks, duplicate_check, now).await
-    }
-
-    /// Nobody takes what is lent: all claims pass the gate.
-    fn stand(&self, sender: &SenderName, duplicate_check: Duration, clock: Arc<dyn Clock>) -> Standing {
-        standing(sender.clone(), duplicate_check, clock).0
-    }
-
-    async fn settle(&self, settlement: Settlement, now: Timestamp) -> StoreResult<()> {
-        self.gates.settle.pass().await?;
-        self.inner.settle(settlement, now).await
-    }
-
-    async fn waiting(&self, sender: &SenderName, count_to: u32, now: Timestamp) -> StoreResult<Waiting> {
-        self.inner.waiting(sender, count_to, now).await
-    }
-
-    async fn foldable(
-        &self,
-        sender: &SenderName,
-        destination: Destination,
-        limit: u32,
-    ) -> StoreResult<Option<Folding>> {
-        self.inner.foldable(sender, destination, limit).await
-    }
-
-    async fn recover(&self, now: Timestamp) -> StoreResult<u32> {
-        self.inner.recover(now).await
-    }
-
-    async fn hasten(&self, sender: &SenderName, horizon: Timestamp, now: Timestamp) -> StoreResult<()> {
-        self.gates.hasten.pass().await?;
-        self.inner.hasten(sender, horizon, now).await
-    }
-
-    async fn sent_since(&self, sender: &SenderName, since: Timestamp) -> StoreResult<Vec<Sent>> {
-        self.inner.sent_since(sender, since).await
     }
 
     async fn senders(&self) -> StoreResult<Vec<SenderName>> {
@@ -175,15 +119,6 @@ impl Outbox for Gated {
     async fn holds(&self) -> StoreResult<Vec<Hold>> {
         self.gates.holds.pass().await?;
         self.inner.holds().await
-    }
-
-    async fn hold(&self, hold: Hold) -> StoreResult<()> {
-        self.gates.hold.pass().await?;
-        self.inner.hold(hold).await
-    }
-
-    async fn release(&self, sender: &SenderName) -> StoreResult<()> {
-        self.inner.release(sender).await
     }
 
     async fn unnoticed(
@@ -222,15 +157,78 @@ impl Outbox for Gated {
         self.gates.probe.pass().await?;
         self.inner.probe(now).await
     }
+}
 
-    fn changed(&self) -> Arc<Notify> {
-        self.inner.changed()
+impl Lease for GatedLease {
+    fn inherited_hold(&self) -> Option<&Hold> {
+        self.inner.inherited_hold()
+    }
+
+    fn recovered(&self) -> u32 {
+        self.inner.recovered()
+    }
+
+    fn changes(&self) -> &Changes {
+        self.inner.changes()
+    }
+
+    async fn scheduled(&self) -> StoreResult<Vec<Scheduled>> {
+        self.inner.scheduled().await
+    }
+
+    async fn waiting(
+        &self,
+        destinations: Vec<Destination>,
+        count_to: u32,
+        now: Timestamp,
+    ) -> StoreResult<Vec<Waiting>> {
+        self.inner.waiting(destinations, count_to, now).await
+    }
+
+    async fn foldable(&self, destination: Destination, limit: u32) -> StoreResult<Option<Folding>> {
+        self.inner.foldable(destination, limit).await
+    }
+
+    async fn claim(&self, picks: Vec<Pick>, now: Timestamp) -> StoreResult<Claims> {
+        let passed = self.gates.claim.pass().await;
+        if passed.is_err() {
+            // A connection that failed is opened again, which marks everything.
+            self.inner.changes().mark_everything();
+        }
+        passed?;
+        self.inner.claim(picks, now).await
+    }
+
+    async fn settle(&self, settlement: Settlement, now: Timestamp) -> StoreResult<()> {
+        self.gates.settle.pass().await?;
+        self.inner.settle(settlement, now).await
+    }
+
+    async fn hold(&self, hold: Option<Hold>) -> StoreResult<()> {
+        // The end of a hold passes freely.
+        if hold.is_some() {
+            self.gates.hold.pass().await?;
+        }
+        self.inner.hold(hold).await
+    }
+
+    async fn make_due(&self, horizon: Timestamp, now: Timestamp) -> StoreResult<()> {
+        self.gates.make_due.pass().await?;
+        self.inner.make_due(horizon, now).await
+    }
+
+    async fn sent_since(&self, since: Timestamp) -> StoreResult<Vec<Sent>> {
+        self.inner.sent_since(since).await
+    }
+
+    async fn release(self) {
+        self.inner.release().await;
     }
 }
 
 impl OutboxQuery for Gated {
-    async fn list(&self, filter: Filter) -> StoreResult<Vec<Listed>> {
-        self.inner.list(filter).await
+    async fn list(&self, filter: Filter, page: PageRequest) -> StoreResult<Page> {
+        self.inner.list(filter, page).await
     }
 
     async fn show(&self, id: DeliveryId) -> StoreResult<Option<Detail>> {
@@ -241,8 +239,8 @@ impl OutboxQuery for Gated {
         self.inner.depths().await
     }
 
-    async fn retry(&self, which: Which, now: Timestamp) -> StoreResult<Changed> {
-        self.inner.retry(which, now).await
+    async fn requeue(&self, which: Requeue, now: Timestamp) -> StoreResult<Changed> {
+        self.inner.requeue(which, now).await
     }
 
     async fn discard(&self, id: DeliveryId, now: Timestamp) -> StoreResult<Changed> {

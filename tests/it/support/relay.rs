@@ -9,18 +9,19 @@ use wecom_relay::{
     app::{PrepareOptions, Prepared, Running, Tuning},
     clock::{Clock, SystemClock},
     config,
-    delivery::step::Probes,
+    delivery::decide::Probes,
     heartbeat::Heartbeat,
     http::{ReloadHandle, SecurityHandle},
     lifecycle::{Lifecycle, Shutdown},
     outbox::{
-        DeliveryId, Detail, Filter, Listed, Outbox, OutboxQuery, SenderName, State,
+        DeliveryId, Detail, Filter, ListOrder, Listed, Outbox, OutboxQuery, SenderName, State,
         sqlite::{Access, Settings, SqliteOutbox},
     },
     retry::Schedule,
 };
 
 use super::{CORP, SECRET, eventually, http_client};
+use crate::outbox_conformance::fixture::list_all;
 
 /// A relay that delivers to a sandbox.
 pub(crate) struct Relay {
@@ -192,8 +193,8 @@ impl Relay {
 
     /// The deliveries in these states, in order of acceptance.
     pub(crate) async fn listed(&self, states: &[State]) -> Vec<Listed> {
-        let filter = Filter { states: states.to_vec(), limit: 100_000, ..Filter::default() };
-        self.outbox.list(filter).await.unwrap()
+        let filter = Filter { states: states.to_vec(), ..Filter::default() };
+        list_all(&self.outbox, filter, ListOrder::OldestFirst, 100_000).await
     }
 
     /// Everything about one delivery.

@@ -14,7 +14,7 @@ CREATE TABLE notification (
     id          INTEGER PRIMARY KEY,
     kind        INTEGER NOT NULL,
     receiver    TEXT    NOT NULL,
-    sender     TEXT    NOT NULL,
+    channel     TEXT    NOT NULL,
     group_key   TEXT    NOT NULL,
     status      INTEGER NOT NULL,
     severity    TEXT    NOT NULL,
@@ -28,14 +28,14 @@ CREATE TABLE notification (
     alerts      TEXT    NOT NULL,
     text_form   TEXT
 ) STRICT;
-CREATE INDEX notification_open ON notification (id, sender, receiver, kind) WHERE open > 0;
+CREATE INDEX notification_open ON notification (id, channel, receiver, kind) WHERE open > 0;
 CREATE INDEX notification_settled ON notification (settled_at) WHERE settled_at IS NOT NULL;
 
 -- Rows that change stay short, so that many of them share a page; what never changes is in `message`.
 CREATE TABLE delivery (
     id            INTEGER PRIMARY KEY,
     notification  INTEGER NOT NULL,
-    sender       TEXT    NOT NULL,
+    channel       TEXT    NOT NULL,
     receiver      TEXT    NOT NULL,
     lane          INTEGER NOT NULL,
     destination   BLOB    NOT NULL,
@@ -49,7 +49,7 @@ CREATE TABLE delivery (
     claimed_at    INTEGER,          -- last
     attempts      INTEGER NOT NULL,
     unknown       INTEGER NOT NULL DEFAULT 0, -- attempts that ended with an errcode that nobody knows
-    unconfirmed_since   INTEGER,
+    doubt_since   INTEGER,
     check_ms      INTEGER,          -- frozen with the first claim, as is body_hash
     body_hash     INTEGER,
     digest        INTEGER,          -- the first delivery of the digest that tells it
@@ -65,7 +65,7 @@ CREATE INDEX delivery_in_flight ON delivery (state) WHERE state = 2;
 CREATE INDEX delivery_dead ON delivery (state) WHERE state = 5;
 CREATE INDEX delivery_head ON delivery (id, lane) WHERE state > 0 AND state < 4;
 CREATE INDEX delivery_queued ON delivery (lane, place) WHERE state = 0;
-CREATE INDEX delivery_ready ON delivery (sender, destination, receiver, fresh, due_at, place) WHERE state = 1;
+CREATE INDEX delivery_ready ON delivery (channel, destination, receiver, fresh, due_at, place) WHERE state = 1;
 CREATE INDEX delivery_digest ON delivery (digest) WHERE digest IS NOT NULL;
 CREATE INDEX delivery_unnoticed ON delivery (receiver, settled_at) WHERE state = 5 AND noticed = 0;
 
@@ -81,7 +81,7 @@ CREATE TABLE message (
 CREATE TABLE attempt (
     delivery    INTEGER NOT NULL,
     n           INTEGER NOT NULL,
-    sender     TEXT    NOT NULL,
+    channel     TEXT    NOT NULL,
     started_at  INTEGER NOT NULL,
     duration_ms INTEGER NOT NULL,
     ended_at    INTEGER NOT NULL,
@@ -90,7 +90,7 @@ CREATE TABLE attempt (
     detail      TEXT    NOT NULL,
     PRIMARY KEY (delivery, n)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX attempt_counted ON attempt (sender, ended_at) WHERE counted = 1;
+CREATE INDEX attempt_counted ON attempt (channel, ended_at) WHERE counted = 1;
 
 -- What came, in order: accepted as a notification, or a copy (heard.rs).
 CREATE TABLE heard (
@@ -113,15 +113,15 @@ CREATE TABLE spilled (
 
 -- How much waits, by app and receiver: kept with every change, because counting a long queue takes long.
 CREATE TABLE waiting (
-    sender    TEXT    NOT NULL,
+    channel    TEXT    NOT NULL,
     receiver   TEXT    NOT NULL,
     deliveries INTEGER NOT NULL, -- not settled
     discarded  INTEGER NOT NULL, -- given up by a person instead of being sent, so far
-    PRIMARY KEY (sender, receiver)
+    PRIMARY KEY (channel, receiver)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE hold (
-    sender       TEXT    PRIMARY KEY,
+    channel       TEXT    PRIMARY KEY,
     since         INTEGER NOT NULL,
     reason        TEXT    NOT NULL,
     errcode       INTEGER,
@@ -130,7 +130,7 @@ CREATE TABLE hold (
     credentials   TEXT    NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE hold_told (
-    sender  TEXT NOT NULL,
+    channel  TEXT NOT NULL,
     receiver TEXT NOT NULL,
-    PRIMARY KEY (sender, receiver)
+    PRIMARY KEY (channel, receiver)
 ) STRICT, WITHOUT ROWID;

@@ -1,0 +1,210 @@
+use rand::{SeedableRng, rngs::StdRng};
+
+use super::*;
+use crate::{
+    outbox::{BodyHash, ClaimId, DeliveryId, Kind, NotificationId, Part, ReceiverName},
+    wecom::{
+        Api, ApiError, Content, Errcode, Message, Receipt, Recipients, TransportError, TransportErrorKind,
+    },
+};
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+fn now() -> Timestamp {
+    "2026-11-21T08:00:00Z".parse().unwrap()
+}
+
+fn claimed(attempts: u32, age: Duration) -> Claimed {
+    Claimed {
+        id: DeliveryId(1),
+        claim: ClaimId(1),
+        body: BodyHash(1),
+        notification: NotificationId(1),
+        kind: Kind::Alert,
+        receiver: ReceiverName("wechat".to_owned()),
+        group_key: "group".to_owned(),
+        message: Message {
+            recipients: Recipients::All,
+            content: Content::Text("text".to_owned()),
+            duplicate_check: None,
+        },
+        all_recipients: Recipients::All,
+        to_come: 0,
+        part: Part::WHOLE,
+        accepted_at: earlier(now(), age),
+        claimed_at: now(),
+        attempts,
+        unknown_codes: 0,
+        unconfirmed_since: None,
+        text_form: None,
+    }
+}
+
+fn after(claimed: &Claimed, outcome: &Outcome) -> Decision {
+    decide(claimed, outcome, &Policy::new(DAY), now(), &mut StdRng::seed_from_u64(1))
+}
+
+fn of(outcome: &Outcome) -> Decision {
+    after(&claimed(0, Duration::ZERO), outcome)
+}
+
+fn rejected(errcode: i64) -> Outcome {
+    Outcome::Rejected(ApiError { api: Api::MessageSend, errcode: Errcode(errcode), errmsg: "no".to_owned() })
+}
+
+fn fault(kind: TransportErrorKind) -> TransportError {
+    TransportError { api: Api::MessageSend, kind, detail: "detail".to_owned() }
+}
+
+fn blocked(decision: &Decision) -> BlockKind {
+    match &decision.health {
+        Health::Blocked(block) => block.kind,
+        other => panic!("not blocked: {other:?}"),
+    }
+}
+
+#[test]
+fn an_accepted_message_is_delivered_and_counted() {
+    let receipt = Receipt { msgid: "m1".to_owned(), ..Receipt::default() };
+    let decision = of(&Outcome::Accepted(receipt.clone()));
+    let verdict = Verdict::Delivered(receipt);
+    assert_eq!(decision, Decision { verdict, health: Health::Good, counted: true, cause: None });
+}
+
+#[test]
+fn a_rejected_message_or_recipient_is_a_dead_letter() {
+    for (errcode, cause) in [(44004, Cause::Rejected), (81013, Cause::Nobody)] {
+        let decision = of(&rejected(errcode));
+        assert!(matches!(&decision.verdict, Verdict::Dead(reason) if reason.contains(&errcode.to_string())));
+        assert_eq!((decision.health, decision.counted, decision.cause), (Health::Good, false, Some(cause)));
+    }
+}
+
+#[test]
+fn a_transient_failure_is_retried_within_seconds() {
+    for outcome in [rejected(-1), Outcome::NotSent(fault(TransportErrorKind::Connect))] {
+        let decision = of(&outcome);
+        let Verdict::Retry { at, charged: true, unconfirmed: false, unknown_code: false } = decision.verdict
+        else {
+            panic!("{decision:?}")
+        };
+        assert!(at <= later(now(), Duration::from_secs(2)));
+        assert_eq!((decision.health, decision.counted), (Health::Transient, false));
+    }
+}
+
+#[test]
+fn an_unknown_outcome_is_unconfirmed_and_counted() {
+    for kind in [
+        TransportErrorKind::Timeout,
+        TransportErrorKind::Lost,
+        TransportErrorKind::Status(502),
+        TransportErrorKind::InvalidReply,
+    ] {
+        let decision = of(&Outcome::Unknown(fault(kind)));
+        assert!(
+            matches!(decision.verdict, Verdict::Retry { unconfirmed: true, charged: true, .. }),
+            "{decision:?}"
+        );
+        assert!(decision.counted);
+    }
+}
+
+#[test]
+fn a_failure_of_the_sender_is_not_charged_to_a_delivery() {
+    let kinds = [
+        (40001, BlockKind::Configuration),
+        (42001, BlockKind::Configuration),
+        (60020, BlockKind::UntrustedIp),
+        (45009, BlockKind::RateLimited),
+    ];
+    for (errcode, kind) in kinds {
+        let decision = of(&rejected(errcode));
+        assert_eq!(
+            decision.verdict,
+            Verdict::Retry { at: now(), charged: false, unconfirmed: false, unknown_code: false }
+        );
+        assert_eq!((blocked(&decision), decision.counted), (kind, false));
+    }
+}
+
+#[test]
+fn an_unknown_errcode_is_tried_three_times_in_any_case() {
+    for others in [0, 2, 500] {
+        let after_tries = |unknown_codes| {
+            let claimed = claimed(others + unknown_codes, Duration::ZERO);
+            after(&Claimed { unknown_codes, ..claimed }, &rejected(123_456))
+        };
+        for tries in [0, 1] {
+            let verdict = after_tries(tries).verdict;
+            assert!(
+                matches!(verdict, Verdict::Retry { charged: true, unknown_code: true, .. }),
+                "{verdict:?}"
+            );
+        }
+        let last = after_tries(2);
+        assert!(matches!(&last.verdict, Verdict::Dead(reason) if reason.ends_with("; tried 3 times")));
+        assert_eq!(last.cause, Some(Cause::UnknownCode));
+    }
+}
+
+#[test]
+fn a_delivery_expires_only_with_a_failed_attempt() {
+    let old = claimed(500, DAY);
+    for outcome in [rejected(-1), rejected(40001), Outcome::Unknown(fault(TransportErrorKind::Timeout))] {
+        let Decision { verdict, cause, .. } = after(&old, &outcome);
+        assert!(matches!(&verdict, Verdict::Dead(reason) if reason.contains("expire_after")), "{verdict:?}");
+        assert_eq!(cause, Some(Cause::Expired));
+    }
+    let accepted = Outcome::Accepted(Receipt::default());
+    assert!(matches!(after(&old, &accepted).verdict, Verdict::Delivered(_)));
+    let young = claimed(500, DAY - Duration::from_secs(1));
+    assert!(matches!(after(&young, &rejected(-1)).verdict, Verdict::Retry { .. }));
+}
+
+#[test]
+fn an_outage_costs_at_most_600_calls_in_its_first_hour() {
+    for seed in 0..50 {
+        let (schedule, mut rng) = (transient_schedule(), StdRng::seed_from_u64(seed));
+        let (mut calls, mut passed) = (0, Duration::ZERO);
+        while passed < Duration::from_secs(3600) {
+            calls += 1;
+            passed += schedule.delay(calls, &mut rng);
+        }
+        assert!((200..=600).contains(&calls), "{calls}");
+    }
+}
+
+#[test]
+fn content_that_wecom_rejects_is_sent_as_text_instead() {
+    let rejection = rejected(40008);
+    let as_text = |content, text_form: Option<&str>| {
+        let mut claimed = claimed(0, Duration::ZERO);
+        claimed.message.content = content;
+        claimed.text_form = text_form.map(str::to_owned);
+        match after(&claimed, &rejection).verdict {
+            Verdict::Replace { content: Content::Text(text), .. } => Some(text),
+            Verdict::Dead(_) => None,
+            other => panic!("{other:?}"),
+        }
+    };
+    let card = || Content::stored("textcard", "{}".to_owned()).unwrap();
+    assert_eq!(as_text(Content::Text("text".to_owned()), Some("form")), None);
+    assert_eq!(as_text(card(), None), None);
+    insta::assert_snapshot!(
+        as_text(card(), Some("form")).unwrap(),
+        @r"
+    [wecom-relay: WeCom rejected this as a textcard: message/send answered errcode 40008: no]
+    form
+    "
+    );
+    let long = "x".repeat(2048);
+    assert_eq!(as_text(Content::Markdown(long.clone()), None), Some(long));
+}
+
+#[test]
+fn a_message_without_valid_recipients_is_not_sent_as_text() {
+    let mut claimed = claimed(0, Duration::ZERO);
+    claimed.message.content = Content::Markdown("text".to_owned());
+    assert!(matches!(after(&claimed, &rejected(81013)).verdict, Verdict::Dead(_)));
+}

@@ -1,0 +1,29 @@
+//! The plainer form of a message that WeCom rejected.
+//!
+//! A rejected card must not cost an alert: its text form goes out, and markdown goes out as text. The message is not
+//! rendered again, because the template may have changed since the notification was accepted.
+
+use crate::{
+    outbox::Claimed,
+    wecom::{Content, limits::MAX_CONTENT_BYTES},
+};
+
+/// The plainer form of `claimed`, with a first line that tells `reason` if there is room. `None` if there is no plainer
+/// form.
+pub(super) fn degrade(claimed: &Claimed, reason: &str) -> Option<Content> {
+    let content = &claimed.message.content;
+    let text = match content {
+        Content::Text(_) => None,
+        Content::Markdown(text) => Some(text),
+        Content::TextCard(_) | Content::TemplateCard(_) => claimed.text_form.as_ref(),
+    }?;
+    let msgtype = content.msgtype();
+    let lines = [
+        format!("[wecom-relay: WeCom rejected this as a {msgtype}: {reason}]\n"),
+        format!("[wecom-relay: WeCom rejected this as a {msgtype}]\n"),
+        String::new(),
+    ];
+    let line =
+        lines.into_iter().find(|line| line.len() + text.len() <= MAX_CONTENT_BYTES).unwrap_or_default();
+    Some(Content::Text(line + text))
+}

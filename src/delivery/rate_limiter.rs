@@ -1,0 +1,413 @@
+//! Keeps each recipient below WeCom's limits.
+//!
+//! WeCom drops messages silently beyond 30 a minute and 1,000 an hour to one member of one app; it still answers errcode
+//! 0. [`RateLimiter`] keeps every sliding window below the limit, for each user, department and tag that a delivery
+//! names. A message to `@all` counts for everyone.
+//!
+//! A message takes a slot when it starts. The slot is free again one window after WeCom's answer, because WeCom may count
+//! the message at any moment in between.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    time::Duration,
+};
+
+use super::Monotonic;
+use crate::{
+    outbox::{DeliveryId, NotificationId},
+    wecom::{Addressee, Recipients},
+};
+
+/// The largest number of messages to one recipient of one app; 0 is no limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// In any [`Windows::minute`].
+    pub per_minute: u32,
+    /// In any [`Windows::hour`].
+    pub per_hour: u32,
+}
+
+/// The lengths of the windows. Tests use shorter ones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Windows {
+    /// WeCom's minute.
+    pub minute: Duration,
+    /// WeCom's hour.
+    pub hour: Duration,
+}
+
+impl Default for Windows {
+    fn default() -> Self {
+        Self { minute: Duration::from_secs(60), hour: Duration::from_secs(3600) }
+    }
+}
+
+/// The share of the hour's limit that may be used at the full rate of a minute. The rest is spread over the hour.
+const FULL_RATE_SHARE: f64 = 0.7;
+/// Slots for later parts are reserved for this number of minutes.
+const RESERVED_MINUTES: u32 = 10;
+/// The number of slots of a minute that are kept for later messages of that minute.
+const RESERVE: u32 = 5;
+
+/// The number of messages that a set of recipients may get now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Budget {
+    /// No limit applies.
+    Unlimited,
+    /// A number of messages.
+    Slots {
+        /// Messages that may start now.
+        free: u32,
+        /// The last slots of a minute among them, which are spent slowly.
+        reserve: u32,
+        /// The last start or end of a message to any of them.
+        last: Option<Monotonic>,
+    },
+}
+
+/// The recent messages of one sender, by recipient.
+#[derive(Debug)]
+pub struct RateLimiter {
+    limits: Limits,
+    windows: Windows,
+    ledgers: HashMap<Addressee, Ledger>,
+    /// The slots that are reserved for later parts of notifications.
+    reserved: HashMap<NotificationId, Reservation>,
+    /// For unconfirmed deliveries, the time until which WeCom surely suppresses a copy.
+    suppressed: HashMap<DeliveryId, Monotonic>,
+    /// The end of the earlier attempt whose slot the attempt in flight uses.
+    replaced: HashMap<DeliveryId, Monotonic>,
+    last_sweep: Monotonic,
+}
+
+#[derive(Debug)]
+struct Reservation {
+    by: DeliveryId,
+    addressees: Vec<Addressee>,
+    slots: u32,
+    until: Monotonic,
+}
+
+#[derive(Debug, Default)]
+struct Ledger {
+    in_flight: u32,
+    reserved: u32,
+    /// The ends of the counted messages of the last hour, oldest first.
+    ended: VecDeque<(Monotonic, DeliveryId)>,
+    last: Option<Monotonic>,
+}
+
+impl Ledger {
+    /// Counts a message that ended in the past.
+    fn insert(&mut self, ended: Monotonic, delivery: DeliveryId) {
+        let at = self.ended.partition_point(|(earlier, _)| *earlier <= ended);
+        self.ended.insert(at, (ended, delivery));
+    }
+
+    fn forget_before(&mut self, now: Monotonic, reach: Duration) {
+        while self.ended.front().is_some_and(|(ended, _)| now.since(*ended) >= reach) {
+            self.ended.pop_front();
+        }
+    }
+}
+
+impl RateLimiter {
+    /// A limiter without past messages.
+    pub fn new(limits: Limits, windows: Windows) -> Self {
+        Self {
+            limits,
+            windows,
+            ledgers: HashMap::new(),
+            reserved: HashMap::new(),
+            suppressed: HashMap::new(),
+            replaced: HashMap::new(),
+            last_sweep: Monotonic::default(),
+        }
+    }
+
+    /// The limits. Other limits need a new limiter, because this one counts only as far back as its limits reach.
+    pub fn limits(&self) -> Limits {
+        self.limits
+    }
+
+    /// Whether there is any limit.
+    pub fn is_limited(&self) -> bool {
+        self.reach().is_some()
+    }
+
+    /// The age up to which past messages count.
+    pub fn reach(&self) -> Option<Duration> {
+        let Limits { per_minute, per_hour } = self.limits;
+        let minute = (per_minute > 0).then_some(self.windows.minute);
+        if per_hour > 0 { Some(self.windows.hour) } else { minute }
+    }
+
+    /// The number of messages that `recipients` may get at `now`.
+    pub fn budget(&self, recipients: &Recipients, now: Monotonic) -> Budget {
+        // WeCom rejects a message to nobody, so it costs no slot.
+        if !self.is_limited() || *recipients == Recipients::Nobody {
+            return Budget::Unlimited;
+        }
+        let everyone = self.ledgers.get(&Addressee::All);
+        let of = |ledger: Option<&Ledger>, all: Option<&Ledger>| self.ledger_budget(ledger, all, now);
+        let mut budgets = match recipients {
+            Recipients::All => {
+                let each = self.ledgers.iter().filter(|(addressee, _)| **addressee != Addressee::All);
+                let mut budgets: Vec<_> = each.map(|(_, ledger)| of(Some(ledger), everyone)).collect();
+                budgets.push(of(None, everyone));
+                budgets
+            }
+            Recipients::Nobody | Recipients::Listed(_) => {
+                let named = recipients.addressees();
+                named.iter().map(|addressee| of(self.ledgers.get(addressee), everyone)).collect()
+            }
+        };
+        budgets.sort_unstable_by_key(|(free, ..)| *free);
+        let (free, limit) = budgets.first().map_or((0, 0), |(free, limit, _)| (*free, *limit));
+        let last = budgets.iter().filter_map(|(.., last)| *last).max();
+        Budget::Slots { free, reserve: RESERVE.min(limit / 6), last }
+    }
+
+    /// The time at which `recipients`, which may get nothing at `now`, may have a free slot again. `None` if only the end
+    /// of a message in flight can free one.
+    pub fn next_release(&self, recipients: &Recipients, now: Monotonic) -> Option<Monotonic> {
+        let everyone = self.ledgers.get(&Addressee::All);
+        let named: Vec<&Ledger> = match recipients {
+            Recipients::All => self.ledgers.values().collect(),
+            Recipients::Nobody | Recipients::Listed(_) => {
+                recipients.addressees().iter().filter_map(|addressee| self.ledgers.get(addressee)).collect()
+            }
+        };
+        let releases = named.into_iter().chain(everyone).flat_map(|ledger| {
+            // The list may still begin with messages that no window reaches any more.
+            [self.windows.minute, self.windows.hour].map(|window| {
+                let oldest = ledger.ended.partition_point(|(ended, _)| now.since(*ended) >= window);
+                ledger.ended.get(oldest).map(|(ended, _)| *ended + window)
+            })
+        });
+        let expiries = self.reserved.values().map(|reservation| reservation.until);
+        releases.flatten().chain(expiries).filter(|release| *release > now).min()
+    }
+
+    /// Whether a slot of `recipients` is taken by a message in flight or by a reservation, so that the end of a message may
+    /// free it.
+    pub fn has_pending(&self, recipients: &Recipients) -> bool {
+        let is_pending = |ledger: &Ledger| ledger.in_flight > 0 || ledger.reserved > 0;
+        let everyone = self.ledgers.get(&Addressee::All);
+        match recipients {
+            Recipients::All => self.ledgers.values().any(is_pending),
+            Recipients::Nobody | Recipients::Listed(_) => {
+                let named = recipients.addressees();
+                named
+                    .iter()
+                    .filter_map(|addressee| self.ledgers.get(addressee))
+                    .chain(everyone)
+                    .any(is_pending)
+            }
+        }
+    }
+
+    /// Frees slots that were reserved for parts which did not follow for a long time. Somebody may have discarded them.
+    pub fn expire_reservations(&mut self, now: Monotonic) {
+        let expired: Vec<_> = self.reserved.extract_if(|_, reservation| reservation.until <= now).collect();
+        for (_, reservation) in expired {
+            self.free_reservation(&reservation);
+        }
+    }
+
+    fn free_reservation(&mut self, reservation: &Reservation) {
+        for addressee in &reservation.addressees {
+            if let Some(ledger) = self.ledgers.get_mut(addressee) {
+                ledger.reserved = ledger.reserved.saturating_sub(reservation.slots);
+            }
+        }
+    }
+
+    /// The distance between the last messages of a minute.
+    pub fn spacing(&self) -> Duration {
+        self.windows.minute / (RESERVE + 1)
+    }
+
+    /// Whether `delivery` still has the slot of an earlier attempt, which its resend may use.
+    pub fn has_slot(&self, delivery: DeliveryId, recipients: &Recipients, now: Monotonic) -> bool {
+        if !self.is_suppressed(delivery, now) {
+            return false;
+        }
+        let within = |ledger: &Ledger| {
+            let mut recent = ledger.ended.iter().rev();
+            recent.any(|(ended, id)| *id == delivery && now.since(*ended) < self.windows.minute)
+        };
+        recipients.addressees().iter().all(|addressee| self.ledgers.get(addressee).is_some_and(within))
+    }
+
+    /// Whether a slot is reserved for `delivery`, the next part of `notification`. The part that was sent last has had its
+    /// slot.
+    pub fn has_reserved(&self, notification: NotificationId, delivery: DeliveryId) -> bool {
+        self.reserved.get(&notification).is_some_and(|reservation| reservation.by != delivery)
+    }
+
+    fn is_suppressed(&self, delivery: DeliveryId, now: Monotonic) -> bool {
+        self.suppressed.get(&delivery).is_some_and(|until| now < *until)
+    }
+
+    /// A message starts. As long as WeCom suppresses a copy of an earlier attempt, both attempts need one slot only.
+    pub fn start(&mut self, delivery: DeliveryId, recipients: &Recipients, now: Monotonic) {
+        if !self.is_limited() {
+            return;
+        }
+        let replaces = self.is_suppressed(delivery, now);
+        for addressee in recipients.addressees() {
+            let ledger = self.ledgers.entry(addressee).or_default();
+            if replaces && let Some(at) = ledger.ended.iter().rposition(|(_, id)| *id == delivery) {
+                self.replaced.extend(ledger.ended.remove(at).map(|(ended, id)| (id, ended)));
+            }
+            ledger.in_flight += 1;
+            ledger.last = Some(now);
+        }
+    }
+
+    /// A message ended. It is `counted` unless WeCom surely did not take it. If it will be sent again, WeCom suppresses the
+    /// copy until `suppressed_until`.
+    pub fn end(
+        &mut self,
+        delivery: DeliveryId,
+        recipients: &Recipients,
+        counted: bool,
+        suppressed_until: Option<Monotonic>,
+        now: Monotonic,
+    ) {
+        if !self.is_limited() {
+            return;
+        }
+        if let Some(until) = suppressed_until {
+            // WeCom may have taken the first attempt.
+            let first = self.suppressed.entry(delivery).or_insert(until);
+            *first = if *first <= now { until } else { *first };
+        }
+        // A rejected copy says nothing about the attempt before it.
+        let before = self.replaced.remove(&delivery);
+        let reach = self.reach().unwrap_or_default();
+        for addressee in recipients.addressees() {
+            let ledger = self.ledgers.entry(addressee).or_default();
+            ledger.in_flight = ledger.in_flight.saturating_sub(1);
+            ledger.forget_before(now, reach);
+            if counted {
+                ledger.ended.push_back((now, delivery));
+                ledger.last = Some(now);
+            } else if let Some(before) = before {
+                ledger.insert(before, delivery);
+            }
+        }
+        self.sweep(now);
+    }
+
+    /// Counts a message of an earlier lease that ended `age` ago.
+    pub fn charge(&mut self, recipients: &Recipients, age: Duration, now: Monotonic) {
+        if self.reach().is_none_or(|reach| age >= reach) {
+            return;
+        }
+        let ended = now.before(age);
+        for addressee in recipients.addressees() {
+            let ledger = self.ledgers.entry(addressee).or_default();
+            ledger.insert(ended, DeliveryId(0));
+        }
+    }
+
+    /// Reserves `slots` for the parts of `notification` that follow `by`, as far as they are free. 0 ends the
+    /// reservation.
+    pub fn reserve(
+        &mut self,
+        notification: NotificationId,
+        by: DeliveryId,
+        recipients: &Recipients,
+        slots: u32,
+        now: Monotonic,
+    ) {
+        if let Some(before) = self.reserved.remove(&notification) {
+            self.free_reservation(&before);
+        }
+        if slots == 0 {
+            return;
+        }
+        let slots = match self.budget(recipients, now) {
+            Budget::Unlimited => 0,
+            Budget::Slots { free, .. } => slots.min(free),
+        };
+        if slots == 0 {
+            return;
+        }
+        let addressees = recipients.addressees();
+        for addressee in &addressees {
+            self.ledgers.entry(addressee.clone()).or_default().reserved += slots;
+        }
+        let until = now + RESERVED_MINUTES * self.windows.minute;
+        self.reserved.insert(notification, Reservation { by, addressees, slots, until });
+    }
+
+    /// The free slots, the limit of this minute, and the last message of one recipient. Messages to `@all` are included.
+    fn ledger_budget(
+        &self,
+        ledger: Option<&Ledger>,
+        everyone: Option<&Ledger>,
+        now: Monotonic,
+    ) -> (u32, u32, Option<Monotonic>) {
+        let both = || ledger.into_iter().chain(everyone);
+        let pending: u32 = both().map(|ledger| ledger.in_flight + ledger.reserved).sum();
+        let within = |window: Duration| -> u32 {
+            let counted = both().map(|ledger| {
+                let old = ledger.ended.partition_point(|(ended, _)| now.since(*ended) >= window);
+                ledger.ended.len() - old
+            });
+            u32::try_from(counted.sum::<usize>()).unwrap_or(u32::MAX)
+        };
+        let used_hour = within(self.windows.hour).saturating_add(pending);
+        let used_minute = within(self.windows.minute).saturating_add(pending);
+        let limit = self.minute_limit(used_hour);
+        let free_hour = match self.limits.per_hour {
+            0 => u32::MAX,
+            per_hour => per_hour.saturating_sub(used_hour),
+        };
+        let free = limit.saturating_sub(used_minute).min(free_hour);
+        (free, limit, both().filter_map(|ledger| ledger.last).max())
+    }
+
+    /// The limit of a minute when `used` messages of the hour are used. Beyond [`FULL_RATE_SHARE`] the limit falls in
+    /// proportion to the rest of the hour's messages, so that the hour does not end in silence.
+    fn minute_limit(&self, used: u32) -> u32 {
+        let per_minute = if self.limits.per_minute == 0 { u32::MAX } else { self.limits.per_minute };
+        if self.limits.per_hour == 0 {
+            return per_minute;
+        }
+        let per_hour = f64::from(self.limits.per_hour);
+        let left = (per_hour - f64::from(used)).max(0.0) / (per_hour * (1.0 - FULL_RATE_SHARE));
+        if left >= 1.0 {
+            return per_minute;
+        }
+        let full = f64::from(per_minute.min(self.limits.per_hour));
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "between 0 and a u32's value"
+        )]
+        let tapered = (full * left).ceil() as u32;
+        tapered.min(per_minute)
+    }
+
+    /// Forgets messages that no window reaches any more. Costs by the number of recipients, so it runs once a minute and
+    /// not with each message.
+    fn sweep(&mut self, now: Monotonic) {
+        if now.since(self.last_sweep) < self.windows.minute {
+            return;
+        }
+        self.last_sweep = now;
+        self.suppressed.retain(|_, until| now < *until);
+        let reach = self.reach().unwrap_or_default();
+        self.ledgers.retain(|_, ledger| {
+            ledger.forget_before(now, reach);
+            ledger.in_flight > 0 || ledger.reserved > 0 || !ledger.ended.is_empty()
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests;

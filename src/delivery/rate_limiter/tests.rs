@@ -1,0 +1,294 @@
+use proptest::{collection::vec, prelude::*};
+
+use super::*;
+
+const SECOND: Duration = Duration::from_secs(1);
+const START: Monotonic = Monotonic(Duration::from_secs(1_000_000));
+
+fn at(secs: u64) -> Monotonic {
+    START + SECOND * u32::try_from(secs).unwrap()
+}
+
+fn limits(per_minute: u32, per_hour: u32) -> Limits {
+    Limits { per_minute, per_hour }
+}
+
+fn limiter(per_minute: u32, per_hour: u32) -> RateLimiter {
+    RateLimiter::new(limits(per_minute, per_hour), Windows::default())
+}
+
+fn user() -> Recipients {
+    Recipients::parse("u1", "", "").unwrap()
+}
+
+fn sets() -> [Recipients; 5] {
+    [
+        user(),
+        Recipients::parse("u1|u2", "", "").unwrap(),
+        Recipients::parse("u2", "p1", "").unwrap(),
+        Recipients::parse("", "p1", "t1").unwrap(),
+        Recipients::All,
+    ]
+}
+
+fn free(limiter: &RateLimiter, recipients: &Recipients, now: Monotonic) -> u32 {
+    match limiter.budget(recipients, now) {
+        Budget::Unlimited => u32::MAX,
+        Budget::Slots { free, .. } => free,
+    }
+}
+
+/// A message from its start to WeCom's answer.
+fn send(limiter: &mut RateLimiter, id: i64, recipients: &Recipients, counted: bool, now: Monotonic) {
+    limiter.start(DeliveryId(id), recipients, now);
+    limiter.end(DeliveryId(id), recipients, counted, None, now);
+}
+
+#[test]
+fn a_slot_is_free_again_a_minute_after_the_answer() {
+    let mut limiter = limiter(1, 0);
+    limiter.start(DeliveryId(1), &user(), at(0));
+    assert_eq!(free(&limiter, &user(), at(100)), 0);
+    limiter.end(DeliveryId(1), &user(), true, None, at(100));
+    assert_eq!(free(&limiter, &user(), at(159)), 0);
+    assert_eq!(limiter.next_release(&user(), at(100)), Some(at(160)));
+    assert_eq!(free(&limiter, &user(), at(160)), 1);
+}
+
+#[test]
+fn a_rejection_frees_the_slot() {
+    let mut limiter = limiter(1, 1);
+    send(&mut limiter, 1, &user(), false, at(0));
+    assert_eq!(free(&limiter, &user(), at(0)), 1);
+}
+
+#[test]
+fn a_message_to_all_needs_a_slot_of_every_recipient() {
+    let mut limiter = limiter(3, 0);
+    send(&mut limiter, 1, &user(), true, at(0));
+    assert_eq!(free(&limiter, &Recipients::All, at(0)), 2);
+    send(&mut limiter, 2, &Recipients::All, true, at(0));
+    assert_eq!(free(&limiter, &user(), at(0)), 1);
+    assert_eq!(free(&limiter, &sets()[3], at(0)), 2);
+}
+
+#[test]
+fn a_resend_uses_its_slot_while_wecom_suppresses_copies() {
+    let mut limiter = limiter(2, 0);
+    let id = DeliveryId(1);
+    limiter.start(id, &user(), at(0));
+    limiter.end(id, &user(), true, Some(at(50)), at(10));
+    assert!(limiter.has_slot(id, &user(), at(49)));
+    assert!(!limiter.has_slot(id, &user(), at(50)));
+    limiter.start(id, &user(), at(20));
+    assert_eq!(free(&limiter, &user(), at(20)), 1);
+    // The first attempt counts, because WeCom may have taken it.
+    limiter.end(id, &user(), true, Some(at(90)), at(30));
+    assert!(!limiter.has_slot(id, &user(), at(50)));
+    limiter.start(id, &user(), at(50));
+    assert_eq!(free(&limiter, &user(), at(50)), 0);
+}
+
+#[test]
+fn a_rejected_resend_keeps_the_slot_of_the_first_attempt() {
+    let mut limiter = limiter(1, 0);
+    let id = DeliveryId(1);
+    limiter.start(id, &user(), at(0));
+    limiter.end(id, &user(), true, Some(at(90)), at(10));
+    limiter.start(id, &user(), at(11));
+    limiter.end(id, &user(), false, None, at(12));
+    assert_eq!(free(&limiter, &user(), at(12)), 0);
+    assert_eq!(free(&limiter, &user(), at(70)), 1);
+}
+
+#[test]
+fn reserved_slots_are_for_later_parts_and_not_for_a_resend() {
+    let mut limiter = limiter(3, 0);
+    let notification = NotificationId(1);
+    limiter.start(DeliveryId(1), &user(), at(0));
+    limiter.reserve(notification, DeliveryId(1), &user(), 2, at(0));
+    assert_eq!(free(&limiter, &user(), at(0)), 0);
+    assert!(limiter.has_reserved(notification, DeliveryId(2)));
+    assert!(!limiter.has_reserved(notification, DeliveryId(1)));
+    limiter.reserve(notification, DeliveryId(3), &user(), 0, at(0));
+    assert_eq!(free(&limiter, &user(), at(0)), 2);
+}
+
+#[test]
+fn no_more_slots_are_reserved_than_are_free() {
+    let mut limiter = limiter(2, 0);
+    let notification = NotificationId(1);
+    send(&mut limiter, 1, &user(), true, at(0));
+    limiter.start(DeliveryId(2), &user(), at(1));
+    limiter.reserve(notification, DeliveryId(2), &user(), 2, at(1));
+    assert!(!limiter.has_reserved(notification, DeliveryId(3)));
+}
+
+#[test]
+fn messages_of_an_earlier_lease_count_by_their_age() {
+    let mut limiter = limiter(2, 0);
+    limiter.charge(&user(), SECOND * 59, at(0));
+    limiter.charge(&user(), SECOND * 10, at(0));
+    assert_eq!(free(&limiter, &user(), at(0)), 0);
+    assert_eq!(limiter.next_release(&user(), at(0)), Some(at(1)));
+    assert_eq!(free(&limiter, &user(), at(1)), 1);
+    assert_eq!(free(&limiter, &user(), at(50)), 2);
+}
+
+#[test]
+fn an_hour_of_silence_does_not_hide_the_next_release() {
+    let mut limiter = limiter(0, 2);
+    send(&mut limiter, 1, &user(), true, at(0));
+    send(&mut limiter, 2, &user(), true, at(3000));
+    limiter.start(DeliveryId(3), &user(), at(3600));
+    assert_eq!(free(&limiter, &user(), at(3600)), 0);
+    assert_eq!(limiter.next_release(&user(), at(3600)), Some(at(6600)));
+}
+
+#[test]
+fn recipients_without_recent_messages_are_forgotten() {
+    let mut limiter = limiter(30, 1000);
+    for n in 0..10_000 {
+        let one = Recipients::parse(&format!("u{n}"), "", "").unwrap();
+        send(&mut limiter, n, &one, true, at(n.unsigned_abs()));
+    }
+    // They are looked for once a minute.
+    assert!(limiter.ledgers.len() <= 3601 + 60, "{}", limiter.ledgers.len());
+    assert!(limiter.suppressed.is_empty() && limiter.reserved.is_empty() && limiter.replaced.is_empty());
+}
+
+/// Sends for `secs` seconds whenever a slot is free. Returns the second of each message.
+fn under_demand(secs: u64) -> Vec<u64> {
+    let mut limiter = limiter(30, 1000);
+    let mut sent = Vec::new();
+    for second in 0..secs {
+        while free(&limiter, &user(), at(second)) > 0 {
+            send(&mut limiter, 1, &user(), true, at(second));
+            sent.push(second);
+        }
+    }
+    sent
+}
+
+#[test]
+fn constant_demand_never_meets_three_minutes_of_silence() {
+    let sent = under_demand(3 * 3600);
+    let longest = sent.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap();
+    assert!(longest < 180, "{longest} s");
+    let first_hour = sent.iter().filter(|second| **second < 3600).count();
+    assert!((900..=1000).contains(&first_hour), "{first_hour}");
+    assert!(3 * 3600 - sent.last().unwrap() < 180);
+}
+
+#[test]
+fn the_rate_falls_beyond_seventy_percent_of_the_hour() {
+    let sent = under_demand(3600);
+    let in_minute = |minute: u64| sent.iter().filter(|second| **second / 60 == minute).count();
+    assert_eq!(in_minute(20), 30);
+    assert!(in_minute(40) < 15, "{}", in_minute(40));
+}
+
+#[test]
+fn waiting_for_the_next_release_needs_few_wakes() {
+    for (per_minute, per_hour) in [(30, 1000), (3, 0), (0, 40), (1, 10), (5, 20)] {
+        let mut limiter = limiter(per_minute, per_hour);
+        let (mut now, mut sent, mut wakes) = (at(0), 0, 0);
+        while sent < 200 {
+            while sent < 200 && free(&limiter, &user(), now) > 0 {
+                send(&mut limiter, sent, &user(), true, now);
+                sent += 1;
+            }
+            if sent < 200 {
+                let next = limiter.next_release(&user(), now).unwrap();
+                assert!(next > now);
+                now = next;
+                wakes += 1;
+            }
+        }
+        assert!(wakes <= 2 * 200, "{wakes} wakes with {per_minute} a minute and {per_hour} an hour");
+    }
+}
+
+#[derive(Debug, Clone)]
+enum Event {
+    Start(usize),
+    End { which: usize, counted: bool },
+    Restart,
+    Pass(u64),
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    prop_oneof![
+        4 => (0..5_usize).prop_map(Event::Start),
+        4 => (0..9_usize, prop::bool::weighted(0.8)).prop_map(|(which, counted)| Event::End { which, counted }),
+        1 => Just(Event::Restart),
+        3 => (0..40_u64).prop_map(Event::Pass),
+        1 => (0..1500_u64).prop_map(Event::Pass),
+    ]
+}
+
+/// The largest number of `times` within any `window`.
+fn most(times: &[Monotonic], window: Duration) -> usize {
+    let within = |at: usize| times[at..].iter().take_while(|end| end.since(times[at]) < window).count();
+    (0..times.len()).map(within).max().unwrap_or(0)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn no_window_exceeds_the_limit_of_any_recipient(
+        per_minute in 1..6_u32, per_hour in 1..15_u32, events in vec(event(), 1..200),
+    ) {
+        let sets = sets();
+        let mut limiter = limiter(per_minute, per_hour);
+        let (mut now, mut id) = (at(0), 0);
+        let mut flying: Vec<(DeliveryId, usize)> = Vec::new();
+        let mut ended: Vec<(Monotonic, usize)> = Vec::new();
+        for event in events {
+            match event {
+                Event::Start(set) if free(&limiter, &sets[set], now) > 0 => {
+                    id += 1;
+                    limiter.start(DeliveryId(id), &sets[set], now);
+                    flying.push((DeliveryId(id), set));
+                }
+                Event::Start(_) => {}
+                Event::End { which, counted } => {
+                    if which < flying.len() {
+                        let (id, set) = flying.remove(which);
+                        limiter.end(id, &sets[set], counted, None, now);
+                        ended.extend(counted.then_some((now, set)));
+                    }
+                }
+                Event::Restart => {
+                    ended.extend(flying.drain(..).map(|(_, set)| (now, set)));
+                    limiter = RateLimiter::new(limits(per_minute, per_hour), Windows::default());
+                    for (at, set) in &ended {
+                        limiter.charge(&sets[*set], now.since(*at), now);
+                    }
+                }
+                Event::Pass(secs) => now = now + SECOND * u32::try_from(secs).unwrap(),
+            }
+            for addressee in sets.iter().flat_map(Recipients::addressees) {
+                let concerns = |set: &usize| {
+                    let named = sets[*set].addressees();
+                    named.contains(&addressee) || named.contains(&Addressee::All)
+                };
+                let mut times: Vec<_> = ended.iter().filter(|(_, set)| concerns(set)).map(|(at, _)| *at).collect();
+                times.extend(flying.iter().filter(|(_, set)| concerns(set)).map(|_| now));
+                prop_assert!(most(&times, Windows::default().minute) <= per_minute as usize);
+                prop_assert!(most(&times, Windows::default().hour) <= per_hour as usize);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_reservation_expires_and_is_the_next_release() {
+    let mut limiter = limiter(3, 0);
+    limiter.reserve(NotificationId(1), DeliveryId(1), &user(), 3, at(0));
+    assert_eq!(free(&limiter, &user(), at(1)), 0);
+    let expiry = limiter.next_release(&user(), at(1)).unwrap();
+    limiter.expire_reservations(expiry);
+    assert_eq!(free(&limiter, &user(), expiry), 3);
+}

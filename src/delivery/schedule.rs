@@ -1,0 +1,161 @@
+//! When to look at which destination.
+//!
+//! The outbox reports a destination when something becomes claimable there. The dispatcher looks at it, claims what the
+//! rate limiter allows, and puts it back for the moment at which more can go out. A destination without ready deliveries
+//! is not in the schedule. So a look costs by what changed, and not by what waits.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use super::Monotonic;
+use crate::outbox::Destination;
+
+/// The destinations of one sender that have ready deliveries.
+#[derive(Debug, Default)]
+pub struct Schedule {
+    looks: HashMap<Destination, Look>,
+    /// The same looks in the order in which they are due.
+    order: BTreeSet<Look>,
+    /// Destinations whose recipients have all slots taken by messages in flight. The end of any message may free one.
+    blocked: HashSet<Destination>,
+    next_turn: u64,
+}
+
+/// A planned look at a destination.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Look {
+    at: Monotonic,
+    /// Destinations that are due at the same time take turns, because a later look gets a higher number.
+    turn: u64,
+    destination: Destination,
+}
+
+impl Schedule {
+    /// Looks at `destination` now, unless an earlier look is planned already.
+    pub fn touch(&mut self, destination: Destination, now: Monotonic) {
+        let is_planned = self.looks.get(&destination).is_some_and(|look| look.at <= now);
+        if !is_planned {
+            self.set(destination, now);
+        }
+    }
+
+    /// Looks at `destination` at `at`, in place of any look that was planned before.
+    pub fn set(&mut self, destination: Destination, at: Monotonic) {
+        self.remove(destination);
+        let look = Look { at, turn: self.next_turn, destination };
+        self.next_turn += 1;
+        self.looks.insert(destination, look);
+        self.order.insert(look);
+    }
+
+    /// Looks at `destination` when any message in flight ends, in addition to a planned look.
+    pub fn block(&mut self, destination: Destination) {
+        self.blocked.insert(destination);
+    }
+
+    /// A message in flight has ended.
+    pub fn unblock(&mut self, now: Monotonic) {
+        for destination in std::mem::take(&mut self.blocked) {
+            self.touch(destination, now);
+        }
+    }
+
+    /// Takes up to `limit` destinations that are due. The caller puts them back with [`Self::set`] if they have more.
+    pub fn take_due(&mut self, limit: usize, now: Monotonic) -> Vec<Destination> {
+        let due = self.order.iter().take_while(|look| look.at <= now).take(limit);
+        let due: Vec<_> = due.map(|look| look.destination).collect();
+        due.iter().for_each(|destination| self.remove(*destination));
+        due
+    }
+
+    /// The time of the next look.
+    pub fn next(&self) -> Option<Monotonic> {
+        self.order.first().map(|look| look.at)
+    }
+
+    /// Forgets everything, before the schedule is built again.
+    pub fn clear(&mut self) {
+        self.looks.clear();
+        self.order.clear();
+        self.blocked.clear();
+    }
+
+    fn remove(&mut self, destination: Destination) {
+        if let Some(look) = self.looks.remove(&destination) {
+            self.order.remove(&look);
+        }
+        self.blocked.remove(&destination);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::outbox::Key;
+
+    fn at(seconds: u64) -> Monotonic {
+        Monotonic(Duration::from_secs(seconds))
+    }
+
+    fn destination(number: u8) -> Destination {
+        Destination(Key([number; 16]))
+    }
+
+    #[test]
+    fn destinations_are_due_in_order_and_take_turns() {
+        let mut schedule = Schedule::default();
+        for number in [1, 2, 3] {
+            schedule.touch(destination(number), at(5));
+        }
+        assert_eq!(schedule.take_due(2, at(5)), [destination(1), destination(2)]);
+        schedule.set(destination(1), at(5));
+        assert_eq!(schedule.take_due(9, at(5)), [destination(3), destination(1)]);
+        assert_eq!(schedule.next(), None);
+    }
+
+    #[test]
+    fn a_touch_makes_a_later_look_earlier_but_keeps_its_turn_if_it_is_due() {
+        let mut schedule = Schedule::default();
+        schedule.set(destination(1), at(60));
+        schedule.touch(destination(2), at(5));
+        schedule.touch(destination(1), at(5));
+        schedule.touch(destination(2), at(6));
+        assert_eq!(schedule.take_due(9, at(5)), [destination(2), destination(1)]);
+    }
+
+    #[test]
+    fn a_blocked_destination_is_due_when_a_message_ends() {
+        let mut schedule = Schedule::default();
+        schedule.set(destination(1), at(60));
+        schedule.block(destination(1));
+        assert!(schedule.take_due(9, at(5)).is_empty());
+        schedule.unblock(at(5));
+        assert_eq!(schedule.take_due(9, at(5)), [destination(1)]);
+        schedule.unblock(at(6));
+        assert_eq!(schedule.next(), None);
+    }
+
+    proptest! {
+        #[test]
+        fn every_destination_is_taken_once_and_at_its_last_time(
+            sets in prop::collection::vec((0..8_u8, 0..50_u64), 0..40),
+        ) {
+            let mut schedule = Schedule::default();
+            let mut last = HashMap::new();
+            for (number, seconds) in sets {
+                schedule.set(destination(number), at(seconds));
+                last.insert(destination(number), at(seconds));
+            }
+            let mut seen = HashMap::new();
+            for second in 0..50 {
+                for destination in schedule.take_due(usize::MAX, at(second)) {
+                    prop_assert!(seen.insert(destination, at(second)).is_none());
+                }
+            }
+            prop_assert_eq!(seen, last);
+        }
+    }
+}

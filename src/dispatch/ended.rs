@@ -1,0 +1,18 @@
+//! A message that has ended, on its way back to the dispatcher.
+
+use std::{sync::Arc, time::Duration};
+
+use jiff::Timestamp;
+
+use super::service::Service;
+use crate::{outbox::Claimed, wecom::Outcome};
+
+/// A message that has ended.
+pub(super) struct Ended<W> {
+    /// The service at the start of the message.
+    pub(super) service: Arc<Service<W>>,
+    pub(super) claimed: Claimed,
+    pub(super) outcome: Outcome,
+    pub(super) started_at: Timestamp,
+    pub(super) duration: Duration,
+}

@@ -1,0 +1,122 @@
+//! One message: from its claim to the storing of its result.
+
+use std::{sync::Arc, time::Duration};
+
+use jiff::Timestamp;
+use tokio::time::Instant;
+use tracing::Instrument;
+
+use super::{
+    dispatcher::Dispatcher,
+    ended::Ended,
+    pending_write::PendingWrite,
+    report::{self, AttemptReport, delivery_event},
+    service::Service,
+};
+use crate::{
+    delivery::{
+        decide::{self, Decision, Health},
+        duplicate_check::DUPLICATE_CHECK_MARGIN,
+    },
+    outbox::{Attempt, Claimed, Lease, Settlement, Verdict},
+    wecom::{Outcome, WeCom},
+};
+
+impl<L: Lease, W: WeCom> Dispatcher<L, W> {
+    /// Starts the message of a claim.
+    pub(super) fn send(&mut self, mut claimed: Claimed) {
+        let Some(wecom) = self.wecom.clone() else {
+            // Nothing is claimed before there is an app, and a removed app stays for claimed messages.
+            delivery_event!(
+                error,
+                self.sender,
+                claimed,
+                "claimed without an app; it is sent after the next restart"
+            );
+            return;
+        };
+        let now = self.now();
+        claimed.message.duplicate_check = self.duplicate_check.start(claimed.id, claimed.body, now);
+        self.limiter.start(claimed.id, &claimed.message.recipients, now);
+        let destination = self.destination(&claimed);
+        self.metrics.rate_limit_wait(&self.sender.0, self.slot_waits.end(destination, now));
+        let later_parts = claimed.part.of.saturating_sub(claimed.part.number);
+        // With several batches of recipients, this part may still have to go to another batch.
+        let reserved = claimed.to_come.min(u32::from(later_parts) + 1);
+        self.limiter.reserve(claimed.notification, claimed.id, &claimed.all_recipients, reserved, now);
+        self.report_start(&claimed);
+        let span = tracing::debug_span!(
+            "send", app = %self.sender, receiver = %claimed.receiver, group = claimed.group_key,
+            notification = %claimed.notification, delivery = %claimed.id,
+        );
+        let (service, clock) = (Arc::clone(&self.service), Arc::clone(&self.clock));
+        let send = async move {
+            let (started_at, started) = (clock.now(), Instant::now());
+            let outcome = wecom.send(&claimed.message).await;
+            Ended { service, claimed, outcome, started_at, duration: started.elapsed() }
+        };
+        self.sends.spawn(send.instrument(span));
+        self.state.in_flight = self.sends.len();
+    }
+
+    fn report_start(&self, claimed: &Claimed) {
+        if let Some(since) = claimed.unconfirmed_since {
+            let age = Duration::try_from(claimed.claimed_at.duration_since(since)).unwrap_or_default();
+            let is_suppressed = claimed.message.duplicate_check.is_some_and(|interval| age < interval);
+            if !is_suppressed {
+                delivery_event!(
+                    warn, self.sender, claimed, %since,
+                    "sent again, although an earlier attempt may have delivered it; WeCom's duplicate check does not \
+                     reach that far, so a copy is possible"
+                );
+            }
+        }
+        delivery_event!(debug, self.sender, claimed, attempts = claimed.attempts, "sending");
+    }
+
+    /// Decides about an outcome, and stores the result.
+    pub(super) fn settle(&mut self, ended: Ended<W>) {
+        let Ended { service, claimed, outcome, started_at, duration } = ended;
+        let (now, clock) = (self.now(), self.clock.now());
+        let decision =
+            decide::decide(&claimed, &outcome, &self.service.settings.policy, clock, &mut self.rng);
+        // WeCom's interval counts from the start of the first attempt, and the copy must arrive before its end.
+        let interval = claimed.message.duplicate_check.filter(|_| matches!(outcome, Outcome::Unknown(_)));
+        let suppressed_until =
+            interval.map(|interval| now.before(duration) + interval.saturating_sub(DUPLICATE_CHECK_MARGIN));
+        let recipients = &claimed.message.recipients;
+        self.limiter.end(claimed.id, recipients, decision.counted, suppressed_until, now);
+        self.state.schedule.unblock(now);
+        if matches!(decision.verdict, Verdict::Delivered(_) | Verdict::Dead(_)) {
+            self.duplicate_check.settle(claimed.id);
+        }
+        self.record_health(&service, &decision, clock);
+        let report =
+            AttemptReport { sender: &self.sender, claimed: &claimed, outcome: &outcome, decision: &decision };
+        report::attempt(&self.metrics, &report, duration, clock);
+        let attempt = Attempt {
+            started_at,
+            duration,
+            errcode: report::errcode(&outcome),
+            detail: decide::describe(&outcome),
+            counted: decision.counted,
+        };
+        let Claimed { id: delivery, claim, .. } = claimed;
+        let settlement = Settlement { delivery, claim, attempt, verdict: decision.verdict };
+        self.store(PendingWrite::Settlement(settlement, clock));
+    }
+
+    fn record_health(&mut self, service: &Service<W>, decision: &Decision, clock: Timestamp) {
+        // A failure with older credentials says nothing about the credentials that a reload brought meanwhile.
+        let is_outdated = service.settings.credentials != self.service.settings.credentials;
+        if is_outdated && matches!(decision.health, Health::Blocked(_)) {
+            return;
+        }
+        let now = self.now();
+        if let Some(change) = self.state.breaker.record(&decision.health, clock, now, &mut self.rng) {
+            report::hold_change(&self.metrics, &change, &decision.health);
+            let write = self.hold_changes.next(change);
+            self.store(write);
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! The app and the settings with which a sender is dispatched.
+
+use std::{sync::Arc, time::Duration};
+
+use crate::delivery::{
+    decide::Policy,
+    rate_limiter::{Limits, Windows},
+};
+
+/// How a sender is dispatched.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    pub concurrency: u32,
+    pub limits: Limits,
+    pub windows: Windows,
+    /// `duplicate_check_interval` of messages.
+    pub duplicate_check: Duration,
+    pub policy: Policy,
+    /// A fingerprint of the app's credentials.
+    pub credentials: String,
+}
+
+/// The app and its settings. A reload replaces both.
+#[derive(Debug)]
+pub struct Service<W> {
+    /// The app. `None` if the configuration does not have it any more; its deliveries then wait.
+    pub wecom: Option<Arc<W>>,
+    pub settings: Settings,
+}
+
+/// The most messages in flight. WeCom answers 45033 to more.
+pub const CONCURRENCY: u32 = 32;
+/// The default `duplicate_check_interval`. It is longer than any time-out and any pause between two attempts.
+pub const DUPLICATE_CHECK: Duration = Duration::from_secs(120);
+/// The pause before the outbox is asked again after it failed.
+pub(super) const STORE_PAUSE: Duration = Duration::from_millis(500);

@@ -1,0 +1,140 @@
+//! The traits through which the daemon uses the outbox.
+
+use std::future::Future;
+
+use jiff::Timestamp;
+
+use super::{
+    Backlog, Changes, Claims, Destination, Enqueued, Folding, Hold, NewNotification, NoticeOf,
+    NotificationId, OutboxQuery, Pick, ReceiverName, Scheduled, SenderName, Sent, Settlement, StoreResult,
+    Unnoticed, Waiting,
+};
+
+/// The outbox as any process of the daemon may use it.
+///
+/// Every method may return any [`StoreError`]; then nothing has changed. A caller may drop a future at any time: the
+/// change then happens completely or not at all.
+pub trait Outbox: OutboxQuery + Clone + Send + Sync + 'static {
+    /// The right to dispatch one sender.
+    type Lease: Lease;
+
+    /// Stores a notification and returns when it is on disk. A notification that is [`NewNotification::dead`] is
+    /// stored as dead letters; it does not block its ordering key.
+    ///
+    /// The notification is a duplicate if the same [`super::Dedupe::key`] was accepted within
+    /// [`super::Dedupe::window`]. There is one exception: when a source returns to a key after it sent something else
+    /// for the same ordering key, then the alert has changed back. [`super::rules::dedup`] has the exact rule.
+    fn enqueue(
+        &self,
+        notification: NewNotification,
+        now: Timestamp,
+    ) -> impl Future<Output = StoreResult<Enqueued>> + Send;
+
+    /// Begins the lease of `sender`. Deliveries that an earlier lease left in flight become unconfirmed: they are due
+    /// now, and an interrupted attempt is recorded that counts.
+    fn acquire(
+        &self,
+        sender: &SenderName,
+        now: Timestamp,
+    ) -> impl Future<Output = StoreResult<Self::Lease>> + Send;
+
+    /// All senders that have unsettled deliveries, whether or not the configuration has them.
+    fn senders(&self) -> impl Future<Output = StoreResult<Vec<SenderName>>> + Send;
+
+    /// All holds.
+    fn holds(&self) -> impl Future<Output = StoreResult<Vec<Hold>>> + Send;
+
+    /// The first `limit` dead letters of `receiver` that died after `since` and that no notice has reported. Dead
+    /// notices are left out. A dead digest is left out too, because its members are reported.
+    fn unnoticed(
+        &self,
+        receiver: &ReceiverName,
+        since: Timestamp,
+        limit: u32,
+    ) -> impl Future<Output = StoreResult<Vec<Unnoticed>>> + Send;
+
+    /// The alerts of `receiver` that wait for `sender`: counted up to `count_to`, with the first `lines` summaries.
+    /// `None` if the receiver's fallback was already notified of this hold.
+    fn held_backlog(
+        &self,
+        sender: &SenderName,
+        receiver: &ReceiverName,
+        lines: u32,
+        count_to: u32,
+    ) -> impl Future<Output = StoreResult<Option<Backlog>>> + Send;
+
+    /// Stores a notice and records what it reports, in one transaction.
+    fn notice(
+        &self,
+        notice: NewNotification,
+        of: NoticeOf,
+        now: Timestamp,
+    ) -> impl Future<Output = StoreResult<NotificationId>> + Send;
+
+    /// Deletes up to `limit` deliveries that were settled before `before`, and returns freed space to the file
+    /// system. Returns the number of deleted deliveries.
+    fn purge(&self, before: Timestamp, limit: u32) -> impl Future<Output = StoreResult<u32>> + Send;
+
+    /// Writes and flushes something small. An error means that [`Self::enqueue`] would fail too.
+    fn probe(&self, now: Timestamp) -> impl Future<Output = StoreResult<()>> + Send;
+}
+
+/// The right of this process to dispatch one sender. Clones are the same lease.
+pub trait Lease: Clone + Send + Sync + 'static {
+    /// The hold that an earlier lease left.
+    fn inherited_hold(&self) -> Option<&Hold>;
+
+    /// The number of deliveries that an earlier lease left in flight.
+    fn recovered(&self) -> u32;
+
+    /// Reports destinations whose deliveries may have become claimable.
+    fn changes(&self) -> &Changes;
+
+    /// All destinations that have a ready delivery, with the time at which the first of them is due.
+    fn scheduled(&self) -> impl Future<Output = StoreResult<Vec<Scheduled>>> + Send;
+
+    /// The due deliveries of each of `destinations`. Deliveries are counted up to `count_to`.
+    fn waiting(
+        &self,
+        destinations: Vec<Destination>,
+        count_to: u32,
+        now: Timestamp,
+    ) -> impl Future<Output = StoreResult<Vec<Waiting>>> + Send;
+
+    /// The first `limit` notifications of `destination` that can be folded, in order of acceptance. `None` if there
+    /// are none.
+    ///
+    /// A notification can be folded if it is an alert, none of its deliveries was ever claimed, and only foldable
+    /// notifications of the same destination are before it in its ordering key.
+    fn foldable(
+        &self,
+        destination: Destination,
+        limit: u32,
+    ) -> impl Future<Output = StoreResult<Option<Folding>>> + Send;
+
+    /// Marks the deliveries that `picks` name as in flight, in one transaction, and returns them.
+    ///
+    /// A digest takes the place of its members: they become folded, and their ordering keys wait until the digest is
+    /// settled. Members that can no longer be folded are left out. A digest without members is not created.
+    ///
+    /// The mark survives a crash of the process. After a power failure it may be lost; the deliveries are then claimed
+    /// again.
+    fn claim(&self, picks: Vec<Pick>, now: Timestamp) -> impl Future<Output = StoreResult<Claims>> + Send;
+
+    /// Ends a claim. When a delivery is settled for good, the next delivery of its ordering key becomes ready.
+    /// Settling a claim that has already ended changes nothing.
+    fn settle(&self, settlement: Settlement, now: Timestamp) -> impl Future<Output = StoreResult<()>> + Send;
+
+    /// Stores the hold of this sender, or deletes it.
+    fn hold(&self, hold: Option<Hold>) -> impl Future<Output = StoreResult<()>> + Send;
+
+    /// Makes every ready delivery due at `now` that is due after `horizon`. Only a clock that was set back can put a
+    /// delivery there.
+    fn make_due(&self, horizon: Timestamp, now: Timestamp) -> impl Future<Output = StoreResult<()>> + Send;
+
+    /// The attempts that ended after `since` and count against rate limits, in the order in which they ended.
+    fn sent_since(&self, since: Timestamp) -> impl Future<Output = StoreResult<Vec<Sent>>> + Send;
+
+    /// Gives the lease back. Call this when nothing is in flight.
+    fn release(self) -> impl Future<Output = ()> + Send;
+}

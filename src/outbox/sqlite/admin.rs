@@ -1,0 +1,108 @@
+//! The commands of operators: requeue and discard.
+
+use jiff::Timestamp;
+
+use super::{
+    columns::{millis, state_number},
+    error::EngineResult,
+    order,
+    settle::{self, Entry},
+    transaction::Transaction,
+};
+use crate::outbox::{Changed, DeliveryId, Kind, State};
+
+pub(super) const DUE_NOW: &str = "UPDATE delivery SET due_at = min(due_at, ?2) WHERE id = ?1";
+pub(super) const REQUEUE: &str = "UPDATE delivery SET state = ?2, seq = ?3, due_at = ?4, attempts = 0,
+     unknown_codes = 0, settled_at = NULL, digest = NULL, noticed = ?5, reason = '' WHERE id = ?1";
+// The members of a digest that nobody received died with it, and they are requeued themselves.
+pub(super) const DEAD_AFTER: &str = "SELECT d.id FROM delivery d INDEXED BY delivery_dead
+     WHERE d.state = 5 AND d.id > ?1 AND (d.kind <> 1 OR EXISTS (SELECT 1 FROM delivery s
+         WHERE s.id >= d.notification AND s.id < d.notification + d.deliveries AND s.state = 4))
+     ORDER BY d.id LIMIT ?2";
+pub(super) const DISCARD: &str =
+    "UPDATE delivery SET state = 6, settled_at = ?2, reason = 'discarded' WHERE id = ?1";
+pub(super) const COUNT_DISCARDED: &str =
+    "INSERT INTO discarded (sender, receiver, deliveries) VALUES (?1, ?2, 1)
+     ON CONFLICT (sender, receiver) DO UPDATE SET deliveries = deliveries + 1";
+/// A notification of which one part is requeued or discarded is not whole any more, so it cannot be folded.
+pub(super) const NOT_WHOLE: &str =
+    "UPDATE delivery SET foldable = 0 WHERE id >= ?1 AND id < ?1 + ?2 AND foldable = 1";
+
+/// The result of [`requeue_dead`].
+#[derive(Debug, Clone, Copy)]
+pub(super) struct RequeuedBatch {
+    pub(super) last: i64,
+    pub(super) count: u32,
+}
+
+pub(super) fn requeue(tx: &mut Transaction<'_>, id: DeliveryId, now: Timestamp) -> EngineResult<Changed> {
+    let Some(entry) = settle::load(tx, id.0)? else { return Ok(Changed::Unknown) };
+    match entry.state {
+        State::Ready => {
+            tx.sql.run(DUE_NOW, (entry.id, millis(now)))?;
+            tx.mark_changed(&entry.sender, entry.destination);
+        }
+        State::Dead | State::Discarded => put_at_end(tx, &entry, now)?,
+        State::Queued | State::InFlight | State::Folded | State::Delivered => {
+            return Ok(Changed::NotIn(entry.state));
+        }
+    }
+    Ok(Changed::Deliveries(1))
+}
+
+/// Requeues up to `limit` dead letters with numbers above `after`.
+pub(super) fn requeue_dead(
+    tx: &mut Transaction<'_>,
+    after: i64,
+    limit: u32,
+    now: Timestamp,
+) -> EngineResult<RequeuedBatch> {
+    let ids = tx.sql.all(DEAD_AFTER, (after, limit), |row| Ok(row.get::<_, i64>("id")?))?;
+    let mut batch = RequeuedBatch { last: ids.last().copied().unwrap_or(after), count: 0 };
+    for id in ids {
+        let entry = settle::load(tx, id)?;
+        if let Some(entry) = entry.filter(|entry| entry.state == State::Dead) {
+            put_at_end(tx, &entry, now)?;
+            batch.count += 1;
+        }
+    }
+    Ok(batch)
+}
+
+/// Puts a settled delivery at the end of its ordering key.
+fn put_at_end(tx: &mut Transaction<'_>, entry: &Entry, now: Timestamp) -> EngineResult<()> {
+    let is_head = order::load(tx, entry.ordering_key)?.heads == 0;
+    let state = if is_head { State::Ready } else { State::Queued };
+    let seq = tx.take_numbers(1)?;
+    let is_notice = entry.kind == Kind::Notice;
+    tx.sql.run(REQUEUE, (entry.id, state_number(state), seq, millis(now), is_notice))?;
+    if entry.deliveries > 1 {
+        tx.sql.run(NOT_WHOLE, (entry.notification, entry.deliveries))?;
+    }
+    if is_head {
+        order::add_heads(tx, entry.ordering_key, 1)?;
+        tx.mark_changed(&entry.sender, entry.destination);
+    }
+    Ok(())
+}
+
+pub(super) fn discard(tx: &mut Transaction<'_>, id: DeliveryId, now: Timestamp) -> EngineResult<Changed> {
+    let Some(entry) = settle::load(tx, id.0)? else { return Ok(Changed::Unknown) };
+    match entry.state {
+        State::Queued | State::Ready => {
+            tx.sql.run(DISCARD, (entry.id, millis(now)))?;
+            tx.sql.run(COUNT_DISCARDED, (&entry.sender.0, &entry.receiver.0))?;
+            if entry.deliveries > 1 {
+                tx.sql.run(NOT_WHOLE, (entry.notification, entry.deliveries))?;
+            }
+            settle::after_settlement(tx, &entry, now)?;
+        }
+        State::Dead => {
+            tx.sql.run(DISCARD, (entry.id, millis(now)))?;
+        }
+        State::InFlight | State::Folded | State::Delivered | State::Discarded => {
+            return Ok(Changed::NotIn(entry.state));
+        }
+    }
+    Ok(Changed::Deliveries(1))
+}

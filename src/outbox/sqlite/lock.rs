@@ -1,0 +1,76 @@
+//! The owner's lock: an exclusive lock on `<path>.lock`.
+//!
+//! The system releases the lock when the process ends, however it ends. So the lock file may stay, and it is never
+//! deleted.
+
+use std::{
+    ffi::OsString,
+    fs::{self, File, OpenOptions, TryLockError},
+    path::{Path, PathBuf},
+    thread,
+    time::Duration,
+};
+
+use super::open::{FileId, OpenError, Settings, private};
+
+/// The owner's lock, held until it is dropped.
+#[derive(Debug)]
+pub(super) struct Lock {
+    _file: File,
+    path: PathBuf,
+    id: FileId,
+}
+
+impl Lock {
+    /// Takes the lock.
+    pub(super) fn take(settings: &Settings) -> Result<Self, OpenError> {
+        if settings.path.is_dir() {
+            return Err(OpenError::IsDirectory { path: settings.path.clone() });
+        }
+        let path = lock_path(&settings.path);
+        let failed = |reason| OpenError::Lock { path: path.clone(), reason };
+        let opened = private(OpenOptions::new().create(true).truncate(false).write(true)).open(&path);
+        let file = opened.map_err(failed)?;
+        // An owner that is just ending keeps the lock for a moment, and so does a forked child of this process until it
+        // runs another program.
+        for _ in 0..TRIES {
+            match file.try_lock() {
+                Ok(()) => {
+                    let id = file.metadata().map(|metadata| FileId::new(&metadata)).map_err(failed)?;
+                    return Ok(Self { _file: file, path, id });
+                }
+                Err(TryLockError::WouldBlock) => thread::sleep(PAUSE),
+                Err(TryLockError::Error(reason)) => return Err(failed(reason)),
+            }
+        }
+        Err(OpenError::Owned { lock: path })
+    }
+
+    /// Whether the lock file still is where it was locked. Elsewhere it keeps nobody out.
+    pub(super) fn is_in_place(&self) -> bool {
+        FileId::of(&self.path).is_ok_and(|id| id == self.id)
+    }
+
+    /// Whether this lock keeps others from owning the outbox at `path`.
+    pub(super) fn guards(&self, path: &Path) -> bool {
+        FileId::of(&lock_path(path)).is_ok_and(|id| id == self.id)
+    }
+}
+
+/// The lock file is beside the file itself, by whatever links it is reached.
+fn lock_path(path: &Path) -> PathBuf {
+    let mut path = OsString::from(fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()));
+    path.push(".lock");
+    PathBuf::from(path)
+}
+
+/// Whether the outbox at `path` has an owner now. For information only: an owner may come and go at any time.
+pub fn is_owned(path: &Path) -> bool {
+    // The shared lock is released at once. An owner that starts at this moment tries again.
+    File::open(lock_path(path))
+        .is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
+}
+
+/// A taken lock is tried for one second.
+const TRIES: u32 = 50;
+const PAUSE: Duration = Duration::from_millis(20);

@@ -1,0 +1,87 @@
+//! The order of deliveries with one ordering key.
+//!
+//! `ordering_key.heads` counts the deliveries that are ready, in flight or folded. While it is not 0, later deliveries
+//! are queued. When it becomes 0, the first queued delivery becomes ready.
+
+use jiff::Timestamp;
+
+use super::{
+    columns::{destination_column, millis},
+    error::{EngineError, EngineResult},
+    transaction::Transaction,
+};
+use crate::outbox::{SenderName, rules::dedup::History};
+
+pub(super) const LOAD: &str = "SELECT heads, history FROM ordering_key WHERE id = ?1";
+pub(super) const STORE: &str =
+    "INSERT INTO ordering_key (id, heads, history, expires_at) VALUES (?1, ?2, ?3, ?4)
+     ON CONFLICT (id) DO UPDATE SET heads = ?2, history = ?3, expires_at = ?4";
+pub(super) const ADD_HEADS: &str = "INSERT INTO ordering_key (id, heads, history, expires_at)
+     VALUES (?1, ?2, x'', 0) ON CONFLICT (id) DO UPDATE SET heads = heads + ?2";
+pub(super) const REMOVE_HEAD: &str =
+    "UPDATE ordering_key SET heads = heads - 1 WHERE id = ?1 RETURNING heads, expires_at";
+pub(super) const DELETE: &str = "DELETE FROM ordering_key WHERE id = ?1";
+pub(super) const FIRST_QUEUED: &str =
+    "SELECT id, sender, destination FROM delivery INDEXED BY delivery_queued
+     WHERE state = 0 AND ordering_key = ?1 ORDER BY seq LIMIT 1";
+// A delivery that was never attempted is not postponed. Its due time can only be in the future because the clock was set
+// back.
+pub(super) const MAKE_READY: &str = "UPDATE delivery SET state = 1, due_at = min(due_at, ?2) WHERE id = ?1";
+
+/// The stored state of an ordering key.
+#[derive(Debug, Default)]
+pub(super) struct OrderState {
+    pub(super) heads: i64,
+    pub(super) history: History,
+}
+
+pub(super) fn load(tx: &Transaction<'_>, ordering_key: i64) -> EngineResult<OrderState> {
+    let found = tx.sql.first(LOAD, [ordering_key], |row| {
+        let history: Vec<u8> = row.get("history")?;
+        let history = History::from_bytes(&history)
+            .map_err(|error| EngineError::unreadable("a deduplication history", error))?;
+        Ok(OrderState { heads: row.get("heads")?, history })
+    })?;
+    Ok(found.unwrap_or_default())
+}
+
+pub(super) fn store(tx: &Transaction<'_>, ordering_key: i64, state: &OrderState) -> EngineResult<()> {
+    let OrderState { heads, history } = state;
+    tx.sql.run(STORE, (ordering_key, heads, history.to_bytes(), history.expires_at().max(0)))?;
+    Ok(())
+}
+
+/// Counts `count` more deliveries that others wait behind.
+pub(super) fn add_heads(tx: &Transaction<'_>, ordering_key: i64, count: usize) -> EngineResult<()> {
+    tx.sql.run(ADD_HEADS, (ordering_key, i64::try_from(count).unwrap_or(i64::MAX)))?;
+    Ok(())
+}
+
+/// A head was settled. When it was the last one, the first queued delivery becomes ready.
+pub(super) fn remove_head(tx: &mut Transaction<'_>, ordering_key: i64, now: Timestamp) -> EngineResult<()> {
+    let left = tx.sql.first(REMOVE_HEAD, [ordering_key], |row| {
+        Ok((row.get::<_, i64>("heads")?, row.get::<_, i64>("expires_at")?))
+    })?;
+    let Some((heads, expires_at)) = left else {
+        return Err(EngineError::unreadable("the heads of an ordering key", "missing"));
+    };
+    if heads > 0 || make_first_ready(tx, ordering_key, now)? {
+        return Ok(());
+    }
+    if expires_at <= millis(now) {
+        tx.sql.run(DELETE, [ordering_key])?;
+    }
+    Ok(())
+}
+
+/// Makes the first queued delivery ready, if there is one. Only for an ordering key without heads.
+fn make_first_ready(tx: &mut Transaction<'_>, ordering_key: i64, now: Timestamp) -> EngineResult<bool> {
+    let first = tx.sql.first(FIRST_QUEUED, [ordering_key], |row| {
+        Ok((row.get::<_, i64>("id")?, SenderName(row.get("sender")?), destination_column(row)?))
+    })?;
+    let Some((id, sender, destination)) = first else { return Ok(false) };
+    tx.sql.run(MAKE_READY, (id, millis(now)))?;
+    add_heads(tx, ordering_key, 1)?;
+    tx.mark_changed(&sender, destination);
+    Ok(true)
+}

@@ -1,0 +1,254 @@
+//! The port, implemented by jobs for the worker and the reader.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::{
+    admin, claim, enqueue, fold, hold,
+    job::{Effect, Handle},
+    open::{Access, OpenError, Settings},
+    purge, query, reader, settle,
+    transaction::Transaction,
+    waiting,
+    worker::{self, Subscribers, WorkerHandle},
+};
+use crate::outbox::{
+    Backlog, Changed, Changes, Claims, DeliveryId, Depth, Destination, Detail, Enqueued, Filter, Folding,
+    Hold, Lease, NewNotification, NoticeOf, NotificationId, Outbox, OutboxQuery, Page, PageRequest, Pick,
+    ReceiverName, Requeue, Scheduled, SenderName, Sent, Settlement, StoreResult, Unnoticed, Waiting,
+};
+
+/// The most dead letters that are requeued in one transaction, so that a running daemon is not locked out for long.
+const REQUEUED_AT_ONCE: u32 = 500;
+
+/// An outbox in a SQLite file. Clones share it. It closes when the last clone is dropped.
+#[derive(Debug, Clone)]
+pub struct SqliteOutbox {
+    worker: Handle,
+    reader: Handle,
+    subscribers: Subscribers,
+}
+
+impl SqliteOutbox {
+    /// Opens the outbox. Blocks on the disk.
+    ///
+    /// # Errors
+    /// [`OpenError`] says what the problem is and what to do.
+    pub fn open(settings: Settings, access: Access) -> Result<Self, OpenError> {
+        let WorkerHandle { jobs, subscribers, generation } = worker::start(settings.clone(), access)?;
+        let reader = reader::start(settings, generation)?;
+        Ok(Self { worker: jobs, reader, subscribers })
+    }
+
+    /// Returns when a thread of the outbox has panicked, and never otherwise. The daemon then ends.
+    pub async fn failed(&self) {
+        tokio::select! {
+            () = self.worker.panicked() => {}
+            () = self.reader.panicked() => {}
+        }
+    }
+
+    /// Finishes all jobs that were handed over, merges the log into the file, and closes it. Other clones get
+    /// [`crate::outbox::StoreError::Closed`] from then on.
+    pub async fn close(self) {
+        self.reader.close().await;
+        self.worker.close().await;
+    }
+}
+
+impl Outbox for SqliteOutbox {
+    type Lease = SqliteLease;
+
+    async fn enqueue(&self, new: NewNotification, now: Timestamp) -> StoreResult<Enqueued> {
+        self.worker.run(Effect::FlushedWrite, move |tx| enqueue::enqueue(tx, &new, now)).await
+    }
+
+    /// The process that owns the file may dispatch every sender, so the lease is granted at once.
+    async fn acquire(&self, sender: &SenderName, now: Timestamp) -> StoreResult<SqliteLease> {
+        let changes = self.subscribers.subscribe(sender);
+        let name = sender.clone();
+        let recover = move |tx: &mut Transaction<'_>| {
+            let hold = hold::holds(tx, Some(&name))?.pop();
+            Ok(Inherited { hold, recovered: settle::recover(tx, &name, now)? })
+        };
+        let inherited = self.worker.run(Effect::FlushedWrite, recover).await?;
+        Ok(SqliteLease {
+            worker: self.worker.clone(),
+            reader: self.reader.clone(),
+            sender: sender.clone(),
+            changes,
+            inherited: Arc::new(inherited),
+        })
+    }
+
+    async fn senders(&self) -> StoreResult<Vec<SenderName>> {
+        self.reader.run(Effect::Read, |tx| waiting::senders(tx.sql)).await
+    }
+
+    async fn holds(&self) -> StoreResult<Vec<Hold>> {
+        self.worker.run(Effect::Read, |tx| hold::holds(tx, None)).await
+    }
+
+    async fn unnoticed(
+        &self,
+        receiver: &ReceiverName,
+        since: Timestamp,
+        limit: u32,
+    ) -> StoreResult<Vec<Unnoticed>> {
+        let receiver = receiver.clone();
+        self.worker.run(Effect::Read, move |tx| hold::unnoticed(tx, &receiver, since, limit)).await
+    }
+
+    async fn held_backlog(
+        &self,
+        sender: &SenderName,
+        receiver: &ReceiverName,
+        lines: u32,
+        count_to: u32,
+    ) -> StoreResult<Option<Backlog>> {
+        let (sender, receiver) = (sender.clone(), receiver.clone());
+        let read =
+            move |tx: &mut Transaction<'_>| hold::held_backlog(tx, &sender, &receiver, lines, count_to);
+        self.reader.run(Effect::Read, read).await
+    }
+
+    async fn notice(
+        &self,
+        notice: NewNotification,
+        of: NoticeOf,
+        now: Timestamp,
+    ) -> StoreResult<NotificationId> {
+        self.worker.run(Effect::FlushedWrite, move |tx| hold::notice(tx, &notice, &of, now)).await
+    }
+
+    async fn purge(&self, before: Timestamp, limit: u32) -> StoreResult<u32> {
+        self.worker.run(Effect::Write, move |tx| purge::purge(tx, before, limit)).await
+    }
+
+    async fn probe(&self, now: Timestamp) -> StoreResult<()> {
+        self.worker.run(Effect::FlushedWrite, move |tx| purge::probe(tx, now)).await
+    }
+}
+
+/// What an earlier lease left.
+#[derive(Debug)]
+struct Inherited {
+    hold: Option<Hold>,
+    recovered: u32,
+}
+
+/// The right to dispatch one sender from a [`SqliteOutbox`].
+#[derive(Debug, Clone)]
+pub struct SqliteLease {
+    worker: Handle,
+    reader: Handle,
+    sender: SenderName,
+    changes: Changes,
+    inherited: Arc<Inherited>,
+}
+
+impl Lease for SqliteLease {
+    fn inherited_hold(&self) -> Option<&Hold> {
+        self.inherited.hold.as_ref()
+    }
+
+    fn recovered(&self) -> u32 {
+        self.inherited.recovered
+    }
+
+    fn changes(&self) -> &Changes {
+        &self.changes
+    }
+
+    async fn scheduled(&self) -> StoreResult<Vec<Scheduled>> {
+        let sender = self.sender.clone();
+        self.reader.run(Effect::Read, move |tx| waiting::scheduled(tx.sql, &sender)).await
+    }
+
+    async fn waiting(
+        &self,
+        destinations: Vec<Destination>,
+        count_to: u32,
+        now: Timestamp,
+    ) -> StoreResult<Vec<Waiting>> {
+        let sender = self.sender.clone();
+        let look =
+            move |tx: &mut Transaction<'_>| waiting::waiting(tx, &sender, &destinations, count_to, now);
+        self.worker.run(Effect::Read, look).await
+    }
+
+    async fn foldable(&self, destination: Destination, limit: u32) -> StoreResult<Option<Folding>> {
+        let sender = self.sender.clone();
+        self.worker.run(Effect::Read, move |tx| fold::foldable(tx, &sender, destination, limit)).await
+    }
+
+    async fn claim(&self, picks: Vec<Pick>, now: Timestamp) -> StoreResult<Claims> {
+        let sender = self.sender.clone();
+        self.worker.run(Effect::Write, move |tx| claim::claim(tx, &sender, &picks, now)).await
+    }
+
+    async fn settle(&self, settlement: Settlement, now: Timestamp) -> StoreResult<()> {
+        self.worker.run(Effect::Write, move |tx| settle::settle(tx, &settlement, now)).await
+    }
+
+    async fn hold(&self, hold: Option<Hold>) -> StoreResult<()> {
+        let sender = self.sender.clone();
+        let store = move |tx: &mut Transaction<'_>| match hold {
+            Some(hold) => hold::store(tx, &hold),
+            None => hold::delete(tx, &sender),
+        };
+        self.worker.run(Effect::FlushedWrite, store).await
+    }
+
+    async fn make_due(&self, horizon: Timestamp, now: Timestamp) -> StoreResult<()> {
+        let sender = self.sender.clone();
+        self.worker.run(Effect::Write, move |tx| settle::make_due(tx, &sender, horizon, now)).await
+    }
+
+    async fn sent_since(&self, since: Timestamp) -> StoreResult<Vec<Sent>> {
+        let sender = self.sender.clone();
+        self.reader.run(Effect::Read, move |tx| waiting::sent_since(tx.sql, &sender, since)).await
+    }
+
+    /// The file's owner keeps the right to dispatch, so there is nothing to give back.
+    async fn release(self) {}
+}
+
+impl OutboxQuery for SqliteOutbox {
+    async fn list(&self, filter: Filter, page: PageRequest) -> StoreResult<Page> {
+        self.reader.run(Effect::Read, move |tx| query::list(tx.sql, &filter, &page)).await
+    }
+
+    async fn show(&self, id: DeliveryId) -> StoreResult<Option<Detail>> {
+        self.reader.run(Effect::Read, move |tx| query::show(tx.sql, id)).await
+    }
+
+    async fn depths(&self) -> StoreResult<Vec<Depth>> {
+        self.reader.run(Effect::Read, |tx| query::depths(tx.sql)).await
+    }
+
+    async fn requeue(&self, which: Requeue, now: Timestamp) -> StoreResult<Changed> {
+        let mut after = match which {
+            Requeue::One(id) => {
+                return self.worker.run(Effect::FlushedWrite, move |tx| admin::requeue(tx, id, now)).await;
+            }
+            Requeue::AllDead => i64::MIN,
+        };
+        let mut total = 0;
+        loop {
+            let requeue =
+                move |tx: &mut Transaction<'_>| admin::requeue_dead(tx, after, REQUEUED_AT_ONCE, now);
+            let batch = self.worker.run(Effect::FlushedWrite, requeue).await?;
+            total += batch.count;
+            if batch.last == after {
+                return Ok(Changed::Deliveries(total));
+            }
+            after = batch.last;
+        }
+    }
+
+    async fn discard(&self, id: DeliveryId, now: Timestamp) -> StoreResult<Changed> {
+        self.worker.run(Effect::FlushedWrite, move |tx| admin::discard(tx, id, now)).await
+    }
+}

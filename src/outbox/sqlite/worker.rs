@@ -1,0 +1,306 @@
+//! The one thread that writes the database.
+//!
+//! - Jobs that wait at the same time share one transaction, and so one flush to disk. Each job has a savepoint, so a job
+//!   that fails is undone alone. Callers are answered after the commit. If the commit fails, all of them get its error.
+//! - Only [`Effect::FlushedWrite`] waits for the disk. Other commits are flushed with the next flush, or when the thread
+//!   has been idle for [`POLL`].
+//! - After an error that a connection may remember, the database is opened again for the next batch. So the outbox
+//!   recovers without a restart when the cause is gone.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+        mpsc::RecvTimeoutError,
+    },
+    thread,
+    time::Duration,
+};
+
+use rusqlite::Connection;
+use tokio::time::Instant;
+
+use super::{
+    error::{EngineError, EngineResult},
+    file_guard::FileGuard,
+    job::{self, Command, Effect, Handle, Inbox, Job},
+    open::{Access, OpenError, Settings},
+    settle,
+    sql::Sql,
+    transaction::{Change, Transaction},
+};
+use crate::outbox::{Changes, SenderName};
+
+/// The most jobs that share a commit. It bounds the wait of the first job.
+const MAX_BATCH: usize = 256;
+/// How often the thread looks for commits of other processes, and flushes commits that nobody waits for.
+const POLL: Duration = Duration::from_millis(500);
+
+/// The wake-ups of all leases.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Subscribers(Arc<Mutex<HashMap<SenderName, Changes>>>);
+
+impl Subscribers {
+    /// The wake-ups of `sender`, which start now.
+    pub(super) fn subscribe(&self, sender: &SenderName) -> Changes {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(sender.clone()).or_default().clone()
+    }
+
+    fn mark(&self, changes: Vec<Change>) {
+        if changes.is_empty() {
+            return;
+        }
+        let subscribed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for Change { sender, destination } in changes {
+            if let Some(subscriber) = subscribed.get(&sender) {
+                subscriber.mark([destination]);
+            }
+        }
+    }
+
+    fn mark_everything(&self) {
+        let subscribed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        subscribed.values().for_each(Changes::mark_everything);
+    }
+}
+
+/// What other threads share with the worker.
+#[derive(Debug, Clone)]
+pub(super) struct WorkerHandle {
+    pub(super) jobs: Handle,
+    pub(super) subscribers: Subscribers,
+    /// Changes each time the database is opened again.
+    pub(super) generation: Arc<AtomicU64>,
+}
+
+struct Worker {
+    guard: FileGuard,
+    subscribers: Subscribers,
+    generation: Arc<AtomicU64>,
+    /// Whether commits wait for the disk with the present setting of the connection.
+    flushes: bool,
+    has_unflushed: bool,
+    last_poll: Option<Instant>,
+    data_version: Option<i64>,
+}
+
+/// Opens the outbox and starts its thread.
+pub(super) fn start(settings: Settings, access: Access) -> Result<WorkerHandle, OpenError> {
+    let path = settings.path.clone();
+    let guard = FileGuard::open(settings, access)?;
+    let (jobs, inbox) = job::queue();
+    let (subscribers, generation) = (Subscribers::default(), Arc::new(AtomicU64::new(0)));
+    let worker = Worker {
+        guard,
+        subscribers: subscribers.clone(),
+        generation: Arc::clone(&generation),
+        flushes: true,
+        has_unflushed: false,
+        last_poll: None,
+        data_version: None,
+    };
+    let spawned = thread::Builder::new().name("outbox-writer".to_owned()).spawn(|| worker.run(inbox));
+    spawned.map_err(|error| OpenError::Unavailable { path, reason: error.to_string() })?;
+    Ok(WorkerHandle { jobs, subscribers, generation })
+}
+
+impl Worker {
+    fn run(mut self, inbox: Inbox) {
+        let mut closing = false;
+        while !closing {
+            let mut batch = Vec::new();
+            match inbox.commands.recv_timeout(POLL) {
+                Ok(Command::Run(job)) => batch.push(job),
+                Ok(Command::Close) | Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) => self.flush_when_idle(),
+            }
+            while !batch.is_empty() && batch.len() < MAX_BATCH && !closing {
+                match inbox.commands.try_recv() {
+                    Ok(Command::Run(job)) => batch.push(job),
+                    Ok(Command::Close) => closing = true,
+                    Err(_) => break,
+                }
+            }
+            if !batch.is_empty() {
+                self.serve(batch);
+            }
+            self.poll_other_processes();
+        }
+        self.close();
+        inbox.close();
+    }
+
+    /// Runs a batch and answers its callers.
+    fn serve(&mut self, mut batch: Vec<Box<dyn Job>>) {
+        let mut failures: Vec<Option<EngineError>> = batch.iter().map(|_| None).collect();
+        let committed = self.transact(&mut batch, &mut failures);
+        let errors = failures.iter().flatten().chain(committed.as_ref().err());
+        if errors.into_iter().any(EngineError::spoils_connection) {
+            self.guard.drop_connection();
+        }
+        let batch_error = match committed {
+            Ok(changes) => {
+                self.subscribers.mark(changes);
+                None
+            }
+            Err(error) => Some(error.store_error()),
+        };
+        for (job, failure) in batch.into_iter().zip(failures) {
+            job.answer(failure.map(|failure| failure.store_error()).or_else(|| batch_error.clone()));
+        }
+    }
+
+    /// Runs a batch in one transaction. An error undoes the whole batch. The error of a single job is put into
+    /// `failures`.
+    fn transact(
+        &mut self,
+        batch: &mut [Box<dyn Job>],
+        failures: &mut [Option<EngineError>],
+    ) -> EngineResult<Vec<Change>> {
+        self.prepare()?;
+        let max_size_bytes = self.guard.max_size_bytes();
+        let current = self.guard.current()?;
+        let connection = &current.database.connection;
+        let effect = batch.iter().map(|job| job.effect()).max().unwrap_or(Effect::Read);
+        set_flushing(connection, effect == Effect::FlushedWrite, &mut self.flushes)?;
+        execute(connection, if effect == Effect::Read { "BEGIN" } else { "BEGIN IMMEDIATE" })?;
+        let mut tx = Transaction::new(Sql::new(connection), max_size_bytes, current.is_moved);
+        let finished =
+            run_jobs(connection, &mut tx, batch, failures).and_then(|()| execute(connection, "COMMIT"));
+        if let Err(error) = finished {
+            roll_back(connection)?;
+            return Err(error);
+        }
+        match effect {
+            Effect::Read => {}
+            Effect::Write => self.has_unflushed = true,
+            Effect::FlushedWrite => self.has_unflushed = false,
+        }
+        Ok(tx.into_changes())
+    }
+
+    /// Opens the database again if necessary, and notices what other processes have changed.
+    fn prepare(&mut self) -> EngineResult<()> {
+        let (generation, file) = (self.guard.generation(), self.guard.file());
+        self.guard.current()?;
+        if self.guard.generation() != generation {
+            self.generation.store(self.guard.generation(), Ordering::Release);
+            (self.flushes, self.data_version) = (true, None);
+            if self.guard.is_owner() && self.guard.file() != file {
+                self.adopt_replaced_file()?;
+            }
+            self.subscribers.mark_everything();
+        }
+        self.look_for_changes()
+    }
+
+    fn adopt_replaced_file(&mut self) -> EngineResult<()> {
+        let max_size_bytes = self.guard.max_size_bytes();
+        let connection = &self.guard.current()?.database.connection;
+        execute(connection, "BEGIN IMMEDIATE")?;
+        let mut tx = Transaction::new(Sql::new(connection), max_size_bytes, false);
+        let adopted = settle::recover_replaced_file(&mut tx).and_then(|()| execute(connection, "COMMIT"));
+        if adopted.is_err() {
+            roll_back(connection)?;
+        }
+        adopted
+    }
+
+    /// Wakes all dispatchers when another process has committed something.
+    fn look_for_changes(&mut self) -> EngineResult<()> {
+        let Some(database) = self.guard.opened() else { return Ok(()) };
+        let sql = Sql::new(&database.connection);
+        let version: i64 = sql.only("PRAGMA data_version", [], |row| Ok(row.get(0)?))?;
+        if self.data_version.replace(version).is_some_and(|seen| seen != version) {
+            self.subscribers.mark_everything();
+        }
+        Ok(())
+    }
+
+    fn poll_other_processes(&mut self) {
+        if self.last_poll.is_some_and(|last| last.elapsed() < POLL) {
+            return;
+        }
+        self.last_poll = Some(Instant::now());
+        if let Err(error) = self.look_for_changes() {
+            // The next job meets the same error and reports it to its caller.
+            tracing::debug!(error = %error.store_error(), "changes of other processes cannot be read");
+        }
+    }
+
+    /// Flushes commits that nobody waited for. A checkpoint flushes the log before it copies it.
+    fn flush_when_idle(&mut self) {
+        let Some(database) = self.guard.opened().filter(|_| self.has_unflushed) else { return };
+        match database.connection.execute_batch("PRAGMA wal_checkpoint(PASSIVE)") {
+            Ok(()) => self.has_unflushed = false,
+            Err(error) => tracing::debug!(%error, "the outbox cannot be flushed; trying again"),
+        }
+    }
+
+    /// Leaves one file without a log beside it. An error loses nothing, because the log is on disk.
+    fn close(self) {
+        if let Some(database) = self.guard.opened()
+            && let Err(error) = database.connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)")
+        {
+            let path = self.guard.path().display();
+            tracing::debug!(%path, %error, "the log of the outbox was not merged into its file");
+        }
+    }
+}
+
+fn run_jobs(
+    connection: &Connection,
+    tx: &mut Transaction<'_>,
+    batch: &mut [Box<dyn Job>],
+    failures: &mut [Option<EngineError>],
+) -> EngineResult<()> {
+    for (job, failure) in batch.iter_mut().zip(failures) {
+        let ran =
+            if job.effect() == Effect::Read { job.run(tx) } else { run_alone(connection, tx, job.as_mut()) };
+        let Err(error) = ran else { continue };
+        if connection.is_autocommit() {
+            // SQLite has rolled back the transaction, and the other jobs with it.
+            return Err(error);
+        }
+        *failure = Some(error);
+    }
+    Ok(())
+}
+
+/// Runs a job so that its failure undoes its own changes only.
+fn run_alone(connection: &Connection, tx: &mut Transaction<'_>, job: &mut dyn Job) -> EngineResult<()> {
+    execute(connection, "SAVEPOINT job")?;
+    let changes = tx.change_count();
+    let ran = job.run(tx);
+    if ran.is_err() && !connection.is_autocommit() {
+        tx.forget_changes_after(changes);
+        execute(connection, "ROLLBACK TO job")?;
+    }
+    if !connection.is_autocommit() {
+        execute(connection, "RELEASE job")?;
+    }
+    ran
+}
+
+/// Makes the commits of the connection wait for the disk, or not.
+fn set_flushing(connection: &Connection, wanted: bool, present: &mut bool) -> EngineResult<()> {
+    if wanted != *present {
+        let mode = if wanted { "FULL" } else { "NORMAL" };
+        connection.pragma_update(None, "synchronous", mode)?;
+        *present = wanted;
+    }
+    Ok(())
+}
+
+fn roll_back(connection: &Connection) -> EngineResult<()> {
+    if !connection.is_autocommit() {
+        execute(connection, "ROLLBACK")?;
+    }
+    Ok(())
+}
+
+fn execute(connection: &Connection, sql: &str) -> EngineResult<()> {
+    connection.prepare_cached(sql)?.execute([])?;
+    Ok(())
+}
