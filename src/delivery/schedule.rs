@@ -4,10 +4,25 @@
 //! rate limiter allows, and puts it back for the moment at which more can go out. A destination without ready deliveries
 //! is not in the schedule. So a look costs by what changed, and not by what waits.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::{
+    collections::{BTreeSet, HashMap, HashSet},
+    time::Duration,
+};
+
+use jiff::Timestamp;
 
 use super::Monotonic;
 use crate::outbox::Destination;
+
+/// No retry is postponed for longer than this. A delivery that is due later was postponed before the clock was set back.
+pub const HORIZON: Duration = Duration::from_secs(60);
+
+/// The time until `due`, at most [`HORIZON`]. A look at that time notices if the clock was set back meanwhile.
+pub fn time_until(due: Timestamp, clock: Timestamp) -> Duration {
+    let wait = Duration::try_from(due.duration_since(clock)).unwrap_or_default();
+    // A due time is stored in whole milliseconds.
+    (wait + Duration::from_millis(1)).min(HORIZON)
+}
 
 /// The destinations of one sender that have ready deliveries.
 #[derive(Debug, Default)]
@@ -89,8 +104,6 @@ impl Schedule {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use proptest::prelude::*;
 
     use super::*;
@@ -136,6 +149,15 @@ mod tests {
         assert_eq!(schedule.take_due(9, at(5)), [destination(1)]);
         schedule.unblock(at(6));
         assert_eq!(schedule.next(), None);
+    }
+
+    #[test]
+    fn no_look_is_planned_behind_the_horizon() {
+        let clock = Timestamp::UNIX_EPOCH;
+        let after = |seconds| time_until(clock + Duration::from_secs(seconds), clock);
+        assert_eq!(after(5), Duration::from_millis(5001));
+        assert_eq!(after(86_400), HORIZON);
+        assert_eq!(time_until(clock, clock + Duration::from_secs(9)), Duration::from_millis(1));
     }
 
     proptest! {

@@ -1,6 +1,6 @@
 //! One look: reads what is due, plans, claims the plan, and starts the messages.
 
-use std::{collections::HashMap, time::Duration};
+use std::collections::HashMap;
 
 use jiff::Timestamp;
 
@@ -16,16 +16,17 @@ use crate::{
         decide::later,
         digest,
         plan::{self, Action, Plan, Wait},
+        schedule::{HORIZON, time_until},
     },
     outbox::{Claimed, Claims, Destination, Kind, Lease, Pick, StoreResult, Waiting},
     wecom::WeCom,
 };
 
-/// No retry is postponed for longer than this. A delivery that is due later was postponed before the clock was set back.
-const HORIZON: Duration = Duration::from_secs(60);
-
 /// The result of one look.
 struct Look {
+    /// The time of the look. The next look must be planned by the same time, because the clock may be set back at any
+    /// moment.
+    clock: Timestamp,
     waiting: Vec<Waiting>,
     plan: Plan,
     claims: Claims,
@@ -67,7 +68,7 @@ impl<L: Lease, W: WeCom> Dispatcher<L, W> {
         let picks = self.picks(&plan, &waiting).await?;
         let claims =
             if picks.is_empty() { Claims::default() } else { self.lease.claim(picks, clock).await? };
-        Ok(Look { waiting, plan, claims })
+        Ok(Look { clock, waiting, plan, claims })
     }
 
     /// How far deliveries are counted. The plan need not tell apart more than the limit of a minute.
@@ -128,7 +129,6 @@ impl<L: Lease, W: WeCom> Dispatcher<L, W> {
 
     /// Plans the next look at each destination.
     fn reschedule_after(&mut self, look: &Look, now: Monotonic) {
-        let clock = self.clock.now();
         let mut sent: HashMap<Destination, u32> = HashMap::new();
         for claimed in &look.claims.claimed {
             *sent.entry(self.destination(claimed)).or_default() += 1;
@@ -136,11 +136,7 @@ impl<L: Lease, W: WeCom> Dispatcher<L, W> {
         let waits: HashMap<Destination, Wait> =
             look.plan.waits.iter().map(|wait| (wait.destination, *wait)).collect();
         for Waiting { destination, queues, next_due } in &look.waiting {
-            let next_due = next_due.map(|due| {
-                let wait = Duration::try_from(due.duration_since(clock)).unwrap_or_default();
-                // A due time is stored in whole milliseconds.
-                now + wait + Duration::from_millis(1)
-            });
+            let next_due = next_due.map(|due| now + time_until(due, look.clock));
             let due: u32 = queues.iter().map(|queue| queue.due).sum();
             let sent = sent.get(destination).copied().unwrap_or(0);
             let next = match waits.get(destination) {

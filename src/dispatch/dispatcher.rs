@@ -42,7 +42,7 @@ use crate::{
         dispatch_state::{Action, DispatchState},
         duplicate_check::DuplicateCheck,
         rate_limiter::RateLimiter,
-        schedule::Schedule,
+        schedule::{Schedule, time_until},
     },
     heartbeat::Heartbeat,
     metrics::Metrics,
@@ -288,8 +288,7 @@ impl<L: Lease, W: WeCom> Dispatcher<L, W> {
             return self.store_failed(&error);
         }
         for scheduled in scheduled {
-            let wait = Duration::try_from(scheduled.due_at.duration_since(clock)).unwrap_or_default();
-            self.state.schedule.set(scheduled.destination, now + wait);
+            self.state.schedule.set(scheduled.destination, now + time_until(scheduled.due_at, clock));
         }
         self.state.has_stale_schedule = false;
         Ok(())
