@@ -247,11 +247,11 @@ impl Case<'_> {
         if !is_expired || !matches!(fate.verdict, Verdict::Retry { .. }) {
             return fate;
         }
-        let hours = self.policy.expire_after.as_secs_f64() / 3600.0;
+        let limit = signed(self.policy.expire_after);
         let last = describe(self.outcome);
         self.die(
             Cause::Expired,
-            format!("not delivered within {hours:.1} h (expire_after); last outcome: {last}"),
+            format!("not delivered within {limit:#} (expire_after); last outcome: {last}"),
         )
     }
 }

@@ -108,9 +108,23 @@ fn log(report: &AttemptReport<'_>, took: Duration) {
                 );
             }
         }
-        Verdict::Retry { at, .. } => {
+        Verdict::Retry { at, charged, .. } => {
             let outcome = decide::describe(outcome);
-            delivery_event!(warn, sender, claimed, duration_ms, outcome, next = %at, "delivery failed, will retry");
+            if *charged {
+                delivery_event!(
+                    warn, sender, claimed, duration_ms, outcome, next = %at, "delivery failed, will retry"
+                );
+            } else {
+                // The time of the next attempt is that of the next probe, which the line about the hold has.
+                delivery_event!(
+                    warn,
+                    sender,
+                    claimed,
+                    duration_ms,
+                    outcome,
+                    "delivery failed, will retry when the sender is released"
+                );
+            }
         }
         Verdict::Replace { reason, .. } => delivery_event!(
             error,

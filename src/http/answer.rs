@@ -90,7 +90,7 @@ pub(super) enum Rejection {
     NotReloaded(String),
     #[error("not found; send Alertmanager's webhook to /webhook or /webhook/{{receiver}}")]
     UnknownPath,
-    #[error("this method is not allowed; send a webhook by POST")]
+    #[error("this method is not allowed; send a webhook by POST, or see the Allow header")]
     WrongMethod,
 }
 

@@ -41,7 +41,10 @@ async fn another_method_is_answered_with_405() {
             assert_eq!(answer.status(), 405, "{method} {path}");
             let allowed = answer.headers()["allow"].to_str().unwrap().to_owned();
             assert!(allowed.contains("POST") && allowed.contains("PUT"), "{method} {path}: {allowed}");
-            assert_eq!(answer.text().await.unwrap(), "this method is not allowed; send a webhook by POST\n");
+            assert_eq!(
+                answer.text().await.unwrap(),
+                "this method is not allowed; send a webhook by POST, or see the Allow header\n"
+            );
         }
     }
     assert_eq!(relay.request(Method::POST, "/-/healthy", "").await.0, 405);
