@@ -1,4 +1,4 @@
-//! Row `accept`: durable webhooks a second. WeCom refuses meanwhile, so the sender is held and nothing is delivered.
+//! Row `accept`: durable webhooks a second. The sink refuses every message, so the sender is held and nothing is delivered.
 
 use crate::{
     load::Load,
@@ -60,7 +60,7 @@ async fn measure(setup: &Setup, connections: usize, server: &Process, measured: 
     let middle = u64::from(u32::MAX / 2);
     load(0..middle, setup.time() / 8).run().await;
     let cpu = server.cpu();
-    // Other notifications than before, because a duplicate costs less.
+    // Each round posts new notifications, because a duplicate costs less.
     let run = load(middle..2 * middle, setup.time()).run().await;
     measured.rate.push(run.rate());
     measured.latencies(&run.latencies);

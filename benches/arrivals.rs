@@ -13,7 +13,7 @@ use tokio::{
 
 use crate::samples::Latencies;
 
-/// The bench fails when nothing arrives for so long.
+/// The bench fails when nothing arrives for this time.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The arrivals of the notifications `0..count`.
@@ -96,7 +96,9 @@ impl Arrivals {
     pub(crate) async fn all(&self, count: u64) {
         while self.arrived.load(Ordering::Acquire) < count {
             let progress = timeout(TIMEOUT, self.progress.notified()).await;
-            progress.expect("some notifications did not arrive: they wait, or a digest replaced them");
+            progress.expect(
+                "some notifications did not arrive: they are still queued, or a digest replaced them",
+            );
         }
     }
 

@@ -16,9 +16,9 @@ use crate::{
 };
 
 const CONNECTIONS: usize = 64;
-/// Twice the members of the other rows, because the limits allow fewer than 100,000 deliveries a minute to those.
+/// Twice the members of the other rows, because the limits of those allow fewer than 100,000 deliveries a minute.
 const MEMBERS: u64 = 5_000;
-/// A server does nothing any more so long after its start.
+/// A server is idle when this time has passed since its start.
 const IDLE_AFTER: Duration = Duration::from_secs(1);
 
 pub(crate) async fn run(setup: &Setup, sink: &Sink) -> Report {

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::{report::Report, table::Table};
 
-/// Smaller differences say nothing.
+/// Smaller differences are noise.
 const NOISE: f64 = 0.05;
 
 pub(crate) fn write(path: &Path, machine: &[(String, String)], report: &Report) {

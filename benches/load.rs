@@ -67,7 +67,7 @@ impl Load {
         Self { api, address, connections, members, ids, time: None, arrivals: None, pause: None }
     }
 
-    /// Connects, and begins when all connections are there.
+    /// Opens all connections, and then begins.
     pub(crate) async fn run(self) -> Run {
         let next = Arc::new(AtomicU64::new(self.ids.start));
         let start = Arc::new(Barrier::new(self.connections + 1));
@@ -94,7 +94,7 @@ struct Connection {
 }
 
 impl Connection {
-    /// Posts until all is posted or the time is over; returns the nanoseconds of each request.
+    /// Posts until all notifications are posted or the time is over; returns the nanoseconds of each request.
     async fn run(self) -> Vec<u64> {
         let Self { index, load, next, start } = self;
         let mut stream = TcpStream::connect(load.address).await.unwrap();

@@ -25,7 +25,7 @@ pub(crate) struct Process {
     child: Child,
     pub(crate) api: Api,
     pub(crate) address: SocketAddr,
-    /// A reference ends when this is closed, because then it cannot outlive the bench.
+    /// A reference ends when this is closed, so it cannot outlive the bench.
     stdin: Option<ChildStdin>,
 }
 
@@ -53,14 +53,14 @@ impl Process {
         let mut child = command.spawn().unwrap();
         let stdin = child.stdin.take();
         let log = BufReader::new(child.stderr.take().unwrap());
-        // Made before anything can panic, because dropping it ends the child.
+        // Created before anything can panic, because dropping it ends the child.
         let mut process = Self { child, api, address: SocketAddr::from(([0, 0, 0, 0], 0)), stdin };
         let (sender, receiver) = mpsc::channel();
         // The thread ends with the child.
         thread::spawn(move || {
             let (mut log, result) = find_address(log, address);
             _ = sender.send(result);
-            // Read to the end, because a full pipe would stop the child.
+            // The log is read to its end, because a full pipe would stop the child.
             let mut ignored = [0; 64 * 1024];
             while log.read(&mut ignored).is_ok_and(|count| count > 0) {}
         });

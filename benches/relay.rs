@@ -1,8 +1,8 @@
 //! Rows `relay1`, `relay16` and `relay64`: from the webhook to the message at the sink, with default limits.
 //!
 //! The relay, Alertmanager's notifier and the forwarder do the same work: each notification has two alerts, is one
-//! request, and becomes one message to one of the members, in turn. The counts are so low that the limits of a member
-//! are never reached, because then the limits would be measured and not the relay.
+//! request, and becomes one message to one of the members, in turn. The counts are below the limits of a
+//! member, because otherwise the bench would measure the limits and not the relay.
 
 use std::{ops::Range, time::Duration};
 

@@ -17,7 +17,7 @@ use crate::{
     table::{Table, count, ratio},
 };
 
-/// A similar message in plain Tera, whose context serde makes.
+/// A similar message in plain Tera. serde makes its context.
 const PLAIN: &str = "[{{ status }}] {% for name, value in groupLabels %}{{ value }} {% endfor %}
 {% for alert in alerts %}Labels:
 {% for name, value in alert.labels %} - {{ name }} = {{ value }}
@@ -84,7 +84,7 @@ fn repeat(time: Duration, step: &dyn Fn() -> usize) -> f64 {
     rate(done, began.elapsed())
 }
 
-/// A fixed present, so that every round renders the same.
+/// A fixed current time, so that every round renders the same text.
 pub(crate) fn moment() -> RenderTime {
     RenderTime { now: jiff::Timestamp::UNIX_EPOCH, zone: None }
 }

@@ -27,11 +27,11 @@ pub(crate) struct Setup {
 
 /// The members that the notifications go to, where a row does not say otherwise.
 pub(crate) const MEMBERS: u64 = 2_500;
-/// The relay sends so many messages a minute to a member at full speed. It spaces the last ones of the 30.
+/// The number of messages a minute that the relay sends to a member at full speed. It spaces the rest of the 30.
 pub(crate) const FULL_SPEED: u64 = 25;
 
 impl Setup {
-    /// Servers that are compared are measured in turn, so many times each.
+    /// The number of rounds. Servers that are compared are measured once in each round.
     pub(crate) fn rounds(&self) -> usize {
         self.choose(1, 3)
     }
@@ -64,7 +64,7 @@ impl Setup {
     }
 }
 
-/// Fails if the relay would space or fold some of `notifications`, because then the limits would be measured.
+/// Fails if the relay would space or fold some of `notifications`, because the bench would then measure the limits.
 pub(crate) fn assert_full_speed(notifications: u64, members: u64) {
     let each = notifications.div_ceil(members);
     assert!(each <= FULL_SPEED, "{each} notifications for a member: the relay would space them");

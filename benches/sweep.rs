@@ -20,7 +20,7 @@ const MEMBERS: [u64; 3] = [500, 2_500, 10_000];
 const AFTER: Duration = Duration::from_secs(5);
 
 pub(crate) async fn run(setup: &Setup, sink: &Sink) -> Report {
-    // At least one for each member; few enough for the limits of 500 members.
+    // There is at least one for each member, and few enough for the limits of 500 members.
     let fast = setup.choose(1_000, 10_000);
     let mut all: [Measured; MEMBERS.len()] = Default::default();
     for _ in 0..setup.rounds() {
@@ -53,8 +53,8 @@ pub(crate) async fn run(setup: &Setup, sink: &Sink) -> Report {
     report
 }
 
-/// One member gets what the limits allow, so a rate of deliveries would be the limits'. The figure is the rate of
-/// acceptance while nearly everything waits.
+/// Measures the rate of acceptance for one member. A rate of deliveries would only show the limits, because nearly
+/// all deliveries are queued.
 async fn one_member(setup: &Setup, sink: &Sink, report: &mut Report) -> String {
     let notifications = setup.choose(500, 5_000);
     let folder = setup.temporary();

@@ -148,7 +148,7 @@ impl Lifecycle {
     pub async fn run(mut self, mut signals: Signals, drain: Duration) -> Shutdown {
         let failure = tokio::select! {
             signal = signals.next() => {
-                // Cancelled before the log line, because whoever reads the line relies on it.
+                // Cancelled before the log line, because a reader of the line relies on the stop.
                 self.tasks.stop.cancel();
                 tracing::info!(signal, "stopping: finishing what is in flight");
                 None

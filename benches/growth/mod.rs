@@ -1,7 +1,7 @@
-//! Row `growth`: the cost of an outbox in which many deliveries wait, beside an empty one.
+//! Row `growth`: the cost of an outbox with many queued deliveries, compared with an empty one.
 //!
-//! Each outbox is in a process of its own, without a dispatcher. Rates are measured in turn; memory and file once,
-//! after that.
+//! Each outbox is in a process of its own, without a dispatcher. Rates are measured in turn. Memory and
+//! file size are measured once, after that.
 
 mod port;
 mod worker;
@@ -20,7 +20,7 @@ use crate::{
 pub(crate) use worker::play;
 use worker::{Rates, Worker};
 
-/// An outbox with so many waiting deliveries.
+/// An outbox that was filled with this number of deliveries.
 struct Filled {
     waiting: u64,
     folder: tempfile::TempDir,
@@ -35,7 +35,7 @@ pub(crate) async fn run(setup: &Setup, sink: &Sink) -> Report {
     let levels = [0, setup.choose(2_000, 1_000_000)];
     let round = setup.choose(500, 4_000);
     let mut all = levels.map(|waiting| Filled::new(setup, waiting));
-    // These are new processes, because filling leaves memory behind.
+    // The processes are new, because filling an outbox leaves memory in use.
     let mut workers: Vec<Worker> = all.iter().map(|filled| Worker::start(filled.folder.path())).collect();
     for worker in &mut workers {
         worker.round(round / 4);

@@ -27,7 +27,7 @@ use crate::{
     setup::{APP, MAX_SIZE, MEMBERS},
 };
 
-/// The dispatcher counts so many deliveries of a queue that is limited to 30 a minute.
+/// The dispatcher counts deliveries up to this number, for a queue that is limited to 30 a minute.
 const COUNTED: u32 = CONCURRENCY + 1;
 
 const NOW: Monotonic = Monotonic(Duration::from_secs(1));
@@ -50,7 +50,7 @@ impl Store {
         for scheduled in lease.scheduled().await.unwrap() {
             schedule.set(scheduled.destination, NOW);
         }
-        // More than a round sends to one member, because the store is measured and not the limits.
+        // Above the messages of a round to one member, because the bench measures the outbox and not the limits.
         let limits = Limits { per_minute: u32::MAX, per_hour: 0 };
         let limiter = RateLimiter::new(limits, Windows::default());
         Self { outbox, lease, limiter, schedule, turn: 0, text: message() }
@@ -65,7 +65,7 @@ impl Store {
         self.outbox.enqueue(notification, SystemClock.now()).await.unwrap();
     }
 
-    /// Claims as many deliveries as the dispatcher has in flight, in the way of the dispatcher.
+    /// Claims as many deliveries as the dispatcher has in flight, with the calls of the dispatcher.
     pub(super) async fn claim(&mut self) -> Vec<Claimed> {
         for destination in self.lease.changes().take().destinations {
             self.schedule.touch(destination, NOW);

@@ -16,10 +16,10 @@ use wecom_relay::clock::{Clock, SystemClock};
 use super::port::Store;
 use crate::{process::rss_mb, samples::rate, setup::OUTBOX};
 
-/// A busy webhook has so many requests that wait for their commit.
+/// The number of requests that wait for their commit at a busy webhook.
 const CONCURRENT: usize = 64;
 
-/// A round claims no longer than this, so that the bench ends although claims may be slow.
+/// A round claims no longer than this, so that the bench ends even if claims are slow.
 const MAX_TIME: Duration = Duration::from_secs(4);
 
 /// Deliveries a second.
@@ -86,7 +86,7 @@ impl Drop for Worker {
 pub(crate) fn play(path: &str) {
     let runtime = Runtime::new().unwrap();
     let store = runtime.block_on(Store::open(path));
-    // Later than every earlier process on this outbox, because a repeated number would be a duplicate.
+    // The numbers start above those of every earlier process on this outbox, because a repeated one would be a duplicate.
     let first = SystemClock.now().as_millisecond().unsigned_abs() * 1_000 % 4_000_000_000;
     let mut work = Work { store, next: first };
     let (sender, orders) = mpsc::channel();

@@ -50,7 +50,7 @@ pub struct Payload {
     /// The key of the group; all members of a cluster use the same key.
     #[serde(default, deserialize_with = "lenient::text")]
     pub group_key: String,
-    /// How many alerts Alertmanager left out. They count neither in `status` nor in the common labels.
+    /// The number of alerts that Alertmanager left out. They count neither in `status` nor in the common labels.
     #[serde(default, deserialize_with = "lenient::or_empty")]
     pub truncated_alerts: u64,
     /// All other fields.

@@ -43,7 +43,7 @@ enum State {
     Open { hold: Hold, probed_at: Monotonic, probe_at: Monotonic },
 }
 
-/// What may be sent now.
+/// The messages that may be sent now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Admission {
     /// All messages that are due.
@@ -87,7 +87,7 @@ impl CircuitBreaker {
         Self { sender, credentials, schedule, probes, failures: 0, state }
     }
 
-    /// What may be sent at `now`, while `in_flight` messages are in flight.
+    /// The messages that may be sent at `now`, while `in_flight` messages are in flight.
     pub fn admission(&self, in_flight: usize, now: Monotonic) -> Admission {
         let probe_at = match &self.state {
             State::Closed => return Admission::All,
@@ -158,7 +158,7 @@ impl CircuitBreaker {
     fn open(&mut self, block: &Block, now: Timestamp, monotonic: Monotonic) -> Option<HoldChange> {
         self.failures = 0;
         let (since, probes) = match &self.state {
-            // A message that was in flight when the hold began tells nothing new.
+            // A message that was in flight when the hold began adds no information.
             State::Open { hold, probe_at, .. } if monotonic < *probe_at && hold.errcode == block.errcode => {
                 return None;
             }

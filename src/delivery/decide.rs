@@ -47,7 +47,7 @@ pub fn transient_schedule() -> Schedule {
     Schedule::new(vec![step(60, 1), step(60, 2), step(60, 5), step(60, 15)], Duration::from_secs(30))
 }
 
-/// What an outcome says about the sender.
+/// The health of a sender, as an outcome shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Health {
     /// WeCom works for this app.
@@ -124,7 +124,7 @@ pub struct Decision {
     pub verdict: Verdict,
     /// For the sender.
     pub health: Health,
-    /// Whether WeCom took the message or may have taken it.
+    /// True if WeCom took the message or may have taken it.
     pub counted: bool,
     /// The cause of death, for a dead letter.
     pub cause: Option<Cause>,
@@ -189,7 +189,7 @@ pub fn decide(
     Decision { verdict, health, counted: matches!(outcome, Outcome::Unknown(_)), cause }
 }
 
-/// What happens to a delivery, and why if it dies.
+/// The verdict about a delivery, with the cause if it dies.
 struct Fate {
     verdict: Verdict,
     cause: Option<Cause>,

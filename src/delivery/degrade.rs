@@ -8,7 +8,7 @@ use crate::{
     wecom::{Content, limits::MAX_CONTENT_BYTES},
 };
 
-/// The plainer form of `claimed`, with a first line that tells `reason` if there is room. `None` if there is no plainer
+/// The plainer form of `claimed`, with a first line that gives `reason` if there is room. `None` if there is no plainer
 /// form.
 pub(super) fn degrade(claimed: &Claimed, reason: &str) -> Option<Content> {
     let content = &claimed.message.content;

@@ -10,7 +10,7 @@ use super::{
 #[derive(Debug)]
 pub struct DispatchState {
     pub breaker: CircuitBreaker,
-    /// When to look at which destination.
+    /// The planned looks at destinations.
     pub schedule: Schedule,
     pub concurrency: u32,
     pub in_flight: usize,
@@ -20,16 +20,16 @@ pub struct DispatchState {
     pub unstored: usize,
     /// The outbox failed. It is not asked again before this time.
     pub store_retry_at: Option<Monotonic>,
-    /// Whether the configuration has the app. Without it, deliveries wait.
+    /// True if the configuration has the app. Without it, deliveries wait.
     pub has_app: bool,
-    /// Whether the schedule must be built again from the outbox.
+    /// True if the schedule must be built again from the outbox.
     pub has_stale_schedule: bool,
-    /// Whether a reload brought limits for which past messages must be counted again.
+    /// True if past messages must be counted again, because a reload changed the limits.
     pub has_new_limits: bool,
     pub is_draining: bool,
 }
 
-/// What a dispatcher does next.
+/// The next action of a dispatcher.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
     /// End: nothing is in flight and all results are stored.

@@ -1,4 +1,4 @@
-//! When WeCom may suppress a copy of a message (`enable_duplicate_check`).
+//! Decides whether WeCom may suppress a repeated message (`enable_duplicate_check`).
 //!
 //! A resend after a lost answer must be suppressed if the first attempt arrived. But WeCom compares bodies, and two
 //! alerts may render to the same body. So a message is sent with the check only if no other delivery with the same body
@@ -12,7 +12,7 @@ use std::{
 use super::Monotonic;
 use crate::outbox::{BodyHash, DeliveryId};
 
-/// How much later than its start a message may reach WeCom: the longest send, with a margin.
+/// The longest time from the start of a message to its arrival at WeCom: the longest send, with a margin.
 pub const DUPLICATE_CHECK_MARGIN: Duration = Duration::from_secs(50);
 
 /// The most sends that are remembered: more than WeCom accepts within the interval.
@@ -25,7 +25,8 @@ pub struct DuplicateCheck {
     last_sent: HashMap<BodyHash, LastSends>,
     /// All sends in order, for forgetting them.
     order: VecDeque<(BodyHash, Send)>,
-    /// The last send that had to be forgotten although it still counts. Any body may have been sent then.
+    /// The last send that was forgotten early, for lack of room. Until it would have expired, any body may have been
+    /// sent before.
     forgotten_at: Option<Monotonic>,
     /// The decisions about deliveries that are not settled.
     decisions: HashMap<DeliveryId, Decision>,
@@ -63,7 +64,7 @@ impl DuplicateCheck {
         }
     }
 
-    /// How long past sends count.
+    /// The time for which a past send counts.
     pub fn reach(&self) -> Duration {
         self.interval.saturating_add(DUPLICATE_CHECK_MARGIN)
     }
@@ -144,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn an_equal_body_of_another_delivery_gets_no_check_within_the_reach() {
+    fn an_equal_body_sent_soon_after_another_gets_no_check() {
         let mut checks = DuplicateCheck::new(INTERVAL);
         assert_eq!(checks.start(DeliveryId(1), BODY, at(0)), Some(INTERVAL));
         assert_eq!(checks.start(DeliveryId(2), BODY, at(169)), None);
@@ -186,7 +187,7 @@ mod tests {
         checks.record_past(DeliveryId(1), BODY, at(0), at(30));
         checks.record_past(DeliveryId(2), BODY, at(10), at(30));
         checks.record_past(DeliveryId(2), BODY, at(20), at(30));
-        // WeCom would take it for a copy of the first delivery.
+        // WeCom would take it for a duplicate of the first delivery.
         assert_eq!(checks.start(DeliveryId(2), BODY, at(30)), None);
         checks.settle(DeliveryId(2));
         assert_eq!(checks.start(DeliveryId(2), BODY, at(170)), Some(INTERVAL), "the first one is forgotten");

@@ -2,7 +2,7 @@
 //!
 //! | module | decides |
 //! |---|---|
-//! | [`schedule`] | when to look at which destination |
+//! | [`schedule`] | the time of the next look at each destination |
 //! | [`dispatch_state`] | the next action of a dispatcher |
 //! | [`circuit_breaker`] | whether a sender may send |
 //! | [`rate_limiter`] | how many messages each recipient may get |

@@ -25,10 +25,10 @@ use crate::{
     wecom::{Addressee, Recipients},
 };
 
-/// What to do with the destinations that were looked at.
+/// The result of a look.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Plan {
-    /// What to claim, in this order.
+    /// The picks to claim, in this order.
     pub actions: Vec<Action>,
     /// The destinations to which nothing more can go out now.
     pub waits: Vec<Wait>,
@@ -54,7 +54,7 @@ pub struct Wait {
     pub destination: Destination,
     /// The time at which there may be a slot, if it does not depend on messages in flight alone.
     pub until: Option<Monotonic>,
-    /// Whether the end of a message in flight may free a slot.
+    /// True if the end of a message in flight may free a slot.
     pub is_blocked: bool,
 }
 
@@ -109,7 +109,7 @@ impl Planner<'_> {
         }
     }
 
-    /// Whether the first delivery needs no free slot: an earlier part reserved one, or its earlier attempt had one.
+    /// True if the first delivery needs no free slot: an earlier part reserved one, or its earlier attempt had one.
     fn has_own_slot(&self, queue: &Queue) -> bool {
         queue.started
             && (self.limiter.has_reserved(queue.notification, queue.delivery)

@@ -73,7 +73,7 @@ pub struct RateLimiter {
     ledgers: HashMap<Addressee, Ledger>,
     /// The slots that are reserved for later parts of notifications.
     reserved: HashMap<NotificationId, Reservation>,
-    /// For unconfirmed deliveries, the time until which WeCom surely suppresses a copy.
+    /// For unconfirmed deliveries, the time until which WeCom surely suppresses a resend.
     suppressed: HashMap<DeliveryId, Monotonic>,
     /// The end of the earlier attempt whose slot the attempt in flight uses.
     replaced: HashMap<DeliveryId, Monotonic>,
@@ -130,7 +130,7 @@ impl RateLimiter {
         self.limits
     }
 
-    /// Whether there is any limit.
+    /// True if there is any limit.
     pub fn is_limited(&self) -> bool {
         self.reach().is_some()
     }
@@ -189,8 +189,7 @@ impl RateLimiter {
         releases.flatten().chain(expiries).filter(|release| *release > now).min()
     }
 
-    /// Whether a slot of `recipients` is taken by a message in flight or by a reservation, so that the end of a message may
-    /// free it.
+    /// True if a message in flight or a reservation takes a slot of `recipients`. The end of a message may free it.
     pub fn has_pending(&self, recipients: &Recipients) -> bool {
         let is_pending = |ledger: &Ledger| ledger.in_flight > 0 || ledger.reserved > 0;
         let everyone = self.ledgers.get(&Addressee::All);
@@ -228,7 +227,7 @@ impl RateLimiter {
         self.windows.minute / (RESERVE + 1)
     }
 
-    /// Whether `delivery` still has the slot of an earlier attempt, which its resend may use.
+    /// True if `delivery` still has the slot of an earlier attempt, which its resend may use.
     pub fn has_slot(&self, delivery: DeliveryId, recipients: &Recipients, now: Monotonic) -> bool {
         if !self.is_suppressed(delivery, now) {
             return false;
@@ -240,8 +239,8 @@ impl RateLimiter {
         recipients.addressees().iter().all(|addressee| self.ledgers.get(addressee).is_some_and(within))
     }
 
-    /// Whether a slot is reserved for `delivery`, the next part of `notification`. The part that was sent last has had its
-    /// slot.
+    /// True if a slot is reserved for `delivery`, the next part of `notification`. The part that was sent last has used
+    /// its reserved slot.
     pub fn has_reserved(&self, notification: NotificationId, delivery: DeliveryId) -> bool {
         self.reserved.get(&notification).is_some_and(|reservation| reservation.by != delivery)
     }
@@ -250,7 +249,7 @@ impl RateLimiter {
         self.suppressed.get(&delivery).is_some_and(|until| now < *until)
     }
 
-    /// A message starts. As long as WeCom suppresses a copy of an earlier attempt, both attempts need one slot only.
+    /// Records the start of a message. While WeCom suppresses a resend, both attempts together need only one slot.
     pub fn start(&mut self, delivery: DeliveryId, recipients: &Recipients, now: Monotonic) {
         if !self.is_limited() {
             return;
@@ -266,8 +265,8 @@ impl RateLimiter {
         }
     }
 
-    /// A message ended. It is `counted` unless WeCom surely did not take it. If it will be sent again, WeCom suppresses the
-    /// copy until `suppressed_until`.
+    /// Records the end of a message. It is `counted` unless WeCom surely did not take it. If it will be sent again, WeCom
+    /// suppresses the resend until `suppressed_until`.
     pub fn end(
         &mut self,
         delivery: DeliveryId,
@@ -284,7 +283,7 @@ impl RateLimiter {
             let first = self.suppressed.entry(delivery).or_insert(until);
             *first = if *first <= now { until } else { *first };
         }
-        // A rejected copy says nothing about the attempt before it.
+        // A rejected resend says nothing about the attempt before it.
         let before = self.replaced.remove(&delivery);
         let reach = self.reach().unwrap_or_default();
         for addressee in recipients.addressees() {
@@ -393,8 +392,8 @@ impl RateLimiter {
         tapered.min(per_minute)
     }
 
-    /// Forgets messages that no window reaches any more. Costs by the number of recipients, so it runs once a minute and
-    /// not with each message.
+    /// Forgets messages that no window reaches any more. This runs once a minute and not with each message, because it
+    /// looks at every recipient.
     fn sweep(&mut self, now: Monotonic) {
         if now.since(self.last_sweep) < self.windows.minute {
             return;

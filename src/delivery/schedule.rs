@@ -1,8 +1,8 @@
-//! When to look at which destination.
+//! The schedule of looks at destinations.
 //!
 //! The outbox reports a destination when something becomes claimable there. The dispatcher looks at it, claims what the
 //! rate limiter allows, and puts it back for the moment at which more can go out. A destination without ready deliveries
-//! is not in the schedule. So a look costs by what changed, and not by what waits.
+//! is not in the schedule. So the cost of a look depends on the number of changes, and not on the length of the queue.
 
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
@@ -67,7 +67,7 @@ impl Schedule {
         self.blocked.insert(destination);
     }
 
-    /// A message in flight has ended.
+    /// Records the end of a message: every blocked destination is due.
     pub fn unblock(&mut self, now: Monotonic) {
         for destination in std::mem::take(&mut self.blocked) {
             self.touch(destination, now);
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn a_touch_makes_a_later_look_earlier_but_keeps_its_turn_if_it_is_due() {
+    fn a_touch_moves_a_later_look_forward_and_keeps_a_due_one() {
         let mut schedule = Schedule::default();
         schedule.set(destination(1), at(60));
         schedule.touch(destination(2), at(5));

@@ -1,4 +1,4 @@
-//! One look: reads what is due, plans, claims the plan, and starts the messages.
+//! One look: reads the due deliveries, makes a plan, claims it, and starts the messages.
 
 use std::collections::HashMap;
 
@@ -71,7 +71,7 @@ impl<L: Lease, W: WeCom> Dispatcher<L, W> {
         Ok(Look { clock, waiting, plan, claims })
     }
 
-    /// How far deliveries are counted. The plan need not tell apart more than the limit of a minute.
+    /// The number up to which deliveries are counted. A plan never needs more than the limit of a minute.
     fn count_to(&self, slots: u32) -> u32 {
         match self.limiter.limits().per_minute {
             0 => digest::MAX_MEMBERS,
@@ -176,7 +176,7 @@ impl<L: Lease, W: WeCom> Dispatcher<L, W> {
 }
 
 impl Look {
-    /// Whether the plan wanted to send something to `destination`. If nothing was claimed all the same, somebody else has
+    /// True if the plan wanted to send something to `destination`. If nothing was claimed all the same, an operator has
     /// changed the queue, and the next look waits a moment.
     fn is_planned(&self, destination: Destination) -> bool {
         self.plan.actions.iter().any(|action| match action {

@@ -53,7 +53,7 @@ use crate::{
 /// The origin of [`Monotonic`]. Messages of earlier leases lie after it.
 const ORIGIN: Monotonic = Monotonic(Duration::from_secs(7 * 24 * 3600));
 
-/// Why a dispatcher ended without being asked to.
+/// The reason why a dispatcher ended before it was stopped.
 #[derive(Debug, thiserror::Error)]
 pub enum Died {
     /// A task panicked. This is a bug.
@@ -200,7 +200,7 @@ impl<L: Lease, W: WeCom> Dispatcher<L, W> {
         ORIGIN + self.started.elapsed()
     }
 
-    /// Takes everything that has happened, without waiting.
+    /// Handles all pending events, without waiting.
     fn collect(&mut self) -> Result<(), Died> {
         while let Some(ended) = self.sends.try_join_next() {
             self.settle(ended?);
@@ -220,7 +220,7 @@ impl<L: Lease, W: WeCom> Dispatcher<L, W> {
         Ok(())
     }
 
-    /// Waits for the next event. [`Self::collect`] takes what the event brings.
+    /// Waits for the next event. [`Self::collect`] handles it.
     async fn wait(&mut self, until: Option<Monotonic>, stop: &CancellationToken) -> Result<(), Died> {
         let is_draining = self.state.is_draining;
         let until = until.map(|until| self.started + until.since(ORIGIN));
@@ -237,7 +237,7 @@ impl<L: Lease, W: WeCom> Dispatcher<L, W> {
         Ok(())
     }
 
-    /// Uses what a reload brought. It may have fixed a problem, so a held sender is probed.
+    /// Uses the new settings after a reload. A held sender is probed, because the reload may have fixed the problem.
     fn reload(&mut self) {
         let service = Arc::clone(&self.services.borrow_and_update());
         let now = self.now();
@@ -251,7 +251,7 @@ impl<L: Lease, W: WeCom> Dispatcher<L, W> {
     }
 
     /// Counts past messages for the present limits. Nothing is in flight, and all results are stored. As after a restart, a
-    /// message with an unknown outcome and its copy count as two, and no slots are reserved for later parts.
+    /// message with an unknown outcome and its resend count as two, and no slots are reserved for later parts.
     async fn recount(&mut self) -> Result<(), Died> {
         let Settings { limits, windows, duplicate_check, .. } = self.service.settings;
         let mut limiter = RateLimiter::new(limits, windows);

@@ -23,7 +23,7 @@ pub struct Route {
     pub fallback: ReceiverName,
     pub fallback_sender: SenderName,
     pub fallback_recipients: Recipients,
-    /// How long a sender may be held before the fallback is notified.
+    /// The time for which a sender may be held before the fallback is notified.
     pub after: Duration,
 }
 

@@ -80,7 +80,7 @@ impl<L: Lease, W: WeCom> Dispatcher<L, W> {
         let (now, clock) = (self.now(), self.clock.now());
         let decision =
             decide::decide(&claimed, &outcome, &self.service.settings.policy, clock, &mut self.rng);
-        // WeCom's interval counts from the start of the first attempt, and the copy must arrive before its end.
+        // WeCom's interval counts from the start of the first attempt, and the resend must arrive before its end.
         let interval = claimed.message.duplicate_check.filter(|_| matches!(outcome, Outcome::Unknown(_)));
         let suppressed_until =
             interval.map(|interval| now.before(duration) + interval.saturating_sub(DUPLICATE_CHECK_MARGIN));

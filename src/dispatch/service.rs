@@ -7,7 +7,7 @@ use crate::delivery::{
     rate_limiter::{Limits, Windows},
 };
 
-/// How a sender is dispatched.
+/// The settings with which a sender is dispatched.
 #[derive(Debug, Clone)]
 pub struct Settings {
     pub concurrency: u32,

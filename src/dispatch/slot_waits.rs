@@ -1,4 +1,4 @@
-//! How long destinations wait for a free slot of the rate limiter.
+//! Measures the time that destinations wait for a free slot of the rate limiter.
 
 use std::{collections::HashMap, time::Duration};
 

@@ -45,7 +45,7 @@ const HEAD_TIME: Duration = Duration::from_secs(12);
 const BUFFER_BYTES: usize = 32 << 10;
 /// The time for which a client may read nothing of a response.
 const WRITE_STALL: Duration = Duration::from_secs(10);
-/// How long and how much a client may still send after an early response. If the connection were closed at once, the
+/// The time and the bytes that a client may still send after an early response. If the connection closed at once, the
 /// client's system could discard the response before the client reads it.
 const LINGER_TIME: Duration = Duration::from_secs(1);
 const LINGER_BYTES: u64 = 4 << 20;

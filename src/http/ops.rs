@@ -22,13 +22,13 @@ use crate::{
 /// the outbox.
 const DEPTHS_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// `GET /-/healthy`: the process answers. It checks nothing else, because a restart does not help against trouble
+/// `GET /-/healthy`: the process answers. It checks nothing else, because a restart does not fix a problem
 /// elsewhere.
 pub(super) async fn healthy() -> Response {
     plain_text(StatusCode::OK, "alive")
 }
 
-/// `GET /-/ready`: the relay would accept a notification. Trouble at WeCom is no reason to reject alerts.
+/// `GET /-/ready`: the relay would accept a notification. A failure of WeCom is no reason to reject alerts.
 pub(super) async fn ready<O: Outbox>(
     State(state): State<Arc<ServerState<O>>>,
 ) -> Result<Response, Rejection> {

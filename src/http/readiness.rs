@@ -10,7 +10,7 @@ use crate::outbox::StoreError;
 const FRESH: Duration = Duration::from_secs(1);
 
 /// The result of the last probe of the outbox. Callers that ask during a probe wait for it and share its result. A
-/// failure is not reused later, so that the end of the trouble shows at once.
+/// failure is not reused later, so that the relay is ready as soon as the problem is gone.
 #[derive(Debug, Default)]
 pub struct Readiness(Mutex<Option<Probe>>);
 

@@ -18,9 +18,9 @@ use super::memory::Reservation;
 
 /// The notifications of one receiver that are rendered at once. A few are enough, and stuck threads use processors.
 const SLOTS: usize = 2;
-/// The stuck threads of all receivers together, at which no template is run any more.
+/// The number of stuck threads, of all receivers together, at which no template is run any more.
 const MAX_STUCK: usize = 16;
-/// The threads that run templates at most, stuck or not. The runtime needs its other threads, for example for DNS.
+/// The most threads that run templates, stuck or not. The runtime needs its other threads, for example for DNS.
 const MAX_THREADS: usize = 64;
 /// The longest time that a notification waits for a slot and a thread.
 const SLOT_WAIT: Duration = Duration::from_secs(5);
@@ -135,7 +135,7 @@ struct Job {
 enum JobState {
     Running,
     Ended,
-    /// The caller gave up, and the thread still runs.
+    /// The time limit has passed, and the thread still runs.
     Stuck,
 }
 

@@ -6,7 +6,7 @@ use tokio::sync::watch;
 
 use super::{access_control::AccessControl, tls::TlsConfig};
 
-/// What the server demands of its clients.
+/// The requirements for clients: credentials and TLS.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ServerSecurity {
     pub access: AccessControl,

@@ -20,7 +20,7 @@ use crate::secret::Secret;
 pub struct TlsConfig {
     config: Arc<ServerConfig>,
     asks_for_certificates: bool,
-    /// Of the files, for comparison.
+    /// A digest of the files, for comparison.
     digest: [u8; 32],
 }
 

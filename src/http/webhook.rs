@@ -60,7 +60,7 @@ async fn accept<O: Outbox>(
         Parsed::Filtered(receiver) => return Ok(Accepted::Filtered { receiver }),
     };
     let rendered = pool.render(webhook, &memory).await?;
-    report_differences(&rendered, &state.metrics);
+    report_failures(&rendered, &state.metrics);
     store(state, rendered.notification).await
 }
 
@@ -90,8 +90,8 @@ async fn store<O: Outbox>(
     }
 }
 
-/// Logs and counts everything that differs from the configuration.
-fn report_differences(rendered: &RenderedNotification, metrics: &Metrics) {
+/// Logs and counts the failures of templates and recipients.
+fn report_failures(rendered: &RenderedNotification, metrics: &Metrics) {
     let RenderedNotification { notification, failures, recipient_error } = rendered;
     let (app, receiver) = (&notification.sender, &notification.receiver);
     let group = clip(&notification.group_key);

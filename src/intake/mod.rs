@@ -9,7 +9,7 @@
 //! ```
 //!
 //! Everything here is synchronous. The caller bounds the time that templates may take; [`Intake::render_recipients`]
-//! and [`Intake::render_builtin`] are for a caller that gave up.
+//! and [`Intake::render_builtin`] are for a caller whose time limit has passed.
 
 mod deliveries;
 mod identity;

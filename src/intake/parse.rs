@@ -41,7 +41,7 @@ pub struct ParsedWebhook {
     pub(super) receiver: Arc<Receiver>,
     pub(super) payload: Payload,
     pub(super) time: RenderTime,
-    /// Set as soon as the recipients are known, so that a caller that gives up on the message still has them.
+    /// Set as soon as the recipients are known, so that a caller can use them if the message takes too long.
     pub(super) recipients: OnceLock<RenderedRecipients>,
     body_bytes: usize,
 }

@@ -13,10 +13,10 @@ use crate::{
     wecom::limits::MAX_CONTENT_BYTES,
 };
 
-/// A text form is one message, with space for a line that says why it is sent.
+/// A text form is one message. It has space for a line with the reason why it is sent.
 const TEXT_FORM: Limits = Limits { part_bytes: MAX_CONTENT_BYTES - 200, max_parts: 1 };
 
-/// A notification for the outbox, and what the configuration did not foresee.
+/// A notification for the outbox, with all failures of templates and recipients.
 #[derive(Debug, PartialEq, Eq)]
 pub struct RenderedNotification {
     pub notification: NewNotification,
@@ -77,7 +77,7 @@ impl Intake {
         let limits = Limits { part_bytes: MAX_CONTENT_BYTES, max_parts: receiver.max_parts.into() };
         let link = rendering.alerts_url();
         let mut contents = body.split(limits, link);
-        // A plain copy already is a text form.
+        // The plain text after a card already is a text form.
         let text_form = (matches!(body, Body::Card(_)) && !receiver.plain_copy)
             .then(|| render::parts(&plain, Markup::Plain, TEXT_FORM, link).concat());
         if receiver.plain_copy && !matches!(body, Body::Text(_)) {

@@ -26,7 +26,7 @@ pub struct QueueDepth<'a> {
     pub discarded: u64,
 }
 
-/// What the queue metrics remember between two scrapes.
+/// The state of the queue metrics between two scrapes.
 #[derive(Debug, Default)]
 pub(super) struct Queues(Mutex<State>);
 
@@ -34,7 +34,7 @@ pub(super) struct Queues(Mutex<State>);
 struct State {
     apps: BTreeSet<String>,
     receivers: BTreeSet<String>,
-    /// By app and receiver.
+    /// The number of discarded deliveries at the last call, by app and receiver.
     discarded: HashMap<(String, String), u64>,
 }
 

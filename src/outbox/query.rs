@@ -16,7 +16,7 @@ pub enum State {
     Ready,
     /// It is being sent.
     InFlight,
-    /// A digest reports it, which is not settled yet.
+    /// It is part of a digest that is not settled yet.
     Folded,
     /// WeCom accepted it or its digest.
     Delivered,
@@ -51,7 +51,7 @@ impl State {
         }
     }
 
-    /// Whether the delivery has ended.
+    /// True if the delivery has ended.
     pub fn is_settled(self) -> bool {
         matches!(self, Self::Delivered | Self::Dead | Self::Discarded)
     }

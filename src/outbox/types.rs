@@ -140,7 +140,7 @@ pub enum Status {
     Resolved,
 }
 
-/// How duplicates of a notification are recognized.
+/// The data by which duplicates of a notification are recognized.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dedupe {
     /// The receiver, the group key, and each alert's fingerprint, status and start.
@@ -148,7 +148,7 @@ pub struct Dedupe {
     /// The Alertmanager that sent it (`externalURL`). One Alertmanager repeats itself in order; the other one of an HA
     /// pair may be late.
     pub source: String,
-    /// How long after the first acceptance a duplicate is dropped.
+    /// The time after the first acceptance within which a duplicate is dropped.
     pub window: Duration,
 }
 
@@ -162,7 +162,7 @@ pub struct NewNotification {
     pub status: Status,
     /// The `severity` label of its alerts; may be empty.
     pub severity: String,
-    /// How duplicates are recognized. `None` accepts every duplicate.
+    /// The data for deduplication. `None` accepts every duplicate.
     pub dedupe: Option<Dedupe>,
     /// One line for digests, notices and lists.
     pub summary: String,
@@ -237,7 +237,7 @@ pub struct Queue {
     pub slots: u32,
     pub delivery: DeliveryId,
     pub notification: NotificationId,
-    /// Whether a delivery of that notification was ever claimed.
+    /// True if a delivery of that notification was ever claimed.
     pub started: bool,
     /// The number of due deliveries, up to the bound of the call.
     pub due: u32,
@@ -334,7 +334,7 @@ pub struct Attempt {
     pub errcode: Option<i64>,
     /// The outcome in words, for people.
     pub detail: String,
-    /// Whether WeCom took the message or may have taken it. Such an attempt counts against rate limits.
+    /// True if WeCom took the message or may have taken it. Such an attempt counts against rate limits.
     pub counted: bool,
 }
 
@@ -346,16 +346,16 @@ pub enum Verdict {
     /// The delivery stays the first of its ordering key and is due again at `at`.
     Retry {
         at: Timestamp,
-        /// Whether this attempt counts for the retry policy.
+        /// True if this attempt counts for the retry policy.
         charged: bool,
-        /// Whether WeCom may have taken the message.
+        /// True if WeCom may have taken the message.
         unconfirmed: bool,
         unknown_code: bool,
     },
     /// WeCom rejected the content. The delivery is due now with this content instead.
     Replace {
         content: Content,
-        /// What WeCom rejected, and why.
+        /// The rejected content and the reason, for the reader of the plainer message.
         reason: String,
     },
     /// The delivery becomes a dead letter for this reason.

@@ -31,7 +31,7 @@ pub(super) fn msgtype(name: &str) -> Option<&'static str> {
     MSGTYPES.into_iter().find(|known| *known == name)
 }
 
-/// Checks the object whose key is the msgtype.
+/// Checks the object under the key that the msgtype names.
 pub(super) fn content(
     msgtype: &str,
     value: Option<&Value>,

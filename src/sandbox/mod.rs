@@ -2,7 +2,7 @@
 //!
 //! It serves `gettoken`, `message/send` and the read calls `agent/get`, `user/get`, `department/get` and `tag/get` under
 //! `/cgi-bin/`. It makes WeCom's checks in WeCom's order, with the same errcodes, replies and headers. It records what
-//! every member of its [`Directory`] was *shown*, because a reply does not tell that:
+//! every member of its [`Directory`] was *shown*, because a reply does not show that:
 //!
 //! - More than 30 messages a minute or 1,000 an hour from one app to one member are answered with errcode 0 and dropped.
 //! - A text over 2,048 bytes is answered with errcode 0 and shown cut.

@@ -45,7 +45,7 @@ pub struct Delivered {
     pub msgtype: String,
     /// The visible text, cut as WeCom cuts it. A card has one line for each field.
     pub text: Arc<str>,
-    /// The request's object whose key is the msgtype, with the texts cut.
+    /// The object of the request under the key that the msgtype names, with the texts cut.
     pub content: Arc<Value>,
 }
 

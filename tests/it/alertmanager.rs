@@ -104,7 +104,7 @@ receivers:
     relay.stop().await;
 }
 
-/// The alerts of all groups; those whose instance does not fire are resolved.
+/// The alerts of all groups. An alert is firing if `fires` is true for its instance, else resolved.
 fn alerts(fires: impl Fn(&str) -> bool) -> Value {
     let alert = |group: &str, instance: &str, labels: Value, annotations: Value| {
         let mut alert = json!({
@@ -200,7 +200,7 @@ async fn agree(sandbox: &Sandbox, alertmanager: &Alertmanager, holds: impl Fn(&s
     });
     if timeout(PATIENCE, reached).await.is_err() {
         let (native, relayed) = (read_by(sandbox, NATIVE), read_by(sandbox, RELAYED));
-        panic!("native: {native:#?}\nrelayed: {relayed:#?}\n{}", alertmanager.0.said());
+        panic!("native: {native:#?}\nrelayed: {relayed:#?}\n{}", alertmanager.0.log());
     }
 }
 
@@ -218,6 +218,6 @@ impl Alertmanager {
         let request = request.header(CONTENT_TYPE, "application/json").body(alerts.to_string());
         let answer = request.send().await.unwrap();
         let (status, text) = (answer.status(), answer.text().await.unwrap());
-        assert!(status.is_success(), "{status} {text}\n{}", self.0.said());
+        assert!(status.is_success(), "{status} {text}\n{}", self.0.log());
     }
 }

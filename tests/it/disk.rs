@@ -1,4 +1,4 @@
-//! The answer waits for the disk, and so does every send.
+//! The outbox is written before a webhook is answered, and before a message is sent.
 
 use std::{fs, path::Path, process::Command, sync::Arc, time::Duration};
 
@@ -55,7 +55,7 @@ async fn a_failed_commit_is_a_503_and_nothing_is_delivered() {
     assert_eq!(relay.try_post(&alert).await, 503);
     assert!(relay.listed(&[]).await.is_empty());
     gates.enqueue.open();
-    // As Alertmanager does.
+    // Alertmanager repeats the notification in the same way.
     assert!(relay.post(&alert).await.starts_with("accepted"));
     soon(wecom.sandbox.wait_for_delivered("zhangsan", 1)).await;
     relay.stop().await;
@@ -76,7 +76,7 @@ async fn nothing_is_sent_before_it_is_marked_in_flight() {
 }
 
 #[tokio::test]
-async fn a_store_that_is_opened_anew_for_each_claim_is_not_asked_again_at_once() {
+async fn claims_that_reopen_the_database_do_not_spin_the_dispatcher() {
     let wecom = Wecom::live(Settings::default()).await;
     let (relay, gates) = gated(&wecom).await;
     gates.claim.fail();
@@ -91,7 +91,7 @@ async fn a_store_that_is_opened_anew_for_each_claim_is_not_asked_again_at_once()
 }
 
 #[tokio::test]
-async fn a_result_that_cannot_be_written_is_kept_and_nothing_more_is_sent_until_it_is() {
+async fn a_failed_settlement_is_kept_and_blocks_further_sends() {
     let wecom = Wecom::live(Settings::default()).await;
     let (relay, gates) = gated(&wecom).await;
     gates.settle.fail();
@@ -128,11 +128,11 @@ async fn a_failed_change_of_due_times_is_tried_again() {
 }
 
 #[tokio::test]
-async fn a_hold_that_was_over_before_it_could_be_written_is_not_written_later() {
+async fn a_hold_that_ended_before_its_write_is_never_stored() {
     let wecom = Wecom::live(Settings::default()).await;
     let (relay, gates) = gated(&wecom).await;
     gates.hold.hold();
-    // One send is on its way when the other one meets the limit, and gets through.
+    // One send is in flight when the other one is answered with the errcode of the limit. The first one succeeds.
     let slow = Fault::new(Effect::Latency(Duration::from_millis(300))).on(Api::MessageSend);
     wecom.sandbox.inject(slow.times(1));
     relay.post(&payload("Slow", &[("a", true)])).await;
@@ -148,7 +148,7 @@ async fn a_hold_that_was_over_before_it_could_be_written_is_not_written_later() 
     relay.stop().await;
 }
 
-/// What the relay asked of the system, a call a line.
+/// The system calls of the relay, one per line.
 #[derive(Debug)]
 struct Trace(Vec<String>);
 
@@ -157,8 +157,8 @@ impl Trace {
         Self(fs::read_to_string(path).unwrap().lines().map(str::to_owned).collect())
     }
 
-    /// Where the next call of one of these names is that says `what`. Of a call that another thread interrupts,
-    /// strace writes what was read where it goes on, and what is written where it begins.
+    /// The line of the next call with one of these names and with `what`. If another thread interrupts a call, strace
+    /// shows the data of a read in the line that resumes it, and the data of a write in its first line.
     fn next(&self, from: usize, names: &[&str], what: &str) -> Option<usize> {
         let calls = |name: &&str| [format!("{name}("), format!("<... {name} resumed>")];
         let calls: Vec<String> = names.iter().flat_map(calls).collect();
@@ -166,7 +166,7 @@ impl Trace {
         self.0.iter().skip(from).position(is).map(|at| from + at)
     }
 
-    /// Where the next call that waits for the disk with the write-ahead log has ended.
+    /// The line in which the next flush of the write-ahead log has ended.
     fn next_sync(&self, from: usize) -> Option<usize> {
         let began = self.next(from, &["fdatasync", "fsync"], "outbox.db-wal")?;
         let line = &self.0[began];
@@ -182,7 +182,7 @@ impl Trace {
 }
 
 #[tokio::test]
-async fn between_a_post_and_its_200_the_log_is_synced() {
+async fn the_database_log_is_synced_between_a_post_and_its_200() {
     let Some(strace) = find(&STRACE) else { return };
     let tried = Command::new(&strace).args(["-f", "-o", "/dev/null", "true"]).output().unwrap();
     if !tried.status.success() {

@@ -1,4 +1,4 @@
-//! `kill -9` at any moment loses nothing that was answered with 200.
+//! `kill -9` at any moment loses no notification that was answered with 200.
 
 use std::{path::Path, time::Duration};
 
@@ -15,7 +15,7 @@ use crate::support::{
 };
 
 #[tokio::test]
-async fn killed_between_the_200_and_the_send_it_sends_after_the_restart() {
+async fn a_relay_killed_after_the_200_sends_after_its_restart() {
     let wecom = Wecom::live(Settings::default()).await;
     let (_folder, config) = config_file(&wecom.url, &Options::default());
     wecom.sandbox.inject(Fault::new(Effect::Hang { taken: false }).on(Api::Gettoken));
@@ -35,7 +35,7 @@ async fn killed_between_the_200_and_the_send_it_sends_after_the_restart() {
 }
 
 #[tokio::test]
-async fn killed_between_the_send_and_its_settling_the_member_sees_one() {
+async fn a_relay_killed_after_the_send_shows_the_member_one_message() {
     let wecom = Wecom::live(Settings::default()).await;
     let (_folder, config) = config_file(&wecom.url, &Options::default());
     wecom.sandbox.inject(Fault::new(Effect::Hang { taken: true }).on(Api::MessageSend).times(1));
@@ -58,7 +58,7 @@ async fn killed_between_the_send_and_its_settling_the_member_sees_one() {
 }
 
 const POSTERS: usize = 24;
-/// So many that the default limits of 30 a minute and 1,000 an hour for each of them are not reached.
+/// Enough members to stay below the default limits of 30 a minute and 1,000 an hour for each of them.
 const MEMBERS: usize = 2500;
 
 /// Posts groups, each firing and then resolved, and repeats each until it is answered with 200, as Alertmanager does.
@@ -75,7 +75,7 @@ async fn post_groups(poster: usize, mut relay: watch::Receiver<(String, bool)>) 
                 match post(&client, &url, &alert).await {
                     Some(200) => break,
                     Some(status) => assert_eq!(status, 503),
-                    // It was killed, and the next one has another address; the last one is asked again.
+                    // The relay was killed, and the next one has another address. The last relay gets the request again.
                     None if relay.borrow().1 => {}
                     None => relay.changed().await.unwrap(),
                 }
@@ -92,8 +92,8 @@ fn name(poster: usize, group: usize) -> String {
     format!("Poster{poster}Group{group}")
 }
 
-/// One process, killed at a random moment: while it takes and sends, or while it starts.
-async fn doomed(config: &Path, url: &watch::Sender<(String, bool)>, rng: &mut StdRng) {
+/// Runs one process and kills it at a random moment: while it accepts and sends, or while it starts.
+async fn run_until_killed(config: &Path, url: &watch::Sender<(String, bool)>, rng: &mut StdRng) {
     if rng.random_ratio(1, 5) {
         let process = Process::launch(serve(config));
         tokio::time::sleep(Duration::from_micros(rng.random_range(0..60_000))).await;
@@ -105,16 +105,16 @@ async fn doomed(config: &Path, url: &watch::Sender<(String, bool)>, rng: &mut St
     process.kill().await;
 }
 
-/// `WECOM_RELAY_KILL_ROUNDS` is how often; `WECOM_RELAY_KILL_SEED` repeats the moments of an earlier run.
+/// `WECOM_RELAY_KILL_ROUNDS` is the number of kills. `WECOM_RELAY_KILL_SEED` repeats the moments of an earlier run.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[expect(clippy::print_stderr, reason = "the seed is needed to repeat a failure")]
-async fn killed_again_and_again_under_load_every_accepted_alert_is_seen_once_and_in_order() {
+async fn kills_under_load_show_every_accepted_alert_once_in_order() {
     let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().unwrap());
     let rounds = number("WECOM_RELAY_KILL_ROUNDS").unwrap_or(20);
     let seed = number("WECOM_RELAY_KILL_SEED").unwrap_or(u64::from(std::process::id()));
     eprintln!("{rounds} times kill -9 with WECOM_RELAY_KILL_SEED={seed}");
     let mut rng = StdRng::seed_from_u64(seed);
-    let wecom = Wecom::crowded(MEMBERS).await;
+    let wecom = Wecom::with_members(MEMBERS).await;
     // The latency keeps deliveries in flight at every moment.
     wecom.sandbox.inject(Fault::new(Effect::Latency(Duration::from_millis(10))).on(Api::MessageSend));
     let options = Options { receivers: BY_MEMBER.to_owned(), ..Options::default() };
@@ -128,7 +128,7 @@ async fn killed_again_and_again_under_load_every_accepted_alert_is_seen_once_and
     }
     relay.kill().await;
     for _ in 1..rounds {
-        doomed(&config, &url, &mut rng).await;
+        run_until_killed(&config, &url, &mut rng).await;
     }
     let mut last = Process::start(&config).await;
     url.send_replace((last.url.clone(), true));
@@ -150,7 +150,7 @@ async fn killed_again_and_again_under_load_every_accepted_alert_is_seen_once_and
             let place =
                 |status: &str| places.remove(format!("[{status}] {name}").as_str()).unwrap_or_default();
             let [firing, resolved] = ["FIRING:1", "RESOLVED"].map(place);
-            assert_eq!((firing.len(), resolved.len()), (1, 1), "how often {name} was seen");
+            assert_eq!((firing.len(), resolved.len()), (1, 1), "the number of times that {name} was seen");
             assert!(firing < resolved, "{name} was seen resolved before it fired");
         }
     }

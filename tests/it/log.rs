@@ -1,4 +1,4 @@
-//! The log of a run, as JSON lines: constant messages, fields, levels, and the names of what they are about.
+//! The log as JSON lines: constant messages, levels, fields, and the names of app, receiver and delivery.
 
 use serde_json::Value;
 use wecom_relay::{
@@ -7,15 +7,15 @@ use wecom_relay::{
 };
 
 use crate::support::{
-    Options, Relay, SECRET, Wecom, eventually, hurried,
-    log::{Hearing, Written, heard_by},
-    payload,
+    Options, Relay, SECRET, Wecom, eventually,
+    log::{LogGuard, Written, log_to},
+    payload, short_delays,
 };
 
-/// What this thread logs, while it is kept.
+/// The log of this thread, until this is dropped.
 struct Log {
     written: Written,
-    _hearing: Hearing,
+    _guard: LogGuard,
 }
 
 impl Log {
@@ -23,7 +23,7 @@ impl Log {
         let written = Written::default();
         let writer = written.clone();
         let lines = telemetry::lines(LogFormat::Json, "wecom_relay=debug", false, move || writer.clone());
-        Self { written, _hearing: heard_by(lines.unwrap()) }
+        Self { written, _guard: log_to(lines.unwrap()) }
     }
 
     fn text(&self) -> String {
@@ -35,14 +35,14 @@ impl Log {
     }
 
     /// Waits for a line with this message.
-    async fn said(&self, message: &str) {
+    async fn wait_for(&self, message: &str) {
         let is_logged = |lines: &Vec<Value>| lines.iter().any(|line| line["message"] == message);
         eventually(async || self.lines(), is_logged).await;
     }
 
-    /// Level and message of the lines about `delivery`, each of which must have all its names.
-    fn story(&self, delivery: &str) -> Vec<(String, String)> {
-        let mut story = Vec::new();
+    /// The level and message of each line about `delivery`. Asserts that each line has all names.
+    fn events_of(&self, delivery: &str) -> Vec<(String, String)> {
+        let mut events = Vec::new();
         for line in self.lines() {
             let of = if line["delivery"].is_null() { &line["span"] } else { &line };
             if of["delivery"] == delivery {
@@ -50,19 +50,19 @@ impl Log {
                     assert!(of[name].as_str().is_some_and(|name| !name.is_empty()), "{name} in {line}");
                 }
                 let text = |key: &str| line[key].as_str().unwrap().to_owned();
-                story.push((text("level"), text("message")));
+                events.push((text("level"), text("message")));
             }
         }
-        story
+        events
     }
 }
 
-fn owned(story: &[(&str, &str)]) -> Vec<(String, String)> {
-    story.iter().map(|(level, message)| ((*level).to_owned(), (*message).to_owned())).collect()
+fn owned(events: &[(&str, &str)]) -> Vec<(String, String)> {
+    events.iter().map(|(level, message)| ((*level).to_owned(), (*message).to_owned())).collect()
 }
 
 fn quick() -> Options {
-    Options { tuning: hurried(), ..Options::default() }
+    Options { tuning: short_delays(), ..Options::default() }
 }
 
 const SENDING: (&str, &str) = ("DEBUG", "sending");
@@ -78,7 +78,7 @@ async fn a_delivery_that_fails_once_logs_every_step() {
     let relay = Relay::with(&wecom.url, quick()).await;
     wecom.sandbox.inject(Fault::errcode(-1).on(Api::MessageSend).times(1));
     relay.post(&payload("Down", &[("a", true)])).await;
-    log.said("delivered").await;
+    log.wait_for("delivered").await;
     // The first answer is the token.
     let expected = [
         SENDING,
@@ -89,7 +89,7 @@ async fn a_delivery_that_fails_once_logs_every_step() {
         ANSWERED,
         ("INFO", "delivered"),
     ];
-    assert_eq!(log.story("1"), owned(&expected));
+    assert_eq!(log.events_of("1"), owned(&expected));
     let lines = log.lines();
     let accepted = lines.iter().find(|line| line["message"] == "accepted").unwrap();
     assert_eq!((&accepted["level"], &accepted["notification"]), (&"DEBUG".into(), &"1".into()));
@@ -112,8 +112,8 @@ async fn a_dead_letter_is_an_error_with_its_cause() {
     let receivers = "  - { name: wechat, to_user: nobody }\n".to_owned();
     let relay = Relay::with(&wecom.url, Options { receivers, ..quick() }).await;
     relay.post(&payload("Down", &[("a", true)])).await;
-    log.said(DEAD).await;
-    assert_eq!(log.story("1"), owned(&[SENDING, ANSWERED, ANSWERED, ("ERROR", DEAD)]));
+    log.wait_for(DEAD).await;
+    assert_eq!(log.events_of("1"), owned(&[SENDING, ANSWERED, ANSWERED, ("ERROR", DEAD)]));
     let dead = log.lines().into_iter().find(|line| line["message"] == DEAD).unwrap();
     assert_eq!(dead["cause"], "nobody");
     assert!(dead["reason"].as_str().unwrap().contains("81013"), "{dead}");
@@ -128,8 +128,8 @@ async fn a_hold_is_an_error_when_a_person_must_act() {
         let relay = Relay::with(&wecom.url, quick()).await;
         wecom.sandbox.inject(Fault::errcode(errcode).on(Api::MessageSend).times(2));
         relay.post(&payload("Down", &[("a", true)])).await;
-        log.said("sender released, sending resumes").await;
-        log.said("delivered").await;
+        log.wait_for("sender released, sending resumes").await;
+        log.wait_for("delivered").await;
         let lines = log.lines();
         let holds: Vec<_> = lines.iter().filter(|line| line["message"] == message).collect();
         assert_eq!(holds.len(), 2, "{}", log.text());

@@ -103,8 +103,8 @@ async fn two_hundred_alerts_in_a_group_are_shown_or_counted() {
         let parts = wecom.sandbox.wait_for_delivered("zhangsan", of).await;
         assert!(of <= max_parts && parts.iter().all(|part| part.text.len() <= 2048));
         let text: String = parts.iter().map(|part| &*part.text).collect();
-        let told = text.contains("共 200 条告警，");
-        assert_eq!(told, !shows_all, "{text}");
+        let is_counted = text.contains("共 200 条告警，");
+        assert_eq!(is_counted, !shows_all, "{text}");
         assert!(text.contains("/#/alerts?receiver="), "{text}");
         relay.stop().await;
     }
@@ -139,8 +139,8 @@ async fn a_card_and_its_plain_copy_are_independent() {
     let wecom = Wecom::start().await;
     let relay = Relay::with(&wecom.url, keys(&format!("{CARD}plain_copy: true"))).await;
     let fault = json!({ "api": "message/send", "fault": { "errcode": 82004 }, "count": 1 });
-    let (status, said) = wecom.control(Method::POST, "/faults", fault.to_string()).await;
-    assert!(status < 300, "{said}");
+    let (status, answer) = wecom.control(Method::POST, "/faults", fault.to_string()).await;
+    assert!(status < 300, "{answer}");
     relay.post(&payload("Down", &[("a", true)])).await;
     let states: Vec<State> = relay.settled(2).await.iter().map(|listed| listed.state).collect();
     assert_eq!(states, [State::Dead, State::Delivered]);
@@ -240,7 +240,7 @@ async fn the_fallback_gets_a_message_without_recipients() {
     assert!(wecom.sandbox.delivered_to("zhangsan").is_empty());
 }
 
-/// Ends long after the limit, but ends, because a test waits for its threads.
+/// A template that ends long after the limit. It must end, because a test waits for its threads.
 const HANGS: &str = "{% for a in range(end=1000) %}{% for b in range(end=1000) %}{% for c in range(end=4) %}\
     {% endfor %}{% endfor %}{% endfor %}x";
 
@@ -290,7 +290,7 @@ async fn stuck_recipients_lead_to_the_fallback() {
 
 #[tokio::test]
 async fn a_burst_does_not_count_as_slow_templates() {
-    let wecom = Wecom::crowded(150).await;
+    let wecom = Wecom::with_members(150).await;
     // The default time limit of rendering.
     let options = Options { tuning: Tuning::default(), ..addressed(OWNER, "") };
     let relay = Relay::with(&wecom.url, options).await;
@@ -302,7 +302,7 @@ async fn a_burst_does_not_count_as_slow_templates() {
         payload["groupKey"] = number.to_string().into();
         let relay = &relay;
         async move {
-            // As Alertmanager does after a 503.
+            // Alertmanager repeats a notification after a 503 in the same way.
             while relay.try_post(&payload).await != 200 {}
         }
     });

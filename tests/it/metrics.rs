@@ -12,11 +12,11 @@ use wecom_relay::{
     sandbox::{Api, Effect, Fault, Settings},
 };
 
-use crate::support::{Options, Relay, Wecom, eventually, hurried, payload, soon};
+use crate::support::{Options, Relay, Wecom, eventually, payload, short_delays, soon};
 
 /// A relay for zhangsan with pauses of tenths of seconds instead of seconds and minutes.
 fn quick() -> Options {
-    Options { tuning: hurried(), ..Options::default() }
+    Options { tuning: short_delays(), ..Options::default() }
 }
 
 async fn scrape(relay: &Relay) -> String {

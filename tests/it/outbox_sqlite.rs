@@ -24,7 +24,7 @@ use crate::outbox_conformance::{
 
 conformance!(fresh);
 
-/// Long enough for a busy machine. A lost wake-up never comes.
+/// The time limit for a wake-up. It is long enough for a busy machine.
 const LONG: Duration = Duration::from_secs(5);
 
 /// A directory in memory where the system has one, because the disk is not tested.
@@ -490,7 +490,7 @@ async fn deliveries_wait_behind_those_that_a_guest_requeued() {
 }
 
 #[tokio::test]
-async fn a_call_is_completed_although_its_caller_gave_up() {
+async fn a_call_is_completed_after_its_caller_was_dropped() {
     let (outbox, _kept) = fresh();
     let call = outbox.enqueue(alert("a", "one"), at(0));
     // The call is polled once and then dropped. It may have been answered by then.

@@ -25,7 +25,7 @@ use crate::{
 };
 
 const TOKEN: &str = "not-a-real-token";
-/// One of the members to whom the packaged configuration sends.
+/// A member who gets messages by the packaged configuration.
 const MEMBER: &str = "zhangsan";
 const SUMMARY: &str = "一切正常 <&> \"all is well\"";
 
@@ -40,7 +40,7 @@ async fn alerts_arrive_and_every_rule_and_every_panel_has_data() {
     let config = prometheus_config(&folder, &relay.url, &alertmanager.url);
     let prometheus = Prometheus::start(&prometheus, &config).await;
 
-    // A rate needs a scrape from before what it counts.
+    // A rate needs a scrape from before the first event.
     prometheus.reaches(async || prometheus.has_data(r#"up{job="wecom-relay"} == 1"#).await).await;
     wecom.sandbox.inject(busy_once());
     assert_eq!(relay.post(&payload("Stranger", &[("a", true)])).await, Some(401));
@@ -68,7 +68,7 @@ async fn alerts_arrive_and_every_rule_and_every_panel_has_data() {
     assert!(relay.ended().await.success());
 }
 
-/// A send that WeCom does not take at once.
+/// A fault that makes WeCom refuse the first send.
 fn busy_once() -> Fault {
     Fault::errcode(-1).on(Api::MessageSend).times(1)
 }
@@ -78,7 +78,7 @@ async fn post_with_token(relay: &Process, payload: &Value) -> u16 {
     soon(request.body(payload.to_string()).send()).await.unwrap().status().as_u16()
 }
 
-/// `docker/config.yml`, on a free port and towards the sandbox.
+/// `docker/config.yml` with a free port and the URL of the sandbox.
 fn relay_config(folder: &TempDir, wecom: &str) -> PathBuf {
     fs::write(token_file(folder), TOKEN).unwrap();
     let secret = folder.path().join("ops_secret");
@@ -98,7 +98,7 @@ fn relay_config(folder: &TempDir, wecom: &str) -> PathBuf {
     path
 }
 
-/// `docker/alertmanager.yml`, for the relay here and without the half minute in which a group gathers.
+/// `docker/alertmanager.yml` with the URL of the relay and without the 30 s of `group_wait`.
 fn alertmanager_config(folder: &TempDir, relay: &str) -> String {
     changed(
         packaging::text("docker/alertmanager.yml"),
@@ -139,7 +139,7 @@ fn token_file(folder: &TempDir) -> PathBuf {
     folder.path().join("relay_token")
 }
 
-/// `text` with each of these replaced, which must be in it.
+/// `text` after these replacements. Each replaced text must be in it.
 fn changed(text: String, replacements: &[(&str, &str)]) -> String {
     replacements.iter().fold(text, |text, (from, to)| {
         assert!(text.contains(from), "{from} is not in\n{text}");
@@ -147,7 +147,7 @@ fn changed(text: String, replacements: &[(&str, &str)]) -> String {
     })
 }
 
-/// `expr` with what Grafana writes in the place of its variables.
+/// `expr` with values in place of Grafana's variables.
 fn filled(expr: &str) -> String {
     let values = [
         ("$job", "wecom-relay"),
@@ -175,12 +175,12 @@ impl Prometheus {
 
     /// Waits until `check` finds nothing missing any more.
     async fn reaches(&self, check: impl AsyncFn() -> Result<(), String>) {
-        // The log of the daemon tells why something is missing.
-        let look = async || soon(check()).await.map_err(|missing| (missing, self.daemon.said()));
+        // The log of the daemon shows the reason when something is missing.
+        let look = async || soon(check()).await.map_err(|missing| (missing, self.daemon.log()));
         _ = eventually(look, Result::is_ok).await;
     }
 
-    /// `expr` is valid, and one of its values at least is a number.
+    /// `expr` is valid, and at least one of its values is a number.
     async fn has_data(&self, expr: &str) -> Result<(), String> {
         let data = self.get("query", &[("query", expr)]).await?;
         let samples = data["result"].as_array().unwrap();
@@ -194,7 +194,7 @@ impl Prometheus {
         if values == json!([]) { Err(format!("{series} has no {label}")) } else { Ok(()) }
     }
 
-    /// No rule had an error, and those alerts are raised that have a reason.
+    /// No rule had an error, and exactly the expected alerts are raised.
     async fn evaluates_all_rules(&self) -> Result<(), String> {
         let data = self.get("rules", &[]).await?;
         let groups = data["groups"].as_array().unwrap();
@@ -213,11 +213,11 @@ impl Prometheus {
         if raised == expected { Ok(()) } else { Err(format!("{raised:?}")) }
     }
 
-    /// What the API answers, or its error.
+    /// The data in the answer of the API, or its error.
     async fn get(&self, path: &str, query: &[(&str, &str)]) -> Result<Value, String> {
         let url = Url::parse_with_params(&format!("{}/api/v1/{path}", self.daemon.url), query).unwrap();
         let text = self.client.get(url).send().await.unwrap().text().await.unwrap();
-        // While it starts the answer is no JSON.
+        // Before Prometheus is ready, its answer is not JSON.
         let mut answer: Value = serde_json::from_str(&text).unwrap_or_default();
         if answer["status"] == "success" {
             Ok(answer["data"].take())

@@ -1,4 +1,4 @@
-//! The way of an alert through the whole relay.
+//! An alert passes through the whole relay.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use wecom_relay::{
 use crate::support::{ManualClock, Options, Relay, Wecom, eventually, payload};
 
 #[tokio::test]
-async fn an_alert_fires_and_resolves_and_the_member_sees_both_in_order() {
+async fn a_member_sees_an_alert_fire_and_then_resolve() {
     let wecom = Wecom::start().await;
     let relay = Relay::start(&wecom.url).await;
     relay.post(&payload("Down", &[("a", true)])).await;

@@ -1,4 +1,4 @@
-//! What a reload changes, what it leaves, and what it never costs.
+//! Reloads of the configuration: their effects, and the state that they keep.
 
 use std::{
     fs,
@@ -26,9 +26,9 @@ use wecom_relay::{
 };
 
 use crate::support::{
-    Options, Process, Relay, SECRET, Wecom, config_file, eventually, hurried,
+    Options, Process, Relay, SECRET, Wecom, config_file, eventually,
     members::{self, member},
-    payload,
+    payload, short_delays,
 };
 
 fn receivers(message: &str) -> Options {
@@ -37,7 +37,7 @@ fn receivers(message: &str) -> Options {
 }
 
 impl Relay {
-    /// Writes another configuration and reloads: status and text of the answer.
+    /// Writes another configuration and reloads it. Returns the status and the text of the answer.
     async fn reload(&self, wecom: &str, options: &Options) -> (u16, String) {
         self.reload_yaml(&options.yaml(wecom, &self.folder)).await
     }
@@ -75,13 +75,13 @@ fn gettokens(wecom: &Wecom) -> usize {
 }
 
 #[tokio::test]
-async fn a_reload_changes_the_messages_that_come_after_it_and_keeps_the_token() {
+async fn a_reload_changes_later_messages_and_keeps_the_token() {
     let wecom = Wecom::start().await;
     let relay = Relay::with(&wecom.url, receivers("old")).await;
     relay.post(&alert("1")).await;
     relay.settled(1).await;
-    let (status, said) = relay.reload(&wecom.url, &receivers("new")).await;
-    assert_eq!((status, said.as_str()), (200, "reloaded: 1 app(s), 1 receiver(s)\n"));
+    let (status, answer) = relay.reload(&wecom.url, &receivers("new")).await;
+    assert_eq!((status, answer.as_str()), (200, "reloaded: 1 app(s), 1 receiver(s)\n"));
     relay.post(&alert("2")).await;
     relay.settled(2).await;
     relay.stop().await;
@@ -95,15 +95,15 @@ async fn a_wrong_configuration_is_explained_and_the_old_one_stays() {
     let wecom = Wecom::start().await;
     let relay = Relay::with(&wecom.url, receivers("old")).await;
     let good = receivers("old").yaml(&wecom.url, &relay.folder);
-    for (bad, told) in [
+    for (bad, expected) in [
         (good.replace("old", "{{ none("), "receivers[0].message"),
         (good.replace("to_user", "to_usr"), "did you mean to_user?"),
         ("receivers: [".to_owned(), "config.yml:"),
     ] {
-        let (status, said) = relay.reload_yaml(&bad).await;
+        let (status, answer) = relay.reload_yaml(&bad).await;
         assert_eq!(status, 500);
-        assert!(said.starts_with("not reloaded, the old configuration stays in force:\n"), "{said}");
-        assert!(said.contains(told), "{said}");
+        assert!(answer.starts_with("not reloaded, the old configuration stays in force:\n"), "{answer}");
+        assert!(answer.contains(expected), "{answer}");
         assert_eq!(relay.metric("wecom_relay_config_last_reload_successful").await, 0.0);
     }
     relay.post(&alert("1")).await;
@@ -114,20 +114,20 @@ async fn a_wrong_configuration_is_explained_and_the_old_one_stays() {
 }
 
 #[tokio::test]
-async fn what_needs_a_restart_is_said() {
+async fn a_reload_names_the_keys_that_need_a_restart() {
     let wecom = Wecom::start().await;
     let relay = Relay::with(&wecom.url, Options::default()).await;
     let yaml = Options::default().yaml(&wecom.url, &relay.folder);
-    let (status, said) = relay.reload_yaml(&yaml.replace("127.0.0.1:0", "127.0.0.1:9")).await;
+    let (status, answer) = relay.reload_yaml(&yaml.replace("127.0.0.1:0", "127.0.0.1:9")).await;
     assert_eq!(status, 200);
-    assert!(said.contains("needs a restart to change: server.listen\n"), "{said}");
-    let (_, said) = relay.reload_yaml(&yaml.replace("outbox.db", "other.db")).await;
-    assert!(said.contains("needs a restart to change: outbox.path\n"), "{said}");
+    assert!(answer.contains("needs a restart to change: server.listen\n"), "{answer}");
+    let (_, answer) = relay.reload_yaml(&yaml.replace("outbox.db", "other.db")).await;
+    assert!(answer.contains("needs a restart to change: outbox.path\n"), "{answer}");
     relay.stop().await;
 }
 
 #[tokio::test]
-async fn other_limits_count_what_was_sent_before() {
+async fn new_limits_count_messages_that_were_sent_before() {
     let wecom = Wecom::live(Settings::default()).await;
     let limited = |app: &str| Options {
         app: app.to_owned(),
@@ -137,7 +137,7 @@ async fn other_limits_count_what_was_sent_before() {
     let relay = Relay::with(&wecom.url, limited("")).await;
     relay.post(&alert("0")).await;
     relay.settled(1).await;
-    // Two are on their way while the limits change.
+    // Two messages are in flight while the limits change.
     let slow = Fault::new(Effect::Latency(Duration::from_millis(300))).on(Api::MessageSend);
     wecom.sandbox.inject(slow.times(2));
     relay.post(&alert("1")).await;
@@ -147,7 +147,7 @@ async fn other_limits_count_what_was_sent_before() {
     relay.post(&alert("waits")).await;
     relay.request(Method::POST, "/webhook/other", alert("goes").to_string()).await;
     wecom.sandbox.wait_for_delivered("lisi", 1).await;
-    // The look that found this one has seen the other, too.
+    // The look that found this delivery has also seen the other one.
     assert_eq!(relay.listed(&[State::Ready]).await.len(), 1);
     relay.reload(&wecom.url, &limited("    limits: { per_minute: 9, per_hour: 0 }\n")).await;
     relay.settled(5).await;
@@ -156,7 +156,7 @@ async fn other_limits_count_what_was_sent_before() {
 }
 
 #[tokio::test]
-async fn other_credentials_and_another_certificate_are_asked_for_and_shown_from_then_on() {
+async fn a_reload_replaces_the_credentials_and_the_certificate() {
     let wecom = Wecom::start().await;
     let relay = Relay::start(&wecom.url).await;
     let files = tempfile::tempdir().unwrap();
@@ -179,7 +179,7 @@ async fn other_credentials_and_another_certificate_are_asked_for_and_shown_from_
     let post = || client.post(&url).body(alert("1").to_string());
     assert_eq!(post().send().await.unwrap().status(), 401);
     assert_eq!(post().bearer_auth("not-a-real-token").send().await.unwrap().status(), 200);
-    // A secret's file is read again though the configuration is the same.
+    // The file of a secret is read again, even if the configuration is unchanged.
     fs::write(&token, "another-token\n").unwrap();
     let reload = client.post(url.replace("webhook", "-/reload")).bearer_auth("not-a-real-token");
     assert_eq!(reload.send().await.unwrap().status(), 200);
@@ -189,9 +189,9 @@ async fn other_credentials_and_another_certificate_are_asked_for_and_shown_from_
 }
 
 #[tokio::test]
-async fn a_mended_secret_flows_at_once_and_a_refused_one_is_not_hammered() {
+async fn a_corrected_secret_is_used_at_once_and_a_wrong_one_once() {
     let wecom = Wecom::start().await;
-    // The product's own waits: a minute at least.
+    // The delays are the defaults, of at least a minute.
     let bad = Options { secret: "not-the-secret", ..Options::default() };
     let relay = Relay::with(&wecom.url, Options { secret: "not-the-secret", ..Options::default() }).await;
     relay.post(&payload("Down", &[("a", true)])).await;
@@ -206,9 +206,9 @@ async fn a_mended_secret_flows_at_once_and_a_refused_one_is_not_hammered() {
 }
 
 #[tokio::test]
-async fn an_app_comes_goes_and_comes_again_and_its_messages_wait_for_it() {
+async fn deliveries_of_a_removed_app_wait_until_it_returns() {
     let wecom = Wecom::start().await;
-    let relay = Relay::with(&wecom.url, Options { tuning: hurried(), ..Options::default() }).await;
+    let relay = Relay::with(&wecom.url, Options { tuning: short_delays(), ..Options::default() }).await;
     let one = Options::default().yaml(&wecom.url, &relay.folder);
     let app = |secret| {
         format!(
@@ -260,7 +260,7 @@ async fn sighup_reloads_and_an_early_one_does_not_end_the_process() {
 /// A file system that answers each reload when the test lets it.
 struct Slow {
     began: mpsc::UnboundedReceiver<()>,
-    /// One for each reading that may go on; all may when it is dropped.
+    /// One permit for each reading. When this is dropped, every reading continues.
     go_on: std::sync::mpsc::Sender<()>,
 }
 
@@ -278,7 +278,7 @@ async fn slow(options: Options) -> (Relay, Slow) {
 }
 
 #[tokio::test]
-async fn all_who_ask_while_a_reload_reads_share_the_next_one() {
+async fn requests_during_a_reload_share_the_next_reload() {
     let (relay, mut slow) = slow(Options::default()).await;
     let reloads = relay.reloads.clone();
     let mut first = pin!(reloads.reload());
@@ -287,9 +287,9 @@ async fn all_who_ask_while_a_reload_reads_share_the_next_one() {
     let mut more = pin!(join_all((0..40).map(|_| reloads.reload())));
     assert!(poll!(&mut more).is_pending());
     drop(slow.go_on);
-    let said = first.await.unwrap().unwrap();
+    let answer = first.await.unwrap().unwrap();
     for other in more.await {
-        assert_eq!(other.unwrap().unwrap(), said);
+        assert_eq!(other.unwrap().unwrap(), answer);
     }
     slow.began.recv().await.unwrap();
     assert!(slow.began.try_recv().is_err(), "there were more than two reloads");
@@ -297,15 +297,15 @@ async fn all_who_ask_while_a_reload_reads_share_the_next_one() {
 }
 
 #[tokio::test]
-async fn a_reload_that_cannot_read_its_files_is_answered_and_does_not_keep_later_ones_out() {
+async fn a_reload_that_hangs_is_answered_and_blocks_no_later_one() {
     let tuning = Tuning { reload_limit: Duration::from_millis(100), ..Options::default().tuning };
     let (relay, slow) = slow(Options { tuning, ..Options::default() }).await;
-    let told = relay.reloads.reload().await.unwrap().unwrap_err();
-    assert!(told.starts_with("reading the configuration takes longer than 100ms"), "{told}");
-    let told = relay.reloads.reload().await.unwrap().unwrap_err();
-    assert!(told.starts_with("the previous reload still reads the configuration"), "{told}");
+    let error = relay.reloads.reload().await.unwrap().unwrap_err();
+    assert!(error.starts_with("reading the configuration takes longer than 100ms"), "{error}");
+    let error = relay.reloads.reload().await.unwrap().unwrap_err();
+    assert!(error.starts_with("the previous reload still reads the configuration"), "{error}");
     drop(slow.go_on);
-    // The reading ends by itself, and says so to nobody.
+    // The reading ends by itself, without an answer to anybody.
     _ = eventually(async || relay.reloads.reload().await.unwrap(), Result::is_ok).await;
     relay.stop().await;
 }
@@ -329,9 +329,9 @@ async fn a_secret_in_a_pipe_is_refused_and_not_waited_for() {
     assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
     for server in [", auth: { bearer_token_file: pipe }", ", tls: { cert_file: pipe, key_file: pipe }"] {
         let options = Options { server: server.to_owned(), ..Options::default() };
-        let (status, said) = relay.reload("http://127.0.0.1:9", &options).await;
+        let (status, answer) = relay.reload("http://127.0.0.1:9", &options).await;
         assert_eq!(status, 500);
-        assert!(said.contains("it is a pipe or a device, and must be a regular file"), "{said}");
+        assert!(answer.contains("it is a pipe or a device, and must be a regular file"), "{answer}");
     }
     assert_eq!(relay.reload("http://127.0.0.1:9", &Options::default()).await.0, 200);
     relay.stop().await;
@@ -340,12 +340,12 @@ async fn a_secret_in_a_pipe_is_refused_and_not_waited_for() {
 /// The relay is reloaded under load for this long.
 const LOAD: Duration = Duration::from_secs(30);
 const POSTERS: usize = 8;
-/// So many that none of them reaches the default limits.
+/// Enough members, so that none of them reaches the default limits.
 const MEMBERS: usize = 2500;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_reload_ten_times_a_second_under_load_loses_and_refuses_nothing() {
-    let wecom = Wecom::crowded(MEMBERS).await;
+async fn frequent_reloads_under_load_lose_and_refuse_nothing() {
+    let wecom = Wecom::with_members(MEMBERS).await;
     let options = |message: &str| {
         let receivers = format!(
             "  - {{ name: wechat, to_user: '{{{{ commonLabels.member }}}}', message: '{message}' }}\n"
@@ -379,9 +379,9 @@ async fn a_reload_ten_times_a_second_under_load_loses_and_refuses_nothing() {
         while !stop.load(Ordering::Acquire) {
             every.tick().await;
             reloads += 1;
-            let (status, said) =
+            let (status, answer) =
                 relay.reload(&wecom.url, &options(&format!("{{{{ groupKey }}}} {reloads}"))).await;
-            assert_eq!(status, 200, "{said}");
+            assert_eq!(status, 200, "{answer}");
         }
     };
     let posting = async {

@@ -56,10 +56,10 @@ fn two_hundred_alerts_are_shown_or_counted_with_a_link() {
             .filter(|alert| text.contains(alert.labels.get("instance").unwrap()))
             .count();
         let hidden = 200 - shown;
-        let told =
+        let counts =
             [format!("{hidden} of 200 alerts are not shown"), format!("共 200 条告警，{hidden} 条未显示")];
         let last = parts.last().unwrap();
-        assert!(told.iter().any(|told| last.contains(told)), "{name}: {shown} shown, {last}");
+        assert!(counts.iter().any(|count| last.contains(count)), "{name}: {shown} shown, {last}");
         assert!(last.lines().last().unwrap().contains(rendering.alerts_url()), "{name}: {last}");
     }
 }

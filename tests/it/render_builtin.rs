@@ -51,8 +51,8 @@ fn the_chinese_message_has_every_line_of_the_native_one() {
         }
         let mut lines = message.lines();
         // Empty fields and headings without fields are left out.
-        let told = |line: &&str| !line.is_empty() && !line.ends_with(": ") && *line != "===参考信息===";
-        for line in native.lines().filter(told) {
+        let has_text = |line: &&str| !line.is_empty() && !line.ends_with(": ") && *line != "===参考信息===";
+        for line in native.lines().filter(has_text) {
             assert!(lines.any(|other| other == line), "{name}: {line:?} is missing in {message}");
         }
         compared += 1;

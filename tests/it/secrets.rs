@@ -336,5 +336,5 @@ fn debug_output_reveals_no_secret() {
     let loaded = config::parse(&site.yaml(), &site.folder.path().join("config.yml"), &env).unwrap();
     secrets.are_not_in("the configuration", &format!("{loaded:?} {loaded:#?}"));
     let prepared = Prepared::new(loaded.config, PrepareOptions::default()).unwrap();
-    secrets.are_not_in("what is served", &format!("{prepared:?} {prepared:#?}"));
+    secrets.are_not_in("the prepared configuration", &format!("{prepared:?} {prepared:#?}"));
 }

@@ -71,8 +71,8 @@ async fn a_second_relay_on_the_same_outbox_is_refused() {
     let mut first = Process::start(&config).await;
     let mut second = Process::launch(serve(&config));
     assert_eq!(second.ended().await.code(), Some(1));
-    let said = second.log.join("\n");
-    assert!(said.contains("another `serve` uses this outbox") && said.contains("outbox.db.lock"), "{said}");
+    let log = second.log.join("\n");
+    assert!(log.contains("another `serve` uses this outbox") && log.contains("outbox.db.lock"), "{log}");
     // The first one keeps working.
     assert_eq!(first.post(&payload("Down", &[("a", true)])).await, Some(200));
     soon(wecom.sandbox.wait_for_delivered("zhangsan", 1)).await;

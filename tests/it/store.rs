@@ -1,4 +1,4 @@
-//! Trouble with the outbox's file: no 200 that is not true, nothing lost, and no restart needed afterwards.
+//! Problems with the outbox's file: no wrong 200, no lost alert, and no restart needed afterwards.
 
 use std::{collections::HashSet, fs, io::Write, path::Path, process::Command, sync::Arc, time::Duration};
 
@@ -16,11 +16,11 @@ use wecom_relay::{
 };
 
 use crate::support::{
-    Gated, Gates, Options, Process, Relay, Wecom, config_file, eventually, hurried,
+    Gated, Gates, Options, Process, Relay, Wecom, config_file, eventually,
     members::{self, BY_MEMBER, member, payload_for},
     payload,
     process::serve,
-    soon,
+    short_delays, soon,
     tools::{MOUNT, find, skip},
 };
 
@@ -35,7 +35,7 @@ async fn get(relay: &Relay, path: &str) -> (u16, String) {
     relay.request(Method::GET, path, "").await
 }
 
-/// Posts large alerts until one is refused: how many were accepted, and what the refusal says.
+/// Posts large alerts until one is refused. Returns the number of accepted ones and the text of the refusal.
 async fn fill(relay: &Relay) -> (usize, String) {
     for accepted in 0..10_000 {
         let body = large(&member(accepted % MEMBERS), &format!("Group{accepted}")).to_string();
@@ -50,7 +50,7 @@ async fn fill(relay: &Relay) -> (usize, String) {
 
 const MEMBERS: usize = 500;
 
-/// The sandbox showed somebody a message of `group`.
+/// True if a member was shown a message of `group`.
 fn is_seen(wecom: &Wecom, group: &str) -> bool {
     let mark = format!("] {group} ");
     members::shown(&wecom.sandbox).iter().any(|text| text.contains(&mark))
@@ -61,12 +61,12 @@ fn busy() -> Fault {
 }
 
 #[tokio::test]
-async fn a_full_outbox_refuses_with_a_reason_and_takes_alerts_again_when_there_is_room() {
-    let wecom = Wecom::crowded(MEMBERS).await;
+async fn a_full_outbox_refuses_alerts_until_there_is_room() {
+    let wecom = Wecom::with_members(MEMBERS).await;
     let store = |settings| wecom_relay::outbox::sqlite::Settings { max_size_bytes: 400 << 10, ..settings };
     let relay = Relay::with(
         &wecom.url,
-        Options { receivers: BY_MEMBER.to_owned(), store, tuning: hurried(), ..Options::default() },
+        Options { receivers: BY_MEMBER.to_owned(), store, tuning: short_delays(), ..Options::default() },
     )
     .await;
     wecom.sandbox.inject(busy());
@@ -83,7 +83,7 @@ async fn a_full_outbox_refuses_with_a_reason_and_takes_alerts_again_when_there_i
     let mut notifications: Vec<_> = waiting.iter().map(|delivery| delivery.notification).collect();
     notifications.dedup();
     for delivery in waiting.iter().filter(|delivery| notifications[..2].contains(&delivery.notification)) {
-        // The one that probes is in flight for a moment, and not touched then.
+        // The delivery that is sent as a probe cannot be discarded while it is in flight.
         let discard = async || relay.outbox.discard(delivery.id, now).await.unwrap();
         eventually(discard, |changed| *changed == Changed::Deliveries(1)).await;
     }
@@ -103,7 +103,7 @@ async fn a_full_outbox_refuses_with_a_reason_and_takes_alerts_again_when_there_i
 #[tokio::test]
 async fn while_the_file_is_moved_away_nothing_is_accepted() {
     let wecom = Wecom::live(Settings::default()).await;
-    let relay = Relay::with(&wecom.url, Options { tuning: hurried(), ..Options::default() }).await;
+    let relay = Relay::with(&wecom.url, Options { tuning: short_delays(), ..Options::default() }).await;
     wecom.sandbox.inject(busy());
     relay.post(&payload("First", &[("a", true)])).await;
     let path = |name: &str| relay.folder.path().join(name);
@@ -120,9 +120,9 @@ async fn while_the_file_is_moved_away_nothing_is_accepted() {
 }
 
 #[tokio::test]
-async fn what_a_deleted_file_held_is_delivered_and_then_another_file_is_used() {
+async fn a_deleted_file_is_drained_before_a_new_one_is_used() {
     let wecom = Wecom::live(Settings::default()).await;
-    let relay = Relay::with(&wecom.url, Options { tuning: hurried(), ..Options::default() }).await;
+    let relay = Relay::with(&wecom.url, Options { tuning: short_delays(), ..Options::default() }).await;
     wecom.sandbox.inject(busy());
     relay.post(&payload("First", &[("a", true)])).await;
     for name in ["outbox.db", "outbox.db-wal", "outbox.db-shm"] {
@@ -141,7 +141,7 @@ async fn what_a_deleted_file_held_is_delivered_and_then_another_file_is_used() {
 }
 
 #[tokio::test]
-async fn while_another_process_locks_the_file_nothing_is_accepted_or_sent_twice() {
+async fn a_locked_outbox_accepts_nothing_and_sends_nothing_twice() {
     let wecom = Wecom::live(Settings::default()).await;
     let store = |settings| wecom_relay::outbox::sqlite::Settings {
         busy_timeout: Duration::from_millis(50),
@@ -173,7 +173,7 @@ async fn while_another_process_locks_the_file_nothing_is_accepted_or_sent_twice(
     assert_eq!(wecom.sandbox.delivered_to("zhangsan").len(), 2);
 }
 
-/// What `serve` says of such a file, and that it leaves it alone.
+/// Asserts that `serve` refuses such a file and does not change it. Returns the log.
 async fn is_refused(config: &Path, file: &Path, content: &[u8]) -> String {
     fs::write(file, content).unwrap();
     let mut relay = Process::launch(serve(config));
@@ -187,18 +187,18 @@ async fn a_damaged_file_is_refused_at_the_start_and_left_alone() {
     let wecom = Wecom::live(Settings::default()).await;
     let (folder, config) = config_file(&wecom.url, &Options::default());
     let file = folder.path().join("outbox.db");
-    let said = is_refused(&config, &file, "not a database at all\n".repeat(1000).as_bytes()).await;
-    assert!(said.contains("is not an outbox") && said.contains("outbox.db"), "{said}");
+    let log = is_refused(&config, &file, "not a database at all\n".repeat(1000).as_bytes()).await;
+    assert!(log.contains("is not an outbox") && log.contains("outbox.db"), "{log}");
 
-    // A whole outbox of which the half is gone.
+    // A valid outbox is cut in half.
     fs::remove_file(&file).unwrap();
     let mut relay = Process::start(&config).await;
     assert_eq!(relay.post(&large("zhangsan", "Down")).await, Some(200));
     relay.signal("TERM");
     assert!(relay.ended().await.success());
     let whole = fs::read(&file).unwrap();
-    let said = is_refused(&config, &file, &whole[..whole.len() / 2]).await;
-    assert!(said.contains("is not an outbox") && said.contains("malformed"), "{said}");
+    let log = is_refused(&config, &file, &whole[..whole.len() / 2]).await;
+    assert!(log.contains("is not an outbox") && log.contains("malformed"), "{log}");
 }
 
 /// A file system of 2 MiB, until it is dropped.
@@ -220,7 +220,7 @@ impl SmallDisk {
 
 impl Drop for SmallDisk {
     fn drop(&mut self) {
-        // Lazily, should the outbox still be open.
+        // The unmount is lazy, because the outbox may still be open.
         _ = Command::new("umount").arg("-l").arg(self.0.path()).output();
     }
 }
@@ -228,11 +228,11 @@ impl Drop for SmallDisk {
 #[tokio::test]
 async fn on_a_full_disk_nothing_is_accepted_and_nothing_is_sent_twice() {
     let Some(disk) = SmallDisk::mount() else { return };
-    let wecom = Wecom::crowded(MEMBERS).await;
+    let wecom = Wecom::with_members(MEMBERS).await;
     let folder = Some(Arc::clone(&disk.0));
     let gates = Arc::new(Gates::default());
     let options =
-        Options { receivers: BY_MEMBER.to_owned(), folder, tuning: hurried(), ..Options::default() };
+        Options { receivers: BY_MEMBER.to_owned(), folder, tuning: short_delays(), ..Options::default() };
     let relay = Relay::over(&wecom.url, options, |outbox| Gated::new(outbox, &gates)).await;
     let slow = Effect::Latency(Duration::from_millis(300));
     wecom.sandbox.inject(Fault::new(slow).on(Api::MessageSend).times(1));
@@ -259,7 +259,7 @@ async fn on_a_full_disk_nothing_is_accepted_and_nothing_is_sent_twice() {
 }
 
 #[tokio::test]
-async fn what_a_person_has_sent_again_goes_out_at_once_from_an_idle_relay_and_beside_a_send_that_hangs() {
+async fn a_requeued_delivery_is_sent_at_once_even_beside_a_hung_call() {
     for hangs in [false, true] {
         let wecom = Wecom::live(Settings::default()).await;
         let relay = Relay::start(&wecom.url).await;
@@ -274,7 +274,7 @@ async fn what_a_person_has_sent_again_goes_out_at_once_from_an_idle_relay_and_be
         let path = relay.folder.path().join("outbox.db");
         let guest = SqliteOutbox::open(sqlite::Settings::new(path, u64::MAX), Access::Guest).unwrap();
         guest.requeue(Requeue::AllDead, SystemClock.now()).await.unwrap();
-        // Another process is noticed within a second; the send that hangs is given up after ten.
+        // The relay notices another process within a second. The hung call times out after ten.
         let delivered = wecom.sandbox.wait_for_delivered("zhangsan", 1);
         tokio::time::timeout(Duration::from_secs(8), delivered).await.unwrap();
     }

@@ -18,7 +18,7 @@ const PER_MEMBER: usize = 2;
 /// The number of groups in a storm.
 pub(crate) const GROUPS: usize = 500;
 
-/// Firing, then resolved: how a message begins, whole and as a line of a digest.
+/// The beginning of a message for firing, then for resolved: as a message of its own, and as a line of a digest.
 pub(crate) const STAGES: [(bool, &str, &str); 2] =
     [(true, "[FIRING:1]", "[FIRING:1]"), (false, "[RESOLVED]", "[RESOLVED:1]")];
 
@@ -32,7 +32,7 @@ pub(crate) async fn post(relay: &Relay, fires: bool) {
     futures_util::future::join_all(posts).await;
 }
 
-/// How many of the groups the member can read of: whole, or as a line of a digest.
+/// The number of groups that members see, as a message of its own or as a line of a digest.
 pub(crate) fn visible(wecom: &Wecom, whole: &str, line: &str) -> usize {
     let texts: Vec<_> = wecom.sandbox.delivered_to("zhangsan").into_iter().map(|seen| seen.text).collect();
     let is_visible = |group: &usize| {
@@ -42,14 +42,14 @@ pub(crate) fn visible(wecom: &Wecom, whole: &str, line: &str) -> usize {
     (0..GROUPS).filter(is_visible).count()
 }
 
-/// How many messages the sandbox dropped in silence.
+/// The number of messages that the sandbox silently dropped.
 pub(crate) fn dropped(wecom: &Wecom) -> usize {
     let messages = wecom.sandbox.messages();
     let outcomes = messages.iter().flat_map(|message| message.members.iter().map(|(_, outcome)| *outcome));
     outcomes.filter(|outcome| *outcome == sandbox::MemberOutcome::Dropped).count()
 }
 
-/// Windows a tenth as long as WeCom's, for the relay and for the sandbox alike.
+/// Windows a tenth as long as WeCom's, for both the relay and the sandbox.
 fn windows() -> (Windows, sandbox::Settings) {
     let windows = Windows { minute: Duration::from_secs(6), hour: Duration::from_secs(360) };
     let limit = |messages, window| sandbox::Limit { messages, window };
@@ -59,7 +59,7 @@ fn windows() -> (Windows, sandbox::Settings) {
 
 #[tokio::test]
 async fn many_members_see_their_alerts_whole() {
-    let wecom = Wecom::crowded(MEMBERS).await;
+    let wecom = Wecom::with_members(MEMBERS).await;
     let receivers = BY_MEMBER.to_owned();
     let relay = Relay::with(&wecom.url, Options { receivers, ..Options::default() }).await;
     let mut sent = 0;
@@ -83,7 +83,7 @@ async fn many_members_see_their_alerts_whole() {
 }
 
 #[tokio::test]
-async fn five_hundred_groups_at_once_are_all_visible_and_none_is_dropped() {
+async fn five_hundred_groups_at_once_are_all_visible() {
     let (windows, settings) = windows();
     let wecom = Wecom::live(settings).await;
     let tuning = Tuning { windows, seed: Some(1), ..Tuning::default() };
@@ -91,7 +91,7 @@ async fn five_hundred_groups_at_once_are_all_visible_and_none_is_dropped() {
     for (fires, whole, line) in STAGES {
         post(&relay, fires).await;
         wecom.sandbox.wait_until(|_| visible(&wecom, whole, line) == GROUPS).await;
-        // The resolved ones come a window later.
+        // The resolved notifications follow one window later.
         tokio::time::sleep(windows.minute).await;
     }
     assert_eq!(dropped(&wecom), 0);

@@ -1,5 +1,5 @@
-//! How long things take, with WeCom's own windows and the product's own waits. Printed, not asserted on: run by
-//! hand, in release mode, on a machine with nothing else to do.
+//! Measures times with WeCom's real windows and the default delays. The figures are printed and not checked. Run it by
+//! hand, in release mode, on an idle machine.
 #![expect(clippy::print_stdout, reason = "the figures are what this is for")]
 
 use std::{fs, time::Duration};
@@ -17,7 +17,7 @@ use crate::{
     },
 };
 
-/// How long each fault lasts.
+/// The duration of each fault.
 const FAULT: Duration = Duration::from_secs(15);
 const MEMBERS: usize = 10_000;
 
@@ -72,8 +72,8 @@ fn resident(pid: u32) -> u64 {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "takes minutes and prints figures"]
-async fn memory_and_drain_of_a_held_channel_with_100_000_messages() {
-    let wecom = Wecom::crowded(MEMBERS).await;
+async fn memory_and_drain_of_a_held_app_with_100_000_messages() {
+    let wecom = Wecom::with_members(MEMBERS).await;
     let (_folder, config) =
         config_file(&wecom.url, &Options { receivers: BY_MEMBER.to_owned(), ..Options::default() });
     wecom.sandbox.inject(Fault::errcode(60020).on(Api::MessageSend));
@@ -93,14 +93,14 @@ async fn memory_and_drain_of_a_held_channel_with_100_000_messages() {
         println!("{count:>7} waiting after {secs:>6.1} s: {mib} MiB resident");
     }
     wecom.sandbox.clear_faults();
-    let mended = Instant::now();
+    let fixed_at = Instant::now();
     wecom.sandbox.wait_until(|sandbox| sandbox.messages().len() >= 2).await;
-    let first = mended.elapsed().as_secs_f64();
-    println!("mended: flowing after {first:.1} s (the next probe)");
+    let first = fixed_at.elapsed().as_secs_f64();
+    println!("fixed: sending resumed after {first:.1} s (the next probe)");
     wecom.sandbox.wait_until(|sandbox| sandbox.send_calls() >= 100_000).await;
     println!(
         "drained {:.1} s after that, {} MiB resident",
-        mended.elapsed().as_secs_f64() - first,
+        fixed_at.elapsed().as_secs_f64() - first,
         resident(relay.pid())
     );
     relay.kill().await;

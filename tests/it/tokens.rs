@@ -21,7 +21,7 @@ async fn many(wecom: &Wecom, relay: &Relay, round: usize) {
 
 #[tokio::test]
 async fn many_notifications_share_one_token_and_one_renewal() {
-    let wecom = Wecom::crowded(MANY).await;
+    let wecom = Wecom::with_members(MANY).await;
     let latency = Effect::Latency(std::time::Duration::from_millis(50));
     wecom.sandbox.inject(Fault::new(latency));
     let relay =

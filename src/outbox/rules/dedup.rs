@@ -48,7 +48,7 @@ fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// What was received lately for one ordering key; the newest entries are last.
+/// The notifications that were received lately for one ordering key. The newest entries are last.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct History {
     accepted: Vec<Accepted>,
@@ -64,7 +64,7 @@ struct Accepted {
     times: i64,
 }
 
-/// How often a source has returned to a key.
+/// The number of times that a source has returned to a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Received {
     source: i64,
@@ -107,7 +107,7 @@ impl History {
         }
     }
 
-    /// How often the source has returned to this key, this arrival included.
+    /// The number of times that the source has returned to this key, this arrival included.
     fn times_received(&self, arrival: &Arrival) -> i64 {
         let mut last_key = None;
         let mut times = None;

@@ -9,14 +9,14 @@ pub struct Candidate {
     pub seq: i64,
     pub notification: i64,
     pub ordering_key: i64,
-    /// Whether its first delivery is the head of the ordering key.
+    /// True if its first delivery is the head of the ordering key.
     pub is_head: bool,
 }
 
 /// The members of a digest, in order.
 ///
 /// A notification that is not a head becomes a member only if everything before it in its ordering key becomes one too.
-/// Otherwise the digest would overtake what is left out. `first_left_out` has, for each ordering key, the place of the
+/// Otherwise the digest would overtake a delivery that is left out. `first_left_out` has, for each ordering key, the place of the
 /// first queued delivery that belongs to no candidate.
 pub fn members(
     candidates: impl IntoIterator<Item = Candidate>,

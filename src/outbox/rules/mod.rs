@@ -1,4 +1,4 @@
-//! The decisions that every engine shares. Pure: the engine reads rows, asks here, and writes the answer.
+//! The decisions that every engine shares. They are pure functions: the engine reads rows, calls a rule, and writes the result.
 
 pub mod claim;
 pub mod dedup;

@@ -14,7 +14,7 @@ use crate::outbox::{Changed, DeliveryId, Kind, State};
 pub(super) const DUE_NOW: &str = "UPDATE delivery SET due_at = min(due_at, ?2) WHERE id = ?1";
 pub(super) const REQUEUE: &str = "UPDATE delivery SET state = ?2, seq = ?3, due_at = ?4, attempts = 0,
      unknown_codes = 0, settled_at = NULL, digest = NULL, noticed = ?5, reason = '' WHERE id = ?1";
-// The members of a digest that nobody received died with it, and they are requeued themselves.
+// A dead digest is skipped if no part of it was delivered, because its members are dead too and requeued themselves.
 pub(super) const DEAD_AFTER: &str = "SELECT d.id FROM delivery d INDEXED BY delivery_dead
      WHERE d.state = 5 AND d.id > ?1 AND (d.kind <> 1 OR EXISTS (SELECT 1 FROM delivery s
          WHERE s.id >= d.notification AND s.id < d.notification + d.deliveries AND s.state = 4))

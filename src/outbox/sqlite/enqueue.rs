@@ -62,7 +62,7 @@ pub(super) fn enqueue(
 pub(super) struct Place {
     pub(super) ordering_key: i64,
     pub(super) first: i64,
-    /// Whether earlier deliveries of the ordering key are unsettled.
+    /// True if earlier deliveries of the ordering key are unsettled.
     pub(super) is_occupied: bool,
 }
 

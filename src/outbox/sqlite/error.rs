@@ -63,7 +63,7 @@ impl EngineError {
         }
     }
 
-    /// Whether the connection must be opened again before its next use, because SQLite keeps some errors after their
+    /// True if the connection must be opened again before its next use, because SQLite keeps some errors after their
     /// cause is gone.
     pub(super) fn spoils_connection(&self) -> bool {
         let Self::Sql(error) = self else { return false };

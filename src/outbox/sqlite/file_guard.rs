@@ -22,7 +22,7 @@ pub(super) struct FileGuard {
     settings: Settings,
     access: Access,
     database: Option<Database>,
-    /// Whether an empty database may be created. Only true after the former one was empty.
+    /// True if an empty database may be created, because the former one was empty.
     may_create: bool,
     /// The owner's locks. There are two after the lock file was moved away: the old one still guards the open file.
     locks: Vec<Lock>,
@@ -33,7 +33,7 @@ pub(super) struct FileGuard {
 /// An open database.
 pub(super) struct Current<'g> {
     pub(super) database: &'g Database,
-    /// Whether the file is not at its path any more.
+    /// True if the file is not at its path any more.
     pub(super) is_moved: bool,
 }
 

@@ -10,7 +10,7 @@ use crate::outbox::{StoreError, StoreResult};
 /// The largest number of jobs that wait, so that a slow disk holds callers back instead of filling memory.
 const MAX_WAITING: usize = 1024;
 
-/// How a job uses the database.
+/// The effect of a job on the database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Effect {
     /// It changes nothing.
@@ -57,7 +57,7 @@ pub(super) struct Inbox {
 }
 
 impl Inbox {
-    /// Tells the handles that the thread has ended as it should.
+    /// Marks the end of the thread as intended, for the handles.
     pub(super) fn close(self) {
         self.life.send_replace(Life::Closed);
     }
@@ -108,7 +108,7 @@ impl Handle {
             return;
         }
         let mut life = self.life;
-        // An error means that the thread has panicked: it has ended, too.
+        // An error means that the thread has panicked, so it has ended as well.
         let _ended = life.wait_for(|life| *life == Life::Closed).await;
     }
 }

@@ -46,12 +46,12 @@ impl Lock {
         Err(OpenError::Owned { lock: path })
     }
 
-    /// Whether the lock file still is where it was locked. Elsewhere it keeps nobody out.
+    /// True if the lock file is still at its path. At another path it keeps nobody out.
     pub(super) fn is_in_place(&self) -> bool {
         FileId::of(&self.path).is_ok_and(|id| id == self.id)
     }
 
-    /// Whether this lock keeps others from owning the outbox at `path`.
+    /// True if this lock keeps others from owning the outbox at `path`.
     pub(super) fn guards(&self, path: &Path) -> bool {
         FileId::of(&lock_path(path)).is_ok_and(|id| id == self.id)
     }
@@ -64,13 +64,13 @@ fn lock_path(path: &Path) -> PathBuf {
     PathBuf::from(path)
 }
 
-/// Whether the outbox at `path` has an owner now. For information only: an owner may come and go at any time.
+/// True if the outbox at `path` has an owner now. Use it for information only, because this can change at any time.
 pub fn is_owned(path: &Path) -> bool {
     // The shared lock is released at once. An owner that starts at this moment tries again.
     File::open(lock_path(path))
         .is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
 }
 
-/// A taken lock is tried for one second.
+/// The number of tries to take the lock. Together they last one second.
 const TRIES: u32 = 50;
 const PAUSE: Duration = Duration::from_millis(20);

@@ -21,7 +21,7 @@ pub struct Settings {
     pub path: PathBuf,
     /// New alerts are refused from this size on (`outbox.max_size`).
     pub max_size_bytes: u64,
-    /// How long to wait while another process writes.
+    /// The time to wait while another process writes.
     pub busy_timeout: Duration,
 }
 
@@ -135,7 +135,7 @@ impl Database {
     /// Opens the database. The owner also migrates it.
     ///
     /// Unless `may_create` is set, a missing file is an error: when a disk is not mounted, an empty database in its place
-    /// would hide what is on it.
+    /// would hide the deliveries on the disk.
     pub(super) fn open(settings: &Settings, access: Access, may_create: bool) -> Result<Self, OpenError> {
         let path = settings.path.as_path();
         let failed = |error| OpenError::of(path, error);
@@ -171,7 +171,7 @@ impl Database {
         self.file
     }
 
-    /// Whether the path still leads to the file that is open. Commits to another file would be lost at a restart.
+    /// True if the path still leads to the open file. Otherwise its commits would be lost at a restart.
     pub(super) fn is_at(&self, path: &Path) -> bool {
         FileId::of(path).is_ok_and(|file| file == self.file)
     }

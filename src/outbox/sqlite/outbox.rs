@@ -131,7 +131,7 @@ impl Outbox for SqliteOutbox {
     }
 }
 
-/// What an earlier lease left.
+/// The hold and the deliveries in flight that an earlier lease left.
 #[derive(Debug)]
 struct Inherited {
     hold: Option<Hold>,

@@ -22,7 +22,7 @@ pub(super) fn purge(tx: &Transaction<'_>, before: Timestamp, limit: u32) -> Engi
         tx.sql.run(DELETE_ATTEMPTS, [id])?;
         tx.sql.run(DELETE_DELIVERY, [id])?;
     }
-    // By its own expiry: a duplicate is recognized even if the original is gone.
+    // The history has its own expiry, because a duplicate must be recognized even if the original is purged.
     tx.sql.run(DELETE_IDLE_KEYS, (millis(before), limit))?;
     let vacuum = format!("PRAGMA incremental_vacuum({MAX_PAGES})");
     // Each step of this statement frees one page.

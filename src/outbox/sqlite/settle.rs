@@ -44,7 +44,7 @@ pub(super) const RETRY: &str = update_after_attempt!(
     "state = 1, due_at = ?8, attempts = attempts + ?9, unconfirmed_since = coalesce(unconfirmed_since, ?10),
      unknown_codes = unknown_codes + ?11, reason = NULL"
 );
-// The history of the old content does not hold for the new one.
+// The attempts with the old content do not count for the new content.
 pub(super) const REPLACE: &str = update_after_attempt!(
     "state = 1, due_at = ?8, attempts = attempts + 1, reason = ?9, msgtype = ?10, content = ?11, body = ?12,
      unconfirmed_since = NULL, unknown_codes = 0"
@@ -66,7 +66,7 @@ pub(super) const SETTLE_MEMBER: &str =
     "UPDATE delivery SET state = ?2, reason = ?3, settled_at = ?4 WHERE id = ?1";
 pub(super) const MARK_NOTICED: &str = "UPDATE delivery SET noticed = 1 WHERE id >= ?1 AND id < ?1 + ?2";
 
-/// The columns that decide what an end means for other deliveries.
+/// The columns that decide how a settlement affects other deliveries.
 #[derive(Debug, Clone)]
 pub(super) struct Entry {
     pub(super) id: i64,
@@ -188,7 +188,7 @@ fn settle_members(tx: &mut Transaction<'_>, digest: &Entry, now: Timestamp) -> E
     let mut any_folded = false;
     for id in tx.sql.all(MEMBERS, [digest.notification], |row| Ok(row.get::<_, i64>("id")?))? {
         let Some(member) = load(tx, id)? else { continue };
-        // A dead member of a digest that was requeued and delivered has now been reported after all.
+        // The digest was requeued and delivered, so it has reported its dead members after all.
         let is_revived = member.state == State::Dead && fate.state == State::Delivered;
         if member.state != State::Folded && !is_revived {
             continue;

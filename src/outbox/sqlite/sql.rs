@@ -57,7 +57,7 @@ impl<'c> Sql<'c> {
         Ok(all)
     }
 
-    /// Whether the query has a row.
+    /// True if the query has a row.
     pub(super) fn exists(self, sql: &str, params: impl Params) -> EngineResult<bool> {
         Ok(self.0.prepare_cached(sql)?.exists(params)?)
     }

@@ -8,7 +8,7 @@ pub(super) const NEXT_NUMBER: &str = "UPDATE numbers SET last = last + ?1 WHERE 
 /// The transaction of a batch of jobs.
 pub(super) struct Transaction<'c> {
     pub(super) sql: Sql<'c>,
-    /// Whether new alerts can be stored. Checked once for each batch.
+    /// The result of the check that new alerts can be stored. It is made once for each batch.
     room: Option<Result<(), StoreError>>,
     max_size_bytes: u64,
     file_is_moved: bool,

@@ -131,7 +131,7 @@ impl Heads {
     fn read(sql: Sql<'_>, queue: &QueueKey<'_>, count_to: u32, now: Timestamp) -> EngineResult<Self> {
         let QueueKey { sender, destination: Destination(destination), receiver } = *queue;
         let now = millis(now);
-        // One more than is counted shows whether any is due later.
+        // One row more than the bound shows if another delivery is due later.
         let limit = count_to.saturating_add(1);
         let rows = sql.all(HEADS, (sender, destination.0, receiver, limit), |row| {
             let (due_at, id, is_foldable) = (row.get("due_at")?, row.get("id")?, row.get("foldable")?);
@@ -151,7 +151,7 @@ impl Heads {
     }
 }
 
-/// What the first delivery of a queue says about its notification.
+/// The first delivery of a queue.
 struct FirstRow {
     notification: NotificationId,
     part: Part,
@@ -170,7 +170,7 @@ impl FirstRow {
     }
 }
 
-/// All destinations that have a ready delivery. Costs by the number of destinations.
+/// All destinations that have a ready delivery. O(destinations), not O(deliveries).
 pub(super) fn scheduled(sql: Sql<'_>, sender: &SenderName) -> EngineResult<Vec<Scheduled>> {
     let mut scheduled = Vec::new();
     let mut last: Vec<u8> = Vec::new();

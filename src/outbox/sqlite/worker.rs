@@ -34,7 +34,7 @@ use crate::outbox::{Changes, SenderName};
 
 /// The most jobs that share a commit. It bounds the wait of the first job.
 const MAX_BATCH: usize = 256;
-/// How often the thread looks for commits of other processes, and flushes commits that nobody waits for.
+/// The interval at which the thread looks for commits of other processes, and flushes commits that nobody waits for.
 const POLL: Duration = Duration::from_millis(500);
 
 /// The wake-ups of all leases.
@@ -65,7 +65,7 @@ impl Subscribers {
     }
 }
 
-/// What other threads share with the worker.
+/// The state that other threads share with the worker.
 #[derive(Debug, Clone)]
 pub(super) struct WorkerHandle {
     pub(super) jobs: Handle,
@@ -78,7 +78,7 @@ struct Worker {
     guard: FileGuard,
     subscribers: Subscribers,
     generation: Arc<AtomicU64>,
-    /// Whether commits wait for the disk with the present setting of the connection.
+    /// True if commits wait for the disk with the present setting of the connection.
     flushes: bool,
     has_unflushed: bool,
     last_poll: Option<Instant>,

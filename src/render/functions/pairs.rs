@@ -1,6 +1,6 @@
 //! Filters for labels and annotations, in the order of Alertmanager.
 //!
-//! A sender chooses how many there are, so no filter here compares each with each.
+//! A payload may have any number of pairs, so no filter here compares each pair with each other.
 
 use std::collections::HashSet;
 
@@ -19,7 +19,7 @@ pub(super) fn remove(map: &Map, kwargs: Kwargs, _: &State<'_>) -> TeraResult<Map
     Ok(retained(map, |name| !name.as_str().is_some_and(|name| names.contains(name))))
 }
 
-/// The pairs for whose names `keep` is true, and those with a name that is not a text.
+/// Keeps the pairs with a name for which `keep` is true, and those with a name that is not a text.
 fn retained(map: &Map, keep: impl Fn(&Key<'static>) -> bool) -> Map {
     let kept = map.iter().filter(|(name, _)| name.as_str().is_none() || keep(name));
     kept.map(|(name, value)| (name.clone(), value.clone())).collect()

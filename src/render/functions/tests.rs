@@ -1,4 +1,4 @@
-//! The examples of `templates/README.md`, and what a table cannot show.
+//! The examples of `templates/README.md`, and cases that do not fit into its tables.
 
 use jiff::tz::TimeZone;
 use proptest::prelude::*;
@@ -28,7 +28,7 @@ fn rendered_with(template: &str, payload: &Payload, time: &RenderTime) -> Result
     Templates::compile(&[source]).unwrap().with(payload, time).render("t")
 }
 
-/// What `template` writes when the payload has these fields beside its own.
+/// Renders `template` for a payload that has these fields beside its own.
 fn render_fields(template: &str, fields: Json) -> Result<String, RenderError> {
     let Json::Object(extra) = fields else { panic!("no object: {fields}") };
     let payload = Payload { extra: extra.into_iter().collect(), ..Payload::default() };
@@ -39,7 +39,7 @@ fn render(template: &str) -> Result<String, String> {
     rendered(template, &time())
 }
 
-/// The rows of the tables whose second cell is an example and whose third is what it writes.
+/// The examples of the tables: the second cell of a row is a template, the third one is its result.
 fn examples() -> impl Iterator<Item = (&'static str, String, String)> {
     README.lines().filter_map(|row| {
         let cells: Vec<&str> = row.strip_prefix("| ")?.strip_suffix(" |")?.split(" | ").collect();
@@ -163,7 +163,7 @@ fn regex_replace_leaves_the_rest_of_a_long_text_unchanged() {
     };
     const SEARCHED: usize = 32 << 10;
     assert_eq!(replaced(&"a".repeat(SEARCHED), "a"), "b".repeat(SEARCHED));
-    // What ends where the search ends could go on.
+    // A match that ends where the search ends could be longer in the whole text.
     let longer = "a".repeat(SEARCHED + 9);
     assert_eq!(replaced(&longer, "a"), "b".repeat(SEARCHED - 1) + &"a".repeat(10));
     assert_eq!(replaced(&longer, "a+$"), longer);

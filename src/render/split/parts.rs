@@ -13,7 +13,7 @@ pub(super) const MIN_PART_BYTES: usize = 256;
 /// Bounds the memory that a long text takes.
 pub(super) const MAX_PARTS: usize = 1000;
 
-/// How often a text is shortened further until its parts are few enough.
+/// The number of tries to shorten a text further until its parts are few enough.
 const SHORTENING_STEPS: usize = 16;
 
 /// The size and the number of parts.

@@ -1,4 +1,4 @@
-//! Chooses what is shown of a text that is too long for all its parts.
+//! Chooses the pieces of a text to show when the text is too long for all its parts.
 //!
 //! The text is a row of pieces: alerts, and the frame around them (heading, link).
 //!
@@ -18,7 +18,7 @@ use crate::{
     text::{ELLIPSIS, prefix, slice},
 };
 
-/// Less than this is not worth showing of a piece that is shortened.
+/// The least bytes of a shortened piece. A shorter one would help nobody.
 const MIN_PIECE_BYTES: usize = 64;
 
 /// A stretch of the text.

@@ -25,7 +25,7 @@ fn split(text: &str, limits: Limits) -> Vec<String> {
     parts(&Rendered::from(text.to_owned()), Markup::Plain, limits, "")
 }
 
-/// The bodies of numbered parts, whose numbers are checked.
+/// Checks the numbers of the parts, and returns the parts without them.
 fn bodies_of(parts: &[String]) -> Vec<&str> {
     let body = |(part, number): (&'_ String, usize)| {
         let number = format!("({number}/{})\n", parts.len());

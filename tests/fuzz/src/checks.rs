@@ -1,4 +1,4 @@
-//! What must hold for any input.
+//! The properties that hold for any input.
 
 use std::{path::Path, sync::LazyLock};
 
@@ -9,7 +9,7 @@ use wecom_relay::{
 
 static TEMPLATES: LazyLock<Templates> = LazyLock::new(|| Templates::compile(&[]).unwrap());
 
-/// A webhook's body is refused, or every built-in template writes parts that fit.
+/// A body is either refused, or every built-in template renders it to parts within the limits.
 pub(crate) fn payload(body: &[u8]) {
     let Ok(payload) = alertmanager::parse(body) else { return };
     let time = RenderTime { now: jiff::Timestamp::UNIX_EPOCH, zone: None };
@@ -22,7 +22,7 @@ pub(crate) fn payload(body: &[u8]) {
     }
 }
 
-/// A text is told in parts that fit; the first two bytes choose the limits.
+/// A text is split into parts within the limits. The first two bytes choose the limits.
 pub(crate) fn split(data: &[u8]) {
     let [bytes, parts, text @ ..] = data else { return };
     let limits = Limits { part_bytes: 256 + usize::from(*bytes) * 8, max_parts: usize::from(*parts % 16) };
@@ -32,7 +32,7 @@ pub(crate) fn split(data: &[u8]) {
     }
 }
 
-/// A configuration is taken or refused.
+/// A configuration is accepted or refused without a panic.
 pub(crate) fn config(source: &[u8]) {
     let Ok(source) = std::str::from_utf8(source) else { return };
     let _ = config::parse(source, Path::new("config.yml"), &|_| None);

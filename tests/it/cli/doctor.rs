@@ -136,7 +136,7 @@ async fn doctor_reports_the_same_config_errors_as_check() {
 }
 
 #[tokio::test]
-async fn a_host_that_is_not_found() {
+async fn doctor_reports_a_host_that_is_not_found() {
     let ended = examine("http://wecom.invalid", &Options::default(), |yaml| yaml).await;
     ended.fails_with("app ops: dns: wecom.invalid is not found: ", "check the spelling of api_url");
     let rest = ["connect", "tls", "wecom", "clock", "gettoken", "trusted ip", "agent id"];
@@ -144,7 +144,7 @@ async fn a_host_that_is_not_found() {
 }
 
 #[tokio::test]
-async fn a_connection_that_is_refused() {
+async fn doctor_reports_a_refused_connection() {
     let ended = examine("http://127.0.0.1:9", &Options::default(), |yaml| yaml).await;
     ended.fails_with(
         "app ops: connect: 127.0.0.1 port 9 does not accept connections: ",
@@ -154,7 +154,7 @@ async fn a_connection_that_is_refused() {
 }
 
 #[tokio::test]
-async fn a_proxy_that_does_not_run() {
+async fn doctor_reports_a_proxy_that_does_not_run() {
     let proxy = format!("http://user:{PROXY_PASSWORD}@127.0.0.1:9");
     let edit = proxied(&proxy, "https://wecom.invalid");
     let ended = examine("http://wecom.invalid", &Options::default(), edit).await;
@@ -165,7 +165,7 @@ async fn a_proxy_that_does_not_run() {
 }
 
 #[tokio::test]
-async fn a_proxy_that_refuses_the_login() {
+async fn doctor_reports_a_proxy_that_refuses_the_login() {
     let proxy = plain("HTTP/1.1 407 Proxy Authentication Required\r\ncontent-length: 0\r\n\r\n");
     let proxy = format!("http://user:{PROXY_PASSWORD}@{proxy}");
     // https uses CONNECT; http forwards the request.
@@ -178,7 +178,7 @@ async fn a_proxy_that_refuses_the_login() {
 }
 
 #[tokio::test]
-async fn a_proxy_that_refuses_the_connection() {
+async fn doctor_reports_a_proxy_that_refuses_the_connection() {
     let proxy = format!("http://{}", plain("HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n"));
     let edit = proxied(&proxy, "https://wecom.invalid");
     let ended = examine("http://wecom.invalid", &Options::default(), edit).await;
@@ -189,21 +189,21 @@ async fn a_proxy_that_refuses_the_connection() {
 }
 
 #[tokio::test]
-async fn a_certificate_that_nobody_trusts() {
+async fn doctor_reports_an_untrusted_certificate() {
     let ended = examine(&format!("https://{}", tls()), &Options::default(), |yaml| yaml).await;
     ended.fails_with("app ops: tls: the certificate of 127.0.0.1 has an unknown issuer", "intercepts TLS");
     ended.skips(&["wecom", "clock", "gettoken"], "WeCom is not reached");
 }
 
 #[tokio::test]
-async fn a_port_that_does_not_speak_tls() {
+async fn doctor_reports_a_port_without_tls() {
     let server = plain("HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n");
     let ended = examine(&format!("https://{server}"), &Options::default(), |yaml| yaml).await;
     ended.fails_with("app ops: tls: no TLS with 127.0.0.1: ", "check the scheme and port in api_url");
 }
 
 #[tokio::test]
-async fn a_clock_that_is_wrong() {
+async fn doctor_reports_a_wrong_clock() {
     let wecom = Wecom::live(Default::default()).await;
     let skewed = |secs| Fault::new(Effect::ClockSkew(SignedDuration::from_secs(secs))).on(Api::Gettoken);
     wecom.sandbox.inject(skewed(3600));
@@ -238,14 +238,14 @@ async fn a_refused_secret_is_tried_once() {
 }
 
 #[tokio::test]
-async fn a_corp_id_that_is_wrong() {
+async fn doctor_reports_a_wrong_corp_id() {
     let wecom = Wecom::live(Default::default()).await;
     let ended = of(&wecom, |yaml| yaml.replace("ww1234567890abcdef", "ww0000000000abcdef")).await;
     ended.fails_with("app ops: gettoken: gettoken answered errcode 40013", "corp_id is not valid");
 }
 
 #[tokio::test]
-async fn an_ip_that_is_not_trusted() {
+async fn doctor_reports_an_untrusted_ip() {
     let wecom = Wecom::live(Default::default()).await;
     let yaml = BUILTIN_YAML
         .replace("sandbox-secret-1000002 }", "sandbox-secret-1000002, trusted_ips: [192.0.2.1] }");
@@ -258,7 +258,7 @@ async fn an_ip_that_is_not_trusted() {
 }
 
 #[tokio::test]
-async fn an_agent_id_that_is_wrong() {
+async fn doctor_reports_a_wrong_agent_id() {
     let wecom = Wecom::live(Default::default()).await;
     for (agent_id, errcode) in [("1", 40056), ("1000030", 301002)] {
         let edit = |yaml: String| yaml.replace("agent_id: 1000002", &format!("agent_id: {agent_id}"));
@@ -271,7 +271,7 @@ async fn an_agent_id_that_is_wrong() {
 }
 
 #[tokio::test]
-async fn recipients_that_do_not_exist() {
+async fn doctor_reports_unknown_recipients() {
     let wecom = Wecom::live(Default::default()).await;
     for (to, who, help) in [
         ("to_user: 'zhangsan|nobody'", "user nobody gets nothing: user/get answered errcode 60111", "60111"),
@@ -285,7 +285,7 @@ async fn recipients_that_do_not_exist() {
 }
 
 #[tokio::test]
-async fn recipients_outside_the_visible_range() {
+async fn doctor_reports_recipients_outside_the_visible_range() {
     let wecom = Wecom::live(Default::default()).await;
     let options = receivers("  - { name: wechat, to_user: 'wangwu|zhaoliu', to_party: '1|2' }\n");
     let other = |yaml: String| yaml.replace("1000002", "1000030");
@@ -296,7 +296,7 @@ async fn recipients_outside_the_visible_range() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_not_wecom() {
+async fn doctor_reports_a_server_that_is_not_wecom() {
     let server = plain("HTTP/1.1 200 OK\r\ncontent-length: 13\r\n\r\n<html></html>");
     let ended = examine(&format!("http://{server}"), &Options::default(), |yaml| yaml).await;
     ended.fails_with("app ops: wecom: a reply of 13 bytes that is not WeCom's", "Another server than WeCom");
@@ -354,7 +354,7 @@ async fn doctor_sees_the_outbox_port_and_holds_of_a_running_relay() {
 }
 
 #[tokio::test]
-async fn an_unwritable_outbox_and_a_used_port() {
+async fn doctor_reports_an_unwritable_outbox_and_a_used_port() {
     let wecom = Wecom::live(Default::default()).await;
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();

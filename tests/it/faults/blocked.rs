@@ -1,4 +1,4 @@
-//! Blocks of a whole app: its queue waits, one message probes, and everything flows when the cause is gone.
+//! Problems of a whole app: its queue waits, one message at a time is a probe, and sending resumes after the problem.
 
 use std::time::Duration;
 
@@ -10,13 +10,13 @@ use wecom_relay::{
 use super::{all_delivered, held, quick, seen_by, shown};
 use crate::support::{Options, Relay, SECRET, Wecom, payload, soon};
 
-/// How often `message/send` was answered with `errcode`.
+/// The number of `message/send` calls that were answered with `errcode`.
 fn answered(wecom: &Wecom, errcode: i64) -> usize {
     wecom.sandbox.calls().iter().filter(|call| call.response == CallResponse::Errcode(errcode)).count()
 }
 
 #[tokio::test]
-async fn while_wecom_limits_the_calls_one_message_probes_and_then_everything_flows() {
+async fn one_probe_at_a_time_is_sent_while_wecom_limits_the_calls() {
     let wecom = Wecom::live(Settings::default()).await;
     let relay = Relay::with(&wecom.url, quick()).await;
     wecom.sandbox.inject(Fault::errcode(45009).on(Api::MessageSend).times(4));
@@ -48,7 +48,7 @@ async fn an_ip_that_is_not_trusted_holds_the_app_until_it_is_entered() {
     }
     let hold = held(&relay, true).await.remove(0);
     assert_eq!(hold.errcode, Some(60020));
-    assert!(hold.reason.contains("127.0.0.1"), "the address to be entered: {}", hold.reason);
+    assert!(hold.reason.contains("127.0.0.1"), "the reason must name the address: {}", hold.reason);
     soon(wecom.sandbox.wait_until(|_| answered(&wecom, 60020) >= 5)).await;
     assert!(seen_by(&wecom, "zhangsan").is_empty());
     wecom.sandbox.replace_directory(Directory::builtin());
@@ -60,7 +60,7 @@ async fn an_ip_that_is_not_trusted_holds_the_app_until_it_is_entered() {
 }
 
 #[tokio::test]
-async fn a_hold_survives_a_restart_and_is_probed_when_its_time_has_come() {
+async fn a_hold_survives_a_restart_and_is_probed_when_due() {
     let wecom = Wecom::live(Settings::default()).await;
     let relay = Relay::with(&wecom.url, quick()).await;
     wecom.sandbox.inject(Fault::errcode(301002).on(Api::MessageSend));
@@ -76,7 +76,7 @@ async fn a_hold_survives_a_restart_and_is_probed_when_its_time_has_come() {
 }
 
 #[test]
-fn probes_go_out_after_a_minute_and_then_more_rarely() {
+fn the_time_between_probes_grows_from_a_minute() {
     let minutes = |kind| {
         let after = |probes| Probes::default().after(kind, probes);
         (1..=5).map(after).map(|wait: Duration| wait.as_secs() / 60).collect::<Vec<_>>()

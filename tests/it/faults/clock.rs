@@ -1,4 +1,4 @@
-//! A wall clock that is set back delays nothing.
+//! A wall clock that is set back does not delay deliveries.
 
 use std::{sync::Arc, time::Duration};
 
@@ -8,10 +8,10 @@ use wecom_relay::sandbox::{Api, Effect, Fault, Settings};
 use super::{held, quick, shown};
 use crate::support::{Options, Relay, ShiftedClock, Wecom, payload};
 
-/// How far it is set back.
+/// The distances by which the clock is set back.
 const STEPS: [Duration; 2] = [Duration::from_secs(300), Duration::from_secs(3600)];
 
-/// A relay that is held, with one alert that was tried and one that was not, and its clock.
+/// A relay with a held app, and its clock. One alert was attempted and one was not.
 async fn held_relay(wecom: &Wecom) -> (Relay, Arc<ShiftedClock>) {
     let clock = Arc::new(ShiftedClock::default());
     let relay = Relay::with(&wecom.url, Options { clock: clock.clone(), ..quick() }).await;
@@ -23,7 +23,7 @@ async fn held_relay(wecom: &Wecom) -> (Relay, Arc<ShiftedClock>) {
 }
 
 #[tokio::test]
-async fn while_it_runs() {
+async fn a_clock_set_back_while_the_relay_runs_delays_nothing() {
     for step in STEPS {
         let wecom = Wecom::live(Settings::default()).await;
         let (relay, clock) = held_relay(&wecom).await;
@@ -37,7 +37,7 @@ async fn while_it_runs() {
 }
 
 #[tokio::test]
-async fn while_it_is_stopped() {
+async fn a_clock_set_back_while_the_relay_is_stopped_delays_nothing() {
     for step in STEPS {
         let wecom = Wecom::live(Settings::default()).await;
         let (relay, clock) = held_relay(&wecom).await;
@@ -51,7 +51,7 @@ async fn while_it_is_stopped() {
 }
 
 #[tokio::test]
-async fn for_what_stands_behind_another() {
+async fn a_clock_set_back_does_not_delay_a_queued_delivery() {
     let wecom = Wecom::live(Settings::default()).await;
     let clock = Arc::new(ShiftedClock::default());
     let relay = Relay::with(&wecom.url, Options { clock: clock.clone(), ..quick() }).await;
@@ -60,7 +60,7 @@ async fn for_what_stands_behind_another() {
     relay.post(&payload("OrderingKey", &[("a", true)])).await;
     wecom.sandbox.wait_until(|sandbox| sandbox.send_calls() == 1).await;
     relay.post(&payload("OrderingKey", &[("a", false)])).await;
-    // Less than what counts as a clock that was set back.
+    // The relay does not notice a step this small.
     clock.set_back(Duration::from_secs(50));
     let (set_back, _) = (Instant::now(), shown(&wecom, "zhangsan", 2).await);
     assert!(set_back.elapsed() < Duration::from_secs(40));

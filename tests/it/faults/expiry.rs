@@ -1,4 +1,4 @@
-//! `expire_after`: nothing is given up without a fresh attempt.
+//! `expire_after`: no delivery expires without a fresh attempt.
 
 use std::{sync::Arc, time::Duration};
 
@@ -12,7 +12,7 @@ use crate::support::{Options, Relay, ShiftedClock, Wecom, payload, soon};
 
 const DAY: Duration = Duration::from_secs(25 * 3600);
 
-/// A relay that was stopped while its app was held, a day ago.
+/// The options of a relay that was stopped a day ago, while its app was held.
 async fn a_day_later(wecom: &Wecom) -> Options {
     let clock = Arc::new(ShiftedClock::default());
     let options = || Options { clock: clock.clone(), ..quick() };
@@ -28,7 +28,7 @@ async fn a_day_later(wecom: &Wecom) -> Options {
 }
 
 #[tokio::test]
-async fn what_waited_longer_than_expire_after_is_delivered_when_it_can_be() {
+async fn an_expired_alert_is_delivered_if_a_fresh_attempt_succeeds() {
     let wecom = Wecom::live(Settings::default()).await;
     let options = a_day_later(&wecom).await;
     let relay = Relay::with(&wecom.url, options).await;
@@ -38,7 +38,7 @@ async fn what_waited_longer_than_expire_after_is_delivered_when_it_can_be() {
 }
 
 #[tokio::test]
-async fn what_waited_longer_than_expire_after_is_a_dead_letter_after_one_fresh_attempt() {
+async fn an_expired_alert_is_dead_after_one_failed_fresh_attempt() {
     let wecom = Wecom::live(Settings::default()).await;
     let options = a_day_later(&wecom).await;
     let clock = options.clock.clone();
@@ -54,7 +54,7 @@ async fn what_waited_longer_than_expire_after_is_a_dead_letter_after_one_fresh_a
         assert!(clock.now().duration_since(last.started_at).as_mins() < 5);
     }
     assert_eq!(wecom.sandbox.send_calls(), before + 2);
-    // What comes now is not too old.
+    // A new alert has not expired.
     wecom.sandbox.clear_faults();
     relay.post(&payload("Third", &[("a", true)])).await;
     shown(&wecom, "zhangsan", 1).await;

@@ -11,7 +11,7 @@ use super::{held, quick, second_app, seen_by, shown};
 use crate::support::{AGENT, Options, Relay, ShiftedClock, Wecom, eventually, payload, soon};
 
 #[tokio::test]
-async fn the_fallback_is_told_of_every_dead_letter_once() {
+async fn the_fallback_is_notified_once_of_every_dead_letter() {
     let wecom = Wecom::live(Settings::default()).await;
     let receivers =
         "  - { name: wechat, app: ops, to_user: nobody, fallback: oncall }\n  - { name: oncall, app: \
@@ -27,18 +27,21 @@ async fn the_fallback_is_told_of_every_dead_letter_once() {
         seen_by(&wecom, "lisi").iter().filter(|notice| notice.contains(&line)).count()
     };
     soon(wecom.sandbox.wait_until(|_| groups.iter().all(|group| told_of(group) > 0))).await;
-    // Some round of notices later: what dies now is told, and nothing else again.
+    // A later round reports only the new dead letters.
     relay.post(&payload("Last", &[("a", true)])).await;
     soon(wecom.sandbox.wait_until(|_| told_of(&"Last".to_owned()) > 0)).await;
     relay.stop().await;
     let notices = seen_by(&wecom, "lisi");
     assert!(groups.iter().all(|group| told_of(group) == 1), "{notices:?}");
     assert!(notices.iter().all(|notice| notice.starts_with("[UNDELIVERED] ")), "{notices:?}");
-    assert!(notices.iter().all(|notice| notice.contains("81013")), "the reason is told: {notices:?}");
+    assert!(
+        notices.iter().all(|notice| notice.contains("81013")),
+        "the reason must be in the notice: {notices:?}"
+    );
 }
 
 #[tokio::test]
-async fn the_fallback_is_told_once_of_a_hold_that_lasts_longer_than_fallback_after() {
+async fn the_fallback_is_notified_once_of_a_long_hold() {
     let wecom = Wecom::live(Settings::default()).await;
     let receivers =
         "  - { name: wechat, app: ops, to_user: zhangsan, fallback: oncall, fallback_after: 5m }\n  - { \
@@ -55,7 +58,7 @@ async fn the_fallback_is_told_once_of_a_hold_that_lasts_longer_than_fallback_aft
     let notices = shown(&wecom, "lisi", 1).await;
     assert!(notices[0].starts_with("[HELD] 2 messages for receiver wechat wait since "), "{}", notices[0]);
     assert!(notices[0].contains("\n- [FIRING:1] Held ") && notices[0].contains("\n- [FIRING:1] AlsoHeld "));
-    // Some more rounds of notices and of probes.
+    // Several rounds of notices and probes pass.
     let probes = held(&relay, true).await[0].probes;
     eventually(async || held(&relay, true).await[0].probes, |count| *count >= probes + 10).await;
     assert!(seen_by(&wecom, "zhangsan").is_empty());
@@ -66,14 +69,14 @@ async fn the_fallback_is_told_once_of_a_hold_that_lasts_longer_than_fallback_aft
 }
 
 #[tokio::test]
-async fn the_death_of_a_notice_gives_no_notice() {
+async fn a_dead_notice_causes_no_further_notice() {
     let wecom = Wecom::live(Settings::default()).await;
     let receivers = "  - { name: wechat, app: ops, to_user: nobody, fallback: oncall }\n  - { name: oncall, app: \
                      second, to_user: nobody, fallback: boss }\n  - { name: boss, app: second, to_user: lisi }\n"
         .to_owned();
     let relay = Relay::with(&wecom.url, Options { receivers, app: second_app(&wecom), ..quick() }).await;
     relay.post(&payload("Lost", &[("a", true)])).await;
-    // The alert, and the notice of it.
+    // Both the alert and its notice are dead.
     let settled = soon(relay.settled(2)).await;
     assert!(settled.iter().all(|delivery| delivery.state == State::Dead));
     assert_eq!(settled[1].kind, Kind::Notice);

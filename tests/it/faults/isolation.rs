@@ -1,4 +1,4 @@
-//! What is stuck blocks itself and nothing else.
+//! A delivery that cannot be sent blocks no other member, group or app.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use wecom_relay::{
 };
 
 use super::{all_delivered, quick, second_app, seen_by, shown};
-use crate::support::{AGENT, Options, Relay, Wecom, hurried, payload, soon};
+use crate::support::{AGENT, Options, Relay, Wecom, payload, short_delays, soon};
 
 const BOTH: &str = "  - { name: wechat, to_user: zhangsan }\n  - { name: other, to_user: lisi }\n";
 
@@ -18,16 +18,16 @@ async fn post_to_other(relay: &Relay, group: &str) {
     assert_eq!(relay.request(reqwest::Method::POST, "/webhook/other", body).await.0, 200);
 }
 
-/// Lisi's messages go wrong; zhangsan's go through, and lisi's follow when the cause is gone.
+/// Messages to lisi fail, and messages to zhangsan arrive. Those to lisi arrive after the fault.
 async fn blocks_nobody_else(effect: Effect) {
     let wecom = Wecom::live(Settings::default()).await;
-    let tuning = Tuning { call_timeout: Duration::from_millis(200), ..hurried() };
+    let tuning = Tuning { call_timeout: Duration::from_millis(200), ..short_delays() };
     let relay = Relay::with(&wecom.url, Options { receivers: BOTH.to_owned(), tuning, ..quick() }).await;
     wecom.sandbox.inject(Fault::new(effect).on(Api::MessageSend).for_member("lisi"));
     for group in 0..8 {
         post_to_other(&relay, &format!("Stuck{group}")).await;
     }
-    // Also when the app is in trouble by now.
+    // This holds even after the circuit breaker has noticed the failures.
     soon(wecom.sandbox.wait_until(|sandbox| sandbox.send_calls() > 8)).await;
     assert!(relay.outbox.holds().await.unwrap().is_empty());
     for group in 0..15 {
@@ -47,7 +47,7 @@ async fn an_http_error_for_one_member_does_not_block_another() {
     blocks_nobody_else(Effect::HttpStatus { status: 500, body: String::new(), taken: false }).await;
 }
 
-/// As from a proxy that reads along.
+/// The response is like that of a proxy that inspects the content.
 #[tokio::test]
 async fn a_refusal_on_the_way_for_one_member_does_not_block_another() {
     blocks_nobody_else(Effect::HttpStatus { status: 403, body: String::new(), taken: false }).await;
@@ -58,7 +58,7 @@ async fn calls_that_time_out_for_one_member_do_not_block_another() {
     blocks_nobody_else(Effect::Hang { taken: false }).await;
 }
 
-/// With the product's own delay of a second before the retry.
+/// The delay before the retry is the default of one second.
 #[tokio::test]
 async fn a_message_in_retry_blocks_its_own_group_only() {
     let wecom = Wecom::live(Settings::default()).await;
@@ -88,7 +88,7 @@ async fn an_unknown_errcode_for_one_member_does_not_block_another() {
     relay.stop().await;
 }
 
-/// With the product's own time-out of a call: nobody waits for it.
+/// The timeout of a call is the default, and nobody waits for it.
 #[tokio::test]
 async fn a_call_that_hangs_does_not_block_another_member() {
     let wecom = Wecom::live(Settings::default()).await;

@@ -1,8 +1,7 @@
-//! What goes wrong at WeCom and on the way to it, one fault at a time; each test asserts on what members saw.
+//! Faults of WeCom and of the network, one at a time. Each test asserts on the messages that members saw.
 
 mod blocked;
 mod clock;
-mod doubt;
 mod expiry;
 mod fallback;
 mod isolation;
@@ -10,15 +9,18 @@ mod recipients;
 mod secret;
 mod token;
 mod transient;
+mod unconfirmed;
 mod unknown;
 
 use wecom_relay::outbox::{Outbox, State};
 
-use crate::support::{CORP, OTHER_AGENT, OTHER_SECRET, Options, Relay, Wecom, eventually, hurried, soon};
+use crate::support::{
+    CORP, OTHER_AGENT, OTHER_SECRET, Options, Relay, Wecom, eventually, short_delays, soon,
+};
 
-/// A relay for zhangsan that waits tenths of seconds where the product waits seconds and minutes.
+/// A relay for zhangsan with delays of tenths of seconds instead of seconds and minutes.
 fn quick() -> Options {
-    Options { tuning: hurried(), ..Options::default() }
+    Options { tuning: short_delays(), ..Options::default() }
 }
 
 /// A second app, named `second`, as further lines of the configuration.
@@ -30,12 +32,12 @@ fn second_app(wecom: &Wecom) -> String {
     )
 }
 
-/// What a member was shown.
+/// The messages that a member was shown.
 fn seen_by(wecom: &Wecom, userid: &str) -> Vec<String> {
     wecom.sandbox.delivered_to(userid).into_iter().map(|shown| shown.text.to_string()).collect()
 }
 
-/// Waits until a member was shown so many messages.
+/// Waits until a member was shown `count` messages.
 async fn shown(wecom: &Wecom, userid: &str, count: usize) -> Vec<String> {
     soon(wecom.sandbox.wait_for_delivered(userid, count)).await;
     seen_by(wecom, userid)
@@ -46,7 +48,7 @@ async fn held(relay: &Relay, is_held: bool) -> Vec<wecom_relay::outbox::Hold> {
     eventually(async || relay.outbox.holds().await.unwrap(), |holds| holds.is_empty() != is_held).await
 }
 
-/// Nothing is left to do and nothing was given up.
+/// Asserts that all deliveries were delivered.
 async fn all_delivered(relay: &Relay, count: usize) {
     let settled = soon(relay.settled(count)).await;
     assert_eq!(settled.len(), count);

@@ -6,7 +6,7 @@ use super::{all_delivered, quick, seen_by, shown};
 use crate::support::{Options, Relay, Wecom, payload, soon};
 
 #[tokio::test]
-async fn some_recipients_are_invalid_and_the_others_get_the_alert_and_the_outbox_says_who_did_not() {
+async fn invalid_recipients_are_recorded_and_the_others_get_it() {
     let wecom = Wecom::live(Settings::default()).await;
     let receivers =
         "  - { name: wechat, to_user: zhangsan|nobody|sunqi, to_party: '99', to_tag: '77' }\n".to_owned();
@@ -24,7 +24,7 @@ async fn some_recipients_are_invalid_and_the_others_get_the_alert_and_the_outbox
 }
 
 #[tokio::test]
-async fn nobody_is_left_to_send_to_and_the_alert_is_a_dead_letter_with_a_reason() {
+async fn an_alert_without_valid_recipients_is_a_dead_letter() {
     let wecom = Wecom::live(Settings::default()).await;
     let receivers = "  - { name: wechat, to_user: nobody }\n  - { name: other, to_user: lisi }\n".to_owned();
     let relay = Relay::with(&wecom.url, Options { receivers, ..quick() }).await;
@@ -33,7 +33,7 @@ async fn nobody_is_left_to_send_to_and_the_alert_is_a_dead_letter_with_a_reason(
     assert_eq!(settled[0].state, State::Dead);
     assert!(settled[0].reason.contains("81013"), "{}", settled[0].reason);
     assert_eq!(wecom.sandbox.send_calls(), 1);
-    // The app is well, and the group is not blocked.
+    // The app is not held, and the group is not blocked.
     relay.post(&payload("Down", &[("a", false)])).await;
     relay.request(reqwest::Method::POST, "/webhook/other", payload("Down", &[("a", true)]).to_string()).await;
     assert_eq!(shown(&wecom, "lisi", 1).await.len(), 1);

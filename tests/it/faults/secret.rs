@@ -1,4 +1,4 @@
-//! A wrong secret: WeCom bans the caller's IP for an hour when it is offered again and again.
+//! A wrong secret: WeCom bans the IP address for an hour if it is used too often.
 
 use std::{sync::Arc, time::Duration};
 
@@ -8,9 +8,9 @@ use wecom_relay::{
 };
 
 use super::{held, second_app, shown};
-use crate::support::{Options, Relay, SECRET, ShiftedClock, Wecom, hurried, payload};
+use crate::support::{Options, Relay, SECRET, ShiftedClock, Wecom, payload, short_delays};
 
-/// Offered secrets that were wrong.
+/// The number of calls with a wrong secret.
 fn refused(wecom: &Wecom) -> usize {
     let calls = wecom.sandbox.calls();
     let wrong = calls
@@ -26,7 +26,7 @@ struct Site {
 }
 
 impl Site {
-    /// A relay with a wrong secret for zhangsan's app and a right one for lisi's, and the product's own probes.
+    /// A relay with a wrong secret for zhangsan's app, a correct one for lisi's, and the default delays of probes.
     fn options(&self, secret: &'static str) -> Options {
         Options {
             receivers: "  - { name: wechat, app: ops, to_user: zhangsan }\n  - { name: other, app: second, \
@@ -34,13 +34,13 @@ impl Site {
                 .to_owned(),
             secret,
             app: second_app(&self.wecom),
-            tuning: Tuning { probes: Tuning::default().probes, ..hurried() },
+            tuning: Tuning { probes: Tuning::default().probes, ..short_delays() },
             clock: self.clock.clone(),
             ..Options::default()
         }
     }
 
-    /// Alerts for both; returns when lisi's app has delivered, so the relay had its time to do what is wrong.
+    /// Posts alerts for both, and returns when lisi's app has delivered. So the relay had time to use a wrong secret.
     async fn alerts(&mut self, relay: &Relay) {
         for _ in 0..5 {
             self.rounds += 1;
@@ -54,7 +54,7 @@ impl Site {
 }
 
 #[tokio::test]
-async fn a_wrong_secret_is_offered_once_and_not_again_by_a_restart_and_another_one_is_tried_at_once() {
+async fn a_wrong_secret_is_used_once_and_a_new_one_at_once() {
     let wecom = Wecom::live(Settings::default()).await;
     let mut site = Site { wecom, clock: Arc::default(), rounds: 0 };
     let relay = Relay::with(&site.wecom.url, site.options("wrong")).await;

@@ -1,4 +1,4 @@
-//! Faults that pass by themselves: retried within seconds, seen once.
+//! Faults that pass by themselves: the message is retried within seconds and seen once.
 
 use std::time::Duration;
 
@@ -10,15 +10,15 @@ use wecom_relay::{
 
 use super::{all_delivered, quick, seen_by, shown};
 use crate::support::{
-    Options, Relay, Wecom, eventually, hurried,
+    Options, Relay, Wecom, eventually,
     members::{self, BY_MEMBER, member, payload_for},
-    payload, soon,
+    payload, short_delays, soon,
 };
 
-/// Three calls go wrong; then the alert arrives, once.
+/// Three calls fail, and then the alert arrives once.
 async fn is_survived(api: Api, effect: Effect) {
     let wecom = Wecom::live(Settings::default()).await;
-    let tuning = Tuning { call_timeout: Duration::from_millis(300), ..hurried() };
+    let tuning = Tuning { call_timeout: Duration::from_millis(300), ..short_delays() };
     let relay = Relay::with(&wecom.url, Options { tuning, ..Options::default() }).await;
     wecom.sandbox.inject(Fault::new(effect).on(api).times(3));
     relay.post(&payload("Down", &[("a", true)])).await;
@@ -91,7 +91,7 @@ async fn nobody_listens_at_first() {
 }
 
 #[tokio::test]
-async fn an_alert_that_resolves_during_the_outage_is_seen_firing_and_then_resolved() {
+async fn an_alert_resolved_during_an_outage_is_shown_in_both_states() {
     let wecom = Wecom::live(Settings::default()).await;
     let relay = Relay::with(&wecom.url, quick()).await;
     wecom.sandbox.inject(Fault::new(status(500, "")).on(Api::MessageSend));
@@ -111,7 +111,7 @@ async fn an_alert_that_resolves_during_the_outage_is_seen_firing_and_then_resolv
 
 #[tokio::test]
 async fn an_outage_costs_wecom_one_call_at_a_time() {
-    let wecom = Wecom::crowded(41).await;
+    let wecom = Wecom::with_members(41).await;
     let receivers = BY_MEMBER.to_owned();
     let relay = Relay::with(&wecom.url, Options { receivers, ..quick() }).await;
     wecom.sandbox.inject(Fault::new(status(500, "")).on(Api::MessageSend).times(10));

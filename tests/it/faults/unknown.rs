@@ -1,4 +1,4 @@
-//! Errcodes that are in no table: three tries, however often the delivery failed for other reasons.
+//! Unknown errcodes: three attempts, even if the delivery has failed for other reasons before.
 
 use wecom_relay::{
     outbox::State,
@@ -11,7 +11,7 @@ use crate::support::{Relay, Wecom, payload, soon};
 const UNKNOWN: i64 = 999_001;
 
 #[tokio::test]
-async fn after_other_failures_an_unknown_errcode_has_three_tries_of_its_own() {
+async fn an_unknown_errcode_has_three_attempts_of_its_own() {
     let wecom = Wecom::live(Settings::default()).await;
     let relay = Relay::with(&wecom.url, quick()).await;
     wecom.sandbox.inject(Fault::errcode(-1).on(Api::MessageSend).times(2));
@@ -28,7 +28,7 @@ async fn after_other_failures_an_unknown_errcode_has_three_tries_of_its_own() {
 }
 
 #[tokio::test]
-async fn an_unknown_errcode_that_passes_costs_nothing() {
+async fn an_alert_survives_a_passing_unknown_errcode() {
     let wecom = Wecom::live(Settings::default()).await;
     let relay = Relay::with(&wecom.url, quick()).await;
     wecom.sandbox.inject(Fault::errcode(UNKNOWN).on(Api::MessageSend).times(2));
@@ -40,7 +40,7 @@ async fn an_unknown_errcode_that_passes_costs_nothing() {
 }
 
 #[tokio::test]
-async fn a_restart_gives_no_further_tries() {
+async fn a_restart_gives_no_further_attempts() {
     let wecom = Wecom::live(Settings::default()).await;
     let relay = Relay::with(&wecom.url, quick()).await;
     wecom.sandbox.inject(Fault::errcode(UNKNOWN).on(Api::MessageSend).times(2));

@@ -39,7 +39,7 @@ fn request(number: usize) -> String {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_thousand_connections_at_once_are_all_answered() {
     many_files();
-    let wecom = Wecom::crowded(MEMBERS).await;
+    let wecom = Wecom::with_members(MEMBERS).await;
     let options = Options { receivers: BY_MEMBER.to_owned(), ..Options::default() };
     let (_folder, config) = config_file(&wecom.url, &options);
     // The soft limit of many systems. The relay raises it.
@@ -95,7 +95,7 @@ async fn is_cut_off(mut stream: TcpStream, text: String) -> bool {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn five_hundred_slow_clients_delay_nobody_and_are_cut_off() {
     many_files();
-    let wecom = Wecom::crowded(MEMBERS).await;
+    let wecom = Wecom::with_members(MEMBERS).await;
     // Half of the product's limit, and still more than there are slow clients.
     let tuning = Tuning { connections: 1000, ..Options::default().tuning };
     let options = Options { receivers: BY_MEMBER.to_owned(), tuning, ..Options::default() };

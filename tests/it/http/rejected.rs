@@ -1,4 +1,4 @@
-//! Requests that can never be accepted: 4xx, with a text that says what is wrong.
+//! Requests that can never be accepted are answered with 4xx and a text that names the mistake.
 
 use reqwest::Method;
 use serde_json::json;

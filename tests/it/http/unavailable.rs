@@ -1,4 +1,4 @@
-//! Temporary trouble: 503, so that Alertmanager retries. No body causes a panic.
+//! Temporary failures: 503, so that Alertmanager retries. No body causes a panic.
 
 use std::{convert::Infallible, fs, time::Duration};
 
@@ -16,7 +16,7 @@ use wecom_relay::{
 use super::{direct::Direct, for_receiver, raw};
 use crate::support::{
     Relay, Wecom,
-    log::{Written, heard_by},
+    log::{Written, log_to},
     payload, payload_at,
 };
 
@@ -187,7 +187,7 @@ async fn broken_bodies_are_logged_briefly_once_a_second() {
     let written = Written::default();
     let writer = written.clone();
     let lines = telemetry::lines(LogFormat::Json, "wecom_relay=debug", false, move || writer.clone());
-    let _hearing = heard_by(lines.unwrap());
+    let _guard = log_to(lines.unwrap());
     let breaks = async || {
         let broken = stream::iter([Err::<Vec<u8>, _>(std::io::Error::other("reset\n".repeat(100)))]);
         assert_eq!(direct.post(Body::from_stream(broken)).await.0, 503);
@@ -216,7 +216,7 @@ async fn the_log_of_an_overload_says_that_the_sender_retries() {
     let written = Written::default();
     let writer = written.clone();
     let lines = telemetry::lines(LogFormat::Text, "wecom_relay=debug", false, move || writer.clone());
-    let _hearing = heard_by(lines.unwrap());
+    let _guard = log_to(lines.unwrap());
     let chunk = Ok::<_, Infallible>(vec![b' '; 1 << 20]);
     let endless = Body::from_stream(stream::iter([chunk]).chain(stream::pending()));
     tokio::select! {

@@ -11,7 +11,7 @@ use wecom_relay::{
 };
 
 use super::{quick, scrape, until, value, values};
-use crate::support::{Options, Relay, ShiftedClock, Wecom, eventually, hurried, payload, soon};
+use crate::support::{Options, Relay, ShiftedClock, Wecom, eventually, payload, short_delays, soon};
 
 /// An errcode that is not in the table of errcodes.
 const UNKNOWN: i64 = 999_001;
@@ -19,7 +19,7 @@ const UNKNOWN: i64 = 999_001;
 #[tokio::test]
 async fn a_delivery_is_counted_with_its_attempts_and_latency() {
     let wecom = Wecom::live(Settings::default()).await;
-    let tuning = Tuning { call_timeout: Duration::from_millis(300), ..hurried() };
+    let tuning = Tuning { call_timeout: Duration::from_millis(300), ..short_delays() };
     let relay = Relay::with(&wecom.url, Options { tuning, ..Options::default() }).await;
     wecom.sandbox.inject(Fault::errcode(-1).on(Api::MessageSend).times(1));
     wecom.sandbox.inject(Fault::new(Effect::Hang { taken: false }).on(Api::MessageSend).times(1));
@@ -133,7 +133,7 @@ async fn rate_limit_waits_and_folded_notifications_are_counted() {
     let wecom = Wecom::live(Settings { member_limits: Vec::new(), ..Settings::default() }).await;
     let windows = Windows { minute: Duration::from_secs(1), hour: Duration::from_secs(60) };
     let (app, tuning) =
-        ("    limits: { per_minute: 2, per_hour: 100 }\n".to_owned(), Tuning { windows, ..hurried() });
+        ("    limits: { per_minute: 2, per_hour: 100 }\n".to_owned(), Tuning { windows, ..short_delays() });
     let relay = Relay::with(&wecom.url, Options { app, tuning, ..Options::default() }).await;
     let count = r#"wecom_relay_rate_limit_wait_seconds_count{app="ops"}"#;
     let sum = r#"wecom_relay_rate_limit_wait_seconds_sum{app="ops"}"#;

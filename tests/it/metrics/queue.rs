@@ -63,7 +63,7 @@ async fn a_removed_app_is_exported_until_its_deliveries_are_gone() {
 #[tokio::test]
 #[ignore = "takes minutes and prints a figure"]
 #[expect(clippy::print_stdout, reason = "this test prints figures")]
-async fn depths_of_a_million_waiting_messages() {
+async fn depths_of_a_million_queued_deliveries() {
     let directory = directory();
     let settings = settings(&directory);
     let open = || {
@@ -85,7 +85,7 @@ async fn depths_of_a_million_waiting_messages() {
          COMMIT",
     )
     .unwrap();
-    println!("a million messages put in within {:.1} s", began.elapsed().as_secs_f64());
+    println!("a million deliveries stored within {:.1} s", began.elapsed().as_secs_f64());
     drop(conn);
     let outbox = open();
     for _ in 0..3 {

@@ -8,7 +8,7 @@ use crate::{
     support::{Relay, Wecom},
 };
 
-/// By metric: its labels, and its unit if OpenMetrics has it.
+/// The labels of each metric, and its unit if the OpenMetrics export names one.
 pub(crate) type Table = BTreeMap<String, (BTreeSet<String>, Option<String>)>;
 
 fn exported(text: &str) -> Table {

@@ -17,7 +17,7 @@ pub(super) fn check(history: &History) {
     round.delivered_notifications_are_visible();
     round.dead_letters_were_rejected_or_expired();
     round.a_resend_is_identical();
-    round.copies_have_a_reason();
+    round.repeated_messages_have_a_reason();
     round.ordering_keys_keep_their_order();
     round.recipients_stay_below_their_limits();
 }
@@ -51,7 +51,7 @@ impl<'h> Checked<'h> {
             let stored = ids.remove(made.mark.as_str()).unwrap_or_default();
             assert!(stored.len() <= 1, "{:?} is stored twice", made.mark);
             if let Some(id) = promised {
-                assert!(stored.contains(&id.0), "{:?} was promised as {id} and is not there", made.mark);
+                assert!(stored.contains(&id.0), "{:?} was promised as {id} and is not stored", made.mark);
             }
         }
     }
@@ -65,7 +65,7 @@ impl<'h> Checked<'h> {
             match listed.digest {
                 None => *own.entry(self.key(listed, made)).or_default() += 1,
                 Some(digest) => {
-                    let digest_call = self.history.shown.iter().find(|call| tells(call, made));
+                    let digest_call = self.history.shown.iter().find(|call| lists(call, made));
                     assert!(
                         digest_call.is_some(),
                         "{:?} is not in any digest that is seen ({digest})",
@@ -110,7 +110,7 @@ impl<'h> Checked<'h> {
         }
     }
 
-    fn copies_have_a_reason(&self) {
+    fn repeated_messages_have_a_reason(&self) {
         let mut deliveries: BTreeMap<(String, String), usize> = BTreeMap::new();
         for (listed, made) in &self.rows {
             *deliveries.entry(self.key(listed, made)).or_default() += 1;
@@ -119,12 +119,12 @@ impl<'h> Checked<'h> {
         for call in &self.history.shown {
             seen.entry(call.key.clone()).or_default().push(call);
         }
-        for (key, copies) in seen {
+        for (key, repeats) in seen {
             let meant = deliveries.get(&key).copied().unwrap_or(1);
             let unconfirmed =
                 self.history.calls.iter().filter(|call| call.key == key && self.is_unconfirmed(call));
             let unconfirmed = unconfirmed.count();
-            assert!(copies.len() <= meant + unconfirmed, "{key:?} is seen {} times", copies.len());
+            assert!(repeats.len() <= meant + unconfirmed, "{key:?} is seen {} times", repeats.len());
         }
         for (listed, made) in &self.rows {
             let both = listed.digest.is_some()
@@ -134,7 +134,7 @@ impl<'h> Checked<'h> {
         }
     }
 
-    /// Whether the caller could not know that WeCom took this call.
+    /// True if the caller could not know that WeCom took this call.
     fn is_unconfirmed(&self, call: &Call) -> bool {
         let Some(taken) = call.taken else { return false };
         let died_afterwards = |crash: &Instant| *crash >= taken;
@@ -152,7 +152,7 @@ impl<'h> Checked<'h> {
                 continue;
             }
             let key = self.key(listed, made);
-            let first = self.history.shown.iter().position(|call| call.key == key || tells(call, made));
+            let first = self.history.shown.iter().position(|call| call.key == key || lists(call, made));
             let Some(first) = first else { continue };
             for addressee in self.history.shown[first].addressees() {
                 let before = last.insert((made.source, addressee), (listed.id.0, first));
@@ -209,8 +209,8 @@ impl<'h> Checked<'h> {
     }
 }
 
-/// Whether `call` is a digest that lists `made`.
-fn tells(call: &Call, made: &Made) -> bool {
+/// True if `call` is a digest that lists `made`.
+fn lists(call: &Call, made: &Made) -> bool {
     let text = call.message.content.text();
     text.starts_with("[DIGEST]")
         && text.contains(&format!("\n- {}", made.mark.trim_end()))

@@ -1,8 +1,8 @@
 //! Rounds of random faults, from a seed. In the end, every accepted notification is delivered or dead. A message is shown
 //! twice only after an unknown outcome or a crash. Ordering keys keep their order, and rate limits hold.
 //!
-//! The dispatcher, its decisions and the SQLite outbox are the real ones. WeCom, the time and the faults are made up. A
-//! round is a function of its seed: `WECOM_RELAY_MODEL_SEED=… WECOM_RELAY_MODEL_ROUNDS=1` plays one again.
+//! The dispatcher, its decisions and the SQLite outbox are the real ones. WeCom, the clock and the faults are simulated.
+//! A round is a function of its seed: `WECOM_RELAY_MODEL_SEED=… WECOM_RELAY_MODEL_ROUNDS=1` plays one again.
 
 mod check;
 mod outbox;

@@ -1,7 +1,7 @@
-//! The SQLite outbox with faults before and after every call: it does not answer, it is slow, or the process dies.
+//! The SQLite outbox with faults before and after every call: no answer, a delay, or the death of the process.
 //!
-//! Its threads are waited for without giving way to the runtime, so that a paused clock stands still meanwhile and a
-//! round is a function of its seed.
+//! A call to its threads blocks the runtime. So a paused clock does not move meanwhile, and a round is a function of
+//! its seed.
 
 use std::{
     future::Future,
@@ -80,7 +80,7 @@ impl Faults {
         self.inside.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether the process dies here.
+    /// True if the process dies here.
     fn dies(&self) -> bool {
         let mut inside = self.inside();
         if let Some(calls) = &mut inside.crash_in {

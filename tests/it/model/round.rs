@@ -1,4 +1,4 @@
-//! One round: a relay that accepts and sends under faults, and then a time of peace.
+//! One round: a relay that accepts and sends under faults, and then a time without faults.
 
 use std::{
     path::PathBuf,
@@ -32,7 +32,7 @@ use super::{
     wecom::{Call, FakeWecom, Mood},
 };
 
-/// Everything must be settled within this time of peace, even with tight limits.
+/// All deliveries must be settled within this time without faults, even with tight limits.
 const PEACE: Duration = Duration::from_secs(36 * 3600);
 /// The time between two looks at the outbox.
 const LOOK: Duration = Duration::from_secs(300);
@@ -41,7 +41,7 @@ const LOOK: Duration = Duration::from_secs(300);
 #[derive(Debug)]
 pub(super) struct History {
     pub(super) scene: Scene,
-    /// The notifications that were handed in, with the number that the answer promised.
+    /// The posted notifications, each with the number from the answer.
     pub(super) handed_in: Vec<(Made, Option<NotificationId>)>,
     /// All calls in order, and the calls that members see, in their order.
     pub(super) calls: Vec<Call>,
@@ -57,7 +57,7 @@ struct Wall {
     origin: Timestamp,
     started: Instant,
     set_back: Mutex<Duration>,
-    /// Other threads ask too, and only the runtime knows its clock.
+    /// The time for other threads, because only the runtime can read its clock.
     runtime: Handle,
 }
 
@@ -111,12 +111,12 @@ pub(super) async fn play(seed: u64) -> History {
     for _ in 0..round.rng.random_range(5..20) {
         process = round.step(process).await;
     }
-    let listed = round.peace(process).await;
+    let listed = round.settle_all(process).await;
     let Round { scene, wecom, handed_in, crashes, .. } = round;
     History { scene, handed_in, calls: wecom.calls(), shown: wecom.shown(), crashes, listed }
 }
 
-/// In memory where the system has such a place, because the disk is not tested.
+/// A folder in memory where the system has one, because the disk is not tested.
 fn folder() -> TempDir {
     TempDir::new_in("/dev/shm").or_else(|_| TempDir::new()).unwrap()
 }
@@ -149,7 +149,7 @@ impl Round {
         process
     }
 
-    /// Hands in some notifications. As Alertmanager does, it repeats some of them.
+    /// Posts some notifications, and repeats some of them as Alertmanager does.
     async fn accept(&mut self, mut process: Process, most: u32) -> Process {
         for _ in 0..self.rng.random_range(1..=most) {
             let made = self.scene.next(&mut self.rng);
@@ -246,15 +246,15 @@ impl Round {
         Process { outbox, stop, task }
     }
 
-    /// Returns all deliveries when they are settled. Nothing fails any more.
-    async fn peace(&mut self, process: Process) -> Vec<Listed> {
+    /// Returns all deliveries when they are settled. There are no faults any more.
+    async fn settle_all(&mut self, process: Process) -> Vec<Listed> {
         self.wecom.set(Mood::Well);
         self.faults.set(Rates::default());
         self.faults.crash_in(None);
         let mut process = if self.rng.random() { self.pass(process, Duration::ZERO).await } else { process };
         let end = Instant::now() + PEACE;
         loop {
-            // A process that died before the peace began is started once more.
+            // A process that died before the faults ended is started again.
             process = self.pass(process, LOOK).await;
             let inner = &process.outbox.inner;
             let listed = at_once(list_all(inner, Filter::default(), ListOrder::OldestFirst, u32::MAX));
@@ -264,7 +264,11 @@ impl Round {
                 at_once(outbox.inner.close());
                 return listed;
             }
-            assert!(Instant::now() < end, "not settled in peace: {left:#?}\n{:#?}", self.scene.settings);
+            assert!(
+                Instant::now() < end,
+                "not settled without faults: {left:#?}\n{:#?}",
+                self.scene.settings
+            );
         }
     }
 }

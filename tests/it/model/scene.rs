@@ -13,7 +13,7 @@ use wecom_relay::{
     wecom::{Content, Recipients},
 };
 
-/// The most parts of a message; no limit is below it.
+/// The most parts of a message. No rate limit is lower.
 const MAX_PARTS: u16 = 3;
 
 /// The fixed part of a round.
@@ -34,7 +34,7 @@ pub(super) struct Source {
     recipients: Vec<Recipients>,
     /// The text of all messages, if it is always the same.
     constant: Option<String>,
-    /// Whether the recipients need two calls.
+    /// True if the recipients need two calls.
     is_batched: bool,
 }
 
@@ -144,7 +144,7 @@ impl Scene {
         Made { source: at, mark, new }
     }
 
-    /// Whether the messages of `source` differ.
+    /// True if the messages of `source` differ.
     pub(super) fn is_distinct(&self, source: usize) -> bool {
         self.sources[source].constant.is_none()
     }

@@ -1,4 +1,4 @@
-//! A WeCom in memory. Its moods come from the seed. It keeps the messages that members see.
+//! A simulated WeCom. Its faults come from the seed. It keeps the messages that members see.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -41,7 +41,7 @@ pub(super) struct Call {
     pub(super) key: (String, String),
     /// The time at which WeCom accepted it.
     pub(super) taken: Option<Instant>,
-    /// Whether members see it: it was accepted and is no copy.
+    /// True if members see it: it was accepted and is no duplicate.
     pub(super) shown: bool,
     /// The outcome for the caller. `None` before it ends, and if the caller died.
     pub(super) outcome: Option<Outcome>,
@@ -61,10 +61,10 @@ pub(super) struct FakeWecom(Mutex<Inside>);
 struct Inside {
     rng: StdRng,
     mood: Mood,
-    /// Whether a suppressed copy prolongs the interval. WeCom's documentation does not say.
-    copies_prolong: bool,
+    /// True if a suppressed duplicate prolongs the interval. WeCom's documentation does not say.
+    duplicates_prolong: bool,
     calls: Vec<Call>,
-    /// Calls in the order in which they were taken and shown.
+    /// The calls in the order in which WeCom accepted and showed them.
     shown: Vec<usize>,
 }
 
@@ -79,9 +79,9 @@ struct Script {
 impl FakeWecom {
     pub(super) fn new(seed: u64) -> Arc<Self> {
         let mut rng = StdRng::seed_from_u64(seed);
-        let copies_prolong = rng.random();
+        let duplicates_prolong = rng.random();
         let (calls, shown) = (Vec::new(), Vec::new());
-        Arc::new(Self(Mutex::new(Inside { rng, mood: Mood::Well, copies_prolong, calls, shown })))
+        Arc::new(Self(Mutex::new(Inside { rng, mood: Mood::Well, duplicates_prolong, calls, shown })))
     }
 
     pub(super) fn set(&self, mood: Mood) {
@@ -130,7 +130,7 @@ impl Inside {
         let of = |other: &Call| {
             other.message.content == call.message.content
                 && other.message.recipients == call.message.recipients
-                && (other.shown || self.copies_prolong)
+                && (other.shown || self.duplicates_prolong)
         };
         let last = self.calls.iter().filter(|other| of(other)).filter_map(|other| other.taken).max();
         let is_copy = match (call.message.duplicate_check, last) {

@@ -53,12 +53,12 @@ pub(crate) async fn an_alert_that_changes_back_is_accepted<O: Outbox>(outbox: O)
 }
 
 pub(crate) async fn late_duplicates_of_several_changes_are_dropped<O: Outbox>(outbox: O) {
-    let mut story = Vec::new();
+    let mut accepted = Vec::new();
     for (second, what) in [(0, "fires"), (10, "resolved"), (20, "fires")] {
-        story.push((what, enqueue(&outbox, from("one", "a", what), at(second)).await));
+        accepted.push((what, enqueue(&outbox, from("one", "a", what), at(second)).await));
     }
-    let last = |what: &str| story.iter().rev().find(|(said, _)| *said == what).map(|(_, id)| *id);
-    for (what, _) in &story {
+    let last = |what: &str| accepted.iter().rev().find(|(sent, _)| *sent == what).map(|(_, id)| *id);
+    for (what, _) in &accepted {
         assert_eq!(duplicate_of(&outbox, from("two", "a", what), at(30)).await, last(what));
     }
 }

@@ -1,4 +1,4 @@
-//! Notifications to store, and short ways to claim and settle them.
+//! Sample notifications, and helpers that claim and settle them.
 
 use std::time::Duration;
 

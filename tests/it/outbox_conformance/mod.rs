@@ -37,7 +37,7 @@ macro_rules! conformance {
                 an_unsettled_delivery_is_never_purged,
                 senders_are_those_with_unsettled_deliveries,
                 scheduled_has_every_destination_with_its_first_due_time,
-                waiting_looks_only_at_the_asked_destinations,
+                waiting_looks_only_at_the_given_destinations,
                 changes_name_the_destinations_that_may_have_more,
                 a_postponed_delivery_is_claimed_when_it_is_due,
                 long_queues_are_claimed_completely_and_in_order;

@@ -177,7 +177,7 @@ pub(crate) async fn scheduled_has_every_destination_with_its_first_due_time<O: O
     );
 }
 
-pub(crate) async fn waiting_looks_only_at_the_asked_destinations<O: Outbox>(outbox: O) {
+pub(crate) async fn waiting_looks_only_at_the_given_destinations<O: Outbox>(outbox: O) {
     let lease = acquire(&outbox, at(0)).await;
     for name in ["u1", "u2", "u3"] {
         enqueue(&outbox, addressed(alert(name, name), &user(name)), at(0)).await;

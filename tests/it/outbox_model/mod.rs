@@ -1,5 +1,5 @@
-//! The outbox against a model that is a plain list. After any steps, both are in the same state, every ordering key keeps
-//! its order, no wake-up is lost, and in the end everything is sent.
+//! The outbox against a model that is a plain list. After any steps, both are in the same state. Every ordering key keeps
+//! its order, no wake-up is lost, and in the end every delivery is sent.
 
 mod model;
 
@@ -306,7 +306,7 @@ async fn compare(both: &Both) {
     }
 }
 
-/// Whatever became ready was reported, or the dispatcher would not look at it.
+/// Every delivery that became ready was reported. Otherwise the dispatcher would not look at it.
 fn check_changes(both: &Both, ready_before: &BTreeSet<(u8, i64, i64)>) {
     let changed = both.lease.changes().take();
     let ready_now = ready(&both.model);

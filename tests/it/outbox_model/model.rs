@@ -10,7 +10,7 @@ pub(crate) enum OrderingKey {
     Digest(i64),
 }
 
-/// `Queued` stands for queued and ready. Which one it is follows from the other rows.
+/// `Queued` stands for queued and ready. The other rows decide which of both it is.
 #[derive(Debug, Clone)]
 pub(crate) struct Row {
     pub(crate) id: i64,

@@ -16,7 +16,7 @@ use wecom_relay::{
 
 use super::{documents, text};
 
-/// Maximum time of a stop: the drain, then 5 s to close the outbox.
+/// The longest time of a stop: the drain, then 5 s to close the outbox.
 const STOP: Duration = Duration::from_secs(DRAIN.as_secs() + 5);
 
 /// Checks a configuration like `wecom-relay check`, with files in place of the deployment's secrets.

@@ -1,4 +1,4 @@
-//! Prometheus and Alertmanager as processes of their own, which end with their test.
+//! Prometheus and Alertmanager as processes that end with their test.
 
 use std::{
     ffi::OsString,
@@ -17,11 +17,11 @@ use tokio::{sync::oneshot, time::timeout};
 /// The longest time until a daemon listens.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// One that listens on a port of its own. It is killed when it is dropped.
+/// A daemon that listens on a port of its own. It is killed when this is dropped.
 pub(crate) struct Daemon {
     process: Child,
     pub(crate) url: String,
-    said: Arc<Mutex<String>>,
+    log: Arc<Mutex<String>>,
     _folder: TempDir,
 }
 
@@ -32,7 +32,7 @@ impl Daemon {
     }
 
     pub(crate) async fn prometheus(binary: &Path, config: &str) -> Self {
-        // It finds Alertmanager some seconds after the first alerts, and would repeat them after a minute.
+        // Prometheus finds Alertmanager some seconds after the first alerts. By default it repeats them only after a minute.
         Self::start(binary, config, "--storage.tsdb.path=", &["--rules.alert.resend-delay=1s"]).await
     }
 
@@ -56,40 +56,40 @@ impl Daemon {
             .spawn()
             .unwrap();
         let stderr = process.stderr.take().unwrap();
-        let said = Arc::<Mutex<String>>::default();
-        // From here on the guard ends it, whatever panics.
-        let mut started = Self { process, url: String::new(), said: said.clone(), _folder: folder };
-        let (tell, told) = oneshot::channel();
+        let log = Arc::<Mutex<String>>::default();
+        // From here on, the guard ends the process even after a panic.
+        let mut started = Self { process, url: String::new(), log: log.clone(), _folder: folder };
+        let (sender, address) = oneshot::channel();
         thread::spawn(move || {
-            let mut tell = Some(tell);
+            let mut sender = Some(sender);
             for line in BufReader::new(stderr).lines().map_while(Result::ok) {
                 let address =
                     line.split_once("Listening on").and_then(|(_, rest)| rest.split_once("address="));
                 if let Some((_, address)) = address
-                    && let Some(tell) = tell.take()
+                    && let Some(sender) = sender.take()
                 {
-                    // Nobody waits any more when the test has failed.
-                    _ = tell.send(address.trim().to_owned());
+                    // The receiver is gone if the test has failed.
+                    _ = sender.send(address.trim().to_owned());
                 }
-                _ = writeln!(said.lock().unwrap(), "{line}");
+                _ = writeln!(log.lock().unwrap(), "{line}");
             }
         });
-        match timeout(PATIENCE, told).await {
+        match timeout(PATIENCE, address).await {
             Ok(Ok(address)) => started.url = format!("http://{address}"),
-            _ => panic!("it does not listen: {}", started.said()),
+            _ => panic!("the daemon does not listen: {}", started.log()),
         }
         started
     }
 
-    /// Its log.
-    pub(crate) fn said(&self) -> String {
-        format!("it said:\n{}", self.said.lock().unwrap())
+    /// The log of the daemon.
+    pub(crate) fn log(&self) -> String {
+        format!("its log:\n{}", self.log.lock().unwrap())
     }
 }
 
 impl Drop for Daemon {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // The daemon may have ended by itself.
         _ = self.process.kill();
         _ = self.process.wait();
     }

@@ -1,4 +1,4 @@
-//! An outbox whose calls a test makes wait or fail.
+//! An outbox with calls that a test can hold back or let fail.
 
 use std::sync::Arc;
 
@@ -192,7 +192,7 @@ impl Lease for GatedLease {
     async fn claim(&self, picks: Vec<Pick>, now: Timestamp) -> StoreResult<Claims> {
         let passed = self.gates.claim.pass().await;
         if passed.is_err() {
-            // A connection that failed is opened again, which marks everything.
+            // A failed connection is opened again, and that marks every destination as changed.
             self.inner.changes().mark_everything();
         }
         passed?;
@@ -205,7 +205,7 @@ impl Lease for GatedLease {
     }
 
     async fn hold(&self, hold: Option<Hold>) -> StoreResult<()> {
-        // The end of a hold passes freely.
+        // The deletion of a hold is never held back.
         if hold.is_some() {
             self.gates.hold.pass().await?;
         }

@@ -1,4 +1,4 @@
-//! What a test's thread logs.
+//! Captures the log of a test's thread.
 
 use std::{
     io::Write,
@@ -7,19 +7,19 @@ use std::{
 
 use tracing::{Dispatch, Subscriber, subscriber::DefaultGuard};
 
-/// While it is kept, a subscriber hears what this thread logs.
-pub(crate) struct Hearing {
+/// Sends the log of this thread to a subscriber until it is dropped.
+pub(crate) struct LogGuard {
     _guard: DefaultGuard,
     _second: Dispatch,
 }
 
-/// Has `subscriber` hear this thread.
-pub(crate) fn heard_by(subscriber: impl Subscriber + Send + Sync + 'static) -> Hearing {
+/// Sends the log of this thread to `subscriber`.
+pub(crate) fn log_to(subscriber: impl Subscriber + Send + Sync + 'static) -> LogGuard {
     let guard = tracing::subscriber::set_default(subscriber);
-    // As long as there is but one subscriber, whoever first comes to a line decides for all whether it is heard; and
-    // that may be another test's thread, which has none.
+    // tracing caches for each log call if it is enabled. With one subscriber, the first thread to reach a call decides for
+    // all threads, and that thread may have no subscriber. A second subscriber switches this cache off.
     let second = Dispatch::new(tracing_subscriber::registry());
-    Hearing { _guard: guard, _second: second }
+    LogGuard { _guard: guard, _second: second }
 }
 
 /// Bytes that were written.

@@ -8,7 +8,7 @@ use super::{Wecom, payload};
 /// A receiver `wechat` that sends a notification to the member in its label `member`.
 pub(crate) const BY_MEMBER: &str = "  - { name: wechat, to_user: '{{ commonLabels.member }}' }\n";
 
-/// The id of a member of [`Wecom::crowded`].
+/// The id of a member of [`Wecom::with_members`].
 pub(crate) fn member(number: usize) -> String {
     format!("member{number}")
 }
@@ -44,7 +44,7 @@ pub(crate) fn shown(sandbox: &Sandbox) -> Vec<String> {
     seen.map(|message| text(&message.request)).collect()
 }
 
-/// How often a message came to a member with this outcome.
+/// The number of messages to a member that had this outcome.
 pub(crate) fn count(sandbox: &Sandbox, wanted: MemberOutcome) -> usize {
     let messages = sandbox.messages();
     let outcomes = messages.iter().flat_map(|message| &message.members);
@@ -53,7 +53,7 @@ pub(crate) fn count(sandbox: &Sandbox, wanted: MemberOutcome) -> usize {
 
 impl Wecom {
     /// A sandbox with further members, WeCom's limits and a clock that runs.
-    pub(crate) async fn crowded(members: usize) -> Self {
+    pub(crate) async fn with_members(members: usize) -> Self {
         let wecom = Self::live(Settings::default()).await;
         wecom.sandbox.replace_directory(directory(members));
         wecom

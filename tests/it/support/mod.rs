@@ -1,4 +1,4 @@
-//! What the tests share.
+//! Helpers that several tests use.
 
 pub(crate) mod daemon;
 mod gated;
@@ -11,7 +11,7 @@ pub(crate) mod tools;
 
 pub(crate) use gated::{Gated, Gates};
 pub(crate) use process::Process;
-pub(crate) use relay::{Options, Relay, config_file, hurried, payload, payload_at};
+pub(crate) use relay::{Options, Relay, config_file, payload, payload_at, short_delays};
 
 use std::{
     fmt::Debug,
@@ -28,10 +28,10 @@ use tokio::time::Instant;
 use wecom_relay::clock::{Clock, SystemClock};
 use wecom_relay::sandbox::{Directory, Sandbox, Settings};
 
-/// A client without time-outs, proxies or opinions.
+/// A client without timeouts and proxies.
 #[expect(clippy::disallowed_methods, reason = "the client of the tests; the relay has its own")]
 pub(crate) fn http_client() -> Client {
-    // Another test of this process was first.
+    // An error means that another test has already installed it.
     _ = rustls::crypto::ring::default_provider().install_default();
     Client::builder().no_proxy().build().unwrap()
 }
@@ -129,7 +129,7 @@ impl Wecom {
         Self::of(Directory::builtin(), settings).await
     }
 
-    /// A sandbox whose time passes by itself.
+    /// A sandbox with a running clock.
     pub(crate) async fn live(settings: Settings) -> Self {
         Self::on(Directory::builtin(), settings, ManualClock::new(), Arc::new(SystemClock)).await
     }
@@ -142,16 +142,16 @@ impl Wecom {
     async fn on(
         directory: Directory,
         settings: Settings,
-        clock: Arc<ManualClock>,
-        told: Arc<dyn Clock>,
+        manual_clock: Arc<ManualClock>,
+        clock: Arc<dyn Clock>,
     ) -> Self {
-        let sandbox = Sandbox::new(directory, settings, told);
+        let sandbox = Sandbox::new(directory, settings, clock);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let mut server = JoinSet::new();
         let served = sandbox.clone();
         server.spawn(async move { served.serve(listener, std::future::pending()).await.unwrap() });
-        Self { sandbox, clock, client: http_client(), url, _server: server }
+        Self { sandbox, clock: manual_clock, client: http_client(), url, _server: server }
     }
 
     /// `gettoken` with these query parameters.
@@ -171,7 +171,7 @@ impl Wecom {
         reply["access_token"].as_str().unwrap().to_owned()
     }
 
-    /// `message/send`, whatever comes of it.
+    /// Calls `message/send`, which may fail.
     pub(crate) async fn try_send(
         &self,
         token: &str,

@@ -18,26 +18,26 @@ use super::{http_client, soon};
 pub(crate) struct Process {
     child: Child,
     lines: mpsc::UnboundedReceiver<String>,
-    /// Every line that was logged and looked at.
+    /// The log lines that were read so far.
     pub(crate) log: Vec<String>,
     pub(crate) url: String,
     pub(crate) client: Client,
 }
 
 impl Process {
-    /// A relay that takes alerts.
+    /// Starts a relay, and waits until it accepts alerts.
     pub(crate) async fn start(config: &Path) -> Self {
         let mut process = Self::launch(serve(config));
         process.ready().await;
         process
     }
 
-    /// Starts `command`, whose log lines are JSON on standard error.
+    /// Starts `command`, which must log JSON lines to standard error.
     pub(crate) fn launch(mut command: Command) -> Self {
         let mut child = command.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let stderr = child.stderr.take().unwrap();
         let (sender, lines) = mpsc::unbounded_channel();
-        // Ends with the process.
+        // The thread ends with the process.
         thread::spawn(move || {
             for line in BufReader::new(stderr).lines().map_while(Result::ok) {
                 _ = sender.send(line);
@@ -46,7 +46,7 @@ impl Process {
         Self { child, lines, log: Vec::new(), url: String::new(), client: http_client() }
     }
 
-    /// Waits until it takes alerts.
+    /// Waits until the relay accepts alerts.
     pub(crate) async fn ready(&mut self) {
         let ready = self.logged("ready").await;
         self.url = format!("http://{}", ready["address"].as_str().unwrap());
@@ -56,7 +56,7 @@ impl Process {
     pub(crate) async fn logged(&mut self, message: &str) -> Value {
         loop {
             let Some(line) = soon(self.lines.recv()).await else {
-                panic!("it ended without saying {message:?}: {}", self.log.join("\n"));
+                panic!("the relay ended without logging {message:?}: {}", self.log.join("\n"));
             };
             let event: Value = serde_json::from_str(&line).unwrap_or_default();
             self.log.push(line);
@@ -81,13 +81,13 @@ impl Process {
         self.child.id()
     }
 
-    /// Sends this process, and no other, a signal.
+    /// Sends a signal to this process only.
     pub(crate) fn signal(&self, signal: &str) {
         let sent = Command::new("kill").arg(format!("-{signal}")).arg(self.pid().to_string()).status();
         assert!(sent.unwrap().success());
     }
 
-    /// Waits for its own end.
+    /// Waits until the process ends by itself.
     pub(crate) async fn ended(&mut self) -> ExitStatus {
         while let Some(line) = soon(self.lines.recv()).await {
             self.log.push(line);
@@ -98,7 +98,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // It has ended already, as a rule.
+        // The process has usually ended already.
         _ = self.child.kill();
         _ = self.child.wait();
     }
@@ -115,7 +115,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Posts a payload to the relay at `url`; `None` when there was no answer.
 pub(crate) async fn post(client: &Client, url: &str, payload: &Value) -> Option<u16> {
-    // Alertmanager gives a request up, too.
+    // Alertmanager has a timeout for a request as well.
     let request = client.post(format!("{url}/webhook")).timeout(PATIENCE).body(payload.to_string());
     request.send().await.ok().map(|response| response.status().as_u16())
 }

@@ -1,17 +1,17 @@
-//! Notifications as Alertmanager posted them, beside what its own notifier sent at the same moment.
+//! Recorded notifications of Alertmanager: the webhook, and the message that its own notifier sent for it.
 
 use std::{fs, path::Path};
 
 use wecom_relay::alertmanager::{self, Payload};
 
-/// What was recorded of one notification.
+/// The recorded data of one notification.
 pub(crate) struct Recorded {
     pub(crate) name: String,
     pub(crate) payload: Payload,
     pub(crate) native: String,
 }
 
-/// All pairs of a folder of the test data; not none.
+/// All recordings in a folder of the test data, at least one.
 pub(crate) fn pairs(folder: &str) -> Vec<Recorded> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/alertmanager").join(folder);
     let read = |pair: &Path| Recorded {

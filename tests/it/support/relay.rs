@@ -31,14 +31,14 @@ pub(crate) struct Relay {
     pub(crate) security: SecurityHandle,
     pub(crate) reloads: ReloadHandle,
     pub(crate) folder: Arc<TempDir>,
-    /// Of the dispatchers.
+    /// The heartbeats of the dispatchers.
     pub(crate) heartbeats: Vec<(SenderName, Heartbeat)>,
     lifecycle: Lifecycle,
 }
 
-/// What a test wants of a relay.
+/// The options of a relay for a test.
 pub(crate) struct Options {
-    /// `receivers:` and what is below it.
+    /// The lines under `receivers:`.
     pub(crate) receivers: String,
     /// The app's secret.
     pub(crate) secret: &'static str,
@@ -52,16 +52,16 @@ pub(crate) struct Options {
     pub(crate) more: String,
     pub(crate) tuning: Tuning,
     pub(crate) clock: Arc<dyn Clock>,
-    /// Where the outbox is; another one for each relay when it is `None`.
+    /// The folder of the outbox. `None` makes a new one.
     pub(crate) folder: Option<Arc<TempDir>>,
-    /// Is called by each reload before it reads the configuration.
+    /// Each reload calls this before it reads the configuration.
     pub(crate) before_reading: Arc<dyn Fn() + Send + Sync>,
-    /// Changes what the configuration says of the outbox.
+    /// Changes the settings of the outbox after the configuration was read.
     pub(crate) store: fn(Settings) -> Settings,
 }
 
-/// The waits of [`Tuning`] in tenths of seconds, so that what the product does in minutes is seen in a test.
-pub(crate) fn hurried() -> Tuning {
+/// [`Tuning`] with delays of tenths of seconds, so that a test does not wait for minutes.
+pub(crate) fn short_delays() -> Tuning {
     let every = |ms| Schedule::new(Vec::new(), Duration::from_millis(ms));
     let probes = Probes {
         rate_limited: every(200),
@@ -82,7 +82,7 @@ impl Default for Options {
             outbox: String::new(),
             more: String::new(),
             tuning: Tuning {
-                // A busy machine must not make a template late that a test waits for.
+                // A template must not miss its time limit on a busy machine.
                 render_limit: Duration::from_secs(600),
                 seed: Some(1),
                 ..Tuning::default()
@@ -109,7 +109,7 @@ impl Options {
     }
 }
 
-/// The configuration `options` of a relay towards `wecom`, in a file of a folder of its own.
+/// The configuration `options` for a sandbox at `wecom`, in a file in a new folder.
 pub(crate) fn config_file(wecom: &str, options: &Options) -> (Arc<TempDir>, PathBuf) {
     let folder = Arc::new(TempDir::new().unwrap());
     let path = folder.path().join("config.yml");
@@ -118,7 +118,7 @@ pub(crate) fn config_file(wecom: &str, options: &Options) -> (Arc<TempDir>, Path
 }
 
 impl Relay {
-    /// A relay with one receiver `wechat`, for zhangsan, towards the sandbox at `wecom`.
+    /// A relay with one receiver `wechat` for zhangsan, which sends to the sandbox at `wecom`.
     pub(crate) async fn start(wecom: &str) -> Self {
         Self::with(wecom, Options::default()).await
     }
@@ -127,7 +127,7 @@ impl Relay {
         Self::over(wecom, options, |outbox| outbox).await
     }
 
-    /// A relay whose outbox is what `wrap` makes of it.
+    /// A relay with the outbox that `wrap` returns.
     pub(crate) async fn over<O: Outbox>(
         wecom: &str,
         options: Options,
@@ -160,7 +160,7 @@ impl Relay {
         Self { url, outbox, client: http_client(), security, reloads, folder, heartbeats, lifecycle }
     }
 
-    /// Posts a body to `path`: status and text of the answer.
+    /// Sends a request to `path`, and returns the status and the text of the answer.
     pub(crate) async fn request(
         &self,
         method: Method,
@@ -179,12 +179,12 @@ impl Relay {
         text
     }
 
-    /// Posts a payload to `/webhook`: the status of the answer.
+    /// Posts a payload to `/webhook`, and returns the status of the answer.
     pub(crate) async fn try_post(&self, payload: &Value) -> u16 {
         self.request(Method::POST, "/webhook", payload.to_string()).await.0
     }
 
-    /// Stops it as SIGTERM does.
+    /// Stops the relay as SIGTERM does.
     pub(crate) async fn stop(self) -> Arc<TempDir> {
         assert_eq!(self.lifecycle.finish(Duration::from_secs(20)).await, Shutdown::Clean);
         self.outbox.close().await;
@@ -197,7 +197,7 @@ impl Relay {
         list_all(&self.outbox, filter, ListOrder::OldestFirst, 100_000).await
     }
 
-    /// Everything about one delivery.
+    /// The details of one delivery.
     pub(crate) async fn shown(&self, id: i64) -> Detail {
         self.outbox.show(DeliveryId(id)).await.unwrap().unwrap()
     }
@@ -209,12 +209,12 @@ impl Relay {
     }
 }
 
-/// A notification of `group` for receiver `wechat`, with these alerts: name, and whether it fires.
+/// A notification of `group` for receiver `wechat`. Each alert has a name, and `true` if it is firing.
 pub(crate) fn payload(group: &str, alerts: &[(&str, bool)]) -> Value {
     payload_at(group, alerts, "2026-11-21T08:00:00Z")
 }
 
-/// [`payload`] with the alerts' start.
+/// [`payload`] with this start time for all alerts.
 pub(crate) fn payload_at(group: &str, alerts: &[(&str, bool)], starts_at: &str) -> Value {
     let fires = alerts.iter().any(|(_, fires)| *fires);
     let alerts: Vec<Value> = alerts

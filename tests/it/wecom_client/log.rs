@@ -6,7 +6,7 @@ use super::{
     PASSWORD, assert_no_secret, assert_unknown, proxied, send,
     server::{Server, status},
 };
-use crate::support::log::{Written, heard_by};
+use crate::support::log::{Written, log_to};
 
 #[tokio::test]
 async fn nothing_secret_is_logged() {
@@ -17,7 +17,7 @@ async fn nothing_secret_is_logged() {
         .with_ansi(false)
         .with_writer(move || writer.clone())
         .finish();
-    let _subscribed = heard_by(subscriber);
+    let _subscribed = log_to(subscriber);
     let server = Server::wecom(|request| status("500 Odd", &request.line)).await;
     let proxy = format!("http://me:{PASSWORD}@{}", server.address);
     assert_unknown(&send(&proxied("http://wecom.invalid", &proxy)).await, TransportErrorKind::Status(500));

@@ -1,4 +1,4 @@
-//! The message is taken and the answer is lost or lies: the member sees it once.
+//! WeCom takes a message, but the answer is lost or wrong: the member sees the message once.
 
 use std::time::Duration;
 
@@ -8,12 +8,12 @@ use wecom_relay::{
 };
 
 use super::{all_delivered, seen_by};
-use crate::support::{Options, Relay, Wecom, hurried, payload, soon};
+use crate::support::{Options, Relay, Wecom, payload, short_delays, soon};
 
-/// Three times the message is taken and the relay cannot know; the member sees one.
+/// WeCom takes the message three times without a usable answer. The member sees it once.
 async fn is_seen_once(effect: Effect) {
     let wecom = Wecom::live(Settings::default()).await;
-    let tuning = Tuning { call_timeout: Duration::from_millis(300), ..hurried() };
+    let tuning = Tuning { call_timeout: Duration::from_millis(300), ..short_delays() };
     let relay = Relay::with(&wecom.url, Options { tuning, ..Options::default() }).await;
     wecom.sandbox.inject(Fault::new(effect.clone()).on(Api::MessageSend).times(3));
     relay.post(&payload("Down", &[("a", true)])).await;
@@ -27,7 +27,7 @@ async fn is_seen_once(effect: Effect) {
     );
     let bodies: Vec<_> = wecom.sandbox.messages().into_iter().map(|message| message.request).collect();
     assert!(bodies.windows(2).all(|pair| pair[0] == pair[1]), "a resend is byte-identical: {bodies:?}");
-    // The group goes on, in order.
+    // The next notification of the group follows in order.
     relay.post(&payload("Down", &[("a", false)])).await;
     soon(wecom.sandbox.wait_for_delivered("zhangsan", 2)).await;
     relay.stop().await;
