@@ -17,7 +17,7 @@ const LOG_BYTES: u64 = 16 << 20;
 pub(crate) fn flushes(setup: &Setup, time: Duration) -> Latencies {
     let folder = setup.temporary();
     let mut file = File::create(folder.path().join("flushes")).unwrap();
-    // Written before, because a flush costs more while it makes the file longer.
+    // The file gets its full size first, because a flush costs more while the file grows.
     file.write_all(&vec![1; LOG_BYTES as usize]).unwrap();
     file.sync_all().unwrap();
     file.rewind().unwrap();

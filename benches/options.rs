@@ -6,7 +6,7 @@ use wecom_relay::clock::{Clock, SystemClock};
 
 use crate::setup::Setup;
 
-/// A row of the bench: what one name of `--only` measures.
+/// A row of the bench. `--only` selects rows by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Row {
     Relay1,
@@ -53,8 +53,8 @@ Rows:
   relay16    The same with 16 connections; rate and CPU
   relay64    The same with 64 connections; rate and CPU
   sweep      The same with 1, 500, 2,500 and 10,000 members
-  accept     Webhooks on disk a second, while delivery is held
-  growth     The outbox with 1,000,000 deliveries waiting and with none
+  accept     Stored webhooks a second, while the sender is held
+  growth     The outbox with 1,000,000 queued deliveries and with none
   footprint  Binary, time to ready, memory
   storm      10,000 notifications at once over 1,000 connections
   render     The built-in templates
@@ -87,7 +87,7 @@ pub(crate) enum Action {
 }
 
 pub(crate) fn read(mut arguments: impl Iterator<Item = String>) -> Action {
-    // The build's folder is on a disk, which the folder for temporary files may not be.
+    // The default is the build's folder, because the folder for temporary files may be in memory.
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("bench");
     let started = SystemClock.now().strftime("%Y%m%dT%H%M%SZ");
     let mut json = folder.join(format!("{started}.json"));
@@ -96,7 +96,7 @@ pub(crate) fn read(mut arguments: impl Iterator<Item = String>) -> Action {
     while let Some(argument) = arguments.next() {
         let mut value = || arguments.next().unwrap_or_else(|| panic!("{argument} needs a value\n\n{HELP}"));
         match argument.as_str() {
-            // Cargo adds this one.
+            // Cargo adds this argument.
             "--bench" => {}
             "--quick" => setup.quick = true,
             "--relay" => setup.relay = value().into(),

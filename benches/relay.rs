@@ -42,11 +42,19 @@ pub(crate) async fn run(setup: &Setup, sink: &Sink, connections: usize) -> Repor
     let row = format!("relay{connections}");
     let mut table = Table::new(
         format!("{row}: webhook in, message at the sink; connections: {connections}, members: {MEMBERS}"),
-        ["server", "delivered/s", "p50 ms", "p99 ms", "CPU ms each", "bytes each", "relay/it, delivered/s"],
+        [
+            "server",
+            "delivered/s",
+            "p50 ms",
+            "p99 ms",
+            "CPU ms each",
+            "bytes each",
+            "relay/server, delivered/s",
+        ],
     );
     for (server, measured) in [("relay", &relay), ("Alertmanager", &alertmanager), ("forwarder", &forwarder)]
     {
-        let of_it = relay.rate.ratio_to(&measured.rate);
+        let ratio_of_relay = relay.rate.ratio_to(&measured.rate);
         table.row([
             server.to_owned(),
             count(measured.rate.median()),
@@ -54,14 +62,14 @@ pub(crate) async fn run(setup: &Setup, sink: &Sink, connections: usize) -> Repor
             ms(measured.p99_us.median()),
             ms(measured.cpu_us.median()),
             count(measured.bytes.median()),
-            ratio(of_it),
+            ratio(ratio_of_relay),
         ]);
         let name = |figure: &str| format!("{row}/{}/{figure}", server.to_lowercase());
         report.samples(name("per_s"), &measured.rate);
         report.samples(name("p50_us"), &measured.p50_us);
         report.samples(name("p99_us"), &measured.p99_us);
         report.samples(name("cpu_us"), &measured.cpu_us);
-        report.figure(name("ratio"), of_it);
+        report.figure(name("ratio"), ratio_of_relay);
     }
     let flush_ms = flush.median() / 1e3;
     report.figure(format!("{row}/flush_us"), flush.median());
@@ -98,11 +106,11 @@ pub(crate) async fn run(setup: &Setup, sink: &Sink, connections: usize) -> Repor
 pub(crate) struct Case {
     pub(crate) connections: usize,
     pub(crate) members: u64,
-    /// Posted before anything is measured, so that caches and connections are warm.
+    /// Notifications that are posted before the measurement, so that caches and connections are warm.
     pub(crate) warm: u64,
-    /// Posted as fast as they are answered; gives the rate and the processor time.
+    /// Notifications that are posted as fast as possible. They give the rate and the processor time.
     pub(crate) fast: u64,
-    /// Posted by connections that wait for the arrival; gives the latencies.
+    /// Notifications that are posted by connections that wait for the arrival. They give the latencies.
     pub(crate) waiting: u64,
 }
 

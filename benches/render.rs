@@ -42,7 +42,7 @@ pub(crate) fn run(setup: &Setup) -> Report {
         let body = payload::payload(0, alerts);
         let payload = alertmanager::parse(body.as_bytes()).unwrap();
         let value: Value = serde_json::from_str(&body).unwrap();
-        let rendered = |template| templates.with(&payload, &moment()).render(template).unwrap().len();
+        let rendered = |template| templates.with(&payload, &fixed_time()).render(template).unwrap().len();
         let plain = || {
             let context = tera::Context::from_serialize(&value).unwrap();
             tera.render("plain", &context).unwrap().len()
@@ -85,6 +85,6 @@ fn repeat(time: Duration, step: &dyn Fn() -> usize) -> f64 {
 }
 
 /// A fixed current time, so that every round renders the same text.
-pub(crate) fn moment() -> RenderTime {
+pub(crate) fn fixed_time() -> RenderTime {
     RenderTime { now: jiff::Timestamp::UNIX_EPOCH, zone: None }
 }

@@ -4,7 +4,8 @@ use crate::{samples::Samples, table::Table};
 
 #[derive(Default)]
 pub(crate) struct Report {
-    /// Figures by name, `row/server/figure_unit`. A larger value is better for `ratio` and `per_s`, and a smaller one for the others.
+    /// Figures by name, `row/server/figure_unit`. A larger value is better for `ratio` and `per_s`, and a smaller one for
+    /// the others.
     pub(crate) figures: Vec<(String, f64)>,
     pub(crate) targets: Vec<Target>,
     pub(crate) tables: Vec<Table>,

@@ -150,7 +150,7 @@ impl Lifecycle {
             signal = signals.next() => {
                 // Cancelled before the log line, because a reader of the line relies on the stop.
                 self.tasks.stop.cancel();
-                tracing::info!(signal, "stopping: finishing what is in flight");
+                tracing::info!(signal, "stopping: finishing the sends in flight");
                 None
             }
             failure = self.failures.recv() => {

@@ -34,7 +34,7 @@ pub async fn run<O: Outbox>(
         }
         None => stop.cancelled().await,
     }
-    notify(&[NotifyState::Stopping, NotifyState::Status("finishing what is in flight")]);
+    notify(&[NotifyState::Stopping, NotifyState::Status("finishing the sends in flight")]);
 }
 
 /// Reports that the relay accepts alerts: after the start, and after each [`reloading`].

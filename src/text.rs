@@ -17,7 +17,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
-/// Stands where text was left out.
+/// Marks the place where text was left out.
 pub const ELLIPSIS: &str = "…";
 
 /// RFC 3986 lets a URL have letters, digits and these characters as they are.
@@ -154,7 +154,7 @@ pub const fn is_bidi_control(c: char) -> bool {
     matches!(c, '\u{061C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
 }
 
-/// `text` with all bytes escaped but ASCII letters, digits and `-_.~`.
+/// `text` with all bytes escaped except ASCII letters, digits and `-_.~`.
 pub fn percent_encode(text: &str) -> String {
     utf8_percent_encode(text, RESERVED).to_string()
 }

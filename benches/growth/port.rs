@@ -117,7 +117,7 @@ fn message() -> String {
     let body = payload::payload(0, payload::ALERTS);
     let payload = alertmanager::parse(body.as_bytes()).unwrap();
     let templates = Templates::compile(&[]).unwrap();
-    templates.with(&payload, &render::moment()).render(DEFAULT_MESSAGE).unwrap()
+    templates.with(&payload, &render::fixed_time()).render(DEFAULT_MESSAGE).unwrap()
 }
 
 /// Notification `id`, as the webhook handler makes it.

@@ -69,10 +69,10 @@ pub struct Alert {
     pub labels: Pairs,
     #[serde(default, deserialize_with = "lenient::pairs")]
     pub annotations: Pairs,
-    /// When the alert began to fire, as received.
+    /// The time at which the alert began to fire, as received.
     #[serde(default, deserialize_with = "lenient::text")]
     pub starts_at: String,
-    /// When the alert ended, as received; `0001-01-01T00:00:00Z` while it fires.
+    /// The time at which the alert ended, as received; `0001-01-01T00:00:00Z` while it fires.
     #[serde(default, deserialize_with = "lenient::text")]
     pub ends_at: String,
     /// A link to the alerting rule.

@@ -185,8 +185,8 @@ pub(super) fn hold_change(metrics: &Metrics, change: &HoldChange, health: &Healt
 const CONFIGURATION: &str = "configuration";
 const RATE_LIMITED: &str = "rate_limited";
 
-/// Reports the hold and the deliveries that an earlier lease left. A hold that began with an HTTP 429 has no errcode, so it counts as one of the
-/// configuration until its next probe.
+/// Reports the hold and the deliveries that an earlier lease left. A hold that began with an HTTP 429 has no errcode,
+/// so it counts as one of the configuration until its next probe.
 pub(super) fn inherited(metrics: &Metrics, sender: &SenderName, recovered: u32, hold: Option<&Hold>) {
     if recovered > 0 {
         tracing::warn!(

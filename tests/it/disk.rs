@@ -20,7 +20,7 @@ const WITHOUT_LIMITS: &str = "    limits: { per_minute: 0, per_hour: 0 }\n";
 
 async fn gated(wecom: &Wecom) -> (Relay, Arc<Gates>) {
     let gates = Arc::new(Gates::default());
-    let relay = Relay::over(&wecom.url, Options::default(), |outbox| Gated::new(outbox, &gates)).await;
+    let relay = Relay::with_outbox(&wecom.url, Options::default(), |outbox| Gated::new(outbox, &gates)).await;
     (relay, gates)
 }
 
@@ -114,7 +114,7 @@ async fn a_failed_change_of_due_times_is_tried_again() {
     let wecom = Wecom::live(Settings::default()).await;
     let (gates, clock) = (Arc::new(Gates::default()), Arc::new(ShiftedClock::default()));
     let options = Options { clock: clock.clone(), app: WITHOUT_LIMITS.to_owned(), ..Options::default() };
-    let relay = Relay::over(&wecom.url, options, |outbox| Gated::new(outbox, &gates)).await;
+    let relay = Relay::with_outbox(&wecom.url, options, |outbox| Gated::new(outbox, &gates)).await;
     wecom.sandbox.inject(Fault::errcode(-1).on(Api::MessageSend).times(1));
     relay.post(&payload("Busy", &[("a", true)])).await;
     soon(gates.settle.reached(1)).await;

@@ -503,7 +503,7 @@ async fn a_call_is_completed_after_its_caller_was_dropped() {
 /// The first version of the schema.
 const VERSION_1: &str = include_str!("../../src/outbox/sqlite/migrations/0001_outbox.sql");
 
-/// One old delivery with its notification and its message.
+/// One old delivery with its notification and its message. The first schema calls an ordering key a lane.
 struct Old {
     id: i64,
     notification: i64,

@@ -98,7 +98,7 @@ fn alertmanager_accepts_the_configurations_and_routes() {
         assert!(checked.status.success(), "{checked:?}");
     }
     for (alert, receivers) in
-        [("WecomRelayDown", "second-way,wechat"), ("DeadMansSwitch", "heartbeat"), ("DiskFull", "wechat")]
+        [("WecomRelayDown", "email,wechat"), ("DeadMansSwitch", "heartbeat"), ("DiskFull", "wechat")]
     {
         let mut routes = Command::new(&amtool);
         routes.args(["config", "routes", "test", "--config.file"]).arg(second.path());

@@ -257,54 +257,54 @@ async fn sighup_reloads_and_an_early_one_does_not_end_the_process() {
     assert!(process.ended().await.success());
 }
 
-/// A file system that answers each reload when the test lets it.
-struct Slow {
-    began: mpsc::UnboundedReceiver<()>,
-    /// One permit for each reading. When this is dropped, every reading continues.
-    go_on: std::sync::mpsc::Sender<()>,
+/// A configuration file that the relay reads only after a permit of the test.
+struct SlowFile {
+    reading_began: mpsc::UnboundedReceiver<()>,
+    /// Each value permits one reading. When this is dropped, every reading is permitted.
+    permits: std::sync::mpsc::Sender<()>,
 }
 
-/// A relay whose reloads read a [`Slow`] file system.
-async fn slow(options: Options) -> (Relay, Slow) {
-    let (begin, began) = mpsc::unbounded_channel();
-    let (go_on, may) = std::sync::mpsc::channel();
-    let may = Mutex::new(may);
+/// A relay that reads a [`SlowFile`] at each reload.
+async fn slow_file(options: Options) -> (Relay, SlowFile) {
+    let (begin, reading_began) = mpsc::unbounded_channel();
+    let (permits, permitted) = std::sync::mpsc::channel();
+    let permitted = Mutex::new(permitted);
     let before_reading = Arc::new(move || {
         _ = begin.send(());
-        _ = may.lock().unwrap().recv();
+        _ = permitted.lock().unwrap().recv();
     });
     let relay = Relay::with("http://127.0.0.1:9", Options { before_reading, ..options }).await;
-    (relay, Slow { began, go_on })
+    (relay, SlowFile { reading_began, permits })
 }
 
 #[tokio::test]
 async fn requests_during_a_reload_share_the_next_reload() {
-    let (relay, mut slow) = slow(Options::default()).await;
+    let (relay, mut file) = slow_file(Options::default()).await;
     let reloads = relay.reloads.clone();
     let mut first = pin!(reloads.reload());
     assert!(poll!(&mut first).is_pending());
-    slow.began.recv().await.unwrap();
+    file.reading_began.recv().await.unwrap();
     let mut more = pin!(join_all((0..40).map(|_| reloads.reload())));
     assert!(poll!(&mut more).is_pending());
-    drop(slow.go_on);
+    drop(file.permits);
     let answer = first.await.unwrap().unwrap();
     for other in more.await {
         assert_eq!(other.unwrap().unwrap(), answer);
     }
-    slow.began.recv().await.unwrap();
-    assert!(slow.began.try_recv().is_err(), "there were more than two reloads");
+    file.reading_began.recv().await.unwrap();
+    assert!(file.reading_began.try_recv().is_err(), "there were more than two reloads");
     relay.stop().await;
 }
 
 #[tokio::test]
 async fn a_reload_that_hangs_is_answered_and_blocks_no_later_one() {
     let tuning = Tuning { reload_limit: Duration::from_millis(100), ..Options::default().tuning };
-    let (relay, slow) = slow(Options { tuning, ..Options::default() }).await;
+    let (relay, file) = slow_file(Options { tuning, ..Options::default() }).await;
     let error = relay.reloads.reload().await.unwrap().unwrap_err();
     assert!(error.starts_with("reading the configuration takes longer than 100ms"), "{error}");
     let error = relay.reloads.reload().await.unwrap().unwrap_err();
     assert!(error.starts_with("the previous reload still reads the configuration"), "{error}");
-    drop(slow.go_on);
+    drop(file.permits);
     // The reading ends by itself, without an answer to anybody.
     _ = eventually(async || relay.reloads.reload().await.unwrap(), Result::is_ok).await;
     relay.stop().await;
@@ -312,14 +312,14 @@ async fn a_reload_that_hangs_is_answered_and_blocks_no_later_one() {
 
 #[tokio::test]
 async fn a_stop_does_not_wait_for_a_reload_that_reads() {
-    let (relay, mut slow) = slow(Options::default()).await;
+    let (relay, mut file) = slow_file(Options::default()).await;
     let reloads = relay.reloads.clone();
-    let mut asked = pin!(reloads.reload());
-    assert!(poll!(&mut asked).is_pending());
-    slow.began.recv().await.unwrap();
+    let mut request = pin!(reloads.reload());
+    assert!(poll!(&mut request).is_pending());
+    file.reading_began.recv().await.unwrap();
     relay.stop().await;
-    assert_eq!(asked.await, None);
-    drop(slow.go_on);
+    assert_eq!(request.await, None);
+    drop(file.permits);
 }
 
 #[tokio::test]

@@ -14,7 +14,7 @@ use wecom_relay::{
 use crate::outbox_conformance::fixture::list;
 use crate::support::{Options, Process, Wecom, config_file, payload, process::serve, soon};
 
-const STOPPING: &str = "stopping: finishing what is in flight";
+const STOPPING: &str = "stopping: finishing the sends in flight";
 
 async fn states(folder: &tempfile::TempDir) -> Vec<State> {
     let settings = Settings::new(folder.path().join("outbox.db"), u64::MAX);

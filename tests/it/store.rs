@@ -149,7 +149,7 @@ async fn a_locked_outbox_accepts_nothing_and_sends_nothing_twice() {
     };
     let gates = Arc::new(Gates::default());
     let options = Options { store, ..Options::default() };
-    let relay = Relay::over(&wecom.url, options, |outbox| Gated::new(outbox, &gates)).await;
+    let relay = Relay::with_outbox(&wecom.url, options, |outbox| Gated::new(outbox, &gates)).await;
     let slow = Effect::Latency(Duration::from_millis(300));
     wecom.sandbox.inject(Fault::new(slow).on(Api::MessageSend).times(1));
     relay.post(&payload("First", &[("a", true)])).await;
@@ -233,7 +233,7 @@ async fn on_a_full_disk_nothing_is_accepted_and_nothing_is_sent_twice() {
     let gates = Arc::new(Gates::default());
     let options =
         Options { receivers: BY_MEMBER.to_owned(), folder, tuning: short_delays(), ..Options::default() };
-    let relay = Relay::over(&wecom.url, options, |outbox| Gated::new(outbox, &gates)).await;
+    let relay = Relay::with_outbox(&wecom.url, options, |outbox| Gated::new(outbox, &gates)).await;
     let slow = Effect::Latency(Duration::from_millis(300));
     wecom.sandbox.inject(Fault::new(slow).on(Api::MessageSend).times(1));
     relay.post(&payload_for("zhangsan", "First", &[("a", true)])).await;

@@ -73,7 +73,7 @@ async fn systemd_gets_ready_keepalives_and_stopping() {
     while message == ["WATCHDOG=1"] {
         message = manager.received().await;
     }
-    assert_eq!(message, ["STOPPING=1", "STATUS=finishing what is in flight"]);
+    assert_eq!(message, ["STOPPING=1", "STATUS=finishing the sends in flight"]);
     assert!(relay.ended().await.success());
 }
 
@@ -158,7 +158,7 @@ impl Watchdog {
 
 async fn gated(wecom: &Wecom) -> (Relay, Gated, Arc<Gates>) {
     let gates = Arc::new(Gates::default());
-    let relay = Relay::over(&wecom.url, Options::default(), |outbox| Gated::new(outbox, &gates)).await;
+    let relay = Relay::with_outbox(&wecom.url, Options::default(), |outbox| Gated::new(outbox, &gates)).await;
     let outbox = Gated::new(relay.outbox.clone(), &gates);
     (relay, outbox, gates)
 }

@@ -16,8 +16,8 @@ pub struct Candidate {
 /// The members of a digest, in order.
 ///
 /// A notification that is not a head becomes a member only if everything before it in its ordering key becomes one too.
-/// Otherwise the digest would overtake a delivery that is left out. `first_left_out` has, for each ordering key, the place of the
-/// first queued delivery that belongs to no candidate.
+/// Otherwise the digest would overtake a delivery that is left out. `first_left_out` has, for each ordering key, the
+/// place of the first queued delivery that belongs to no candidate.
 pub fn members(
     candidates: impl IntoIterator<Item = Candidate>,
     first_left_out: &HashMap<i64, i64>,

@@ -1,4 +1,5 @@
-//! The decisions that every engine shares. They are pure functions: the engine reads rows, calls a rule, and writes the result.
+//! The decisions that every engine shares. They are pure functions: the engine reads rows, calls a rule, and writes the
+//! result.
 
 pub mod claim;
 pub mod dedup;

@@ -2,7 +2,8 @@
 //!
 //! - When the file is no longer at its path, new alerts are refused, because a restart would not find them. Deliveries in
 //!   the open file are still sent. Then the file that is at the path, or a new one, is used.
-//! - When the lock file was deleted, the lock is taken again. Nothing is written while another process owns the outbox.
+//! - When the lock file was deleted, the relay locks the outbox again. Nothing is written while another process owns
+//!   the outbox.
 
 use std::path::Path;
 
@@ -72,7 +73,7 @@ impl FileGuard {
             Ok(()) => {}
             // Deliveries in the open file are sent, although its directory was moved away.
             Err(error) if self.database.is_some() && !matches!(error, OpenError::Owned { .. }) => {
-                tracing::debug!(%error, "the lock of the outbox cannot be taken again yet");
+                tracing::debug!(%error, "the outbox cannot be locked again yet");
             }
             Err(error) => return Err(error.store_error().into()),
         }

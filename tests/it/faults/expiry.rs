@@ -10,7 +10,7 @@ use wecom_relay::{
 use super::{all_delivered, held, quick, seen_by, shown};
 use crate::support::{Options, Relay, ShiftedClock, Wecom, payload, soon};
 
-const DAY: Duration = Duration::from_secs(25 * 3600);
+const OVER_A_DAY: Duration = Duration::from_secs(25 * 3600);
 
 /// The options of a relay that was stopped a day ago, while its app was held.
 async fn a_day_later(wecom: &Wecom) -> Options {
@@ -22,7 +22,7 @@ async fn a_day_later(wecom: &Wecom) -> Options {
     held(&relay, true).await;
     relay.post(&payload("Second", &[("a", true)])).await;
     let folder = relay.stop().await;
-    clock.advance(DAY);
+    clock.advance(OVER_A_DAY);
     wecom.sandbox.clear_faults();
     Options { folder: Some(folder), ..options() }
 }

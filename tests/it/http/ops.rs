@@ -55,7 +55,7 @@ async fn another_method_is_answered_with_405() {
 async fn many_readiness_checks_share_a_probe_of_the_outbox() {
     let gates = Arc::new(Gates::default());
     let options = Options::default();
-    let relay = Relay::over("http://127.0.0.1:9", options, |outbox| Gated::new(outbox, &gates)).await;
+    let relay = Relay::with_outbox("http://127.0.0.1:9", options, |outbox| Gated::new(outbox, &gates)).await;
     let asked = Instant::now();
     for _ in 0..5 {
         let asks = join_all((0..40).map(|_| relay.request(Method::GET, "/-/ready", ""))).await;

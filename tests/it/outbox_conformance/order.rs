@@ -99,8 +99,8 @@ pub(crate) async fn waiting_has_the_time_of_the_next_due_delivery<O: Outbox>(out
 
 pub(crate) async fn concurrent_enqueues_all_get_a_place<O: Outbox>(outbox: O) {
     let lease = acquire(&outbox, at(0)).await;
-    let puts = (0..64).map(|n| enqueue(&outbox, alert("a", &n.to_string()), at(0)));
-    let mut ids = join_all(puts).await;
+    let enqueues = (0..64).map(|n| enqueue(&outbox, alert("a", &n.to_string()), at(0)));
+    let mut ids = join_all(enqueues).await;
     ids.sort_unstable();
     ids.dedup();
     assert_eq!(ids.len(), 64);
@@ -138,10 +138,10 @@ pub(crate) async fn an_unsettled_delivery_is_never_purged<O: Outbox>(outbox: O) 
 
 pub(crate) async fn senders_are_those_with_unsettled_deliveries<O: Outbox>(outbox: O) {
     let lease = acquire(&outbox, at(0)).await;
-    let over =
+    let of_sender =
         |sender: &str| NewNotification { sender: SenderName(sender.to_owned()), ..alert(sender, "text") };
     for sender in ["gone", "ops", "zzz"] {
-        enqueue(&outbox, over(sender), at(0)).await;
+        enqueue(&outbox, of_sender(sender), at(0)).await;
     }
     let names = |senders: Vec<SenderName>| senders.into_iter().map(|sender| sender.0).collect::<Vec<_>>();
     let claimed = claim_one(&lease, at(1)).await;

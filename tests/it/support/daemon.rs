@@ -32,7 +32,8 @@ impl Daemon {
     }
 
     pub(crate) async fn prometheus(binary: &Path, config: &str) -> Self {
-        // Prometheus finds Alertmanager some seconds after the first alerts. By default it repeats them only after a minute.
+        // Prometheus finds Alertmanager some seconds after the first alerts. By default it repeats them only after a
+        // minute.
         Self::start(binary, config, "--storage.tsdb.path=", &["--rules.alert.resend-delay=1s"]).await
     }
 

@@ -124,11 +124,11 @@ impl Relay {
     }
 
     pub(crate) async fn with(wecom: &str, options: Options) -> Self {
-        Self::over(wecom, options, |outbox| outbox).await
+        Self::with_outbox(wecom, options, |outbox| outbox).await
     }
 
     /// A relay with the outbox that `wrap` returns.
-    pub(crate) async fn over<O: Outbox>(
+    pub(crate) async fn with_outbox<O: Outbox>(
         wecom: &str,
         options: Options,
         wrap: impl FnOnce(SqliteOutbox) -> O,

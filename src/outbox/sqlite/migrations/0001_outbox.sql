@@ -1,12 +1,12 @@
--- Times are milliseconds since 1970. Keys are 16 bytes, or 8 as an integer. The numbers of states, kinds and statuses are in rows.rs.
+-- Times are milliseconds since 1970. Keys are 16 bytes, or 8 as an integer. The first schema. A lane is an ordering key.
 
--- The last numbers given out: never a number twice, not even after everything was purged.
+-- The last numbers in use. A number is never used twice, not even after a purge.
 CREATE TABLE counter (
     id           INTEGER PRIMARY KEY CHECK (id = 1),
     notification INTEGER NOT NULL,
-    delivery     INTEGER NOT NULL, -- deliveries' ids and places
+    delivery     INTEGER NOT NULL, -- ids and places of deliveries
     probed_at    INTEGER NOT NULL,
-    spilled_to   INTEGER NOT NULL -- deliveries up to here are in `spilled` if their lane is occupied by them
+    spilled_to   INTEGER NOT NULL -- deliveries up to this id are in `spilled` if they occupy their lane
 ) STRICT;
 INSERT INTO counter VALUES (1, 0, 0, 0, 0);
 
@@ -19,7 +19,7 @@ CREATE TABLE notification (
     status      INTEGER NOT NULL,
     severity    TEXT    NOT NULL,
     accepted_at INTEGER NOT NULL,
-    open        INTEGER NOT NULL, -- how many of its deliveries are not settled
+    open        INTEGER NOT NULL, -- number of its deliveries that are not settled
     settled_at  INTEGER,
     touser      TEXT    NOT NULL,
     toparty     TEXT    NOT NULL,
@@ -31,7 +31,7 @@ CREATE TABLE notification (
 CREATE INDEX notification_open ON notification (id, channel, receiver, kind) WHERE open > 0;
 CREATE INDEX notification_settled ON notification (settled_at) WHERE settled_at IS NOT NULL;
 
--- Rows that change stay short, so that many of them share a page; what never changes is in `message`.
+-- Rows that change stay short, so that many of them share a page. `message` has the columns that never change.
 CREATE TABLE delivery (
     id            INTEGER PRIMARY KEY,
     notification  INTEGER NOT NULL,
@@ -42,17 +42,17 @@ CREATE TABLE delivery (
     part_number   INTEGER NOT NULL,
     part_of       INTEGER NOT NULL,
     accepted_at   INTEGER NOT NULL,
-    place         INTEGER NOT NULL, -- in the lane: the id, until a person has it sent again
+    place         INTEGER NOT NULL, -- in the lane: the id, until it is requeued
     state         INTEGER NOT NULL,
-    fresh         INTEGER NOT NULL, -- of a whole alert of which nothing was ever claimed
+    fresh         INTEGER NOT NULL, -- part of an alert without claimed deliveries
     due_at        INTEGER NOT NULL,
     claimed_at    INTEGER,          -- last
     attempts      INTEGER NOT NULL,
-    unknown       INTEGER NOT NULL DEFAULT 0, -- attempts that ended with an errcode that nobody knows
+    unknown       INTEGER NOT NULL DEFAULT 0, -- attempts that ended with an unknown errcode
     doubt_since   INTEGER,
     check_ms      INTEGER,          -- frozen with the first claim, as is body_hash
     body_hash     INTEGER,
-    digest        INTEGER,          -- the first delivery of the digest that tells it
+    digest        INTEGER,          -- the first delivery of the digest that it is folded into
     settled_at    INTEGER,
     noticed       INTEGER NOT NULL,
     reason        TEXT    NOT NULL,
@@ -92,31 +92,31 @@ CREATE TABLE attempt (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX attempt_counted ON attempt (channel, ended_at) WHERE counted = 1;
 
--- What came, in order: accepted as a notification, or a copy (heard.rs).
+-- Received notifications in order: accepted ones and duplicates.
 CREATE TABLE heard (
     id           INTEGER PRIMARY KEY,
     lane         INTEGER NOT NULL,
     key_1        INTEGER NOT NULL,
     key_2        INTEGER NOT NULL,
     source       INTEGER NOT NULL,
-    notification INTEGER, -- not of a copy
+    notification INTEGER, -- NULL for a duplicate
     at           INTEGER NOT NULL,
-    until        INTEGER NOT NULL -- then it does not count any more
+    until        INTEGER NOT NULL -- end of its effect
 ) STRICT;
 
--- Lanes that are, or were, occupied (lanes.rs).
+-- Lanes that are or were occupied.
 CREATE TABLE spilled (
     lane     INTEGER NOT NULL,
     delivery INTEGER NOT NULL,
     PRIMARY KEY (lane, delivery)
 ) STRICT, WITHOUT ROWID;
 
--- How much waits, by app and receiver: kept with every change, because counting a long queue takes long.
+-- Queue depths by app and receiver, updated with every change because counting a long queue takes long.
 CREATE TABLE waiting (
     channel    TEXT    NOT NULL,
     receiver   TEXT    NOT NULL,
     deliveries INTEGER NOT NULL, -- not settled
-    discarded  INTEGER NOT NULL, -- given up by a person instead of being sent, so far
+    discarded  INTEGER NOT NULL, -- number of discarded deliveries
     PRIMARY KEY (channel, receiver)
 ) STRICT, WITHOUT ROWID;
 

@@ -110,7 +110,7 @@ CREATE TABLE ordering_key (
 ) STRICT;
 CREATE INDEX ordering_key_idle ON ordering_key (expires_at) WHERE heads = 0;
 
--- How many deliveries operators discarded before they were settled.
+-- The number of deliveries that operators discarded before they were settled.
 CREATE TABLE discarded (
     sender     TEXT    NOT NULL,
     receiver   TEXT    NOT NULL,
@@ -128,14 +128,14 @@ CREATE TABLE hold (
     credentials   TEXT    NOT NULL
 ) STRICT, WITHOUT ROWID;
 
--- Receivers whose fallback was notified of a hold.
+-- Receivers with a fallback that was notified of a hold.
 CREATE TABLE hold_noticed (
     sender   TEXT NOT NULL,
     receiver TEXT NOT NULL,
     PRIMARY KEY (sender, receiver)
 ) STRICT, WITHOUT ROWID;
 
--- Copy what an older version stored.
+-- Copy the rows of the first schema.
 
 INSERT INTO numbers SELECT 1, delivery, probed_at FROM counter;
 
@@ -149,7 +149,7 @@ INSERT INTO delivery
 SELECT d.id, d.state, d.channel, d.receiver, d.destination, d.lane, d.place, f.id, f.deliveries, n.kind, n.status,
        d.part_number, d.part_of, d.accepted_at, d.due_at, d.fresh, NULL, d.claimed_at, d.attempts, d.unknown,
        -- A delivery that was never claimed has no hash yet. All of them get the same one, which only means that WeCom
-       -- is not asked to suppress their copies.
+       -- is not asked to suppress their resends.
        d.doubt_since, coalesce(d.body_hash, 0), d.digest, d.settled_at, d.noticed,
        coalesce(l.n, 0), a.started_at, a.duration_ms, a.ended_at, a.errcode, a.counted, a.detail,
        d.reason, d.msgid, d.missed, n.severity, n.group_key, n.summary, m.touser, m.toparty, m.totag,
