@@ -25,7 +25,7 @@ pub(crate) struct Setup {
     pub(crate) folder: PathBuf,
 }
 
-/// The members that the notifications go to, where a row does not say otherwise.
+/// The number of members that get the notifications, unless a row has its own number.
 pub(crate) const MEMBERS: u64 = 2_500;
 /// The number of messages a minute that the relay sends to a member at full speed. It spaces the rest of the 30.
 pub(crate) const FULL_SPEED: u64 = 25;
@@ -74,5 +74,5 @@ pub(crate) fn assert_full_speed(notifications: u64, members: u64) {
 pub(crate) const APP: &str = "bench";
 /// The file of the outbox.
 pub(crate) const OUTBOX: &str = "outbox.db";
-/// More than any row writes.
+/// Larger than the outbox of any row.
 pub(crate) const MAX_SIZE: u64 = 64 << 30;

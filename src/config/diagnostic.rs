@@ -8,7 +8,7 @@ pub use crate::yaml::Position;
 
 use crate::text::{ELLIPSIS, one_line, prefix_chars};
 
-/// A location in a configuration, as exact as it is known.
+/// A location in a configuration, as precise as possible.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Location {
     pub file: Option<Arc<Path>>,

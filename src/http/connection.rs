@@ -43,7 +43,7 @@ const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
 const HEAD_TIME: Duration = Duration::from_secs(12);
 /// The buffer of a connection, and so the longest head.
 const BUFFER_BYTES: usize = 32 << 10;
-/// The time for which a client may read nothing of a response.
+/// The longest time in which a client reads nothing of a response.
 const WRITE_STALL: Duration = Duration::from_secs(10);
 /// The time and the bytes that a client may still send after an early response. If the connection closed at once, the
 /// client's system could discard the response before the client reads it.
@@ -76,7 +76,7 @@ impl Connection {
             Some(Ok(Err(error))) => error,
             Some(Err(_elapsed)) => io::ErrorKind::TimedOut.into(),
         };
-        // A port scan connects and says nothing.
+        // A port scan connects and sends nothing.
         if error.kind() == io::ErrorKind::UnexpectedEof {
             return;
         }
@@ -156,7 +156,7 @@ async fn answer(
     Ok(response)
 }
 
-/// Closes the connection. After an early response, what the client still sends is read and discarded first.
+/// Closes the connection. After an early response, the rest of the request is read and discarded first.
 async fn close<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S, answered_early: bool) {
     if stream.shutdown().await.is_err() || !answered_early {
         return;

@@ -73,7 +73,7 @@ fn a_message_to_all_needs_a_slot_of_every_recipient() {
 }
 
 #[test]
-fn a_resend_uses_its_slot_while_wecom_suppresses_copies() {
+fn a_resend_uses_its_slot_while_wecom_suppresses_it() {
     let mut limiter = limiter(2, 0);
     let id = DeliveryId(1);
     limiter.start(id, &user(), at(0));
@@ -152,13 +152,13 @@ fn recipients_without_recent_messages_are_forgotten() {
         let one = Recipients::parse(&format!("u{n}"), "", "").unwrap();
         send(&mut limiter, n, &one, true, at(n.unsigned_abs()));
     }
-    // They are looked for once a minute.
+    // The limiter looks for them once a minute.
     assert!(limiter.ledgers.len() <= 3601 + 60, "{}", limiter.ledgers.len());
     assert!(limiter.suppressed.is_empty() && limiter.reserved.is_empty() && limiter.replaced.is_empty());
 }
 
 /// Sends for `secs` seconds whenever a slot is free. Returns the second of each message.
-fn under_demand(secs: u64) -> Vec<u64> {
+fn sends_under_demand(secs: u64) -> Vec<u64> {
     let mut limiter = limiter(30, 1000);
     let mut sent = Vec::new();
     for second in 0..secs {
@@ -172,7 +172,7 @@ fn under_demand(secs: u64) -> Vec<u64> {
 
 #[test]
 fn constant_demand_never_meets_three_minutes_of_silence() {
-    let sent = under_demand(3 * 3600);
+    let sent = sends_under_demand(3 * 3600);
     let longest = sent.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap();
     assert!(longest < 180, "{longest} s");
     let first_hour = sent.iter().filter(|second| **second < 3600).count();
@@ -182,7 +182,7 @@ fn constant_demand_never_meets_three_minutes_of_silence() {
 
 #[test]
 fn the_rate_falls_beyond_seventy_percent_of_the_hour() {
-    let sent = under_demand(3600);
+    let sent = sends_under_demand(3600);
     let in_minute = |minute: u64| sent.iter().filter(|second| **second / 60 == minute).count();
     assert_eq!(in_minute(20), 30);
     assert!(in_minute(40) < 15, "{}", in_minute(40));
@@ -243,25 +243,25 @@ proptest! {
         let sets = sets();
         let mut limiter = limiter(per_minute, per_hour);
         let (mut now, mut id) = (at(0), 0);
-        let mut flying: Vec<(DeliveryId, usize)> = Vec::new();
+        let mut in_flight: Vec<(DeliveryId, usize)> = Vec::new();
         let mut ended: Vec<(Monotonic, usize)> = Vec::new();
         for event in events {
             match event {
                 Event::Start(set) if free(&limiter, &sets[set], now) > 0 => {
                     id += 1;
                     limiter.start(DeliveryId(id), &sets[set], now);
-                    flying.push((DeliveryId(id), set));
+                    in_flight.push((DeliveryId(id), set));
                 }
                 Event::Start(_) => {}
                 Event::End { which, counted } => {
-                    if which < flying.len() {
-                        let (id, set) = flying.remove(which);
+                    if which < in_flight.len() {
+                        let (id, set) = in_flight.remove(which);
                         limiter.end(id, &sets[set], counted, None, now);
                         ended.extend(counted.then_some((now, set)));
                     }
                 }
                 Event::Restart => {
-                    ended.extend(flying.drain(..).map(|(_, set)| (now, set)));
+                    ended.extend(in_flight.drain(..).map(|(_, set)| (now, set)));
                     limiter = RateLimiter::new(limits(per_minute, per_hour), Windows::default());
                     for (at, set) in &ended {
                         limiter.charge(&sets[*set], now.since(*at), now);
@@ -275,7 +275,7 @@ proptest! {
                     named.contains(&addressee) || named.contains(&Addressee::All)
                 };
                 let mut times: Vec<_> = ended.iter().filter(|(_, set)| concerns(set)).map(|(at, _)| *at).collect();
-                times.extend(flying.iter().filter(|(_, set)| concerns(set)).map(|_| now));
+                times.extend(in_flight.iter().filter(|(_, set)| concerns(set)).map(|_| now));
                 prop_assert!(most(&times, Windows::default().minute) <= per_minute as usize);
                 prop_assert!(most(&times, Windows::default().hour) <= per_hour as usize);
             }

@@ -1,6 +1,6 @@
 //! Filters for labels and annotations, in the order of Alertmanager.
 //!
-//! A payload may have any number of pairs, so no filter here compares each pair with each other.
+//! A payload may have any number of pairs, so no filter here takes quadratic time.
 
 use std::collections::HashSet;
 

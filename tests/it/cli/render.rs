@@ -16,11 +16,11 @@ fn pairs() -> Vec<PathBuf> {
 /// Asserts that the parts contain the whole text. Each part starts with its number; line breaks between parts are lost.
 fn assert_parts_are(parts: &[String], whole: &str) {
     let mut rest = whole;
-    let err = parts.last().and_then(|last| last.rsplit_once("\n… ")).map(|(_, err)| err);
+    let overflow = parts.last().and_then(|last| last.rsplit_once("\n… ")).map(|(_, line)| line);
     for (part, number) in parts.iter().zip(1..) {
         assert!(part.len() <= 2048, "part {number} has {} bytes", part.len());
         let body = part.strip_prefix(&format!("({number}/{})\n", parts.len())).unwrap();
-        if err.is_some() {
+        if overflow.is_some() {
             // The last line counts the alerts that were left out.
             for shown in body.lines().filter(|line| !line.starts_with("… ")) {
                 let at = rest.find(shown).unwrap_or_else(|| panic!("{shown:?} of part {number} is not next"));
@@ -31,8 +31,8 @@ fn assert_parts_are(parts: &[String], whole: &str) {
         rest = rest.strip_prefix(body).unwrap_or_else(|| panic!("part {number} is not next"));
         rest = rest.strip_prefix('\n').unwrap_or(rest);
     }
-    match err {
-        Some(err) => assert!(err.contains("未显示： http") || err.contains("not shown: http"), "{err}"),
+    match overflow {
+        Some(line) => assert!(line.contains("未显示： http") || line.contains("not shown: http"), "{line}"),
         None => assert_eq!(rest, ""),
     }
 }

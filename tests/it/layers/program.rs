@@ -12,7 +12,7 @@ use syn::{
     visit::{self, Visit},
 };
 
-/// More re-exports of re-exports than this are a circle of names.
+/// A longer chain of re-exports is a circle.
 const RE_EXPORTS: usize = 16;
 
 /// A path that a file uses.
@@ -89,7 +89,7 @@ impl Program {
         program
     }
 
-    /// Every path that other code than tests uses.
+    /// Every path that is used outside of test code.
     pub(super) fn imports(&self) -> Vec<Import> {
         let of_program = self.uses.iter().filter(|used| !self.is_test(&used.module));
         of_program.map(|used| self.import(used)).collect()
@@ -311,7 +311,8 @@ impl Visit<'_> for Reader<'_> {
     fn visit_attribute(&mut self, _: &Attribute) {}
 }
 
-/// The attributes of an item, and the name that it defines. A module is found by its path and a `use` by its alias.
+/// The attributes of an item, and the name that it defines. Modules and `use` have none, because [`Program`] finds
+/// them by path and alias.
 fn attributes_and_name(item: &Item) -> (&[Attribute], Option<String>) {
     match item {
         Item::Const(item) => (&item.attrs, Some(item.ident.to_string())),

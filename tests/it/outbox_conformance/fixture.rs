@@ -76,6 +76,7 @@ pub(crate) fn digest(text: &str) -> NewNotification {
     NewNotification { kind: Kind::Digest, ..alert("digest", text) }
 }
 
+/// An alert of the Alertmanager `source`, with deduplication.
 pub(crate) fn from(source: &str, group: &str, text: &str) -> NewNotification {
     let dedupe = Dedupe {
         key: Key::of([group.as_bytes(), text.as_bytes()]),

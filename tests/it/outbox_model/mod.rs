@@ -140,26 +140,26 @@ async fn step(both: &mut Both, step: Step, count: usize) {
             }
         }
         Step::Deliver(n) | Step::Kill(n) | Step::Postpone(n, _) => {
-            let Some(of) = in_flight(n, model) else { return };
-            model.row(of).attempts += 1;
-            let claim = model.end_claim(of);
+            let Some(id) = in_flight(n, model) else { return };
+            model.row(id).attempts += 1;
+            let claim = model.end_claim(id);
             let verdict = match step {
                 Step::Deliver(_) => {
-                    model.settle(of, State::Delivered);
+                    model.settle(id, State::Delivered);
                     Verdict::Delivered(Receipt::default())
                 }
                 Step::Postpone(_, delay) => {
                     let due = model.now + delay;
-                    let row = model.row(of);
+                    let row = model.row(id);
                     (row.state, row.due) = (State::Queued, due);
                     Verdict::Retry { at: at(due), charged: true, unconfirmed: true, unknown_code: false }
                 }
                 _ => {
-                    model.settle(of, State::Dead);
+                    model.settle(id, State::Dead);
                     Verdict::Dead("rejected".to_owned())
                 }
             };
-            settle(lease, of, claim, verdict, now).await;
+            settle(lease, id, claim, verdict, now).await;
         }
         Step::SettleEarlierClaim(n) => {
             if model.ended.is_empty() {
@@ -249,7 +249,7 @@ fn ready(model: &Model) -> BTreeSet<(u8, i64, i64)> {
     (0..2).flat_map(|to| model.heads(to).into_iter().map(move |row| (to, row.id, row.due))).collect()
 }
 
-/// Every query gives the model's answer.
+/// Asserts that every query gives the model's answer.
 async fn compare(both: &Both) {
     let Both { outbox, lease, model } = both;
     let listed = list(outbox).await;
@@ -306,7 +306,7 @@ async fn compare(both: &Both) {
     }
 }
 
-/// Every delivery that became ready was reported. Otherwise the dispatcher would not look at it.
+/// Asserts that every delivery that became ready was reported. Otherwise the dispatcher would not look at it.
 fn check_changes(both: &Both, ready_before: &BTreeSet<(u8, i64, i64)>) {
     let changed = both.lease.changes().take();
     let ready_now = ready(&both.model);
