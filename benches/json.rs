@@ -33,8 +33,8 @@ pub(crate) fn compare(before: &Path, after: &Path) -> Table {
     for (name, old) in &before {
         let Some(new) = after.get(name) else { continue };
         let change = new / old - 1.0;
-        let grows = name.ends_with("per_s") || name.ends_with("ratio");
-        let word = match (change.abs() > NOISE, (change > 0.0) == grows) {
+        let larger_is_better = name.ends_with("per_s") || name.ends_with("ratio");
+        let word = match (change.abs() > NOISE, (change > 0.0) == larger_is_better) {
             (true, true) => "better",
             (true, false) => "worse",
             (false, _) => "",

@@ -2,7 +2,7 @@
 //!
 //! - Fields have the same names everywhere: `app`, `receiver`, `group`, `notification`, `delivery`.
 //! - ERROR: an alert may be lost, or a person must act. WARN: something unexpected happened and nothing is lost.
-//!   INFO: something was done. DEBUG: the steps of that.
+//!   INFO: an operation has finished. DEBUG: its single steps.
 
 use std::io::{self, IsTerminal};
 

@@ -1,4 +1,4 @@
-//! The middleware that checks credentials before anything else of a request.
+//! The middleware that checks the credentials of a request before it is handled.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use super::{
     state::ServerState,
 };
 
-/// Open to everybody, because they say only that the relay is there.
+/// These paths need no credentials, because they only show that the relay runs.
 const OPEN_PATHS: [&str; 2] = ["/-/healthy", "/-/ready"];
 
 /// Passes a request on, or answers 401 before its body is read and closes the connection.

@@ -1,4 +1,4 @@
-//! Imports point down the layers of [`MODULES`] only, and no two files import each other in a circle.
+//! Checks that imports only go down the layers of [`MODULES`], and that no files import each other in a circle.
 
 mod circles;
 mod program;
@@ -25,7 +25,7 @@ enum Rule {
 
 use Rule::{Below, Driver, Only, Pure};
 
-/// The modules from the top layer to the bottom one. A file belongs to the longest name that its module begins with.
+/// The modules from the top layer to the bottom one. A file belongs to the entry with the longest matching name.
 const MODULES: [(&str, Rule); 30] = [
     // shell
     ("main", Below),
@@ -69,7 +69,7 @@ const DRIVERS: [&str; 2] = ["http", "dispatch"];
 const ADAPTERS: [&str; 3] = ["outbox::sqlite", "wecom::client", "wecom::token"];
 const KERNEL: [&str; 9] =
     ["telemetry", "metrics", "lifecycle", "heartbeat", "retry", "secret", "yaml", "text", "clock"];
-/// Other crates that a pure module must not use. `std::io` is missing, because its traits also write to memory.
+/// Other crates that a pure module must not use. `std::io` is not in the list, because its traits also write to memory.
 const IMPURE: [&str; 13] = [
     "tokio",
     "tokio_util",
@@ -89,7 +89,7 @@ const IMPURE: [&str; 13] = [
 const PURE_VALUES: [&str; 1] = ["reqwest::Url"];
 const MAIN_LINES: usize = 40;
 
-/// The place in the table of a module.
+/// The index in [`MODULES`] of a module.
 fn rank(module: &str) -> Option<usize> {
     let ranks = MODULES.iter().enumerate().filter(|(_, (name, _))| is_within(module, name));
     ranks.max_by_key(|(_, (name, _))| name.len()).map(|(rank, _)| rank)
@@ -108,7 +108,7 @@ fn violations(sources: &[(&str, &str)]) -> Vec<String> {
     [unknown, broken.into_iter().collect::<Vec<_>>()].concat()
 }
 
-/// Tells how `import` breaks the rule of its module.
+/// Describes how `import` breaks the rule of its module.
 fn violation(import: &Import) -> Option<String> {
     let Import { file, line, module, path, target } = import;
     let from = rank(module)?;
@@ -262,7 +262,7 @@ fn allowed_imports_are_no_violations() {
         ("outbox/sqlite/rows.rs", "use super::super::Changed;\n"),
         ("outbox/mod.rs", "pub struct Changed;"),
         ("delivery/plan.rs", "// crate::http\nconst A: &str = \"crate::http\";\nuse std::time::Duration;"),
-        ("delivery/pace.rs", "#[cfg(test)]\nmod tests { use tokio::time::Instant; }"),
+        ("delivery/schedule.rs", "#[cfg(test)]\nmod tests { use tokio::time::Instant; }"),
     ];
     assert_eq!(violations(&sources), [""; 0]);
 }
@@ -288,7 +288,7 @@ fn a_circle_of_two_files_is_found() {
 }
 
 #[test]
-fn a_longer_circle_is_found_with_its_shortest_way() {
+fn a_longer_circle_is_found_with_its_shortest_path() {
     let found = circles_in(&[
         ("a.rs", "use crate::b::B;\npub struct A;"),
         ("b.rs", "use crate::c::{self, C};\npub struct B;"),

@@ -22,7 +22,12 @@ async fn bash_completes_with_its_script() {
     let script = workdir.run(&["completion", "bash"]).await.success();
     let completes = "complete=$(complete -p wecom-relay); complete=${complete#*-F }; COMP_CWORD=1\n\
                      COMP_WORDS=(wecom-relay hea); ${complete%% *} wecom-relay hea wecom-relay; echo ${COMPREPLY[@]}";
-    let err = Command::new("bash").arg("-c").arg(format!("{script}\n{completes}")).output();
-    let err = err.unwrap();
-    assert_eq!(String::from_utf8(err.stdout).unwrap(), "health\n", "{:?}", String::from_utf8(err.stderr));
+    let output = Command::new("bash").arg("-c").arg(format!("{script}\n{completes}")).output();
+    let output = output.unwrap();
+    assert_eq!(
+        String::from_utf8(output.stdout).unwrap(),
+        "health\n",
+        "{:?}",
+        String::from_utf8(output.stderr)
+    );
 }

@@ -28,10 +28,10 @@ async fn health_asks_the_configured_relay() {
     // A relay on all addresses is asked on the loopback address.
     for listen in [format!("0.0.0.0:{port}"), format!("127.0.0.1:{port}")] {
         let workdir = listening(&listen);
-        let err = workdir.run(&["health"]).await.success();
-        assert_eq!(err, format!("alive (http://127.0.0.1:{port}/-/healthy)\n"));
-        let err = workdir.run(&["health", "--ready"]).await.success();
-        assert_eq!(err, format!("ready (http://127.0.0.1:{port}/-/ready)\n"));
+        let out = workdir.run(&["health"]).await.success();
+        assert_eq!(out, format!("alive (http://127.0.0.1:{port}/-/healthy)\n"));
+        let out = workdir.run(&["health", "--ready"]).await.success();
+        assert_eq!(out, format!("ready (http://127.0.0.1:{port}/-/ready)\n"));
     }
     let err = listening(&format!("[::]:{port}")).run(&["health"]).await.failure(1);
     assert!(err.contains(&format!("http://[::1]:{port}/-/healthy")), "{err}");
@@ -49,8 +49,8 @@ async fn health_accepts_every_certificate_of_the_configured_relay() {
     let relay = Relay::with(NOWHERE, Options { server: tls.clone(), ..Options::default() }).await;
     let address = relay.url.strip_prefix("https://").unwrap();
     let workdir = serving(address, &tls);
-    let err = workdir.run(&["health"]).await.success();
-    assert_eq!(err, format!("alive (https://{address}/-/healthy)\n"));
+    let out = workdir.run(&["health"]).await.success();
+    assert_eq!(out, format!("alive (https://{address}/-/healthy)\n"));
     relay.stop().await;
 }
 
@@ -68,8 +68,8 @@ async fn health_can_use_a_client_certificate() {
     let address = relay.url.strip_prefix("https://").unwrap();
     let workdir = serving(address, &tls);
     workdir.run(&["health"]).await.failure(1);
-    let err = workdir.run(&["health", "--cert", &cert, "--key", &key]).await.success();
-    assert_eq!(err, format!("alive (https://{address}/-/healthy)\n"));
+    let out = workdir.run(&["health", "--cert", &cert, "--key", &key]).await.success();
+    assert_eq!(out, format!("alive (https://{address}/-/healthy)\n"));
     // With --url the certificate of the relay is checked too, and this one has no known CA.
     let args = ["health", "--url", relay.url.as_str(), "--cert", &cert, "--key", &key];
     assert!(workdir.run(&args).await.failure(1).contains("no answer"));
@@ -85,8 +85,8 @@ async fn health_with_a_url_needs_no_configuration() {
     let relay = Relay::start(NOWHERE).await;
     let workdir = Workdir::of("no configuration");
     let url = format!("{}/", relay.url);
-    let err = workdir.run(&["health", "--url", &url]).await.success();
-    assert_eq!(err, format!("alive ({}/-/healthy)\n", relay.url));
+    let out = workdir.run(&["health", "--url", &url]).await.success();
+    assert_eq!(out, format!("alive ({}/-/healthy)\n", relay.url));
     relay.stop().await;
 }
 

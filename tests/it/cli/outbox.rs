@@ -10,13 +10,13 @@ use super::{Workdir, command, run};
 use crate::support::{Options, Relay, Wecom, payload, payload_at};
 
 /// A running relay, and a folder for commands that use its outbox.
-struct Beside {
+struct Setup {
     wecom: Wecom,
     relay: Relay,
     workdir: Workdir,
 }
 
-impl Beside {
+impl Setup {
     async fn start() -> Self {
         let wecom = Wecom::start().await;
         let relay = Relay::start(&wecom.url).await;
@@ -26,11 +26,11 @@ impl Beside {
 
     /// Starts with one dead letter, which WeCom refused with 40008.
     async fn with_dead_letter() -> Self {
-        let beside = Self::start().await;
-        beside.wecom.sandbox.inject(Fault::errcode(40008).on(Api::MessageSend).times(1));
-        beside.relay.post(&payload("Down", &[("a", true)])).await;
-        beside.relay.settled(1).await;
-        beside
+        let setup = Self::start().await;
+        setup.wecom.sandbox.inject(Fault::errcode(40008).on(Api::MessageSend).times(1));
+        setup.relay.post(&payload("Down", &[("a", true)])).await;
+        setup.relay.settled(1).await;
+        setup
     }
 }
 
@@ -42,8 +42,8 @@ async fn list(workdir: &Workdir, args: &[&str]) -> Vec<Value> {
 
 #[tokio::test]
 async fn a_dead_letter_is_listed_shown_and_requeued() {
-    let beside = Beside::with_dead_letter().await;
-    let Beside { wecom, relay, workdir } = &beside;
+    let setup = Setup::with_dead_letter().await;
+    let Setup { wecom, relay, workdir } = &setup;
     let table = workdir.run(&["outbox", "list", "--state", "dead", "--receiver", "wechat"]).await.success();
     let lines: Vec<&str> = table.lines().collect();
     assert!(lines[0].starts_with("ID  STATE  RECEIVER  AGE"), "{table}");
@@ -69,8 +69,8 @@ async fn a_dead_letter_is_listed_shown_and_requeued() {
     assert_eq!(json["history"][0]["errcode"], 40008);
     assert_eq!(json["accepted_at"].as_str().unwrap().len(), "2026-11-21T08:00:00Z".len());
 
-    let err = workdir.run(&["outbox", "requeue", "1"]).await.success();
-    assert_eq!(err, "delivery 1 requeued; the running relay sends it as soon as its app is not held\n");
+    let out = workdir.run(&["outbox", "requeue", "1"]).await.success();
+    assert_eq!(out, "delivery 1 requeued; the running relay sends it as soon as its app is not held\n");
     let seen = wecom.sandbox.wait_for_delivered("zhangsan", 1).await;
     assert!(seen[0].text.starts_with("[FIRING:1] Down "));
     relay.settled(1).await;
@@ -82,13 +82,13 @@ async fn a_dead_letter_is_listed_shown_and_requeued() {
         err,
         "delivery 1 is not requeued: it is delivered; WeCom has accepted it, and nothing is sent twice\n"
     );
-    beside.relay.stop().await;
+    setup.relay.stop().await;
 }
 
 #[tokio::test]
 async fn all_dead_letters_are_requeued_at_once() {
-    let beside = Beside::start().await;
-    let Beside { wecom, relay, workdir } = &beside;
+    let setup = Setup::start().await;
+    let Setup { wecom, relay, workdir } = &setup;
     assert_eq!(
         workdir.run(&["outbox", "requeue", "--all-dead"]).await.success(),
         "there are no dead letters\n"
@@ -97,52 +97,52 @@ async fn all_dead_letters_are_requeued_at_once() {
     relay.post(&payload("Down", &[("a", true)])).await;
     relay.post(&payload("Slow", &[("a", true)])).await;
     relay.settled(2).await;
-    let err = workdir.run(&["outbox", "requeue", "--all-dead"]).await.success();
-    assert_eq!(err, "2 dead letter(s) requeued; the running relay sends them\n");
+    let out = workdir.run(&["outbox", "requeue", "--all-dead"]).await.success();
+    assert_eq!(out, "2 dead letter(s) requeued; the running relay sends them\n");
     wecom.sandbox.wait_for_delivered("zhangsan", 2).await;
-    beside.relay.stop().await;
+    setup.relay.stop().await;
 }
 
 #[tokio::test]
 async fn retry_is_a_hidden_alias_of_requeue() {
-    let beside = Beside::start().await;
-    let out = beside.workdir.run(&["outbox", "retry", "--all-dead"]).await.success();
+    let setup = Setup::start().await;
+    let out = setup.workdir.run(&["outbox", "retry", "--all-dead"]).await.success();
     assert_eq!(out, "there are no dead letters\n");
-    let help = beside.workdir.run(&["outbox", "--help"]).await.success();
+    let help = setup.workdir.run(&["outbox", "--help"]).await.success();
     assert!(help.contains("requeue") && !help.contains("retry"), "{help}");
-    beside.relay.stop().await;
+    setup.relay.stop().await;
 }
 
 #[tokio::test]
 async fn a_dead_letter_is_discarded_once() {
-    let beside = Beside::with_dead_letter().await;
-    let workdir = &beside.workdir;
-    let err = workdir.run(&["outbox", "discard", "1"]).await.success();
-    assert_eq!(err, "delivery 1 discarded; undo this with `wecom-relay outbox requeue 1`\n");
+    let setup = Setup::with_dead_letter().await;
+    let workdir = &setup.workdir;
+    let out = workdir.run(&["outbox", "discard", "1"]).await.success();
+    assert_eq!(out, "delivery 1 discarded; undo this with `wecom-relay outbox requeue 1`\n");
     let err = workdir.run(&["outbox", "discard", "1"]).await.failure(1);
     assert_eq!(err, "delivery 1 is not discarded: it is discarded; nothing was changed\n");
     assert_eq!(list(workdir, &["--state", "discarded"]).await.len(), 1);
     assert!(list(workdir, &["--state", "dead"]).await.is_empty());
-    beside.relay.stop().await;
+    setup.relay.stop().await;
 }
 
 #[tokio::test]
 async fn an_unknown_delivery_is_an_error() {
-    let beside = Beside::start().await;
+    let setup = Setup::start().await;
     for command in ["show", "requeue", "discard"] {
-        let err = beside.workdir.run(&["outbox", command, "77"]).await.failure(1);
+        let err = setup.workdir.run(&["outbox", command, "77"]).await.failure(1);
         assert!(err.starts_with("there is no delivery 77; `wecom-relay outbox list` shows"), "{err}");
     }
-    let ended = beside.workdir.run(&["outbox", "list"]).await;
+    let ended = setup.workdir.run(&["outbox", "list"]).await;
     assert_eq!((ended.code, ended.out.as_str(), ended.err.as_str()), (Some(0), "", "the outbox is empty\n"));
-    let ended = beside.workdir.run(&["outbox", "list", "--state", "dead"]).await;
+    let ended = setup.workdir.run(&["outbox", "list", "--state", "dead"]).await;
     assert_eq!(ended.err, "no delivery matches\n");
-    beside.relay.stop().await;
+    setup.relay.stop().await;
 }
 
 #[tokio::test]
 async fn a_list_has_all_pages_and_obeys_its_filters() {
-    let Beside { wecom, relay, workdir } = Beside::start().await;
+    let Setup { wecom, relay, workdir } = Setup::start().await;
     wecom.sandbox.inject(Fault::errcode(60020).on(Api::MessageSend));
     let posts = (0..1201).map(|number| {
         let relay = &relay;
@@ -177,7 +177,7 @@ async fn a_list_has_all_pages_and_obeys_its_filters() {
 
 #[tokio::test]
 async fn folded_deliveries_are_listed_by_their_digest() {
-    let Beside { wecom: _wecom, relay, workdir } = Beside::start().await;
+    let Setup { wecom: _wecom, relay, workdir } = Setup::start().await;
     let posts = (0..60).map(|number| {
         let relay = &relay;
         async move {
@@ -188,28 +188,28 @@ async fn folded_deliveries_are_listed_by_their_digest() {
     relay.settled(61).await;
     let all = list(&workdir, &[]).await;
     let digest = all.iter().find(|one| one["kind"] == "digest").unwrap()["id"].as_i64().unwrap();
-    let err = list(&workdir, &["--digest", &digest.to_string()]).await;
-    assert!(!err.is_empty() && err.iter().all(|one| one["digest"] == digest), "{err:?}");
+    let folded = list(&workdir, &["--digest", &digest.to_string()]).await;
+    assert!(!folded.is_empty() && folded.iter().all(|one| one["digest"] == digest), "{folded:?}");
     let table = workdir.run(&["outbox", "list", "--digest", &digest.to_string()]).await.success();
     assert!(
         table.lines().skip(1).all(|line| line.contains(&format!("folded into digest {digest}"))),
         "{table}"
     );
-    let shown = workdir.run(&["outbox", "show", &err[0]["id"].to_string()]).await.success();
+    let shown = workdir.run(&["outbox", "show", &folded[0]["id"].to_string()]).await.success();
     assert!(shown.contains(&format!("digest:             folded into delivery {digest}\n")), "{shown}");
     relay.stop().await;
 }
 
 #[tokio::test]
 async fn a_list_may_be_cut_off_by_its_reader() {
-    let beside = Beside::with_dead_letter().await;
+    let setup = Setup::with_dead_letter().await;
     let mut list = command(&["outbox", "list"]);
-    list.current_dir(beside.workdir.folder.path()).stdout(std::process::Stdio::piped());
+    list.current_dir(setup.workdir.folder.path()).stdout(std::process::Stdio::piped());
     let mut child = list.spawn().unwrap();
     drop(child.stdout.take());
     let status = tokio::task::spawn_blocking(move || child.wait().unwrap()).await.unwrap();
     assert_eq!(status.code(), Some(0));
-    beside.relay.stop().await;
+    setup.relay.stop().await;
 }
 
 #[tokio::test]

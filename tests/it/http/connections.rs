@@ -26,7 +26,7 @@ fn many_files() {
 
 const MEMBERS: usize = 500;
 
-/// `POST /webhook` with a notification of another group for another member.
+/// A `POST /webhook`. The number selects the group and the member.
 fn request(number: usize) -> String {
     let group = format!("Group{number}");
     let body = payload_for(&member(number % MEMBERS), &group, &[("a", true)]).to_string();
@@ -42,7 +42,7 @@ async fn two_thousand_connections_at_once_are_all_answered() {
     let wecom = Wecom::with_members(MEMBERS).await;
     let options = Options { receivers: BY_MEMBER.to_owned(), ..Options::default() };
     let (_folder, config) = config_file(&wecom.url, &options);
-    // The soft limit of many systems. The relay raises it.
+    // The soft limit is too low for the connections. The relay raises it.
     let mut few_files = Command::new("sh");
     few_files.args(["-c", "ulimit -S -n 256; exec \"$0\" \"$@\""]);
     let serve = serve(&config);
@@ -53,7 +53,7 @@ async fn two_thousand_connections_at_once_are_all_answered() {
     let files = limits.lines().find_map(|line| line.strip_prefix("Max open files")).unwrap();
     let files: usize = files.split_whitespace().next().unwrap().parse().unwrap();
     assert!(files > MAX_CONNECTIONS, "{limits}");
-    // All are open before the first one sends anything.
+    // All connections are open before the first one sends a request.
     let open = join_all((0..2000).map(|_| raw::connect(&process.url))).await;
     let posts = open.into_iter().enumerate().map(|(number, mut stream)| async move {
         stream.write_all(request(number).as_bytes()).await.unwrap();
@@ -96,7 +96,7 @@ async fn is_cut_off(mut stream: TcpStream, text: String) -> bool {
 async fn five_hundred_slow_clients_delay_nobody_and_are_cut_off() {
     many_files();
     let wecom = Wecom::with_members(MEMBERS).await;
-    // Half of the product's limit, and still more than there are slow clients.
+    // This is half of the default limit, and more than the number of slow clients.
     let tuning = Tuning { connections: 1000, ..Options::default().tuning };
     let options = Options { receivers: BY_MEMBER.to_owned(), tuning, ..Options::default() };
     let relay = Relay::with(&wecom.url, options).await;
@@ -139,11 +139,11 @@ async fn at_the_limit_an_idle_connection_is_closed_for_a_new_one() {
     relay.stop().await;
 }
 
-/// Sends `ask` twice a second without credentials, on one connection for as long as the relay keeps it open.
-async fn keep_asking(url: String, ask: &'static str, answered: mpsc::UnboundedSender<()>) {
+/// Sends `request` twice a second without credentials. It uses one connection until the relay closes it.
+async fn poll(url: String, request: &'static str, answered: mpsc::UnboundedSender<()>) {
     loop {
         let mut stream = raw::connect(&url).await;
-        while stream.write_all(ask.as_bytes()).await.is_ok() {
+        while stream.write_all(request.as_bytes()).await.is_ok() {
             match stream.read(&mut [0; 1024]).await {
                 Ok(read) if read > 0 => _ = answered.send(()),
                 _ => break,
@@ -154,23 +154,23 @@ async fn keep_asking(url: String, ask: &'static str, answered: mpsc::UnboundedSe
 }
 
 #[tokio::test]
-async fn clients_that_keep_asking_do_not_keep_a_webhook_out() {
+async fn polling_clients_do_not_keep_a_webhook_out() {
     let wecom = Wecom::start().await;
     let tuning = Tuning { connections: 4, ..Options::default().tuning };
     let server = ", auth: { bearer_token: not-a-real-token }".to_owned();
     let relay = Relay::with(&wecom.url, Options { tuning, server, ..Options::default() }).await;
-    for ask in [
+    for polled in [
         "GET /-/healthy HTTP/1.1\r\nHost: relay\r\n\r\n",
         "GET /-/ready HTTP/1.1\r\nHost: relay\r\n\r\n",
         "GET /metrics HTTP/1.1\r\nHost: relay\r\n\r\n",
         "POST /webhook HTTP/1.1\r\nHost: relay\r\nContent-Length: 0\r\n\r\n",
     ] {
-        let mut asking = JoinSet::new();
+        let mut clients = JoinSet::new();
         let (answered, mut answers) = mpsc::unbounded_channel();
         for _ in 0..4 {
-            asking.spawn(keep_asking(relay.url.clone(), ask, answered.clone()));
+            clients.spawn(poll(relay.url.clone(), polled, answered.clone()));
         }
-        // Then each of them has or had a connection.
+        // After these answers, the clients use all slots.
         for _ in 0..4 {
             answers.recv().await.unwrap();
         }
@@ -179,7 +179,7 @@ async fn clients_that_keep_asking_do_not_keep_a_webhook_out() {
             let post = request(number).replacen("\r\n", "\r\nAuthorization: Bearer not-a-real-token\r\n", 1);
             stream.write_all(post.as_bytes()).await.unwrap();
             let answer = soon(raw::rest(stream)).await;
-            assert!(answer.starts_with("HTTP/1.1 200 "), "{ask}: {answer}");
+            assert!(answer.starts_with("HTTP/1.1 200 "), "{polled}: {answer}");
         }
     }
     relay.stop().await;
@@ -206,8 +206,8 @@ async fn a_client_that_sends_nothing_more_is_cut_off() {
 async fn a_client_that_does_not_read_is_cut_off() {
     let relay = Relay::start("http://127.0.0.1:9").await;
     let (read, mut write) = raw::connect(&relay.url).await.into_split();
-    let asks = "GET /metrics HTTP/1.1\r\nHost: relay\r\n\r\n".repeat(1000);
-    let flood = async { while write.write_all(asks.as_bytes()).await.is_ok() {} };
+    let requests = "GET /metrics HTTP/1.1\r\nHost: relay\r\n\r\n".repeat(1000);
+    let flood = async { while write.write_all(requests.as_bytes()).await.is_ok() {} };
     soon(flood).await;
     drop(read);
     assert!(relay.post(&for_receiver("wechat")).await.starts_with("accepted"));

@@ -7,7 +7,7 @@ use super::program::{Import, Program, Target};
 /// The first import of each file by each other file.
 type Graph = BTreeMap<String, BTreeMap<String, Import>>;
 
-/// Describes each circle: its files, and the shortest way around with a line for each import. The files of a circle import
+/// Describes each circle: its files, and its shortest path with a line for each import. The files of a circle import
 /// each other, directly or through others.
 pub(super) fn circles(program: &Program) -> Vec<String> {
     let graph = graph(program);
@@ -54,8 +54,8 @@ fn reached_from<'g>(graph: &'g Graph, start: &str) -> BTreeSet<&'g str> {
 }
 
 fn describe(graph: &Graph, files: &BTreeSet<&str>) -> String {
-    let ways = files.iter().map(|file| shortest_circle(graph, file));
-    let shortest = ways.min_by_key(Vec::len).unwrap_or_default();
+    let paths = files.iter().map(|file| shortest_circle(graph, file));
+    let shortest = paths.min_by_key(Vec::len).unwrap_or_default();
     let mut description = files.iter().copied().collect::<Vec<_>>().join(" ");
     for (from, to) in shortest.iter().zip(shortest.iter().cycle().skip(1)) {
         let Import { line, path, .. } = &graph[*from][*to];
@@ -64,18 +64,18 @@ fn describe(graph: &Graph, files: &BTreeSet<&str>) -> String {
     description
 }
 
-/// The files on the shortest way from `start` back to it.
+/// The files on the shortest path from `start` back to it.
 fn shortest_circle<'g>(graph: &'g Graph, start: &'g str) -> Vec<&'g str> {
     let mut came_from: BTreeMap<&str, &str> = BTreeMap::new();
     let mut waiting = VecDeque::from([start]);
     while let Some(file) = waiting.pop_front() {
         if graph[file].contains_key(start) {
-            let mut way = vec![file];
-            while let Some(before) = came_from.get(way[way.len() - 1]) {
-                way.push(before);
+            let mut path = vec![file];
+            while let Some(before) = came_from.get(path[path.len() - 1]) {
+                path.push(before);
             }
-            way.reverse();
-            return way;
+            path.reverse();
+            return path;
         }
         for next in graph[file].keys().map(String::as_str) {
             if next != start && !came_from.contains_key(next) {

@@ -33,15 +33,15 @@ pub(super) struct Rates {
 /// The faults of all processes of a round.
 #[derive(Debug)]
 pub(super) struct Faults {
-    inside: Mutex<Inside>,
+    state: Mutex<State>,
     crashed: Notify,
 }
 
 #[derive(Debug)]
-struct Inside {
+struct State {
     rng: StdRng,
     rates: Rates,
-    /// The process dies at this call, before it or right after it.
+    /// The number of fault points until the process dies. Each call has one before it and one after it.
     crash_in: Option<u32>,
     is_dead: bool,
 }
@@ -49,63 +49,64 @@ struct Inside {
 impl Faults {
     pub(super) fn new(seed: u64) -> Arc<Self> {
         let rng = StdRng::seed_from_u64(seed);
-        let inside = Inside { rng, rates: Rates::default(), crash_in: None, is_dead: false };
-        Arc::new(Self { inside: Mutex::new(inside), crashed: Notify::new() })
+        let state = State { rng, rates: Rates::default(), crash_in: None, is_dead: false };
+        Arc::new(Self { state: Mutex::new(state), crashed: Notify::new() })
     }
 
     pub(super) fn set(&self, rates: Rates) {
-        self.inside().rates = rates;
+        self.state().rates = rates;
     }
 
-    /// The process dies at the `calls`th call from now. `None` lets it live.
-    pub(super) fn crash_in(&self, calls: Option<u32>) {
-        self.inside().crash_in = calls;
+    /// Lets the process die at this fault point, counted from now. `None` lets it live.
+    pub(super) fn crash_in(&self, points: Option<u32>) {
+        self.state().crash_in = points;
     }
 
-    /// A new process.
+    /// Starts a new process.
     pub(super) fn revive(&self) {
-        let mut inside = self.inside();
-        inside.is_dead = false;
-        inside.crash_in = None;
+        let mut state = self.state();
+        state.is_dead = false;
+        state.crash_in = None;
     }
 
     /// Returns when the process died.
     pub(super) async fn crashed(&self) {
-        while !self.inside().is_dead {
+        while !self.state().is_dead {
             self.crashed.notified().await;
         }
     }
 
-    fn inside(&self) -> MutexGuard<'_, Inside> {
-        self.inside.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// True if the process dies here.
     fn dies(&self) -> bool {
-        let mut inside = self.inside();
-        if let Some(calls) = &mut inside.crash_in {
-            *calls = calls.saturating_sub(1);
-            if *calls == 0 {
-                inside.is_dead = true;
+        let mut state = self.state();
+        if let Some(points) = &mut state.crash_in {
+            *points = points.saturating_sub(1);
+            if *points == 0 {
+                state.is_dead = true;
                 self.crashed.notify_waiters();
                 self.crashed.notify_one();
             }
         }
-        inside.is_dead
+        state.is_dead
     }
 
     fn delay(&self) -> Option<Duration> {
-        let mut inside = self.inside();
-        let slow = inside.rng.random_range(0..1000) < inside.rates.slow;
-        slow.then(|| Duration::from_millis(inside.rng.random_range(0..60)))
+        let mut state = self.state();
+        let slow = state.rng.random_range(0..1000) < state.rates.slow;
+        slow.then(|| Duration::from_millis(state.rng.random_range(0..60)))
     }
 
     fn unavailable(&self) -> bool {
-        let mut inside = self.inside();
-        inside.rng.random_range(0..1000) < inside.rates.unavailable
+        let mut state = self.state();
+        state.rng.random_range(0..1000) < state.rates.unavailable
     }
 
-    async fn point(&self) {
+    /// Waits here if the seed says so, and for ever if the process dies here.
+    async fn fault_point(&self) {
         if let Some(delay) = self.delay() {
             tokio::time::sleep(delay).await;
         }
@@ -115,12 +116,12 @@ impl Faults {
     }
 
     async fn run<T: Send>(&self, call: impl Future<Output = StoreResult<T>> + Send) -> StoreResult<T> {
-        self.point().await;
+        self.fault_point().await;
         if self.unavailable() {
-            return Err(StoreError::Unavailable("the seed wants it".to_owned()));
+            return Err(StoreError::Unavailable("a fault of the test".to_owned()));
         }
         let result = at_once(call);
-        self.point().await;
+        self.fault_point().await;
         result
     }
 }
@@ -267,9 +268,9 @@ impl Lease for FaultyLease {
     }
 
     async fn release(self) {
-        self.faults.point().await;
+        self.faults.fault_point().await;
         at_once(self.inner.release());
-        self.faults.point().await;
+        self.faults.fault_point().await;
     }
 }
 
