@@ -31,8 +31,8 @@ fn find_on_path() -> Option<PathBuf> {
     files.find(|file| file.is_file())
 }
 
-/// Starts an Alertmanager that sends the relay's notifications to the same members by itself. It does not wait for
-/// more alerts of a group, because the relay does not wait either.
+/// Starts an Alertmanager that sends the same notifications to the same members with its own notifier. It does not
+/// wait for more alerts of a group, because the relay does not wait either.
 pub(crate) fn start(binary: &Path, folder: &Path, sink: SocketAddr) -> Process {
     let config = folder.join("alertmanager.yml");
     let text = format!(

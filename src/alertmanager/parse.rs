@@ -12,7 +12,7 @@ use serde::{
 
 use super::payload::Payload;
 
-/// Why a body is not an Alertmanager payload. The sender reads the text.
+/// The reason why a body is not an Alertmanager payload. The sender reads the text.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PayloadError {
     #[error("the body is empty: send Alertmanager's webhook payload, a JSON object with `alerts`")]

@@ -8,7 +8,7 @@ use rand::Rng;
 use super::degrade::degrade;
 use crate::{
     outbox::{Claimed, Verdict},
-    retry::{Schedule, Stage as RetryStep},
+    retry::{Schedule, Stage},
     wecom::{
         Outcome,
         errcode::{self, Class},
@@ -43,8 +43,8 @@ impl Policy {
 /// The delays after transient failures of one delivery, and between the probes of a half-open sender. They allow some 600
 /// failing calls in an hour. WeCom blocks a caller after 2,000.
 pub fn transient_schedule() -> Schedule {
-    let step = |times, secs| RetryStep { times, delay: Duration::from_secs(secs) };
-    Schedule::new(vec![step(60, 1), step(60, 2), step(60, 5), step(60, 15)], Duration::from_secs(30))
+    let stage = |times, secs| Stage { times, delay: Duration::from_secs(secs) };
+    Schedule::new(vec![stage(60, 1), stage(60, 2), stage(60, 5), stage(60, 15)], Duration::from_secs(30))
 }
 
 /// The health of a sender, as an outcome shows it.
@@ -54,11 +54,11 @@ pub enum Health {
     Good,
     /// WeCom cannot be reached or is busy.
     Transient,
-    /// Every message will fail until this has passed or a person has fixed it.
+    /// Every message fails until the block has passed or a person has fixed the problem.
     Blocked(Block),
 }
 
-/// Why every message of a sender fails.
+/// The reason why every message of a sender fails.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Block {
     pub kind: BlockKind,
@@ -72,7 +72,7 @@ pub struct Block {
 pub enum BlockKind {
     /// Too many calls.
     RateLimited,
-    /// WeCom does not trust the address of the caller. It does a minute after an administrator enters it.
+    /// WeCom does not trust the address of the caller. It trusts the address a minute after an administrator has entered it.
     UntrustedIp,
     /// The configuration of the app is wrong, here or in WeCom.
     Configuration,
@@ -95,11 +95,11 @@ impl Default for Probes {
     /// A wrong secret is tried rarely, because WeCom blocks the caller's address for an hour.
     fn default() -> Self {
         let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
-        let step = |times, delay| RetryStep { times, delay: minutes(delay) };
+        let stage = |times, delay| Stage { times, delay: minutes(delay) };
         Self {
-            rate_limited: Schedule::new(vec![step(3, 1)], minutes(5)),
+            rate_limited: Schedule::new(vec![stage(3, 1)], minutes(5)),
             untrusted_ip: Schedule::new(Vec::new(), minutes(1)),
-            configuration: Schedule::new(vec![step(1, 1), step(1, 2)], minutes(5)),
+            configuration: Schedule::new(vec![stage(1, 1), stage(1, 2)], minutes(5)),
             unanswered: Duration::from_secs(10),
         }
     }
@@ -130,7 +130,7 @@ pub struct Decision {
     pub cause: Option<Cause>,
 }
 
-/// Why a delivery becomes a dead letter.
+/// The reason why a delivery becomes a dead letter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cause {
     /// WeCom rejects the message.
@@ -158,7 +158,7 @@ impl Cause {
     }
 }
 
-/// Decides what follows from `outcome`.
+/// Decides the consequences of `outcome`.
 pub fn decide(
     claimed: &Claimed,
     outcome: &Outcome,

@@ -29,7 +29,7 @@ pub(super) struct GrowingReservation {
     permit: Option<OwnedSemaphorePermit>,
 }
 
-/// Why memory cannot be reserved.
+/// The reason why memory cannot be reserved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum MemoryError {
     /// The whole budget is smaller.

@@ -6,7 +6,7 @@ use tokio::{sync::Mutex, time::Instant};
 
 use crate::outbox::StoreError;
 
-/// The time for which a successful probe is reused, because a probe is a write and everybody may ask.
+/// The time for which a successful probe is reused, because a probe writes, and anybody may request one.
 const FRESH: Duration = Duration::from_secs(1);
 
 /// The result of the last probe of the outbox. Callers that ask during a probe wait for it and share its result. A

@@ -38,7 +38,7 @@ impl Default for RenderThreads {
     }
 }
 
-/// Why a job has no result.
+/// The reason why a job has no result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum NoResult {
     TimedOut,

@@ -37,7 +37,7 @@ const LOG_INTERVAL: Duration = Duration::from_secs(60);
 /// Listens on `address`, with a queue for a burst of connections. Must be called within a runtime.
 ///
 /// # Errors
-/// When the address is not available.
+/// The address is not available.
 pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
     socket.set_reuseaddr(true)?;
@@ -48,7 +48,7 @@ pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 /// Serves `router` on `listener` until `stop`, then lets open requests finish.
 ///
 /// # Errors
-/// When the listener cannot be used.
+/// The listener cannot be used.
 pub async fn serve(
     listener: TcpListener,
     router: Router,

@@ -14,7 +14,7 @@ use crate::{
     },
 };
 
-/// Why a message is not the one that the configuration describes.
+/// The reason why a message differs from the configured one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TemplateFailure {
     #[error(transparent)]

@@ -54,7 +54,7 @@ pub enum Parsed {
     Filtered(ReceiverName),
 }
 
-/// Why a body is rejected. The text says what is wrong and what would be right.
+/// The reason why a body is rejected. The text says what is wrong and what would be right.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ParseError {
     #[error(transparent)]

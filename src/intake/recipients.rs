@@ -23,7 +23,7 @@ pub(super) enum RenderedRecipients {
     Invalid(RecipientError),
 }
 
-/// Why the receiver's recipients cannot be used.
+/// The reason why the receiver's recipients cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RecipientError {
     #[error("to_user, to_party and to_tag are empty after rendering")]
@@ -57,9 +57,9 @@ pub(super) struct Route {
     pub(super) recipients: Recipients,
     /// The first line of a notification that goes to the fallback.
     pub(super) note: Option<String>,
-    /// Why the notification is a dead letter.
+    /// The reason why the notification is a dead letter.
     pub(super) dead: Option<String>,
-    /// Why the receiver's own recipients are not used.
+    /// The reason why the receiver's own recipients are not used.
     pub(super) error: Option<RecipientError>,
 }
 

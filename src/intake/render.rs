@@ -22,7 +22,7 @@ pub struct RenderedNotification {
     pub notification: NewNotification,
     /// Templates that failed; something plainer replaces each.
     pub failures: Vec<TemplateFailure>,
-    /// Why the receiver's own recipients do not get the notification.
+    /// The reason why the receiver's own recipients do not get the notification.
     pub recipient_error: Option<RecipientError>,
 }
 

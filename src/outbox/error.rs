@@ -1,6 +1,6 @@
 //! The errors of the outbox.
 
-/// Why the outbox did not do its work, by the reaction of the caller.
+/// The reason why a call to the outbox failed. There is one variant for each reaction of the caller.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
     /// There is no room. Try again after deliveries were settled and purged.

@@ -95,7 +95,7 @@ pub struct PageRequest {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Page {
     pub deliveries: Vec<Listed>,
-    /// Where the next page starts; `None` after the last page. A page may hold fewer deliveries than the limit, or
+    /// The start of the next page; `None` after the last page. A page may hold fewer deliveries than the limit, or
     /// none, although there is a next page: a call looks at a bounded number of rows.
     pub next: Option<DeliveryId>,
 }

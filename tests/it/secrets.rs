@@ -228,7 +228,7 @@ async fn no_configuration_error_reveals_a_secret() {
             &format!("api_url: 'https://proxyuser:{PROXY_PASSWORD_IN_URL}@wecom'"),
         ),
     ];
-    // Also cut the file in the middle of each secret.
+    // The file is also cut in the middle of each secret.
     broken.extend(inline.match_indices('~').filter_map(|(at, _)| inline.get(..at)).map(str::to_owned));
     for yaml in broken {
         for args in [&["check"][..], &["serve"]] {

@@ -124,7 +124,7 @@ impl History {
         }
     }
 
-    /// When nothing of this history counts any more, in milliseconds since 1970.
+    /// The time at which this history loses its effect, in milliseconds since 1970.
     pub fn expires_at(&self) -> i64 {
         self.received.iter().map(|received| received.expires_at).max().unwrap_or(i64::MIN)
     }

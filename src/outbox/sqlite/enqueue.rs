@@ -58,7 +58,7 @@ pub(super) fn enqueue(
     Ok(Enqueued::Accepted(notification))
 }
 
-/// Where new deliveries go.
+/// The place of new deliveries.
 pub(super) struct Place {
     pub(super) ordering_key: i64,
     pub(super) first: i64,

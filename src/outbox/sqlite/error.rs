@@ -4,7 +4,7 @@ use rusqlite::ErrorCode;
 
 use crate::outbox::StoreError;
 
-/// Why a job failed.
+/// The reason why a job failed.
 #[derive(Debug)]
 pub(super) enum EngineError {
     /// SQLite failed, or a row could not be read.

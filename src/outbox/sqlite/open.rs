@@ -42,7 +42,7 @@ pub enum Access {
     Guest,
 }
 
-/// Why the outbox cannot be opened, and what to do. The text is complete; there is no source error.
+/// The reason why the outbox cannot be opened, and what to do. The text is complete; there is no source error.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// The directory does not exist and cannot be created.

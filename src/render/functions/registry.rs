@@ -1,4 +1,4 @@
-//! The list of filters and functions, and the short ones.
+//! Registers the filters and functions with Tera, and defines the short ones.
 
 use tera::{Error, Kwargs, Map, State, Tera, TeraResult, Value, value::Key};
 

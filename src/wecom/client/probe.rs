@@ -36,7 +36,7 @@ pub struct ReachError {
     pub error: TransportError,
 }
 
-/// Where a call failed.
+/// The place at which a call failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
     /// The proxy requires a user and a password, or refuses those that were given.
@@ -51,7 +51,7 @@ pub enum Stage {
     Other,
 }
 
-/// Why a certificate is not valid.
+/// The reason why a certificate is not valid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum InvalidCertificate {
     UnknownIssuer,

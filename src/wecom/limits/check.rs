@@ -5,7 +5,7 @@ use crate::text::shorten_chars;
 /// The longest URL in a message.
 pub const MAX_URL_BYTES: usize = 2048;
 
-/// WeCom would refuse a card.
+/// The reason why WeCom would refuse a card.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{field} {problem}")]
 pub struct CardError {

@@ -24,7 +24,7 @@ async fn examine(wecom: &str, options: &Options, edit: impl Fn(String) -> String
     workdir.run(&["doctor", "--timeout", "5s"]).await
 }
 
-async fn of(wecom: &Wecom, edit: impl Fn(String) -> String) -> Finished {
+async fn examine_default(wecom: &Wecom, edit: impl Fn(String) -> String) -> Finished {
     examine(&wecom.url, &Options::default(), edit).await
 }
 
@@ -44,18 +44,18 @@ impl Finished {
         assert_eq!((self.code, self.err.as_str()), (Some(1), ""), "{self:?}");
         let failed: Vec<_> = self.out.lines().filter(|line| line.starts_with("failed ")).collect();
         assert_eq!(failed.len(), 1, "{}", self.out);
-        self.says(&format!("failed   {line}"), help);
+        self.shows(&format!("failed   {line}"), help);
     }
 
     /// Asserts that nothing failed, that a warning starts with `line`, and that its help contains `help`.
     #[track_caller]
     fn warns_of(&self, line: &str, help: &str) {
         assert_eq!((self.code, self.err.as_str()), (Some(0), ""), "{self:?}");
-        self.says(&format!("warning  {line}"), help);
+        self.shows(&format!("warning  {line}"), help);
     }
 
     #[track_caller]
-    fn says(&self, line: &str, help: &str) {
+    fn shows(&self, line: &str, help: &str) {
         let mut lines = self.out.lines().skip_while(|found| !found.starts_with(line));
         assert!(lines.next().is_some(), "{line}:\n{}", self.out);
         let below = lines.next().unwrap();
@@ -207,21 +207,21 @@ async fn doctor_reports_a_wrong_clock() {
     let wecom = Wecom::live(Default::default()).await;
     let skewed = |secs| Fault::new(Effect::ClockSkew(SignedDuration::from_secs(secs))).on(Api::Gettoken);
     wecom.sandbox.inject(skewed(3600));
-    let ended = of(&wecom, |yaml| yaml).await;
+    let ended = examine_default(&wecom, |yaml| yaml).await;
     ended.fails_with("app ops: clock: is 3", "NTP");
     assert!(ended.out.contains(" s behind WeCom's"), "{ended:?}");
     // The other checks do not depend on the clock.
     assert!(ended.out.contains("ok       receiver wechat: recipients: "), "{ended:?}");
     wecom.sandbox.clear_faults();
     wecom.sandbox.inject(skewed(-120));
-    of(&wecom, |yaml| yaml).await.warns_of("app ops: clock: is 12", "NTP");
+    examine_default(&wecom, |yaml| yaml).await.warns_of("app ops: clock: is 12", "NTP");
 }
 
 #[tokio::test]
 async fn a_refused_secret_is_tried_once() {
     let wecom = Wecom::live(Default::default()).await;
     // Two apps share the secret.
-    let ended = of(&wecom, |yaml| {
+    let ended = examine_default(&wecom, |yaml| {
         let yaml = yaml.replace(SECRET, WRONG_SECRET).replace("{ name: wechat,", "{ name: wechat, app: ops,");
         let app = yaml.split("apps:\n").nth(1).unwrap().split("receivers:").next().unwrap().to_owned();
         yaml.replace("receivers:", &format!("{}receivers:", app.replace("name: ops", "name: other")))
@@ -229,7 +229,7 @@ async fn a_refused_secret_is_tried_once() {
     .await;
     let help = "Copy corp_id from admin console → My company → Company ID (企业ID)";
     for app in ["ops", "other"] {
-        ended.says(&format!("failed   app {app}: gettoken: gettoken answered errcode 40001"), help);
+        ended.shows(&format!("failed   app {app}: gettoken: gettoken answered errcode 40001"), help);
     }
     ended.skips(&["trusted ip", "agent id"], "there is no access token");
     let refused =
@@ -240,7 +240,8 @@ async fn a_refused_secret_is_tried_once() {
 #[tokio::test]
 async fn doctor_reports_a_wrong_corp_id() {
     let wecom = Wecom::live(Default::default()).await;
-    let ended = of(&wecom, |yaml| yaml.replace("ww1234567890abcdef", "ww0000000000abcdef")).await;
+    let ended =
+        examine_default(&wecom, |yaml| yaml.replace("ww1234567890abcdef", "ww0000000000abcdef")).await;
     ended.fails_with("app ops: gettoken: gettoken answered errcode 40013", "corp_id is not valid");
 }
 
@@ -250,7 +251,7 @@ async fn doctor_reports_an_untrusted_ip() {
     let yaml = BUILTIN_YAML
         .replace("sandbox-secret-1000002 }", "sandbox-secret-1000002, trusted_ips: [192.0.2.1] }");
     wecom.sandbox.replace_directory(Directory::from_yaml(&yaml).unwrap());
-    let ended = of(&wecom, |yaml| yaml).await;
+    let ended = examine_default(&wecom, |yaml| yaml).await;
     let help = "IP 127.0.0.1 is not a trusted IP of the app. Add it in admin console → App management → the app → \
                 Company's trusted IP (企业可信IP)";
     ended.fails_with("app ops: trusted ip: agent/get answered errcode 60020", help);
@@ -262,7 +263,7 @@ async fn doctor_reports_a_wrong_agent_id() {
     let wecom = Wecom::live(Default::default()).await;
     for (agent_id, errcode) in [("1", 40056), ("1000030", 301002)] {
         let edit = |yaml: String| yaml.replace("agent_id: 1000002", &format!("agent_id: {agent_id}"));
-        let ended = of(&wecom, edit).await;
+        let ended = examine_default(&wecom, edit).await;
         ended
             .fails_with(&format!("app ops: agent id: agent/get answered errcode {errcode}"), "Copy agent_id");
         assert!(ended.out.contains("ok       app ops: trusted ip: "), "{ended:?}");
@@ -335,7 +336,7 @@ async fn doctor_sees_the_outbox_port_and_holds_of_a_running_relay() {
     eventually(async || relay.outbox.holds().await.unwrap(), |holds| !holds.is_empty()).await;
     let address = relay.url.strip_prefix("http://").unwrap();
     let path = relay.folder.path().join("outbox.db");
-    let ended = of(&wecom, |yaml| {
+    let ended = examine_default(&wecom, |yaml| {
         let of_the_relay = format!("path: {}\n", path.display());
         let lines = yaml.lines().map(|line| match line.trim_start().starts_with("path: ") {
             true => format!("  {of_the_relay}"),
@@ -379,5 +380,5 @@ async fn a_clock_skew_is_set_over_http() {
     let wecom = Wecom::live(Default::default()).await;
     let fault = r#"{"fault":{"clock_skew_s":-600}}"#;
     assert_eq!(wecom.control(Method::POST, "/faults", fault).await.0, 204);
-    of(&wecom, |yaml| yaml).await.fails_with("app ops: clock: is 6", "NTP");
+    examine_default(&wecom, |yaml| yaml).await.fails_with("app ops: clock: is 6", "NTP");
 }
