@@ -84,7 +84,7 @@ impl Arrivals {
     }
 
     /// Waits until notification `id`, which `connection` posted, has arrived.
-    pub(crate) async fn one(&self, id: u64, connection: usize) {
+    pub(crate) async fn wait_for_one(&self, id: u64, connection: usize) {
         let slot = &self.slots[id as usize];
         while slot.arrived.load(Ordering::Acquire) == 0 {
             let arrival = timeout(TIMEOUT, self.connections[connection].notified()).await;
@@ -93,7 +93,7 @@ impl Arrivals {
     }
 
     /// Waits until `count` notifications have arrived, each in a message of its own.
-    pub(crate) async fn all(&self, count: u64) {
+    pub(crate) async fn wait_for_all(&self, count: u64) {
         while self.arrived.load(Ordering::Acquire) < count {
             let progress = timeout(TIMEOUT, self.progress.notified()).await;
             progress.expect(

@@ -45,7 +45,7 @@ pub(crate) async fn run(setup: &Setup, sink: &Sink) -> Report {
     assert_full_speed(deliveries, MEMBERS);
     let arrivals = sink.accept(deliveries, CONNECTIONS, MEMBERS);
     Load::new(&relay, CONNECTIONS, MEMBERS, 0..deliveries).run().await;
-    arrivals.all(deliveries).await;
+    arrivals.wait_for_all(deliveries).await;
     let loaded = relay.rss_mb();
 
     let mut report = Report::default();

@@ -34,7 +34,7 @@ pub(crate) struct Load {
     pub(crate) api: Api,
     pub(crate) address: SocketAddr,
     pub(crate) connections: usize,
-    /// The notifications go to these many members, in turn.
+    /// The number of members that get the notifications, in turn.
     pub(crate) members: u64,
     /// The notifications that are posted.
     pub(crate) ids: Range<u64>,
@@ -50,7 +50,7 @@ pub(crate) struct Load {
 pub(crate) struct Run {
     pub(crate) posts: u64,
     pub(crate) took: Duration,
-    /// From the POST to the answer.
+    /// The times from the POST to the answer.
     pub(crate) latencies: Latencies,
 }
 
@@ -61,7 +61,7 @@ impl Run {
 }
 
 impl Load {
-    /// Posts `ids`, each when the request before it was answered.
+    /// A load that posts `ids` without pauses. A connection posts the next one after the answer to the last one.
     pub(crate) fn new(server: &Process, connections: usize, members: u64, ids: Range<u64>) -> Self {
         let Process { api, address, .. } = *server;
         Self { api, address, connections, members, ids, time: None, arrivals: None, pause: None }
@@ -121,7 +121,7 @@ impl Connection {
             timeout(TIMEOUT, answer(&mut stream, &mut buffer)).await.expect("the server does not answer");
             nanos.push(u64::try_from(posted.elapsed().as_nanos()).unwrap());
             if let (Some(arrivals), Some(pause)) = (&load.arrivals, load.pause) {
-                arrivals.one(id, index).await;
+                arrivals.wait_for_one(id, index).await;
                 if !pause.is_zero() {
                     sleep(pause).await;
                 }

@@ -6,11 +6,11 @@
 
 use std::{fmt::Write as _, net::SocketAddr};
 
-/// Stands before the number of a notification, in the payload and in the message.
+/// The prefix of a notification's number, in the payload and in the message.
 pub(crate) const MARK: &str = "unit-";
 const NUMBER_DIGITS: usize = 10;
 const NUMBER: &str = "unit-##########";
-/// Stands before the number of a member, and makes a user id of it.
+/// The prefix of a member's number in its user id.
 const MEMBER_MARK: &str = "member-";
 const MEMBER_DIGITS: usize = 5;
 const MEMBER: &str = "member-#####";
@@ -22,12 +22,12 @@ pub(crate) const RECEIVER: &str = "members";
 pub(crate) const MEMBER_TEMPLATE: &str = "{{ commonLabels.member }}";
 pub(crate) const MEMBER_TEMPLATE_GO: &str = "{{ .CommonLabels.member }}";
 
-/// The user id that notification `id` is for, among so many members.
+/// The user id of the recipient of notification `id`, out of `members`.
 pub(crate) fn member(id: u64, members: u64) -> String {
     format!("{MEMBER_MARK}{:05}", id % members)
 }
 
-/// The payload of notification `id`, with so many alerts.
+/// The payload of notification `id`, with this number of alerts.
 pub(crate) fn payload(id: u64, alerts: usize) -> String {
     webhook_template(alerts).replace(NUMBER, &format!("{MARK}{id:010}")).replace(MEMBER, &member(id, 1))
 }

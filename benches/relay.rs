@@ -137,12 +137,12 @@ impl Case {
             ..Load::new(server, connections, members, ids)
         };
         load(0..warm).run().await;
-        arrivals.all(warm).await;
+        arrivals.wait_for_all(warm).await;
 
         let ids = warm..warm + fast;
         let cpu = server.cpu();
         load(ids.clone()).run().await;
-        arrivals.all(ids.end).await;
+        arrivals.wait_for_all(ids.end).await;
         measured.rate.push(rate(fast, arrivals.took(ids.clone())));
         measured.cpu_us.push((server.cpu() - cpu).as_secs_f64() * 1e6 / fast as f64);
 

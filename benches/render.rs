@@ -35,7 +35,7 @@ pub(crate) fn run(setup: &Setup) -> Report {
 
     let mut report = Report::default();
     let mut table = Table::new(
-        "render: built-in templates, one thread, a second",
+        "render: built-in templates, runs a second on one thread",
         ["alerts", "plain Tera", "parse", "message", "summary", "message/plain Tera"],
     );
     for alerts in [1, 50, 500] {
@@ -61,11 +61,11 @@ pub(crate) fn run(setup: &Setup) -> Report {
             report.samples(format!("render/{alerts}/{step}/per_s"), rates);
         }
         let [plain, parse, message, summary] = &rates;
-        let of_plain = message.ratio_to(plain);
-        report.figure(format!("render/{alerts}/ratio"), of_plain);
+        let ratio_to_plain = message.ratio_to(plain);
+        report.figure(format!("render/{alerts}/ratio"), ratio_to_plain);
         let [plain, parse, message, summary] =
             [plain, parse, message, summary].map(|rates| count(rates.median()));
-        table.row([alerts.to_string(), plain, parse, message, summary, ratio(of_plain)]);
+        table.row([alerts.to_string(), plain, parse, message, summary, ratio(ratio_to_plain)]);
     }
     table.note("message, summary: with the values that templates see; plain Tera: a similar message");
     report.tables.push(table);

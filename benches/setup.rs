@@ -27,7 +27,8 @@ pub(crate) struct Setup {
 
 /// The number of members that get the notifications, unless a row has its own number.
 pub(crate) const MEMBERS: u64 = 2_500;
-/// The number of messages a minute that the relay sends to a member at full speed. It spaces the rest of the 30.
+/// The number of messages a minute that the relay sends to a member at full speed. It spaces the last messages of the
+/// limit of 30.
 pub(crate) const FULL_SPEED: u64 = 25;
 
 impl Setup {

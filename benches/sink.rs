@@ -16,7 +16,7 @@ use crate::{arrivals::Arrivals, http1, payload};
 
 const TOKEN: &str = r#"{"errcode":0,"errmsg":"ok","access_token":"not-a-real-token","expires_in":7200}"#;
 const ACCEPTED: &str = r#"{"errcode":0,"errmsg":"ok","msgid":"msgid-0123456789"}"#;
-/// Makes the relay hold the sender, while it goes on accepting webhooks.
+/// Makes the relay hold the sender. The relay still accepts webhooks.
 const REFUSED: &str = r#"{"errcode":60020,"errmsg":"not allow to access from your ip, from ip: 127.0.0.1"}"#;
 
 /// The server. It ends when this is dropped.

@@ -60,6 +60,6 @@ async fn deliver(sink: &Sink, server: &Process, connections: usize, notification
     let load =
         Load { arrivals: Some(arrivals.clone()), ..Load::new(server, connections, MEMBERS, ids.clone()) };
     let run = load.run().await;
-    arrivals.all(notifications).await;
+    arrivals.wait_for_all(notifications).await;
     Seconds { accepted: run.took.as_secs_f64(), delivered: arrivals.took(ids).as_secs_f64() }
 }

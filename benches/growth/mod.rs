@@ -1,7 +1,7 @@
 //! Row `growth`: the cost of an outbox with many queued deliveries, compared with an empty one.
 //!
-//! Each outbox is in a process of its own, without a dispatcher. Rates are measured in turn. Memory and
-//! file size are measured once, after that.
+//! Each outbox is in a process of its own, without a dispatcher. The rates of both are measured
+//! alternately. Memory and file size are measured once at the end.
 
 mod port;
 mod worker;

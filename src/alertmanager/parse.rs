@@ -1,6 +1,6 @@
 //! Parses a request body as a [`Payload`].
 //!
-//! The body is parsed once. Only a body that is not a payload is looked at again, so that the error can name the
+//! The body is parsed once. Only a body that is not a payload is parsed again, so that the error can name the
 //! mistake instead of a missing field.
 
 use std::{borrow::Cow, fmt, str};
@@ -192,7 +192,7 @@ impl<'de> Visitor<'de> for ShapeVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Shape, A::Error> {
-        // A bound for memory: eight names are shown, and `alerts` or `msgtype` stand near the beginning.
+        // This bounds the memory. Eight names are shown, and `alerts` or `msgtype` are usually among the first.
         const KEPT: usize = 1000;
         let mut fields = Vec::new();
         while let Some((name, IgnoredAny)) = map.next_entry::<String, IgnoredAny>()? {

@@ -12,7 +12,7 @@ use std::{
 
 /// Reads the file at `path`, which may have at most `longest_bytes`.
 pub(super) fn text(path: &Path, longest_bytes: u64) -> io::Result<String> {
-    // The check comes before the opening, because opening a device can have side effects.
+    // The type is checked before the file is opened, because opening a device can have side effects.
     check_regular(&path.metadata()?)?;
     // Another file may have replaced it since then; O_NONBLOCK keeps a pipe from blocking here.
     let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path)?;

@@ -3,7 +3,7 @@
 //! - **Closed**: all messages may go out.
 //! - **Half-open**, after a few transient failures in a row: one message at a time goes out as a probe. So an outage costs
 //!   WeCom and this machine little.
-//! - **Open** ("held"), after a failure that every message would meet: a probe goes out after longer delays. The hold is
+//! - **Open** ("held"), after a failure that every message would meet: probes are sent after longer delays. The hold is
 //!   stored, so a restart does not probe earlier.
 //!
 //! Any answer of WeCom that is not the same failure closes the circuit breaker.

@@ -72,7 +72,8 @@ pub struct Block {
 pub enum BlockKind {
     /// Too many calls.
     RateLimited,
-    /// WeCom does not trust the address of the caller. It trusts the address a minute after an administrator has entered it.
+    /// WeCom does not trust the address of the caller. It trusts the address a minute after an administrator has
+    /// entered it.
     UntrustedIp,
     /// The configuration of the app is wrong, here or in WeCom.
     Configuration,
@@ -229,7 +230,7 @@ impl Case<'_> {
         self.reject(Cause::UnknownCode, format!("{}; tried {tried} times", describe(self.outcome)))
     }
 
-    /// WeCom does not take this content: a plainer form of it goes out, if there is one.
+    /// Replaces the content that WeCom rejected by a plainer form, if there is one.
     fn reject(&self, cause: Cause, reason: String) -> Fate {
         match degrade(self.claimed, &reason) {
             Some(content) => Verdict::Replace { content, reason }.into(),

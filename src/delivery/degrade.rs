@@ -1,6 +1,6 @@
 //! The plainer form of a message that WeCom rejected.
 //!
-//! A rejected card must not cost an alert: its text form goes out, and markdown goes out as text. The message is not
+//! A rejected card must not lose an alert: its text form is sent instead. Markdown is sent as text. The message is not
 //! rendered again, because the template may have changed since the notification was accepted.
 
 use crate::{

@@ -42,7 +42,7 @@ struct Send {
 #[derive(Debug, Clone, Copy)]
 struct LastSends {
     last: Send,
-    /// The last send by another delivery than that of `last`.
+    /// The last send of a different delivery than `last`.
     last_by_another: Option<Send>,
 }
 

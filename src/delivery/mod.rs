@@ -6,10 +6,10 @@
 //! | [`dispatch_state`] | the next action of a dispatcher |
 //! | [`circuit_breaker`] | whether a sender may send |
 //! | [`rate_limiter`] | how many messages each recipient may get |
-//! | [`plan`] | what to claim, what to fold, what must wait |
+//! | [`plan`] | which deliveries to claim, to fold, and to leave waiting |
 //! | [`digest`] | the text of a digest or a notice |
 //! | [`duplicate_check`] | whether WeCom may suppress a copy |
-//! | [`decide`] | what an outcome means for the delivery and its sender |
+//! | [`decide`] | the consequences of an outcome for the delivery and its sender |
 //!
 //! Everything here is pure and synchronous: the time, randomness and the state of the queue are arguments. So a test
 //! drives hours in microseconds.

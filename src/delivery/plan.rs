@@ -1,4 +1,4 @@
-//! The plan of one look: what to claim, what to fold, and what must wait.
+//! The plan of one look: the deliveries to claim, to fold, and to leave waiting.
 //!
 //! | case of a destination | plan |
 //! |---|---|
@@ -169,7 +169,7 @@ impl Planner<'_> {
             for at in 0..queues.len() {
                 let at = (at + self.turn) % queues.len();
                 let (Some(queue), Some(share)) = (queues.get(at), shares.get_mut(at)) else { continue };
-                // A text with more parts than the capacity goes out all the same, part by part.
+                // A text with more parts than the capacity is still sent, part by part.
                 let needs = if left == self.capacity { 1 } else { queue.slots.max(1) };
                 if share.deliveries < queue.due && needs <= left {
                     share.deliveries += 1;

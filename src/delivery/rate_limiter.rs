@@ -125,7 +125,7 @@ impl RateLimiter {
         }
     }
 
-    /// The limits. Other limits need a new limiter, because this one counts only as far back as its limits reach.
+    /// The limits. New limits need a new limiter, because this one only keeps the messages that its own limits need.
     pub fn limits(&self) -> Limits {
         self.limits
     }

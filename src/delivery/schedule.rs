@@ -1,6 +1,6 @@
 //! The schedule of looks at destinations.
 //!
-//! The outbox reports a destination when something becomes claimable there. The dispatcher looks at it, claims what the
+//! The outbox reports a destination when one of its deliveries may be claimed. The dispatcher looks at it, claims what the
 //! rate limiter allows, and puts it back for the moment at which more can go out. A destination without ready deliveries
 //! is not in the schedule. So the cost of a look depends on the number of changes, and not on the length of the queue.
 

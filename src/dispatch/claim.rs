@@ -176,8 +176,8 @@ impl<L: Lease, W: WeCom> Dispatcher<L, W> {
 }
 
 impl Look {
-    /// True if the plan wanted to send something to `destination`. If nothing was claimed all the same, an operator has
-    /// changed the queue, and the next look waits a moment.
+    /// True if the plan has an action for `destination`. If nothing was claimed for it, an operator has changed the
+    /// queue, and the next look waits a moment.
     fn is_planned(&self, destination: Destination) -> bool {
         self.plan.actions.iter().any(|action| match action {
             Action::Send { destination: to, .. } | Action::Fold { destination: to } => *to == destination,

@@ -86,7 +86,7 @@ pub(super) struct Dispatcher<L, W> {
     pub(super) rng: StdRng,
     pub(super) service: Arc<Service<W>>,
     services: watch::Receiver<Arc<Service<W>>>,
-    /// The last app that there was. Claimed messages are sent, although a reload has just removed the app.
+    /// The app, or the last one before a reload removed it, because claimed messages are still sent.
     pub(super) wecom: Option<Arc<W>>,
     pub(super) metrics: Arc<Metrics>,
     heartbeat: Heartbeat,
@@ -112,7 +112,7 @@ pub async fn run<O: Outbox, W: WeCom>(context: Context<O, W>, stop: Cancellation
     Dispatcher::new(context, lease?).run(stop).await
 }
 
-/// Acquires the lease, however often that must be tried.
+/// Acquires the lease, and tries again until that succeeds.
 async fn acquire<O: Outbox, W>(context: &Context<O, W>) -> Result<O::Lease, Died> {
     loop {
         context.heartbeat.tick();
@@ -304,7 +304,7 @@ impl<L: Lease, W: WeCom> Dispatcher<L, W> {
         Ok(())
     }
 
-    /// Stores `write` in the background, however often that must be tried.
+    /// Stores `write` in the background, and tries again until that succeeds.
     pub(super) fn store(&mut self, write: PendingWrite) {
         let (app, unstored) = (self.sender.0.clone(), Arc::clone(&self.unstored));
         self.writes.spawn(write.write_until_stored(self.lease.clone(), app, unstored));

@@ -14,7 +14,7 @@ use crate::{
     outbox::{DeliveryId, Lease, Settlement, StoreError, StoreResult},
 };
 
-/// A result that must reach the outbox, however often it has to be tried.
+/// A result that is written again and again until the outbox has stored it.
 pub(super) enum PendingWrite {
     /// The end of a claim, at this time.
     Settlement(Settlement, Timestamp),

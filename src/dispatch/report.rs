@@ -156,7 +156,7 @@ pub(super) fn folded(metrics: &Metrics, sender: &SenderName, digest: &Claimed, m
     }
 }
 
-/// Reports a hold that began, continues or is over because of `health`.
+/// Reports a hold that began, continues or ended because of `health`.
 pub(super) fn hold_change(metrics: &Metrics, change: &HoldChange, health: &Health) {
     match change {
         HoldChange::Held(hold) => {

@@ -107,7 +107,7 @@ impl<L: Lease, W: WeCom> Dispatcher<L, W> {
     }
 
     fn record_health(&mut self, service: &Service<W>, decision: &Decision, clock: Timestamp) {
-        // A failure with older credentials says nothing about the credentials that a reload brought meanwhile.
+        // A failure with old credentials says nothing about the new credentials of a reload.
         let is_outdated = service.settings.credentials != self.service.settings.credentials;
         if is_outdated && matches!(decision.health, Health::Blocked(_)) {
             return;

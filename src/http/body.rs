@@ -30,7 +30,7 @@ const MAP_BYTES: usize = 600;
 /// The buffer that is allocated for a body before any of it has arrived.
 const MAX_INITIAL_BUFFER: usize = 64 << 10;
 
-/// A body, and the memory that is reserved for it and for everything that is made of it.
+/// A body, and the memory that is reserved for it and for the values that are built from it.
 #[derive(Debug)]
 pub(super) struct Body {
     pub(super) bytes: Vec<u8>,

@@ -1,4 +1,4 @@
-//! The memory for bodies and for everything that is made of them.
+//! The memory for bodies and for the values that are built from them.
 
 use std::sync::Arc;
 

@@ -1,7 +1,7 @@
 //! Runs templates with a time limit.
 //!
 //! A template cannot be stopped from outside, so it runs on a blocking thread of the runtime. When the time limit is
-//! over, the caller goes on with the built-in text and leaves the thread alone: a *stuck* thread.
+//! over, the caller uses the built-in text, and the thread is left running: a *stuck* thread.
 //!
 //! - Each receiver renders a few notifications at once. Others wait, and are rejected with 503 after a while, because
 //!   a long queue is not the fault of a template.

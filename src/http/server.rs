@@ -1,7 +1,7 @@
 //! Serves connections until the relay stops.
 //!
-//! The number of open connections is limited. Further connections wait in the kernel's queue. The time for the TLS handshake, for the
-//! head of a request, for its body and for reading a response is limited too.
+//! The number of open connections is limited. Further connections wait in the kernel's queue. The time for the TLS
+//! handshake, for the head of a request, for its body and for reading a response is limited too.
 
 use std::{
     io,

@@ -53,7 +53,7 @@ async fn accept<O: Outbox>(
     }
     // The memory stays reserved until the notification is stored.
     let Body { bytes, memory } = body::read(request, &state.memory).await?;
-    // One configuration for the whole request, even if a reload happens meanwhile.
+    // The whole request uses one configuration, even if a reload happens meanwhile.
     let pool = state.render_pool.load_full();
     let webhook = match pool.parse(receiver, bytes, &memory, state.clock.now()).await? {
         Parsed::Webhook(webhook) => webhook,

@@ -8,7 +8,7 @@ use crate::{
     outbox::{Dedupe, Key},
 };
 
-/// The group key. Alertmanager and Grafana always send one; for others the group labels stand in.
+/// The group key. Alertmanager and Grafana always send one; for other senders, the group labels are used.
 pub(super) fn group_key(payload: &Payload) -> String {
     if payload.group_key.is_empty() {
         format!("{:?}", payload.group_labels)

@@ -30,7 +30,7 @@ pub struct Receiver {
     pub builtin_only: bool,
 }
 
-/// The receiver that stands in for another.
+/// The fallback of a receiver.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fallback {
     pub name: ReceiverName,
@@ -42,7 +42,7 @@ pub struct Fallback {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Address<T> {
     Literal(Recipients),
-    /// Rendered for each payload; never everybody.
+    /// Templates that are rendered for each payload. They must not address everybody.
     Template {
         /// `to_user`
         to_user: T,

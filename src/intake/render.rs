@@ -20,7 +20,7 @@ const TEXT_FORM: Limits = Limits { part_bytes: MAX_CONTENT_BYTES - 200, max_part
 #[derive(Debug, PartialEq, Eq)]
 pub struct RenderedNotification {
     pub notification: NewNotification,
-    /// Templates that failed; something plainer replaces each.
+    /// The templates that failed. A plainer text replaces each.
     pub failures: Vec<TemplateFailure>,
     /// The reason why the receiver's own recipients do not get the notification.
     pub recipient_error: Option<RecipientError>,

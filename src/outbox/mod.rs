@@ -19,7 +19,8 @@
 //! 5. The content of a delivery never changes after its first claim, unless WeCom rejected it
 //!    ([`Verdict::Replace`]).
 //!
-//! Each method is one use case of the daemon or of an operator. A transaction never spans two calls. The current time is an argument.
+//! Each method is one use case of the daemon or of an operator. A transaction never spans two calls. The current time
+//! is an argument.
 
 mod changes;
 mod error;

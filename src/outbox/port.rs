@@ -75,7 +75,7 @@ pub trait Outbox: OutboxQuery + Clone + Send + Sync + 'static {
     /// system. Returns the number of deleted deliveries.
     fn purge(&self, before: Timestamp, limit: u32) -> impl Future<Output = StoreResult<u32>> + Send;
 
-    /// Writes and flushes something small. An error means that [`Self::enqueue`] would fail too.
+    /// Writes and flushes one row. An error means that [`Self::enqueue`] would fail too.
     fn probe(&self, now: Timestamp) -> impl Future<Output = StoreResult<()>> + Send;
 }
 

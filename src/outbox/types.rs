@@ -245,7 +245,7 @@ pub struct Queue {
     pub foldable: u32,
 }
 
-/// A choice of what to claim.
+/// The deliveries to claim, or the digest to create.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Pick {
     /// The due deliveries of one queue, the longest due first, while their messages (see [`Queue::slots`]) fit into

@@ -38,7 +38,7 @@ pub(super) fn escape(text: &str) -> String {
     escaped
 }
 
-/// `url` for a link in markdown, with every character percent-encoded that could end the link or mean something in it.
+/// `url` for a link in markdown, with every character percent-encoded that could end the link or has a meaning in it.
 ///
 /// Empty if `url` is not `http://` or `https://`.
 pub(super) fn url(url: &str) -> String {

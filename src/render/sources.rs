@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 /// The message that Alertmanager itself would send, byte for byte.
 pub const DEFAULT_MESSAGE: &str = "wechat.default.message";
-/// One line that stands for a notification in a digest.
+/// The line of a notification in a digest.
 pub const DEFAULT_SUMMARY: &str = "wechat.default.summary";
 /// The Chinese message that users of Alertmanager's `wechat_configs` know, corrected.
 pub const ZH_MESSAGE: &str = "wechat.zh.message";
@@ -42,7 +42,7 @@ pub fn receiver_template(receiver: &str, field: &str) -> String {
     format!("receiver/{receiver}/{field}")
 }
 
-/// The name under which a built-in template stays when it is overridden: `builtin/<name>`.
+/// The second name of a built-in template, which an override does not replace: `builtin/<name>`.
 pub(super) fn builtin_name(name: &str) -> String {
     format!("builtin/{name}")
 }

@@ -9,7 +9,7 @@ use super::reply::ErrorReply;
 use super::settings::{LongMarkdown, Settings};
 use crate::text::{prefix, prefix_chars};
 
-// The relay has its own limits, because a shared wrong number would not be found by any test.
+// These limits are not shared with the relay, because no test would find a mistake in a shared limit.
 const MAX_CONTENT_BYTES: usize = 2_048;
 const MAX_URL_BYTES: usize = 2_048;
 

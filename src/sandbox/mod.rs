@@ -30,7 +30,7 @@
 //!
 //! A fault is one of `{"errcode":N,"errmsg":"…"}`, `{"http_status":N,"body":"…"}`, `{"hang":true}`,
 //! `{"drop":"before"|"after"}`, `{"truncate":true}`, `{"latency_ms":N}` and `{"clock_skew_s":N}`, which changes the header
-//! `Date`. With `"taken":true` the first three deliver the message all the same. A fault lasts for `"count"` calls,
+//! `Date`. With `"taken":true` the first three still deliver the message. A fault lasts for `"count"` calls,
 //! `"for_ms"` milliseconds or until it is cleared. It applies to one `"api"` (a name such as `"message/send"`, or `"*"`),
 //! and can be limited to an `"app"` (agent id) or a `"member"` (named in `touser`).
 

@@ -33,7 +33,7 @@ fn agent(corp: &Corp, app: &App, request: &ApiRequest) -> Result<Map<String, Val
         return Err(ErrorReply::new(301002));
     }
     let (members, departments, tags) = match &app.visible {
-        // The root department stands for everybody.
+        // An app that sees the whole company lists the root department.
         None => (
             Vec::new(),
             corp.departments.iter().filter(|one| one.parent.is_none()).map(|one| one.id).collect(),

@@ -12,7 +12,7 @@ pub const MAX_TAGS: usize = 100;
 /// The recipients of a message. Parsing never yields an empty set: [`Recipients::Nobody`] is always intended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Recipients {
-    /// A dead letter without recipients. If it is sent all the same, WeCom refuses it (82001).
+    /// A dead letter without recipients. WeCom would refuse it (82001).
     Nobody,
     /// `@all`: everybody in the app's visible range.
     All,

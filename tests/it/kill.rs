@@ -52,9 +52,9 @@ async fn a_relay_killed_after_the_send_shows_the_member_one_message() {
     let recovered =
         "were in flight when the last process ended; they are sent again with WeCom's duplicate check";
     assert!(relay.log.iter().any(|line| line.contains(recovered)), "{:?}", relay.log);
-    let became: Vec<MemberOutcome> =
+    let outcomes: Vec<MemberOutcome> =
         wecom.sandbox.messages().iter().map(|message| message.members[0].1).collect();
-    assert_eq!(became, [MemberOutcome::Shown, MemberOutcome::Duplicate, MemberOutcome::Shown]);
+    assert_eq!(outcomes, [MemberOutcome::Shown, MemberOutcome::Duplicate, MemberOutcome::Shown]);
 }
 
 const POSTERS: usize = 24;

@@ -32,7 +32,7 @@ const RECIPIENTS_STEPS: u32 = 6;
 #[derive(Debug, Default)]
 pub(super) struct RefusedSecrets(HashMap<[String; 3], WecomError>);
 
-/// Checks an app. `None` if the recipients cannot be checked after that.
+/// Checks an app. Returns `None` if its recipients cannot be checked.
 pub(super) async fn check(
     app: &App,
     client: &Client,

@@ -14,7 +14,7 @@ pub(super) const RECIPIENTS: &str = "recipients";
 const NO_PRIVILEGE: Errcode = Errcode(60011);
 const FORBIDDEN: [Errcode; 2] = [Errcode(48001), Errcode(48002)];
 
-/// The API that reads an addressee, with its parameter. There is none for everybody.
+/// The API that reads an addressee, with its parameter. `@all` has none.
 pub(super) fn lookup_call(addressee: &Addressee) -> Option<(Api, &'static str, &str)> {
     match addressee {
         Addressee::All => None,

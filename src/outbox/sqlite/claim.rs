@@ -1,4 +1,4 @@
-//! Claims: marks what the dispatcher chose as in flight and returns it.
+//! Claims: marks the deliveries that the dispatcher chose as in flight, and returns them.
 
 use jiff::Timestamp;
 

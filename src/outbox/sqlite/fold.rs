@@ -111,7 +111,7 @@ struct Step {
     seq: i64,
     notification: i64,
     ordering_key: i64,
-    /// Set for a head: the receiver's next head comes after it.
+    /// Set for a head. The search for the receiver's next head starts here.
     head: Option<HeadStep>,
 }
 

@@ -57,7 +57,7 @@ impl Lock {
     }
 }
 
-/// The lock file is beside the file itself, by whatever links it is reached.
+/// The lock file is in the folder of the real file, even if `path` is a link.
 fn lock_path(path: &Path) -> PathBuf {
     let mut path = OsString::from(fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()));
     path.push(".lock");

@@ -22,7 +22,7 @@ pub(super) enum Found {
     Empty,
     /// It is an outbox of this schema version.
     Outbox(i64),
-    /// It is something else.
+    /// It is not an outbox.
     Foreign,
 }
 

@@ -207,7 +207,7 @@ impl Worker {
         adopted
     }
 
-    /// Wakes all dispatchers when another process has committed something.
+    /// Wakes all dispatchers after a commit of another process.
     fn look_for_changes(&mut self) -> EngineResult<()> {
         let Some(database) = self.guard.opened() else { return Ok(()) };
         let sql = Sql::new(&database.connection);

@@ -41,7 +41,7 @@ impl Cutter<'_> {
         Some(pieces)
     }
 
-    /// The beginning of a text that is longer than `max_bytes`, in at most so many bytes.
+    /// The beginning of a text that is longer than `max_bytes`, cut to at most `max_bytes`.
     pub(super) fn first_piece(&self, max_bytes: usize) -> String {
         let end = self.end_of_piece(0, max_bytes);
         slice(self.text, 0..end).to_owned() + &self.spans.tags_to_close(end)

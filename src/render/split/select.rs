@@ -182,7 +182,7 @@ fn fair_cap(sizes: &[usize], room: usize) -> usize {
     let mut sizes = sizes.to_vec();
     sizes.sort_unstable();
     let mut left = room;
-    // Small ones first: what they do not need is shared by the larger ones.
+    // Small sizes come first, because larger ones share the room that they do not need.
     for (index, size) in sizes.iter().enumerate() {
         let share = left / (sizes.len() - index);
         if *size > share {
@@ -201,7 +201,7 @@ fn shorten_piece(piece: &str, max_bytes: usize, markup: Markup) -> String {
     if max_bytes < MIN_PIECE_BYTES {
         return String::new();
     }
-    // A little more than is kept, because a link that goes on after the cut must be known as a link.
+    // A little more text than is kept is read, because a link across the cut must be recognized.
     let seen = prefix(piece, 2 * max_bytes);
     let spans = Spans::read_beginning(seen, markup);
     let room = max_bytes - ELLIPSIS.len() - "\n".len();

@@ -1,4 +1,4 @@
-//! Links and tags in a text: which of them a cut must not go through, and which are open where a text is cut.
+//! Finds the links and tags in a text. A cut must not go through a link, and it must close and reopen the tags around it.
 //!
 //! A text is read once, in time linear in its length. A tag that is never closed is text, as it is in WeCom.
 //!
@@ -91,7 +91,7 @@ impl Spans {
         self.unbreakable.get(next).is_some_and(|range| range.start < at)
     }
 
-    /// The tags that a piece must open which begins at `start`.
+    /// The tags that must be opened at `start`, the beginning of a piece.
     pub(super) fn tags_to_reopen(&self, text: &str, start: usize) -> String {
         let mut tags = String::new();
         let quote = self.quotes.partition_point(|line| line.end < start);
@@ -104,7 +104,7 @@ impl Spans {
         tags
     }
 
-    /// The tags that a piece must close which ends at `end`.
+    /// The tags that must be closed at `end`, the end of a piece.
     pub(super) fn tags_to_close(&self, end: usize) -> String {
         self.open_at(end).into_iter().map(|element| element.tag.closing()).collect()
     }
@@ -123,7 +123,7 @@ impl Spans {
         open
     }
 
-    /// Sorts the elements and notes which is inside which.
+    /// Sorts the elements, and records for each the element around it.
     fn nest(&mut self) {
         self.elements.sort_by_key(|element| element.opening.start);
         let mut around: Vec<(usize, usize)> = Vec::new();
@@ -187,7 +187,7 @@ impl<'a> Reader<'a> {
         self.found
     }
 
-    /// Reads what begins at `at`, where a special character is, and returns where it ends.
+    /// Reads the element that begins with the special character at `at`, and returns its end.
     fn step(&mut self, at: usize) -> usize {
         let rest = slice_from(self.text, at);
         if rest.starts_with("\n\n") {
@@ -221,7 +221,7 @@ impl<'a> Reader<'a> {
         at + 1
     }
 
-    /// Reads code from the backtick at `at`, and returns where it ends.
+    /// Reads code from the backtick at `at`, and returns its end.
     fn code(&mut self, at: usize) -> Option<usize> {
         let content_start = at + 1;
         let content = slice_from(self.text, content_start);
@@ -308,7 +308,7 @@ fn html_links(text: &str) -> Vec<Range<usize>> {
     let mut start = 0;
     while let Some(length) = slice_from(text, start).find(CLOSING) {
         let end = start + length + CLOSING.len();
-        // The last opening tag, because one that is never closed must not swallow the link after it.
+        // The link begins at the last opening tag, because an earlier tag without an end is not part of the link.
         if let Some(opening) = slice(text, start..end).rfind("<a ") {
             links.push(start + opening..end);
         }

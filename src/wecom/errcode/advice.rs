@@ -1,4 +1,4 @@
-//! Advice for operators: what is wrong, then what to do.
+//! Advice for operators: the problem, then the fix.
 
 use std::net::IpAddr;
 
@@ -15,7 +15,7 @@ pub fn seen_ip(errmsg: &str) -> Option<&str> {
     ip.parse::<IpAddr>().is_ok().then_some(ip)
 }
 
-/// Says in one line what WeCom refused and what to do about it.
+/// Describes a refusal of WeCom and its fix in one line.
 pub fn advice(error: &ApiError) -> String {
     let ApiError { api, errcode, errmsg } = error;
     let api = api.name();
@@ -32,7 +32,7 @@ pub fn advice(error: &ApiError) -> String {
     }
 }
 
-/// Says in one line why there is no reply of WeCom and what to check.
+/// Describes a missing reply of WeCom, and the things to check, in one line.
 pub fn transport_advice(error: &TransportError) -> String {
     let (api, detail) = (error.api.name(), &error.detail);
     let advice = match error.kind {

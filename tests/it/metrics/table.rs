@@ -13,20 +13,20 @@ pub(crate) type Table = BTreeMap<String, (BTreeSet<String>, Option<String>)>;
 
 fn exported(text: &str) -> Table {
     let mut table = Table::new();
-    let (mut of, mut histogram, mut unit) = (String::new(), false, None);
+    let (mut metric, mut histogram, mut unit) = (String::new(), false, None);
     for line in text.lines() {
         let words: Vec<_> = line.split(' ').collect();
         match words.as_slice() {
             ["#", "TYPE", name, kind] => {
-                (of, histogram, unit) = ((*name).to_owned(), *kind == "histogram", None);
+                (metric, histogram, unit) = ((*name).to_owned(), *kind == "histogram", None);
             }
             ["#", "UNIT", _, of_unit] => unit = Some((*of_unit).to_owned()),
             ["#", ..] => {}
             _ => {
                 let series = line.rsplit_once(' ').unwrap().0;
                 let (name, labels) = series.split_once('{').unwrap_or((series, ""));
-                assert!(name.starts_with(&of), "{line} is below {of}");
-                let name = if histogram { of.clone() } else { name.to_owned() };
+                assert!(name.starts_with(&metric), "{line} is below {metric}");
+                let name = if histogram { metric.clone() } else { name.to_owned() };
                 let labels =
                     labels.trim_end_matches('}').split(',').filter_map(|label| label.split_once('='));
                 let labels = labels.map(|(label, _)| label.to_owned()).filter(|label| label != "le");

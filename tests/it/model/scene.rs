@@ -30,7 +30,7 @@ pub(super) struct Scene {
 pub(super) struct Source {
     receiver: ReceiverName,
     group_key: String,
-    /// Each notification goes to one of these.
+    /// The recipients of each notification are one of these sets.
     recipients: Vec<Recipients>,
     /// The text of all messages, if it is always the same.
     constant: Option<String>,

@@ -36,7 +36,7 @@ pub(crate) fn http_client() -> Client {
     Client::builder().no_proxy().build().unwrap()
 }
 
-/// A clock that stands until it is moved.
+/// A clock that only moves when a test moves it.
 pub(crate) struct ManualClock(Mutex<Timestamp>);
 
 impl ManualClock {
@@ -67,8 +67,8 @@ pub(crate) async fn soon<T>(awaited: impl Future<Output = T>) -> T {
     tokio::time::timeout(DEADLINE, awaited).await.unwrap()
 }
 
-/// Repeats `look` until `is_reached` accepts what it sees, and returns that. Panics at the deadline with what was last
-/// seen. For state that changes without a signal: rows of the outbox, metrics, lines of a log.
+/// Repeats `look` until `is_reached` accepts its value, and returns the value. Panics at the deadline with the last value.
+/// Use it for state that changes without a signal: rows of the outbox, metrics, lines of a log.
 pub(crate) async fn eventually<T: Debug>(
     mut look: impl AsyncFnMut() -> T,
     is_reached: impl Fn(&T) -> bool,
