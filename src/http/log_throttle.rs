@@ -1,4 +1,4 @@
-//! A limit for log lines that strangers can cause.
+//! A limit for log lines that any client can cause.
 
 use std::{
     sync::{Mutex, PoisonError},

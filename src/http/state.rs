@@ -27,7 +27,7 @@ pub struct ServerState<O> {
     pub reloads: ReloadHandle,
 }
 
-/// Limits for log lines that strangers can cause.
+/// Limits for log lines that any client can cause.
 #[derive(Debug)]
 pub struct LogThrottles {
     pub(super) rejected: LogThrottle,

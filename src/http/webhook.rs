@@ -115,7 +115,7 @@ fn report_failures(rendered: &RenderedNotification, metrics: &Metrics) {
     }
 }
 
-/// Logs a rejection. Strangers choose the texts and how often this happens, so the texts are clipped and logged as
+/// Logs a rejection. Clients choose the texts and the number of requests, so the texts are clipped and logged as
 /// values, which are escaped, and the lines are throttled.
 fn log_rejection<O>(state: &ServerState<O>, receiver: Option<&str>, rejection: &Rejection) {
     if matches!(rejection, Rejection::Store { .. }) {

@@ -311,7 +311,7 @@ pub struct Claimed {
     /// All recipients of the notification. The message goes to them or to one batch of them.
     pub all_recipients: Recipients,
     /// The number of other deliveries of the notification that are not settled.
-    pub to_come: u32,
+    pub unsettled_others: u32,
     pub part: Part,
     pub accepted_at: Timestamp,
     pub claimed_at: Timestamp,

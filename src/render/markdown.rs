@@ -10,7 +10,7 @@ const ZERO_WIDTH_SPACE: char = '\u{200B}';
 
 const BACKTICK_LOOKALIKE: char = 'ˋ';
 
-/// `text` without a meaning in markdown, and without [bidirectional controls](is_bidi_control).
+/// Escapes `text`, so that it has no meaning in markdown. Removes [bidirectional controls](is_bidi_control).
 pub(super) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len() + 8);
     let mut chars = text.chars().filter(|c| !is_bidi_control(*c)).peekable();
@@ -23,7 +23,7 @@ pub(super) fn escape(text: &str) -> String {
         let next = chars.peek().copied();
         match c {
             '`' => escaped.push(BACKTICK_LOOKALIKE),
-            // The first or last `*` could meet one outside of the text.
+            // The first or last `*` could join a `*` outside of the text.
             '*' if escaped.is_empty() => escaped.extend([ZERO_WIDTH_SPACE, c, ZERO_WIDTH_SPACE]),
             '*' if next.is_none_or(|next| next == '*') => escaped.extend([c, ZERO_WIDTH_SPACE]),
             '<' if next.is_none_or(|next| next.is_ascii_alphabetic() || next == '/') => {

@@ -8,19 +8,19 @@ use jiff::Timestamp;
 use super::settings::Limit;
 use super::time::later;
 
-/// Corp, agent id and userid.
-type Pair = (String, u64, String);
+/// Corp id, agent id and userid.
+type AppAndMember = (String, u64, String);
 
 #[derive(Default)]
 pub(super) struct MemberLimits {
-    shown: HashMap<Pair, VecDeque<Timestamp>>,
+    shown: HashMap<AppAndMember, VecDeque<Timestamp>>,
 }
 
 impl MemberLimits {
     /// Counts one more message and returns true if it may be shown now. A dropped message is not counted.
-    pub(super) fn admit(&mut self, pair: Pair, limits: &[Limit], now: Timestamp) -> bool {
+    pub(super) fn admit(&mut self, key: AppAndMember, limits: &[Limit], now: Timestamp) -> bool {
         let longest = limits.iter().map(|limit| limit.window).max().unwrap_or(Duration::ZERO);
-        let shown = self.shown.entry(pair).or_default();
+        let shown = self.shown.entry(key).or_default();
         while shown.front().is_some_and(|at| later(*at, longest) <= now) {
             shown.pop_front();
         }

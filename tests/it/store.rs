@@ -56,20 +56,26 @@ fn is_seen(wecom: &Wecom, group: &str) -> bool {
     members::shown(&wecom.sandbox).iter().any(|text| text.contains(&mark))
 }
 
-fn busy() -> Fault {
+fn untrusted_ip() -> Fault {
     Fault::errcode(60020).on(Api::MessageSend)
 }
 
 #[tokio::test]
 async fn a_full_outbox_refuses_alerts_until_there_is_room() {
     let wecom = Wecom::with_members(MEMBERS).await;
-    let store = |settings| wecom_relay::outbox::sqlite::Settings { max_size_bytes: 400 << 10, ..settings };
+    let outbox_settings =
+        |settings| wecom_relay::outbox::sqlite::Settings { max_size_bytes: 400 << 10, ..settings };
     let relay = Relay::with(
         &wecom.url,
-        Options { receivers: BY_MEMBER.to_owned(), store, tuning: short_delays(), ..Options::default() },
+        Options {
+            receivers: BY_MEMBER.to_owned(),
+            outbox_settings,
+            tuning: short_delays(),
+            ..Options::default()
+        },
     )
     .await;
-    wecom.sandbox.inject(busy());
+    wecom.sandbox.inject(untrusted_ip());
     let (accepted, text) = fill(&relay).await;
     assert!(accepted > 0 && text.contains("full") && text.contains("max_size"), "{accepted}: {text}");
     let (status, text) = get(&relay, "/-/ready").await;
@@ -104,7 +110,7 @@ async fn a_full_outbox_refuses_alerts_until_there_is_room() {
 async fn while_the_file_is_moved_away_nothing_is_accepted() {
     let wecom = Wecom::live(Settings::default()).await;
     let relay = Relay::with(&wecom.url, Options { tuning: short_delays(), ..Options::default() }).await;
-    wecom.sandbox.inject(busy());
+    wecom.sandbox.inject(untrusted_ip());
     relay.post(&payload("First", &[("a", true)])).await;
     let path = |name: &str| relay.folder.path().join(name);
     fs::rename(path("outbox.db"), path("elsewhere.db")).unwrap();
@@ -123,7 +129,7 @@ async fn while_the_file_is_moved_away_nothing_is_accepted() {
 async fn a_deleted_file_is_drained_before_a_new_one_is_used() {
     let wecom = Wecom::live(Settings::default()).await;
     let relay = Relay::with(&wecom.url, Options { tuning: short_delays(), ..Options::default() }).await;
-    wecom.sandbox.inject(busy());
+    wecom.sandbox.inject(untrusted_ip());
     relay.post(&payload("First", &[("a", true)])).await;
     for name in ["outbox.db", "outbox.db-wal", "outbox.db-shm"] {
         fs::remove_file(relay.folder.path().join(name)).unwrap();
@@ -143,12 +149,12 @@ async fn a_deleted_file_is_drained_before_a_new_one_is_used() {
 #[tokio::test]
 async fn a_locked_outbox_accepts_nothing_and_sends_nothing_twice() {
     let wecom = Wecom::live(Settings::default()).await;
-    let store = |settings| wecom_relay::outbox::sqlite::Settings {
+    let outbox_settings = |settings| wecom_relay::outbox::sqlite::Settings {
         busy_timeout: Duration::from_millis(50),
         ..settings
     };
     let gates = Arc::new(Gates::default());
-    let options = Options { store, ..Options::default() };
+    let options = Options { outbox_settings, ..Options::default() };
     let relay = Relay::with_outbox(&wecom.url, options, |outbox| Gated::new(outbox, &gates)).await;
     let slow = Effect::Latency(Duration::from_millis(300));
     wecom.sandbox.inject(Fault::new(slow).on(Api::MessageSend).times(1));

@@ -29,7 +29,7 @@ fn claimed(attempts: u32, age: Duration) -> Claimed {
             duplicate_check: None,
         },
         all_recipients: Recipients::All,
-        to_come: 0,
+        unsettled_others: 0,
         part: Part::WHOLE,
         accepted_at: earlier(now(), age),
         claimed_at: now(),

@@ -98,7 +98,7 @@ fn mark(
             },
             body: BodyHash(row.get("body")?),
             all_recipients: all_recipients_columns(row)?,
-            to_come: 0,
+            unsettled_others: 0,
             part: part_columns(row)?,
             accepted_at: time_column(row, "accepted_at")?,
             claimed_at: now,
@@ -114,7 +114,8 @@ fn mark(
     if deliveries > 1 {
         let NotificationId(first) = claimed.notification;
         tx.sql.run(MARK_STARTED, (first, deliveries))?;
-        claimed.to_come = tx.sql.only(OPEN_SIBLINGS, (first, deliveries, id), |row| Ok(row.get("count")?))?;
+        claimed.unsettled_others =
+            tx.sql.only(OPEN_SIBLINGS, (first, deliveries, id), |row| Ok(row.get("count")?))?;
     }
     Ok(Some(claimed))
 }

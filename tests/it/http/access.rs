@@ -106,11 +106,11 @@ async fn the_401_says_what_to_set_in_alertmanager() {
 #[tokio::test]
 async fn a_connection_ends_with_its_first_401() {
     let relay = Relay::with("http://127.0.0.1:9", with(BOTH)).await;
-    for ask in
+    for request in
         ["GET /metrics HTTP/1.1\r\nHost: relay\r\n\r\n", "POST /webhook HTTP/1.1\r\nHost: relay\r\n\r\n"]
     {
         let mut stream = raw::connect(&relay.url).await;
-        stream.write_all(ask.repeat(2).as_bytes()).await.unwrap();
+        stream.write_all(request.repeat(2).as_bytes()).await.unwrap();
         let answer = raw::rest(stream).await;
         assert_eq!(answer.matches("HTTP/1.1 401 ").count(), 1, "{answer}");
         assert!(answer.contains("connection: close\r\n"), "{answer}");
@@ -152,17 +152,17 @@ async fn the_401_arrives_before_the_body_is_sent() {
 #[tokio::test]
 async fn new_credentials_are_in_force_with_the_next_request() {
     let direct = Direct::roomy();
-    let ask = async |token: &str| {
+    let status_of = async |token: &str| {
         let request =
             axum::http::Request::get("/metrics").header(header::AUTHORIZATION, format!("Bearer {token}"));
         direct.ask(request.body(axum::body::Body::empty()).unwrap()).await.0
     };
-    assert_eq!(ask("any").await, 200);
+    assert_eq!(status_of("any").await, 200);
     for token in ["first", "second"] {
         let access = AccessControl::new(Some(&Secret::new(token)), None);
         direct.security.replace(ServerSecurity { access, tls: None });
         assert_eq!(
-            (ask("first").await, ask("second").await),
+            (status_of("first").await, status_of("second").await),
             if token == "first" { (200, 401) } else { (401, 200) }
         );
     }

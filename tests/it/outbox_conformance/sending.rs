@@ -56,7 +56,10 @@ pub(crate) async fn a_claim_carries_the_stored_notification<O: Outbox>(outbox: O
     assert_eq!((&claimed.message.recipients, &claimed.message.content), (&to, &content));
     assert_eq!((claimed.accepted_at, claimed.claimed_at), (at(0), at(1)));
     assert_eq!((claimed.attempts, claimed.unconfirmed_since), (0, None));
-    assert_eq!((claimed.message.duplicate_check, claimed.to_come, &claimed.all_recipients), (None, 0, &to));
+    assert_eq!(
+        (claimed.message.duplicate_check, claimed.unsettled_others, &claimed.all_recipients),
+        (None, 0, &to)
+    );
 }
 
 pub(crate) async fn every_message_type_is_returned_as_it_was_stored<O: Outbox>(outbox: O) {

@@ -54,8 +54,11 @@ fn unknown(expr: &str) -> Vec<String> {
 fn series(name: &str) -> Option<&'static BTreeSet<String>> {
     let parts = ["", "_bucket", "_sum", "_count"];
     let is_it = |series: &str| {
-        let times = series.ends_with("_seconds") && !series.starts_with("process_");
-        parts.iter().filter(|part| part.is_empty() || times).any(|part| name == format!("{series}{part}"))
+        let is_histogram = series.ends_with("_seconds") && !series.starts_with("process_");
+        parts
+            .iter()
+            .filter(|part| part.is_empty() || is_histogram)
+            .any(|part| name == format!("{series}{part}"))
     };
     SERIES.iter().find(|(series, _)| is_it(series)).map(|(_, labels)| labels)
 }

@@ -57,7 +57,7 @@ pub(crate) struct Options {
     /// Each reload calls this before it reads the configuration.
     pub(crate) before_reading: Arc<dyn Fn() + Send + Sync>,
     /// Changes the settings of the outbox after the configuration was read.
-    pub(crate) store: fn(Settings) -> Settings,
+    pub(crate) outbox_settings: fn(Settings) -> Settings,
 }
 
 /// [`Tuning`] with delays of tenths of seconds, so that a test does not wait for minutes.
@@ -90,7 +90,7 @@ impl Default for Options {
             clock: Arc::new(SystemClock),
             folder: None,
             before_reading: Arc::new(|| {}),
-            store: |settings| settings,
+            outbox_settings: |settings| settings,
         }
     }
 }
@@ -145,7 +145,7 @@ impl Relay {
         let tuned = PrepareOptions { tuning: options.tuning, ..PrepareOptions::default() };
         let prepared = Prepared::new(config, tuned).unwrap();
         let outbox = &prepared.config.outbox;
-        let settings = (options.store)(Settings::new(outbox.path.clone(), outbox.max_size_bytes));
+        let settings = (options.outbox_settings)(Settings::new(outbox.path.clone(), outbox.max_size_bytes));
         let outbox = SqliteOutbox::open(settings, Access::Owner).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let scheme = if prepared.config.server.security.tls.is_some() { "https" } else { "http" };
