@@ -23,7 +23,7 @@ impl Output {
     }
 }
 
-/// The reader of a pipe has gone. This is no failure, because `| head` does it.
+/// True if the reader of the pipe is gone. This is not a failure, because `| head` causes it.
 pub(super) fn is_closed_pipe(error: &anyhow::Error) -> bool {
     error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }

@@ -206,7 +206,7 @@ impl RateLimiter {
         }
     }
 
-    /// Frees slots that were reserved for parts which did not follow for a long time. Somebody may have discarded them.
+    /// Frees slots that were reserved for parts which did not follow for a long time. An operator may have discarded them.
     pub fn expire_reservations(&mut self, now: Monotonic) {
         let expired: Vec<_> = self.reserved.extract_if(|_, reservation| reservation.until <= now).collect();
         for (_, reservation) in expired {
@@ -222,7 +222,7 @@ impl RateLimiter {
         }
     }
 
-    /// The distance between the last messages of a minute.
+    /// The time between two messages from the reserve of a minute.
     pub fn spacing(&self) -> Duration {
         self.windows.minute / (RESERVE + 1)
     }

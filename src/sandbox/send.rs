@@ -112,10 +112,10 @@ fn deliver(
         state.duplicates.suppresses(key, interval, request.at)
     });
     let mut outcome = |userid: &String| {
-        let pair = (corp_id.clone(), *agent_id, userid.clone());
+        let key = (corp_id.clone(), *agent_id, userid.clone());
         if duplicate {
             MemberOutcome::Duplicate
-        } else if state.limits.admit(pair, &settings.member_limits, request.at) {
+        } else if state.limits.admit(key, &settings.member_limits, request.at) {
             MemberOutcome::Shown
         } else {
             MemberOutcome::Dropped

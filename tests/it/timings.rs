@@ -1,6 +1,6 @@
 //! Measures times with WeCom's real windows and the default delays. The figures are printed and not checked. Run it by
 //! hand, in release mode, on an idle machine.
-#![expect(clippy::print_stdout, reason = "the figures are what this is for")]
+#![expect(clippy::print_stdout, reason = "these tests print figures")]
 
 use std::{fs, time::Duration};
 

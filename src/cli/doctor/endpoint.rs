@@ -65,7 +65,7 @@ fn failed(endpoint: Endpoint<'_>, unreached: &ReachError) -> Vec<Finding> {
                 endpoint.port
             ),
         )],
-        Stage::Certificate(why) => vec![certificate(*why, endpoint, detail)],
+        Stage::Certificate(reason) => vec![certificate(*reason, endpoint, detail)],
         Stage::Tls => vec![Finding::failed(
             "tls",
             format!("no TLS with {host}: {detail}"),
@@ -90,9 +90,9 @@ fn failed(endpoint: Endpoint<'_>, unreached: &ReachError) -> Vec<Finding> {
     }
 }
 
-fn certificate(why: InvalidCertificate, endpoint: Endpoint<'_>, detail: String) -> Finding {
+fn certificate(reason: InvalidCertificate, endpoint: Endpoint<'_>, detail: String) -> Finding {
     let host = endpoint.host;
-    let (message, help) = match why {
+    let (message, help) = match reason {
         InvalidCertificate::UnknownIssuer => (
             format!("the certificate of {host} has an unknown issuer"),
             "a proxy or firewall intercepts TLS with its own certificate: exempt WeCom's host there; or the server in \

@@ -52,7 +52,7 @@ pub(super) async fn dns(hop: &FirstHop, limit: Duration) -> (Finding, Vec<Socket
 }
 
 fn looked_up(FirstHop { host, key, .. }: &FirstHop, addresses: &io::Result<Vec<SocketAddr>>) -> Finding {
-    let why = match addresses {
+    let reason = match addresses {
         Ok(addresses) if !addresses.is_empty() => {
             let count = addresses.len();
             let es = if count == 1 { "" } else { "es" };
@@ -64,7 +64,7 @@ fn looked_up(FirstHop { host, key, .. }: &FirstHop, addresses: &io::Result<Vec<S
     let help = format!(
         "check the spelling of {key}, and this machine's DNS (/etc/resolv.conf; a container has its own)"
     );
-    Finding::failed("dns", format!("{host} is not found: {why}"), help)
+    Finding::failed("dns", format!("{host} is not found: {reason}"), help)
 }
 
 /// Opens and closes a connection to one of the addresses.
