@@ -137,10 +137,10 @@ fn common_labels_are_computed_without_resolved_alerts() {
 
 #[test]
 fn nothing_is_left_of_a_resolved_group_unless_truncated() {
-    let over =
+    let resolved =
         Payload { status: "resolved".to_owned(), alerts: vec![alert("resolved", &[])], ..Payload::default() };
-    assert_eq!(over.clone().without_resolved(), None);
-    let truncated = Payload { truncated_alerts: 3, ..over };
+    assert_eq!(resolved.clone().without_resolved(), None);
+    let truncated = Payload { truncated_alerts: 3, ..resolved };
     assert_eq!(truncated.clone().without_resolved(), Some(truncated));
 }
 

@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_claimed_while_results_or_the_outbox_wait() {
+    fn nothing_is_claimed_without_an_app_or_a_working_outbox() {
         assert_eq!(DispatchState { settling: 1, unstored: 1, ..state() }.next(at(0)), WAIT);
         assert_eq!(DispatchState { has_app: false, ..state() }.next(at(0)), WAIT);
         let failed = DispatchState { store_retry_at: Some(at(2)), ..state() };

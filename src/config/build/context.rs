@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 /// Resolves the relative paths and environment variables of a configuration file.
 pub(in crate::config) struct LoadContext<'a> {
-    /// Relative paths start here.
+    /// The folder at which relative paths start.
     pub(in crate::config) folder: &'a Path,
     /// Reads an environment variable.
     pub(in crate::config) env: &'a dyn Fn(&str) -> Option<String>,

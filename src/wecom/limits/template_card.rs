@@ -254,7 +254,7 @@ mod tests {
     fn a_card_that_wecom_would_refuse_is_an_error() {
         let row = json!({ "keyname": "k", "value": "v" });
         let jump = json!({ "title": "t", "type": 1, "url": "http://a" });
-        for (changes, said) in [
+        for (changes, expected) in [
             (json!({ "card_type": "vote_interaction" }), "card_type is \"vote_interaction\""),
             (json!({ "main_title": { "title": " " } }), "main_title.title is empty"),
             (json!({ "main_title": "t" }), "main_title is not a mapping"),
@@ -274,7 +274,7 @@ mod tests {
             (json!({ "quote_area": { "type": 1 } }), "quote_area.url is empty"),
         ] {
             let error = checked(changes).unwrap_err();
-            assert!(error.starts_with(said), "{error}");
+            assert!(error.starts_with(expected), "{error}");
         }
         assert!(checked(json!({ "main_title": null, "sub_title_text": "s" })).is_ok());
     }

@@ -134,13 +134,13 @@ impl<'h> Checked<'h> {
         }
     }
 
-    /// True if the caller could not know that WeCom took this call.
+    /// True if the caller could not know that WeCom accepted this call.
     fn is_unconfirmed(&self, call: &Call) -> bool {
-        let Some(taken) = call.taken else { return false };
-        let died_afterwards = |crash: &Instant| *crash >= taken;
+        let Some(accepted_at) = call.accepted_at else { return false };
+        let died_afterwards = |crash: &Instant| *crash >= accepted_at;
         match &call.outcome {
             None | Some(Outcome::Unknown(_)) => true,
-            // WeCom took it, but the result may not have been stored.
+            // WeCom accepted it, but the result may not have been stored.
             Some(_) => self.history.crashes.iter().any(died_afterwards),
         }
     }
@@ -180,7 +180,10 @@ impl<'h> Checked<'h> {
         for (limit, window) in limits.into_iter().filter(|(limit, _)| *limit > 0) {
             for (addressee, calls) in &seen {
                 for over in calls.windows(limit as usize + 1) {
-                    let span = over[limit as usize].taken.unwrap().duration_since(over[0].taken.unwrap());
+                    let span = over[limit as usize]
+                        .accepted_at
+                        .unwrap()
+                        .duration_since(over[0].accepted_at.unwrap());
                     assert!(
                         span >= window,
                         "{addressee:?} got {} messages in {span:?}: {over:#?}",

@@ -29,7 +29,7 @@ use crate::outbox_conformance::fixture::list_all;
 use super::{
     outbox::{Faults, FaultyOutbox, Rates, at_once},
     scene::{Made, Scene},
-    wecom::{Call, FakeWecom, Mood},
+    wecom::{Call, Condition, FakeWecom},
 };
 
 /// All deliveries must be settled within this time without faults, even with tight limits.
@@ -133,7 +133,7 @@ impl Round {
                 let wait = Duration::from_millis(self.rng.random_range(0..most * 1000));
                 return self.pass(process, wait).await;
             }
-            70..85 => self.wecom.set(Mood::ALL[self.rng.random_range(0..Mood::ALL.len())]),
+            70..85 => self.wecom.set(Condition::ALL[self.rng.random_range(0..Condition::ALL.len())]),
             85..90 => self.faults.crash_in(Some(self.rng.random_range(1..30))),
             90..94 => return self.crash(process).await,
             94..96 => return self.stop(process).await,
@@ -248,7 +248,7 @@ impl Round {
 
     /// Returns all deliveries when they are settled. There are no faults any more.
     async fn settle_all(&mut self, process: Process) -> Vec<Listed> {
-        self.wecom.set(Mood::Well);
+        self.wecom.set(Condition::Healthy);
         self.faults.set(Rates::default());
         self.faults.crash_in(None);
         let mut process = if self.rng.random() { self.pass(process, Duration::ZERO).await } else { process };

@@ -13,24 +13,30 @@ use wecom_relay::wecom::{
 
 /// The state of WeCom and of the network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Mood {
+pub(super) enum Condition {
     /// Every message is accepted.
-    Well,
+    Healthy,
     /// Faults of every kind happen now and then.
-    Moody,
+    Flaky,
     /// Most outcomes are unknown.
-    Foggy,
+    MostlyUnknown,
     /// WeCom cannot be reached.
-    Away,
+    Unreachable,
     /// The app's configuration is rejected.
     Misconfigured,
     /// Too many calls.
-    Busy,
+    Limited,
 }
 
-impl Mood {
-    pub(super) const ALL: [Self; 6] =
-        [Self::Well, Self::Moody, Self::Foggy, Self::Away, Self::Misconfigured, Self::Busy];
+impl Condition {
+    pub(super) const ALL: [Self; 6] = [
+        Self::Healthy,
+        Self::Flaky,
+        Self::MostlyUnknown,
+        Self::Unreachable,
+        Self::Misconfigured,
+        Self::Limited,
+    ];
 }
 
 /// One call of `message/send`.
@@ -40,7 +46,7 @@ pub(super) struct Call {
     /// Recipients and text, by which a member can tell messages apart.
     pub(super) key: (String, String),
     /// The time at which WeCom accepted it.
-    pub(super) taken: Option<Instant>,
+    pub(super) accepted_at: Option<Instant>,
     /// True if members see it: it was accepted and is no duplicate.
     pub(super) shown: bool,
     /// The outcome for the caller. `None` before it ends, and if the caller died.
@@ -55,12 +61,12 @@ impl Call {
 
 /// The service.
 #[derive(Debug)]
-pub(super) struct FakeWecom(Mutex<Inside>);
+pub(super) struct FakeWecom(Mutex<State>);
 
 #[derive(Debug)]
-struct Inside {
+struct State {
     rng: StdRng,
-    mood: Mood,
+    condition: Condition,
     /// True if a suppressed duplicate prolongs the interval. WeCom's documentation does not say.
     duplicates_prolong: bool,
     calls: Vec<Call>,
@@ -70,9 +76,9 @@ struct Inside {
 
 /// The course of a call.
 struct Script {
-    way_there: Duration,
-    is_taken: bool,
-    way_back: Duration,
+    request_delay: Duration,
+    is_accepted: bool,
+    reply_delay: Duration,
     outcome: Outcome,
 }
 
@@ -81,50 +87,62 @@ impl FakeWecom {
         let mut rng = StdRng::seed_from_u64(seed);
         let duplicates_prolong = rng.random();
         let (calls, shown) = (Vec::new(), Vec::new());
-        Arc::new(Self(Mutex::new(Inside { rng, mood: Mood::Well, duplicates_prolong, calls, shown })))
+        Arc::new(Self(Mutex::new(State {
+            rng,
+            condition: Condition::Healthy,
+            duplicates_prolong,
+            calls,
+            shown,
+        })))
     }
 
-    pub(super) fn set(&self, mood: Mood) {
-        self.inside().mood = mood;
+    pub(super) fn set(&self, condition: Condition) {
+        self.state().condition = condition;
     }
 
     pub(super) fn calls(&self) -> Vec<Call> {
-        self.inside().calls.clone()
+        self.state().calls.clone()
     }
 
     /// The calls that members see, in the order in which they see them.
     pub(super) fn shown(&self) -> Vec<Call> {
-        let inside = self.inside();
-        inside.shown.iter().map(|at| inside.calls[*at].clone()).collect()
+        let state = self.state();
+        state.shown.iter().map(|at| state.calls[*at].clone()).collect()
     }
 
-    fn inside(&self) -> MutexGuard<'_, Inside> {
+    fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl WeCom for FakeWecom {
     async fn send(&self, message: &Message) -> Outcome {
-        let (at, script) = self.inside().begin(message);
-        tokio::time::sleep(script.way_there).await;
-        if script.is_taken {
-            self.inside().take(at);
+        let (at, script) = self.state().begin(message);
+        tokio::time::sleep(script.request_delay).await;
+        if script.is_accepted {
+            self.state().accept(at);
         }
-        tokio::time::sleep(script.way_back).await;
-        self.inside().calls[at].outcome = Some(script.outcome.clone());
+        tokio::time::sleep(script.reply_delay).await;
+        self.state().calls[at].outcome = Some(script.outcome.clone());
         script.outcome
     }
 }
 
-impl Inside {
+impl State {
     fn begin(&mut self, message: &Message) -> (usize, Script) {
         let script = self.script();
         let key = (message.recipients.canonical(), message.content.text().to_owned());
-        self.calls.push(Call { message: message.clone(), key, taken: None, shown: false, outcome: None });
+        self.calls.push(Call {
+            message: message.clone(),
+            key,
+            accepted_at: None,
+            shown: false,
+            outcome: None,
+        });
         (self.calls.len() - 1, script)
     }
 
-    fn take(&mut self, at: usize) {
+    fn accept(&mut self, at: usize) {
         let now = Instant::now();
         let call = &self.calls[at];
         let of = |other: &Call| {
@@ -132,14 +150,14 @@ impl Inside {
                 && other.message.recipients == call.message.recipients
                 && (other.shown || self.duplicates_prolong)
         };
-        let last = self.calls.iter().filter(|other| of(other)).filter_map(|other| other.taken).max();
-        let is_copy = match (call.message.duplicate_check, last) {
+        let last = self.calls.iter().filter(|other| of(other)).filter_map(|other| other.accepted_at).max();
+        let is_duplicate = match (call.message.duplicate_check, last) {
             (Some(interval), Some(last)) => now.duration_since(last) < interval,
             _ => false,
         };
         let call = &mut self.calls[at];
-        call.taken = Some(now);
-        call.shown = !is_copy;
+        call.accepted_at = Some(now);
+        call.shown = !is_duplicate;
         if call.shown {
             self.shown.push(at);
         }
@@ -148,16 +166,16 @@ impl Inside {
     fn script(&mut self) -> Script {
         let slow = self.rng.random_range(0..100) < 10;
         let mut ms = || Duration::from_millis(self.rng.random_range(0..if slow { 4_500 } else { 200 }));
-        let (way_there, way_back) = (ms(), ms());
-        let (is_taken, outcome) = self.end();
-        Script { way_there, is_taken, way_back, outcome }
+        let (request_delay, reply_delay) = (ms(), ms());
+        let (is_accepted, outcome) = self.end();
+        Script { request_delay, is_accepted, reply_delay, outcome }
     }
 
     fn end(&mut self) -> (bool, Outcome) {
         let dice = self.rng.random_range(0..100);
-        match self.mood {
-            Mood::Well => (true, Outcome::Accepted(Receipt::default())),
-            Mood::Moody => match dice {
+        match self.condition {
+            Condition::Healthy => (true, Outcome::Accepted(Receipt::default())),
+            Condition::Flaky => match dice {
                 ..55 => (true, Outcome::Accepted(Receipt::default())),
                 55..60 => (true, unknown(TransportErrorKind::Timeout)),
                 60..65 => (false, unknown(TransportErrorKind::Lost)),
@@ -172,20 +190,20 @@ impl Inside {
                 94..96 => (false, rejected(123_456)),
                 _ => (true, unknown(TransportErrorKind::InvalidReply)),
             },
-            Mood::Foggy => match dice {
+            Condition::MostlyUnknown => match dice {
                 ..20 => (true, Outcome::Accepted(Receipt::default())),
                 20..60 => (true, unknown(TransportErrorKind::Timeout)),
                 _ => (false, unknown(TransportErrorKind::Timeout)),
             },
-            Mood::Away => (false, not_sent(TransportErrorKind::Connect)),
-            Mood::Misconfigured => (false, rejected(if dice < 70 { 40001 } else { 60020 })),
-            Mood::Busy => (false, rejected(if dice < 70 { 45009 } else { -1 })),
+            Condition::Unreachable => (false, not_sent(TransportErrorKind::Connect)),
+            Condition::Misconfigured => (false, rejected(if dice < 70 { 40001 } else { 60020 })),
+            Condition::Limited => (false, rejected(if dice < 70 { 45009 } else { -1 })),
         }
     }
 }
 
 fn fault(kind: TransportErrorKind) -> TransportError {
-    TransportError { api: Api::MessageSend, kind, detail: "the seed wants it".to_owned() }
+    TransportError { api: Api::MessageSend, kind, detail: "a fault of the test".to_owned() }
 }
 
 fn not_sent(kind: TransportErrorKind) -> Outcome {

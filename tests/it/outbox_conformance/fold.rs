@@ -14,9 +14,9 @@ async fn foldable<L: Lease>(lease: &L, limit: u32) -> Vec<NotificationId> {
     found.into_iter().flat_map(|found| found.notifications).map(|foldable| foldable.notification).collect()
 }
 
-pub(crate) async fn notifications_behind_no_attempted_one_can_be_folded<O: Outbox>(outbox: O) {
+pub(crate) async fn foldable_notifications_are_never_behind_an_attempted_one<O: Outbox>(outbox: O) {
     let lease = acquire(&outbox, at(0)).await;
-    let tried = enqueue(&outbox, alert("a", "a1"), at(0)).await;
+    let attempted = enqueue(&outbox, alert("a", "a1"), at(0)).await;
     postpone(&lease, &claim_one(&lease, at(0)).await, at(100), at(0)).await;
     let behind = enqueue(&outbox, alert("a", "a2"), at(1)).await;
     let b1 = enqueue(&outbox, alert("b", "b1"), at(1)).await;
@@ -31,7 +31,7 @@ pub(crate) async fn notifications_behind_no_attempted_one_can_be_folded<O: Outbo
     assert_eq!(foldable(&lease, 3).await, [b1, c1, b2]);
     let foldable = queues(&lease, 10, at(9)).await.first().unwrap().foldable;
     assert_eq!(foldable, 4);
-    assert!(![tried, behind].contains(&c2));
+    assert!(![attempted, behind].contains(&c2));
 }
 
 pub(crate) async fn a_digest_is_sent_in_place_of_its_members<O: Outbox>(outbox: O) {
@@ -83,11 +83,11 @@ pub(crate) async fn members_die_with_their_digest<O: Outbox>(outbox: O) {
 
 pub(crate) async fn an_attempted_notification_is_not_folded<O: Outbox>(outbox: O) {
     let lease = acquire(&outbox, at(0)).await;
-    let tried = enqueue(&outbox, alert("a", "a1"), at(0)).await;
+    let attempted = enqueue(&outbox, alert("a", "a1"), at(0)).await;
     postpone(&lease, &claim_one(&lease, at(0)).await, at(0), at(0)).await;
     let behind = enqueue(&outbox, alert("a", "a2"), at(0)).await;
-    let untried = enqueue(&outbox, alert("b", "b1"), at(0)).await;
-    let claimed = fold(&lease, &[tried, behind, untried], digest("digest"), at(1)).await;
+    let unattempted = enqueue(&outbox, alert("b", "b1"), at(0)).await;
+    let claimed = fold(&lease, &[attempted, behind, unattempted], digest("digest"), at(1)).await;
     deliver(&lease, claimed.first().unwrap(), at(1)).await;
     assert_eq!(drain(&lease, at(2)).await, ["a1", "a2"]);
 }

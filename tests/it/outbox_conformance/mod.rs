@@ -70,7 +70,7 @@ macro_rules! conformance {
                 counted_sends_are_remembered,
                 a_claim_of_an_empty_queue_returns_nothing;
             fold:
-                notifications_behind_no_attempted_one_can_be_folded,
+                foldable_notifications_are_never_behind_an_attempted_one,
                 a_digest_is_sent_in_place_of_its_members,
                 the_keys_of_members_wait_until_the_digest_is_settled,
                 members_die_with_their_digest,
