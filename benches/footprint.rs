@@ -16,7 +16,7 @@ use crate::{
 };
 
 const CONNECTIONS: usize = 64;
-/// Twice the members of the other rows, because the limits of those allow fewer than 100,000 deliveries a minute.
+/// Twice as many members as in the other rows, because WeCom's limits for each member would make 100,000 deliveries slower.
 const MEMBERS: u64 = 5_000;
 /// A server is idle when this time has passed since its start.
 const IDLE_AFTER: Duration = Duration::from_secs(1);

@@ -1,6 +1,6 @@
 //! The content of a message, by its `msgtype`.
 //!
-//! A card is kept as the JSON that WeCom is given: the bytes that were checked are stored and sent. So a field that WeCom
+//! A card is kept as JSON: the bytes that were checked are stored and sent. So a field that WeCom
 //! adds can be used at once.
 
 use std::fmt;
@@ -61,7 +61,7 @@ impl fmt::Display for Card {
 }
 
 impl Content {
-    /// Restores a content from its [`Content::msgtype`] and [`Content::text`]. `None` if they are not valid.
+    /// Restores the content from its [`Content::msgtype`] and [`Content::text`]. `None` if they are not valid.
     pub fn stored(msgtype: &str, text: String) -> Option<Self> {
         match msgtype {
             "text" => Some(Self::Text(text)),

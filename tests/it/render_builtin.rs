@@ -1,4 +1,4 @@
-//! Snapshots of the built-in templates, and the Chinese template compared with the one that it corrects.
+//! Snapshots of the built-in templates, and the Chinese template compared with messages that Alertmanager sent itself.
 
 #![cfg(test)]
 

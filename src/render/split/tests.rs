@@ -122,12 +122,12 @@ fn numbers_of_any_length_fit() {
 fn marked(head: &str, firing: &[String], resolved: &[String], foot: &str) -> Rendered {
     let markers = AlertMarkers::unused(UsedChars::default());
     let mut text = head.to_owned();
-    for (alerts, over) in [(firing, false), (resolved, true)] {
+    for (alerts, is_resolved) in [(firing, false), (resolved, true)] {
         if !alerts.is_empty() {
-            text.push_str(if over { "Resolved:\n" } else { "Firing:\n" });
+            text.push_str(if is_resolved { "Resolved:\n" } else { "Firing:\n" });
         }
         for alert in alerts {
-            text.push_str(&format!("{}{alert}\n{}", markers.begin(over), markers.end()));
+            text.push_str(&format!("{}{alert}\n{}", markers.begin(is_resolved), markers.end()));
         }
     }
     markers.read(text + foot)

@@ -60,7 +60,7 @@ fn shorten_tagged(text: &str, max_chars: usize) -> String {
     format!("{kept}{ELLIPSIS}{}", if is_open { CLOSE } else { "" })
 }
 
-/// The part of `kept`, a beginning of `text`, before the tag that ends after `kept`, if there is one.
+/// If `kept`, the beginning of `text`, ends inside a tag: the part of `kept` before that tag.
 fn before_cut_tag<'a>(text: &str, kept: &'a str) -> Option<&'a str> {
     let (before, cut) = kept.split_at(kept.rfind('<')?);
     let rest = slice_from(text, before.len());

@@ -8,8 +8,8 @@ pub(crate) mod depth;
 pub(crate) mod fixture;
 pub(crate) mod fold;
 pub(crate) mod holds;
+pub(crate) mod operators;
 pub(crate) mod order;
-pub(crate) mod people;
 pub(crate) mod sending;
 
 macro_rules! conformance {
@@ -88,7 +88,7 @@ macro_rules! conformance {
                 dead_letters_are_reported_once,
                 a_dead_notice_is_not_reported,
                 a_dead_digest_is_reported_by_its_members;
-            people:
+            operators:
                 a_list_is_filtered_and_paged,
                 a_list_can_start_with_the_newest_delivery,
                 a_delivery_is_shown_with_its_attempts,
