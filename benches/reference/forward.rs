@@ -18,10 +18,10 @@ pub(super) fn router(sink: &str) -> Router {
     rustls::crypto::ring::default_provider().install_default().unwrap();
     let client = Client::builder().no_proxy().build().unwrap();
     let url = format!("http://{sink}/cgi-bin/message/send?access_token=not-a-real-token");
-    Router::new().route("/webhook/{receiver}", post(take)).with_state(Forward { client, url })
+    Router::new().route("/webhook/{receiver}", post(forward)).with_state(Forward { client, url })
 }
 
-async fn take(State(forward): State<Forward>, body: Bytes) -> String {
+async fn forward(State(target): State<Forward>, body: Bytes) -> String {
     let parsed = Parsed::of(&body);
     let message = json!({
         "touser": parsed.common_labels["member"],
@@ -29,7 +29,7 @@ async fn take(State(forward): State<Forward>, body: Bytes) -> String {
         "agentid": 1_000_002,
         "text": { "content": parsed.text() },
     });
-    let request = forward.client.post(&forward.url).header(CONTENT_TYPE, "application/json");
+    let request = target.client.post(&target.url).header(CONTENT_TYPE, "application/json");
     let answer = request.body(message.to_string()).send().await.unwrap().bytes().await.unwrap();
     let answer: Value = serde_json::from_slice(&answer).unwrap();
     assert_eq!(answer["errcode"], 0);

@@ -125,7 +125,7 @@ pub struct Decision {
     pub verdict: Verdict,
     /// For the sender.
     pub health: Health,
-    /// True if WeCom took the message or may have taken it.
+    /// True if WeCom accepted the message or may have accepted it.
     pub counted: bool,
     /// The cause of death, for a dead letter.
     pub cause: Option<Cause>,

@@ -279,7 +279,7 @@ impl RateLimiter {
             return;
         }
         if let Some(until) = suppressed_until {
-            // WeCom may have taken the first attempt.
+            // WeCom may have accepted the first attempt.
             let first = self.suppressed.entry(delivery).or_insert(until);
             *first = if *first <= now { until } else { *first };
         }

@@ -30,15 +30,15 @@ pub struct Route {
 /// The time between two rounds. Dead letters of one round share a notice.
 const INTERVAL: Duration = Duration::from_secs(1);
 /// Older dead letters are not reported, for example to a fallback that was just configured.
-const NEWS: Duration = Duration::from_secs(24 * 3600);
+const MAX_AGE: Duration = Duration::from_secs(24 * 3600);
 /// The most dead letters in one notice.
-const DEAD_A_NOTICE: u32 = 1000;
+const MAX_DEAD: u32 = 1000;
 /// Waiting notifications are counted up to this number.
 const COUNT_TO: u32 = 100_000;
 /// The most lines of waiting notifications in a notice.
-const LINES: u32 = 20;
+const MAX_LINES: u32 = 20;
 
-/// Sends notices until `stop`, by the latest of `routes`.
+/// Sends notices until `stop` is cancelled. Each round uses the newest `routes`.
 pub async fn run<O: Outbox>(
     outbox: O,
     routes: watch::Receiver<Vec<Route>>,
@@ -73,7 +73,7 @@ pub async fn notify<O: Outbox>(outbox: &O, routes: &[Route], clock: &dyn Clock) 
 
 async fn dead<O: Outbox>(outbox: &O, route: &Route, clock: &dyn Clock) -> StoreResult<()> {
     let now = clock.now();
-    let dead = outbox.unnoticed(&route.receiver, earlier(now, NEWS), DEAD_A_NOTICE).await?;
+    let dead = outbox.unnoticed(&route.receiver, earlier(now, MAX_AGE), MAX_DEAD).await?;
     let Some(first) = dead.first() else { return Ok(()) };
     let mut lines: Vec<(_, &str)> =
         dead.iter().map(|dead| (dead.notification, dead.summary.as_str())).collect();
@@ -96,7 +96,7 @@ async fn held<O: Outbox>(outbox: &O, route: &Route, hold: &Hold, clock: &dyn Clo
     if age < route.after {
         return Ok(());
     }
-    let backlog = outbox.held_backlog(&route.sender, &route.receiver, LINES, COUNT_TO).await?;
+    let backlog = outbox.held_backlog(&route.sender, &route.receiver, MAX_LINES, COUNT_TO).await?;
     let Some(backlog) = backlog.filter(|backlog| backlog.notifications > 0) else { return Ok(()) };
     let heading = format!(
         "[HELD] {} {} for receiver {} wait since {}: {}",

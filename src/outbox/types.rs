@@ -334,7 +334,7 @@ pub struct Attempt {
     pub errcode: Option<i64>,
     /// The outcome in words, for people.
     pub detail: String,
-    /// True if WeCom took the message or may have taken it. Such an attempt counts against rate limits.
+    /// True if WeCom accepted the message or may have accepted it. Such an attempt counts against rate limits.
     pub counted: bool,
 }
 
@@ -348,7 +348,7 @@ pub enum Verdict {
         at: Timestamp,
         /// True if this attempt counts for the retry policy.
         charged: bool,
-        /// True if WeCom may have taken the message.
+        /// True if WeCom may have accepted the message.
         unconfirmed: bool,
         unknown_code: bool,
     },

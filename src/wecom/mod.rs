@@ -1,6 +1,6 @@
 //! WeCom as the relay sees it: recipients, messages, and the outcome of a send.
 //!
-//! The port is [`WeCom`]. An [`Outcome`] separates what WeCom surely did not take from what it may have taken, because
+//! The port is [`WeCom`]. An [`Outcome`] separates what WeCom surely did not accept from what it may have accepted, because
 //! that decides whether a resend can make a duplicate.
 
 pub mod client;

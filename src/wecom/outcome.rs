@@ -46,7 +46,7 @@ pub enum Outcome {
     Rejected(ApiError),
     /// The message did not reach WeCom: it surely did not take the message.
     NotSent(TransportError),
-    /// The request was written, but no usable reply came: WeCom may have taken the message.
+    /// The request was written, but no usable reply came: WeCom may have accepted the message.
     Unknown(TransportError),
 }
 

@@ -140,8 +140,8 @@ async fn a_hold_is_an_error_when_a_person_must_act() {
         }
         let end = lines.iter().find(|line| line["message"] == "sender released, sending resumes").unwrap();
         assert_eq!((&end["level"], &end["app"]), (&"INFO".into(), &"ops".into()), "{end}");
-        let worse = lines.iter().filter(|line| line["level"] == "ERROR").count();
-        assert_eq!(worse, if level == "ERROR" { 2 } else { 0 }, "{}", log.text());
+        let errors = lines.iter().filter(|line| line["level"] == "ERROR").count();
+        assert_eq!(errors, if level == "ERROR" { 2 } else { 0 }, "{}", log.text());
         relay.stop().await;
     }
 }

@@ -146,18 +146,18 @@ async fn a_full_outbox_accepts_no_alert_but_delivers() {
     let settings = Settings { max_size_bytes: 1 << 20, ..settings(&directory) };
     let outbox = SqliteOutbox::open(settings, Access::Owner).unwrap();
     let long = "x".repeat(20_000);
-    let mut taken = 0;
+    let mut accepted = 0;
     let full = loop {
-        match outbox.enqueue(alert(&taken.to_string(), &long), at(0)).await {
-            Ok(_) => taken += 1,
+        match outbox.enqueue(alert(&accepted.to_string(), &long), at(0)).await {
+            Ok(_) => accepted += 1,
             Err(error) => break error,
         }
     };
-    assert!(taken > 5, "{taken}");
+    assert!(accepted > 5, "{accepted}");
     assert!(matches!(&full, StoreError::Full(text) if text.contains("outbox.max_size")), "{full}");
     assert!(matches!(outbox.probe(at(1)).await, Err(StoreError::Full(_))));
     let lease = acquire(&outbox, at(1)).await;
-    assert_eq!(drain(&lease, at(1)).await.len(), taken);
+    assert_eq!(drain(&lease, at(1)).await.len(), accepted);
     assert!(outbox.enqueue(alert("a", &long), at(2)).await.is_err());
     while outbox.purge(at(1000), 5).await.unwrap() > 0 {}
     outbox.probe(at(3)).await.unwrap();
@@ -216,7 +216,7 @@ async fn deliveries_in_flight_in_a_replaced_file_are_sent_again() {
 }
 
 #[tokio::test]
-async fn a_deleted_lock_is_taken_again_and_keeps_others_out() {
+async fn a_deleted_lock_is_created_again_and_keeps_others_out() {
     let (outbox, directory) = fresh();
     let lock = directory.path().join("outbox.db.lock");
     fs::remove_file(&lock).unwrap();

@@ -82,7 +82,7 @@ fn a_resend_uses_its_slot_while_wecom_suppresses_it() {
     assert!(!limiter.has_slot(id, &user(), at(50)));
     limiter.start(id, &user(), at(20));
     assert_eq!(free(&limiter, &user(), at(20)), 1);
-    // The first attempt counts, because WeCom may have taken it.
+    // The first attempt counts, because WeCom may have accepted it.
     limiter.end(id, &user(), true, Some(at(90)), at(30));
     assert!(!limiter.has_slot(id, &user(), at(50)));
     limiter.start(id, &user(), at(50));

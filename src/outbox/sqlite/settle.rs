@@ -121,7 +121,7 @@ pub(super) fn settle(tx: &mut Transaction<'_>, settlement: &Settlement, now: Tim
             after_settlement(tx, &entry, now)
         }
         Verdict::Retry { at, charged, unconfirmed, unknown_code } => {
-            // WeCom's duplicate check counts from the moment at which it took the message. That is after the start.
+            // The interval of WeCom's duplicate check begins when WeCom accepts the message, which is after the start.
             let since = unconfirmed.then_some(attempt.started_at);
             attempt.update(tx, RETRY, params![millis(*at), charged, since, unknown_code])?;
             tx.mark_changed(&entry.sender, entry.destination);
@@ -138,7 +138,7 @@ pub(super) fn settle(tx: &mut Transaction<'_>, settlement: &Settlement, now: Tim
     }
 }
 
-/// An attempt in the form in which its delivery's row has it.
+/// An attempt in the form of its columns.
 struct StoredAttempt<'a> {
     delivery: i64,
     started_at: i64,
@@ -262,7 +262,7 @@ pub(super) fn make_due(
     Ok(())
 }
 
-/// Makes everything unconfirmed that a replaced file says is in flight. This process does not send it.
+/// Makes the deliveries unconfirmed that are in flight according to a replaced file. This process does not send them.
 pub(super) fn recover_replaced_file(tx: &mut Transaction<'_>) -> EngineResult<()> {
     let senders = tx.sql.all(SENDERS_IN_FLIGHT, [], |row| {
         Ok((SenderName(row.get("sender")?), timestamp(row.get("last_claim")?)?))

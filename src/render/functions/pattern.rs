@@ -2,7 +2,7 @@
 //!
 //! One search is linear in the text. All searches together are quadratic for a pattern that looks at the whole rest
 //! of the text before each match of one character. So only the first [`MAX_TEXT_BYTES`] are searched, and the rest is
-//! unchanged. An error instead would cost the operator's message for one long annotation.
+//! unchanged. With an error instead, one long annotation would cost the operator the whole message.
 
 use std::{collections::HashMap, sync::RwLock};
 
