@@ -265,7 +265,7 @@ impl RateLimiter {
         }
     }
 
-    /// Records the end of a message. It is `counted` unless WeCom surely did not take it. If it will be sent again, WeCom
+    /// Records the end of a message. It is `counted` unless WeCom surely did not accept it. If it will be sent again, WeCom
     /// suppresses the resend until `suppressed_until`.
     pub fn end(
         &mut self,

@@ -24,7 +24,7 @@
 //! | `GET /sandbox/faults` | lists the active faults |
 //! | `POST /sandbox/faults` | adds a [`Fault`]: `{"api":"message/send","fault":{"errcode":45009},"count":3}` |
 //! | `DELETE /sandbox/faults` | ends all faults |
-//! | `POST /sandbox/tokens/expire` | refuses all tokens from now on, with `{"errcode":42001}` or `{"errcode":40014}` |
+//! | `POST /sandbox/tokens/expire` | expires all granted tokens, with `{"errcode":42001}` or `{"errcode":40014}` |
 //! | `GET /sandbox/directory` | shows the directory with its secrets, which are of no use elsewhere |
 //! | `PUT /sandbox/directory` | replaces the directory by another one in YAML |
 //!

@@ -40,17 +40,17 @@ impl Api {
 /// The outcome of a send.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// WeCom took the message.
+    /// WeCom accepted the message.
     Accepted(Receipt),
-    /// WeCom answered with another errcode than 0: it surely did not take the message.
+    /// WeCom answered with another errcode than 0: it surely did not accept the message.
     Rejected(ApiError),
-    /// The message did not reach WeCom: it surely did not take the message.
+    /// The message did not reach WeCom: it was surely not accepted.
     NotSent(TransportError),
     /// The request was written, but no usable reply came: WeCom may have accepted the message.
     Unknown(TransportError),
 }
 
-/// WeCom's reply for a message that it took.
+/// WeCom's reply for a message that it accepted.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Receipt {
     /// `msgid`, the key to recall a message. Empty if the reply has none.

@@ -18,7 +18,7 @@ const PER_MEMBER: usize = 2;
 /// The number of groups in a storm.
 pub(crate) const GROUPS: usize = 500;
 
-/// The beginning of a message for firing, then for resolved: as a message of its own, and as a line of a digest.
+/// For firing and then for resolved alerts: the beginning of a whole message, and of a line in a digest.
 pub(crate) const STAGES: [(bool, &str, &str); 2] =
     [(true, "[FIRING:1]", "[FIRING:1]"), (false, "[RESOLVED]", "[RESOLVED:1]")];
 

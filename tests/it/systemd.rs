@@ -141,7 +141,7 @@ impl Watchdog {
     }
 
     /// Waits for a keepalive that was caused after this call.
-    async fn is_alive(&mut self) {
+    async fn wait_for_keepalive(&mut self) {
         while self.keepalives.try_recv().is_ok() {}
         // The first one may have been caused before.
         for _ in 0..2 {
@@ -150,7 +150,7 @@ impl Watchdog {
     }
 
     /// Waits until no keepalive arrives any more.
-    async fn is_silent(&mut self) {
+    async fn wait_for_silence(&mut self) {
         let silence = async { while timeout(100 * PERIOD, self.keepalives.recv()).await.is_ok() {} };
         soon(silence).await;
     }
@@ -168,13 +168,13 @@ async fn keepalives_stop_when_the_outbox_hangs_not_when_it_is_full() {
     let wecom = Wecom::live(Settings::default()).await;
     let (relay, outbox, gates) = gated(&wecom).await;
     let mut watchdog = Watchdog::of(&relay, &outbox, relay.heartbeats.clone());
-    watchdog.is_alive().await;
+    watchdog.wait_for_keepalive().await;
     gates.holds.hold();
-    watchdog.is_silent().await;
+    watchdog.wait_for_silence().await;
     gates.holds.open();
-    watchdog.is_alive().await;
+    watchdog.wait_for_keepalive().await;
     gates.holds.fail();
-    watchdog.is_alive().await;
+    watchdog.wait_for_keepalive().await;
     relay.stop().await;
 }
 
@@ -184,19 +184,19 @@ async fn keepalives_stop_when_a_dispatcher_hangs() {
     let (relay, outbox, gates) = gated(&wecom).await;
     assert_eq!(relay.heartbeats.len(), 1);
     let mut watchdog = Watchdog::of(&relay, &outbox, relay.heartbeats.clone());
-    watchdog.is_alive().await;
+    watchdog.wait_for_keepalive().await;
     gates.claim.hold();
     relay.post(&payload("Down", &[("a", true)])).await;
     soon(gates.claim.reached(1)).await;
-    watchdog.is_silent().await;
+    watchdog.wait_for_silence().await;
     gates.claim.open();
     soon(wecom.sandbox.wait_for_delivered("zhangsan", 1)).await;
-    watchdog.is_alive().await;
+    watchdog.wait_for_keepalive().await;
     // A full disk does not stop the loop.
     gates.claim.fail();
     relay.post(&payload("Late", &[("a", true)])).await;
     soon(gates.claim.reached(3)).await;
-    watchdog.is_alive().await;
+    watchdog.wait_for_keepalive().await;
     gates.claim.open();
     soon(wecom.sandbox.wait_for_delivered("zhangsan", 2)).await;
     relay.stop().await;

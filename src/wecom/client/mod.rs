@@ -1,7 +1,7 @@
 //! WeCom over HTTPS: the [`WeCom`](super::WeCom) port on top of `gettoken` and `message/send`.
 //!
 //! Guarantees:
-//! - [`Outcome::NotSent`](super::Outcome::NotSent) means that WeCom surely did not take the message. The connection
+//! - [`Outcome::NotSent`](super::Outcome::NotSent) means that WeCom surely did not accept the message. The connection
 //!   failed, no token was granted, or a server answered 3xx or 4xx, which WeCom's application never does. Every other
 //!   call without a reply of WeCom is [`Outcome::Unknown`](super::Outcome::Unknown).
 //! - One [`Message`](super::Message) has one body, byte for byte, also when it is sent again with a renewed token.

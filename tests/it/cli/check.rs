@@ -18,7 +18,7 @@ async fn check_shows_sample_messages_of_each_receiver() {
 }
 
 #[tokio::test]
-async fn all_config_errors_are_reported_with_exit_code_64() {
+async fn every_command_reports_all_config_errors() {
     let workdir = Workdir::of(
         "outbox: { path: outbox.db, dedupe_window: 120 }\napps:\n  - name: ops\n    corp_id: ww1\n    agent_id: none\n    \
          api_secret: sandbox-secret-1000002\n    proxy_url: ftp://user:proxy-password-51d0@proxy\nreceivers:\n  \

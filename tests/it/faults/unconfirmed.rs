@@ -1,4 +1,4 @@
-//! WeCom takes a message, but the answer is lost or wrong: the member sees the message once.
+//! WeCom accepts a message, but the answer is lost or wrong: the member sees the message once.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use wecom_relay::{
 use super::{all_delivered, seen_by};
 use crate::support::{Options, Relay, Wecom, payload, short_delays, soon};
 
-/// WeCom takes the message three times without a usable answer. The member sees it once.
+/// WeCom accepts the message three times without a usable answer. The member sees it once.
 async fn is_seen_once(effect: Effect) {
     let wecom = Wecom::live(Settings::default()).await;
     let tuning = Tuning { call_timeout: Duration::from_millis(300), ..short_delays() };
