@@ -12,7 +12,7 @@ use super::{
 
 /// The outbox as any process of the daemon may use it.
 ///
-/// Every method may return any [`StoreError`]; then nothing has changed. A caller may drop a future at any time: the
+/// Every method may return any [`super::StoreError`]; then nothing has changed. A caller may drop a future at any time: the
 /// change then happens completely or not at all.
 pub trait Outbox: OutboxQuery + Clone + Send + Sync + 'static {
     /// The right to dispatch one sender.
