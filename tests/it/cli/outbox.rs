@@ -1,4 +1,4 @@
-//! `outbox`, setup a running relay.
+//! `outbox`, beside a running relay.
 
 use serde_json::Value;
 use wecom_relay::{
