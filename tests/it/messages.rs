@@ -11,9 +11,9 @@ use wecom_relay::{
 };
 
 use crate::support::{
-    Options, Relay, Wecom,
+    ManualClock, Options, Relay, Wecom,
     members::{self, member},
-    payload,
+    payload, redacted,
 };
 
 /// A receiver `wechat` for zhangsan with these keys.
@@ -85,9 +85,18 @@ async fn a_textcard_is_made_of_templates() {
 
 #[tokio::test]
 async fn markdown_has_its_own_default_template() {
-    let (_, seen) = sent(keys("message_type: markdown"), 1).await;
+    let options = Options { clock: ManualClock::new(), ..keys("message_type: markdown") };
+    let (_, seen) = sent(options, 1).await;
     assert_eq!(seen[0].0, "markdown");
-    assert!(seen[0].1.contains("<font color="), "{}", seen[0].1);
+    insta::assert_snapshot!(seen[0].1, @r#"
+    **<font color="warning">FIRING 1</font>** Down
+    <font color="comment">severity: critical</font>
+    **<font color="warning">Down</font>**
+    > instance: a
+    > <font color="comment">2026-11-21 08:00:00 (0s)</font>
+    > [Source](http://prometheus.example.com/graph) · [Silence](http://alertmanager.example.com/#/silences/new?filter=%7Balertname%3D%22Down%22%2Cinstance%3D%22a%22%2Cseverity%3D%22critical%22%7D)
+    [All alerts](http://alertmanager.example.com/#/alerts?receiver=wechat)
+    "#);
 }
 
 #[tokio::test]
@@ -154,11 +163,22 @@ async fn a_card_that_wecom_rejects_is_sent_as_text() {
     let relay = Relay::with(&wecom.url, keys(CARD)).await;
     relay.post(&payload("Down", &[("a", true)])).await;
     let seen = wecom.sandbox.wait_for_delivered("zhangsan", 1).await;
-    let (line, text) = seen[0].text.split_once('\n').unwrap();
-    assert!(line.starts_with(
-        "[wecom-relay: WeCom rejected this as a template_card: message/send answered errcode 40058"
-    ));
-    assert!(text.starts_with("[FIRING:1] Down"), "{text}");
+    insta::assert_snapshot!(redacted(&seen[0].text), @"
+    [wecom-relay: WeCom rejected this as a template_card: message/send answered errcode 40058: invalid Request Parameter, hint: [HINT], from ip: 127.0.0.1, more info at https://open.work.weixin.qq.com/devtool/query?e=40058]
+    [FIRING:1] Down (critical)
+
+    Alerts Firing:
+    Labels:
+     - alertname = Down
+     - instance = a
+     - severity = critical
+    Annotations:
+    Source: http://prometheus.example.com/graph
+
+
+    AlertmanagerUrl:
+    http://alertmanager.example.com/#/alerts?receiver=wechat
+    ");
     assert_eq!(relay.settled(1).await[0].state, State::Delivered);
     relay.stop().await;
 }
@@ -187,8 +207,22 @@ async fn a_card_with_a_failed_field_becomes_text_with_a_reason() {
     let (_, seen) = sent(keys("message_type: textcard\ntitle: '{{ commonLabels.none }}'"), 1).await;
     let (msgtype, text) = &seen[0];
     assert_eq!(msgtype, "text");
-    assert!(text.starts_with("[wecom-relay: receiver/wechat/title, line 1, column "), "{text}");
-    assert!(text.contains("\n[FIRING:1] Down"), "{text}");
+    insta::assert_snapshot!(text, @"
+    [wecom-relay: receiver/wechat/title, line 1, column 17: Field `none` is not defined. Available fields: alertname, severity; this is its text form]
+    [FIRING:1] Down (critical)
+
+    Alerts Firing:
+    Labels:
+     - alertname = Down
+     - instance = a
+     - severity = critical
+    Annotations:
+    Source: http://prometheus.example.com/graph
+
+
+    AlertmanagerUrl:
+    http://alertmanager.example.com/#/alerts?receiver=wechat
+    ");
 }
 
 #[tokio::test]
@@ -205,19 +239,26 @@ async fn a_label_can_name_the_recipients() {
 
 #[tokio::test]
 async fn a_label_with_everybody_or_nobody_is_a_dead_letter() {
-    for (owner, reason) in [("@all", "@all"), ("lisi|@ALL", "@all"), ("", "empty"), (" | ", "empty")] {
+    let mut reasons = Vec::new();
+    for owner in ["@all", "lisi|@ALL", "", " | "] {
         let wecom = Wecom::start().await;
         let relay = Relay::with(&wecom.url, addressed(OWNER, "")).await;
         assert!(relay.post(&owned_by(owner)).await.starts_with("accepted"));
         let settled = relay.settled(1).await;
         assert_eq!(settled[0].state, State::Dead);
-        assert!(settled[0].reason.contains(reason), "{}", settled[0].reason);
+        reasons.push(settled[0].reason.clone());
         let (_, metrics) = relay.request(Method::GET, "/metrics", "").await;
         let counted = r#"wecom_relay_deliveries_total{receiver="wechat",state="dead",reason="nobody"} 1"#;
         assert!(metrics.contains(counted), "{metrics}");
         relay.stop().await;
         assert!(wecom.sandbox.messages().is_empty());
     }
+    insta::assert_snapshot!(reasons.join("\n"), @"
+    no recipient: to_user is @all after rendering, which is allowed only when the configuration says so literally
+    no recipient: to_user is @all after rendering, which is allowed only when the configuration says so literally
+    no recipient: to_user, to_party and to_tag are empty after rendering
+    no recipient: to_user, to_party and to_tag are empty after rendering
+    ");
 }
 
 #[tokio::test]
@@ -229,12 +270,22 @@ async fn the_fallback_gets_a_message_without_recipients() {
     relay.post(&owned_by("@all")).await;
     let seen = wecom.sandbox.wait_for_delivered("wangwu", 1).await;
     assert_eq!(seen[0].msgtype, "text");
-    assert!(
-        seen[0].text.starts_with("[wecom-relay: for receiver wechat, which has no recipient"),
-        "{}",
-        seen[0].text
-    );
-    assert!(seen[0].text.contains("\n[FIRING:1] Down"), "{}", seen[0].text);
+    insta::assert_snapshot!(seen[0].text, @"
+    [wecom-relay: for receiver wechat, which has no recipient: to_user is @all after rendering, which is allowed only when the configuration says so literally]
+    [FIRING:1] Down (@all critical)
+
+    Alerts Firing:
+    Labels:
+     - alertname = Down
+     - instance = a
+     - severity = critical
+    Annotations:
+    Source: http://prometheus.example.com/graph
+
+
+    AlertmanagerUrl:
+    http://alertmanager.example.com/#/alerts?receiver=wechat
+    ");
     relay.stop().await;
     assert_eq!(wecom.sandbox.messages().len(), 1);
     assert!(wecom.sandbox.delivered_to("zhangsan").is_empty());
@@ -284,7 +335,23 @@ async fn stuck_recipients_lead_to_the_fallback() {
     let relay = Relay::with(&wecom.url, impatient(addressed(HANGS, more))).await;
     relay.post(&owned_by("lisi")).await;
     let seen = wecom.sandbox.wait_for_delivered("wangwu", 1).await;
-    assert!(seen[0].text.contains("did not end in time"), "{}", seen[0].text);
+    insta::assert_snapshot!(seen[0].text, @"
+    [wecom-relay: for receiver wechat, which has no recipient: the templates of the recipients did not end in time]
+    [wecom-relay: the templates did not end within 0.1 s; this is the built-in text]
+    [FIRING:1] Down (lisi critical)
+
+    Alerts Firing:
+    Labels:
+     - alertname = Down
+     - instance = a
+     - severity = critical
+    Annotations:
+    Source: http://prometheus.example.com/graph
+
+
+    AlertmanagerUrl:
+    http://alertmanager.example.com/#/alerts?receiver=wechat
+    ");
     relay.stop().await;
 }
 
@@ -341,13 +408,15 @@ async fn a_fixed_template_runs_while_the_old_one_is_stuck() {
 
 #[tokio::test]
 async fn a_label_with_unusable_recipients_is_a_dead_letter() {
-    for (to, owner, reason) in [
-        ("to_party", "1", "to_party is 1 after rendering".to_owned()),
-        ("to_party", "001", "to_party is 1 after rendering".to_owned()),
-        ("to_party", "3|+1", "to_party contains \"+1\"".to_owned()),
-        ("to_party", "4294967297", "to_party contains \"4294967297\"".to_owned()),
-        ("to_tag", "运维", "to_tag contains \"运维\"".to_owned()),
-        ("to_user", &*(0..1001).map(|n| format!("u{n}|")).collect::<String>(), "1001 recipients".to_owned()),
+    let many: String = (0..1001).map(|n| format!("u{n}|")).collect();
+    let mut reasons = Vec::new();
+    for (to, owner) in [
+        ("to_party", "1"),
+        ("to_party", "001"),
+        ("to_party", "3|+1"),
+        ("to_party", "4294967297"),
+        ("to_tag", "运维"),
+        ("to_user", many.as_str()),
     ] {
         let wecom = Wecom::start().await;
         let receivers = format!("  - name: wechat\n    {to}: \"{OWNER}\"\n");
@@ -355,7 +424,15 @@ async fn a_label_with_unusable_recipients_is_a_dead_letter() {
         relay.post(&owned_by(owner)).await;
         let settled = relay.settled(1).await;
         assert_eq!(settled[0].state, State::Dead);
-        assert!(settled[0].reason.contains(&reason), "{}", settled[0].reason);
+        reasons.push(settled[0].reason.clone());
         relay.stop().await;
     }
+    insta::assert_snapshot!(reasons.join("\n"), @r#"
+    no recipient: to_party is 1 after rendering, the department of everybody, which is allowed only when the configuration says so literally
+    no recipient: to_party is 1 after rendering, the department of everybody, which is allowed only when the configuration says so literally
+    no recipient: to_party contains "+1", which is not an id: the id of a department or tag is a whole number after rendering
+    no recipient: to_party contains "4294967297", which is not an id: the id of a department or tag is a whole number after rendering
+    no recipient: to_tag contains "运维", which is not an id: the id of a department or tag is a whole number after rendering
+    no recipient: the templates name 1001 recipients; 1000 are allowed
+    "#);
 }

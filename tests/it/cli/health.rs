@@ -3,7 +3,7 @@
 use std::{fs, net::TcpListener};
 
 use super::Workdir;
-use crate::support::{Options, Relay, Wecom};
+use crate::support::{Options, Relay, Wecom, redacted};
 
 /// A port without a listener.
 const NOWHERE: &str = "http://127.0.0.1:9";
@@ -34,7 +34,7 @@ async fn health_asks_the_configured_relay() {
         assert_eq!(out, format!("ready (http://127.0.0.1:{port}/-/ready)\n"));
     }
     let err = listening(&format!("[::]:{port}")).run(&["health"]).await.failure(1);
-    assert!(err.contains(&format!("http://[::1]:{port}/-/healthy")), "{err}");
+    insta::assert_snapshot!(redacted(&err), @"wecom-relay: no answer from http://[::1]:PORT/-/healthy: is the relay running, and is this where it listens?: error sending request: client error (Connect): tcp connect error: Connection refused (os error 111)");
     relay.stop().await;
 }
 
@@ -72,11 +72,11 @@ async fn health_can_use_a_client_certificate() {
     assert_eq!(out, format!("alive (https://{address}/-/healthy)\n"));
     // With --url the certificate of the relay is checked too, and this one has no known CA.
     let args = ["health", "--url", relay.url.as_str(), "--cert", &cert, "--key", &key];
-    assert!(workdir.run(&args).await.failure(1).contains("no answer"));
+    insta::assert_snapshot!(redacted(&workdir.run(&args).await.failure(1)), @"wecom-relay: no answer from https://127.0.0.1:PORT/-/healthy: is the relay running, and is this where it listens?: error sending request: client error (Connect): invalid peer certificate: UnknownIssuer");
     let err = workdir.run(&["health", "--cert", &key, "--key", &key]).await.failure(1);
-    assert!(err.contains("--cert"), "{err}");
+    insta::assert_snapshot!(redacted(&err), @"wecom-relay: use --cert and --key: both must be PEM, the key without a passphrase: builder error: unexpected error: private key or certificate not found");
     let err = workdir.run(&["health", "--cert", "no/such", "--key", &key]).await.failure(1);
-    assert!(err.contains("read no/such"), "{err}");
+    insta::assert_snapshot!(err, @"wecom-relay: read no/such: No such file or directory (os error 2)");
     relay.stop().await;
 }
 
@@ -94,13 +94,13 @@ async fn health_with_a_url_needs_no_configuration() {
 async fn health_reports_a_relay_that_does_not_answer() {
     let workdir = Workdir::of("no configuration");
     let err = workdir.run(&["health", "--url", NOWHERE]).await.failure(1);
-    assert!(err.contains("no answer from http://127.0.0.1:9/-/healthy: is the relay running"), "{err}");
+    insta::assert_snapshot!(err, @"wecom-relay: no answer from http://127.0.0.1:9/-/healthy: is the relay running, and is this where it listens?: error sending request: client error (Connect): tcp connect error: Connection refused (os error 111)");
     // Another program listens there.
     let wecom = Wecom::start().await;
     let err = workdir.run(&["health", "--url", &wecom.url]).await.failure(1);
-    assert!(err.contains("/-/healthy answered 404"), "{err}");
+    insta::assert_snapshot!(redacted(&err), @"wecom-relay: http://127.0.0.1:PORT/-/healthy answered 404:");
     let err = listening("127.0.0.1:0").run(&["health"]).await.failure(1);
-    assert!(err.contains("name the relay with --url"), "{err}");
+    insta::assert_snapshot!(err, @"wecom-relay: server.listen lets the system choose the port (0): name the relay with --url");
     workdir.run(&["health"]).await.failure(64);
 }
 
@@ -109,5 +109,5 @@ async fn health_gives_up_on_a_silent_relay() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", silent.local_addr().unwrap());
     let err = Workdir::of("").run(&["health", "--url", &url]).await.failure(1);
-    assert!(err.contains("no answer from") && err.contains("timed out"), "{err}");
+    insta::assert_snapshot!(redacted(&err), @"wecom-relay: no answer from http://127.0.0.1:PORT/-/healthy: is the relay running, and is this where it listens?: error sending request: operation timed out");
 }

@@ -80,11 +80,11 @@ async fn render_reads_standard_input() {
 async fn render_reports_a_bad_payload_and_an_unknown_receiver() {
     let workdir = Workdir::with(&Options::default(), "http://127.0.0.1:9");
     let err = workdir.run_with(&["render", "-r", "wechat"], "{").await.failure(1);
-    assert!(err.contains("was the body cut off?"), "{err}");
+    insta::assert_snapshot!(err, @"wecom-relay: the JSON ends before it is complete, at line 1, column 1: was the body cut off?");
     let err = workdir.run_with(&["render", "-r", "wechta"], "{}").await.failure(1);
-    assert!(err.contains("there is no receiver \"wechta\"; the configuration has: wechat"), "{err}");
+    insta::assert_snapshot!(err, @r#"wecom-relay: there is no receiver "wechta"; the configuration has: wechat"#);
     let err = workdir.run(&["render", "-r", "wechat", "none.json"]).await.failure(1);
-    assert!(err.contains("read none.json"), "{err}");
+    insta::assert_snapshot!(err, @"wecom-relay: read none.json: No such file or directory (os error 2)");
 }
 
 #[tokio::test]
@@ -95,6 +95,6 @@ async fn render_falls_back_to_the_built_in_text() {
     let webhook = pairs().pop().unwrap().join("webhook.json");
     let ended = workdir.run(&["render", "-r", "wechat", webhook.to_str().unwrap()]).await;
     assert_eq!(ended.code, Some(1), "{ended:?}");
-    assert!(ended.out.starts_with("[wecom-relay: ") && ended.out.contains("this is the built-in text]\n["));
-    assert!(ended.err.contains("no_such_label"), "{}", ended.err);
+    insta::assert_snapshot!(ended.out.lines().next().unwrap(), @"[wecom-relay: receiver/wechat/message, line 1, column 17: Field `no_such_label` is not defined. Available fields: alertname, instance, severity; this is the built-in text]");
+    insta::assert_snapshot!(ended.err, @"receiver/wechat/message, line 1, column 17: Field `no_such_label` is not defined. Available fields: alertname, instance, severity");
 }

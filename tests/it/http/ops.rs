@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use futures_util::future::join_all;
 use reqwest::Method;
-use tokio::time::Instant;
 
 use crate::support::{Gated, Gates, Options, Relay, Wecom};
 
@@ -56,12 +55,10 @@ async fn many_readiness_checks_share_a_probe_of_the_outbox() {
     let gates = Arc::new(Gates::default());
     let options = Options::default();
     let relay = Relay::with_outbox("http://127.0.0.1:9", options, |outbox| Gated::new(outbox, &gates)).await;
-    let asked = Instant::now();
     for _ in 0..5 {
         let asks = join_all((0..40).map(|_| relay.request(Method::GET, "/-/ready", ""))).await;
         assert!(asks.iter().all(|(status, _)| *status == 200), "{asks:?}");
     }
-    let most = 1 + usize::try_from(asked.elapsed().as_secs()).unwrap();
-    assert!((1..=most).contains(&gates.probe.calls()), "{} probes for 200 asks", gates.probe.calls());
+    assert!((1..40).contains(&gates.probe.calls()), "{} probes for 200 asks", gates.probe.calls());
     relay.stop().await;
 }

@@ -15,29 +15,49 @@ async fn the_400_says_what_the_body_looks_like() {
     let push = json!([{ "labels": { "alertname": "Down" }, "startsAt": "2026-11-21T08:00:00Z" }]).to_string();
     let mut no_text = good.clone().into_bytes();
     no_text[20] = 0xFF;
-    for (body, says) in [
-        (Vec::new(), "the body is empty"),
-        (b" \n".to_vec(), "the body is empty"),
-        (format!("\u{feff}{good}").into_bytes(), "the body begins with a byte-order mark"),
-        (good.as_bytes()[..good.len() / 2].to_vec(), "was the body cut off?"),
-        (no_text, "the body is not UTF-8: byte 20"),
-        (vec![0x1F, 0x8B, 8, 0, 0], "is the body compressed?"),
-        ("[".repeat(100_000).into_bytes(), "nested too deeply"),
-        (format!("{{\"alerts\":{}", "[{\"a\":".repeat(5_000)).into_bytes(), "nested too deeply"),
-        (push.into_bytes(), "this looks like the body of Alertmanager's own /api/v2/alerts"),
-        (br#"{"msgtype":"text","text":{"content":"x"}}"#.to_vec(), "a message for a WeCom group robot"),
-        (br#"{"title":"x","ruleId":1}"#.to_vec(), "the JSON object has no `alerts`"),
-        (b"{}".to_vec(), "no fields"),
-        (br#"{"alerts":"none"}"#.to_vec(), "not Alertmanager's webhook payload"),
-        (b"null".to_vec(), "the body is `null`"),
-        (b"\"Down\"".to_vec(), "the body is a JSON string"),
-        (b"alertname=Down".to_vec(), "the body is not JSON"),
+    let mut texts = String::new();
+    for body in [
+        Vec::new(),
+        b" \n".to_vec(),
+        format!("\u{feff}{good}").into_bytes(),
+        good.as_bytes()[..good.len() / 2].to_vec(),
+        no_text,
+        vec![0x1F, 0x8B, 8, 0, 0],
+        "[".repeat(100_000).into_bytes(),
+        format!("{{\"alerts\":{}", "[{\"a\":".repeat(5_000)).into_bytes(),
+        push.into_bytes(),
+        br#"{"msgtype":"text","text":{"content":"x"}}"#.to_vec(),
+        br#"{"title":"x","ruleId":1}"#.to_vec(),
+        b"{}".to_vec(),
+        br#"{"alerts":"none"}"#.to_vec(),
+        b"null".to_vec(),
+        b"\"Down\"".to_vec(),
+        b"alertname=Down".to_vec(),
     ] {
         let shown = String::from_utf8_lossy(&body).chars().take(40).collect::<String>();
         let (status, text) = relay.request(Method::POST, "/webhook", body).await;
         assert_eq!(status, 400, "{shown}: {text}");
-        assert!(text.contains(says) && text.lines().count() == 1, "{shown}: {text}");
+        assert_eq!(text.lines().count(), 1, "{shown}: {text}");
+        texts += &text;
     }
+    insta::assert_snapshot!(texts, @r#"
+    the body is empty: send Alertmanager's webhook payload, a JSON object with `alerts`
+    the body is empty: send Alertmanager's webhook payload, a JSON object with `alerts`
+    the body begins with a byte-order mark (EF BB BF), which JSON does not have: send UTF-8 without it
+    the JSON ends before it is complete, at line 1, column 270: was the body cut off?
+    the body is not UTF-8: byte 20 is invalid; is the body compressed?
+    the body is not UTF-8: byte 1 is invalid; is the body compressed?
+    the JSON is nested too deeply: more than 127 levels
+    the JSON is nested too deeply: more than 127 levels
+    this looks like the body of Alertmanager's own /api/v2/alerts, to which Prometheus pushes: point Prometheus at Alertmanager, and `webhook_configs` of Alertmanager at this relay
+    this looks like a message for a WeCom group robot: this relay takes Alertmanager's webhook payload and writes the message itself
+    the JSON object has no `alerts`, so it is not Alertmanager's webhook payload (it has "title", "ruleId"): is a custom payload configured?
+    the JSON object has no `alerts`, so it is not Alertmanager's webhook payload (it has no fields): is a custom payload configured?
+    not Alertmanager's webhook payload: invalid type: string "none", expected a sequence at line 1 column 16
+    the body is `null`, not Alertmanager's webhook payload, a JSON object with `alerts`
+    the body is a JSON string, not Alertmanager's webhook payload, a JSON object with `alerts`
+    the body is not JSON: expected value at line 1 column 1
+    "#);
     assert!(relay.listed(&[]).await.is_empty());
     relay.stop().await;
 }
@@ -70,8 +90,6 @@ async fn a_content_length_over_32_mib_is_answered_with_413() {
     stream.write_all(head.as_bytes()).await.unwrap();
     let answer = raw::rest(stream).await;
     assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
-    assert!(
-        answer.contains("\r\n\r\nthe body is larger than 32 MiB, or has too many values; set max_alerts")
-    );
+    insta::assert_snapshot!(answer.split_once("\r\n\r\n").unwrap().1, @"the body is larger than 32 MiB, or has too many values; set max_alerts in Alertmanager's webhook_configs");
     relay.stop().await;
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 use wecom_relay::sandbox::{Api, CallResponse, Directory, Effect, Fault, Moment, Sandbox, Settings};
 
 use super::{text, text_to, texts};
@@ -143,13 +143,26 @@ async fn latency_delays_the_reply_and_combines_with_other_faults() {
         _ = wecom.sandbox.wait_for_delivered("zhangsan", 1) => {}
     }
 
-    let latency = Duration::from_millis(50);
-    wecom.sandbox.inject(Fault::new(Effect::Latency(latency)));
-    wecom.sandbox.inject(Fault::new(Effect::Latency(latency)));
-    wecom.sandbox.inject(Fault::errcode(45033));
-    let started = Instant::now();
-    assert_eq!(wecom.send(&token, &text("x")).await["errcode"], 45033);
-    assert!(started.elapsed() >= 2 * latency);
+    // The first call has both latencies, in either order, and the second call has the short one only.
+    let short = Fault::new(Effect::Latency(Duration::from_millis(1)));
+    let long = Fault::new(Effect::Latency(PATIENCE)).times(1);
+    for latencies in [[short.clone(), long.clone()], [long, short]] {
+        wecom.sandbox.clear_faults();
+        latencies.into_iter().for_each(|latency| wecom.sandbox.inject(latency));
+        wecom.sandbox.inject(Fault::errcode(45033));
+        let calls = wecom.sandbox.send_calls();
+        let slow = wecom.try_send(&token, text("x").to_string());
+        tokio::pin!(slow);
+        tokio::select! {
+            answer = &mut slow => panic!("answered first: {answer:?}"),
+            () = wecom.sandbox.wait_until(|sandbox| sandbox.send_calls() > calls) => {}
+        }
+        let message = text("x");
+        tokio::select! {
+            answer = &mut slow => panic!("answered first: {answer:?}"),
+            reply = wecom.send(&token, &message) => assert_eq!(reply["errcode"], 45033),
+        }
+    }
 }
 
 #[tokio::test]

@@ -6,11 +6,13 @@ pub(crate) mod log;
 pub(crate) mod members;
 pub(crate) mod process;
 pub(crate) mod recorded;
+mod redact;
 mod relay;
 pub(crate) mod tools;
 
 pub(crate) use gated::{Gated, Gates};
 pub(crate) use process::Process;
+pub(crate) use redact::redacted;
 pub(crate) use relay::{Options, Relay, config_file, payload, payload_at, short_delays};
 
 use std::{
