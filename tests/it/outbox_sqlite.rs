@@ -216,6 +216,27 @@ async fn deliveries_in_flight_in_a_replaced_file_are_sent_again() {
 }
 
 #[tokio::test]
+async fn a_replaced_file_is_recovered_even_after_a_failure() {
+    let (outbox, directory) = fresh();
+    let lease = acquire(&outbox, at(0)).await;
+    enqueue(&outbox, alert("a", "copied"), at(0)).await;
+    let claimed = claim_one(&lease, at(1)).await;
+    let (path, copy) = (settings(&directory).path, directory.path().join("copy.db"));
+    Connection::open(&path).unwrap().execute("VACUUM INTO ?1", [copy.to_str().unwrap()]).unwrap();
+    deliver(&lease, &claimed, at(2)).await;
+    let fails = "CREATE TRIGGER fail BEFORE UPDATE ON delivery BEGIN SELECT RAISE(ABORT, 'fails'); END";
+    Connection::open(&copy).unwrap().execute_batch(fails).unwrap();
+    for name in ["outbox.db", "outbox.db-wal", "outbox.db-shm"] {
+        fs::remove_file(directory.path().join(name)).unwrap();
+    }
+    fs::rename(&copy, &path).unwrap();
+    assert!(outbox.probe(at(3)).await.is_err());
+    Connection::open(&path).unwrap().execute_batch("DROP TRIGGER fail").unwrap();
+    outbox.probe(at(4)).await.unwrap();
+    assert_eq!(drain(&lease, at(4)).await, ["copied"]);
+}
+
+#[tokio::test]
 async fn a_deleted_lock_is_created_again_and_keeps_others_out() {
     let (outbox, directory) = fresh();
     let lock = directory.path().join("outbox.db.lock");
