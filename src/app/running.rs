@@ -240,7 +240,10 @@ impl<O: Outbox> Running<O> {
         let queued = self.outbox.senders().await?;
         for sender in queued.iter().filter(|sender| !self.clients.contains_key(*sender)) {
             // Deliveries that the last process left in flight become unconfirmed, so that an operator can discard them.
-            self.outbox.acquire(sender, self.clock.now()).await?.release().await;
+            // The dispatcher of an app that a reload removed still has the lease, and may have messages in flight.
+            if !self.services.contains_key(sender) {
+                self.outbox.acquire(sender, self.clock.now()).await?.release().await;
+            }
             tracing::error!(
                 app = %sender,
                 "deliveries are queued for an app that is not in the configuration; add it again, or remove them \

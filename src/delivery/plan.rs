@@ -17,8 +17,8 @@
 use std::collections::HashMap;
 
 use super::{
-    Monotonic,
-    rate_limiter::{Budget, RateLimiter},
+    Monotonic, digest,
+    rate_limiter::{Budget, Limits, RateLimiter},
 };
 use crate::{
     outbox::{Destination, Queue, ReceiverName, Waiting},
@@ -78,6 +78,17 @@ pub fn plan(
     planner.plan
 }
 
+/// The number up to which due deliveries are counted for `capacity` messages. A plan never needs more than the limit of a
+/// minute. Without limits it needs no more than `capacity`.
+pub fn count_to(limits: Limits, capacity: u32) -> u32 {
+    let most = match limits {
+        Limits { per_minute: 0, per_hour: 0 } => capacity,
+        Limits { per_minute: 0, .. } => digest::MAX_MEMBERS,
+        Limits { per_minute, .. } => per_minute.max(capacity),
+    };
+    most.saturating_add(1).min(digest::MAX_MEMBERS)
+}
+
 struct Planner<'a> {
     limiter: &'a RateLimiter,
     capacity: u32,
@@ -104,6 +115,7 @@ impl Planner<'_> {
         }
         match self.budget(&first.recipients) {
             Budget::Unlimited => self.share(&open, self.capacity),
+            Budget::Slots { free: 0, .. } if self.has_free_slot(&first.recipients) => {}
             Budget::Slots { free: 0, .. } => self.wait_for_slot(first),
             Budget::Slots { free, reserve, last } => self.within_limits(&open, free, reserve, last),
         }
@@ -114,6 +126,12 @@ impl Planner<'_> {
         queue.started
             && (self.limiter.has_reserved(queue.notification, queue.delivery)
                 || self.limiter.has_slot(queue.delivery, &queue.recipients, self.now))
+    }
+
+    /// Whether only this plan takes the slots of `recipients`. Then the next look decides, because the claim may find less
+    /// than was planned.
+    fn has_free_slot(&self, recipients: &Recipients) -> bool {
+        !matches!(self.limiter.budget(recipients, self.now), Budget::Slots { free: 0, .. })
     }
 
     /// The budget that this plan leaves.
@@ -211,7 +229,7 @@ impl Planner<'_> {
     }
 
     fn wait(&mut self, queue: &Queue, until: Option<Monotonic>) {
-        let is_blocked = until.is_none() || self.limiter.has_pending(&queue.recipients);
+        let is_blocked = until.is_none() || self.limiter.has_pending(&queue.recipients, self.now);
         self.plan.waits.push(Wait { destination: queue.destination, until, is_blocked });
     }
 }

@@ -60,7 +60,7 @@ pub enum Budget {
         free: u32,
         /// The last slots of a minute among them, which are spent slowly.
         reserve: u32,
-        /// The last start or end of a message to any of them.
+        /// The last start or end of a message to any recipient that has only the reserve left, or the fewest slots.
         last: Option<Monotonic>,
     },
 }
@@ -111,6 +111,28 @@ impl Ledger {
     }
 }
 
+/// The messages that count for one recipient: its own, and those to `@all`.
+#[derive(Debug, Clone, Copy)]
+struct Counts<'a> {
+    own: Option<&'a Ledger>,
+    everyone: Option<&'a Ledger>,
+}
+
+impl<'a> Counts<'a> {
+    fn ledgers(self) -> impl Iterator<Item = &'a Ledger> {
+        self.own.into_iter().chain(self.everyone)
+    }
+}
+
+/// The messages that one recipient may get now.
+#[derive(Debug, Clone, Copy)]
+struct BudgetOfOne {
+    free: u32,
+    /// The limit of this minute.
+    limit: u32,
+    last: Option<Monotonic>,
+}
+
 impl RateLimiter {
     /// A limiter without past messages.
     pub fn new(limits: Limits, windows: Windows) -> Self {
@@ -148,62 +170,66 @@ impl RateLimiter {
         if !self.is_limited() || *recipients == Recipients::Nobody {
             return Budget::Unlimited;
         }
+        let budgets: Vec<_> =
+            self.counts(recipients).iter().map(|counts| self.budget_of_one(*counts, now)).collect();
+        let least = budgets.iter().min_by_key(|budget| budget.free);
+        let (free, limit) = least.map_or((0, 0), |least| (least.free, least.limit));
+        let reserve = RESERVE.min(limit / 6);
+        // Messages to recipients with more free slots need no spacing.
+        let scarce = budgets.iter().filter(|budget| budget.free <= free.max(reserve));
+        let last = scarce.filter_map(|budget| budget.last).max();
+        Budget::Slots { free, reserve, last }
+    }
+
+    /// What counts for each of `recipients`.
+    fn counts(&self, recipients: &Recipients) -> Vec<Counts<'_>> {
         let everyone = self.ledgers.get(&Addressee::All);
-        let of = |ledger: Option<&Ledger>, all: Option<&Ledger>| self.ledger_budget(ledger, all, now);
-        let mut budgets = match recipients {
+        let of = |own| Counts { own, everyone };
+        match recipients {
             Recipients::All => {
-                let each = self.ledgers.iter().filter(|(addressee, _)| **addressee != Addressee::All);
-                let mut budgets: Vec<_> = each.map(|(_, ledger)| of(Some(ledger), everyone)).collect();
-                budgets.push(of(None, everyone));
-                budgets
+                let known = self.ledgers.iter().filter(|(addressee, _)| **addressee != Addressee::All);
+                known.map(|(_, ledger)| of(Some(ledger))).chain([of(None)]).collect()
             }
             Recipients::Nobody | Recipients::Listed(_) => {
                 let named = recipients.addressees();
-                named.iter().map(|addressee| of(self.ledgers.get(addressee), everyone)).collect()
+                named.iter().map(|addressee| of(self.ledgers.get(addressee))).collect()
             }
-        };
-        budgets.sort_unstable_by_key(|(free, ..)| *free);
-        let (free, limit) = budgets.first().map_or((0, 0), |(free, limit, _)| (*free, *limit));
-        let last = budgets.iter().filter_map(|(.., last)| *last).max();
-        Budget::Slots { free, reserve: RESERVE.min(limit / 6), last }
+        }
     }
 
     /// The time at which `recipients`, which may get nothing at `now`, may have a free slot again. `None` if only the end
     /// of a message in flight can free one.
     pub fn next_release(&self, recipients: &Recipients, now: Monotonic) -> Option<Monotonic> {
-        let everyone = self.ledgers.get(&Addressee::All);
-        let named: Vec<&Ledger> = match recipients {
-            Recipients::All => self.ledgers.values().collect(),
-            Recipients::Nobody | Recipients::Listed(_) => {
-                recipients.addressees().iter().filter_map(|addressee| self.ledgers.get(addressee)).collect()
-            }
-        };
-        let releases = named.into_iter().chain(everyone).flat_map(|ledger| {
+        let counts = self.counts(recipients);
+        let full: Vec<_> =
+            counts.iter().filter(|counts| self.budget_of_one(**counts, now).free == 0).collect();
+        // The last of the full recipients decides.
+        let release = full.iter().filter_map(|counts| self.first_release(**counts, now)).max();
+        let has_reserved = full.iter().any(|counts| counts.ledgers().any(|ledger| ledger.reserved > 0));
+        let expiries = self.reserved.values().filter(|_| has_reserved).map(|reservation| reservation.until);
+        release.into_iter().chain(expiries).filter(|release| *release > now).min()
+    }
+
+    /// The time at which the first counted message to one recipient leaves a window.
+    fn first_release(&self, counts: Counts<'_>, now: Monotonic) -> Option<Monotonic> {
+        let hour = (self.limits.per_hour > 0).then_some(self.windows.hour);
+        let windows = [Some(self.windows.minute), hour];
+        let releases = counts.ledgers().flat_map(|ledger| {
             // The list may still begin with messages that no window reaches any more.
-            [self.windows.minute, self.windows.hour].map(|window| {
+            windows.into_iter().flatten().map(|window| {
                 let oldest = ledger.ended.partition_point(|(ended, _)| now.since(*ended) >= window);
                 ledger.ended.get(oldest).map(|(ended, _)| *ended + window)
             })
         });
-        let expiries = self.reserved.values().map(|reservation| reservation.until);
-        releases.flatten().chain(expiries).filter(|release| *release > now).min()
+        releases.flatten().min()
     }
 
-    /// True if a message in flight or a reservation takes a slot of `recipients`. The end of a message may free it.
-    pub fn has_pending(&self, recipients: &Recipients) -> bool {
-        let is_pending = |ledger: &Ledger| ledger.in_flight > 0 || ledger.reserved > 0;
-        let everyone = self.ledgers.get(&Addressee::All);
-        match recipients {
-            Recipients::All => self.ledgers.values().any(is_pending),
-            Recipients::Nobody | Recipients::Listed(_) => {
-                let named = recipients.addressees();
-                named
-                    .iter()
-                    .filter_map(|addressee| self.ledgers.get(addressee))
-                    .chain(everyone)
-                    .any(is_pending)
-            }
-        }
+    /// True if one of `recipients` has no free slot, and a message in flight or a reservation takes one of its slots. The
+    /// end of a message may free it.
+    pub fn has_pending(&self, recipients: &Recipients, now: Monotonic) -> bool {
+        let counts = self.counts(recipients);
+        let mut full = counts.iter().filter(|counts| self.budget_of_one(**counts, now).free == 0);
+        full.any(|counts| counts.ledgers().any(|ledger| ledger.in_flight > 0 || ledger.reserved > 0))
     }
 
     /// Frees slots that were reserved for parts which did not follow for a long time. An operator may have discarded them.
@@ -343,17 +369,10 @@ impl RateLimiter {
         self.reserved.insert(notification, Reservation { by, addressees, slots, until });
     }
 
-    /// The free slots, the limit of this minute, and the last message of one recipient. Messages to `@all` are included.
-    fn ledger_budget(
-        &self,
-        ledger: Option<&Ledger>,
-        everyone: Option<&Ledger>,
-        now: Monotonic,
-    ) -> (u32, u32, Option<Monotonic>) {
-        let both = || ledger.into_iter().chain(everyone);
-        let pending: u32 = both().map(|ledger| ledger.in_flight + ledger.reserved).sum();
+    fn budget_of_one(&self, counts: Counts<'_>, now: Monotonic) -> BudgetOfOne {
+        let pending: u32 = counts.ledgers().map(|ledger| ledger.in_flight + ledger.reserved).sum();
         let within = |window: Duration| -> u32 {
-            let counted = both().map(|ledger| {
+            let counted = counts.ledgers().map(|ledger| {
                 let old = ledger.ended.partition_point(|(ended, _)| now.since(*ended) >= window);
                 ledger.ended.len() - old
             });
@@ -367,7 +386,7 @@ impl RateLimiter {
             per_hour => per_hour.saturating_sub(used_hour),
         };
         let free = limit.saturating_sub(used_minute).min(free_hour);
-        (free, limit, both().filter_map(|ledger| ledger.last).max())
+        BudgetOfOne { free, limit, last: counts.ledgers().filter_map(|ledger| ledger.last).max() }
     }
 
     /// The limit of a minute when `used` messages of the hour are used. Beyond [`FULL_RATE_SHARE`] the limit falls in

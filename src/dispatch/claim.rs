@@ -59,7 +59,8 @@ impl<L: Lease, W: WeCom> Dispatcher<L, W> {
         now: Monotonic,
     ) -> StoreResult<Look> {
         let clock = self.clock.now();
-        let waiting = self.lease.waiting(destinations, self.count_to(slots), clock).await?;
+        let count_to = plan::count_to(self.limiter.limits(), slots);
+        let waiting = self.lease.waiting(destinations, count_to, clock).await?;
         let due_times = waiting.iter().filter_map(|waiting| waiting.next_due);
         self.make_due_after_clock_change(due_times.max(), clock).await?;
         self.turn = self.turn.wrapping_add(1);
@@ -69,14 +70,6 @@ impl<L: Lease, W: WeCom> Dispatcher<L, W> {
         let claims =
             if picks.is_empty() { Claims::default() } else { self.lease.claim(picks, clock).await? };
         Ok(Look { clock, waiting, plan, claims })
-    }
-
-    /// The number up to which deliveries are counted. A plan never needs more than the limit of a minute.
-    fn count_to(&self, slots: u32) -> u32 {
-        match self.limiter.limits().per_minute {
-            0 => digest::MAX_MEMBERS,
-            limit => limit.max(slots).saturating_add(1).min(digest::MAX_MEMBERS),
-        }
     }
 
     async fn picks(&self, plan: &Plan, waiting: &[Waiting]) -> StoreResult<Vec<Pick>> {

@@ -219,6 +219,27 @@ async fn deliveries_in_flight_in_a_replaced_file_are_sent_again() {
 }
 
 #[tokio::test]
+async fn a_replaced_file_is_recovered_even_after_a_failure() {
+    let (outbox, directory) = fresh();
+    let lease = acquire(&outbox, at(0)).await;
+    enqueue(&outbox, alert("a", "copied"), at(0)).await;
+    let claimed = claim_one(&lease, at(1)).await;
+    let (path, copy) = (settings(&directory).path, directory.path().join("copy.db"));
+    Connection::open(&path).unwrap().execute("VACUUM INTO ?1", [copy.to_str().unwrap()]).unwrap();
+    deliver(&lease, &claimed, at(2)).await;
+    let fails = "CREATE TRIGGER fail BEFORE UPDATE ON delivery BEGIN SELECT RAISE(ABORT, 'fails'); END";
+    Connection::open(&copy).unwrap().execute_batch(fails).unwrap();
+    for name in ["outbox.db", "outbox.db-wal", "outbox.db-shm"] {
+        fs::remove_file(directory.path().join(name)).unwrap();
+    }
+    fs::rename(&copy, &path).unwrap();
+    assert!(outbox.probe(at(3)).await.is_err());
+    Connection::open(&path).unwrap().execute_batch("DROP TRIGGER fail").unwrap();
+    outbox.probe(at(4)).await.unwrap();
+    assert_eq!(drain(&lease, at(4)).await, ["copied"]);
+}
+
+#[tokio::test]
 async fn a_deleted_lock_is_created_again_and_keeps_others_out() {
     let (outbox, directory) = fresh();
     let lock = directory.path().join("outbox.db.lock");
@@ -691,4 +712,93 @@ async fn an_outbox_of_the_first_schema_is_migrated() {
         .query_row("SELECT group_concat(name, ' ') FROM (SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name)", [], |row| row.get::<_, String>(0))
         .unwrap();
     assert_eq!(tables, "attempt delivery discarded hold hold_noticed numbers ordering_key");
+}
+
+/// A delivery of the first schema version.
+struct OldDelivery {
+    id: i64,
+    notification: i64,
+    group: &'static str,
+    state: i64,
+    part: i64,
+    of: i64,
+    digest: Option<i64>,
+    kind: i64,
+}
+
+impl OldDelivery {
+    fn new(id: i64, notification: i64, group: &'static str, state: i64) -> Self {
+        Self { id, notification, group, state, part: 1, of: 1, digest: None, kind: 0 }
+    }
+
+    fn insert(&self, connection: &Connection) {
+        let Self { id, notification, group, state, part, of, digest, kind } = *self;
+        let lane = OrderingKey::of(&team(), group).0.short();
+        let settled_at = (state > 3).then(|| at(0).as_millisecond());
+        let accepted_at = at(0).as_millisecond();
+        connection
+            .execute(
+                "INSERT OR IGNORE INTO notification VALUES
+                 (?1, ?2, 'team', 'ops', ?3, 0, 'critical', ?4, 1, ?5, 'zhang', '', '', ?3, '[]', NULL)",
+                (notification, kind, group, accepted_at, settled_at),
+            )
+            .unwrap();
+        connection
+            .execute(
+                "INSERT INTO delivery VALUES (?1, ?2, 'ops', 'team', ?3, ?4, ?5, ?6, ?7, ?1, ?8, ?9, ?7, NULL, ?10, 0,
+                 NULL, NULL, NULL, ?11, ?12, 0, '', '', '', '')",
+                rusqlite::params![
+                    id, notification, lane, destination("zhang").0.0, part, of, accepted_at, state,
+                    state < 2, i64::from(state == 2), digest, settled_at
+                ],
+            )
+            .unwrap();
+        let text = format!("{group} {id}");
+        connection
+            .execute("INSERT INTO message VALUES (?1, 'zhang', '', '', 'text', ?2)", (id, text))
+            .unwrap();
+    }
+}
+
+#[tokio::test]
+async fn the_first_schema_version_is_migrated_and_delivered() {
+    let directory = directory();
+    let path = settings(&directory).path;
+    let old = Connection::open(&path).unwrap();
+    old.execute_batch(include_str!("../../src/outbox/sqlite/migrations/0001_outbox.sql")).unwrap();
+    for delivery in [
+        OldDelivery::new(1, 1, "a", 2),
+        OldDelivery::new(2, 2, "a", 0),
+        OldDelivery { of: 2, ..OldDelivery::new(3, 3, "b", 1) },
+        OldDelivery { part: 2, of: 2, ..OldDelivery::new(4, 3, "b", 0) },
+        OldDelivery { digest: Some(6), ..OldDelivery::new(5, 4, "c", 3) },
+        OldDelivery { kind: 1, ..OldDelivery::new(6, 5, "digest", 1) },
+        OldDelivery::new(7, 6, "c", 0),
+        OldDelivery::new(8, 7, "d", 5),
+    ] {
+        delivery.insert(&old);
+    }
+    old.execute_batch(
+        "INSERT INTO attempt VALUES (1, 1, 'ops', 1, 2, 3, NULL, 0, 'first'), (1, 2, 'ops', 4, 5, 9, NULL, 1, 'second');
+         UPDATE counter SET notification = 7, delivery = 8;
+         PRAGMA application_id = 1466126956; PRAGMA user_version = 1",
+    )
+    .unwrap();
+    drop(old);
+
+    let outbox = SqliteOutbox::open(settings(&directory), Access::Owner).unwrap();
+    let attempts = outbox.show(DeliveryId(1)).await.unwrap().unwrap().attempts;
+    assert_eq!(attempts.iter().map(|attempt| &*attempt.detail).collect::<Vec<_>>(), ["first", "second"]);
+    let lease = acquire(&outbox, at(9)).await;
+    assert_eq!(lease.recovered(), 1);
+    enqueue(&outbox, alert("a", "new"), at(9)).await;
+    let mut sent = drain(&lease, at(10)).await;
+    let place = |text: &str| sent.iter().position(|sent| sent == text);
+    let pairs = [("a 1", "a 2"), ("a 2", "new"), ("b 3", "b 4"), ("digest 6", "c 7")];
+    assert!(pairs.iter().all(|(first, second)| place(first) < place(second)), "{sent:?}");
+    sent.sort();
+    assert_eq!(sent, ["a 1", "a 2", "b 3", "b 4", "c 7", "digest 6", "new"]);
+    let settled = states(&outbox).await;
+    assert!(settled.iter().all(|(group, state)| (*state == State::Dead) == (group == "d")), "{settled:?}");
+    assert!(settled.iter().all(|(_, state)| matches!(state, State::Delivered | State::Dead)), "{settled:?}");
 }

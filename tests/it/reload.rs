@@ -240,6 +240,24 @@ async fn deliveries_of_a_removed_app_wait_until_it_returns() {
 }
 
 #[tokio::test]
+async fn a_message_of_a_removed_app_that_is_in_flight_is_settled() {
+    let wecom = Wecom::start().await;
+    let relay = Relay::with(&wecom.url, Options::default()).await;
+    let one = Options::default().yaml(&wecom.url, &relay.folder);
+    let other = one.replace("name: ops", "name: other");
+    wecom
+        .sandbox
+        .inject(Fault::new(Effect::Latency(Duration::from_millis(500))).on(Api::MessageSend).times(1));
+    relay.post(&alert("1")).await;
+    wecom.sandbox.wait_for_delivered("zhangsan", 1).await;
+    assert_eq!(relay.listed(&[State::InFlight]).await.len(), 1);
+    assert_eq!(relay.reload_yaml(&other).await.0, 200);
+    let settled = relay.settled(1).await;
+    assert_eq!(settled.first().map(|listed| listed.state), Some(State::Delivered));
+    relay.stop().await;
+}
+
+#[tokio::test]
 async fn sighup_reloads_and_an_early_one_does_not_end_the_process() {
     let wecom = Wecom::start().await;
     let (folder, path) = config_file(&wecom.url, &receivers("old"));

@@ -146,6 +146,44 @@ fn an_hour_of_silence_does_not_hide_the_next_release() {
 }
 
 #[test]
+fn the_last_of_the_full_recipients_decides_about_the_next_release() {
+    let mut limiter = limiter(1, 0);
+    send(&mut limiter, 1, &user(), true, at(0));
+    send(&mut limiter, 2, &Recipients::parse("u2", "", "").unwrap(), true, at(30));
+    let both = Recipients::parse("u1|u2|u3", "", "").unwrap();
+    assert_eq!(limiter.next_release(&both, at(31)), Some(at(90)));
+    assert_eq!(limiter.next_release(&Recipients::All, at(31)), Some(at(90)));
+    // Only the end of the message to u2 is awaited then.
+    limiter.start(DeliveryId(3), &Recipients::parse("u2", "", "").unwrap(), at(90));
+    assert_eq!(limiter.next_release(&both, at(90)), None);
+}
+
+#[test]
+fn a_full_recipient_does_not_wait_for_messages_to_others() {
+    let mut limiter = limiter(1, 0);
+    send(&mut limiter, 1, &user(), true, at(0));
+    let other = Recipients::parse("u2", "", "").unwrap();
+    limiter.start(DeliveryId(2), &other, at(1));
+    assert!(!limiter.has_pending(&user(), at(1)));
+    assert!(limiter.has_pending(&other, at(1)) && limiter.has_pending(&Recipients::All, at(1)));
+    limiter.end(DeliveryId(2), &other, true, None, at(2));
+    assert!(!limiter.has_pending(&Recipients::All, at(2)));
+}
+
+#[test]
+fn messages_to_others_do_not_delay_the_reserve() {
+    let mut limiter = limiter(30, 0);
+    for n in 0..25 {
+        send(&mut limiter, n, &user(), true, at(0));
+    }
+    send(&mut limiter, 99, &Recipients::parse("u2", "", "").unwrap(), true, at(20));
+    for recipients in [Recipients::parse("u1|u2", "", "").unwrap(), Recipients::All] {
+        let budget = limiter.budget(&recipients, at(20));
+        assert_eq!(budget, Budget::Slots { free: 5, reserve: 5, last: Some(at(0)) });
+    }
+}
+
+#[test]
 fn recipients_without_recent_messages_are_forgotten() {
     let mut limiter = limiter(30, 1000);
     for n in 0..10_000 {

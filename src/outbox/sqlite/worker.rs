@@ -2,8 +2,8 @@
 //!
 //! - Jobs that wait at the same time share one transaction, and so one flush to disk. Each job has a savepoint, so a job
 //!   that fails is undone alone. Callers are answered after the commit. If the commit fails, all of them get its error.
-//! - Only [`Effect::FlushedWrite`] waits for the disk. Other commits are flushed with the next flush, or when the thread
-//!   has been idle for [`POLL`].
+//! - Only [`Effect::FlushedWrite`] waits for the disk. Other commits are flushed with the next flush, by the next commit
+//!   after [`POLL`], or when the thread has been idle for [`POLL`]. So a power failure undoes little.
 //! - After an error that a connection may remember, the database is opened again for the next batch. So the outbox
 //!   recovers without a restart when the cause is gone.
 
@@ -25,7 +25,7 @@ use super::{
     error::{EngineError, EngineResult},
     file_guard::FileGuard,
     job::{self, Command, Effect, Handle, Inbox, Job},
-    open::{Access, OpenError, Settings},
+    open::{Access, FileId, OpenError, Settings},
     settle,
     sql::Sql,
     transaction::{Change, Transaction},
@@ -80,9 +80,13 @@ struct Worker {
     generation: Arc<AtomicU64>,
     /// True if commits wait for the disk with the present setting of the connection.
     flushes: bool,
-    has_unflushed: bool,
+    /// The first commit since the last flush.
+    unflushed_since: Option<Instant>,
     last_poll: Option<Instant>,
     data_version: Option<i64>,
+    /// The generation and the file that [`Worker::prepare`] has dealt with.
+    prepared_generation: u64,
+    prepared_file: FileId,
 }
 
 /// Opens the outbox and starts its thread.
@@ -91,14 +95,17 @@ pub(super) fn start(settings: Settings, access: Access) -> Result<WorkerHandle, 
     let guard = FileGuard::open(settings, access)?;
     let (jobs, inbox) = job::queue();
     let (subscribers, generation) = (Subscribers::default(), Arc::new(AtomicU64::new(0)));
+    let (prepared_generation, prepared_file) = (guard.generation(), guard.file());
     let worker = Worker {
         guard,
         subscribers: subscribers.clone(),
         generation: Arc::clone(&generation),
         flushes: true,
-        has_unflushed: false,
+        unflushed_since: None,
         last_poll: None,
         data_version: None,
+        prepared_generation,
+        prepared_file,
     };
     let spawned = thread::Builder::new().name("outbox-writer".to_owned()).spawn(|| worker.run(inbox));
     spawned.map_err(|error| OpenError::Unavailable { path, reason: error.to_string() })?;
@@ -163,7 +170,8 @@ impl Worker {
         let current = self.guard.current()?;
         let connection = &current.database.connection;
         let effect = batch.iter().map(|job| job.effect()).max().unwrap_or(Effect::Read);
-        set_flushing(connection, effect == Effect::FlushedWrite, &mut self.flushes)?;
+        let flushes = must_flush(effect, self.unflushed_since.map(|since| since.elapsed()));
+        set_flushing(connection, flushes, &mut self.flushes)?;
         execute(connection, if effect == Effect::Read { "BEGIN" } else { "BEGIN IMMEDIATE" })?;
         let mut tx = Transaction::new(Sql::new(connection), max_size_bytes, current.is_moved);
         let finished =
@@ -172,24 +180,26 @@ impl Worker {
             roll_back(connection)?;
             return Err(error);
         }
-        match effect {
-            Effect::Read => {}
-            Effect::Write => self.has_unflushed = true,
-            Effect::FlushedWrite => self.has_unflushed = false,
+        if flushes {
+            self.unflushed_since = None;
+        } else if effect == Effect::Write {
+            self.unflushed_since.get_or_insert_with(Instant::now);
         }
         Ok(tx.into_changes())
     }
 
     /// Opens the database again if necessary, and notices what other processes have changed.
     fn prepare(&mut self) -> EngineResult<()> {
-        let (generation, file) = (self.guard.generation(), self.guard.file());
         self.guard.current()?;
-        if self.guard.generation() != generation {
-            self.generation.store(self.guard.generation(), Ordering::Release);
+        let (generation, file) = (self.guard.generation(), self.guard.file());
+        if self.prepared_generation != generation {
+            self.generation.store(generation, Ordering::Release);
             (self.flushes, self.data_version) = (true, None);
-            if self.guard.is_owner() && self.guard.file() != file {
+            // An error leaves the rest to the next batch.
+            if self.guard.is_owner() && self.prepared_file != file {
                 self.adopt_replaced_file()?;
             }
+            (self.prepared_generation, self.prepared_file) = (generation, file);
             self.subscribers.mark_everything();
         }
         self.look_for_changes()
@@ -231,9 +241,9 @@ impl Worker {
 
     /// Flushes commits that nobody waited for. A checkpoint flushes the log before it copies it.
     fn flush_when_idle(&mut self) {
-        let Some(database) = self.guard.opened().filter(|_| self.has_unflushed) else { return };
+        let Some(database) = self.guard.opened().filter(|_| self.unflushed_since.is_some()) else { return };
         match database.connection.execute_batch("PRAGMA wal_checkpoint(PASSIVE)") {
-            Ok(()) => self.has_unflushed = false,
+            Ok(()) => self.unflushed_since = None,
             Err(error) => tracing::debug!(%error, "the outbox cannot be flushed; trying again"),
         }
     }
@@ -283,6 +293,16 @@ fn run_alone(connection: &Connection, tx: &mut Transaction<'_>, job: &mut dyn Jo
     ran
 }
 
+/// Whether a commit waits for the disk. A stream of writes that nobody waits for is flushed as often as an idle thread
+/// would do it.
+fn must_flush(effect: Effect, unflushed_for: Option<Duration>) -> bool {
+    match effect {
+        Effect::Read => false,
+        Effect::Write => unflushed_for.is_some_and(|unflushed_for| unflushed_for >= POLL),
+        Effect::FlushedWrite => true,
+    }
+}
+
 /// Makes the commits of the connection wait for the disk, or not.
 fn set_flushing(connection: &Connection, wanted: bool, present: &mut bool) -> EngineResult<()> {
     if wanted != *present {
@@ -303,4 +323,18 @@ fn roll_back(connection: &Connection) -> EngineResult<()> {
 fn execute(connection: &Connection, sql: &str) -> EngineResult<()> {
     connection.prepare_cached(sql)?.execute([])?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn writes_under_load_are_flushed_now_and_then() {
+        assert!(must_flush(Effect::FlushedWrite, None));
+        assert!(!must_flush(Effect::Write, None));
+        assert!(!must_flush(Effect::Write, Some(Duration::from_millis(499))));
+        assert!(must_flush(Effect::Write, Some(POLL)));
+        assert!(!must_flush(Effect::Read, Some(POLL)));
+    }
 }
