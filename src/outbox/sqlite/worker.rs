@@ -266,31 +266,40 @@ fn run_jobs(
     failures: &mut [Option<EngineError>],
 ) -> EngineResult<()> {
     for (job, failure) in batch.iter_mut().zip(failures) {
-        let ran =
-            if job.effect() == Effect::Read { job.run(tx) } else { run_alone(connection, tx, job.as_mut()) };
-        let Err(error) = ran else { continue };
-        if connection.is_autocommit() {
-            // SQLite has rolled back the transaction, and the other jobs with it.
-            return Err(error);
-        }
-        *failure = Some(error);
+        *failure = run_alone(connection, tx, job.as_mut())?.err();
     }
     Ok(())
 }
 
-/// Runs a job so that its failure undoes its own changes only.
-fn run_alone(connection: &Connection, tx: &mut Transaction<'_>, job: &mut dyn Job) -> EngineResult<()> {
-    execute(connection, "SAVEPOINT job")?;
+/// Runs a job so that its failure undoes its own changes only. The inner result is that of the job. The outer one is an
+/// error if the job cannot be undone alone, because then the whole batch must be.
+fn run_alone(
+    connection: &Connection,
+    tx: &mut Transaction<'_>,
+    job: &mut dyn Job,
+) -> EngineResult<EngineResult<()>> {
+    let is_read = job.effect() == Effect::Read;
+    if !is_read {
+        execute(connection, "SAVEPOINT job")?;
+    }
     let changes = tx.change_count();
     let ran = job.run(tx);
-    if ran.is_err() && !connection.is_autocommit() {
+    if let Err(error) = ran {
+        if connection.is_autocommit() {
+            // SQLite has rolled back the transaction, and the other jobs with it.
+            return Err(error);
+        }
         tx.forget_changes_after(changes);
-        execute(connection, "ROLLBACK TO job")?;
+        if !is_read {
+            execute(connection, "ROLLBACK TO job")?;
+            execute(connection, "RELEASE job")?;
+        }
+        return Ok(Err(error));
     }
-    if !connection.is_autocommit() {
+    if !is_read {
         execute(connection, "RELEASE job")?;
     }
-    ran
+    Ok(Ok(()))
 }
 
 /// Whether a commit waits for the disk. A stream of writes that nobody waits for is flushed as often as an idle thread
