@@ -1,5 +1,6 @@
 //! Finds the members for `touser`, `toparty` and `totag`.
 
+use std::cell::LazyCell;
 use std::collections::{BTreeSet, HashSet};
 
 use super::model::{App, Corp, Department, Member, Tag};
@@ -59,19 +60,21 @@ pub(in crate::sandbox) fn parse_id(text: &str) -> Option<u64> {
 impl Corp {
     /// Finds the members that `app` reaches under these names.
     pub(in crate::sandbox) fn recipients(&self, app: &App, named: &RecipientNames) -> Recipients {
-        let visible = self.visible_members(app);
+        // A large company has many members, and most requests name only a few of them.
+        let visible = LazyCell::new(|| self.visible_members(app));
         let mut found = Recipients::default();
         let mut reached: HashSet<&str> = HashSet::new();
         let mut valid_names = 0;
 
         if named.is_everybody() {
             valid_names = 1;
-            reached.extend(&visible);
+            reached.extend(&*visible);
         } else {
             for name in &named.users {
                 let userid = name.to_lowercase();
-                match visible.get(userid.as_str()) {
-                    Some(member) => _ = reached.insert(member),
+                let known = self.members.iter().find(|member| member.userid == userid);
+                match known.filter(|_| app.visible.is_none() || visible.contains(userid.as_str())) {
+                    Some(member) => _ = reached.insert(&member.userid),
                     None => push_once(&mut found.invaliduser, userid),
                 }
             }
