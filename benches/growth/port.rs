@@ -14,8 +14,8 @@ use wecom_relay::{
     },
     dispatch::service::CONCURRENCY,
     outbox::{
-        Attempt, Claimed, Dedupe, Key, Kind, Lease, NewDelivery, NewNotification, Outbox, Part, Pick,
-        ReceiverName, SenderName, Settlement, Status, Verdict,
+        Attempt, Claimed, Dedupe, Destination, Key, Kind, Lease, NewDelivery, NewNotification, Outbox, Part,
+        Pick, ReceiverName, SenderName, Settlement, Status, Verdict, Waiting,
         sqlite::{Access, Settings, SqliteLease, SqliteOutbox},
     },
     render::{DEFAULT_MESSAGE, Templates},
@@ -80,8 +80,13 @@ impl Store {
             Action::Fold { .. } => panic!("the limits are reached"),
         });
         let claims = self.lease.claim(picks.collect(), now).await.unwrap();
-        for waiting in waiting.iter().filter(|waiting| !waiting.queues.is_empty()) {
-            self.schedule.touch(waiting.destination, NOW);
+        for Waiting { destination, queues, .. } in &waiting {
+            let due: u32 = queues.iter().map(|queue| queue.due).sum();
+            let is_here =
+                |claimed: &&Claimed| Destination::of(&sender(), &claimed.all_recipients) == *destination;
+            if claims.claimed.iter().filter(is_here).count() < due as usize {
+                self.schedule.touch(*destination, NOW);
+            }
         }
         claims.claimed
     }
