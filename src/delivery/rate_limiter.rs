@@ -181,7 +181,7 @@ impl RateLimiter {
         Budget::Slots { free, reserve, last }
     }
 
-    /// What counts for each of `recipients`.
+    /// The counts of each of `recipients`.
     fn counts(&self, recipients: &Recipients) -> Vec<Counts<'_>> {
         let everyone = self.ledgers.get(&Addressee::All);
         let of = |own| Counts { own, everyone };
