@@ -8,7 +8,7 @@
 //! | [`rate_limiter`] | how many messages each recipient may get |
 //! | [`plan`] | which deliveries to claim, to fold, and to leave waiting |
 //! | [`digest`] | the text of a digest or a notice |
-//! | [`duplicate_check`] | whether WeCom may suppress a copy |
+//! | [`duplicate_check`] | if WeCom checks a message for duplicates |
 //! | [`decide`] | the consequences of an outcome for the delivery and its sender |
 //!
 //! Everything here is pure and synchronous: the time, randomness and the state of the queue are arguments. So a test

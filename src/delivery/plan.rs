@@ -128,7 +128,7 @@ impl Planner<'_> {
                 || self.limiter.has_slot(queue.delivery, &queue.recipients, self.now))
     }
 
-    /// Whether only this plan takes the slots of `recipients`. Then the next look decides, because the claim may find less
+    /// True if only this plan takes the slots of `recipients`. Then the next look decides, because the claim may find less
     /// than was planned.
     fn has_free_slot(&self, recipients: &Recipients) -> bool {
         !matches!(self.limiter.budget(recipients, self.now), Budget::Slots { free: 0, .. })

@@ -84,7 +84,7 @@ impl RenderSlots {
         slot.forget();
         let job = Arc::new(Job { state: Mutex::new(JobState::Running), slots: Arc::clone(self) });
         let (thread_guard, memory) = (ThreadGuard(Arc::clone(&job)), memory.clone());
-        // The caller gives up at the time limit, or because its future is dropped.
+        // The caller stops waiting at the time limit, or because its future is dropped.
         let _caller_guard = CallerGuard(job);
         let running = spawn_blocking(move || {
             let done = work();
@@ -124,7 +124,7 @@ impl RenderSlots {
     }
 }
 
-/// A job on a thread. Its slot is given back once: when the job ends, or when its caller gives up.
+/// A job on a thread. Its slot is given back once: when the job ends, or when its caller stops waiting.
 #[derive(Debug)]
 struct Job {
     state: Mutex<JobState>,

@@ -302,7 +302,7 @@ fn run_alone(
     Ok(Ok(()))
 }
 
-/// Whether a commit waits for the disk. A stream of writes that nobody waits for is flushed as often as an idle thread
+/// True if a commit waits for the disk. A stream of writes that nobody waits for is flushed as often as an idle thread
 /// would do it.
 fn must_flush(effect: Effect, unflushed_for: Option<Duration>) -> bool {
     match effect {
