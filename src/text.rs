@@ -147,6 +147,26 @@ pub fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() || is_bidi_control(c) { '\u{FFFD}' } else { c }).collect()
 }
 
+/// `text` with `\\u001b` and the like in place of control characters and [bidirectional controls](is_bidi_control). Line
+/// breaks and tabs stay.
+///
+/// In the strings of JSON the escape is the same character, so the value stays the same.
+pub fn escape_controls(text: &str) -> Cow<'_, str> {
+    let is_control = |c: char| (c.is_control() && !matches!(c, '\n' | '\t')) || is_bidi_control(c);
+    if !text.contains(is_control) {
+        return Cow::Borrowed(text);
+    }
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        if is_control(c) {
+            escaped.push_str(&format!("\\u{:04x}", u32::from(c)));
+        } else {
+            escaped.push(c);
+        }
+    }
+    Cow::Owned(escaped)
+}
+
 /// Unicode's bidirectional controls (`Bidi_Control`): they change the direction of text and are invisible.
 ///
 /// One of them can show `db1 is down` as `nwod si 1bd`. Right-to-left scripts have their direction without them.
@@ -241,6 +261,16 @@ mod tests {
     fn terminal_controls_are_replaced() {
         assert_eq!(printable("a\u{1b}[2Jb\n"), "a\u{FFFD}[2Jb\u{FFFD}");
         assert_eq!(printable("a\u{202E}b\u{2066}c\u{61C}"), "a\u{FFFD}b\u{FFFD}c\u{FFFD}");
+    }
+
+    #[test]
+    fn escaped_controls_are_the_same_json() {
+        assert_eq!(escape_controls("磁盘\tb\nc 👨\u{200D}👩"), "磁盘\tb\nc 👨\u{200D}👩");
+        assert_eq!(escape_controls("a\u{1b}[2J\r\u{85}\u{202E}b"), r"a\u001b[2J\u000d\u0085\u202eb");
+        let text = "\u{7f}\u{9b}2J\u{202E}\u{2066}\u{61C}\r\n\t";
+        let json = serde_json::Value::from(text).to_string();
+        assert_ne!(escape_controls(&json), json);
+        assert_eq!(serde_json::from_str::<String>(&escape_controls(&json)).unwrap(), text);
     }
 
     #[test]

@@ -97,23 +97,6 @@ const BAD_CONFIG: u8 = 64;
 impl Cli {
     /// Runs the chosen command.
     pub fn run(self) -> ExitCode {
-        let mut output = Output::default();
-        match self.dispatch(&mut output) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(Failure::Config(error)) => {
-                output.error(&error.to_string());
-                ExitCode::from(BAD_CONFIG)
-            }
-            Err(Failure::Other(error)) if output::is_closed_pipe(&error) => ExitCode::SUCCESS,
-            Err(Failure::Other(error)) => {
-                output.error(&format!("wecom-relay: {error:#}"));
-                ExitCode::FAILURE
-            }
-            Err(Failure::Reported) => ExitCode::FAILURE,
-        }
-    }
-
-    fn dispatch(self, output: &mut Output) -> Result<(), Failure> {
         let command = self.command.unwrap_or(Command::Serve);
         let is_server = matches!(command, Command::Serve | Command::Sandbox(_));
         let default_level = if is_server { "info" } else { "warn" };
@@ -121,11 +104,43 @@ impl Cli {
             Format::Text => LogFormat::Text,
             Format::Json => LogFormat::Json,
         };
-        telemetry::init(format, self.log_level.as_deref().unwrap_or(default_level))?;
-        let load = || load(self.config.as_deref());
-        match command {
+        let log = match telemetry::init(format, self.log_level.as_deref().unwrap_or(default_level)) {
+            Ok(log) => log,
+            Err(error) => return exit(Err(error.into()), &mut Output::default()),
+        };
+        let mut output = if is_server { Output::of_server(log.clone()) } else { Output::default() };
+        let result = command.run(self.config.as_deref(), &mut output);
+        // Log lines come before the reason why the command ends.
+        log.flush();
+        let code = exit(result, &mut output);
+        log.flush();
+        code
+    }
+}
+
+/// Reports the result of a command.
+fn exit(result: Result<(), Failure>, output: &mut Output) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Config(error)) => {
+            output.error(&error.to_string());
+            ExitCode::from(BAD_CONFIG)
+        }
+        Err(Failure::Other(error)) if output::is_closed_pipe(&error) => ExitCode::SUCCESS,
+        Err(Failure::Other(error)) => {
+            output.error(&format!("wecom-relay: {error:#}"));
+            ExitCode::FAILURE
+        }
+        Err(Failure::Reported) => ExitCode::FAILURE,
+    }
+}
+
+impl Command {
+    fn run(self, config: Option<&Path>, output: &mut Output) -> Result<(), Failure> {
+        let load = || load(config);
+        match self {
             Command::Serve => {
-                let path = config::find(self.config.as_deref())?;
+                let path = config::find(config)?;
                 serve::run(Arc::new(move || read(&path)))
             }
             Command::Check => check::run(load(), output),
@@ -136,7 +151,7 @@ impl Cli {
             Command::Sandbox(args) => sandbox::run(args, output),
             Command::Health(args) => health::run(args, || Ok(load()?.config.server), output),
             Command::Demo(args) => demo::run(&args, output),
-            Command::Completion(args) => completion::run(&args, &mut Self::command(), output),
+            Command::Completion(args) => completion::run(&args, &mut Cli::command(), output),
         }
     }
 }

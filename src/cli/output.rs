@@ -2,24 +2,36 @@
 
 use std::io::{self, Write};
 
-use crate::wecom::Content;
+use crate::{telemetry::LogWriter, text::escape_controls, wecom::Content};
 
+/// Control characters of texts are [escaped](escape_controls), because a terminal must not obey an alert.
 #[derive(Debug, Default)]
-pub(super) struct Output(());
+pub(super) struct Output {
+    /// A server writes errors like log lines, because it must not wait for a reader that does not read.
+    log: Option<LogWriter>,
+}
 
 impl Output {
+    pub(super) fn of_server(log: LogWriter) -> Self {
+        Self { log: Some(log) }
+    }
+
     /// Writes a result to standard output.
     pub(super) fn line(&mut self, text: &str) -> io::Result<()> {
         let mut out = io::stdout().lock();
-        out.write_all(text.as_bytes())?;
+        out.write_all(escape_controls(text).as_bytes())?;
         out.write_all(b"\n")?;
         out.flush()
     }
 
     /// Writes an error or a warning to standard error.
     pub(super) fn error(&mut self, text: &str) {
-        // A failure to write an error cannot be reported anywhere.
-        let _ = writeln!(io::stderr().lock(), "{text}");
+        let text = escape_controls(text);
+        match &self.log {
+            Some(log) => log.line(&text),
+            // A failure to write an error cannot be reported anywhere.
+            None => _ = writeln!(io::stderr().lock(), "{text}"),
+        }
     }
 }
 

@@ -74,7 +74,15 @@ async fn a_closed_pipe_is_not_a_failure() {
     let pair =
         concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/alertmanager/pairs/076-many_200_alerts_one_group");
     let webhook = format!("{pair}/webhook.json");
-    for args in [&["render", "-r", "wechat", &webhook][..], &["sandbox", "--print-directory"], &["check"]] {
+    let commands = [
+        &["render", "-r", "wechat", &webhook][..],
+        &["sandbox", "--print-directory"],
+        &["check"],
+        &["completion", "bash"],
+        &["demo", "--once"],
+        &["--help"],
+    ];
+    for args in commands {
         let mut command = command(args);
         command.current_dir(workdir.folder.path()).stdout(Stdio::piped()).stderr(Stdio::piped());
         // The pipe is closed before anything was written to it, or after its first line.

@@ -98,3 +98,20 @@ async fn render_falls_back_to_the_built_in_text() {
     insta::assert_snapshot!(ended.out.lines().next().unwrap(), @"[wecom-relay: receiver/wechat/message, line 1, column 17: Field `no_such_label` is not defined. Available fields: alertname, instance, severity; this is the built-in text]");
     insta::assert_snapshot!(ended.err, @"receiver/wechat/message, line 1, column 17: Field `no_such_label` is not defined. Available fields: alertname, instance, severity");
 }
+
+#[tokio::test]
+async fn control_characters_are_shown_escaped() {
+    let receivers = r#"  - { name: wechat, to_user: zhangsan, message: "a\u202eb\e[2Jc\u2066" }"#;
+    let options = Options { receivers: format!("{receivers}\n"), ..Options::default() };
+    let workdir = Workdir::with(&options, "http://127.0.0.1:9");
+    let webhook = pairs().pop().unwrap().join("webhook.json");
+    for args in [&["render", "-r", "wechat"][..], &["render", "-r", "wechat", "--json"]] {
+        let args = [args, &[webhook.to_str().unwrap()]].concat();
+        let out = workdir.run(&args).await.success();
+        assert!(out.contains(r"a\u202eb"), "{out}");
+        assert!(!out.contains(['\u{202e}', '\u{2066}', '\u{1b}']), "{out:?}");
+    }
+    let json = workdir.run(&["render", "-r", "wechat", "--json", webhook.to_str().unwrap()]).await.success();
+    let body: Value = serde_json::from_str(&json).unwrap();
+    assert!(body["text"]["content"].as_str().unwrap().starts_with("a\u{202e}b"), "{body}");
+}

@@ -1,17 +1,18 @@
-//! Logging: each line is one constant message with fields, on standard error.
-//!
-//! - Fields have the same names everywhere: `app`, `receiver`, `group`, `notification`, `delivery`.
-//! - ERROR: an alert may be lost, or a person must act. WARN: something unexpected happened and nothing is lost.
-//!   INFO: an operation has finished. DEBUG: its single steps.
+//! The format and the filter of log lines.
 
-use std::io::{self, IsTerminal};
+use std::{
+    io::{self, IsTerminal},
+    panic::{self, PanicHookInfo},
+    thread,
+};
 
-use tracing::Subscriber;
+use tracing::{Subscriber, field::display};
 use tracing_subscriber::{
     EnvFilter, filter::LevelFilter, fmt, fmt::MakeWriter, layer::SubscriberExt, registry,
     util::SubscriberInitExt,
 };
 
+use super::log_writer::LogWriter;
 use crate::text::prefix;
 
 /// The format of log lines.
@@ -32,14 +33,35 @@ pub enum LogFormat {
 )]
 pub struct BadFilter(String);
 
-/// Starts logging. `filter` has the syntax of [`EnvFilter`]: a level, or a level for each module.
+/// Starts logging to standard error. `filter` has the syntax of [`EnvFilter`]: a level, or a level for each module.
 ///
 /// # Errors
 /// [`BadFilter`]
-pub fn init(format: LogFormat, filter: &str) -> Result<(), BadFilter> {
+pub fn init(format: LogFormat, filter: &str) -> Result<LogWriter, BadFilter> {
+    let writer = LogWriter::stderr();
+    let of_event = writer.clone();
+    let lines = lines(format, filter, io::stderr().is_terminal(), move || of_event.clone())?;
     // A second call in one process keeps the first subscriber.
-    let _ = lines(format, filter, io::stderr().is_terminal(), io::stderr)?.try_init();
-    Ok(())
+    let _ = lines.try_init();
+    let of_panic = writer.clone();
+    panic::set_hook(Box::new(move |info| {
+        log_panic(info);
+        // A panic may end the process.
+        of_panic.flush();
+    }));
+    Ok(writer)
+}
+
+/// The hook of the standard library would wait for a reader of standard error that does not read.
+fn log_panic(info: &PanicHookInfo<'_>) {
+    let (thread, location) = (thread::current(), info.location().map(display));
+    let panic = info.payload_as_str();
+    tracing::error!(
+        thread = thread.name(),
+        location,
+        panic,
+        "panic: a defect of the relay; please report it"
+    );
 }
 
 /// A subscriber that writes log lines to `writer`.
@@ -56,7 +78,7 @@ where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
     let filter = env_filter(filter)?;
-    let lines = fmt::layer().log_internal_errors(true).with_writer(writer).with_target(false);
+    let lines = fmt::layer().log_internal_errors(false).with_writer(writer).with_target(false);
     Ok(match format {
         LogFormat::Text => Box::new(registry().with(lines.with_ansi(colours)).with(filter)),
         LogFormat::Json => {
@@ -170,7 +192,7 @@ mod tests {
             ("wecom_relay:http=debug", "wecom_relay:http=debug"),
             ("=debug", "=debug"),
         ] {
-            assert_eq!(init(LogFormat::Text, filter), Err(BadFilter(bad.to_owned())), "{filter}");
+            assert_eq!(init(LogFormat::Text, filter).err(), Some(BadFilter(bad.to_owned())), "{filter}");
         }
         let shown = BadFilter("warning".to_owned()).to_string();
         assert!(shown.contains("\"warning\"") && shown.contains("error, warn, info"), "{shown}");
