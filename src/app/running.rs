@@ -111,6 +111,8 @@ impl<O: Outbox> Running<O> {
     }
 
     fn spawn(&self, listener: TcpListener) {
+        let is_on_loopback =
+            listener.local_addr().is_ok_and(|address| address.ip().to_canonical().is_loopback());
         let stop = || self.tasks.stop();
         let notices =
             notices::run(self.outbox.clone(), self.routes.subscribe(), Arc::clone(&self.clock), stop());
@@ -126,6 +128,7 @@ impl<O: Outbox> Running<O> {
             readiness: Readiness::default(),
             memory: MemoryBudget::default(),
             security: self.security.clone(),
+            is_on_loopback,
             log_throttles: LogThrottles::default(),
             metrics: Arc::clone(&self.metrics),
             reloads: self.reloads.clone(),

@@ -5,7 +5,7 @@
 //! accepted, and 503 that Alertmanager should retry.
 
 use axum::{
-    http::{StatusCode, header},
+    http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 
@@ -14,6 +14,9 @@ use crate::{
     intake::ParseError,
     outbox::{NotificationId, ReceiverName, StoreError},
 };
+
+/// The seconds after which a client should try again. Alertmanager has its own pauses.
+const RETRY_AFTER: HeaderValue = HeaderValue::from_static("5");
 
 /// A webhook that is answered with 200.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,6 +88,16 @@ pub(super) enum Rejection {
     Stopping,
     #[error("{0}")]
     Unauthorized(Challenge),
+    #[error(
+        "refused, because a browser sent this request for a page of another site (Sec-Fetch-Site, Origin); send it \
+         without a browser, or from a page of the relay"
+    )]
+    CrossOrigin,
+    #[error(
+        "refused, because everybody on this machine may use the relay, and the Host header may be that of a foreign \
+         site; use http://127.0.0.1 or http://localhost in the URL, or set server.auth"
+    )]
+    ForeignHost,
     /// The problems of the new configuration.
     #[error("not reloaded, the old configuration stays in force:\n{0}")]
     NotReloaded(String),
@@ -100,6 +113,7 @@ impl Rejection {
             Self::Invalid(ParseError::Payload(_)) => StatusCode::BAD_REQUEST,
             Self::Invalid(ParseError::UnknownReceiver { .. }) | Self::UnknownPath => StatusCode::NOT_FOUND,
             Self::Unauthorized(_) => StatusCode::UNAUTHORIZED,
+            Self::CrossOrigin | Self::ForeignHost => StatusCode::FORBIDDEN,
             Self::WrongMethod => StatusCode::METHOD_NOT_ALLOWED,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::NotReloaded(_) => StatusCode::INTERNAL_SERVER_ERROR,
@@ -127,6 +141,8 @@ impl Rejection {
             Self::Invalid(_)
             | Self::TooLarge
             | Self::Unauthorized(_)
+            | Self::CrossOrigin
+            | Self::ForeignHost
             | Self::NotReloaded(_)
             | Self::UnknownPath
             | Self::WrongMethod => "rejected",
@@ -143,6 +159,9 @@ impl From<Overloaded> for Rejection {
 impl IntoResponse for Rejection {
     fn into_response(self) -> Response {
         let mut response = plain_text(self.status(), self.to_string());
+        if response.status() == StatusCode::SERVICE_UNAVAILABLE {
+            response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER);
+        }
         if let Self::Unauthorized(challenge) = self {
             for value in challenge.headers() {
                 response.headers_mut().append(header::WWW_AUTHENTICATE, value);

@@ -14,6 +14,7 @@ use super::{
     access_control::{AccessControl, offered_scheme},
     answer::Rejection,
     connection::Peer,
+    log_throttle::RequestLog,
     state::ServerState,
 };
 
@@ -31,7 +32,7 @@ pub(super) async fn authorize<O: Send + Sync + 'static>(
         return next.run(request).await;
     }
     state.metrics.unauthorized();
-    if let Some(suppressed) = state.log_throttles.unauthorized.allow() {
+    if let Some(suppressed) = state.log_throttles.allow(RequestLog::Unauthorized, "") {
         log_unauthorized(&request, suppressed);
     }
     unauthorized(access)

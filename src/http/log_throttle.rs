@@ -1,6 +1,7 @@
-//! A limit for log lines that any client can cause.
+//! Limits for log lines that any client can cause.
 
 use std::{
+    collections::HashMap,
     sync::{Mutex, PoisonError},
     time::Duration,
 };
@@ -27,14 +28,55 @@ impl LogThrottle {
 
     /// Returns `None` if the line must not be logged, else the number of lines that were suppressed since the last one.
     pub(super) fn allow(&self) -> Option<u64> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).allow(self.interval)
+    }
+}
+
+impl State {
+    fn allow(&mut self, interval: Duration) -> Option<u64> {
         let now = Instant::now();
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if state.last.is_some_and(|last| now.duration_since(last) < self.interval) {
-            state.suppressed += 1;
+        if self.last.is_some_and(|last| now.duration_since(last) < interval) {
+            self.suppressed += 1;
             return None;
         }
-        state.last = Some(now);
-        Some(std::mem::take(&mut state.suppressed))
+        self.last = Some(now);
+        Some(std::mem::take(&mut self.suppressed))
+    }
+}
+
+/// The log lines about requests, each with a throttle of its own for each receiver.
+#[derive(Debug, Default)]
+pub struct LogThrottles(Mutex<HashMap<(RequestLog, String), State>>);
+
+/// What a log line about a request says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum RequestLog {
+    Duplicate,
+    NotStored,
+    /// With the `result` label of the metric.
+    Rejected(&'static str),
+    Unauthorized,
+    Forbidden,
+    /// The outbox did not answer a scrape.
+    Depths,
+}
+
+impl RequestLog {
+    fn interval(self) -> Duration {
+        Duration::from_secs(match self {
+            Self::Rejected(_) => 1,
+            Self::Duplicate | Self::NotStored => 10,
+            Self::Unauthorized | Self::Forbidden | Self::Depths => 60,
+        })
+    }
+}
+
+impl LogThrottles {
+    /// As [`LogThrottle::allow`]. `receiver` is a name of the configuration or empty, because a client must not create
+    /// throttles.
+    pub(super) fn allow(&self, log: RequestLog, receiver: &str) -> Option<u64> {
+        let mut states = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        states.entry((log, receiver.to_owned())).or_default().allow(log.interval())
     }
 }
 
@@ -53,5 +95,18 @@ mod tests {
             allowed.push(throttle.allow());
         }
         assert_eq!(allowed, [Some(0), None, None, None, Some(3), None, Some(1)]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn each_reason_and_receiver_has_its_own_limit() {
+        let throttles = LogThrottles::default();
+        let all = [RequestLog::Duplicate, RequestLog::NotStored, RequestLog::Rejected("rejected")];
+        let allow_all = || all.map(|log| ["a", "b"].map(|receiver| throttles.allow(log, receiver)));
+        assert_eq!(allow_all(), [[Some(0); 2]; 3]);
+        assert_eq!(allow_all(), [[None; 2]; 3]);
+        advance(Duration::from_secs(1)).await;
+        assert_eq!(allow_all(), [[None; 2], [None; 2], [Some(1); 2]]);
+        advance(Duration::from_secs(9)).await;
+        assert_eq!(allow_all(), [[Some(2); 2], [Some(2); 2], [Some(0); 2]]);
     }
 }

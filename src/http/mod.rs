@@ -15,6 +15,7 @@ mod reloads;
 mod render_pool;
 mod render_slots;
 mod router;
+mod same_origin;
 mod security;
 mod server;
 mod state;
@@ -23,6 +24,7 @@ mod webhook;
 
 pub use self::{
     access_control::AccessControl,
+    log_throttle::LogThrottles,
     memory::{MAX_BODY_BYTES, MemoryBudget, Reservation},
     ops::queue_depths,
     readiness::Readiness,
@@ -31,6 +33,6 @@ pub use self::{
     router::router,
     security::{SecurityHandle, ServerSecurity},
     server::{MAX_CONNECTIONS, listen, serve},
-    state::{LogThrottles, ServerState},
+    state::ServerState,
     tls::{TlsConfig, TlsError},
 };

@@ -11,6 +11,7 @@ use tokio::time::timeout;
 
 use super::{
     answer::{Rejection, plain_text},
+    log_throttle::RequestLog,
     state::ServerState,
 };
 use crate::{
@@ -48,8 +49,14 @@ pub(super) async fn metrics<O: Outbox>(State(state): State<Arc<ServerState<O>>>)
         Ok(depths) => depths.map_err(|error| error.to_string()),
         Err(_elapsed) => Err(format!("no answer within {} s", DEPTHS_TIMEOUT.as_secs())),
     };
-    if let Err(error) = &depths {
-        tracing::warn!(error, "the outbox did not answer a scrape; the metrics do not include the queues");
+    if let Err(error) = &depths
+        && let Some(suppressed) = state.log_throttles.allow(RequestLog::Depths, "")
+    {
+        tracing::warn!(
+            error,
+            suppressed,
+            "the outbox did not answer a scrape; the metrics do not include the queues"
+        );
     }
     let depths = depths.ok();
     let depths = depths.as_deref().map(queue_depths);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{Router, middleware, routing};
 
-use super::{authorize, ops, state::ServerState, webhook};
+use super::{authorize, ops, same_origin, state::ServerState, webhook};
 use crate::outbox::Outbox;
 
 pub fn router<O: Outbox>(state: Arc<ServerState<O>>) -> Router {
@@ -20,5 +20,6 @@ pub fn router<O: Outbox>(state: Arc<ServerState<O>>) -> Router {
         .method_not_allowed_fallback(webhook::wrong_method::<O>)
         .fallback(webhook::unknown_path::<O>)
         .layer(middleware::from_fn_with_state(Arc::clone(&state), authorize::authorize::<O>))
+        .layer(middleware::from_fn_with_state(Arc::clone(&state), same_origin::refuse_foreign::<O>))
         .with_state(state)
 }

@@ -1,12 +1,12 @@
 //! The state that all handlers share.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    log_throttle::LogThrottle, memory::MemoryBudget, readiness::Readiness, reloads::ReloadHandle,
+    log_throttle::LogThrottles, memory::MemoryBudget, readiness::Readiness, reloads::ReloadHandle,
     render_pool::RenderPool, security::SecurityHandle,
 };
 use crate::{clock::Clock, metrics::Metrics};
@@ -22,23 +22,9 @@ pub struct ServerState<O> {
     /// The memory for all bodies together.
     pub memory: MemoryBudget,
     pub security: SecurityHandle,
+    /// Only this machine can reach the listener.
+    pub is_on_loopback: bool,
     pub log_throttles: LogThrottles,
     pub metrics: Arc<Metrics>,
     pub reloads: ReloadHandle,
-}
-
-/// Limits for log lines that any client can cause.
-#[derive(Debug)]
-pub struct LogThrottles {
-    pub(super) rejected: LogThrottle,
-    pub(super) unauthorized: LogThrottle,
-}
-
-impl Default for LogThrottles {
-    fn default() -> Self {
-        Self {
-            rejected: LogThrottle::every(Duration::from_secs(1)),
-            unauthorized: LogThrottle::every(Duration::from_secs(60)),
-        }
-    }
 }

@@ -7,9 +7,12 @@ use axum::{
     http::{Method, Uri},
 };
 
+use tracing::field::display;
+
 use super::{
     answer::{Accepted, Rejection},
     body::{self, Body},
+    log_throttle::RequestLog,
     state::ServerState,
 };
 use crate::{
@@ -80,11 +83,30 @@ async fn store<O: Outbox>(
             Ok(Accepted::Stored { receiver, id })
         }
         Ok(Enqueued::Duplicate(id)) => {
-            tracing::info!(%app, %receiver, group, notification = %id, "duplicate notification ignored");
+            if let Some(suppressed) = state.log_throttles.allow(RequestLog::Duplicate, &receiver.0) {
+                let notification = display(id);
+                tracing::info!(
+                    %app,
+                    %receiver,
+                    group,
+                    notification,
+                    suppressed,
+                    "duplicate notification ignored"
+                );
+            }
             Ok(Accepted::Duplicate { receiver, id })
         }
         Err(error) => {
-            tracing::error!(%app, %receiver, group, %error, "notification not stored; the sender was asked to retry");
+            if let Some(suppressed) = state.log_throttles.allow(RequestLog::NotStored, &receiver.0) {
+                tracing::error!(
+                    %app,
+                    %receiver,
+                    group,
+                    %error,
+                    suppressed,
+                    "notification not stored; the sender was asked to retry"
+                );
+            }
             Err(Rejection::Store { receiver: Some(receiver), error })
         }
     }
@@ -122,7 +144,8 @@ fn log_rejection<O>(state: &ServerState<O>, receiver: Option<&str>, rejection: &
         // Logged with more details where it happened.
         return;
     }
-    let Some(suppressed) = state.log_throttles.rejected.allow() else { return };
+    let log = RequestLog::Rejected(rejection.result());
+    let Some(suppressed) = state.log_throttles.allow(log, "") else { return };
     let receiver = receiver.map(clip);
     let answer = rejection.to_string();
     let answer = clip(&answer);
@@ -162,7 +185,7 @@ fn reject_unrouted<O>(state: &ServerState<O>, method: &Method, uri: &Uri, reject
         return rejection;
     }
     state.metrics.received("", rejection.result());
-    if let Some(suppressed) = state.log_throttles.rejected.allow() {
+    if let Some(suppressed) = state.log_throttles.allow(RequestLog::Rejected(rejection.result()), "") {
         let (path, method) = (clip(uri.path()), clip(method.as_str()));
         tracing::error!(
             path,

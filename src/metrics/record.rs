@@ -28,6 +28,10 @@ impl Metrics {
         self.unauthorized.inc();
     }
 
+    pub fn forbidden(&self) {
+        self.forbidden.inc();
+    }
+
     /// Records that a template of `receiver` failed and the built-in one was used.
     pub fn template_fell_back(&self, receiver: &str) {
         self.template_fallbacks.get_or_create(&ByReceiver::new(receiver)).inc();

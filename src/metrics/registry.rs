@@ -5,7 +5,13 @@ use std::{collections::BTreeMap, fmt, sync::atomic::AtomicU64};
 use jiff::Timestamp;
 use prometheus_client::{
     encoding::text,
-    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram, info::Info},
+    metrics::{
+        counter::{ConstCounter, Counter},
+        family::Family,
+        gauge::Gauge,
+        histogram::Histogram,
+        info::Info,
+    },
     registry::{Registry, Unit},
 };
 
@@ -18,6 +24,7 @@ use super::{
     process::Process,
     queue::{QueueDepth, Queues},
 };
+use crate::telemetry::dropped_lines;
 
 type Histograms<L> = Family<L, Histogram, fn() -> Histogram>;
 
@@ -27,6 +34,7 @@ pub struct Metrics {
     registry: Registry,
     pub(super) received: Family<Received, Counter>,
     pub(super) unauthorized: Counter,
+    pub(super) forbidden: Counter,
     pub(super) template_fallbacks: Family<ByReceiver, Counter>,
     pub(super) settled: Family<Settled, Counter>,
     pub(super) attempts: Family<Attempted, Counter>,
@@ -54,6 +62,7 @@ impl Default for Metrics {
             registry: Registry::with_prefix("wecom_relay"),
             received: Family::default(),
             unauthorized: Counter::default(),
+            forbidden: Counter::default(),
             template_fallbacks: Family::default(),
             settled: Family::default(),
             attempts: Family::default(),
@@ -88,6 +97,11 @@ impl Metrics {
             "unauthorized_requests",
             "Requests without valid credentials, answered with 401",
             self.unauthorized.clone(),
+        );
+        registry.register(
+            "forbidden_requests",
+            "Requests of browsers for pages of another site, answered with 403",
+            self.forbidden.clone(),
         );
         registry.register(
             "template_fallbacks",
@@ -212,6 +226,11 @@ impl Metrics {
     pub fn encode(&self, depths: Option<&[QueueDepth<'_>]>, now: Timestamp) -> Result<String, fmt::Error> {
         let mut scrape = Registry::default();
         Process::read().register(&mut scrape);
+        scrape.sub_registry_with_prefix("wecom_relay").register(
+            "log_lines_dropped",
+            "Log lines that could not be written to standard error",
+            ConstCounter::new(dropped_lines()),
+        );
         if let Some(depths) = depths {
             self.queues.register(depths, now, scrape.sub_registry_with_prefix("wecom_relay"));
             self.count_discarded(depths);

@@ -1,6 +1,7 @@
 //! The status of each response, which decides whether Alertmanager retries.
 
 mod access;
+mod browsers;
 mod connections;
 mod direct;
 mod ops;

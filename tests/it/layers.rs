@@ -55,8 +55,8 @@ const MODULES: [(&str, Rule); 30] = [
     ("wecom", Pure),
     ("alertmanager", Below),
     // kernel
-    ("telemetry", Below),
     ("metrics", Below),
+    ("telemetry", Below),
     ("lifecycle", Below),
     ("heartbeat", Below),
     ("retry", Below),

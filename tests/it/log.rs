@@ -1,5 +1,7 @@
 //! The log as JSON lines: constant messages, levels, fields, and the names of app, receiver and delivery.
 
+mod unwritable;
+
 use serde_json::Value;
 use wecom_relay::{
     sandbox::{Api, Fault, Settings},

@@ -37,6 +37,15 @@ pub(super) struct Direct {
 impl Direct {
     /// `memory` is the memory for bodies. The outbox waits for a lock for 20 ms.
     pub(super) fn new(memory: usize) -> Self {
+        Self::with(memory, true)
+    }
+
+    /// With a listener that other machines can reach.
+    pub(super) fn in_network() -> Self {
+        Self::with(2 * MAX_BODY_BYTES, false)
+    }
+
+    fn with(memory: usize, is_on_loopback: bool) -> Self {
         let folder = TempDir::new().unwrap();
         let yaml = Options::default().yaml("http://127.0.0.1:9", &folder);
         let loaded = config::parse(&yaml, &folder.path().join("config.yml"), &|_| None).unwrap();
@@ -56,6 +65,7 @@ impl Direct {
             readiness: http::Readiness::default(),
             memory: MemoryBudget::new(memory),
             security: security.clone(),
+            is_on_loopback,
             log_throttles: LogThrottles::default(),
             metrics: Arc::default(),
             reloads: ReloadHandle::new(mpsc::channel(1).0),
