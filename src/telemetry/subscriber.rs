@@ -55,7 +55,9 @@ pub fn init(format: LogFormat, filter: &str) -> Result<LogWriter, BadFilter> {
 /// The hook of the standard library would wait for a reader of standard error that does not read.
 fn log_panic(info: &PanicHookInfo<'_>) {
     let (thread, location) = (thread::current(), info.location().map(display));
-    let panic = info.payload_as_str();
+    let payload = info.payload();
+    let text = payload.downcast_ref::<&str>().copied();
+    let panic = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
     tracing::error!(
         thread = thread.name(),
         location,
