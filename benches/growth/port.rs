@@ -1,6 +1,6 @@
 //! The only use of the outbox port in the bench: enqueue, claim, settle.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use futures_util::future::join_all;
 use wecom_relay::{
@@ -8,14 +8,14 @@ use wecom_relay::{
     clock::{Clock, SystemClock},
     delivery::{
         Monotonic,
-        plan::{self, Action},
+        plan::{Left, Plan},
         rate_limiter::{Limits, RateLimiter, Windows},
         schedule::Schedule,
     },
     dispatch::service::CONCURRENCY,
     outbox::{
-        Attempt, Claimed, Dedupe, Destination, Key, Kind, Lease, NewDelivery, NewNotification, Outbox, Part,
-        Pick, ReceiverName, SenderName, Settlement, Status, Verdict, Waiting,
+        Attempt, Claimed, Dedupe, Folding, Key, Kind, Lease, NewDelivery, NewDigest, NewNotification, Outbox,
+        Part, Pick, Planner, ReceiverName, SenderName, Settlement, Status, Verdict, Waiting,
         sqlite::{Access, Settings, SqliteLease, SqliteOutbox},
     },
     render::{DEFAULT_MESSAGE, Templates},
@@ -35,9 +35,8 @@ const NOW: Monotonic = Monotonic(Duration::from_secs(1));
 pub(super) struct Store {
     outbox: SqliteOutbox,
     lease: SqliteLease,
-    limiter: RateLimiter,
+    limiter: Arc<RateLimiter>,
     schedule: Schedule,
-    turn: usize,
     /// The message of notification 0.
     text: String,
 }
@@ -52,8 +51,8 @@ impl Store {
         }
         // Above the messages of a round to one member, because the bench measures the outbox and not the limits.
         let limits = Limits { per_minute: u32::MAX, per_hour: 0 };
-        let limiter = RateLimiter::new(limits, Windows::default());
-        Self { outbox, lease, limiter, schedule, turn: 0, text: message() }
+        let limiter = Arc::new(RateLimiter::new(limits, Windows::default()));
+        Self { outbox, lease, limiter, schedule, text: message() }
     }
 
     pub(super) async fn close(&self) {
@@ -72,21 +71,13 @@ impl Store {
         }
         let now = SystemClock.now();
         let destinations = self.schedule.take_due(CONCURRENCY as usize, NOW);
-        let waiting = self.lease.waiting(destinations, COUNTED, now).await.unwrap();
-        self.turn += 1;
-        let plan = plan::plan(&waiting, &self.limiter, CONCURRENCY, self.turn, NOW);
-        let picks = plan.actions.into_iter().map(|action| match action {
-            Action::Send { destination, receiver, slots } => Pick::Heads { destination, receiver, slots },
-            Action::Fold { .. } => panic!("the limits are reached"),
-        });
-        let claims = self.lease.claim(picks.collect(), now).await.unwrap();
-        for Waiting { destination, queues, .. } in &waiting {
-            let due: u32 = queues.iter().map(|queue| queue.due).sum();
-            let is_here =
-                |claimed: &&Claimed| Destination::of(&sender(), &claimed.all_recipients) == *destination;
-            if claims.claimed.iter().filter(is_here).count() < due as usize {
-                self.schedule.touch(*destination, NOW);
-            }
+        let planner =
+            LimitedPlanner { limiter: Arc::clone(&self.limiter), plan: Plan::new(CONCURRENCY, NOW) };
+        let claims = self.lease.claim(destinations.clone(), COUNTED, planner, now).await.unwrap();
+        let rests = claims.planner.plan.rests();
+        let more = rests.iter().filter(|rest| rest.left != Left::Nothing).map(|rest| rest.destination);
+        for destination in destinations.iter().skip(rests.len()).copied().chain(more) {
+            self.schedule.touch(destination, NOW);
         }
         claims.claimed
     }
@@ -110,6 +101,26 @@ impl Store {
         for settled in join_all(settlements).await {
             settled.unwrap();
         }
+    }
+}
+
+/// The planner of the dispatcher, without digests.
+struct LimitedPlanner {
+    limiter: Arc<RateLimiter>,
+    plan: Plan,
+}
+
+impl Planner for LimitedPlanner {
+    fn plan(&mut self, waiting: &Waiting) -> Vec<Pick> {
+        self.plan.add(waiting, &self.limiter)
+    }
+
+    fn is_full(&self) -> bool {
+        self.plan.is_full()
+    }
+
+    fn digest(&self, _: &Folding) -> Option<NewDigest> {
+        panic!("the limits are reached")
     }
 }
 

@@ -12,7 +12,7 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
@@ -92,12 +92,11 @@ pub(super) struct Dispatcher<L, W> {
     heartbeat: Heartbeat,
     started: Instant,
     pub(super) state: DispatchState,
-    pub(super) limiter: RateLimiter,
+    /// A look plans with it on a thread of the outbox.
+    pub(super) limiter: Arc<Mutex<RateLimiter>>,
     pub(super) duplicate_check: DuplicateCheck,
     pub(super) hold_changes: HoldChanges,
     pub(super) slot_waits: SlotWaits,
-    /// Rises with each look; see [`crate::delivery::plan::plan`].
-    pub(super) turn: usize,
     pub(super) sends: JoinSet<Ended<W>>,
     writes: JoinSet<()>,
     unstored: Arc<AtomicUsize>,
@@ -157,7 +156,7 @@ impl<L: Lease, W: WeCom> Dispatcher<L, W> {
             is_draining: false,
         };
         Self {
-            limiter: RateLimiter::new(*limits, *windows),
+            limiter: Arc::new(Mutex::new(RateLimiter::new(*limits, *windows))),
             duplicate_check: DuplicateCheck::new(*duplicate_check),
             state,
             wecom: service.wecom.clone(),
@@ -172,7 +171,6 @@ impl<L: Lease, W: WeCom> Dispatcher<L, W> {
             started: Instant::now(),
             hold_changes: HoldChanges::default(),
             slot_waits: SlotWaits::default(),
-            turn: 0,
             sends: JoinSet::new(),
             writes: JoinSet::new(),
             unstored: Arc::default(),
@@ -198,6 +196,10 @@ impl<L: Lease, W: WeCom> Dispatcher<L, W> {
 
     pub(super) fn now(&self) -> Monotonic {
         ORIGIN + self.started.elapsed()
+    }
+
+    pub(super) fn limiter(&self) -> MutexGuard<'_, RateLimiter> {
+        self.limiter.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Handles all pending events, without waiting.
@@ -245,7 +247,8 @@ impl<L: Lease, W: WeCom> Dispatcher<L, W> {
         self.state.breaker.reload(settings.credentials.clone(), &settings.policy, now);
         self.state.concurrency = settings.concurrency;
         self.state.has_app = service.wecom.is_some();
-        self.state.has_new_limits |= self.limiter.limits() != settings.limits;
+        let has_new_limits = self.limiter().limits() != settings.limits;
+        self.state.has_new_limits |= has_new_limits;
         self.wecom = service.wecom.clone().or(self.wecom.take());
         self.service = service;
     }
@@ -269,7 +272,7 @@ impl<L: Lease, W: WeCom> Dispatcher<L, W> {
             limiter.charge(&recipients, age, now);
             checks.record_past(delivery, body, now.before(age), now);
         }
-        (self.limiter, self.duplicate_check) = (limiter, checks);
+        (*self.limiter(), self.duplicate_check) = (limiter, checks);
         self.state.has_new_limits = false;
         // Destinations that waited under the former limits may send now.
         self.state.has_stale_schedule = true;

@@ -37,13 +37,13 @@ impl<L: Lease, W: WeCom> Dispatcher<L, W> {
         };
         let now = self.now();
         claimed.message.duplicate_check = self.duplicate_check.start(claimed.id, claimed.body, now);
-        self.limiter.start(claimed.id, &claimed.message.recipients, now);
+        self.limiter().start(claimed.id, &claimed.message.recipients, now);
         let destination = self.destination(&claimed);
         self.metrics.rate_limit_wait(&self.sender.0, self.slot_waits.end(destination, now));
         let later_parts = claimed.part.of.saturating_sub(claimed.part.number);
         // With several batches of recipients, this part may still have to go to another batch.
         let reserved = claimed.unsettled_others.min(u32::from(later_parts) + 1);
-        self.limiter.reserve(claimed.notification, claimed.id, &claimed.all_recipients, reserved, now);
+        self.limiter().reserve(claimed.notification, claimed.id, &claimed.all_recipients, reserved, now);
         self.report_start(&claimed);
         let span = tracing::debug_span!(
             "send", app = %self.sender, receiver = %claimed.receiver, group = claimed.group_key,
@@ -85,7 +85,7 @@ impl<L: Lease, W: WeCom> Dispatcher<L, W> {
         let suppressed_until =
             interval.map(|interval| now.before(duration) + interval.saturating_sub(DUPLICATE_CHECK_MARGIN));
         let recipients = &claimed.message.recipients;
-        self.limiter.end(claimed.id, recipients, decision.counted, suppressed_until, now);
+        self.limiter().end(claimed.id, recipients, decision.counted, suppressed_until, now);
         self.state.schedule.unblock(now);
         if matches!(decision.verdict, Verdict::Delivered(_) | Verdict::Dead(_)) {
             self.duplicate_check.settle(claimed.id);

@@ -5,7 +5,7 @@ use std::future::Future;
 use jiff::Timestamp;
 
 use super::{
-    Backlog, Changes, Claims, Destination, Enqueued, Folding, Hold, NewNotification, NoticeOf,
+    Backlog, Changes, Claims, Destination, Enqueued, Folding, Hold, NewDigest, NewNotification, NoticeOf,
     NotificationId, OutboxQuery, Pick, ReceiverName, Scheduled, SenderName, Sent, Settlement, StoreResult,
     Unnoticed, Waiting,
 };
@@ -93,33 +93,21 @@ pub trait Lease: Clone + Send + Sync + 'static {
     /// All destinations that have a ready delivery, with the time at which the first of them is due.
     fn scheduled(&self) -> impl Future<Output = StoreResult<Vec<Scheduled>>> + Send;
 
-    /// The due deliveries of each of `destinations`. Deliveries are counted up to `count_to`.
-    fn waiting(
-        &self,
-        destinations: Vec<Destination>,
-        count_to: u32,
-        now: Timestamp,
-    ) -> impl Future<Output = StoreResult<Vec<Waiting>>> + Send;
-
-    /// The first `limit` notifications of `destination` that can be folded, in order of acceptance. `None` if there
-    /// are none.
-    ///
-    /// A notification can be folded if it is an alert, none of its deliveries was ever claimed, and only foldable
-    /// notifications of the same destination are before it in its ordering key.
-    fn foldable(
-        &self,
-        destination: Destination,
-        limit: u32,
-    ) -> impl Future<Output = StoreResult<Option<Folding>>> + Send;
-
-    /// Marks the deliveries that `picks` name as in flight, in one transaction, and returns them.
+    /// Looks at `destinations` one after the other, until the planner is full, and marks the deliveries that it picks as in
+    /// flight, all in one transaction. Deliveries are counted up to `count_to`.
     ///
     /// A digest takes the place of its members: they become folded, and their ordering keys wait until the digest is
-    /// settled. Members that can no longer be folded are left out. A digest without members is not created.
+    /// settled.
     ///
     /// The mark survives a crash of the process. After a power failure it may be lost; the deliveries are then claimed
     /// again.
-    fn claim(&self, picks: Vec<Pick>, now: Timestamp) -> impl Future<Output = StoreResult<Claims>> + Send;
+    fn claim<P: Planner>(
+        &self,
+        destinations: Vec<Destination>,
+        count_to: u32,
+        planner: P,
+        now: Timestamp,
+    ) -> impl Future<Output = StoreResult<Claims<P>>> + Send;
 
     /// Ends a claim. When a delivery is settled for good, the next delivery of its ordering key becomes ready.
     /// Settling a claim that has already ended changes nothing.
@@ -137,4 +125,16 @@ pub trait Lease: Clone + Send + Sync + 'static {
 
     /// Gives the lease back. Call this when nothing is in flight.
     fn release(self) -> impl Future<Output = ()> + Send;
+}
+
+/// The decisions of [`Lease::claim`]. They are pure, because they are made inside a transaction.
+pub trait Planner: Send + 'static {
+    /// The deliveries to claim for one destination, in this order.
+    fn plan(&mut self, waiting: &Waiting) -> Vec<Pick>;
+
+    /// True if nothing more can be claimed, so no other destination is looked at.
+    fn is_full(&self) -> bool;
+
+    /// A digest of the first notifications of `folding`.
+    fn digest(&self, folding: &Folding) -> Option<NewDigest>;
 }

@@ -216,53 +216,59 @@ pub struct Scheduled {
     pub due_at: Timestamp,
 }
 
-/// The ready deliveries of one destination.
+/// The due deliveries of one destination.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Waiting {
     pub destination: Destination,
-    /// The due deliveries, by receiver. Empty if nothing is due.
-    pub queues: Vec<Queue>,
+    /// The recipients of the due deliveries; [`Recipients::Nobody`] if nothing is due.
+    pub recipients: Recipients,
+    /// The longest due first, up to the bound of the call.
+    pub heads: Vec<Head>,
+    /// The number of notifications that can be folded, up to the bound of the call.
+    ///
+    /// A notification can be folded if it is an alert, none of its deliveries was ever claimed, and only foldable
+    /// notifications of the same destination are before it in its ordering key.
+    pub foldable: u32,
     /// The time at which the next delivery is due that is not due yet.
     pub next_due: Option<Timestamp>,
 }
 
-/// The due deliveries of one destination and receiver. Only the first delivery of an ordering key can be due.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Queue {
-    pub destination: Destination,
-    pub receiver: ReceiverName,
-    pub recipients: Recipients,
-    /// The number of messages that the first delivery starts: all parts of a notification of which nothing was claimed
-    /// yet, else 1.
-    pub slots: u32,
+/// A due delivery. It is the first of its ordering key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Head {
     pub delivery: DeliveryId,
     pub notification: NotificationId,
-    /// True if a delivery of that notification was ever claimed.
+    /// The number of messages that it starts: all parts of a notification that can be folded, because a split text should
+    /// not stop halfway; else 1.
+    pub slots: u32,
+    /// False if its notification can be folded.
     pub started: bool,
-    /// The number of due deliveries, up to the bound of the call.
-    pub due: u32,
-    /// The number of notifications that can be folded, up to the bound of the call.
-    pub foldable: u32,
 }
 
-/// The deliveries to claim, or the digest to create.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// The delivery to claim, or the digest to create and claim.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pick {
-    /// The due deliveries of one queue, the longest due first, while their messages (see [`Queue::slots`]) fit into
-    /// `slots`.
-    Heads {
+    Delivery(DeliveryId),
+    /// A digest of notifications that can be folded.
+    Digest {
         destination: Destination,
-        receiver: ReceiverName,
-        /// The number of messages that may be sent.
-        slots: u32,
+        /// The most notifications that it may replace.
+        limit: u32,
     },
-    /// A digest that takes the place of its members.
-    Digest { members: Vec<NotificationId>, digest: Box<NewNotification> },
+}
+
+/// A digest that takes the place of the first `members` notifications of a [`Folding`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewDigest {
+    pub members: usize,
+    pub message: NewNotification,
 }
 
 /// The answer to [`super::Lease::claim`].
-#[derive(Debug, PartialEq, Eq, Default)]
-pub struct Claims {
+#[derive(Debug, PartialEq, Eq)]
+pub struct Claims<P> {
+    /// The planner, which knows what it has planned.
+    pub planner: P,
     /// The deliveries that are in flight now.
     pub claimed: Vec<Claimed>,
     pub digests: Vec<FoldedDigest>,

@@ -1,6 +1,4 @@
 //! The decisions that every engine shares. They are pure functions: the engine reads rows, calls a rule, and writes the
 //! result.
 
-pub mod claim;
 pub mod dedup;
-pub mod fold;

@@ -1,4 +1,4 @@
-//! Claims: marks the deliveries that the dispatcher chose as in flight, and returns them.
+//! Claims: looks at what is due, marks the deliveries that the planner picks as in flight, and returns them.
 
 use jiff::Timestamp;
 
@@ -10,20 +10,16 @@ use super::{
     error::EngineResult,
     fold,
     transaction::Transaction,
+    waiting::{self, Look},
 };
 use crate::{
     outbox::{
-        BodyHash, ClaimId, Claimed, Claims, DeliveryId, Destination, NotificationId, Pick, ReceiverName,
-        SenderName,
-        rules::claim::{self, Head},
+        BodyHash, ClaimId, Claimed, Claims, DeliveryId, Destination, NotificationId, Pick, Planner,
+        ReceiverName,
     },
     wecom::Message,
 };
 
-pub(super) const DUE_HEADS: &str = "SELECT id, foldable, part_number, part_of FROM delivery
-     INDEXED BY delivery_ready
-     WHERE state = 1 AND sender = ?1 AND destination = ?2 AND receiver = ?3 AND due_at <= ?4
-     ORDER BY due_at, seq LIMIT ?5";
 pub(super) const LOAD: &str = "SELECT notification, deliveries, kind, receiver, group_key, part_number, part_of,
      accepted_at, attempts, unknown_codes, unconfirmed_since, body, msgtype, content, to_users, to_parties, to_tags,
      all_users, all_parties, all_tags, text_form FROM delivery WHERE id = ?1 AND state = 1";
@@ -34,45 +30,37 @@ pub(super) const MARK_STARTED: &str =
 pub(super) const OPEN_SIBLINGS: &str = "SELECT count(*) AS count FROM delivery
      WHERE id >= ?1 AND id < ?1 + ?2 AND id <> ?3 AND settled_at IS NULL";
 
-pub(super) fn claim(
+pub(super) fn claim<P: Planner>(
     tx: &mut Transaction<'_>,
-    sender: &SenderName,
-    picks: &[Pick],
-    now: Timestamp,
-) -> EngineResult<Claims> {
-    let claim = ClaimId(tx.take_numbers(1)?);
-    let mut claims = Claims::default();
-    for pick in picks {
-        match pick {
-            Pick::Heads { destination, receiver, slots } => {
-                let heads = due_heads(tx, sender, *destination, receiver, *slots, now)?;
-                for id in claim::choose(&heads, *slots) {
-                    claims.claimed.extend(mark(tx, id, claim, now)?);
-                }
-            }
-            Pick::Digest { members, digest } => {
-                if let Some(folded) = fold::fold(tx, sender, members, digest, now)? {
-                    claims.claimed.extend(mark(tx, folded.delivery, claim, now)?);
-                    claims.digests.push(folded);
+    look: &Look<'_>,
+    destinations: &[Destination],
+    mut planner: P,
+) -> EngineResult<Claims<P>> {
+    let mut claim = None;
+    let (mut claimed, mut digests) = (Vec::new(), Vec::new());
+    for destination in destinations {
+        if planner.is_full() {
+            break;
+        }
+        let waiting = waiting::waiting(tx.sql, look, *destination)?;
+        for pick in planner.plan(&waiting) {
+            // A look that finds nothing to claim writes nothing.
+            let claim = match claim {
+                Some(claim) => claim,
+                None => *claim.insert(ClaimId(tx.take_numbers(1)?)),
+            };
+            match pick {
+                Pick::Delivery(id) => claimed.extend(mark(tx, id, claim, look.now)?),
+                Pick::Digest { destination, limit } => {
+                    if let Some(folded) = fold::fold(tx, look, destination, limit, &planner)? {
+                        claimed.extend(mark(tx, folded.delivery, claim, look.now)?);
+                        digests.push(folded);
+                    }
                 }
             }
         }
     }
-    Ok(claims)
-}
-
-fn due_heads(
-    tx: &Transaction<'_>,
-    SenderName(sender): &SenderName,
-    Destination(destination): Destination,
-    ReceiverName(receiver): &ReceiverName,
-    limit: u32,
-    now: Timestamp,
-) -> EngineResult<Vec<Head>> {
-    tx.sql.all(DUE_HEADS, (sender, destination.0, receiver, millis(now), limit), |row| {
-        let is_started = !row.get::<_, bool>("foldable")?;
-        Ok(Head { id: DeliveryId(row.get("id")?), slots: claim::slots(part_columns(row)?, is_started) })
-    })
+    Ok(Claims { planner, claimed, digests })
 }
 
 /// Marks one delivery as in flight, if it is still ready.

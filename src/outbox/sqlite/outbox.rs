@@ -5,18 +5,18 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::{
-    admin, claim, enqueue, fold, hold,
+    admin, claim, enqueue, hold,
     job::{Effect, Handle},
     open::{Access, OpenError, Settings},
     purge, query, reader, settle,
     transaction::Transaction,
-    waiting,
+    waiting::{self, Look},
     worker::{self, Subscribers, WorkerHandle},
 };
 use crate::outbox::{
-    Backlog, Changed, Changes, Claims, DeliveryId, Depth, Destination, Detail, Enqueued, Filter, Folding,
-    Hold, Lease, NewNotification, NoticeOf, NotificationId, Outbox, OutboxQuery, Page, PageRequest, Pick,
-    ReceiverName, Requeue, Scheduled, SenderName, Sent, Settlement, StoreResult, Unnoticed, Waiting,
+    Backlog, Changed, Changes, Claims, DeliveryId, Depth, Destination, Detail, Enqueued, Filter, Hold, Lease,
+    NewNotification, NoticeOf, NotificationId, Outbox, OutboxQuery, Page, PageRequest, Planner, ReceiverName,
+    Requeue, Scheduled, SenderName, Sent, Settlement, StoreResult, Unnoticed,
 };
 
 /// The most dead letters that are requeued in one transaction, so that a running daemon is not locked out for long.
@@ -166,26 +166,18 @@ impl Lease for SqliteLease {
         self.reader.run(Effect::Read, move |tx| waiting::scheduled(tx.sql, &sender)).await
     }
 
-    async fn waiting(
+    async fn claim<P: Planner>(
         &self,
         destinations: Vec<Destination>,
         count_to: u32,
+        planner: P,
         now: Timestamp,
-    ) -> StoreResult<Vec<Waiting>> {
+    ) -> StoreResult<Claims<P>> {
         let sender = self.sender.clone();
-        let look =
-            move |tx: &mut Transaction<'_>| waiting::waiting(tx, &sender, &destinations, count_to, now);
-        self.worker.run(Effect::Read, look).await
-    }
-
-    async fn foldable(&self, destination: Destination, limit: u32) -> StoreResult<Option<Folding>> {
-        let sender = self.sender.clone();
-        self.worker.run(Effect::Read, move |tx| fold::foldable(tx, &sender, destination, limit)).await
-    }
-
-    async fn claim(&self, picks: Vec<Pick>, now: Timestamp) -> StoreResult<Claims> {
-        let sender = self.sender.clone();
-        self.worker.run(Effect::Write, move |tx| claim::claim(tx, &sender, &picks, now)).await
+        let claim = move |tx: &mut Transaction<'_>| {
+            claim::claim(tx, &Look { sender: &sender, count_to, now }, &destinations, planner)
+        };
+        self.worker.run(Effect::Write, claim).await
     }
 
     async fn settle(&self, settlement: Settlement, now: Timestamp) -> StoreResult<()> {

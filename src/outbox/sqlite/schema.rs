@@ -9,8 +9,11 @@ use rusqlite::Connection;
 pub(super) const APPLICATION_ID: i64 = 0x5763_526c;
 
 /// Migration `n` is at index `n - 1`.
-const MIGRATIONS: [&str; 2] =
-    [include_str!("migrations/0001_outbox.sql"), include_str!("migrations/0002_one_row_per_delivery.sql")];
+const MIGRATIONS: [&str; 3] = [
+    include_str!("migrations/0001_outbox.sql"),
+    include_str!("migrations/0002_one_row_per_delivery.sql"),
+    include_str!("migrations/0003_one_queue_per_destination.sql"),
+];
 
 /// The version that this program reads and writes.
 pub(super) const VERSION: i64 = MIGRATIONS.len() as i64;

@@ -6,36 +6,24 @@ use jiff::Timestamp;
 
 use super::{
     columns::{
-        all_recipients_columns, destination_column, millis, part_columns, recipients_columns, time_column,
-        timestamp,
+        all_recipients_columns, destination_column, millis, recipients_columns, time_column, timestamp,
     },
     error::EngineResult,
-    fold,
+    fold::{self, Member},
     sql::Sql,
-    transaction::Transaction,
 };
 use crate::{
-    outbox::{
-        BodyHash, DeliveryId, Destination, NotificationId, Part, Queue, ReceiverName, Scheduled, SenderName,
-        Sent, Waiting, rules::claim,
-    },
+    outbox::{BodyHash, DeliveryId, Destination, Head, NotificationId, Scheduled, SenderName, Sent, Waiting},
     wecom::Recipients,
 };
 
-// SQLite reads all rows of the previous queue for one comparison of `(destination, receiver)`, so the next queue is
-// searched by two statements.
-pub(super) const NEXT_RECEIVER: &str = "SELECT receiver FROM delivery INDEXED BY delivery_ready
-     WHERE state = 1 AND sender = ?1 AND destination = ?2 AND receiver > ?3 ORDER BY receiver LIMIT 1";
-pub(super) const NEXT_DESTINATION: &str = "SELECT destination FROM delivery INDEXED BY delivery_ready
-     WHERE state = 1 AND sender = ?1 AND destination > ?2 ORDER BY destination LIMIT 1";
-pub(super) const HEADS: &str = "SELECT due_at, id, foldable FROM delivery INDEXED BY delivery_ready
-     WHERE state = 1 AND sender = ?1 AND destination = ?2 AND receiver = ?3 ORDER BY due_at, seq LIMIT ?4";
+pub(super) const HEADS: &str = "SELECT due_at, id, seq, notification, ordering_key, part_of, foldable,
+     all_users, all_parties, all_tags, to_users, to_parties, to_tags FROM delivery INDEXED BY delivery_ready
+     WHERE state = 1 AND sender = ?1 AND destination = ?2 ORDER BY due_at, seq LIMIT ?3";
 pub(super) const NEXT_DUE: &str = "SELECT due_at FROM delivery INDEXED BY delivery_ready
-     WHERE state = 1 AND sender = ?1 AND destination = ?2 AND receiver = ?3 AND due_at > ?4
-     ORDER BY due_at LIMIT 1";
-pub(super) const FIRST: &str =
-    "SELECT notification, part_number, part_of, all_users, all_parties, all_tags, to_users,
-     to_parties, to_tags FROM delivery WHERE id = ?1";
+     WHERE state = 1 AND sender = ?1 AND destination = ?2 AND due_at > ?3 ORDER BY due_at LIMIT 1";
+pub(super) const NEXT_DESTINATION: &str = "SELECT destination, due_at FROM delivery INDEXED BY delivery_ready
+     WHERE state = 1 AND sender = ?1 AND destination > ?2 ORDER BY destination, due_at LIMIT 1";
 pub(super) const NEXT_SENDER: &str = "SELECT sender FROM delivery INDEXED BY delivery_open
      WHERE settled_at IS NULL AND sender > ?1 ORDER BY sender LIMIT 1";
 pub(super) const COUNTED: &str =
@@ -47,151 +35,75 @@ pub(super) const EARLIER_COUNTED: &str =
      FROM attempt a INDEXED BY attempt_counted CROSS JOIN delivery d ON d.id = a.delivery
      WHERE a.counted = 1 AND a.sender = ?1 AND a.ended_at > ?2";
 
-pub(super) fn waiting(
-    tx: &Transaction<'_>,
-    sender: &SenderName,
-    destinations: &[Destination],
-    count_to: u32,
-    now: Timestamp,
-) -> EngineResult<Vec<Waiting>> {
-    let one = |destination: &Destination| waiting_for(tx, sender, *destination, count_to, now);
-    destinations.iter().map(one).collect()
+/// The arguments of a look.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Look<'a> {
+    pub(super) sender: &'a SenderName,
+    /// Deliveries are counted up to this number.
+    pub(super) count_to: u32,
+    pub(super) now: Timestamp,
 }
 
-fn waiting_for(
-    tx: &Transaction<'_>,
-    sender: &SenderName,
-    destination: Destination,
-    count_to: u32,
-    now: Timestamp,
-) -> EngineResult<Waiting> {
-    let mut waiting = Waiting { destination, queues: Vec::new(), next_due: None };
-    let mut next_due = None;
-    let mut last = String::new();
-    while let Some(receiver) = next_receiver(tx.sql, sender, destination, &last)? {
-        let queue = QueueKey { sender: &sender.0, destination, receiver: &receiver };
-        let heads = Heads::read(tx.sql, &queue, count_to, now)?;
-        next_due = earliest(next_due, heads.next_due);
-        if let Some(first) = heads.first {
-            let foldable = fold::count(tx, sender, destination, &receiver, count_to)?;
-            let first_row = FirstRow::read(tx.sql, first.id)?;
-            waiting.queues.push(Queue {
-                destination,
-                receiver: ReceiverName(receiver.clone()),
-                recipients: first_row.recipients,
-                slots: claim::slots(first_row.part, !first.is_foldable),
-                delivery: DeliveryId(first.id),
-                notification: first_row.notification,
-                started: !first.is_foldable,
-                due: heads.due,
-                foldable,
-            });
-        }
-        last = receiver;
-    }
-    waiting.next_due = next_due.map(timestamp).transpose()?;
-    Ok(waiting)
-}
-
-fn next_receiver(
-    sql: Sql<'_>,
-    sender: &SenderName,
-    destination: Destination,
-    last: &str,
-) -> EngineResult<Option<String>> {
-    sql.first(NEXT_RECEIVER, (&sender.0, destination.0.0, last), |row| Ok(row.get("receiver")?))
-}
-
-fn earliest(a: Option<i64>, b: Option<i64>) -> Option<i64> {
-    a.into_iter().chain(b).min()
-}
-
-struct QueueKey<'a> {
-    sender: &'a str,
-    destination: Destination,
-    receiver: &'a str,
-}
-
-/// The ready deliveries of one queue.
-struct Heads {
-    first: Option<FirstHead>,
-    /// The number of due deliveries, up to a bound.
-    due: u32,
-    next_due: Option<i64>,
-}
-
-#[derive(Clone, Copy)]
-struct FirstHead {
+/// A ready delivery.
+struct Ready {
     due_at: i64,
-    id: i64,
-    is_foldable: bool,
+    head: Head,
+    /// Its notification, if that can be folded.
+    member: Option<Member>,
 }
 
-impl Heads {
-    fn read(sql: Sql<'_>, queue: &QueueKey<'_>, count_to: u32, now: Timestamp) -> EngineResult<Self> {
-        let QueueKey { sender, destination: Destination(destination), receiver } = *queue;
-        let now = millis(now);
-        // One row more than the bound shows if another delivery is due later.
-        let limit = count_to.saturating_add(1);
-        let rows = sql.all(HEADS, (sender, destination.0, receiver, limit), |row| {
-            let (due_at, id, is_foldable) = (row.get("due_at")?, row.get("id")?, row.get("foldable")?);
-            Ok(FirstHead { due_at, id, is_foldable })
-        })?;
-        let due = rows.partition_point(|head| head.due_at <= now);
-        let next_due = match rows.get(due) {
-            Some(head) => Some(head.due_at),
-            None if rows.len() < limit as usize => None,
-            None => {
-                sql.first(NEXT_DUE, (sender, destination.0, receiver, now), |row| Ok(row.get("due_at")?))?
-            }
+pub(super) fn waiting(sql: Sql<'_>, look: &Look<'_>, destination: Destination) -> EngineResult<Waiting> {
+    let Look { sender, count_to, now } = *look;
+    // One row more than the bound shows if another delivery is due later.
+    let limit = count_to.saturating_add(1);
+    let mut recipients = None;
+    let mut ready = sql.all(HEADS, (&sender.0, destination.0.0, limit), |row| {
+        if recipients.is_none() {
+            recipients = Some(all_recipients_columns(row)?);
+        }
+        let (notification, part_of) = (row.get("notification")?, row.get::<_, u32>("part_of")?);
+        let started = !row.get::<_, bool>("foldable")?;
+        let head = Head {
+            delivery: DeliveryId(row.get("id")?),
+            notification: NotificationId(notification),
+            slots: if started { 1 } else { part_of.max(1) },
+            started,
         };
-        let first = rows.first().filter(|_| due > 0).copied();
-        let due = u32::try_from(due).unwrap_or(u32::MAX).min(count_to);
-        Ok(Self { first, due, next_due })
-    }
-}
-
-/// The first delivery of a queue.
-struct FirstRow {
-    notification: NotificationId,
-    part: Part,
-    recipients: Recipients,
-}
-
-impl FirstRow {
-    fn read(sql: Sql<'_>, id: i64) -> EngineResult<Self> {
-        sql.only(FIRST, [id], |row| {
-            Ok(Self {
-                notification: NotificationId(row.get("notification")?),
-                part: part_columns(row)?,
-                recipients: all_recipients_columns(row)?,
-            })
-        })
-    }
+        let (seq, ordering_key) = (row.get("seq")?, row.get("ordering_key")?);
+        let member = (!started).then_some(Member { seq, notification, ordering_key, is_head: true });
+        Ok(Ready { due_at: row.get("due_at")?, head, member })
+    })?;
+    let due = ready.partition_point(|ready| ready.due_at <= millis(now));
+    let next_due = match ready.get(due) {
+        Some(next) => Some(next.due_at),
+        None if ready.len() < limit as usize => None,
+        None => {
+            sql.first(NEXT_DUE, (&sender.0, destination.0.0, millis(now)), |row| Ok(row.get("due_at")?))?
+        }
+    };
+    ready.truncate(due.min(count_to as usize));
+    let members = ready.iter().filter_map(|ready| ready.member).collect();
+    let foldable = fold::with_followers(sql, members, destination, count_to as usize)?.len();
+    Ok(Waiting {
+        destination,
+        recipients: recipients.filter(|_| due > 0).unwrap_or(Recipients::Nobody),
+        heads: ready.iter().map(|ready| ready.head).collect(),
+        foldable: u32::try_from(foldable).unwrap_or(u32::MAX),
+        next_due: next_due.map(timestamp).transpose()?,
+    })
 }
 
 /// All destinations that have a ready delivery. O(destinations), not O(deliveries).
 pub(super) fn scheduled(sql: Sql<'_>, sender: &SenderName) -> EngineResult<Vec<Scheduled>> {
     let mut scheduled = Vec::new();
     let mut last: Vec<u8> = Vec::new();
-    while let Some(destination) = sql.first(NEXT_DESTINATION, (&sender.0, &last), destination_column)? {
-        last = destination.0.0.to_vec();
-        if let Some(due_at) = first_due(sql, sender, destination)? {
-            scheduled.push(Scheduled { destination, due_at: timestamp(due_at)? });
-        }
+    while let Some(next) = sql.first(NEXT_DESTINATION, (&sender.0, &last), |row| {
+        Ok(Scheduled { destination: destination_column(row)?, due_at: time_column(row, "due_at")? })
+    })? {
+        last = next.destination.0.0.to_vec();
+        scheduled.push(next);
     }
     Ok(scheduled)
-}
-
-fn first_due(sql: Sql<'_>, sender: &SenderName, destination: Destination) -> EngineResult<Option<i64>> {
-    let (mut first_due, mut last) = (None, String::new());
-    while let Some(receiver) = next_receiver(sql, sender, destination, &last)? {
-        let queue = (&sender.0, destination.0.0, &receiver, 1);
-        let due_at = sql.first(HEADS, queue, |row| Ok(row.get("due_at")?))?;
-        first_due = earliest(first_due, due_at);
-        last = receiver;
-    }
-    Ok(first_due)
 }
 
 /// All senders with an unsettled delivery.

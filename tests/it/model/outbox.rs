@@ -16,10 +16,9 @@ use jiff::Timestamp;
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use tokio::sync::Notify;
 use wecom_relay::outbox::{
-    Backlog, Changed, Changes, Claims, DeliveryId, Depth, Destination, Detail, Enqueued, Filter, Folding,
-    Hold, Lease, NewNotification, NoticeOf, NotificationId, Outbox, OutboxQuery, Page, PageRequest, Pick,
-    ReceiverName, Requeue, Scheduled, SenderName, Sent, Settlement, StoreError, StoreResult, Unnoticed,
-    Waiting,
+    Backlog, Changed, Changes, Claims, DeliveryId, Depth, Destination, Detail, Enqueued, Filter, Hold, Lease,
+    NewNotification, NoticeOf, NotificationId, Outbox, OutboxQuery, Page, PageRequest, Planner, ReceiverName,
+    Requeue, Scheduled, SenderName, Sent, Settlement, StoreError, StoreResult, Unnoticed,
     sqlite::{SqliteLease, SqliteOutbox},
 };
 
@@ -234,21 +233,14 @@ impl Lease for FaultyLease {
         self.faults.run(self.inner.scheduled()).await
     }
 
-    async fn waiting(
+    async fn claim<P: Planner>(
         &self,
         destinations: Vec<Destination>,
         count_to: u32,
+        planner: P,
         now: Timestamp,
-    ) -> StoreResult<Vec<Waiting>> {
-        self.faults.run(self.inner.waiting(destinations, count_to, now)).await
-    }
-
-    async fn foldable(&self, destination: Destination, limit: u32) -> StoreResult<Option<Folding>> {
-        self.faults.run(self.inner.foldable(destination, limit)).await
-    }
-
-    async fn claim(&self, picks: Vec<Pick>, now: Timestamp) -> StoreResult<Claims> {
-        self.faults.run(self.inner.claim(picks, now)).await
+    ) -> StoreResult<Claims<P>> {
+        self.faults.run(self.inner.claim(destinations, count_to, planner, now)).await
     }
 
     async fn settle(&self, settlement: Settlement, now: Timestamp) -> StoreResult<()> {

@@ -54,9 +54,9 @@ pub(crate) async fn a_requeued_delivery_is_the_oldest_again<O: Outbox>(outbox: O
 
 pub(crate) async fn members_count_until_their_digest_is_settled<O: Outbox>(outbox: O) {
     let lease = acquire(&outbox, at(0)).await;
-    let one = enqueue(&outbox, alert("a", "one"), at(1)).await;
-    let two = enqueue(&outbox, alert("b", "two"), at(2)).await;
-    let claimed = fold(&lease, &[one, two], digest("both"), at(3)).await;
+    enqueue(&outbox, alert("a", "one"), at(1)).await;
+    enqueue(&outbox, alert("b", "two"), at(2)).await;
+    let claimed = fold(&lease, 2, digest("both"), at(3)).await;
     assert_eq!(depths(&outbox).await, [row(&team().0, 3, Some(1))]);
     deliver(&lease, &claimed[0], at(4)).await;
     assert_eq!(depths(&outbox).await, []);

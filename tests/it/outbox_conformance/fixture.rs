@@ -1,13 +1,17 @@
 //! Sample notifications, and helpers that claim and settle them.
 
-use std::time::Duration;
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use jiff::Timestamp;
 use wecom_relay::{
     outbox::{
-        Attempt, Claimed, Dedupe, Destination, Enqueued, Filter, Key, Kind, Lease, ListOrder, Listed,
-        NewDelivery, NewNotification, NotificationId, Outbox, OutboxQuery, PageRequest, Part, Pick, Queue,
-        ReceiverName, SenderName, Settlement, State, Status, Verdict, Waiting,
+        Attempt, Claimed, Claims, Dedupe, Destination, Enqueued, Filter, Folding, Key, Kind, Lease,
+        ListOrder, Listed, NewDelivery, NewDigest, NewNotification, NotificationId, Outbox, OutboxQuery,
+        PageRequest, Part, Pick, Planner, ReceiverName, SenderName, Settlement, State, Status, Verdict,
+        Waiting,
     },
     wecom::{Content, Receipt, Recipients},
 };
@@ -99,16 +103,92 @@ pub(crate) async fn acquire<O: Outbox>(outbox: &O, now: Timestamp) -> O::Lease {
     outbox.acquire(&ops(), now).await.unwrap()
 }
 
-/// All destinations of the sender that have ready deliveries.
-pub(crate) async fn waiting<L: Lease>(lease: &L, count_to: u32, now: Timestamp) -> Vec<Waiting> {
-    let scheduled = lease.scheduled().await.unwrap();
-    let destinations = scheduled.into_iter().map(|scheduled| scheduled.destination).collect();
-    lease.waiting(destinations, count_to, now).await.unwrap()
+/// The deliveries that a [`TestPlan`] takes of each destination.
+#[derive(Debug, Clone, Default)]
+pub(crate) enum Take {
+    #[default]
+    Nothing,
+    First,
+    /// The first ones, while they fit into this number of messages.
+    Slots(u32),
+    Digest(Option<Box<NewDigest>>),
 }
 
-/// The due queues of all destinations of the sender.
-pub(crate) async fn queues<L: Lease>(lease: &L, count_to: u32, now: Timestamp) -> Vec<Queue> {
-    waiting(lease, count_to, now).await.into_iter().flat_map(|waiting| waiting.queues).collect()
+/// A planner that keeps what it was shown.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct TestPlan {
+    pub(crate) take: Take,
+    pub(crate) waiting: Vec<Waiting>,
+    pub(crate) folding: Arc<Mutex<Option<Folding>>>,
+}
+
+impl From<Take> for TestPlan {
+    fn from(take: Take) -> Self {
+        Self { take, ..Self::default() }
+    }
+}
+
+impl Planner for TestPlan {
+    fn plan(&mut self, waiting: &Waiting) -> Vec<Pick> {
+        self.waiting.push(waiting.clone());
+        let mut left = match self.take {
+            Take::Nothing => 0,
+            Take::First => waiting.heads.first().map_or(0, |head| head.slots),
+            Take::Slots(slots) => slots,
+            Take::Digest(_) => {
+                return vec![Pick::Digest { destination: waiting.destination, limit: 1000 }];
+            }
+        };
+        let mut picks = Vec::new();
+        for head in &waiting.heads {
+            let Some(rest) = left.checked_sub(head.slots) else { break };
+            left = rest;
+            picks.push(Pick::Delivery(head.delivery));
+        }
+        picks
+    }
+
+    fn is_full(&self) -> bool {
+        false
+    }
+
+    fn digest(&self, folding: &Folding) -> Option<NewDigest> {
+        *self.folding.lock().unwrap() = Some(folding.clone());
+        if let Take::Digest(digest) = &self.take { digest.as_deref().cloned() } else { None }
+    }
+}
+
+/// Claims with a bound that no test reaches.
+pub(crate) async fn claim_of<L: Lease>(
+    lease: &L,
+    destinations: &[Destination],
+    take: Take,
+    now: Timestamp,
+) -> Claims<TestPlan> {
+    lease.claim(destinations.to_vec(), 1000, TestPlan::from(take), now).await.unwrap()
+}
+
+/// The due deliveries of `destinations`.
+pub(crate) async fn waiting_for<L: Lease>(
+    lease: &L,
+    destinations: &[Destination],
+    count_to: u32,
+    now: Timestamp,
+) -> Vec<Waiting> {
+    let claims = lease.claim(destinations.to_vec(), count_to, TestPlan::default(), now).await.unwrap();
+    assert_eq!(claims.claimed, []);
+    claims.planner.waiting
+}
+
+/// All destinations of the sender that have ready deliveries.
+async fn destinations<L: Lease>(lease: &L) -> Vec<Destination> {
+    let scheduled = lease.scheduled().await.unwrap();
+    scheduled.into_iter().map(|scheduled| scheduled.destination).collect()
+}
+
+/// The due deliveries of all destinations of the sender.
+pub(crate) async fn waiting<L: Lease>(lease: &L, count_to: u32, now: Timestamp) -> Vec<Waiting> {
+    waiting_for(lease, &destinations(lease).await, count_to, now).await
 }
 
 /// The first due time of all destinations of the sender that is not reached yet.
@@ -116,17 +196,14 @@ pub(crate) async fn next_due<L: Lease>(lease: &L, now: Timestamp) -> Option<Time
     waiting(lease, 1, now).await.into_iter().filter_map(|waiting| waiting.next_due).min()
 }
 
-/// A pick of the due deliveries of zhang.
-pub(crate) fn heads(slots: u32) -> Vec<Pick> {
-    vec![Pick::Heads { destination: destination("zhang"), receiver: team(), slots }]
+/// Claims due deliveries of zhang.
+pub(crate) async fn claim_zhang<L: Lease>(lease: &L, slots: u32, now: Timestamp) -> Vec<Claimed> {
+    claim_of(lease, &[destination("zhang")], Take::Slots(slots), now).await.claimed
 }
 
-/// Claims due deliveries of every queue of the sender.
+/// Claims due deliveries of every destination of the sender.
 pub(crate) async fn claim<L: Lease>(lease: &L, slots: u32, now: Timestamp) -> Vec<Claimed> {
-    let heads =
-        |queue: Queue| Pick::Heads { destination: queue.destination, receiver: queue.receiver, slots };
-    let picks = queues(lease, 100, now).await.into_iter().map(heads).collect();
-    lease.claim(picks, now).await.unwrap().claimed
+    claim_of(lease, &destinations(lease).await, Take::Slots(slots), now).await.claimed
 }
 
 /// Claims exactly one delivery.
@@ -136,14 +213,24 @@ pub(crate) async fn claim_one<L: Lease>(lease: &L, now: Timestamp) -> Claimed {
     claimed.remove(0)
 }
 
+/// The notifications that can be folded.
+pub(crate) async fn foldable<L: Lease>(lease: &L, destination: Destination) -> Vec<NotificationId> {
+    let claims = claim_of(lease, &[destination], Take::Digest(None), at(0)).await;
+    assert_eq!(claims.digests, []);
+    let folding = claims.planner.folding.lock().unwrap().take();
+    let notifications = folding.into_iter().flat_map(|folding| folding.notifications);
+    notifications.map(|foldable| foldable.notification).collect()
+}
+
+/// Folds the first `members` notifications of zhang into `digest`.
 pub(crate) async fn fold<L: Lease>(
     lease: &L,
-    members: &[NotificationId],
+    members: usize,
     digest: NewNotification,
     now: Timestamp,
 ) -> Vec<Claimed> {
-    let pick = Pick::Digest { members: members.to_vec(), digest: Box::new(digest) };
-    lease.claim(vec![pick], now).await.unwrap().claimed
+    let take = Take::Digest(Some(Box::new(NewDigest { members, message: digest })));
+    claim_of(lease, &[destination("zhang")], take, now).await.claimed
 }
 
 pub(crate) fn texts(claimed: &[Claimed]) -> Vec<&str> {
@@ -216,16 +303,11 @@ pub(crate) fn owned(states: &[(&str, State)]) -> Vec<(String, State)> {
     states.iter().map(|(summary, state)| ((*summary).to_owned(), *state)).collect()
 }
 
-/// Delivers everything that is due, one delivery of each queue at a time, and returns the texts in order.
+/// Delivers everything that is due, one delivery of each destination at a time, and returns the texts in order.
 pub(crate) async fn drain<L: Lease>(lease: &L, now: Timestamp) -> Vec<String> {
     let mut sent = Vec::new();
     loop {
-        let picks = queues(lease, 1, now).await.into_iter().map(|queue| Pick::Heads {
-            destination: queue.destination,
-            receiver: queue.receiver,
-            slots: queue.slots,
-        });
-        let claimed = lease.claim(picks.collect(), now).await.unwrap().claimed;
+        let claimed = claim_of(lease, &destinations(lease).await, Take::First, now).await.claimed;
         if claimed.is_empty() {
             return sent;
         }

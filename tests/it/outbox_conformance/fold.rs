@@ -1,18 +1,11 @@
 //! Digests and their members.
 
-use wecom_relay::outbox::{
-    Changed, Filter, Kind, Lease, ListOrder, NewNotification, NotificationId, Outbox, Requeue, State,
-};
+use wecom_relay::outbox::{Changed, Filter, Kind, ListOrder, NewNotification, Outbox, Requeue, State};
 
 use super::fixture::{
-    acquire, alert, at, claim, claim_one, deliver, destination, digest, drain, enqueue, fold, kill, list,
-    list_all, next_due, owned, postpone, queues, split, states, texts, user,
+    acquire, alert, at, claim, claim_one, deliver, destination, digest, drain, enqueue, fold, foldable, kill,
+    list, list_all, next_due, owned, postpone, split, states, texts, user, waiting,
 };
-
-async fn foldable<L: Lease>(lease: &L, limit: u32) -> Vec<NotificationId> {
-    let found = lease.foldable(destination("zhang"), limit).await.unwrap();
-    found.into_iter().flat_map(|found| found.notifications).map(|foldable| foldable.notification).collect()
-}
 
 pub(crate) async fn foldable_notifications_are_never_behind_an_attempted_one<O: Outbox>(outbox: O) {
     let lease = acquire(&outbox, at(0)).await;
@@ -27,19 +20,17 @@ pub(crate) async fn foldable_notifications_are_never_behind_an_attempted_one<O: 
     enqueue(&outbox, alert("b", "b4"), at(2)).await;
     enqueue(&outbox, NewNotification { kind: Kind::Notice, ..alert("n", "notice") }, at(3)).await;
     let c2 = enqueue(&outbox, alert("c", "c2"), at(3)).await;
-    assert_eq!(foldable(&lease, 10).await, [b1, c1, b2, c2]);
-    assert_eq!(foldable(&lease, 3).await, [b1, c1, b2]);
-    let foldable = queues(&lease, 10, at(9)).await.first().unwrap().foldable;
-    assert_eq!(foldable, 4);
+    assert_eq!(foldable(&lease, destination("zhang")).await, [b1, c1, b2, c2]);
+    assert_eq!(waiting(&lease, 10, at(9)).await.first().unwrap().foldable, 4);
     assert!(![attempted, behind].contains(&c2));
 }
 
 pub(crate) async fn a_digest_is_sent_in_place_of_its_members<O: Outbox>(outbox: O) {
     let lease = acquire(&outbox, at(0)).await;
-    let one = enqueue(&outbox, alert("a", "a1"), at(0)).await;
-    let two = enqueue(&outbox, alert("a", "a2"), at(0)).await;
-    let three = enqueue(&outbox, alert("b", "b1"), at(0)).await;
-    let claimed = fold(&lease, &[three, two, one], digest("three"), at(1)).await;
+    for (group, text) in [("a", "a1"), ("a", "a2"), ("b", "b1")] {
+        enqueue(&outbox, alert(group, text), at(0)).await;
+    }
+    let claimed = fold(&lease, 3, digest("three"), at(1)).await;
     assert_eq!(texts(&claimed), ["three"]);
     let sent = claimed.first().unwrap();
     assert_eq!((sent.kind, sent.accepted_at), (Kind::Digest, at(1)));
@@ -55,13 +46,13 @@ pub(crate) async fn a_digest_is_sent_in_place_of_its_members<O: Outbox>(outbox: 
 
 pub(crate) async fn the_keys_of_members_wait_until_the_digest_is_settled<O: Outbox>(outbox: O) {
     let lease = acquire(&outbox, at(0)).await;
-    let member = enqueue(&outbox, alert("a", "a1"), at(0)).await;
+    enqueue(&outbox, alert("a", "a1"), at(0)).await;
     enqueue(&outbox, alert("a", "a2"), at(0)).await;
-    let claimed = fold(&lease, &[member], digest("digest"), at(1)).await;
+    let claimed = fold(&lease, 1, digest("digest"), at(1)).await;
     enqueue(&outbox, alert("a", "a3"), at(1)).await;
     postpone(&lease, claimed.first().unwrap(), at(20), at(2)).await;
     assert!(claim(&lease, 10, at(9)).await.is_empty());
-    assert!(foldable(&lease, 10).await.is_empty());
+    assert!(foldable(&lease, destination("zhang")).await.is_empty());
     assert_eq!(next_due(&lease, at(9)).await, Some(at(20)));
     let again = claim(&lease, 10, at(20)).await;
     assert_eq!(texts(&again), ["digest"]);
@@ -71,9 +62,9 @@ pub(crate) async fn the_keys_of_members_wait_until_the_digest_is_settled<O: Outb
 
 pub(crate) async fn members_die_with_their_digest<O: Outbox>(outbox: O) {
     let lease = acquire(&outbox, at(0)).await;
-    let member = enqueue(&outbox, alert("a", "a1"), at(0)).await;
+    enqueue(&outbox, alert("a", "a1"), at(0)).await;
     enqueue(&outbox, alert("a", "a2"), at(0)).await;
-    let claimed = fold(&lease, &[member], digest("digest"), at(1)).await;
+    let claimed = fold(&lease, 1, digest("digest"), at(1)).await;
     kill(&lease, claimed.first().unwrap(), at(2)).await;
     let expected = [("a1", State::Dead), ("a2", State::Ready), ("digest", State::Dead)];
     assert_eq!(states(&outbox).await, owned(&expected));
@@ -83,37 +74,29 @@ pub(crate) async fn members_die_with_their_digest<O: Outbox>(outbox: O) {
 
 pub(crate) async fn an_attempted_notification_is_not_folded<O: Outbox>(outbox: O) {
     let lease = acquire(&outbox, at(0)).await;
-    let attempted = enqueue(&outbox, alert("a", "a1"), at(0)).await;
-    postpone(&lease, &claim_one(&lease, at(0)).await, at(0), at(0)).await;
-    let behind = enqueue(&outbox, alert("a", "a2"), at(0)).await;
-    let unattempted = enqueue(&outbox, alert("b", "b1"), at(0)).await;
-    let claimed = fold(&lease, &[attempted, behind, unattempted], digest("digest"), at(1)).await;
-    deliver(&lease, claimed.first().unwrap(), at(1)).await;
-    assert_eq!(drain(&lease, at(2)).await, ["a1", "a2"]);
-}
-
-pub(crate) async fn a_member_behind_one_that_is_left_out_is_not_folded<O: Outbox>(outbox: O) {
-    let lease = acquire(&outbox, at(0)).await;
     enqueue(&outbox, alert("a", "a1"), at(0)).await;
-    let younger = enqueue(&outbox, alert("a", "a2"), at(0)).await;
-    assert!(fold(&lease, &[younger], digest("digest"), at(1)).await.is_empty());
+    postpone(&lease, &claim_one(&lease, at(0)).await, at(0), at(0)).await;
+    enqueue(&outbox, alert("a", "a2"), at(0)).await;
+    enqueue(&outbox, alert("b", "b1"), at(0)).await;
+    let claimed = fold(&lease, 3, digest("digest"), at(1)).await;
+    deliver(&lease, claimed.first().unwrap(), at(1)).await;
     assert_eq!(drain(&lease, at(2)).await, ["a1", "a2"]);
 }
 
 pub(crate) async fn a_digest_without_members_is_not_created<O: Outbox>(outbox: O) {
     let lease = acquire(&outbox, at(0)).await;
-    let one = enqueue(&outbox, alert("a", "a1"), at(0)).await;
-    assert_eq!(fold(&lease, &[one], digest("first"), at(1)).await.len(), 1);
-    assert!(fold(&lease, &[one], digest("second"), at(1)).await.is_empty());
+    enqueue(&outbox, alert("a", "a1"), at(0)).await;
+    assert_eq!(fold(&lease, 1, digest("first"), at(1)).await.len(), 1);
+    assert!(fold(&lease, 1, digest("second"), at(1)).await.is_empty());
     let expected = [("a1", State::Folded), ("first", State::InFlight)];
     assert_eq!(states(&outbox).await, owned(&expected));
 }
 
 pub(crate) async fn a_digest_of_several_parts_is_settled_with_its_last_part<O: Outbox>(outbox: O) {
     let lease = acquire(&outbox, at(0)).await;
-    let one = enqueue(&outbox, split("a", "a1", 2), at(0)).await;
+    enqueue(&outbox, split("a", "a1", 2), at(0)).await;
     let parts = NewNotification { kind: Kind::Digest, ..split("digest", "digest", 2) };
-    let claimed = fold(&lease, &[one], parts, at(1)).await;
+    let claimed = fold(&lease, 1, parts, at(1)).await;
     assert_eq!(texts(&claimed), ["digest 1/2"]);
     deliver(&lease, claimed.first().unwrap(), at(2)).await;
     let folded = Filter { states: vec![State::Folded], ..Filter::default() };
@@ -136,15 +119,15 @@ pub(crate) async fn a_digest_of_several_parts_is_settled_with_its_last_part<O: O
 pub(crate) async fn other_destinations_are_not_folded<O: Outbox>(outbox: O) {
     let lease = acquire(&outbox, at(0)).await;
     let other = NewNotification { recipients: user("li"), ..alert("a", "a1") };
-    let one = enqueue(&outbox, other, at(0)).await;
-    assert!(foldable(&lease, 10).await.is_empty());
-    assert!(fold(&lease, &[one], digest("digest"), at(1)).await.is_empty());
+    enqueue(&outbox, other, at(0)).await;
+    assert!(foldable(&lease, destination("zhang")).await.is_empty());
+    assert!(fold(&lease, 1, digest("digest"), at(1)).await.is_empty());
 }
 
 pub(crate) async fn a_requeued_digest_delivers_its_dead_members<O: Outbox>(outbox: O) {
     let lease = acquire(&outbox, at(0)).await;
-    let one = enqueue(&outbox, alert("a", "a1"), at(0)).await;
-    let claimed = fold(&lease, &[one], digest("digest"), at(1)).await;
+    enqueue(&outbox, alert("a", "a1"), at(0)).await;
+    let claimed = fold(&lease, 1, digest("digest"), at(1)).await;
     let id = claimed.first().unwrap().id;
     kill(&lease, claimed.first().unwrap(), at(2)).await;
     assert_eq!(outbox.requeue(Requeue::One(id), at(3)).await.unwrap(), Changed::Deliveries(1));
@@ -155,9 +138,9 @@ pub(crate) async fn a_requeued_digest_delivers_its_dead_members<O: Outbox>(outbo
 
 pub(crate) async fn requeueing_all_skips_digests_of_requeued_members<O: Outbox>(outbox: O) {
     let lease = acquire(&outbox, at(0)).await;
-    let one = enqueue(&outbox, alert("a", "a1"), at(0)).await;
-    let two = enqueue(&outbox, split("b", "b1", 2), at(0)).await;
-    let claimed = fold(&lease, &[one, two], digest("digest"), at(1)).await;
+    enqueue(&outbox, alert("a", "a1"), at(0)).await;
+    enqueue(&outbox, split("b", "b1", 2), at(0)).await;
+    let claimed = fold(&lease, 2, digest("digest"), at(1)).await;
     kill(&lease, claimed.first().unwrap(), at(2)).await;
     assert_eq!(outbox.requeue(Requeue::AllDead, at(3)).await.unwrap(), Changed::Deliveries(3));
     let mut sent = drain(&lease, at(4)).await;

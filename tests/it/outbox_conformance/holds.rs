@@ -104,9 +104,9 @@ pub(crate) async fn a_dead_notice_is_not_reported<O: Outbox>(outbox: O) {
 
 pub(crate) async fn a_dead_digest_is_reported_by_its_members<O: Outbox>(outbox: O) {
     let lease = acquire(&outbox, at(0)).await;
-    let one = enqueue(&outbox, alert("a", "a1"), at(0)).await;
-    let two = enqueue(&outbox, alert("b", "b1"), at(0)).await;
-    let claimed = fold(&lease, &[one, two], digest("digest"), at(1)).await;
+    enqueue(&outbox, alert("a", "a1"), at(0)).await;
+    enqueue(&outbox, alert("b", "b1"), at(0)).await;
+    let claimed = fold(&lease, 2, digest("digest"), at(1)).await;
     kill(&lease, claimed.first().unwrap(), at(2)).await;
     let unnoticed = outbox.unnoticed(&team(), at(0), 10).await.unwrap();
     assert_eq!(unnoticed.iter().map(|dead| dead.summary.as_str()).collect::<Vec<_>>(), ["a1", "b1"]);

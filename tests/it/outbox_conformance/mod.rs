@@ -75,7 +75,6 @@ macro_rules! conformance {
                 the_keys_of_members_wait_until_the_digest_is_settled,
                 members_die_with_their_digest,
                 an_attempted_notification_is_not_folded,
-                a_member_behind_one_that_is_left_out_is_not_folded,
                 a_digest_without_members_is_not_created,
                 a_digest_of_several_parts_is_settled_with_its_last_part,
                 other_destinations_are_not_folded,

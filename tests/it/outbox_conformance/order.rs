@@ -1,11 +1,11 @@
 //! Ordering keys, queues and purges.
 
 use futures_util::future::join_all;
-use wecom_relay::outbox::{Lease, NewNotification, Outbox, Requeue, SenderName, State, Waiting};
+use wecom_relay::outbox::{Lease, NewNotification, Outbox, Requeue, SenderName, State};
 
 use super::fixture::{
     acquire, addressed, alert, at, claim, claim_one, deliver, destination, drain, enqueue, from, kill, list,
-    next_due, owned, postpone, queues, split, states, texts, user, waiting,
+    next_due, owned, postpone, split, states, texts, user, waiting, waiting_for,
 };
 
 pub(crate) async fn an_ordering_key_delivers_one_by_one_in_order<O: Outbox>(outbox: O) {
@@ -49,16 +49,21 @@ pub(crate) async fn parts_are_sent_in_order_and_before_later_notifications<O: Ou
     assert_eq!(drain(&lease, at(2)).await, ["long 2/3", "long 3/3", "younger"]);
 }
 
+/// The number of messages that the first due delivery starts.
+async fn first_slots<L: Lease>(lease: &L) -> u32 {
+    waiting(lease, 10, at(2)).await.first().unwrap().heads.first().unwrap().slots
+}
+
 pub(crate) async fn a_split_text_starts_only_when_all_its_parts_fit<O: Outbox>(outbox: O) {
     let lease = acquire(&outbox, at(0)).await;
     enqueue(&outbox, split("a", "long", 3), at(0)).await;
     enqueue(&outbox, alert("b", "short"), at(1)).await;
-    assert_eq!(queues(&lease, 10, at(2)).await.first().unwrap().slots, 3);
+    assert_eq!(first_slots(&lease).await, 3);
     assert!(claim(&lease, 2, at(2)).await.is_empty());
     let claimed = claim(&lease, 4, at(2)).await;
     assert_eq!(texts(&claimed), ["long 1/3", "short"]);
     postpone(&lease, claimed.first().unwrap(), at(2), at(2)).await;
-    assert_eq!(queues(&lease, 10, at(2)).await.first().unwrap().slots, 1);
+    assert_eq!(first_slots(&lease).await, 1);
     assert_eq!(texts(&[claim_one(&lease, at(2)).await]), ["long 1/3"]);
 }
 
@@ -68,16 +73,19 @@ pub(crate) async fn a_queue_is_counted_up_to_the_bound<O: Outbox>(outbox: O) {
         let id = enqueue(&outbox, alert(&n.to_string(), "text"), at(n)).await;
         enqueue(&outbox, alert(&n.to_string(), "text"), at(n)).await;
         if n == 0 {
-            let queue = queues(&lease, 3, at(9)).await.remove(0);
-            assert_eq!((queue.notification, queue.due, queue.foldable), (id, 1, 2));
+            let found = waiting(&lease, 3, at(9)).await.remove(0);
+            assert_eq!(
+                (found.heads.first().unwrap().notification, found.heads.len(), found.foldable),
+                (id, 1, 2)
+            );
             assert_eq!(lease.scheduled().await.unwrap().first().unwrap().due_at, at(0));
         }
     }
-    let queue = queues(&lease, 3, at(9)).await.remove(0);
-    assert_eq!((queue.due, queue.foldable), (3, 3));
-    let queue = queues(&lease, 100, at(9)).await.remove(0);
-    assert_eq!((queue.due, queue.foldable), (5, 10));
-    assert_eq!(queue.recipients, user("zhang"));
+    let found = waiting(&lease, 3, at(9)).await.remove(0);
+    assert_eq!((found.heads.len(), found.foldable), (3, 3));
+    let found = waiting(&lease, 100, at(9)).await.remove(0);
+    assert_eq!((found.heads.len(), found.foldable), (5, 10));
+    assert_eq!(found.recipients, user("zhang"));
 }
 
 pub(crate) async fn waiting_has_the_time_of_the_next_due_delivery<O: Outbox>(outbox: O) {
@@ -89,12 +97,12 @@ pub(crate) async fn waiting_has_the_time_of_the_next_due_delivery<O: Outbox>(out
         postpone(&lease, one, at(due), at(1)).await;
     }
     let found = waiting(&lease, 10, at(1)).await.remove(0);
-    assert_eq!((found.queues.len(), found.next_due), (0, Some(at(20))));
+    assert_eq!((found.heads.len(), found.next_due), (0, Some(at(20))));
     let found = waiting(&lease, 10, at(20)).await.remove(0);
-    assert_eq!((found.queues.len(), found.next_due), (1, Some(at(30))));
+    assert_eq!((found.heads.len(), found.next_due), (1, Some(at(30))));
     let other = outbox.acquire(&SenderName("other".to_owned()), at(2)).await.unwrap();
-    let found = other.waiting(vec![destination("zhang")], 10, at(20)).await.unwrap();
-    assert_eq!(found, [Waiting { destination: destination("zhang"), queues: Vec::new(), next_due: None }]);
+    let found = waiting_for(&other, &[destination("zhang")], 10, at(20)).await.remove(0);
+    assert_eq!((found.heads.len(), found.foldable, found.next_due), (0, 0, None));
 }
 
 pub(crate) async fn concurrent_enqueues_all_get_a_place<O: Outbox>(outbox: O) {
@@ -182,13 +190,11 @@ pub(crate) async fn waiting_looks_only_at_the_given_destinations<O: Outbox>(outb
     for name in ["u1", "u2", "u3"] {
         enqueue(&outbox, addressed(alert(name, name), &user(name)), at(0)).await;
     }
-    let asked = vec![destination("u3"), destination("nobody"), destination("u1")];
-    let found = lease.waiting(asked.clone(), 10, at(1)).await.unwrap();
+    let asked = ["u3", "nobody", "u1"].map(destination);
+    let found = waiting_for(&lease, &asked, 10, at(1)).await;
     assert_eq!(found.iter().map(|waiting| waiting.destination).collect::<Vec<_>>(), asked);
-    let due: Vec<_> =
-        found.iter().map(|waiting| waiting.queues.iter().map(|queue| queue.due).sum::<u32>()).collect();
-    assert_eq!(due, [1, 0, 1]);
-    assert_eq!(lease.waiting(Vec::new(), 10, at(1)).await.unwrap(), []);
+    assert_eq!(found.iter().map(|waiting| waiting.heads.len()).collect::<Vec<_>>(), [1, 0, 1]);
+    assert_eq!(waiting_for(&lease, &[], 10, at(1)).await, []);
 }
 
 pub(crate) async fn changes_name_the_destinations_that_may_have_more<O: Outbox>(outbox: O) {

@@ -3,8 +3,8 @@
 use serde_json::json;
 use wecom_relay::{
     outbox::{
-        Attempt, Changed, Claims, DeliveryId, Kind, Lease, NewNotification, NotificationId, Outbox, Part,
-        Pick, Requeue, SenderName, Settlement, State, Verdict,
+        Attempt, Changed, DeliveryId, Kind, Lease, NewNotification, Outbox, Part, Requeue, SenderName,
+        Settlement, State, Verdict,
     },
     wecom::{
         Content, Receipt, Recipients,
@@ -13,15 +13,15 @@ use wecom_relay::{
 };
 
 use super::fixture::{
-    acquire, addressed, alert, at, attempt, claim, claim_one, deliver, digest, enqueue, heads, kill, list,
-    owned, postpone, settle, settlement, split, states, team, texts, user, waiting,
+    acquire, addressed, alert, at, attempt, claim, claim_one, claim_zhang, deliver, digest, enqueue, fold,
+    kill, list, owned, postpone, settle, settlement, split, states, team, texts, user, waiting,
 };
 
 pub(crate) async fn a_claimed_delivery_is_not_claimed_again<O: Outbox>(outbox: O) {
     let lease = acquire(&outbox, at(0)).await;
     enqueue(&outbox, alert("a", "text"), at(0)).await;
     claim_one(&lease, at(1)).await;
-    assert_eq!(lease.claim(heads(10), at(1)).await.unwrap(), Claims::default());
+    assert_eq!(claim_zhang(&lease, 10, at(1)).await, []);
     assert_eq!(waiting(&lease, 10, at(1)).await, []);
 }
 
@@ -31,8 +31,7 @@ pub(crate) async fn two_claims_at_once_share_no_delivery<O: Outbox>(outbox: O) {
     }
     let lease = acquire(&outbox, at(1)).await;
     let (one, two) =
-        futures_util::future::join(lease.claim(heads(12), at(1)), lease.claim(heads(12), at(1))).await;
-    let (one, two) = (one.unwrap().claimed, two.unwrap().claimed);
+        futures_util::future::join(claim_zhang(&lease, 12, at(1)), claim_zhang(&lease, 12, at(1))).await;
     let mut ids: Vec<_> = one.iter().chain(&two).map(|claimed| claimed.id).collect();
     ids.sort_unstable();
     ids.dedup();
@@ -192,7 +191,7 @@ pub(crate) async fn replaced_content_is_sent_in_the_same_place<O: Outbox>(outbox
     let reason = "no card".to_owned();
     let content = Content::Text("words".to_owned());
     settle(&lease, &claimed, Verdict::Replace { content, reason }, at(2)).await;
-    let again = lease.claim(heads(2), at(3)).await.unwrap().claimed;
+    let again = claim_zhang(&lease, 2, at(3)).await;
     assert_eq!(texts(&again), ["words"]);
     assert_eq!((again[0].id, again[0].unconfirmed_since), (claimed.id, None));
     assert_ne!(again[0].body, claimed.body);
@@ -271,11 +270,10 @@ pub(crate) async fn counted_sends_are_remembered<O: Outbox>(outbox: O) {
 
 pub(crate) async fn a_claim_of_an_empty_queue_returns_nothing<O: Outbox>(outbox: O) {
     let lease = acquire(&outbox, at(0)).await;
-    assert!(lease.claim(heads(10), at(0)).await.unwrap().claimed.is_empty());
+    assert!(claim_zhang(&lease, 10, at(0)).await.is_empty());
+    assert!(fold(&lease, 1, digest("digest"), at(0)).await.is_empty());
     enqueue(&outbox, alert("a", "text"), at(0)).await;
-    assert!(lease.claim(heads(0), at(0)).await.unwrap().claimed.is_empty());
-    let gone = Pick::Digest { members: vec![NotificationId(77)], digest: Box::new(digest("digest")) };
-    assert_eq!(lease.claim(vec![gone], at(0)).await.unwrap(), Claims::default());
+    assert!(claim_zhang(&lease, 0, at(0)).await.is_empty());
     assert_eq!(states(&outbox).await, owned(&[("text", State::Ready)]));
 }
 

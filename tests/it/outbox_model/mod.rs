@@ -9,8 +9,8 @@ use jiff::Timestamp;
 use proptest::prelude::*;
 use wecom_relay::{
     outbox::{
-        Changed, ClaimId, Claims, DeliveryId, Filter, Kind, Lease, ListOrder, NewNotification, Outbox,
-        OutboxQuery, Pick, Requeue, Settlement, State, Verdict,
+        Changed, ClaimId, Claims, DeliveryId, Filter, Kind, Lease, ListOrder, NewDigest, NewNotification,
+        Outbox, OutboxQuery, Requeue, Settlement, State, Verdict,
         sqlite::{SqliteLease, SqliteOutbox},
     },
     wecom::Receipt,
@@ -19,7 +19,8 @@ use wecom_relay::{
 use self::model::{EndedClaim, Model, OrderingKey, Row};
 use crate::{
     outbox_conformance::fixture::{
-        acquire, addressed, alert, at, attempt, destination, digest, drain, list, list_all, split, team, user,
+        self, Take, acquire, addressed, alert, at, attempt, claim_of, destination, drain, list, list_all,
+        split, user, waiting_for,
     },
     outbox_sqlite::fresh,
 };
@@ -28,7 +29,7 @@ use crate::{
 enum Step {
     Enqueue { group: u8, to: u8, parts: u16 },
     Claim { to: u8, slots: u32 },
-    Fold { to: u8, limit: u32, skip: usize },
+    Fold { to: u8, members: usize, parts: u16 },
     Deliver(usize),
     Kill(usize),
     Postpone(usize, i64),
@@ -45,7 +46,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
         6 => (0..3_u8, 0..2_u8, 1..3_u16).prop_map(|(group, to, parts)| Step::Enqueue { group, to, parts }),
         4 => (0..2_u8, 1..5_u32).prop_map(|(to, slots)| Step::Claim { to, slots }),
-        2 => (0..2_u8, 1..6_u32, 0..3_usize).prop_map(|(to, limit, skip)| Step::Fold { to, limit, skip }),
+        2 => (0..2_u8, 1..6_usize, 1..3_u16).prop_map(|(to, members, parts)| Step::Fold { to, members, parts }),
         4 => (0..9_usize).prop_map(Step::Deliver),
         2 => (0..9_usize).prop_map(Step::Kill),
         2 => (0..9_usize, 0..9_i64).prop_map(|(n, delay)| Step::Postpone(n, delay)),
@@ -109,23 +110,20 @@ async fn step(both: &mut Both, step: Step, count: usize) {
                 left = rest;
                 expected.push(head.id);
             }
-            let pick = Pick::Heads { destination: destination(&to_name(to)), receiver: team(), slots };
-            let claimed = lease.claim(vec![pick], now).await.unwrap().claimed;
+            let destinations = [destination(&to_name(to))];
+            let claimed = claim_of(lease, &destinations, Take::Slots(slots), now).await.claimed;
             assert_eq!(claimed.iter().map(|claimed| claimed.id.0).collect::<Vec<_>>(), expected);
             claimed.iter().for_each(|claimed| model.claim(claimed.id.0, claimed.claim));
         }
-        Step::Fold { to, limit, skip } => {
-            let found = lease.foldable(destination(&to_name(to)), limit).await.unwrap();
-            let found = found.map(|found| found.notifications).unwrap_or_default();
-            let members: Vec<_> =
-                found.into_iter().map(|foldable| foldable.notification).skip(skip).collect();
-            let taken = model.folds(to, &members.iter().map(|id| id.0).collect::<Vec<_>>());
-            let parts =
-                NewNotification { kind: Kind::Digest, ..split("digest", &format!("digest {count}"), 2) };
-            let new = if skip == 1 { parts } else { digest(&format!("digest {count}")) };
-            let new = addressed(new, &user(&to_name(to)));
-            let pick = Pick::Digest { members, digest: Box::new(new.clone()) };
-            let Claims { claimed, digests } = lease.claim(vec![pick], now).await.unwrap();
+        Step::Fold { to, members, parts } => {
+            let mut taken = model.foldable(to);
+            taken.truncate(members);
+            let text = format!("digest {count}");
+            let message = NewNotification { kind: Kind::Digest, ..split("digest", &text, parts) };
+            let new = addressed(message, &user(&to_name(to)));
+            let take = Take::Digest(Some(Box::new(NewDigest { members, message: new.clone() })));
+            let claims = claim_of(lease, &[destination(&to_name(to))], take, now).await;
+            let Claims { claimed, digests, .. } = claims;
             assert_eq!((claimed.len(), digests.len()), (digests.len(), usize::from(!taken.is_empty())));
             if let (Some(claimed), Some(folded)) = (claimed.first(), digests.first()) {
                 assert_eq!(folded.delivery, claimed.id);
@@ -280,29 +278,28 @@ async fn compare(both: &Both) {
         .collect();
     assert_eq!(stored, expected);
     let destinations = [0, 1].map(|to| destination(&to_name(to)));
-    let waiting = lease.waiting(destinations.to_vec(), 4, at(model.now)).await.unwrap();
+    let waiting = waiting_for(lease, &destinations, 4, at(model.now)).await;
     let scheduled = lease.scheduled().await.unwrap();
     assert!(scheduled.iter().all(|scheduled| destinations.contains(&scheduled.destination)));
     for ((to, destination), waiting) in (0..).zip(destinations).zip(waiting) {
         let scheduled = scheduled.iter().find(|scheduled| scheduled.destination == destination);
         let first_due = model.heads(to).first().map(|row| at(row.due));
         assert_eq!(scheduled.map(|scheduled| scheduled.due_at), first_due);
-        let queue = waiting.queues.first();
         let (due, later): (Vec<_>, Vec<_>) =
             model.heads(to).into_iter().partition(|row| row.due <= model.now);
         assert_eq!(waiting.next_due, later.into_iter().map(|row| row.due).min().map(at));
         let foldable = model.foldable(to);
-        let found = lease.foldable(destination, 1000).await.unwrap();
-        let found = found.map(|found| found.notifications).unwrap_or_default();
-        assert_eq!(found.iter().map(|foldable| foldable.notification.0).collect::<Vec<_>>(), foldable);
-        let stored = queue
-            .map(|queue| (queue.notification.0, queue.delivery.0, queue.slots, queue.due, queue.foldable));
-        let bounded = |count: usize| u32::try_from(count).unwrap().min(4);
-        let expected = due.first().map(|first| {
-            let (due, foldable) = (bounded(due.len()), bounded(foldable.len()));
-            (first.notification, first.id, Model::slots(first), due, foldable)
-        });
-        assert_eq!(stored, expected);
+        let found = fixture::foldable(lease, destination).await;
+        assert_eq!(found.iter().map(|notification| notification.0).collect::<Vec<_>>(), foldable);
+        // Notifications that were never attempted are due, unless the clock was set back.
+        assert_eq!(waiting.foldable as usize, foldable.len().min(4));
+        let stored: Vec<_> = waiting
+            .heads
+            .iter()
+            .map(|head| (head.notification.0, head.delivery.0, head.slots, head.started))
+            .collect();
+        let head = |row: &Row| (row.notification, row.id, Model::slots(row), !row.foldable);
+        assert_eq!(stored, due.iter().take(4).map(head).collect::<Vec<_>>());
     }
 }
 

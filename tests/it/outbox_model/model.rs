@@ -126,19 +126,6 @@ impl Model {
             .for_each(|row| row.foldable = false);
     }
 
-    /// The members of `wanted` that a digest takes, and no others.
-    pub(crate) fn folds(&self, to: u8, wanted: &[i64]) -> Vec<i64> {
-        let mut taken: Vec<i64> = Vec::new();
-        for member in self.foldable(to) {
-            let first = self.rows.iter().filter(|row| row.notification == member).min_by_key(|row| row.place);
-            let alone = self.ahead(first.unwrap()).all(|row| taken.contains(&row.notification));
-            if alone && wanted.contains(&member) {
-                taken.push(member);
-            }
-        }
-        taken
-    }
-
     /// Ends the claim of a row, which is settled or will be tried again.
     pub(crate) fn end_claim(&mut self, id: i64) -> ClaimId {
         let claim = self.row(id).claim.take().unwrap();

@@ -5,10 +5,9 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use tokio::sync::watch;
 use wecom_relay::outbox::{
-    Backlog, Changed, Changes, Claims, DeliveryId, Depth, Destination, Detail, Enqueued, Filter, Folding,
-    Hold, Lease, NewNotification, NoticeOf, NotificationId, Outbox, OutboxQuery, Page, PageRequest, Pick,
-    ReceiverName, Requeue, Scheduled, SenderName, Sent, Settlement, StoreError, StoreResult, Unnoticed,
-    Waiting,
+    Backlog, Changed, Changes, Claims, DeliveryId, Depth, Destination, Detail, Enqueued, Filter, Hold, Lease,
+    NewNotification, NoticeOf, NotificationId, Outbox, OutboxQuery, Page, PageRequest, Planner, ReceiverName,
+    Requeue, Scheduled, SenderName, Sent, Settlement, StoreError, StoreResult, Unnoticed,
     sqlite::{SqliteLease, SqliteOutbox},
 };
 
@@ -176,27 +175,20 @@ impl Lease for GatedLease {
         self.inner.scheduled().await
     }
 
-    async fn waiting(
+    async fn claim<P: Planner>(
         &self,
         destinations: Vec<Destination>,
         count_to: u32,
+        planner: P,
         now: Timestamp,
-    ) -> StoreResult<Vec<Waiting>> {
-        self.inner.waiting(destinations, count_to, now).await
-    }
-
-    async fn foldable(&self, destination: Destination, limit: u32) -> StoreResult<Option<Folding>> {
-        self.inner.foldable(destination, limit).await
-    }
-
-    async fn claim(&self, picks: Vec<Pick>, now: Timestamp) -> StoreResult<Claims> {
+    ) -> StoreResult<Claims<P>> {
         let passed = self.gates.claim.pass().await;
         if passed.is_err() {
             // A failed connection is opened again, and that marks every destination as changed.
             self.inner.changes().mark_everything();
         }
         passed?;
-        self.inner.claim(picks, now).await
+        self.inner.claim(destinations, count_to, planner, now).await
     }
 
     async fn settle(&self, settlement: Settlement, now: Timestamp) -> StoreResult<()> {
