@@ -128,7 +128,10 @@ impl<L: Lease, W: WeCom> Dispatcher<L, W> {
         let last_due = plan.rests().iter().filter_map(|rest| rest.next_due).max();
         match self.make_due_after_clock_change(last_due, clock).await {
             Ok(()) => Ok(()),
-            Err(error) => self.store_failed(&error),
+            Err(error) => {
+                self.state.has_stale_schedule = true;
+                self.store_failed(&error)
+            }
         }
     }
 

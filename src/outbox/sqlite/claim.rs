@@ -9,8 +9,8 @@ use super::{
     },
     error::EngineResult,
     fold,
-    transaction::Transaction,
-    waiting::{self, Look},
+    transaction::{Look, Transaction},
+    waiting,
 };
 use crate::{
     outbox::{

@@ -9,8 +9,7 @@ use super::{
     error::EngineResult,
     order,
     sql::Sql,
-    transaction::Transaction,
-    waiting::Look,
+    transaction::{Look, Transaction},
 };
 use crate::outbox::{
     DeliveryId, Destination, Foldable, FoldedDigest, Folding, Key, Kind, NewDigest, NewNotification,

@@ -9,8 +9,8 @@ use super::{
     job::{Effect, Handle},
     open::{Access, OpenError, Settings},
     purge, query, reader, settle,
-    transaction::Transaction,
-    waiting::{self, Look},
+    transaction::{Look, Transaction},
+    waiting,
     worker::{self, Subscribers, WorkerHandle},
 };
 use crate::outbox::{

@@ -1,5 +1,7 @@
 //! One transaction of the worker, as an operation sees it.
 
+use jiff::Timestamp;
+
 use super::{error::EngineResult, sql::Sql};
 use crate::outbox::{Destination, SenderName, StoreError};
 
@@ -20,6 +22,15 @@ pub(super) struct Transaction<'c> {
 pub(super) struct Change {
     pub(super) sender: SenderName,
     pub(super) destination: Destination,
+}
+
+/// The arguments of a look.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Look<'a> {
+    pub(super) sender: &'a SenderName,
+    /// Deliveries are counted up to this number.
+    pub(super) count_to: u32,
+    pub(super) now: Timestamp,
 }
 
 impl<'c> Transaction<'c> {

@@ -11,6 +11,7 @@ use super::{
     error::EngineResult,
     fold::{self, Member},
     sql::Sql,
+    transaction::Look,
 };
 use crate::{
     outbox::{BodyHash, DeliveryId, Destination, Head, NotificationId, Scheduled, SenderName, Sent, Waiting},
@@ -34,15 +35,6 @@ pub(super) const EARLIER_COUNTED: &str =
     "SELECT d.id, d.to_users, d.to_parties, d.to_tags, d.body, a.ended_at
      FROM attempt a INDEXED BY attempt_counted CROSS JOIN delivery d ON d.id = a.delivery
      WHERE a.counted = 1 AND a.sender = ?1 AND a.ended_at > ?2";
-
-/// The arguments of a look.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Look<'a> {
-    pub(super) sender: &'a SenderName,
-    /// Deliveries are counted up to this number.
-    pub(super) count_to: u32,
-    pub(super) now: Timestamp,
-}
 
 /// A ready delivery.
 struct Ready {

@@ -4,8 +4,8 @@ use jiff::Timestamp;
 use wecom_relay::outbox::{Depth, Kind, NewNotification, Outbox, ReceiverName, Requeue, SenderName, Verdict};
 
 use super::fixture::{
-    acquire, alert, at, claim, claim_one, deliver, digest, enqueue, fold, kill, ops, postpone, settle, split,
-    team,
+    acquire, addressed, alert, at, claim, claim_one, deliver, digest, enqueue, fold, kill, ops, postpone,
+    settle, split, team, user,
 };
 
 async fn depths<O: Outbox>(outbox: &O) -> Vec<(String, u64, Option<Timestamp>)> {
@@ -23,7 +23,8 @@ pub(crate) async fn unsettled_deliveries_are_counted_by_receiver<O: Outbox>(outb
     enqueue(&outbox, alert("a", "one"), at(1)).await;
     enqueue(&outbox, split("b", "two", 3), at(2)).await;
     let receiver = ReceiverName("other".to_owned());
-    enqueue(&outbox, NewNotification { receiver, kind: Kind::Notice, ..alert("c", "three") }, at(3)).await;
+    let notice = NewNotification { receiver, kind: Kind::Notice, ..alert("c", "three") };
+    enqueue(&outbox, addressed(notice, &user("li")), at(3)).await;
     assert_eq!(depths(&outbox).await, [row("other", 1, Some(3)), row("team", 4, Some(1))]);
     let claimed = claim(&lease, 1, at(4)).await;
     assert_eq!(depths(&outbox).await, [row("other", 1, Some(3)), row("team", 4, Some(1))]);

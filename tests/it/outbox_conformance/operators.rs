@@ -31,7 +31,7 @@ pub(crate) async fn a_list_is_filtered_and_paged<O: Outbox>(outbox: O) {
         };
         enqueue(&outbox, new, at(n)).await;
     }
-    let team = claim(&lease, 2, at(5)).await.into_iter().filter(|claimed| claimed.receiver.0 == "team");
+    let team = claim(&lease, 3, at(5)).await.into_iter().filter(|claimed| claimed.receiver.0 == "team");
     for (claimed, dead) in team.zip([true, false]) {
         if dead {
             kill(&lease, &claimed, at(6)).await;
