@@ -47,6 +47,27 @@ impl Schedule {
     }
 }
 
+/// The delays after failures of one delivery, and between the probes of a sender. They allow some 65 failing calls in an
+/// hour. WeCom blocks a caller after 2,000.
+pub fn usual_delays() -> Schedule {
+    seconds(&[1, 2, 5, 15, 30], 60)
+}
+
+/// The delays between probes while WeCom limits the calls. It may limit them for seconds or for an hour.
+pub fn rate_limited_delays() -> Schedule {
+    seconds(&[1, 2, 5, 15, 30, 60, 60, 60, 60, 60], 300)
+}
+
+/// The delays between calls of `gettoken` with a refused secret. WeCom blocks an IP for an hour after many of them.
+pub fn refused_secret_delays() -> Schedule {
+    seconds(&[60, 120], 300)
+}
+
+fn seconds(first: &[u64], last: u64) -> Schedule {
+    let stage = |secs: &u64| Stage { times: 1, delay: Duration::from_secs(*secs) };
+    Schedule::new(first.iter().map(stage).collect(), Duration::from_secs(last))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

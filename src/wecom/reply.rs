@@ -1,25 +1,22 @@
 //! WeCom's replies.
 //!
 //! Parsing is tolerant: a missing errcode is 0, `errmsg` is never interpreted, and each other field may be missing or
-//! have another type. So one field of an unexpected type cannot make an accepted message look like a failure.
+//! have another type. So one field of an unexpected type cannot make an accepted message look like a failure. A byte order
+//! mark and text after the JSON object are ignored.
+//!
+//! All texts are complete, because the caller must search them for secrets before it cuts them.
 
 use serde_json::{Map, Value};
 
 use super::{Errcode, InvalidRecipients, MAX_USERS, Receipt};
-use crate::{secret::Secret, text::prefix};
-
-/// The most bytes that are kept of a `msgid` or `response_code`. WeCom's have about 100.
-const MAX_CODE_BYTES: usize = 512;
-
-/// The most bytes that are kept of the id of an invalid recipient. WeCom's have 64.
-const MAX_ID_BYTES: usize = 128;
+use crate::secret::Secret;
 
 /// WeCom's reply to a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum ApiReply<T> {
     /// Errcode 0.
     Success(T),
-    /// Another errcode. `errmsg` is complete, because it must be searched for secrets before it is cut.
+    /// Another errcode.
     Error { errcode: Errcode, errmsg: String },
 }
 
@@ -62,8 +59,8 @@ pub(super) fn send_reply(body: &[u8]) -> Result<ApiReply<Receipt>, InvalidReply>
         return Ok(error);
     }
     Ok(ApiReply::Success(Receipt {
-        msgid: prefix(&text(&fields, "msgid"), MAX_CODE_BYTES).to_owned(),
-        response_code: prefix(&text(&fields, "response_code"), MAX_CODE_BYTES).to_owned(),
+        msgid: text(&fields, "msgid"),
+        response_code: text(&fields, "response_code"),
         invalid: InvalidRecipients {
             users: list(&fields, "invaliduser"),
             parties: list(&fields, "invalidparty"),
@@ -81,8 +78,11 @@ pub(super) fn fields_reply(body: &[u8]) -> Result<ApiReply<Map<String, Value>>, 
 
 fn object(body: &[u8]) -> Result<Map<String, Value>, InvalidReply> {
     // The lossy conversion keeps the errcode readable if `errmsg` was cut within a character.
-    match serde_json::from_str(&String::from_utf8_lossy(body)) {
-        Ok(Value::Object(fields)) => Ok(fields),
+    let text = String::from_utf8_lossy(body);
+    let text = text.trim_start_matches(|c: char| c == '\u{feff}' || c.is_whitespace());
+    // A server between the relay and WeCom may append something to the reply.
+    match serde_json::Deserializer::from_str(text).into_iter().next() {
+        Some(Ok(Value::Object(fields))) => Ok(fields),
         _ => Err(InvalidReply::NotAnObject),
     }
 }
@@ -109,10 +109,18 @@ fn api_error<T>(fields: &Map<String, Value>, known: &[&str]) -> Result<Option<Ap
 
 fn integer(value: &Value) -> Option<i64> {
     match value {
-        Value::Number(number) => number.as_i64(),
-        Value::String(text) => text.trim().parse().ok(),
+        Value::Number(number) => number.as_i64().or_else(|| whole(number.as_f64()?)),
+        Value::String(text) => {
+            let text = text.trim();
+            text.parse().ok().or_else(|| whole(text.parse().ok()?))
+        }
         _ => None,
     }
+}
+
+/// The whole number that a serializer wrote as `0.0` or `4.0014e4`.
+fn whole(number: f64) -> Option<i64> {
+    (number.fract() == 0.0 && number.abs() < 1e15).then_some(number as i64)
 }
 
 fn text(fields: &Map<String, Value>, name: &str) -> String {
@@ -136,7 +144,7 @@ fn list(fields: &Map<String, Value>, name: &str) -> Vec<String> {
     };
     let ids = written.iter().flat_map(|ids| ids.split('|')).map(str::trim);
     let ids = ids.filter(|id| !id.is_empty()).take(MAX_USERS);
-    ids.map(|id| prefix(id, MAX_ID_BYTES).to_owned()).collect()
+    ids.map(str::to_owned).collect()
 }
 
 #[cfg(test)]
@@ -168,16 +176,20 @@ mod tests {
     }
 
     #[test]
-    fn values_that_are_too_long_or_too_many_are_cut() {
-        let long = "告".repeat(20_000);
+    fn an_errcode_of_another_type_is_read() {
+        for errcode in ["0", "\"0\"", "0.0", "\"0.0\"", "-0", "0e0", "null"] {
+            let body = format!("\u{feff}\r\n\t {{\"errcode\":{errcode},\"msgid\":\"m\"}}\n<!-- gateway -->");
+            assert_eq!(receipt(&body).msgid, "m", "{body}");
+        }
+        for errcode in ["40014.0", "\"40014.0\"", "4.0014e4", "\" 40014 \""] {
+            assert_eq!(error_of(format!("{{\"errcode\":{errcode}}}").as_bytes()).0, 40014, "{errcode}");
+        }
+    }
+
+    #[test]
+    fn no_more_recipients_are_read_than_a_message_has() {
         let many = "u|".repeat(60_000);
-        let body = format!(
-            r#"{{"errcode":0,"msgid":"{long}","response_code":"{long}","invaliduser":"{long}|{many}"}}"#
-        );
-        let receipt = receipt(&body);
-        assert_eq!((receipt.msgid.len(), receipt.response_code.len()), (510, 510));
-        let users = receipt.invalid.users;
-        assert_eq!((users.len(), users[0].len()), (1000, 126));
+        assert_eq!(receipt(&format!(r#"{{"errcode":0,"invaliduser":"{many}"}}"#)).invalid.users.len(), 1000);
     }
 
     #[test]
@@ -210,8 +222,13 @@ mod tests {
         for body in ["", "[]", "<html></html>", "null", "{\"errcode\":0"] {
             assert_eq!(send_reply(body.as_bytes()), Err(InvalidReply::NotAnObject), "{body}");
         }
-        for body in ["{}", r#"{"code":403,"message":"denied"}"#, r#"{"errcode":true}"#, r#"{"errcode":"x"}"#]
-        {
+        for body in [
+            "{}",
+            r#"{"code":403,"message":"denied"}"#,
+            r#"{"errcode":true}"#,
+            r#"{"errcode":"x"}"#,
+            r#"{"errcode":0.5}"#,
+        ] {
             assert_eq!(send_reply(body.as_bytes()), Err(InvalidReply::UnknownFields), "{body}");
         }
     }

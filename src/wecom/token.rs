@@ -7,7 +7,8 @@
 //!   others find the new token.
 //! - A caller that is dropped never blocks the others. Any remaining caller drives the fetch on, and a fetch without
 //!   callers is cancelled.
-//! - An error is not remembered. The caller must not repeat `gettoken` with a refused secret too often.
+//! - A refused secret is remembered for a while, so that the apps that share it ask WeCom once and not once each. No
+//!   other error is remembered.
 //!
 //! Tokens are compared by a serial number and not by their text, because WeCom may grant the same text again.
 
@@ -24,8 +25,11 @@ use futures_util::{
 };
 use tokio::time::Instant;
 
-use super::{WecomError, endpoint::ApiUrl, reply::TokenGrant};
-use crate::secret::Secret;
+use super::{WecomError, endpoint::ApiUrl, errcode::is_secret_refused, reply::TokenGrant};
+use crate::{
+    retry::{Schedule, refused_secret_delays},
+    secret::Secret,
+};
 
 /// WeCom's usual lifetime, for a reply without `expires_in`.
 const USUAL_LIFETIME: Duration = Duration::from_secs(7200);
@@ -33,6 +37,8 @@ const USUAL_LIFETIME: Duration = Duration::from_secs(7200);
 const LONGEST_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 /// A token is renewed this long before it expires, or a tenth of its lifetime if that is less.
 const LARGEST_MARGIN: Duration = Duration::from_secs(5 * 60);
+/// A client that is created again, after a reload, may try a refused secret after this time.
+const REFUSAL_AFTER_RELOAD: Duration = Duration::from_secs(10);
 
 /// The result of one `gettoken` call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,17 +87,38 @@ type TokenResult = Result<Token, WecomError>;
 type Flight = BoxFuture<'static, TokenResult>;
 
 /// The token of one API address, corp and secret.
-#[derive(Default)]
 pub struct TokenCache {
     state: Arc<Mutex<State>>,
+    /// Held while a renewed token is tried. If it is refused too, the other callers need not try it.
+    pub(super) renewing: tokio::sync::Mutex<()>,
 }
 
-#[derive(Default)]
 struct State {
     current: Option<CachedToken>,
     /// Weak, so that a fetch ends with its last caller.
     flight: Option<WeakShared<Flight>>,
     last_serial: u64,
+    /// The last token that WeCom refused, and the number of tokens that it refused in a row.
+    last_refused: u64,
+    refused_in_row: u32,
+    refusal: Option<Refusal>,
+    /// The pauses between calls with a refused secret.
+    pauses: Schedule,
+}
+
+/// The refusal of the secret.
+struct Refusal {
+    error: WecomError,
+    count: u32,
+    asked_at: Instant,
+    ask_again_at: Instant,
+}
+
+/// The way to a token.
+enum Next {
+    Cached(Token),
+    Refused(WecomError),
+    Fetch(Shared<Flight>),
 }
 
 struct CachedToken {
@@ -99,9 +126,28 @@ struct CachedToken {
     renew_at: Instant,
 }
 
+impl Default for TokenCache {
+    fn default() -> Self {
+        Self::new(refused_secret_delays())
+    }
+}
+
 impl TokenCache {
+    fn new(pauses: Schedule) -> Self {
+        let state = State {
+            current: None,
+            flight: None,
+            last_serial: 0,
+            last_refused: 0,
+            refused_in_row: 0,
+            refusal: None,
+            pauses,
+        };
+        Self { state: Arc::new(Mutex::new(state)), renewing: tokio::sync::Mutex::default() }
+    }
+
     /// The current token, or the result of `fetch`. While another caller's fetch runs, its result is returned and
-    /// `fetch` is not called.
+    /// `fetch` is not called. Soon after the secret was refused, the same error is returned.
     ///
     /// # Errors
     /// The error of the fetch, the same for all callers that waited for it.
@@ -109,22 +155,40 @@ impl TokenCache {
     where
         F: Future<Output = Result<TokenGrant, WecomError>> + Send + 'static,
     {
-        let flight = match self.current_or_flight(fetch) {
-            Ok(token) => return Ok(token),
-            Err(flight) => flight,
+        let flight = match self.next(fetch) {
+            Next::Cached(token) => return Ok(token),
+            Next::Refused(error) => return Err(error),
+            Next::Fetch(flight) => flight,
         };
         flight.await
     }
 
-    /// Drops `refused`, but no token that was granted after it.
-    pub fn invalidate(&self, refused: &Token) {
+    /// WeCom refused `token`. It is dropped, but no token that was granted after it.
+    pub fn refused(&self, token: &Token) {
         let mut state = lock(&self.state);
-        if state.current.as_ref().is_some_and(|cached| cached.token.serial == refused.serial) {
+        if state.current.as_ref().is_some_and(|cached| cached.token.serial == token.serial) {
             state.current = None;
+        }
+        if token.serial > state.last_refused {
+            state.last_refused = token.serial;
+            state.refused_in_row = state.refused_in_row.saturating_add(1);
         }
     }
 
-    fn current_or_flight<F>(&self, fetch: impl FnOnce() -> F) -> Result<Token, Shared<Flight>>
+    /// WeCom did not refuse `token`.
+    pub fn accepted(&self, token: &Token) {
+        let mut state = lock(&self.state);
+        if token.serial >= state.last_refused {
+            state.refused_in_row = 0;
+        }
+    }
+
+    /// The number of tokens that WeCom refused in a row.
+    pub fn refused_in_row(&self) -> u32 {
+        lock(&self.state).refused_in_row
+    }
+
+    fn next<F>(&self, fetch: impl FnOnce() -> F) -> Next
     where
         F: Future<Output = Result<TokenGrant, WecomError>> + Send + 'static,
     {
@@ -134,16 +198,40 @@ impl TokenCache {
         if let Some(cached) = &state.current
             && asked_at < cached.renew_at
         {
-            return Ok(cached.token.clone());
+            return Next::Cached(cached.token.clone());
         }
         if let Some(flight) = state.flight.as_ref().and_then(WeakShared::upgrade) {
-            return Err(flight);
+            return Next::Fetch(flight);
+        }
+        if let Some(refusal) = &state.refusal
+            && asked_at < refusal.ask_again_at
+        {
+            return Next::Refused(refusal.error.clone());
         }
         let fetched = fetch();
         let shared = Arc::downgrade(&self.state);
         let flight = async move { finish(&shared, asked_at, fetched.await) }.boxed().shared();
         state.flight = flight.downgrade();
-        Err(flight)
+        Next::Fetch(flight)
+    }
+
+    fn ask_again_soon(&self) {
+        if let Some(refusal) = &mut lock(&self.state).refusal {
+            refusal.ask_again_at = refusal.ask_again_at.min(refusal.asked_at + REFUSAL_AFTER_RELOAD);
+        }
+    }
+}
+
+impl State {
+    fn remember(&mut self, error: &WecomError, asked_at: Instant) {
+        if !matches!(error, WecomError::Rejected(refusal) if is_secret_refused(refusal)) {
+            return;
+        }
+        let count = self.refusal.as_ref().map_or(0, |refusal| refusal.count).saturating_add(1);
+        // The sender that asked asks again after the whole pause.
+        let pause = self.pauses.nominal(count).mul_f64(0.9);
+        self.refusal =
+            Some(Refusal { error: error.clone(), count, asked_at, ask_again_at: asked_at + pause });
     }
 }
 
@@ -164,7 +252,8 @@ fn finish(
     };
     let mut state = lock(&state);
     state.flight = None;
-    let grant = grant?;
+    let grant = grant.inspect_err(|error| state.remember(error, asked_at))?;
+    state.refusal = None;
     state.last_serial += 1;
     let renew_at = asked_at + usable_for(grant.expires_in);
     let token = Token::new(grant, state.last_serial);
@@ -185,9 +274,16 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// The token caches. Clients with the same API address, corp and secret share one.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct TokenCaches {
     caches: Mutex<HashMap<Key, Weak<TokenCache>>>,
+    pauses: Schedule,
+}
+
+impl Default for TokenCaches {
+    fn default() -> Self {
+        Self::new(refused_secret_delays())
+    }
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -198,6 +294,11 @@ struct Key {
 }
 
 impl TokenCaches {
+    /// No caches yet. A refused secret is tried again after `pauses`.
+    pub fn new(pauses: Schedule) -> Self {
+        Self { caches: Mutex::default(), pauses }
+    }
+
     /// The cache of this API address, corp and secret. It lives as long as a client holds it.
     pub fn cache(&self, api_url: &ApiUrl, corp_id: &str, api_secret: &Secret) -> Arc<TokenCache> {
         let mut caches = lock(&self.caches);
@@ -205,9 +306,10 @@ impl TokenCaches {
         let key =
             Key { api_url: api_url.clone(), corp_id: corp_id.to_owned(), secret: api_secret.fingerprint() };
         if let Some(cache) = caches.get(&key).and_then(Weak::upgrade) {
+            cache.ask_again_soon();
             return cache;
         }
-        let cache = Arc::new(TokenCache::default());
+        let cache = Arc::new(TokenCache::new(self.pauses.clone()));
         caches.insert(key, Arc::downgrade(&cache));
         cache
     }
@@ -221,7 +323,7 @@ mod tests {
     use tokio::time::{advance, sleep};
 
     use super::*;
-    use crate::wecom::{Api, TransportError, TransportErrorKind};
+    use crate::wecom::{Api, ApiError, Errcode, TransportError, TransportErrorKind};
 
     const FETCH: Duration = Duration::from_millis(200);
 
@@ -231,6 +333,7 @@ mod tests {
         same_text: bool,
         expires_in: Option<i64>,
         fails: bool,
+        refuses: bool,
     }
 
     impl Wecom {
@@ -245,7 +348,7 @@ mod tests {
         fn fetch(&self) -> impl Future<Output = Result<TokenGrant, WecomError>> + Send + 'static {
             let number = self.calls.fetch_add(1, Ordering::SeqCst) + 1;
             let text = if self.same_text { "token".to_owned() } else { format!("token{number}") };
-            let (expires_in, fails) = (self.expires_in, self.fails);
+            let (expires_in, fails, refuses) = (self.expires_in, self.fails, self.refuses);
             async move {
                 sleep(FETCH).await;
                 if fails {
@@ -255,6 +358,10 @@ mod tests {
                         kind: TransportErrorKind::Timeout,
                         detail,
                     }));
+                }
+                if refuses {
+                    let (api, errcode) = (Api::GetToken, Errcode(40001));
+                    return Err(WecomError::Rejected(ApiError { api, errcode, errmsg: String::new() }));
                 }
                 Ok(TokenGrant { access_token: Secret::new(text), expires_in })
             }
@@ -297,7 +404,7 @@ mod tests {
                 let (wecom, cache, refused) = (&wecom, &cache, &refused);
                 async move {
                     sleep(Duration::from_millis(number * 20)).await;
-                    cache.invalidate(refused);
+                    cache.refused(refused);
                     wecom.token(cache).await.unwrap();
                 }
             }))
@@ -317,6 +424,36 @@ mod tests {
         }
         wecom.fails = false;
         assert_eq!(text(&wecom, &cache).await, "token2");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_refused_secret_is_tried_after_growing_pauses() {
+        let refusing = Wecom { refuses: true, ..Wecom::default() };
+        let caches = TokenCaches::default();
+        let url = ApiUrl::parse("https://qyapi.weixin.qq.com").unwrap();
+        let cache = || caches.cache(&url, "ww1234567890abcdef", &Secret::new("a"));
+        let (first, second) = (cache(), cache());
+        let mut asked_after = Vec::new();
+        for second_number in 0..1000u64 {
+            // Two senders ask all the time.
+            let before = refusing.calls();
+            assert!(refusing.token(&first).await.is_err());
+            assert!(refusing.token(&second).await.is_err());
+            if refusing.calls() > before {
+                asked_after.push(second_number);
+            }
+            advance(Duration::from_secs(1) - FETCH * u32::from(refusing.calls() > before)).await;
+        }
+        assert_eq!(asked_after, [0, 54, 162, 432, 702, 972]);
+        // A reload may ask sooner.
+        let _reloaded = cache();
+        assert!(refusing.token(&first).await.is_err());
+        assert_eq!(refusing.calls(), 7);
+        let _reloaded = cache();
+        assert!(refusing.token(&first).await.is_err());
+        assert_eq!(refusing.calls(), 7);
+        advance(REFUSAL_AFTER_RELOAD).await;
+        assert_eq!(text(&Wecom::default(), &first).await, "token1");
     }
 
     #[tokio::test(start_paused = true)]

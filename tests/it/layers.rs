@@ -39,7 +39,7 @@ const MODULES: [(&str, Rule); 30] = [
     // adapters: each knows its own port and the vocabulary of the port
     ("outbox::sqlite", Only(&["outbox", "outbox::rules", "wecom"])),
     ("wecom::client", Only(&["wecom", "wecom::token", "wecom::endpoint", "wecom::errcode"])),
-    ("wecom::token", Only(&["wecom", "wecom::endpoint"])),
+    ("wecom::token", Only(&["wecom", "wecom::endpoint", "wecom::errcode"])),
     // a WeCom for tests, beside the relay
     ("sandbox", Only(&["clock", "text"])),
     // decisions

@@ -1,6 +1,7 @@
 //! The WeCom client against a scripted server on a real socket.
 
 mod log;
+mod replies;
 mod server;
 
 use std::{
@@ -132,7 +133,7 @@ async fn a_cold_start_of_many_sends_makes_one_gettoken() {
 
 #[tokio::test]
 async fn a_token_refused_for_many_sends_is_renewed_once() {
-    for errcode in [42001, 40014, 41001] {
+    for errcode in [40001, 42001, 40014, 41001] {
         let oldest = Arc::new(AtomicUsize::new(1));
         let script_oldest = Arc::clone(&oldest);
         let server = Server::wecom(move |request| {
@@ -163,6 +164,25 @@ async fn a_message_is_resent_once_byte_for_byte() {
 }
 
 #[tokio::test]
+async fn while_renewed_tokens_are_refused_a_send_tries_one() {
+    let server = Server::wecom(|request| {
+        if request.token().is_some_and(|number| number >= 5) { json(SENT) } else { refused(40014) }
+    })
+    .await;
+    let client = client_of(&server);
+    // One of the sends tries a renewed token, and the others learn from it.
+    let outcomes = join_all((0..3).map(|_| send(&client))).await;
+    assert!(outcomes.iter().all(|outcome| matches!(outcome, Outcome::Rejected(_))), "{outcomes:?}");
+    assert_eq!((server.gettokens(), server.requests().len()), (2, 2 + 4));
+    for tokens in [3, 4] {
+        assert!(matches!(send(&client).await, Outcome::Rejected(_)));
+        assert_eq!((server.gettokens(), server.requests().len()), (tokens, 2 * tokens + 2));
+    }
+    assert_accepted(&send(&client).await);
+    assert_eq!((server.gettokens(), server.requests().len()), (5, 12));
+}
+
+#[tokio::test]
 async fn another_errcode_is_not_resent() {
     let server = Server::wecom(|_| refused(60020)).await;
     let outcome = send(&client_of(&server)).await;
@@ -180,6 +200,22 @@ async fn a_refused_secret_is_sent_once_for_all_waiting_sends() {
         assert_no_secret(&outcome);
         let Outcome::Rejected(error) = &outcome else { unreachable!("{outcome:?}") };
         assert_eq!((error.api, error.errcode.0), (Api::GetToken, 40001));
+    }
+    assert_eq!(server.requests().len(), 1);
+}
+
+#[tokio::test]
+async fn apps_with_one_refused_secret_ask_once() {
+    let server = Server::start(|_| refused(40001)).await;
+    let caches = TokenCaches::default();
+    let client_of = |agent| {
+        let settings = ClientSettings { agent_id: AgentId(agent), ..settings_of(&server) };
+        Client::new(settings, &caches).unwrap()
+    };
+    let clients: Vec<_> = (1..=7).map(client_of).collect();
+    for client in &clients {
+        let outcome = send(client).await;
+        assert!(matches!(&outcome, Outcome::Rejected(error) if error.api == Api::GetToken), "{outcome:?}");
     }
     assert_eq!(server.requests().len(), 1);
 }
@@ -291,11 +327,13 @@ async fn a_foreign_reply_is_unknown() {
         let server = Server::wecom(move |_| json(&body)).await;
         assert_unknown(&send(&client_of(&server)).await, TransportErrorKind::InvalidReply);
     }
+    let server = Server::wecom(|_| status("204 No Content", "")).await;
+    assert_unknown(&send(&client_of(&server)).await, TransportErrorKind::InvalidReply);
 }
 
 #[tokio::test]
 async fn a_5xx_is_unknown_and_its_body_is_not_quoted() {
-    for code in [500, 502, 504, 204] {
+    for code in [500, 502, 504] {
         let server = Server::wecom(move |request| status(&format!("{code} Odd"), &request.line)).await;
         let error = assert_unknown(&send(&client_of(&server)).await, TransportErrorKind::Status(code));
         assert_eq!(error.detail, format!("HTTP {code}"));

@@ -11,9 +11,12 @@
 //! Redirects are not followed, because a POST would become a GET. HTTP retries are off, because the outbox decides when
 //! to retry. The environment's proxy variables are ignored.
 
+mod body;
 mod call;
+mod error;
 mod http;
 mod probe;
+mod redact;
 mod send;
 mod settings;
 

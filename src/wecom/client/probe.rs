@@ -9,12 +9,9 @@ use reqwest::{Response, header};
 use rustls::CertificateError;
 use serde_json::{Map, Value};
 
-use super::{
-    call::{CallError, invalid_reply, read_body},
-    send::Client,
-};
+use super::{body::read_body, error::CallError, send::Client};
 use crate::wecom::{
-    Api, ApiError, TransportError, TransportErrorKind, WecomError,
+    Api, TransportError, TransportErrorKind, WecomError,
     reply::{self, ApiReply},
     token::Token,
 };
@@ -110,8 +107,7 @@ impl Client {
         match reply {
             Ok(ApiReply::Success(fields)) => Ok(fields),
             Ok(ApiReply::Error { errcode, errmsg }) => {
-                let errmsg = self.caller.redact(errmsg, Some(token));
-                Err(WecomError::Rejected(ApiError { api, errcode, errmsg }))
+                Err(WecomError::Rejected(self.caller.api_error(api, errcode, &errmsg, Some(token))))
             }
             Err(error) => Err(WecomError::Transport(self.caller.transport_error(api, error, Some(token)))),
         }
@@ -120,7 +116,7 @@ impl Client {
 
 async fn read_reply(response: Response) -> Result<ApiReply<Map<String, Value>>, CallError> {
     let body = read_body(response, MAX_BODY_BYTES).await?;
-    reply::fields_reply(&body).map_err(|error| invalid_reply(error, &body))
+    reply::fields_reply(&body).map_err(|error| CallError::foreign_reply(error, &body))
 }
 
 fn date(response: &Response) -> Option<Timestamp> {

@@ -60,18 +60,42 @@ impl WeCom for Client {
             Ok(token) => token,
             Err(error) => return error.into(),
         };
-        let agent_id = self.caller.settings().agent_id;
-        let outcome = self.caller.send(&token, request_body(agent_id, message)).await;
-        let token_refused = matches!(&outcome, Outcome::Rejected(error) if errcode::is_token_refused(error));
-        if !token_refused {
+        let outcome = self.send_with(&token, message).await;
+        if !is_token_refused(&outcome) {
             return outcome;
         }
-        self.tokens.invalidate(&token);
+        let renewing = self.tokens.renewing.lock().await;
+        let refused_in_row = self.tokens.refused_in_row();
+        if refused_in_row > 1 {
+            // WeCom refused a renewed token, too. The next send gets another one.
+            return outcome;
+        }
+        if refused_in_row == 0 {
+            // WeCom has accepted the renewed token.
+            drop(renewing);
+        }
         match self.token().await {
-            Ok(token) => self.caller.send(&token, request_body(agent_id, message)).await,
+            Ok(token) => self.send_with(&token, message).await,
             Err(error) => error.into(),
         }
     }
+}
+
+impl Client {
+    async fn send_with(&self, token: &Token, message: &Message) -> Outcome {
+        let body = request_body(self.caller.settings().agent_id, message);
+        let outcome = self.caller.send(token, body).await;
+        match &outcome {
+            Outcome::Rejected(_) if is_token_refused(&outcome) => self.tokens.refused(token),
+            Outcome::Accepted(_) | Outcome::Rejected(_) => self.tokens.accepted(token),
+            Outcome::NotSent(_) | Outcome::Unknown(_) => {}
+        }
+        outcome
+    }
+}
+
+fn is_token_refused(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::Rejected(error) if errcode::is_token_refused(error))
 }
 
 impl From<WecomError> for Outcome {

@@ -1,7 +1,7 @@
 //! Classifies the outcomes of a send.
 
 use super::{
-    entry::{Class, Entry},
+    entry::{Class, Entry, INVALID_CREDENTIAL},
     table::TABLE,
 };
 use crate::wecom::{Api, ApiError, Errcode, Outcome, TransportError, TransportErrorKind};
@@ -19,18 +19,24 @@ pub fn lookup(errcode: Errcode) -> Option<&'static Entry> {
 pub fn class_of(outcome: &Outcome) -> Option<Class> {
     match outcome {
         Outcome::Accepted(_) => None,
-        Outcome::Rejected(error) => Some(match lookup(error.errcode).map(|entry| entry.class) {
-            Some(Class::Token) => Class::Configuration,
-            Some(class) => class,
-            None => Class::Unknown,
-        }),
+        Outcome::Rejected(error) => Some(api_class(error)),
         Outcome::NotSent(error) | Outcome::Unknown(error) => Some(transport_class(error)),
+    }
+}
+
+fn api_class(error: &ApiError) -> Class {
+    let class = lookup(error.errcode).map_or(Class::Unknown, |entry| entry.class);
+    match (error.api, class) {
+        (_, Class::Token) => Class::Configuration,
+        // No answer of gettoken says anything about a message.
+        (Api::GetToken, Class::Message | Class::Recipient | Class::Unknown) => Class::Configuration,
+        _ => class,
     }
 }
 
 fn transport_class(error: &TransportError) -> Class {
     if may_depend_on_content(error) {
-        return Class::Transient;
+        return Class::Unknown;
     }
     match error.kind {
         TransportErrorKind::Status(408 | 425) => Class::Transient,
@@ -45,15 +51,28 @@ fn transport_class(error: &TransportError) -> Class {
 }
 
 /// True if a server between the relay and WeCom may have refused this message because of its content. It let `gettoken`
-/// pass, so the path to WeCom works.
+/// pass, so the path to WeCom works. Firewalls answer many statuses: 400, 403, 405, 413, 418, 493.
 pub(super) fn may_depend_on_content(error: &TransportError) -> bool {
+    let is_about_the_path = |status| matches!(status, 401 | 404 | 407 | 408 | 410 | 421 | 425 | 426 | 429);
     error.api == Api::MessageSend
-        && matches!(error.kind, TransportErrorKind::Status(400 | 403 | 413 | 422 | 451))
+        && matches!(error.kind, TransportErrorKind::Status(status @ 400..=499) if !is_about_the_path(status))
 }
 
-/// True if WeCom refused the access token, so that a new one may help.
+/// True if `gettoken` refused the secret. WeCom blocks an IP that tries a wrong secret often.
+pub fn is_secret_refused(error: &ApiError) -> bool {
+    error.api == Api::GetToken && matches!(error.errcode.0, 40001 | 40013 | 40091 | 41002 | 41004 | 45031)
+}
+
+/// [`is_secret_refused`] for an outcome.
+pub fn refuses_secret(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::Rejected(error) if is_secret_refused(error))
+}
+
+/// True if WeCom refused the access token, so that a new one may help. With 40001, `message/send` means the token and
+/// `gettoken` means the secret.
 pub(in crate::wecom) fn is_token_refused(error: &ApiError) -> bool {
-    error.api == Api::MessageSend && lookup(error.errcode).is_some_and(|entry| entry.class == Class::Token)
+    let is_token = |class| class == Class::Token || error.errcode == INVALID_CREDENTIAL;
+    error.api == Api::MessageSend && lookup(error.errcode).is_some_and(|entry| is_token(entry.class))
 }
 
 #[cfg(test)]
@@ -94,7 +113,7 @@ mod tests {
 
     #[test]
     fn a_renewed_token_that_is_refused_is_configuration() {
-        for errcode in [40014, 42001, 41001] {
+        for errcode in [40001, 40014, 42001, 41001] {
             assert!(is_token_refused(&api_error(errcode)));
             assert_eq!(class(errcode), Some(Class::Configuration));
         }
@@ -129,15 +148,35 @@ mod tests {
 
     #[test]
     fn a_status_for_one_message_does_not_hold_the_sender() {
-        for status in [400, 403, 413] {
+        for status in [400, 403, 405, 413, 418, 499] {
             assert_eq!(
                 transport_class_of(Api::MessageSend, TransportErrorKind::Status(status)),
-                Some(Class::Transient)
+                Some(Class::Unknown)
             );
             assert_eq!(
                 transport_class_of(Api::GetToken, TransportErrorKind::Status(status)),
                 Some(Class::Configuration)
             );
         }
+    }
+
+    #[test]
+    fn no_answer_of_gettoken_is_about_a_message() {
+        let codes = TABLE.iter().map(|entry| entry.errcode.0).chain([50005, 67203, -2]);
+        for errcode in codes {
+            let error = ApiError { api: Api::GetToken, ..api_error(errcode) };
+            let class = class_of(&Outcome::Rejected(error)).unwrap();
+            assert!(
+                matches!(class, Class::Transient | Class::RateLimited | Class::Configuration),
+                "{errcode}: {class:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn only_gettoken_refuses_a_secret() {
+        assert!(is_secret_refused(&ApiError { api: Api::GetToken, ..api_error(40001) }));
+        assert!(!is_secret_refused(&ApiError { api: Api::GetToken, ..api_error(50005) }));
+        assert!(!is_secret_refused(&api_error(40001)));
     }
 }

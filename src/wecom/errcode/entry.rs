@@ -17,7 +17,7 @@ pub enum Class {
     Message,
     /// The message becomes a dead letter, because none of its recipients can get it.
     Recipient,
-    /// Not in the table: retry a few times, then the message becomes a dead letter.
+    /// Not in the table. Three attempts for one message among others that succeed; else a problem of the sender.
     Unknown,
 }
 
@@ -46,3 +46,6 @@ pub struct Entry {
 
 /// This machine's IP is not trusted. The errmsg contains the IP.
 pub const NOT_TRUSTED: Errcode = Errcode(60020);
+
+/// The secret is wrong, or the access token is not valid.
+pub(super) const INVALID_CREDENTIAL: Errcode = Errcode(40001);

@@ -14,9 +14,12 @@ enum Refused {
 /// The delays are the defaults, so a fast delivery shows that there was no delay.
 #[tokio::test]
 async fn a_refused_token_is_renewed_within_the_first_attempt() {
-    for refused in
-        [Refused::Expired(Expired::With42001), Refused::Expired(Expired::With40014), Refused::Once(41001)]
-    {
+    for refused in [
+        Refused::Expired(Expired::With42001),
+        Refused::Expired(Expired::With40014),
+        Refused::Once(41001),
+        Refused::Once(40001),
+    ] {
         let wecom = Wecom::live(wecom_relay::sandbox::Settings::default()).await;
         let relay = Relay::start(&wecom.url).await;
         relay.post(&payload("First", &[("a", true)])).await;
@@ -48,7 +51,7 @@ async fn a_token_that_is_refused_after_its_renewal_holds_the_app() {
     relay.post(&payload("Down", &[("a", true)])).await;
     assert_eq!(super::held(&relay, true).await[0].errcode, Some(42001));
     assert_eq!(shown(&wecom, "zhangsan", 1).await.len(), 1);
-    // Two probes fail, each with a renewal, and then the token is accepted.
+    // The first attempt renews the token. Two probes fail with another token each, and then a token is accepted.
     assert_eq!(wecom.sandbox.send_calls(), 5);
     super::held(&relay, false).await;
     relay.stop().await;

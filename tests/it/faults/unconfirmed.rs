@@ -41,9 +41,17 @@ async fn accepted_and_then_the_connection_drops() {
     is_seen_once(Effect::Drop(Moment::After)).await;
 }
 
+/// WeCom repeats errcode and errmsg in the headers, so the message is sent once.
 #[tokio::test]
-async fn accepted_and_then_the_answer_breaks_off() {
-    is_seen_once(Effect::Truncate).await;
+async fn accepted_and_then_the_body_of_the_answer_breaks_off() {
+    let wecom = Wecom::live(Settings::default()).await;
+    let relay = Relay::start(&wecom.url).await;
+    wecom.sandbox.inject(Fault::new(Effect::Truncate).on(Api::MessageSend));
+    relay.post(&payload("Down", &[("a", true)])).await;
+    all_delivered(&relay, 1).await;
+    relay.stop().await;
+    assert_eq!(wecom.sandbox.send_calls(), 1);
+    assert_eq!(seen_by(&wecom, "zhangsan").len(), 1);
 }
 
 #[tokio::test]

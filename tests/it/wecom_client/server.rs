@@ -21,8 +21,10 @@ pub(super) const TOKEN: &str = "accesstoken-";
 pub(super) enum Reply {
     /// 200 with this JSON.
     Json(String),
-    /// These bytes, then the connection is closed.
+    /// This text, then the connection is closed.
     Raw(String),
+    /// These bytes, then the connection is closed.
+    Bytes(Vec<u8>),
     /// No response. The connection stays open.
     Hang,
 }
@@ -107,15 +109,17 @@ async fn serve(mut stream: TcpStream, script: Script, seen: Arc<Mutex<Vec<Reques
                     return;
                 }
             }
-            Reply::Raw(bytes) => {
-                // The client may close the connection before the end of a long response.
-                stream.write_all(bytes.as_bytes()).await.ok();
-                stream.shutdown().await.ok();
-                return;
-            }
+            Reply::Raw(text) => return write_and_close(stream, text.as_bytes()).await,
+            Reply::Bytes(bytes) => return write_and_close(stream, &bytes).await,
             Reply::Hang => std::future::pending().await,
         }
     }
+}
+
+async fn write_and_close(mut stream: TcpStream, bytes: &[u8]) {
+    // The client may close the connection before the end of a long response.
+    stream.write_all(bytes).await.ok();
+    stream.shutdown().await.ok();
 }
 
 async fn read_request(stream: &mut TcpStream) -> Option<Request> {
