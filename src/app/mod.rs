@@ -1,5 +1,6 @@
 //! Composition root: builds a running daemon from a configuration. Only this module names concrete types.
 
+mod clock;
 mod heartbeats;
 mod outbox;
 mod prepare;
@@ -10,6 +11,7 @@ mod token_metrics;
 mod tuning;
 
 pub use self::{
+    clock::relay_clock,
     heartbeats::Heartbeats,
     outbox::open_outbox,
     prepare::{PrepareOptions, Prepared},

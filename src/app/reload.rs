@@ -12,6 +12,7 @@ use super::{
     running::Running,
 };
 use crate::{
+    clock::Clock as _,
     config::{ConfigError, Diagnostic, Loaded},
     outbox::Outbox,
     systemd,
@@ -60,7 +61,7 @@ impl<O: Outbox> Running<O> {
                     "accepting alerts with the old configuration: the last reload failed"
                 }
             };
-            self.metrics.reloaded(result.is_ok(), self.clock.now());
+            self.metrics.reloaded(result.is_ok(), self.clock.wall_time(self.clock.now()));
             for request in requests {
                 request.answer(result.clone());
             }

@@ -17,10 +17,11 @@ use rand::{RngExt, SeedableRng, rngs::StdRng};
 use tokio::sync::{mpsc, watch};
 
 use super::{
-    heartbeats::Heartbeats, prepare::Prepared, receivers, token_metrics::RefreshCounter, tuning::Tuning,
+    clock::relay_clock, heartbeats::Heartbeats, prepare::Prepared, receivers, token_metrics::RefreshCounter,
+    tuning::Tuning,
 };
 use crate::{
-    clock::Clock,
+    clock::{Clock as _, MachineClock, RelayClock},
     config::{App, Config, Receiver},
     delivery::{decide::Policy, rate_limiter::Limits},
     dispatch::{dispatcher, janitor, notices, service},
@@ -48,7 +49,7 @@ pub struct Running<O> {
     pub(super) requests: mpsc::Receiver<ReloadRequest>,
     reloads: ReloadHandle,
     pub(super) metrics: Arc<Metrics>,
-    pub(super) clock: Arc<dyn Clock>,
+    pub(super) clock: Arc<RelayClock>,
     pub(super) tuning: Tuning,
     outbox: O,
     pub(super) tasks: Tasks,
@@ -75,12 +76,13 @@ impl<O: Outbox> Running<O> {
         prepared: Prepared,
         listener: TcpListener,
         outbox: O,
-        clock: Arc<dyn Clock>,
+        machine: Arc<dyn MachineClock>,
         tasks: Tasks,
     ) -> Result<Self, StoreError> {
         let metrics = Arc::new(Metrics::default());
         metrics.discarded_before_start(&http::queue_depths(&outbox.depths().await?));
-        metrics.reloaded(true, clock.now());
+        let clock = Arc::new(relay_clock(&outbox, machine).await?);
+        metrics.reloaded(true, clock.wall_time(clock.now()));
         // One slot per connection, so that all clients that wait can share one reload.
         let (sender, requests) = mpsc::channel(http::MAX_CONNECTIONS);
         let tuning = prepared.tuning.clone();
@@ -114,8 +116,7 @@ impl<O: Outbox> Running<O> {
         let is_on_loopback =
             listener.local_addr().is_ok_and(|address| address.ip().to_canonical().is_loopback());
         let stop = || self.tasks.stop();
-        let notices =
-            notices::run(self.outbox.clone(), self.routes.subscribe(), Arc::clone(&self.clock), stop());
+        let notices = notices::run(self.outbox.clone(), self.routes.subscribe(), self.clock.clone(), stop());
         self.tasks.spawn_endless("notices", notices);
         let janitor =
             janitor::run(self.outbox.clone(), self.retention.subscribe(), Arc::clone(&self.clock), stop());
@@ -123,7 +124,7 @@ impl<O: Outbox> Running<O> {
         let state = ServerState {
             outbox: self.outbox.clone(),
             render_pool: Arc::clone(&self.render_pool),
-            clock: Arc::clone(&self.clock),
+            clock: self.clock.clone(),
             stop: stop(),
             readiness: Readiness::default(),
             memory: MemoryBudget::default(),
@@ -226,7 +227,7 @@ impl<O: Outbox> Running<O> {
             sender: sender.clone(),
             outbox: self.outbox.clone(),
             services,
-            clock: Arc::clone(&self.clock),
+            clock: self.clock.clone(),
             rng: StdRng::seed_from_u64(self.seeds.random()),
             metrics: Arc::clone(&self.metrics),
             heartbeat,

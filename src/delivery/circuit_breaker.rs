@@ -186,7 +186,7 @@ fn first_wait(hold: &Hold, credentials: &str, probes: &Probes, now: Timestamp) -
         return Duration::ZERO;
     }
     let wait = Duration::try_from(hold.next_probe_at.duration_since(now)).unwrap_or_default();
-    // A wall clock that was set back must not prolong the hold.
+    // A replaced file of the outbox may have later times.
     wait.min(probes.after(BlockKind::Configuration, u32::MAX))
 }
 

@@ -14,10 +14,10 @@ use jiff::Timestamp;
 use super::Monotonic;
 use crate::outbox::Destination;
 
-/// No retry is postponed for longer than this. A delivery that is due later was postponed before the clock was set back.
-pub const HORIZON: Duration = Duration::from_secs(60);
+/// No look is planned later than this, because the file of the outbox may be replaced by one with other times.
+const HORIZON: Duration = Duration::from_secs(60);
 
-/// The time until `due`, at most [`HORIZON`]. A look at that time notices if the clock was set back meanwhile.
+/// The time until `due`, at most a minute.
 pub fn time_until(due: Timestamp, clock: Timestamp) -> Duration {
     let wait = Duration::try_from(due.duration_since(clock)).unwrap_or_default();
     // A due time is stored in whole milliseconds.

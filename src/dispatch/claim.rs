@@ -11,16 +11,13 @@ use super::{
 };
 use crate::{
     delivery::{
-        Monotonic,
-        decide::later,
-        digest,
+        Monotonic, digest,
         plan::{self, Left, Plan},
         rate_limiter::RateLimiter,
-        schedule::{HORIZON, time_until},
+        schedule::time_until,
     },
     outbox::{
-        Claimed, Claims, Destination, Folding, Kind, Lease, NewDigest, Pick, Planner, SenderName,
-        StoreResult, Waiting,
+        Claimed, Claims, Destination, Folding, Kind, Lease, NewDigest, Pick, Planner, SenderName, Waiting,
     },
     wecom::WeCom,
 };
@@ -59,7 +56,6 @@ impl Planner for Look {
 impl<L: Lease, W: WeCom> Dispatcher<L, W> {
     /// Looks at the destinations that are due, and sends up to `slots` messages.
     pub(super) async fn claim_and_send(&mut self, slots: u32) -> Result<(), Died> {
-        // The next look is planned by the same times, because the clock may be set back at any moment.
         let (now, clock) = (self.now(), self.clock.now());
         let limit = usize::try_from(slots).unwrap_or(usize::MAX);
         let destinations = self.state.schedule.take_due(limit, now);
@@ -74,7 +70,8 @@ impl<L: Lease, W: WeCom> Dispatcher<L, W> {
             Ok(claims) => {
                 self.state.store_retry_at = None;
                 let plan = self.start(claims);
-                self.reschedule_after(&plan, &destinations, now, clock).await
+                self.reschedule_after(&plan, &destinations, now, clock);
+                Ok(())
             }
             Err(error) => {
                 destinations.into_iter().for_each(|destination| self.state.schedule.touch(destination, now));
@@ -94,13 +91,13 @@ impl<L: Lease, W: WeCom> Dispatcher<L, W> {
     }
 
     /// Schedules the next look at each of `destinations`.
-    async fn reschedule_after(
+    fn reschedule_after(
         &mut self,
         plan: &Plan,
         destinations: &[Destination],
         now: Monotonic,
         clock: Timestamp,
-    ) -> Result<(), Died> {
+    ) {
         // The plan was full before the others were looked at.
         for destination in destinations.iter().skip(plan.rests().len()) {
             self.state.schedule.touch(*destination, now);
@@ -125,28 +122,6 @@ impl<L: Lease, W: WeCom> Dispatcher<L, W> {
                 self.state.schedule.block(rest.destination);
             }
         }
-        let last_due = plan.rests().iter().filter_map(|rest| rest.next_due).max();
-        match self.make_due_after_clock_change(last_due, clock).await {
-            Ok(()) => Ok(()),
-            Err(error) => {
-                self.state.has_stale_schedule = true;
-                self.store_failed(&error)
-            }
-        }
-    }
-
-    /// Makes deliveries due that were postponed before the clock was set back.
-    pub(super) async fn make_due_after_clock_change(
-        &self,
-        last_due: Option<Timestamp>,
-        clock: Timestamp,
-    ) -> StoreResult<()> {
-        let horizon = later(clock, HORIZON);
-        if last_due.is_some_and(|due| due > horizon) {
-            tracing::warn!(app = %self.sender, "the clock was set back; postponed deliveries are tried now");
-            self.lease.make_due(horizon, clock).await?;
-        }
-        Ok(())
     }
 
     pub(super) fn destination(&self, claimed: &Claimed) -> Destination {

@@ -70,7 +70,7 @@ pub struct Context<O, W> {
     pub outbox: O,
     /// The app and its settings; the latest value counts.
     pub services: watch::Receiver<Arc<Service<W>>>,
-    /// The clock of times that are stored.
+    /// The clock of relay time.
     pub clock: Arc<dyn Clock>,
     pub rng: StdRng,
     pub metrics: Arc<Metrics>,
@@ -267,7 +267,6 @@ impl<L: Lease, W: WeCom> Dispatcher<L, W> {
         };
         let now = self.now();
         for Sent { delivery, recipients, body, ended_at } in sent {
-            // A message that ended in the future, because the clock was set back, counts as just ended.
             let age = Duration::try_from(clock.duration_since(ended_at)).unwrap_or_default();
             limiter.charge(&recipients, age, now);
             checks.record_past(delivery, body, now.before(age), now);
@@ -286,10 +285,6 @@ impl<L: Lease, W: WeCom> Dispatcher<L, W> {
             Err(error) => return self.store_failed(&error),
         };
         let (now, clock) = (self.now(), self.clock.now());
-        let last_due = scheduled.iter().map(|scheduled| scheduled.due_at).max();
-        if let Err(error) = self.make_due_after_clock_change(last_due, clock).await {
-            return self.store_failed(&error);
-        }
         for scheduled in scheduled {
             self.state.schedule.set(scheduled.destination, now + time_until(scheduled.due_at, clock));
         }

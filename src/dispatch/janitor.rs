@@ -1,11 +1,15 @@
-//! Purges deliveries that were settled longer ago than `outbox.retention`, in small batches.
+//! Purges deliveries that were settled longer ago than `outbox.retention`, in small batches, and records the time.
 
 use std::{sync::Arc, time::Duration};
 
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::{clock::Clock, delivery::decide::earlier, outbox::Outbox};
+use crate::{
+    clock::{Clock as _, ReadingRecord, RelayClock},
+    delivery::decide::earlier,
+    outbox::Outbox,
+};
 
 /// The time between two rounds.
 const INTERVAL: Duration = Duration::from_secs(60);
@@ -16,10 +20,14 @@ const BATCH: u32 = 200;
 pub async fn run<O: Outbox>(
     outbox: O,
     retention: watch::Receiver<Duration>,
-    clock: Arc<dyn Clock>,
+    clock: Arc<RelayClock>,
     stop: CancellationToken,
 ) {
-    while stop.run_until_cancelled(tokio::time::sleep(INTERVAL)).await.is_some() {
+    loop {
+        record_time(&outbox, &clock).await;
+        if stop.run_until_cancelled(tokio::time::sleep(INTERVAL)).await.is_none() {
+            return;
+        }
         let retention = *retention.borrow();
         loop {
             match outbox.purge(earlier(clock.now(), retention), BATCH).await {
@@ -32,5 +40,13 @@ pub async fn run<O: Outbox>(
                 }
             }
         }
+    }
+}
+
+async fn record_time(outbox: &impl Outbox, clock: &RelayClock) {
+    let present = clock.read();
+    match outbox.record_time(present.clone()).await {
+        Ok(relay_time) => clock.catch_up(&ReadingRecord { relay_time, ..present }),
+        Err(error) => tracing::warn!(%error, "the time could not be recorded; trying again later"),
     }
 }

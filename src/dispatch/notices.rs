@@ -103,7 +103,7 @@ async fn held<O: Outbox>(outbox: &O, route: &Route, hold: &Hold, clock: &dyn Clo
         backlog.notifications,
         if backlog.notifications == 1 { "message" } else { "messages" },
         route.receiver,
-        hold.since,
+        clock.wall_time(hold.since),
         hold.reason
     );
     let text = digest::notice(&heading, backlog.summaries, backlog.notifications as usize);

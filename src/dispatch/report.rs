@@ -5,6 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::{
+    clock::Clock,
     delivery::{
         circuit_breaker::HoldChange,
         decide::{self, BlockKind, Cause, Decision, Health},
@@ -35,6 +36,7 @@ pub(super) struct AttemptReport<'a> {
     pub(super) claimed: &'a Claimed,
     pub(super) outcome: &'a Outcome,
     pub(super) decision: &'a Decision,
+    pub(super) clock: &'a dyn Clock,
 }
 
 /// WeCom's errcode, if it answered.
@@ -89,7 +91,7 @@ fn listed(ids: &[String]) -> String {
 }
 
 fn log(report: &AttemptReport<'_>, took: Duration) {
-    let AttemptReport { sender, claimed, outcome, decision } = report;
+    let AttemptReport { sender, claimed, outcome, decision, clock } = report;
     let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     match &decision.verdict {
         Verdict::Delivered(receipt) => {
@@ -112,7 +114,8 @@ fn log(report: &AttemptReport<'_>, took: Duration) {
             let outcome = decide::describe(outcome);
             if *charged {
                 delivery_event!(
-                    warn, sender, claimed, duration_ms, outcome, next = %at, "delivery failed, will retry"
+                    warn, sender, claimed, duration_ms, outcome, next = %clock.wall_time(*at),
+                    "delivery failed, will retry"
                 );
             } else {
                 // The time of the next attempt is that of the next probe, which the line about the hold has.
@@ -157,12 +160,13 @@ pub(super) fn folded(metrics: &Metrics, sender: &SenderName, digest: &Claimed, m
 }
 
 /// Reports a hold that began, continues or ended because of `health`.
-pub(super) fn hold_change(metrics: &Metrics, change: &HoldChange, health: &Health) {
+pub(super) fn hold_change(metrics: &Metrics, change: &HoldChange, health: &Health, clock: &dyn Clock) {
     match change {
         HoldChange::Held(hold) => {
             let passes = matches!(health, Health::Blocked(block) if block.kind == BlockKind::RateLimited);
             metrics.held(&hold.sender.0, Some(if passes { RATE_LIMITED } else { CONFIGURATION }));
-            let Hold { sender: app, since, errcode, probes, next_probe_at, reason, .. } = hold;
+            let Hold { sender: app, errcode, probes, reason, .. } = hold;
+            let (since, next_probe_at) = (clock.wall_time(hold.since), clock.wall_time(hold.next_probe_at));
             if passes {
                 tracing::warn!(
                     %app, errcode, %since, probes, %next_probe_at, reason,
@@ -177,7 +181,8 @@ pub(super) fn hold_change(metrics: &Metrics, change: &HoldChange, health: &Healt
         }
         HoldChange::Released(hold) => {
             metrics.held(&hold.sender.0, None);
-            tracing::info!(app = %hold.sender, since = %hold.since, "sender released, sending resumes");
+            let since = clock.wall_time(hold.since);
+            tracing::info!(app = %hold.sender, %since, "sender released, sending resumes");
         }
     }
 }

@@ -64,6 +64,7 @@ impl<L: Lease, W: WeCom> Dispatcher<L, W> {
             let age = Duration::try_from(claimed.claimed_at.duration_since(since)).unwrap_or_default();
             let is_suppressed = claimed.message.duplicate_check.is_some_and(|interval| age < interval);
             if !is_suppressed {
+                let since = self.clock.wall_time(since);
                 delivery_event!(
                     warn, self.sender, claimed, %since,
                     "sent again, although an earlier attempt may have delivered it; WeCom's duplicate check does not \
@@ -91,8 +92,13 @@ impl<L: Lease, W: WeCom> Dispatcher<L, W> {
             self.duplicate_check.settle(claimed.id);
         }
         self.record_health(&service, &decision, clock);
-        let report =
-            AttemptReport { sender: &self.sender, claimed: &claimed, outcome: &outcome, decision: &decision };
+        let report = AttemptReport {
+            sender: &self.sender,
+            claimed: &claimed,
+            outcome: &outcome,
+            decision: &decision,
+            clock: self.clock.as_ref(),
+        };
         report::attempt(&self.metrics, &report, duration, clock);
         let attempt = Attempt {
             started_at,
@@ -114,7 +120,7 @@ impl<L: Lease, W: WeCom> Dispatcher<L, W> {
         }
         let now = self.now();
         if let Some(change) = self.state.breaker.record(&decision.health, clock, now, &mut self.rng) {
-            report::hold_change(&self.metrics, &change, &decision.health);
+            report::hold_change(&self.metrics, &change, &decision.health, self.clock.as_ref());
             let write = self.hold_changes.next(change);
             self.store(write);
         }

@@ -58,7 +58,8 @@ async fn accept<O: Outbox>(
     let Body { bytes, memory } = body::read(request, &state.memory).await?;
     // The whole request uses one configuration, even if a reload happens meanwhile.
     let pool = state.render_pool.load_full();
-    let webhook = match pool.parse(receiver, bytes, &memory, state.clock.now()).await? {
+    let now = state.clock.wall_time(state.clock.now());
+    let webhook = match pool.parse(receiver, bytes, &memory, now).await? {
         Parsed::Webhook(webhook) => webhook,
         Parsed::Filtered(receiver) => return Ok(Accepted::Filtered { receiver }),
     };

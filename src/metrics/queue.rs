@@ -87,7 +87,7 @@ impl Queues {
         for (receiver, queue) in queues {
             let labels = ByReceiver { receiver };
             depths.get_or_create(&labels).set(i64::try_from(queue.deliveries).unwrap_or(i64::MAX));
-            // The age is not negative, even if the clock was set back.
+            // The age is not negative, even if the file of the outbox was replaced by one with later times.
             let age = queue
                 .oldest_accepted_at
                 .map_or(0.0, |oldest| now.duration_since(oldest).as_secs_f64().max(0.0));

@@ -20,7 +20,7 @@
 //!    ([`Verdict::Replace`]).
 //!
 //! Each method is one use case of the daemon or of an operator. A transaction never spans two calls. The current time
-//! is an argument.
+//! is an argument. It is relay time ([`crate::clock::RelayClock`]), as are all stored times.
 
 mod changes;
 mod error;

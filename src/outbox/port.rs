@@ -9,6 +9,7 @@ use super::{
     NotificationId, OutboxQuery, Pick, ReceiverName, Scheduled, SenderName, Sent, Settlement, StoreResult,
     Unnoticed, Waiting,
 };
+use crate::clock::ReadingRecord;
 
 /// The outbox as any process of the daemon may use it.
 ///
@@ -75,6 +76,10 @@ pub trait Outbox: OutboxQuery + Clone + Send + Sync + 'static {
     /// system. Returns the number of deleted deliveries.
     fn purge(&self, before: Timestamp, limit: u32) -> impl Future<Output = StoreResult<u32>> + Send;
 
+    /// Records the present time, so that relay time goes on from it after a restart or another boot. Returns the relay
+    /// time, which is later than that of `present` if the outbox has later times.
+    fn record_time(&self, present: ReadingRecord) -> impl Future<Output = StoreResult<Timestamp>> + Send;
+
     /// Writes and flushes one row. An error means that [`Self::enqueue`] would fail too.
     fn probe(&self, now: Timestamp) -> impl Future<Output = StoreResult<()>> + Send;
 }
@@ -115,10 +120,6 @@ pub trait Lease: Clone + Send + Sync + 'static {
 
     /// Stores the hold of this sender, or deletes it.
     fn hold(&self, hold: Option<Hold>) -> impl Future<Output = StoreResult<()>> + Send;
-
-    /// Makes every ready delivery due at `now` that is due after `horizon`. Only a clock that was set back can put a
-    /// delivery there.
-    fn make_due(&self, horizon: Timestamp, now: Timestamp) -> impl Future<Output = StoreResult<()>> + Send;
 
     /// The attempts that ended after `since` and count against rate limits, in the order in which they ended.
     fn sent_since(&self, since: Timestamp) -> impl Future<Output = StoreResult<Vec<Sent>>> + Send;

@@ -5,7 +5,10 @@ use std::future::Future;
 use jiff::Timestamp;
 
 use super::{Attempt, DeliveryId, Kind, NotificationId, Part, ReceiverName, SenderName, Status, StoreResult};
-use crate::wecom::{Content, Recipients};
+use crate::{
+    clock::Reading,
+    wecom::{Content, Recipients},
+};
 
 /// The state of a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -176,10 +179,13 @@ pub enum Changed {
 /// The outbox as operators use it. Every call is safe beside a running daemon. Queries use their own connection, so they
 /// never delay acceptance or delivery.
 pub trait OutboxQuery {
-    /// One page of the deliveries that `filter` selects.
+    /// The relay time of `reading`, which goes on from the last recorded time.
+    fn relay_time(&self, reading: Reading) -> impl Future<Output = StoreResult<Timestamp>> + Send;
+
+    /// One page of the deliveries that `filter` selects. Its times and those of the page are wall-clock times.
     fn list(&self, filter: Filter, page: PageRequest) -> impl Future<Output = StoreResult<Page>> + Send;
 
-    /// One delivery.
+    /// One delivery, with wall-clock times.
     fn show(&self, id: DeliveryId) -> impl Future<Output = StoreResult<Option<Detail>>> + Send;
 
     /// The queue depth of each sender and receiver that has unsettled or discarded deliveries.

@@ -8,14 +8,11 @@ use wecom_relay::{
 };
 
 use crate::support::{
-    Gated, Gates, Options, Process, Relay, ShiftedClock, Wecom, config_file, eventually, payload,
+    Gated, Gates, Options, Process, Relay, Wecom, config_file, eventually, payload,
     process::serve,
     soon,
     tools::{STRACE, find, skip},
 };
-
-/// The claim must not wait for the rate limiter, because the test sets the clock back.
-const WITHOUT_LIMITS: &str = "    limits: { per_minute: 0, per_hour: 0 }\n";
 
 async fn gated(wecom: &Wecom) -> (Relay, Arc<Gates>) {
     let gates = Arc::new(Gates::default());
@@ -108,24 +105,6 @@ async fn a_failed_settlement_is_kept_and_blocks_further_sends() {
     soon(relay.settled(3)).await;
     relay.stop().await;
     assert_eq!(wecom.sandbox.send_calls(), 3);
-}
-
-#[tokio::test]
-async fn a_failed_change_of_due_times_is_tried_again() {
-    let wecom = Wecom::live(Settings::default()).await;
-    let (gates, clock) = (Arc::new(Gates::default()), Arc::new(ShiftedClock::default()));
-    let options = Options { clock: clock.clone(), app: WITHOUT_LIMITS.to_owned(), ..Options::default() };
-    let relay = Relay::with_outbox(&wecom.url, options, |outbox| Gated::new(outbox, &gates)).await;
-    wecom.sandbox.inject(Fault::errcode(-1).on(Api::MessageSend).times(1));
-    relay.post(&payload("Busy", &[("a", true)])).await;
-    soon(gates.settle.reached(1)).await;
-    gates.make_due.fail();
-    clock.set_back(Duration::from_secs(3600));
-    relay.post(&payload("Next", &[("a", true)])).await;
-    soon(gates.make_due.reached(2)).await;
-    gates.make_due.open();
-    soon(wecom.sandbox.wait_for_delivered("zhangsan", 2)).await;
-    relay.stop().await;
 }
 
 #[tokio::test]

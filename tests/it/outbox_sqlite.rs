@@ -711,7 +711,7 @@ async fn an_outbox_of_the_first_schema_is_migrated() {
         .unwrap()
         .query_row("SELECT group_concat(name, ' ') FROM (SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name)", [], |row| row.get::<_, String>(0))
         .unwrap();
-    assert_eq!(tables, "attempt delivery discarded hold hold_noticed numbers ordering_key");
+    assert_eq!(tables, "attempt boot delivery discarded hold hold_noticed numbers ordering_key");
 }
 
 /// A delivery of the first schema version.

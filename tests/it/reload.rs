@@ -38,7 +38,7 @@ fn receivers(message: &str) -> Options {
 
 impl Relay {
     /// Writes another configuration and reloads it. Returns the status and the text of the answer.
-    async fn reload(&self, wecom: &str, options: &Options) -> (u16, String) {
+    pub(crate) async fn reload(&self, wecom: &str, options: &Options) -> (u16, String) {
         self.reload_yaml(&options.yaml(wecom, &self.folder)).await
     }
 

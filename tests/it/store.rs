@@ -64,7 +64,7 @@ fn untrusted_ip() -> Fault {
 async fn a_full_outbox_refuses_alerts_until_there_is_room() {
     let wecom = Wecom::with_members(MEMBERS).await;
     let outbox_settings =
-        |settings| wecom_relay::outbox::sqlite::Settings { max_size_bytes: 400 << 10, ..settings };
+        |settings| wecom_relay::outbox::sqlite::Settings { max_size_bytes: 450 << 10, ..settings };
     let relay = Relay::with(
         &wecom.url,
         Options {
@@ -78,10 +78,10 @@ async fn a_full_outbox_refuses_alerts_until_there_is_room() {
     wecom.sandbox.inject(untrusted_ip());
     let (accepted, text) = fill(&relay).await;
     assert!(accepted > 0, "{accepted}");
-    insta::assert_snapshot!(text, @"not accepted, try again: the outbox is full: it holds 0.3 MiB, and `outbox.max_size` is 0.3 MiB");
+    insta::assert_snapshot!(text, @"not accepted, try again: the outbox is full: it holds 0.4 MiB, and `outbox.max_size` is 0.4 MiB");
     let (status, text) = get(&relay, "/-/ready").await;
     assert_eq!(status, 503);
-    insta::assert_snapshot!(text, @"not accepted, try again: the outbox is full: it holds 0.3 MiB, and `outbox.max_size` is 0.3 MiB");
+    insta::assert_snapshot!(text, @"not accepted, try again: the outbox is full: it holds 0.4 MiB, and `outbox.max_size` is 0.4 MiB");
     assert_eq!(get(&relay, "/-/healthy").await.0, 200);
 
     // An operator discards some deliveries, and purging them makes room.

@@ -1,10 +1,12 @@
 //! The arguments of `outbox`, and the choice of its subcommand.
 
+use std::sync::Arc;
+
 use super::{change, list, show, text::moment};
 use crate::{
-    app,
+    app::{self, relay_clock},
     cli::{failure::Failure, output::Output, runtime::runtime},
-    clock::{Clock, SystemClock},
+    clock::{Clock, RelayClock, SystemClock},
     config::Config,
     outbox::{Outbox, sqlite::Access},
 };
@@ -36,12 +38,13 @@ enum Command {
 
 pub(in crate::cli) fn run(args: &Args, config: &Config, output: &mut Output) -> Result<(), Failure> {
     let outbox = app::open_outbox(config, Access::Guest)?;
-    let now = SystemClock.now();
     runtime()?.block_on(async {
+        let clock = relay_clock(&outbox, Arc::new(SystemClock)).await?;
+        let now = clock.now();
         match &args.command {
             Command::List(args) => {
-                list::run(args, &outbox, now, output).await?;
-                show_holds(&outbox, output).await
+                list::run(args, &outbox, clock.wall_time(now), output).await?;
+                show_holds(&outbox, &clock, output).await
             }
             Command::Show(args) => show::run(args, &outbox, output).await,
             Command::Requeue(args) => change::requeue(args, &outbox, now, output).await,
@@ -51,9 +54,10 @@ pub(in crate::cli) fn run(args: &Args, config: &Config, output: &mut Output) -> 
 }
 
 /// Names the held apps, because they explain why deliveries wait.
-async fn show_holds(outbox: &impl Outbox, output: &mut Output) -> Result<(), Failure> {
+async fn show_holds(outbox: &impl Outbox, clock: &RelayClock, output: &mut Output) -> Result<(), Failure> {
     for hold in outbox.holds().await? {
-        let (since, next) = (moment(hold.since), moment(hold.next_probe_at));
+        let (since, next) =
+            (moment(clock.wall_time(hold.since)), moment(clock.wall_time(hold.next_probe_at)));
         output.error(&format!(
             "app {} is held since {since}, and the next attempt is at {next}: {}",
             hold.sender, hold.reason

@@ -130,7 +130,7 @@ fn a_restart_keeps_the_hold_unless_credentials_changed() {
 }
 
 #[test]
-fn a_clock_that_was_set_back_does_not_prolong_a_hold() {
+fn a_hold_with_a_late_probe_is_probed_as_usual() {
     let hold = Hold {
         next_probe_at: later(wall(), MINUTE * 600),
         ..held(record(&mut breaker(None), &block(40001), MINUTE))

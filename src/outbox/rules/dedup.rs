@@ -184,7 +184,7 @@ fn read_entry(entry: &[u8; ENTRY_BYTES]) -> (Key, [i64; 3]) {
     (Key(key), read)
 }
 
-/// Compares distances, because the clock may have been set back since.
+/// Compares distances, because a replaced file of the outbox may have later times.
 fn is_within_window(accepted: &Accepted, arrival: &Arrival) -> bool {
     arrival.at.abs_diff(accepted.at) < arrival.expires_at.abs_diff(arrival.at)
 }

@@ -11,7 +11,7 @@
 //!   cost as little as ten.
 //!
 //! Each file depends only on those before it: `sql`, `columns` and `transaction`; then the operations (`order`,
-//! `enqueue`, `settle`, `fold`, `claim`, `waiting`, `hold`, `purge`, `admin`, `query`); then `worker` and `reader`; then
+//! `enqueue`, `settle`, `fold`, `claim`, `waiting`, `hold`, `purge`, `admin`, `relay_time`, `query`); then `worker` and `reader`; then
 //! `outbox`, which implements the port. Times are stored in milliseconds.
 
 mod admin;
@@ -32,6 +32,7 @@ mod plans;
 mod purge;
 mod query;
 mod reader;
+mod relay_time;
 mod schema;
 mod settle;
 mod sql;

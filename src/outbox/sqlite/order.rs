@@ -24,9 +24,7 @@ pub(super) const DELETE: &str = "DELETE FROM ordering_key WHERE id = ?1";
 pub(super) const FIRST_QUEUED: &str =
     "SELECT id, sender, destination FROM delivery INDEXED BY delivery_queued
      WHERE state = 0 AND ordering_key = ?1 ORDER BY seq LIMIT 1";
-// A delivery that was never attempted is not postponed. Its due time can only be in the future because the clock was set
-// back.
-pub(super) const MAKE_READY: &str = "UPDATE delivery SET state = 1, due_at = min(due_at, ?2) WHERE id = ?1";
+pub(super) const MAKE_READY: &str = "UPDATE delivery SET state = 1 WHERE id = ?1";
 
 /// The stored state of an ordering key.
 #[derive(Debug, Default)]
@@ -65,7 +63,7 @@ pub(super) fn remove_head(tx: &mut Transaction<'_>, ordering_key: i64, now: Time
     let Some((heads, expires_at)) = left else {
         return Err(EngineError::unreadable("the heads of an ordering key", "missing"));
     };
-    if heads > 0 || make_first_ready(tx, ordering_key, now)? {
+    if heads > 0 || make_first_ready(tx, ordering_key)? {
         return Ok(());
     }
     if expires_at <= millis(now) {
@@ -75,12 +73,12 @@ pub(super) fn remove_head(tx: &mut Transaction<'_>, ordering_key: i64, now: Time
 }
 
 /// Makes the first queued delivery ready, if there is one. Only for an ordering key without heads.
-fn make_first_ready(tx: &mut Transaction<'_>, ordering_key: i64, now: Timestamp) -> EngineResult<bool> {
+fn make_first_ready(tx: &mut Transaction<'_>, ordering_key: i64) -> EngineResult<bool> {
     let first = tx.sql.first(FIRST_QUEUED, [ordering_key], |row| {
         Ok((row.get::<_, i64>("id")?, SenderName(row.get("sender")?), destination_column(row)?))
     })?;
     let Some((id, sender, destination)) = first else { return Ok(false) };
-    tx.sql.run(MAKE_READY, (id, millis(now)))?;
+    tx.sql.run(MAKE_READY, [id])?;
     add_heads(tx, ordering_key, 1)?;
     tx.mark_changed(&sender, destination);
     Ok(true)

@@ -8,11 +8,12 @@ use super::{
     admin, claim, enqueue, hold,
     job::{Effect, Handle},
     open::{Access, OpenError, Settings},
-    purge, query, reader, settle,
+    purge, query, reader, relay_time, settle,
     transaction::{Look, Transaction},
     waiting,
     worker::{self, Subscribers, WorkerHandle},
 };
+use crate::clock::{Reading, ReadingRecord};
 use crate::outbox::{
     Backlog, Changed, Changes, Claims, DeliveryId, Depth, Destination, Detail, Enqueued, Filter, Hold, Lease,
     NewNotification, NoticeOf, NotificationId, Outbox, OutboxQuery, Page, PageRequest, Planner, ReceiverName,
@@ -126,6 +127,10 @@ impl Outbox for SqliteOutbox {
         self.worker.run(Effect::Write, move |tx| purge::purge(tx, before, limit)).await
     }
 
+    async fn record_time(&self, present: ReadingRecord) -> StoreResult<Timestamp> {
+        self.worker.run(Effect::Write, move |tx| relay_time::record(tx.sql, &present)).await
+    }
+
     async fn probe(&self, now: Timestamp) -> StoreResult<()> {
         self.worker.run(Effect::FlushedWrite, move |tx| purge::probe(tx, now)).await
     }
@@ -193,11 +198,6 @@ impl Lease for SqliteLease {
         self.worker.run(Effect::FlushedWrite, store).await
     }
 
-    async fn make_due(&self, horizon: Timestamp, now: Timestamp) -> StoreResult<()> {
-        let sender = self.sender.clone();
-        self.worker.run(Effect::Write, move |tx| settle::make_due(tx, &sender, horizon, now)).await
-    }
-
     async fn sent_since(&self, since: Timestamp) -> StoreResult<Vec<Sent>> {
         let sender = self.sender.clone();
         self.reader.run(Effect::Read, move |tx| waiting::sent_since(tx.sql, &sender, since)).await
@@ -208,6 +208,10 @@ impl Lease for SqliteLease {
 }
 
 impl OutboxQuery for SqliteOutbox {
+    async fn relay_time(&self, reading: Reading) -> StoreResult<Timestamp> {
+        self.reader.run(Effect::Read, move |tx| relay_time::relay_time(tx.sql, &reading)).await
+    }
+
     async fn list(&self, filter: Filter, page: PageRequest) -> StoreResult<Page> {
         self.reader.run(Effect::Read, move |tx| query::list(tx.sql, &filter, &page)).await
     }

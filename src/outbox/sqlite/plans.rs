@@ -3,8 +3,8 @@
 use rusqlite::Connection;
 
 use super::{
-    admin, claim, enqueue, file_guard, fold, hold, open, order, purge, query, schema, settle, transaction,
-    waiting,
+    admin, claim, enqueue, file_guard, fold, hold, open, order, purge, query, relay_time, schema, settle,
+    transaction, waiting,
 };
 
 /// A statement and the text that its plan must contain. An empty text only means that nothing is scanned or sorted.
@@ -69,6 +69,7 @@ const STATEMENTS: &[(&str, &str)] = &[
     (query::OF_DIGEST[1], "delivery_digest (digest=? AND rowid>? AND rowid<?)"),
     (query::WINDOW_END[0], "PRIMARY KEY (rowid>?)"),
     (query::WINDOW_END[1], "PRIMARY KEY (rowid<?)"),
+    (relay_time::STORE, ""),
     (query::SHOW, "PRIMARY KEY"),
     (query::EARLIER_ATTEMPTS, "PRIMARY KEY (delivery=?)"),
     (query::ACCEPTED_AT, "PRIMARY KEY"),
@@ -87,8 +88,9 @@ const FROM_THE_BEGINNING: &[&str] = &[
     hold::HOLDS,
     query::DEPTHS,
     query::DISCARDED,
+    relay_time::LAST,
+    relay_time::ALL,
     settle::SENDERS_IN_FLIGHT,
-    settle::MAKE_DUE,
 ];
 
 fn plan(conn: &Connection, sql: &str) -> Vec<String> {

@@ -8,6 +8,7 @@ use super::{
         recipients_columns, state_column, state_number, status_column, time_column, timestamp,
     },
     error::EngineResult,
+    relay_time::WallTimes,
     sql::Sql,
 };
 use crate::outbox::{
@@ -80,6 +81,8 @@ struct Window {
 }
 
 pub(super) fn list(sql: Sql<'_>, filter: &Filter, page: &PageRequest) -> EngineResult<Page> {
+    let times = WallTimes::read(sql)?;
+    let filter = &times.filter(filter);
     let order = match page.order {
         ListOrder::OldestFirst => 0,
         ListOrder::NewestFirst => 1,
@@ -119,7 +122,8 @@ pub(super) fn list(sql: Sql<'_>, filter: &Filter, page: &PageRequest) -> EngineR
         (false, true) => None,
         (false, false) => Some(DeliveryId(if order == 0 { window.to } else { window.from })),
     };
-    Ok(Page { deliveries: found, next })
+    let deliveries = found.into_iter().map(|listed| times.listed(listed)).collect();
+    Ok(Page { deliveries, next })
 }
 
 /// A search for one state, or `None` for all states.
@@ -174,8 +178,9 @@ fn read_listed(row: &Row<'_>) -> EngineResult<Listed> {
 }
 
 pub(super) fn show(sql: Sql<'_>, DeliveryId(id): DeliveryId) -> EngineResult<Option<Detail>> {
+    let times = WallTimes::read(sql)?;
     let mut attempts = sql.all(EARLIER_ATTEMPTS, [id], read_attempt)?;
-    sql.first(SHOW, [id], |row| {
+    let detail = sql.first(SHOW, [id], |row| {
         if row.get::<_, i64>("tries")? > 0 {
             attempts.push(read_attempt(row)?);
         }
@@ -189,7 +194,8 @@ pub(super) fn show(sql: Sql<'_>, DeliveryId(id): DeliveryId) -> EngineResult<Opt
             unconfirmed_since: optional_time_column(row, "unconfirmed_since")?,
             attempts,
         })
-    })
+    })?;
+    Ok(detail.map(|detail| times.detail(detail)))
 }
 
 fn read_attempt(row: &Row<'_>) -> EngineResult<Attempt> {

@@ -55,9 +55,6 @@ pub(super) const IN_FLIGHT: &str = "SELECT id FROM delivery INDEXED BY delivery_
 pub(super) const SENDERS_IN_FLIGHT: &str =
     "SELECT sender, max(coalesce(claimed_at, 0)) AS last_claim FROM delivery
      INDEXED BY delivery_in_flight WHERE state = 2 GROUP BY sender";
-pub(super) const MAKE_DUE: &str = "UPDATE delivery SET due_at = ?3 WHERE id IN
-     (SELECT id FROM delivery INDEXED BY delivery_ready WHERE state = 1 AND sender = ?1 AND due_at > ?2)
-     RETURNING destination";
 pub(super) const SIBLINGS: &str =
     "SELECT id, state, reason FROM delivery WHERE id >= ?1 AND id < ?1 + ?2 ORDER BY id";
 pub(super) const MEMBERS: &str =
@@ -231,8 +228,8 @@ pub(super) fn recover(tx: &mut Transaction<'_>, sender: &SenderName, now: Timest
     let mut count = 0;
     for id in ids {
         let Some(entry) = load(tx, id)? else { continue };
-        // The clock may have been set back since the claim. An attempt must not end before it starts.
         let claimed_at = entry.claimed_at.map(timestamp).transpose()?;
+        // A replaced file may have later times.
         let started_at = claimed_at.unwrap_or(now).min(now);
         let attempt = Attempt {
             started_at,
@@ -247,19 +244,6 @@ pub(super) fn recover(tx: &mut Transaction<'_>, sender: &SenderName, now: Timest
         count += 1;
     }
     Ok(count)
-}
-
-pub(super) fn make_due(
-    tx: &mut Transaction<'_>,
-    sender: &SenderName,
-    horizon: Timestamp,
-    now: Timestamp,
-) -> EngineResult<()> {
-    let destinations = tx.sql.all(MAKE_DUE, (&sender.0, millis(horizon), millis(now)), destination_column)?;
-    for destination in destinations {
-        tx.mark_changed(sender, destination);
-    }
-    Ok(())
 }
 
 /// Makes the deliveries unconfirmed that are in flight according to a replaced file. This process does not send them.

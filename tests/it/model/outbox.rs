@@ -15,6 +15,7 @@ use std::{
 use jiff::Timestamp;
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use tokio::sync::Notify;
+use wecom_relay::clock::{Reading, ReadingRecord};
 use wecom_relay::outbox::{
     Backlog, Changed, Changes, Claims, DeliveryId, Depth, Destination, Detail, Enqueued, Filter, Hold, Lease,
     NewNotification, NoticeOf, NotificationId, Outbox, OutboxQuery, Page, PageRequest, Planner, ReceiverName,
@@ -211,6 +212,10 @@ impl Outbox for FaultyOutbox {
         self.faults.run(self.inner.purge(before, limit)).await
     }
 
+    async fn record_time(&self, present: ReadingRecord) -> StoreResult<Timestamp> {
+        self.faults.run(self.inner.record_time(present)).await
+    }
+
     async fn probe(&self, now: Timestamp) -> StoreResult<()> {
         self.faults.run(self.inner.probe(now)).await
     }
@@ -251,10 +256,6 @@ impl Lease for FaultyLease {
         self.faults.run(self.inner.hold(hold)).await
     }
 
-    async fn make_due(&self, horizon: Timestamp, now: Timestamp) -> StoreResult<()> {
-        self.faults.run(self.inner.make_due(horizon, now)).await
-    }
-
     async fn sent_since(&self, since: Timestamp) -> StoreResult<Vec<Sent>> {
         self.faults.run(self.inner.sent_since(since)).await
     }
@@ -267,6 +268,10 @@ impl Lease for FaultyLease {
 }
 
 impl OutboxQuery for FaultyOutbox {
+    async fn relay_time(&self, reading: Reading) -> StoreResult<Timestamp> {
+        self.faults.run(self.inner.relay_time(reading)).await
+    }
+
     async fn list(&self, filter: Filter, page: PageRequest) -> StoreResult<Page> {
         self.faults.run(self.inner.list(filter, page)).await
     }

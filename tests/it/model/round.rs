@@ -12,14 +12,14 @@ use tempfile::TempDir;
 use tokio::{runtime::Handle, sync::watch, task::JoinSet, time::Instant};
 use tokio_util::sync::CancellationToken;
 use wecom_relay::{
-    clock::Clock,
+    clock::{Clock as _, MachineClock, ReadingRecord, RelayClock},
     dispatch::{
         dispatcher::{self, Context},
         service::Service,
     },
     heartbeat::Heartbeat,
     outbox::{
-        Enqueued, Filter, ListOrder, Listed, NotificationId, Outbox, StoreError,
+        Enqueued, Filter, ListOrder, Listed, NotificationId, Outbox, OutboxQuery as _, StoreError,
         sqlite::{Access, Settings, SqliteOutbox},
     },
 };
@@ -61,17 +61,26 @@ struct Wall {
     runtime: Handle,
 }
 
-impl Clock for Wall {
-    fn now(&self) -> Timestamp {
-        let _inside = self.runtime.enter();
+impl MachineClock for Wall {
+    fn wall(&self) -> Timestamp {
         let back = SignedDuration::try_from(*self.set_back.lock().unwrap()).unwrap();
-        self.origin + SignedDuration::try_from(self.started.elapsed()).unwrap() - back
+        self.origin + SignedDuration::try_from(self.uptime()).unwrap() - back
+    }
+
+    fn uptime(&self) -> Duration {
+        let _inside = self.runtime.enter();
+        self.started.elapsed()
+    }
+
+    fn boot_id(&self) -> String {
+        "model".to_owned()
     }
 }
 
 /// The process of a relay. It ends when it is dropped.
 struct Process {
     outbox: FaultyOutbox,
+    clock: Arc<RelayClock>,
     stop: CancellationToken,
     task: JoinSet<()>,
 }
@@ -155,7 +164,7 @@ impl Round {
             let made = self.scene.next(&mut self.rng);
             let mut promised = None;
             for _ in 0..self.rng.random_range(1..3) {
-                let now = self.wall.now();
+                let now = process.clock.now();
                 let answer = tokio::select! {
                     biased;
                     answer = process.outbox.enqueue(made.new.clone(), now) => Some(answer),
@@ -197,7 +206,7 @@ impl Round {
 
     /// Stops the process in order, and starts the next one after a while.
     async fn stop(&mut self, process: Process) -> Process {
-        let Process { outbox, stop, mut task } = process;
+        let Process { outbox, stop, mut task, .. } = process;
         stop.cancel();
         let stopped = tokio::select! {
             biased;
@@ -226,7 +235,11 @@ impl Round {
         let inner = SqliteOutbox::open(Settings::new(self.path.clone(), u64::MAX), Access::Owner).unwrap();
         let outbox = FaultyOutbox { inner, faults: Arc::clone(&self.faults) };
         let (sender, settings) = (self.scene.sender.clone(), self.scene.settings.clone());
-        let clock: Arc<dyn Clock> = self.wall.clone();
+        let reading = self.wall.read();
+        let relay_time = at_once(outbox.inner.relay_time(reading.clone())).unwrap();
+        let present = ReadingRecord { reading, relay_time };
+        at_once(outbox.inner.record_time(present.clone())).unwrap();
+        let clock = Arc::new(RelayClock::new(self.wall.clone(), &present));
         let rng = StdRng::seed_from_u64(1);
         let service = Arc::new(Service { wecom: Some(Arc::clone(&self.wecom)), settings });
         let (_, services) = watch::channel(service);
@@ -234,7 +247,7 @@ impl Round {
             sender,
             outbox: outbox.clone(),
             services,
-            clock,
+            clock: clock.clone(),
             rng,
             metrics: Arc::default(),
             heartbeat: Heartbeat::default(),
@@ -243,7 +256,7 @@ impl Round {
         let mut task = JoinSet::new();
         let run = dispatcher::run(context, stop.clone());
         task.spawn(async move { run.await.unwrap() });
-        Process { outbox, stop, task }
+        Process { outbox, clock, stop, task }
     }
 
     /// Returns all deliveries when they are settled. There are no faults any more.

@@ -60,7 +60,6 @@ macro_rules! conformance {
                 a_notification_stored_dead_blocks_nothing,
                 acquire_makes_deliveries_in_flight_unconfirmed,
                 a_retry_waits_until_it_is_due,
-                deliveries_beyond_the_horizon_can_be_made_due,
                 an_unconfirmed_delivery_keeps_its_first_time,
                 replaced_content_is_sent_in_the_same_place,
                 acquire_recovers_only_its_sender,

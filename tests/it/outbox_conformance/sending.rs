@@ -276,13 +276,3 @@ pub(crate) async fn a_claim_of_an_empty_queue_returns_nothing<O: Outbox>(outbox:
     assert!(claim_zhang(&lease, 0, at(0)).await.is_empty());
     assert_eq!(states(&outbox).await, owned(&[("text", State::Ready)]));
 }
-
-pub(crate) async fn deliveries_beyond_the_horizon_can_be_made_due<O: Outbox>(outbox: O) {
-    let lease = acquire(&outbox, at(0)).await;
-    enqueue(&outbox, alert("a", "from the future"), at(9000)).await;
-    enqueue(&outbox, alert("b", "soon"), at(100)).await;
-    assert!(claim(&lease, 2, at(10)).await.is_empty());
-    lease.make_due(at(610), at(10)).await.unwrap();
-    assert_eq!(texts(&claim(&lease, 2, at(10)).await), ["from the future"]);
-    assert_eq!(texts(&claim(&lease, 2, at(100)).await), ["soon"]);
-}

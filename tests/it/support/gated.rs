@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use tokio::sync::watch;
+use wecom_relay::clock::{Reading, ReadingRecord};
 use wecom_relay::outbox::{
     Backlog, Changed, Changes, Claims, DeliveryId, Depth, Destination, Detail, Enqueued, Filter, Hold, Lease,
     NewNotification, NoticeOf, NotificationId, Outbox, OutboxQuery, Page, PageRequest, Planner, ReceiverName,
@@ -31,7 +32,6 @@ pub(crate) struct Gates {
     pub(crate) enqueue: Gate,
     pub(crate) settle: Gate,
     pub(crate) claim: Gate,
-    pub(crate) make_due: Gate,
     pub(crate) hold: Gate,
     pub(crate) holds: Gate,
     pub(crate) probe: Gate,
@@ -152,6 +152,10 @@ impl Outbox for Gated {
         self.inner.purge(before, limit).await
     }
 
+    async fn record_time(&self, present: ReadingRecord) -> StoreResult<Timestamp> {
+        self.inner.record_time(present).await
+    }
+
     async fn probe(&self, now: Timestamp) -> StoreResult<()> {
         self.gates.probe.pass().await?;
         self.inner.probe(now).await
@@ -204,11 +208,6 @@ impl Lease for GatedLease {
         self.inner.hold(hold).await
     }
 
-    async fn make_due(&self, horizon: Timestamp, now: Timestamp) -> StoreResult<()> {
-        self.gates.make_due.pass().await?;
-        self.inner.make_due(horizon, now).await
-    }
-
     async fn sent_since(&self, since: Timestamp) -> StoreResult<Vec<Sent>> {
         self.inner.sent_since(since).await
     }
@@ -219,6 +218,10 @@ impl Lease for GatedLease {
 }
 
 impl OutboxQuery for Gated {
+    async fn relay_time(&self, reading: Reading) -> StoreResult<Timestamp> {
+        self.inner.relay_time(reading).await
+    }
+
     async fn list(&self, filter: Filter, page: PageRequest) -> StoreResult<Page> {
         self.inner.list(filter, page).await
     }

@@ -27,7 +27,7 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
-use wecom_relay::clock::{Clock, SystemClock};
+use wecom_relay::clock::{Clock, MachineClock, SystemClock};
 use wecom_relay::sandbox::{Directory, Sandbox, Settings};
 
 /// A client without timeouts and proxies.
@@ -42,22 +42,34 @@ pub(crate) fn http_client() -> Client {
 pub(crate) struct ManualClock(Mutex<Timestamp>);
 
 impl ManualClock {
+    const START: Timestamp = Timestamp::constant(1_795_248_000, 0);
+
     pub(crate) fn new() -> Arc<Self> {
-        Arc::new(Self(Mutex::new("2026-11-21T08:00:00Z".parse().unwrap())))
+        Arc::new(Self(Mutex::new(Self::START)))
     }
 
     pub(crate) fn advance(&self, by: Duration) {
         *self.0.lock().unwrap() += SignedDuration::try_from(by).unwrap();
-    }
-
-    pub(crate) fn set_back(&self, by: Duration) {
-        *self.0.lock().unwrap() -= SignedDuration::try_from(by).unwrap();
     }
 }
 
 impl Clock for ManualClock {
     fn now(&self) -> Timestamp {
         *self.0.lock().unwrap()
+    }
+}
+
+impl MachineClock for ManualClock {
+    fn wall(&self) -> Timestamp {
+        self.now()
+    }
+
+    fn uptime(&self) -> Duration {
+        self.now().duration_since(Self::START).unsigned_abs()
+    }
+
+    fn boot_id(&self) -> String {
+        "manual".to_owned()
     }
 }
 
@@ -86,23 +98,57 @@ pub(crate) async fn eventually<T: Debug>(
     }
 }
 
-/// The system's clock, which can be set.
+/// The clocks of a machine, which can be set.
 #[derive(Default)]
-pub(crate) struct ShiftedClock(Mutex<SignedDuration>);
+pub(crate) struct ShiftedClock(Mutex<Shifts>);
+
+#[derive(Default)]
+struct Shifts {
+    wall: SignedDuration,
+    uptime: Duration,
+    boots: u32,
+}
 
 impl ShiftedClock {
+    /// Lets time pass.
     pub(crate) fn advance(&self, by: Duration) {
-        *self.0.lock().unwrap() += SignedDuration::try_from(by).unwrap();
+        self.set_forward(by);
+        self.0.lock().unwrap().uptime += by;
     }
 
+    /// Sets the wall clock only.
+    pub(crate) fn set_forward(&self, by: Duration) {
+        self.0.lock().unwrap().wall += SignedDuration::try_from(by).unwrap();
+    }
+
+    /// Sets the wall clock only.
     pub(crate) fn set_back(&self, by: Duration) {
-        *self.0.lock().unwrap() -= SignedDuration::try_from(by).unwrap();
+        self.0.lock().unwrap().wall -= SignedDuration::try_from(by).unwrap();
+    }
+
+    pub(crate) fn reboot(&self) {
+        self.0.lock().unwrap().boots += 1;
     }
 }
 
+/// The wall clock.
 impl Clock for ShiftedClock {
     fn now(&self) -> Timestamp {
-        SystemClock.now() + *self.0.lock().unwrap()
+        SystemClock.now() + self.0.lock().unwrap().wall
+    }
+}
+
+impl MachineClock for ShiftedClock {
+    fn wall(&self) -> Timestamp {
+        self.now()
+    }
+
+    fn uptime(&self) -> Duration {
+        SystemClock.uptime() + self.0.lock().unwrap().uptime
+    }
+
+    fn boot_id(&self) -> String {
+        format!("boot {}", self.0.lock().unwrap().boots)
     }
 }
 

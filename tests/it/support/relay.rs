@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use wecom_relay::{
     app::{PrepareOptions, Prepared, Running, Tuning},
-    clock::{Clock, SystemClock},
+    clock::{MachineClock, SystemClock},
     config,
     delivery::decide::Probes,
     heartbeat::Heartbeat,
@@ -51,7 +51,7 @@ pub(crate) struct Options {
     /// Further top-level keys.
     pub(crate) more: String,
     pub(crate) tuning: Tuning,
-    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) clock: Arc<dyn MachineClock>,
     /// The folder of the outbox. `None` makes a new one.
     pub(crate) folder: Option<Arc<TempDir>>,
     /// Each reload calls this before it reads the configuration.
