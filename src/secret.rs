@@ -10,9 +10,12 @@ use sha2::{Digest, Sha256};
 pub struct Secret(SecretString);
 
 impl Secret {
-    /// Makes a secret of `text` without trailing line breaks, because editors add them to secret files.
+    /// Makes a secret of `text` without a byte order mark and trailing line breaks, because editors add them to files.
     pub fn new(text: impl Into<String>) -> Self {
         let mut text = text.into();
+        if let Some(unmarked) = text.strip_prefix('\u{feff}') {
+            text = unmarked.to_owned();
+        }
         while text.ends_with(['\n', '\r']) {
             text.pop();
         }
@@ -92,7 +95,8 @@ mod tests {
     }
 
     #[test]
-    fn trailing_line_breaks_are_removed() {
+    fn marks_and_line_breaks_of_editors_are_removed() {
+        assert_eq!(Secret::new("\u{feff}s3cr3t\r\n").expose(), "s3cr3t");
         assert_eq!(Secret::new("s3cr3t\r\n").expose(), "s3cr3t");
     }
 

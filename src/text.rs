@@ -174,6 +174,18 @@ pub const fn is_bidi_control(c: char) -> bool {
     matches!(c, '\u{061C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
 }
 
+/// True for characters that take no room on a screen, and that editors and chat programs add unseen.
+pub const fn is_invisible(c: char) -> bool {
+    is_bidi_control(c)
+        || matches!(c, '\u{AD}' | '\u{200B}'..='\u{200D}' | '\u{2060}'..='\u{2064}' | '\u{FEFF}')
+}
+
+/// `c` with its number in Unicode, for a person who must find it in a file.
+pub fn named_char(c: char) -> String {
+    let number = format!("U+{:04X}", u32::from(c));
+    if c.is_control() || c.is_whitespace() || is_invisible(c) { number } else { format!("{c} ({number})") }
+}
+
 /// `text` with all bytes escaped except ASCII letters, digits and `-_.~`.
 pub fn percent_encode(text: &str) -> String {
     utf8_percent_encode(text, RESERVED).to_string()
@@ -211,6 +223,14 @@ mod tests {
         let expected: String = property.find_iter(&all).map(|found| found.as_str()).collect();
         assert_eq!(all.chars().filter(|c| is_bidi_control(*c)).collect::<String>(), expected);
         assert_eq!(expected.chars().count(), 12);
+    }
+
+    #[test]
+    fn a_character_is_named_by_its_number() {
+        assert_eq!(
+            ['，', '\u{200B}', 'x', ' '].map(named_char),
+            ["， (U+FF0C)", "U+200B", "x (U+0078)", "U+0020"]
+        );
     }
 
     #[test]

@@ -9,6 +9,7 @@ use std::{
 use super::{
     build::{self, LoadContext},
     diagnostic::{ConfigError, Diagnostic, Diagnostics, Location},
+    environment,
     model::Config,
 };
 use crate::yaml;
@@ -58,7 +59,7 @@ pub fn load(path: &Path, env: &dyn Fn(&str) -> Option<String>) -> Result<Loaded,
 /// All errors at once.
 pub fn parse(source: &str, path: &Path, env: &dyn Fn(&str) -> Option<String>) -> Result<Loaded, ConfigError> {
     let file = Location::file(path);
-    let document = yaml::parse(source).map_err(|error| {
+    let mut document = yaml::parse(source).map_err(|error| {
         let help = "look at the line above too; a text that starts with @, *, &, ! or % needs quotes";
         Diagnostic::new(Location { position: error.at, ..file.clone() }, error.message, help)
     })?;
@@ -68,7 +69,12 @@ pub fn parse(source: &str, path: &Path, env: &dyn Fn(&str) -> Option<String>) ->
     }
     let context = LoadContext { folder: path.parent().unwrap_or(Path::new("")), env };
     let mut diagnostics = Diagnostics::default();
+    environment::expand(&mut document, &file, env, &mut diagnostics);
+    let unresolved = std::mem::take(&mut diagnostics.errors);
     let config = build::config(&document, &file, &context, &mut diagnostics);
+    // A value without its variable is wrong in other ways too, which would only confuse.
+    diagnostics.errors.retain(|error| unresolved.iter().all(|first| first.location() != error.location()));
+    diagnostics.errors.extend(unresolved);
     match (config, ConfigError::new(diagnostics.errors)) {
         (Ok(config), None) => {
             let mut warnings = diagnostics.warnings;

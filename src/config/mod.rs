@@ -1,6 +1,6 @@
 //! The configuration: from a YAML file to a valid [`Config`], or to a [`ConfigError`] with all mistakes at once.
 //!
-//! 1. `yaml` reads the file into a tree with positions.
+//! 1. `yaml` reads the file into a tree with positions, and `environment` replaces `${NAME}` in it.
 //! 2. `raw` knows the accepted keys and their types.
 //! 3. `build` checks values, reads the secrets and templates that the file names, and makes the [`Config`].
 //!
@@ -9,6 +9,7 @@
 mod build;
 mod diagnostic;
 mod duration;
+mod environment;
 mod file;
 mod load;
 mod model;

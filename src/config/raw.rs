@@ -3,6 +3,8 @@
 //! Every key is listed once, in `shapes!`. The macro generates the reader, the refusal of unknown keys and
 //! [`accepted_keys`].
 
+use std::borrow::Cow;
+
 use super::{
     diagnostic::{Diagnostics, ErrorGuaranteed, Location, Position, quoted},
     model::Located,
@@ -95,6 +97,22 @@ impl<'y> Field<'y> {
             Some(Value::Bool(_)) => Err(self.type_error("a text", "put it in quotes", diagnostics)),
             Some(_) => Err(self.type_error("a text", "", diagnostics)),
         }
+    }
+
+    /// A text, or a list of texts that `separator` joins.
+    pub(super) fn joined(
+        &self,
+        separator: &str,
+        diagnostics: &mut Diagnostics,
+    ) -> Result<Option<Cow<'y, str>>, ErrorGuaranteed> {
+        if !matches!(self.value(), Some(Value::List(_))) {
+            return Ok(self.text(diagnostics)?.map(Cow::Borrowed));
+        }
+        let mut texts = Vec::new();
+        for item in self.items(diagnostics)?.unwrap_or_default() {
+            texts.extend(item.text(diagnostics)?);
+        }
+        Ok(Some(Cow::Owned(texts.join(separator))))
     }
 
     pub(super) fn required_text(
@@ -212,7 +230,7 @@ impl<'y> Field<'y> {
 
     fn check_keys(&self, entries: &[Entry], keys: &[&str], diagnostics: &mut Diagnostics) {
         for (i, entry) in entries.iter().enumerate() {
-            let location = self.at(Some(entry.at), self.path(shown(&entry.key)));
+            let location = self.at(Some(entry.at), self.path(shown_key(&entry.key)));
             if !keys.contains(&entry.key.as_str()) {
                 let help = match nearest(&entry.key, keys.iter().copied()) {
                     Some(key) => format!("did you mean {key}?"),
@@ -254,7 +272,7 @@ fn number(text: &str) -> serde_json::Value {
 }
 
 /// An unknown key, or `?` if it may contain a secret: `api_secret:s3cr3t`, without the space, is one long key.
-fn shown(key: &str) -> &str {
+pub(super) fn shown_key(key: &str) -> &str {
     const LONGEST: usize = 40;
     let is_word = |c: char| c.is_alphanumeric() || c == '_' || c == '-';
     if !key.is_empty() && key.len() <= LONGEST && key.chars().all(is_word) { key } else { "?" }

@@ -8,7 +8,7 @@ use super::receiver::{Address, Receiver};
 use crate::{
     outbox::SenderName,
     render::{RenderError, Rendering},
-    wecom::{BadId, BadRecipients, Recipients},
+    wecom::{BadId, BadRecipients, BadUserId, Recipients},
 };
 
 /// The most recipients that templates may name: what one call of `message/send` accepts. A larger number is a mistake
@@ -44,6 +44,8 @@ pub enum RecipientError {
          says so literally"
     )]
     Root,
+    #[error("to_user contains {0} after rendering")]
+    User(BadUserId),
     #[error("to_party contains {0} after rendering")]
     Party(BadId),
     #[error("to_tag contains {0} after rendering")]
@@ -93,6 +95,7 @@ fn render_templates(
         }
         Ok(recipients) => Ok(recipients),
         Err(BadRecipients::Nobody(_)) => Err(RecipientError::Empty),
+        Err(BadRecipients::User(bad)) => Err(RecipientError::User(bad)),
         Err(BadRecipients::Party(bad)) => Err(RecipientError::Party(bad)),
         Err(BadRecipients::Tag(bad)) => Err(RecipientError::Tag(bad)),
     }

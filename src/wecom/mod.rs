@@ -23,6 +23,6 @@ pub use outcome::{
 };
 pub use port::WeCom;
 pub use recipients::{
-    Addressee, BadId, BadRecipients, Listed, MAX_PARTIES, MAX_TAGS, MAX_USERS, NoRecipient, Recipients,
-    check_ids,
+    Addressee, BadId, BadRecipients, BadUserId, Listed, MAX_PARTIES, MAX_TAGS, MAX_USERS, NoRecipient,
+    Recipients, check_ids, check_user_ids, is_separator,
 };

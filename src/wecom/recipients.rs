@@ -2,12 +2,18 @@
 
 use std::{collections::HashSet, fmt};
 
+use crate::text::{named_char, prefix_chars};
+
 /// The most users that one `message/send` takes.
 pub const MAX_USERS: usize = 1000;
 /// The most departments that one `message/send` takes.
 pub const MAX_PARTIES: usize = 100;
 /// The most tags that one `message/send` takes.
 pub const MAX_TAGS: usize = 100;
+
+const LONGEST_USER_ID: usize = 64;
+/// The characters of a wrong id that an error shows.
+const SHOWN: usize = 40;
 
 /// The recipients of a message. Parsing never yields an empty set: [`Recipients::Nobody`] is always intended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,18 +55,53 @@ pub struct NoRecipient;
 #[error("{0:?}, which is not an id: the id of a department or tag is a whole number")]
 pub struct BadId(pub String);
 
+/// A text that is not a user id, cut to its first characters.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{text:?}, which is not a user id: it {reason}")]
+pub struct BadUserId {
+    pub text: String,
+    /// Such as "has more than 64 characters".
+    pub reason: String,
+}
+
 /// Recipients that nothing can be sent to.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadRecipients {
     #[error(transparent)]
     Nobody(#[from] NoRecipient),
+    #[error("to_user has {0}")]
+    User(BadUserId),
     #[error("to_party has {0}")]
     Party(BadId),
     #[error("to_tag has {0}")]
     Tag(BadId),
 }
 
-/// Checks that the `|`-separated `list` has only ids of departments or tags, as [`Recipients::checked`] requires.
+/// True if `c` separates the items of a list. WeCom uses `|`. People also write commas, semicolons and spaces, Chinese
+/// ones too, and no id contains any of them.
+pub fn is_separator(c: char) -> bool {
+    c.is_whitespace() || matches!(c, '|' | '｜' | ',' | '，' | ';' | '；' | '、')
+}
+
+/// Checks that all items of `list` can be user ids.
+///
+/// # Errors
+/// [`BadUserId`] for the first item that cannot be one.
+pub fn check_user_ids(list: &str) -> Result<(), BadUserId> {
+    parts(list, str::to_lowercase).iter().try_for_each(|user| check_user_id(user))
+}
+
+fn check_user_id(user: &str) -> Result<(), BadUserId> {
+    let is_valid = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '@');
+    let reason = match user.chars().find(|c| !is_valid(*c)) {
+        Some(odd) => format!("has the character {}", named_char(odd)),
+        None if user.len() > LONGEST_USER_ID => format!("has more than {LONGEST_USER_ID} characters"),
+        None => return Ok(()),
+    };
+    Err(BadUserId { text: prefix_chars(user, SHOWN).to_owned(), reason })
+}
+
+/// Checks that `list` has only ids of departments or tags, as [`Recipients::checked`] requires.
 ///
 /// # Errors
 /// [`BadId`] for the first item that is not an id.
@@ -69,9 +110,8 @@ pub fn check_ids(list: &str) -> Result<(), BadId> {
 }
 
 fn all_ids(texts: &[String]) -> Result<(), BadId> {
-    const SHOWN: usize = 40;
     match texts.iter().find(|text| id(text).is_none()) {
-        Some(bad) => Err(BadId(bad.chars().take(SHOWN).collect())),
+        Some(bad) => Err(BadId(prefix_chars(bad, SHOWN).to_owned())),
         None => Ok(()),
     }
 }
@@ -90,21 +130,31 @@ fn id_or_text(text: &str) -> String {
 
 impl Recipients {
     /// Parses the recipients of a new message like [`Self::parse`], and requires ids of departments and tags. Leading
-    /// zeros are dropped, so that one department or tag has one spelling.
+    /// zeros are dropped, so that one department or tag has one spelling. An impossible user id is kept beside other
+    /// recipients, because WeCom sends the message to these and names the impossible one.
     ///
     /// # Errors
-    /// [`BadRecipients`] if no recipient is named, or an id is not a number.
+    /// [`BadRecipients`] if no recipient is named, an id is not a number, or no user id is possible.
     pub fn checked(to_user: &str, to_party: &str, to_tag: &str) -> Result<Self, BadRecipients> {
         let recipients = Self::parse(to_user, to_party, to_tag)?;
-        if let Self::Listed(Listed { parties, tags, .. }) = &recipients {
+        if let Self::Listed(Listed { users, parties, tags }) = &recipients {
             all_ids(parties).map_err(BadRecipients::Party)?;
             all_ids(tags).map_err(BadRecipients::Tag)?;
+            let mut errors = users.iter().filter_map(|user| check_user_id(user).err());
+            let count = errors.clone().count();
+            if count == users.len()
+                && parties.is_empty()
+                && tags.is_empty()
+                && let Some(error) = errors.next()
+            {
+                return Err(BadRecipients::User(error));
+            }
         }
         Ok(recipients)
     }
 
-    /// Parses lists as Alertmanager's `to_user`, `to_party` and `to_tag` are written: items separated by `|`. Spaces
-    /// around items, empty items and duplicates are ignored. A department or tag without an id is kept, because every
+    /// Parses lists as Alertmanager's `to_user`, `to_party` and `to_tag` are written: items between
+    /// [separators](is_separator). Empty items and duplicates are ignored. A department or tag without an id is kept, because every
     /// delivery in the outbox must be readable.
     ///
     /// # Errors
@@ -224,10 +274,10 @@ impl fmt::Display for Recipients {
     }
 }
 
-/// The items of a `|`-separated list without duplicates. Two items are duplicates if `fold` gives the same text.
+/// The items of a list without duplicates. Two items are duplicates if `fold` gives the same text.
 fn parts(list: &str, fold: impl Fn(&str) -> String) -> Vec<String> {
     let mut seen = HashSet::new();
-    let parts = list.split('|').map(str::trim).filter(|part| !part.is_empty());
+    let parts = list.split(is_separator).filter(|part| !part.is_empty());
     parts.filter(|part| seen.insert(fold(part))).map(str::to_owned).collect()
 }
 
@@ -254,6 +304,32 @@ mod tests {
         assert_eq!(recipients.toparty(), "1");
         assert_eq!(recipients.totag(), "");
         assert_eq!(recipients.to_string(), "user ZhangSan|lisi, party 1");
+    }
+
+    #[test]
+    fn commas_and_their_chinese_forms_separate_ids_too() {
+        let recipients = Recipients::checked("zhangsan,lisi；wangwu、a｜b\nc", "1，2", "3;4").unwrap();
+        assert_eq!(recipients.to_string(), "user zhangsan|lisi|wangwu|a|b|c, party 1|2, tag 3|4");
+    }
+
+    #[test]
+    fn a_text_that_no_user_id_can_be_is_refused() {
+        let error = |users: &str| Recipients::checked(users, "", "").unwrap_err().to_string();
+        assert_eq!(
+            error("张三"),
+            "to_user has \"张三\", which is not a user id: it has the character 张 (U+5F20)"
+        );
+        assert_eq!(
+            error("+8613800000000"),
+            "to_user has \"+8613800000000\", which is not a user id: it has the character + (U+002B)"
+        );
+        let long = "x".repeat(65);
+        assert!(error(&long).ends_with("it has more than 64 characters"), "{}", error(&long));
+        // WeCom sends to the possible ones and names the others.
+        assert!(Recipients::checked("张三|lisi", "", "").is_ok());
+        assert!(Recipients::checked("张三", "2", "").is_ok());
+        assert!(check_user_ids("zhang_san-1.a@corp.example|lisi").is_ok());
+        assert!(check_user_ids("lisi|张三").is_err());
     }
 
     #[test]

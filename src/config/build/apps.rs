@@ -13,6 +13,7 @@ use crate::{
         model::{App, AppName, Limits},
         raw::{self, Field},
     },
+    text::named_char,
     wecom::{
         endpoint::{ApiUrl, ProxyUrl},
         message::AgentId,
@@ -76,7 +77,7 @@ fn app<'y>(
 ) -> Result<App, ErrorGuaranteed> {
     let raw = raw::App::read(field, diagnostics)?;
     let name = unique_name(&raw.name, used_names, diagnostics);
-    let corp_id = raw.corp_id.required_text("write the corp's id, such as ww1234567890abcdef", diagnostics);
+    let corp_id = corp_id(&raw.corp_id, diagnostics);
     let agent_id = agent_id(&raw.agent_id, diagnostics);
     let api_secret = SecretSource::of_app(&raw).required(context, diagnostics);
     let api_url = api_url(&raw.api_url, diagnostics);
@@ -84,7 +85,7 @@ fn app<'y>(
     let limits = limits(&raw.limits, diagnostics);
     Ok(App {
         name: AppName::checked(name?),
-        corp_id: corp_id?.trim().to_owned(),
+        corp_id: corp_id?,
         agent_id: agent_id?,
         api_secret: api_secret?,
         api_url: api_url?,
@@ -92,6 +93,19 @@ fn app<'y>(
         limits: limits?,
         location: field.location.clone(),
     })
+}
+
+fn corp_id(field: &Field<'_>, diagnostics: &mut Diagnostics) -> Result<String, ErrorGuaranteed> {
+    let help =
+        "write the corp's id, such as ww1234567890abcdef, which the console shows at 我的企业 → 企业ID";
+    let id = field.required_text(help, diagnostics)?.trim();
+    match id.chars().find(|c| !c.is_ascii_alphanumeric() && !matches!(c, '-' | '_')) {
+        None => Ok(id.to_owned()),
+        Some(odd) => {
+            let message = format!("this is not a corp id, because it has the character {}", named_char(odd));
+            Err(diagnostics.error(&field.location, message, help))
+        }
+    }
 }
 
 fn agent_id(field: &Field<'_>, diagnostics: &mut Diagnostics) -> Result<AgentId, ErrorGuaranteed> {

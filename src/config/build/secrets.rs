@@ -13,6 +13,7 @@ use crate::{
         raw::{self, Field},
     },
     secret::Secret,
+    text::{is_invisible, named_char},
 };
 
 /// The three keys of a secret, exactly one of which may be set.
@@ -141,8 +142,8 @@ impl<'f, 'y> SecretSource<'f, 'y> {
             };
             return Err(diagnostics.error(location, format!("the {word} is empty"), help));
         }
-        if secret.expose().chars().any(|c| c.is_whitespace() || c.is_control()) {
-            let message = format!("the {word} has spaces, line breaks or control characters in it");
+        if let Some(problem) = problem(secret.expose(), self.is_ascii()) {
+            let message = format!("the {word} {problem}");
             return Err(diagnostics.error(
                 location,
                 message,
@@ -150,6 +151,11 @@ impl<'f, 'y> SecretSource<'f, 'y> {
             ));
         }
         Ok(secret)
+    }
+
+    /// WeCom and HTTP define secrets, tokens and addresses as ASCII. A password may have any letters.
+    fn is_ascii(&self) -> bool {
+        self.key != "password"
     }
 
     fn word(&self) -> &'static str {
@@ -164,6 +170,21 @@ impl<'f, 'y> SecretSource<'f, 'y> {
     fn exactly_one(&self) -> String {
         format!("set exactly one of {0}, {0}_file and {0}_env", self.key)
     }
+}
+
+/// The reason why `secret` cannot be meant as it is. It shows no character that may be part of the secret.
+fn problem(secret: &str, is_ascii: bool) -> Option<String> {
+    if secret.chars().any(|c| c.is_whitespace() || c.is_control()) {
+        return Some("has spaces, line breaks or control characters in it".to_owned());
+    }
+    if let Some(odd) = secret.chars().find(|c| is_invisible(*c) || is_ascii && !c.is_ascii()) {
+        return Some(format!("has the character {} in it", named_char(odd)));
+    }
+    if secret.starts_with("${") && secret.ends_with('}') {
+        return Some("is a placeholder that was not filled in".to_owned());
+    }
+    let is_quoted = |quote| secret.len() > 1 && secret.starts_with(quote) && secret.ends_with(quote);
+    (is_ascii && (is_quoted('"') || is_quoted('\''))).then(|| "is in quotes".to_owned())
 }
 
 const LONGEST_BYTES: u64 = 4096;

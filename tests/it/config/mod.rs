@@ -288,3 +288,76 @@ proptest! {
         let _ = config::load(&path, &env);
     }
 }
+
+#[test]
+fn environment_variables_fill_in_any_value() {
+    let source = "
+server: { listen: '127.0.0.1:${PORT:-8061}' }
+apps:
+  - name: ops
+    corp_id: ${CORP_ID}
+    agent_id: ${AGENT_ID}
+    api_secret: ${OPS_SECRET}
+receivers:
+  - name: wechat
+    to_user: ${ONCALL}
+    send_resolved: ${RESOLVED}
+    message: '{{ title }} costs $${x}'
+";
+    let env = |name: &str| {
+        let value = match name {
+            "CORP_ID" => "ww1234567890abcdef",
+            "AGENT_ID" => "1000030",
+            "OPS_SECRET" => "not-a-real-secret\n",
+            "ONCALL" => "zhangsan|lisi",
+            "RESOLVED" => "false",
+            _ => return None,
+        };
+        Some(value.to_owned())
+    };
+    let Loaded { config, warnings } = config::parse(source, Path::new("config.yml"), &env).unwrap();
+    assert!(warnings.is_empty(), "{warnings:?}");
+    let (app, receiver) = (config.app("ops").unwrap(), config.receiver("wechat").unwrap());
+    assert_eq!(
+        (app.corp_id.as_str(), app.agent_id.to_string()),
+        ("ww1234567890abcdef", "1000030".to_owned())
+    );
+    assert_eq!(app.api_secret.expose(), "not-a-real-secret");
+    assert_eq!(receiver.recipients.to_string(), "user zhangsan|lisi");
+    assert!(!receiver.send_resolved);
+    assert_eq!(receiver.message.value, "{{ title }} costs ${x}");
+    assert_eq!(config.server.listen.to_string(), "127.0.0.1:8061");
+}
+
+#[test]
+fn recipients_may_be_lists() {
+    let with = |to: &str| {
+        let config = parse(&MINIMAL.replace("to_user: zhangsan", to)).unwrap().config;
+        config.receiver("wechat").unwrap().recipients.to_string()
+    };
+    assert_eq!(
+        with("to_user: [zhangsan, lisi]\n    to_party: [2, 03]\n    to_tag:\n      - 7"),
+        "user zhangsan|lisi, party 2|3, tag 7"
+    );
+    assert_eq!(with("to_user: ['{{ commonLabels.owner }}', lisi]"), "recipients from templates");
+}
+
+#[test]
+fn commas_between_recipients_are_read_as_meant() {
+    let source = MINIMAL.replace("to_user: zhangsan", "to_user: 'zhangsan,lisi'\n    to_party: 2、3");
+    let source = format!("server: {{ listen: '127.0.0.1:8061' }}\n{source}");
+    insta::assert_snapshot!(warnings(&source), @"
+    config.yml:10:14: receivers[0].to_user: the character , (U+002C) separates ids here; write | between ids, as Alertmanager and WeCom do
+    config.yml:11:15: receivers[0].to_party: the character 、 (U+3001) separates ids here; write | between ids, as Alertmanager and WeCom do
+    ");
+    let receiver = parse(&source).unwrap().config.receiver("wechat").unwrap().clone();
+    assert_eq!(receiver.recipients.to_string(), "user zhangsan|lisi, party 2|3");
+}
+
+#[test]
+fn a_secret_file_from_windows_is_read_as_meant() {
+    let source = MINIMAL.replace("api_secret: not-a-real-secret", "api_secret_file: secret");
+    let (_folder, loaded) =
+        load_in_folder(&[("config.yml", &source), ("secret", "\u{feff}not-a-real-secret\r\n")]);
+    assert_eq!(loaded.unwrap().config.app("ops").unwrap().api_secret.expose(), "not-a-real-secret");
+}

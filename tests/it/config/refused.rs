@@ -60,35 +60,34 @@ receivers:
     fallback: onecall
 ";
     insta::assert_snapshot!(problems(source), @r#"
-        config.yml:3:3: server.lisen: unknown key; did you mean listen?
-        config.yml:5:18: outbox.dedupe_window: "120" is not a duration; write it with a unit, such as 90s, 2m, 1h30m or 7d
-        config.yml:6:13: outbox.max_size: this is too small; write at least 16MiB
-        config.yml:7:17: outbox.expire_after: "5 minutes" is not a duration; write it with a unit, such as 90s, 2m, 1h30m or 7d
-        config.yml:8:14: outbox.retention: this is too short; write at least 1h
-        config.yml:9:3: outbox.retention: duplicate key, first written in line 8; keep one of them
-        config.yml:10:11: timezone: "Asia/Shangai" is not a time zone; write a name of the time zone database, such as Asia/Shanghai or UTC
-        config.yml:11:12: templates: a list is expected, but this is a text; start each item with a dash, or write [ … ]
-        config.yml:15:15: apps[0].agent_id: "none" is not an agent id; write the app's AgentId, a whole number above 0, such as 1000030
-        config.yml:17:21: apps[0].api_secret_env: the app has more than one secret; set exactly one of api_secret, api_secret_file and api_secret_env
-        config.yml:18:27: apps[0].limits.per_minute: "many" is not a number of messages; write a whole number such as 30; 0 is no limit
-        config.yml:19:11: apps[1].name: the name "ops" is already used by apps[0].name in line 13; use another name
-        config.yml:20:14: apps[1].corp_id: this is empty; write the corp's id, such as ww1234567890abcdef
-        config.yml:22:22: apps[1].api_secret_file: no/such/file cannot be read: No such file or directory (os error 2); name a file that this user can read; a relative path starts at the configuration's folder
-        config.yml:23:14: apps[1].api_url: it must start with https:// or http://: write it like https://qyapi.weixin.qq.com/cgi-bin/
-        config.yml:24:16: apps[1].proxy_url: it must start with http:// or https:// or socks5:// or socks5h://: write it like http://user:password@proxy.example.com:3128
-        config.yml:26:5: receivers[0].to_user: no recipient: name at least one user, department or tag; to address everybody, write to_user: '@all'
-        config.yml:26:11: receivers[0].name: the name "a/b" has a slash or a control character in it; use other characters
-        config.yml:27:10: receivers[0].app: there is no app "opps"; did you mean ops?
-        config.yml:28:19: receivers[0].message_type: "textcrad" is not a type of message; write text, markdown, textcard or template_card
-        config.yml:29:20: receivers[0].send_resolved: true or false is expected, but this is a text; write true or false, without quotes
-        config.yml:33:14: receivers[1].message: this is empty; write a template, or remove the key
-        config.yml:34:15: receivers[1].fallback: a receiver cannot be its own fallback; name another receiver
-        config.yml:38:15: receivers[2].fallback: the fallbacks form a circle: one → two → one; remove one of these fallbacks
-        config.yml:39:21: receivers[2].fallback_after: "soon" is not a duration; write it with a unit, such as 90s, 2m, 1h30m or 7d
-        config.yml:40:5: receivers[3].app: there are several apps, and this receiver names none; name the app that sends: ops
-        config.yml:41:14: receivers[3].to_user: a text is expected, but this is a list
-        config.yml:46:15: receivers[4].fallback: there is no receiver "onecall"; did you mean oncall?
-        "#);
+    config.yml:3:3: server.lisen: unknown key; did you mean listen?
+    config.yml:5:18: outbox.dedupe_window: "120" is not a duration; write it with a unit, such as 90s, 2m, 1h30m or 7d
+    config.yml:6:13: outbox.max_size: this is too small; write at least 16MiB
+    config.yml:7:17: outbox.expire_after: "5 minutes" is not a duration; write it with a unit, such as 90s, 2m, 1h30m or 7d
+    config.yml:8:14: outbox.retention: this is too short; write at least 1h
+    config.yml:9:3: outbox.retention: duplicate key, first written in line 8; keep one of them
+    config.yml:10:11: timezone: "Asia/Shangai" is not a time zone; write a name of the time zone database, such as Asia/Shanghai or UTC
+    config.yml:11:12: templates: a list is expected, but this is a text; start each item with a dash, or write [ … ]
+    config.yml:15:15: apps[0].agent_id: "none" is not an agent id; write the app's AgentId, a whole number above 0, such as 1000030
+    config.yml:17:21: apps[0].api_secret_env: the app has more than one secret; set exactly one of api_secret, api_secret_file and api_secret_env
+    config.yml:18:27: apps[0].limits.per_minute: "many" is not a number of messages; write a whole number such as 30; 0 is no limit
+    config.yml:19:11: apps[1].name: the name "ops" is already used by apps[0].name in line 13; use another name
+    config.yml:20:14: apps[1].corp_id: this is empty; write the corp's id, such as ww1234567890abcdef, which the console shows at 我的企业 → 企业ID
+    config.yml:22:22: apps[1].api_secret_file: no/such/file cannot be read: No such file or directory (os error 2); name a file that this user can read; a relative path starts at the configuration's folder
+    config.yml:23:14: apps[1].api_url: it must start with https:// or http://: write it like https://qyapi.weixin.qq.com/cgi-bin/
+    config.yml:24:16: apps[1].proxy_url: it must start with http:// or https:// or socks5:// or socks5h://: write it like http://user:password@proxy.example.com:3128
+    config.yml:26:5: receivers[0].to_user: no recipient: name at least one user, department or tag; to address everybody, write to_user: '@all'
+    config.yml:26:11: receivers[0].name: the name "a/b" has a slash or a control character in it; use other characters
+    config.yml:27:10: receivers[0].app: there is no app "opps"; did you mean ops?
+    config.yml:28:19: receivers[0].message_type: "textcrad" is not a type of message; write text, markdown, textcard or template_card
+    config.yml:29:20: receivers[0].send_resolved: true or false is expected, but this is a text; write true or false, without quotes
+    config.yml:33:14: receivers[1].message: this is empty; write a template, or remove the key
+    config.yml:34:15: receivers[1].fallback: a receiver cannot be its own fallback; name another receiver
+    config.yml:38:15: receivers[2].fallback: the fallbacks form a circle: one → two → one; remove one of these fallbacks
+    config.yml:39:21: receivers[2].fallback_after: "soon" is not a duration; write it with a unit, such as 90s, 2m, 1h30m or 7d
+    config.yml:40:5: receivers[3].app: there are several apps, and this receiver names none; name the app that sends: ops
+    config.yml:46:15: receivers[4].fallback: there is no receiver "onecall"; did you mean oncall?
+    "#);
 }
 
 #[test]
@@ -223,8 +222,8 @@ receivers:
 fn department_and_tag_ids_must_be_numbers() {
     let source = MINIMAL.replace("to_user: zhangsan", "to_party: 3 | 运维部\n    to_tag: '+7'");
     insta::assert_snapshot!(problems(&source), @r#"
-    config.yml:9:15: receivers[0].to_party: "运维部" is not an id; write the number that the console shows at 通讯录 → the department's menu → 部门ID
-    config.yml:10:13: receivers[0].to_tag: "+7" is not an id; write the number that the console shows at 通讯录 → 标签 → the tag's details → 标签ID
+    config.yml:9:15: receivers[0].to_party: "运维部" is not an id; write the number that the console shows at 通讯录 → the department's menu → 部门ID; separate several with |
+    config.yml:10:13: receivers[0].to_tag: "+7" is not an id; write the number that the console shows at 通讯录 → 标签 → the tag's details → 标签ID; separate several with |
     "#);
     let source =
         MINIMAL.replace("to_user: zhangsan", "to_user: '{{ commonLabels.owner }}'\n    to_party: 1.0");
@@ -236,4 +235,62 @@ fn a_fallback_must_have_fixed_recipients() {
     let source = MINIMAL.to_owned()
         + "    fallback: oncall\n  - { name: oncall, to_user: '{{ commonLabels.owner }}', to_party: 3 }\n";
     insta::assert_snapshot!(problems(&source), @"config.yml:8:5: receivers[0]: the fallback oncall has templates for recipients; name a receiver with fixed recipients");
+}
+
+#[test]
+fn a_secret_that_cannot_be_meant_is_refused_without_showing_it() {
+    let secrets = [
+        "s3cr3t\u{200B}",
+        "s3cr3t\u{FF0C}",
+        "s3cr3t\u{A0}",
+        "\u{201C}s3cr3t\u{201D}",
+        "\"s3cr3t\"",
+        "'s3cr3t'",
+        "${OPS_SECRET}",
+    ];
+    let refused = secrets.map(|secret| {
+        let source = MINIMAL.replace("api_secret: not-a-real-secret", "api_secret_file: secret");
+        let (_folder, loaded) = load_in_folder(&[("config.yml", &source), ("secret", secret)]);
+        loaded.unwrap_err()
+    });
+    assert!(refused.iter().all(|error| !error.contains("s3cr3t")), "{refused:#?}");
+    insta::assert_snapshot!(refused.join("\n"), @"
+    config.yml:6:22: apps[0].api_secret_file: the secret has the character U+200B in it; put the secret there alone, in one line
+    config.yml:6:22: apps[0].api_secret_file: the secret has the character ， (U+FF0C) in it; put the secret there alone, in one line
+    config.yml:6:22: apps[0].api_secret_file: the secret has spaces, line breaks or control characters in it; put the secret there alone, in one line
+    config.yml:6:22: apps[0].api_secret_file: the secret has the character “ (U+201C) in it; put the secret there alone, in one line
+    config.yml:6:22: apps[0].api_secret_file: the secret is in quotes; put the secret there alone, in one line
+    config.yml:6:22: apps[0].api_secret_file: the secret is in quotes; put the secret there alone, in one line
+    config.yml:6:22: apps[0].api_secret_file: the secret is a placeholder that was not filled in; put the secret there alone, in one line
+    ");
+}
+
+#[test]
+fn impossible_ids_are_refused_with_the_character_named() {
+    let refused = [
+        ("to_user: zhangsan", "to_user: 张三"),
+        ("to_user: zhangsan", "to_user: zhangsan | +8613800000000"),
+        ("to_user: zhangsan", "to_party: 运维部"),
+        ("ww1234567890abcdef", "“ww1234567890abcdef”"),
+    ];
+    let refused = refused.map(|(right, wrong)| problems(&MINIMAL.replace(right, wrong)));
+    insta::assert_snapshot!(refused.join("\n"), @r#"
+    config.yml:9:14: receivers[0].to_user: "张三" is not a user id, because it has the character 张 (U+5F20); write the account that the console shows at 通讯录 → the member → 账号; separate several with |
+    config.yml:9:14: receivers[0].to_user: "+8613800000000" is not a user id, because it has the character + (U+002B); write the account that the console shows at 通讯录 → the member → 账号; separate several with |
+    config.yml:9:15: receivers[0].to_party: "运维部" is not an id; write the number that the console shows at 通讯录 → the department's menu → 部门ID; separate several with |
+    config.yml:4:14: apps[0].corp_id: this is not a corp id, because it has the character “ (U+201C); write the corp's id, such as ww1234567890abcdef, which the console shows at 我的企业 → 企业ID
+    "#);
+}
+
+#[test]
+fn a_missing_environment_variable_is_named_with_its_location() {
+    let source = MINIMAL
+        .replace("ww1234567890abcdef", "${CORP_ID}")
+        .replace("not-a-real-secret", "${NO_SECRET}")
+        .replace("zhangsan", "'{{ x }} ${'");
+    insta::assert_snapshot!(problems(&source), @"
+    config.yml:4:14: apps[0].corp_id: the environment variable CORP_ID is not set, or is empty; set it, write the value here, or give a default with ${NAME:-default}
+    config.yml:6:17: apps[0].api_secret: the environment variable NO_SECRET is not set, or is empty; set it, write the value here, or give a default with ${NAME:-default}
+    config.yml:9:14: receivers[0].to_user: this has ${ without the name of an environment variable; write ${NAME}, or $${ for the text ${
+    ");
 }
