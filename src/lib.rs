@@ -12,6 +12,7 @@ pub mod http;
 pub mod intake;
 pub mod lifecycle;
 pub mod metrics;
+pub mod nearest;
 pub mod outbox;
 pub mod render;
 pub mod retry;

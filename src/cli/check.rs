@@ -1,6 +1,7 @@
-//! `wecom-relay check`: finds mistakes before the relay is started, and shows sample messages.
+//! `wecom-relay check`: finds mistakes before the relay is started.
 //!
-//! Every receiver is rendered with every sample, because many mistakes in templates appear only with some payloads.
+//! Every receiver is rendered with every sample, because many mistakes in templates appear only with some payloads. The
+//! last line is the verdict.
 
 use tokio::runtime::Runtime;
 
@@ -19,71 +20,144 @@ use crate::{
     wecom::limits,
 };
 
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Show the message of each sample for each receiver
+    #[arg(long)]
+    samples: bool,
+}
+
+/// The receivers that are shown without `--samples`, so that the verdict stays on the screen.
+const SHOWN_RECEIVERS: usize = 12;
+
 /// A wrong configuration has the exit code 1 here, because finding it is the purpose of this command.
-pub(super) fn run(loaded: Result<Loaded, Failure>, output: &mut Output) -> Result<(), Failure> {
-    match loaded.and_then(|loaded| check(loaded, output)) {
+pub(super) fn run(args: &Args, loaded: Result<Loaded, Failure>, output: &mut Output) -> Result<(), Failure> {
+    match loaded.and_then(|loaded| check(args, loaded, output)) {
         Err(Failure::Config(error)) => {
             output.error(&error.to_string());
+            output.error(&format!("the configuration is wrong: {}", counted(error.iter().count(), "error")));
             Err(Failure::Reported)
         }
         checked => checked,
     }
 }
 
-fn check(loaded: Loaded, output: &mut Output) -> Result<(), Failure> {
+fn check(args: &Args, loaded: Loaded, output: &mut Output) -> Result<(), Failure> {
     for warning in &loaded.warnings {
         output.error(&format!("warning: {warning}"));
     }
     let prepared = Prepared::new(loaded.config, PrepareOptions::default())?;
     let runtime = runtime()?;
-    let failed = render_samples(&prepared, &runtime, output);
+    let found = render_samples(args, &prepared, &runtime, output);
     // A template that does not end must not keep the command from ending.
     runtime.shutdown_background();
-    if failed? {
+    let Found { errors, warnings } = found?;
+    if errors > 0 {
+        output.error(&format!("the configuration is wrong: {}", counted(errors, "error")));
         return Err(Failure::Reported);
     }
-    let (apps, receivers) = (prepared.config.apps.len(), prepared.config.receivers.len());
-    output.line(&format!("the configuration is valid: {apps} app(s), {receivers} receiver(s)"))?;
+    let warnings = warnings + loaded.warnings.len();
+    let verdict = format!(
+        "the configuration is valid: {}, {}, {}",
+        counted(prepared.config.apps.len(), "app"),
+        counted(prepared.config.receivers.len(), "receiver"),
+        counted(warnings, "warning")
+    );
+    output.line(&verdict)?;
     Ok(())
 }
 
-/// Renders each sample for each receiver. Returns `true` if a template failed.
-fn render_samples(prepared: &Prepared, runtime: &Runtime, output: &mut Output) -> Result<bool, Failure> {
+fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
+/// The numbers of mistakes in templates.
+#[derive(Default)]
+struct Found {
+    errors: usize,
+    warnings: usize,
+}
+
+fn render_samples(
+    args: &Args,
+    prepared: &Prepared,
+    runtime: &Runtime,
+    output: &mut Output,
+) -> Result<Found, Failure> {
     let pool = RenderPool::new(prepared.intake.clone(), RENDER_LIMIT);
-    let mut failed = false;
-    for receiver in &prepared.config.receivers {
+    let mut found = Found::default();
+    for (number, receiver) in prepared.config.receivers.iter().enumerate() {
         let receiver = prepared.intake.receiver(receiver.name.as_str())?;
-        output
-            .line(&format!("receiver {}: app {}, to {}", receiver.name, receiver.sender, receiver.address))?;
+        if args.samples || number < SHOWN_RECEIVERS {
+            let (name, app, to) = (&receiver.name, &receiver.sender, &receiver.address);
+            output.line(&format!("receiver {name}: app {app}, to {to}"))?;
+        }
+        let mut mistakes = Mistakes::default();
         for (name, payload) in render::samples::ALL {
             let parsed =
                 prepared.intake.parse(Some(&receiver.name.0), payload.as_bytes(), SystemClock.now())?;
             let Parsed::Webhook(webhook) = parsed else { continue };
             let rendered = runtime.block_on(pool.render(webhook, &Reservation::default()))?;
-            failed |= show(receiver, name, &rendered, output)?;
+            mistakes.add(name, receiver, &rendered);
+            if args.samples {
+                show(name, &rendered, output)?;
+            }
         }
+        found.errors += mistakes.errors.len();
+        found.warnings += mistakes.warnings.len();
+        mistakes.report(receiver, output);
     }
-    Ok(failed)
+    let hidden = prepared.config.receivers.len().saturating_sub(SHOWN_RECEIVERS);
+    if hidden > 0 && !args.samples {
+        output.line(&format!("and {}; --samples shows all", counted(hidden, "more receiver")))?;
+    }
+    Ok(found)
 }
 
-/// Shows the messages of a sample. Returns `true` if a template failed.
-fn show(
-    receiver: &Receiver,
-    sample: &str,
-    rendered: &RenderedNotification,
-    output: &mut Output,
-) -> Result<bool, Failure> {
-    let place = format!("receiver {}, sample {sample}", receiver.name);
-    for failure in &rendered.failures {
-        output.error(&format!("{place}: {failure}"));
+/// The mistakes of one receiver. A mistake that several samples show is reported once.
+#[derive(Default)]
+struct Mistakes {
+    errors: Vec<Mistake>,
+    warnings: Vec<Mistake>,
+}
+
+struct Mistake {
+    text: String,
+    samples: Vec<&'static str>,
+}
+
+impl Mistakes {
+    fn add(&mut self, sample: &'static str, receiver: &Receiver, rendered: &RenderedNotification) {
+        for failure in &rendered.failures {
+            note(&mut self.errors, failure.to_string(), sample);
+        }
+        if let Some(error) = &rendered.recipient_error {
+            let consequence = match &receiver.fallback {
+                Some(fallback) => format!("the message would go to the fallback {}", fallback.name),
+                None => "the message would be a dead letter, because there is no fallback".to_owned(),
+            };
+            note(&mut self.warnings, format!("{error}; {consequence}"), sample);
+        }
     }
-    if let Some(error) = &rendered.recipient_error {
-        let consequence = match &receiver.fallback {
-            Some(fallback) => format!("the message would go to the fallback {}", fallback.name),
-            None => "the message would be a dead letter, because there is no fallback".to_owned(),
-        };
-        output.error(&format!("warning: {place}: {error}; {consequence}"));
+
+    fn report(&self, receiver: &Receiver, output: &mut Output) {
+        for (kind, mistakes) in [("", &self.errors), ("warning: ", &self.warnings)] {
+            for Mistake { text, samples } in mistakes {
+                let (name, samples) = (&receiver.name, samples.join(", "));
+                output.error(&format!("{kind}receiver {name}: {text} (samples: {samples})"));
+            }
+        }
     }
+}
+
+fn note(mistakes: &mut Vec<Mistake>, text: String, sample: &'static str) {
+    match mistakes.iter_mut().find(|mistake| mistake.text == text) {
+        Some(known) => known.samples.push(sample),
+        None => mistakes.push(Mistake { text, samples: vec![sample] }),
+    }
+}
+
+fn show(sample: &str, rendered: &RenderedNotification, output: &mut Output) -> Result<(), Failure> {
     for delivery in &rendered.notification.deliveries {
         let content = &delivery.content;
         let (kind, usage, to) = (content.msgtype(), limits::usage(content), &delivery.recipients);
@@ -92,5 +166,5 @@ fn show(
             output.line(&format!("  | {line}"))?;
         }
     }
-    Ok(!rendered.failures.is_empty())
+    Ok(())
 }

@@ -11,7 +11,7 @@ use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use super::{
     check, completion, demo, doctor,
     failure::Failure,
-    health, outbox,
+    health, init, outbox,
     output::{self, Output},
     render, sandbox, send, serve,
 };
@@ -25,21 +25,31 @@ use crate::{
 #[command(name = "wecom-relay", version, after_help = EXAMPLES)]
 pub struct Cli {
     /// Use this configuration [default: config.yml here, then /etc/wecom-relay/config.yml]
-    #[arg(long, short, global = true, value_name = "FILE", env = "WECOM_RELAY_CONFIG")]
+    #[arg(long, short, global = true, value_name = "FILE", env = "WECOM_RELAY_CONFIG", help_heading = GLOBAL)]
     config: Option<PathBuf>,
     /// Log at this level: error, warn, info, debug, trace, or by module as in wecom_relay=debug,warn
-    #[arg(long, global = true, value_name = "LEVEL", env = "WECOM_RELAY_LOG")]
+    #[arg(long, global = true, value_name = "LEVEL", env = "WECOM_RELAY_LOG", help_heading = GLOBAL)]
     log_level: Option<String>,
     /// Write log lines in this format
-    #[arg(long, global = true, value_enum, default_value = "text", env = "WECOM_RELAY_LOG_FORMAT")]
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value = "text",
+        env = "WECOM_RELAY_LOG_FORMAT",
+        help_heading = GLOBAL
+    )]
     log_format: Format,
     #[command(subcommand)]
     command: Option<Command>,
 }
 
+const GLOBAL: &str = "Global options";
+
 const EXAMPLES: &str = "\
 Examples:
   wecom-relay demo                                 see it work, without a configuration
+  wecom-relay init                                 write a configuration to start with
   wecom-relay check --config config.yml            find mistakes before you start the relay
   wecom-relay doctor --config config.yml           find out why messages do not reach WeCom
   wecom-relay send --receiver wechat 'Hello'       send a test message
@@ -57,7 +67,7 @@ The exit code is 0 if there are no errors, and 1 otherwise.
 
 Examples:
   wecom-relay check --config /etc/wecom-relay/config.yml
-  wecom-relay check | less";
+  wecom-relay check --samples | less";
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Format {
@@ -70,9 +80,9 @@ enum Command {
     /// Run the relay (the default)
     #[command(after_help = SERVE_EXAMPLES)]
     Serve,
-    /// Check the configuration and the templates, and show a sample of each receiver's messages
+    /// Check the configuration, and render each receiver's templates with samples
     #[command(after_help = CHECK_EXAMPLES)]
-    Check,
+    Check(check::Args),
     /// Check everything between this machine and WeCom, and show how to fix what is wrong
     Doctor(doctor::Args),
     /// Show the messages for a webhook payload
@@ -87,6 +97,8 @@ enum Command {
     Health(health::Args),
     /// Run a sandbox and a relay, and send a sample alert; needs no configuration
     Demo(demo::Args),
+    /// Write a configuration to start with
+    Init(init::Args),
     /// Print a script that completes the commands in a shell
     Completion(completion::Args),
 }
@@ -143,7 +155,7 @@ impl Command {
                 let path = config::find(config)?;
                 serve::run(Arc::new(move || read(&path)))
             }
-            Command::Check => check::run(load(), output),
+            Command::Check(args) => check::run(&args, load(), output),
             Command::Doctor(args) => doctor::run(&args, load(), output),
             Command::Render(args) => render::run(&args, load()?.config, output),
             Command::Send(args) => send::run(&args, load()?.config, output),
@@ -151,6 +163,7 @@ impl Command {
             Command::Sandbox(args) => sandbox::run(args, output),
             Command::Health(args) => health::run(args, || Ok(load()?.config.server), output),
             Command::Demo(args) => demo::run(&args, output),
+            Command::Init(args) => init::run(&args, output),
             Command::Completion(args) => completion::run(&args, &mut Cli::command(), output),
         }
     }

@@ -7,6 +7,7 @@ mod demo;
 mod doctor;
 mod failure;
 mod health;
+mod init;
 mod outbox;
 mod output;
 mod render;

@@ -7,6 +7,7 @@ use std::{
 };
 
 use anyhow::Context;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use super::{
     failure::Failure,
@@ -20,6 +21,7 @@ use crate::{
     dispatch::service::DUPLICATE_CHECK,
     http::{RENDER_LIMIT, RenderPool, Reservation},
     intake::{Parsed, RenderedNotification},
+    render,
     wecom::{
         Message, limits,
         message::{AgentId, request_body},
@@ -30,6 +32,7 @@ use crate::{
 #[command(after_help = "\
 Examples:
   wecom-relay render --receiver wechat payload.json
+  wecom-relay render --receiver wechat --sample storm
   curl -s localhost:9000/payload | wecom-relay render --receiver wechat --json -")]
 pub(super) struct Args {
     /// Show the messages of this receiver
@@ -38,6 +41,9 @@ pub(super) struct Args {
     /// Print the exact request bodies of message/send, one per line
     #[arg(long)]
     json: bool,
+    /// Render one of the built-in samples
+    #[arg(long, value_name = "SAMPLE", value_parser = samples(), conflicts_with = "payload")]
+    sample: Option<&'static str>,
     /// Read the webhook payload from this file; - is standard input
     #[arg(value_name = "FILE", default_value = "-")]
     payload: PathBuf,
@@ -45,7 +51,10 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args, config: Config, output: &mut Output) -> Result<(), Failure> {
     let prepared = Prepared::new(config, PrepareOptions::default())?;
-    let body = read(&args.payload).map_err(Failure::Other)?;
+    let body = match args.sample {
+        Some(payload) => payload.as_bytes().to_vec(),
+        None => read(&args.payload).map_err(Failure::Other)?,
+    };
     let webhook = match prepared.intake.parse(Some(&args.receiver), &body, SystemClock.now())? {
         Parsed::Webhook(webhook) => webhook,
         Parsed::Filtered(receiver) => {
@@ -101,6 +110,14 @@ pub(super) fn run(args: &Args, config: Config, output: &mut Output) -> Result<()
         output.error(&failure.to_string());
     }
     Err(Failure::Reported)
+}
+
+/// The payload of each sample, by its name.
+fn samples() -> impl TypedValueParser<Value = &'static str> {
+    PossibleValuesParser::new(render::samples::ALL.map(|(name, _)| name)).try_map(|name| {
+        let sample = render::samples::ALL.iter().find(|(known, _)| *known == name);
+        sample.map(|(_, payload)| *payload).ok_or("there is no such sample")
+    })
 }
 
 fn read(path: &std::path::Path) -> anyhow::Result<Vec<u8>> {

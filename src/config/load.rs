@@ -38,7 +38,12 @@ fn find_among(paths: &[&Path]) -> Result<PathBuf, ConfigError> {
     }
     let paths: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
     let message = format!("there is no configuration: neither {} exists", paths.join(" nor "));
-    Err(Diagnostic::new(Location::default(), message, "name the file with --config").into())
+    Err(Diagnostic::new(
+        Location::default(),
+        message,
+        "write one with `wecom-relay init`, or name the file with --config",
+    )
+    .into())
 }
 
 /// Reads a configuration, and the secrets and templates that it names. `env` reads the environment.

@@ -13,7 +13,6 @@ mod environment;
 mod file;
 mod load;
 mod model;
-mod nearest;
 mod raw;
 mod size;
 

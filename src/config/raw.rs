@@ -8,10 +8,10 @@ use std::borrow::Cow;
 use super::{
     diagnostic::{Diagnostics, ErrorGuaranteed, Location, Position, quoted},
     model::Located,
-    nearest::nearest,
 };
 use crate::{
     intake::JsonTemplate,
+    nearest::nearest,
     yaml::{Entry, Node, Value},
 };
 

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use axum::{
     extract::State,
-    http::{StatusCode, header},
+    http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use tokio::time::timeout;
@@ -15,7 +15,7 @@ use super::{
     state::ServerState,
 };
 use crate::{
-    metrics::QueueDepth,
+    metrics::{Exposition, QueueDepth},
     outbox::{Depth, Outbox},
 };
 
@@ -43,8 +43,13 @@ pub(super) async fn ready<O: Outbox>(
     }
 }
 
-/// `GET /metrics`, in the OpenMetrics format.
-pub(super) async fn metrics<O: Outbox>(State(state): State<Arc<ServerState<O>>>) -> Response {
+/// `GET /metrics`, in the format that the client accepts.
+pub(super) async fn metrics<O: Outbox>(
+    State(state): State<Arc<ServerState<O>>>,
+    headers: HeaderMap,
+) -> Response {
+    let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
+    let format = Exposition::accepted(accept);
     let depths = match timeout(DEPTHS_TIMEOUT, state.outbox.depths()).await {
         Ok(depths) => depths.map_err(|error| error.to_string()),
         Err(_elapsed) => Err(format!("no answer within {} s", DEPTHS_TIMEOUT.as_secs())),
@@ -62,9 +67,8 @@ pub(super) async fn metrics<O: Outbox>(State(state): State<Arc<ServerState<O>>>)
     let depths = depths.as_deref().map(queue_depths);
     match state.metrics.encode(depths.as_deref(), state.clock.now()) {
         Ok(text) => {
-            let content_type =
-                [(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")];
-            (content_type, text).into_response()
+            let headers = [(header::CONTENT_TYPE, format.content_type()), (header::VARY, "accept")];
+            (headers, format.convert(text)).into_response()
         }
         Err(error) => {
             tracing::error!(%error, "the metrics cannot be encoded");

@@ -8,6 +8,7 @@
 //! - Queue depths and process figures are read at each scrape and registered for that scrape only. A receiver that
 //!   is gone leaves no stale series.
 
+mod exposition;
 mod labels;
 mod process;
 mod queue;
@@ -17,6 +18,7 @@ mod registry;
 mod tests;
 
 pub use self::{
+    exposition::Exposition,
     labels::{
         DEAD_REASONS, HELD_REASONS, INVALID_KINDS, NO_ERRCODE, OTHER_ERRCODE, REFRESH_RESULTS, RESULTS,
         RESULTS_WITHOUT_RECEIVER,

@@ -5,7 +5,7 @@
 //! by the time limit of rendering.
 
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     io,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
@@ -14,10 +14,12 @@ use std::{
 use tera::{Error, ErrorKind, ReportError, Tera};
 
 use super::{
+    advice,
     error::{CompileError, Position, RenderError},
     functions,
     render_context::{self, RenderContext},
     sources::Source,
+    variables::VARIABLES,
 };
 use crate::text::{one_line, shorten};
 
@@ -26,7 +28,11 @@ const MAX_MESSAGE_BYTES: usize = 200;
 
 /// Compiled Tera templates.
 #[derive(Debug)]
-pub(super) struct TeraEngine(Tera);
+pub(super) struct TeraEngine {
+    tera: Tera,
+    /// The texts of the templates by name, because an error names a variable by its place.
+    texts: HashMap<String, String>,
+}
 
 impl TeraEngine {
     /// Compiles all of `sources`, whose names are unique.
@@ -58,7 +64,8 @@ impl TeraEngine {
             }
         }
         if found.is_empty() {
-            return Ok(Self(tera));
+            let text = |source: &Source<'_>| (source.name.to_string(), source.text.to_string());
+            return Ok(Self { tera, texts: sources.iter().map(text).collect() });
         }
         found.sort_by_key(|error| sources.iter().position(|source| source.origin == error.origin));
         Err(found)
@@ -79,7 +86,7 @@ impl TeraEngine {
         let mut output = BoundedOutput { bytes: std::mem::take(out).into_bytes(), max_bytes, is_full: false };
         let guard = render_context::enter(context);
         // A bug in the engine must cost the template, not the alert.
-        let result = catch_unwind(AssertUnwindSafe(|| self.0.render_to(template, variables, &mut output)));
+        let result = catch_unwind(AssertUnwindSafe(|| self.tera.render_to(template, variables, &mut output)));
         drop(guard);
         let error = |at, message: &str| RenderError {
             template: template.to_owned(),
@@ -94,7 +101,7 @@ impl TeraEngine {
             Ok(Err(failed)) => Err(match failed.kind() {
                 ErrorKind::RenderingError(report) => RenderError {
                     template: report.filename().to_owned(),
-                    ..error(Some(position(report)), with_advice(report.message()))
+                    ..error(Some(position(report)), &self.with_advice(report))
                 },
                 _ => error(None, &failed.to_string()),
             }),
@@ -106,16 +113,21 @@ impl TeraEngine {
         };
         result
     }
-}
 
-/// Tera's message, or a clearer one for the most frequent error: a template writes a label that is missing.
-///
-/// A test pins the text of Tera, because it is not an [`ErrorKind`] of its own.
-fn with_advice(message: &str) -> &str {
-    if message == "Tried to render a variable that is undefined" {
-        return "undefined variable; write `{{ x or \"\" }}` if `x` may be missing";
+    /// Tera's message, or a clearer one for the most frequent error: a template writes a label that is missing.
+    ///
+    /// A test pins the text of Tera, because it is not an [`ErrorKind`] of its own.
+    fn with_advice(&self, report: &ReportError) -> String {
+        let message = report.message();
+        let is_undefined = message == "Tried to render a variable that is undefined"
+            || message.starts_with("Field `") && message.contains("` is not defined");
+        if !is_undefined {
+            return message.to_owned();
+        }
+        let text = self.texts.get(report.filename()).map_or("", String::as_str);
+        let before = text.get(..report.span().range.end).unwrap_or_default();
+        advice::undefined_variable(advice::last_name(before), &VARIABLES)
     }
-    message
 }
 
 /// One short line, because the message of an engine may repeat the payload.
@@ -144,6 +156,10 @@ fn broken_template<'s, 't>(
         _ => return None,
     };
     let source = sources.iter().find(|source| source.name == name)?;
+    let message = match error.kind() {
+        ErrorKind::SyntaxError(_) => advice::syntax_error(&source.text, &message),
+        _ => message,
+    };
     Some((source, CompileError { origin: source.origin.to_string(), at, message }))
 }
 
@@ -168,7 +184,8 @@ fn unknown_references(reports: &str, sources: &[Source<'_>], has_broken: bool) -
             continue;
         }
         let origin = sources.iter().find(|source| source.name == name).map_or(name, |source| &source.origin);
-        found.push(CompileError { origin: origin.to_owned(), at: Some(at), message: message.to_owned() });
+        let message = advice::unknown_reference(message, &functions::NAMES);
+        found.push(CompileError { origin: origin.to_owned(), at: Some(at), message });
     }
     if found.is_empty() && !has_broken {
         found.push(CompileError { origin: "templates".to_owned(), at: None, message: reports.to_owned() });

@@ -11,13 +11,14 @@
 //! |---|---|
 //! | `sources` | has the built-in templates |
 //! | `templates` | compiles templates, prepares a payload and renders it |
-//! | `engine` | calls Tera, and makes its errors readable |
+//! | `engine` | calls Tera, and makes its errors readable; `advice` says what would be right |
 //! | `variables` | converts a payload into variables of Tera |
 //! | `functions` | adds filters and functions; `render_context` has what they need beside their arguments |
 //! | `alert_marks` | finds the alerts in a rendered text |
 //! | `split` | splits a rendered text between its alerts |
 //! | `samples` | has payloads to try templates with |
 
+mod advice;
 mod alert_marks;
 mod engine;
 mod error;

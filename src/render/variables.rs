@@ -11,6 +11,22 @@ use tera::{Context, Map, Value, value::Key};
 
 use crate::alertmanager::{Alert, Extra, Pairs, Payload};
 
+/// The variables that every payload has.
+pub(super) const VARIABLES: [&str; 12] = [
+    "alerts",
+    "commonAnnotations",
+    "commonLabels",
+    "externalURL",
+    "firing",
+    "groupKey",
+    "groupLabels",
+    "receiver",
+    "resolved",
+    "status",
+    "truncatedAlerts",
+    "version",
+];
+
 /// The variables for `payload`.
 pub(super) fn variables(payload: &Payload) -> Context {
     let mut names = Names::default();

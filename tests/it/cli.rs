@@ -4,6 +4,7 @@ mod check;
 mod completion;
 mod doctor;
 mod health;
+mod init;
 mod outbox;
 mod output;
 mod render;

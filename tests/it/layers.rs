@@ -26,7 +26,7 @@ enum Rule {
 use Rule::{Below, Driver, Only, Pure};
 
 /// The modules from the top layer to the bottom one. A file belongs to the entry with the longest matching name.
-const MODULES: [(&str, Rule); 30] = [
+const MODULES: [(&str, Rule); 31] = [
     // shell
     ("main", Below),
     ("cli", Below),
@@ -63,12 +63,13 @@ const MODULES: [(&str, Rule); 30] = [
     ("secret", Below),
     ("yaml", Below),
     ("text", Below),
+    ("nearest", Below),
     ("clock", Below),
 ];
 const DRIVERS: [&str; 2] = ["http", "dispatch"];
 const ADAPTERS: [&str; 3] = ["outbox::sqlite", "wecom::client", "wecom::token"];
-const KERNEL: [&str; 9] =
-    ["telemetry", "metrics", "lifecycle", "heartbeat", "retry", "secret", "yaml", "text", "clock"];
+const KERNEL: [&str; 10] =
+    ["telemetry", "metrics", "lifecycle", "heartbeat", "retry", "secret", "yaml", "text", "nearest", "clock"];
 /// Other crates that a pure module must not use. `std::io` is not in the list, because its traits also write to memory.
 const IMPURE: [&str; 13] = [
     "tokio",

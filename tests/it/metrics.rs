@@ -6,13 +6,19 @@ mod table;
 
 pub(crate) use table::described;
 
+use std::process::Command;
+
 use reqwest::Method;
+
 use wecom_relay::{
     clock::{Clock, SystemClock},
     sandbox::{Api, Effect, Fault, Settings},
 };
 
-use crate::support::{Options, Relay, Wecom, eventually, payload, short_delays, soon};
+use crate::support::{
+    Options, Relay, Wecom, eventually, payload, short_delays, soon,
+    tools::{PROMTOOL, find},
+};
 
 /// A relay for zhangsan with pauses of tenths of seconds instead of seconds and minutes.
 fn quick() -> Options {
@@ -20,9 +26,10 @@ fn quick() -> Options {
 }
 
 async fn scrape(relay: &Relay) -> String {
-    let (status, text) = relay.request(Method::GET, "/metrics", "").await;
-    assert_eq!(status, 200);
-    text
+    let request = relay.client.get(format!("{}/metrics", relay.url));
+    let response = request.header("accept", "application/openmetrics-text").send().await.unwrap();
+    assert_eq!(response.status(), 200);
+    response.text().await.unwrap()
 }
 
 /// The value of a series in `text`, if it is exported.
@@ -43,11 +50,28 @@ async fn until(relay: &Relay, series: &str, wanted: impl Fn(f64) -> bool) {
 }
 
 #[tokio::test]
+async fn promtool_accepts_the_older_text_format() {
+    let Some(promtool) = find(&PROMTOOL) else { return };
+    let wecom = Wecom::start().await;
+    let relay = Relay::start(&wecom.url).await;
+    let response = relay.client.get(format!("{}/metrics", relay.url)).send().await.unwrap();
+    assert_eq!(response.headers()["content-type"], "text/plain; version=0.0.4; charset=utf-8");
+    let text = response.text().await.unwrap();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), &text).unwrap();
+    let input = std::fs::File::open(file.path()).unwrap();
+    let checked = Command::new(promtool).args(["check", "metrics"]).stdin(input).output().unwrap();
+    assert!(checked.status.success(), "{}\n{text}", String::from_utf8_lossy(&checked.stderr));
+    relay.stop().await;
+}
+
+#[tokio::test]
 async fn all_series_are_exported_from_the_start_as_openmetrics() {
     let wecom = Wecom::start().await;
     let began = SystemClock.now().as_second() as f64;
     let relay = Relay::start(&wecom.url).await;
-    let response = relay.client.get(format!("{}/metrics", relay.url)).send().await.unwrap();
+    let request = relay.client.get(format!("{}/metrics", relay.url));
+    let response = request.header("accept", "application/openmetrics-text").send().await.unwrap();
     let format = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     assert_eq!(response.headers()["content-type"], format);
     let text = response.text().await.unwrap();

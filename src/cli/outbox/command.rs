@@ -25,7 +25,7 @@ pub(in crate::cli) struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
-    /// List deliveries, oldest first
+    /// List deliveries, newest first
     List(list::Args),
     /// Show everything about one delivery
     Show(show::Args),

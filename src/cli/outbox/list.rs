@@ -1,4 +1,5 @@
-//! `wecom-relay outbox list`: reads page by page, so that a backlog of any size can be listed.
+//! `wecom-relay outbox list`: the newest deliveries first. It reads page by page, so that a backlog of any size can be
+//! listed.
 
 use std::time::Duration;
 
@@ -34,7 +35,7 @@ pub(super) struct Args {
     /// List deliveries folded into this digest
     #[arg(long, value_name = "ID")]
     digest: Option<i64>,
-    /// List at most this many deliveries
+    /// List at most this many deliveries, the newest first [default: 50; with --json all]
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
     limit: Option<u32>,
     /// Print one JSON object per line, with all fields
@@ -44,6 +45,8 @@ pub(super) struct Args {
 
 /// Deliveries per query. A page uses little memory, and a running relay never waits long for its lock.
 const PAGE: u32 = 500;
+/// The deliveries that a person wants to see without asking for more.
+const DEFAULT_LIMIT: u32 = 50;
 const SUMMARY_COLUMNS: usize = 72;
 const REASON_COLUMNS: usize = 120;
 const HEADER: [&str; 6] = ["ID", "STATE", "RECEIVER", "AGE", "ATTEMPTS", "PART"];
@@ -62,13 +65,14 @@ pub(super) async fn run(
         digest: args.digest.map(DeliveryId),
     };
     let mut after = None;
-    let mut left = args.limit.unwrap_or(u32::MAX);
+    let limit = args.limit.unwrap_or(if args.json { u32::MAX } else { DEFAULT_LIMIT });
+    let mut left = limit;
     let mut columns = Columns::default();
     let header = HEADER.map(str::to_owned);
     columns.widen(&header);
     let mut has_header = args.json;
     while left > 0 {
-        let request = PageRequest { order: ListOrder::OldestFirst, after, limit: PAGE.min(left) };
+        let request = PageRequest { order: ListOrder::NewestFirst, after, limit: PAGE.min(left) };
         let Page { deliveries, next } = outbox.list(filter.clone(), request).await?;
         if args.json {
             for listed in &deliveries {
@@ -89,10 +93,15 @@ pub(super) async fn run(
             }
         }
         left = left.saturating_sub(u32::try_from(deliveries.len()).unwrap_or(u32::MAX));
-        if next.is_none() {
+        after = next;
+        if after.is_none() {
             break;
         }
-        after = next;
+    }
+    if after.is_some() && args.limit.is_none() {
+        output.error(&format!(
+            "these are the newest {limit}; see more with --limit, or fewer with --state dead"
+        ));
     }
     if !has_header {
         output.error(if is_filtered(&filter) { "no delivery matches" } else { "the outbox is empty" });
@@ -120,13 +129,14 @@ fn cells(listed: &Listed, now: Timestamp) -> [String; 6] {
     ]
 }
 
-/// The summary of the message, its digest and the reason of its state.
+/// The summary of the message, its digest, and the reason of a state that a person may want to change.
 fn summary(listed: &Listed) -> String {
     let mut summary = shorten_columns(&printable(&listed.summary), SUMMARY_COLUMNS).into_owned();
     if let Some(digest) = listed.digest {
         summary.push_str(&format!(" — folded into digest {digest}"));
     }
-    if !listed.reason.is_empty() {
+    let is_explained = listed.state == State::Delivered || listed.digest.is_some();
+    if !listed.reason.is_empty() && !is_explained {
         summary.push_str(&format!(" — {}", shorten_columns(&printable(&listed.reason), REASON_COLUMNS)));
     }
     summary

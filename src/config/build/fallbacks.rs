@@ -1,7 +1,7 @@
 //! Fallbacks as a graph: each leads to another receiver, and no chain is a circle.
 
-use crate::config::{
-    diagnostic::{Diagnostics, ErrorGuaranteed, Location, quoted},
+use crate::{
+    config::diagnostic::{Diagnostics, ErrorGuaranteed, Location, quoted},
     nearest::suggestion,
 };
 

@@ -12,10 +12,10 @@ use crate::{
     config::{
         diagnostic::{Diagnostics, ErrorGuaranteed, Location, quoted},
         model::{App, Fallback, Receiver, ReceiverName},
-        nearest::suggestion,
         raw::{self, Field},
     },
     intake::Address,
+    nearest::suggestion,
 };
 
 pub(super) fn read(

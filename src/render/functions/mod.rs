@@ -11,7 +11,7 @@ mod registry;
 mod time;
 
 pub(super) use links::alerts_url;
-pub(super) use registry::register;
+pub(super) use registry::{NAMES, register};
 
 #[cfg(test)]
 mod tests;

@@ -13,8 +13,7 @@ use crate::{
 const MAX_RANGE: i64 = 1000;
 
 /// Filters and functions that are added to those of Tera, or replace one of them.
-#[cfg(test)]
-pub(super) const NAMES: [&str; 19] = [
+pub(in crate::render) const NAMES: [&str; 19] = [
     "alerts_url",
     "begin_alert",
     "date",

@@ -115,7 +115,7 @@ fn a_missing_label_is_an_error_only_where_it_is_written() {
     );
     assert_eq!(
         render(&format!("{{{{ {label} }}}}")).unwrap_err(),
-        "undefined variable; write `{{ x or \"\" }}` if `x` may be missing"
+        "undefined variable `alerts[0].labels.nope`; write `{{ alerts[0].labels.nope or \"\" }}` if it may be missing"
     );
     for filter in ["date", "since", "duration", "one_line", "go_query_escape", "markdown_escape", "values"] {
         assert!(render(&format!("{{{{ {label} | {filter} }}}}")).is_err(), "{filter}");

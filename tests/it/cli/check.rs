@@ -4,10 +4,34 @@ use super::Workdir;
 use crate::support::Options;
 
 #[tokio::test]
+async fn check_fits_on_a_screen_and_ends_with_a_verdict() {
+    let receiver = |number| format!("  - {{ name: team{number}, to_user: zhangsan }}\n");
+    let receivers: String = (1..=30).map(receiver).collect();
+    let options = Options { receivers, ..Options::default() };
+    let out = Workdir::with(&options, "http://127.0.0.1:9").run(&["check"]).await.success();
+    insta::assert_snapshot!(out, @"
+    receiver team1: app ops, to user zhangsan
+    receiver team2: app ops, to user zhangsan
+    receiver team3: app ops, to user zhangsan
+    receiver team4: app ops, to user zhangsan
+    receiver team5: app ops, to user zhangsan
+    receiver team6: app ops, to user zhangsan
+    receiver team7: app ops, to user zhangsan
+    receiver team8: app ops, to user zhangsan
+    receiver team9: app ops, to user zhangsan
+    receiver team10: app ops, to user zhangsan
+    receiver team11: app ops, to user zhangsan
+    receiver team12: app ops, to user zhangsan
+    and 18 more receivers; --samples shows all
+    the configuration is valid: 1 app, 30 receivers, 0 warnings
+    ");
+}
+
+#[tokio::test]
 async fn check_shows_sample_messages_of_each_receiver() {
     let receivers = "  - { name: wechat, to_user: zhangsan }\n  - { name: oncall, to_party: 2, message: '告警 {{ status }}' }\n";
     let options = Options { receivers: receivers.to_owned(), ..Options::default() };
-    let out = Workdir::with(&options, "http://127.0.0.1:9").run(&["check"]).await.success();
+    let out = Workdir::with(&options, "http://127.0.0.1:9").run(&["check", "--samples"]).await.success();
     // The first line of each message is enough.
     let lines: Vec<&str> = out.lines().collect();
     let is_body = |at: usize| lines[at].starts_with("  | ");
@@ -47,7 +71,7 @@ async fn check_shows_sample_messages_of_each_receiver() {
       | 告警 firing
     grafana: text to party 2, 13 of 2048 bytes:
       | 告警 firing
-    the configuration is valid: 1 app(s), 2 receiver(s)
+    the configuration is valid: 1 app, 2 receivers, 0 warnings
     ");
 }
 
@@ -58,7 +82,8 @@ async fn every_command_reports_all_config_errors() {
          api_secret: sandbox-secret-1000002\n    proxy_url: ftp://user:proxy-password-51d0@proxy\nreceivers:\n  \
          - { name: wechat, app: opps, to_user: a }\n  - { name: wechat, app: ops }\n",
     );
-    let err = workdir.run(&["check"]).await.failure(1);
+    let checked = workdir.run(&["check"]).await.failure(1);
+    let err = checked.strip_suffix("the configuration is wrong: 6 errors\n").unwrap();
     insta::assert_snapshot!(err, @r#"
     config.yml:1:43: outbox.dedupe_window: "120" is not a duration; write it with a unit, such as 90s, 2m, 1h30m or 7d
     config.yml:5:15: apps[0].agent_id: "none" is not an agent id; write the app's AgentId, a whole number above 0, such as 1000030
@@ -82,7 +107,8 @@ async fn a_broken_template_is_reported_with_its_location() {
     let err = workdir.run(&["check"]).await.failure(1);
     insta::assert_snapshot!(err, @"
     config.yml:13:14: receivers[0].message: line 1, column 7 of the template: Found `%}` but expected one of: integer, float, string, bool, ident, `-`, `not`, `<`, `{`, `[` or `(`
-    config.yml:16:14: receivers[1].message: line 1, column 13 of the template: Unknown filter `shout`
+    config.yml:16:14: receivers[1].message: line 1, column 13 of the template: Unknown filter `shout`; templates/README.md lists the filters
+    the configuration is wrong: 2 errors
     ");
 }
 
@@ -91,7 +117,10 @@ async fn an_unknown_filter_is_reported_by_name() {
     let receivers = "  - name: oncall\n    to_user: lisi\n    message: '{{ status | shout }}'\n";
     let options = Options { receivers: receivers.to_owned(), ..Options::default() };
     let err = Workdir::with(&options, "http://127.0.0.1:9").run(&["check"]).await.failure(1);
-    insta::assert_snapshot!(err, @"config.yml:13:14: receivers[0].message: line 1, column 13 of the template: Unknown filter `shout`");
+    insta::assert_snapshot!(err, @"
+    config.yml:13:14: receivers[0].message: line 1, column 13 of the template: Unknown filter `shout`; templates/README.md lists the filters
+    the configuration is wrong: 1 error
+    ");
 }
 
 #[tokio::test]
@@ -100,7 +129,10 @@ async fn a_broken_template_file_is_reported_with_its_line() {
     let workdir = Workdir::with(&options, "http://127.0.0.1:9");
     workdir.write("ops.message.tera", "fine\n{{ status | }}\n");
     let err = workdir.run(&["check"]).await.failure(1);
-    insta::assert_snapshot!(err, @"ops.message.tera:2:13: Found `}}` but expected identifier.");
+    insta::assert_snapshot!(err, @"
+    ops.message.tera:2:13: Found `}}` but expected identifier.
+    the configuration is wrong: 1 error
+    ");
 }
 
 #[tokio::test]
@@ -110,12 +142,12 @@ async fn a_template_that_fails_on_a_sample_fails_the_check() {
     let ended = Workdir::with(&options, "http://127.0.0.1:9").run(&["check"]).await;
     assert_eq!(ended.code, Some(1), "{ended:?}");
     insta::assert_snapshot!(ended.err, @"
-    receiver wechat, sample firing: receiver/wechat/message, line 1, column 17: Field `no_such_label` is not defined. Available fields: alertname, cluster, instance, job, severity
-    receiver wechat, sample resolved: receiver/wechat/message, line 1, column 17: Field `no_such_label` is not defined. Available fields: alertname, cluster, instance, job, severity
-    receiver wechat, sample mixed: receiver/wechat/message, line 1, column 17: Field `no_such_label` is not defined. Available fields: namespace
-    receiver wechat, sample storm: receiver/wechat/message, line 1, column 17: Field `no_such_label` is not defined. Available fields: alertname, mountpoint, severity
-    receiver wechat, sample missing-labels: receiver/wechat/message, line 1, column 17: Field `no_such_label` is not defined. Available fields: service
-    receiver wechat, sample grafana: receiver/wechat/message, line 1, column 17: Field `no_such_label` is not defined. Available fields: alertname, grafana_folder
+    receiver wechat: receiver/wechat/message, line 1, column 17: Field `no_such_label` is not defined. Available fields: alertname, cluster, instance, job, severity (samples: firing, resolved)
+    receiver wechat: receiver/wechat/message, line 1, column 17: Field `no_such_label` is not defined. Available fields: namespace (samples: mixed)
+    receiver wechat: receiver/wechat/message, line 1, column 17: Field `no_such_label` is not defined. Available fields: alertname, mountpoint, severity (samples: storm)
+    receiver wechat: receiver/wechat/message, line 1, column 17: Field `no_such_label` is not defined. Available fields: service (samples: missing-labels)
+    receiver wechat: receiver/wechat/message, line 1, column 17: Field `no_such_label` is not defined. Available fields: alertname, grafana_folder (samples: grafana)
+    the configuration is wrong: 5 errors
     ");
 }
 
@@ -127,12 +159,12 @@ async fn a_card_that_wecom_would_refuse_fails_the_check() {
     let ended = Workdir::with(&options, "http://127.0.0.1:9").run(&["check"]).await;
     assert_eq!(ended.code, Some(1), "{ended:?}");
     insta::assert_snapshot!(ended.err, @r#"
-    receiver wechat, sample firing: WeCom would refuse the card, and the text is sent: url does not start with http:// or https://: {}:{alertname="InstanceDown"}
-    receiver wechat, sample resolved: WeCom would refuse the card, and the text is sent: url does not start with http:// or https://: {}:{alertname="InstanceDown"}
-    receiver wechat, sample mixed: WeCom would refuse the card, and the text is sent: url does not start with http:// or https://: {}:{namespace="shop"}
-    receiver wechat, sample storm: WeCom would refuse the card, and the text is sent: url does not start with http:// or https://: {}:{alertname="DiskFull"}
-    receiver wechat, sample missing-labels: WeCom would refuse the card, and the text is sent: url does not start with http:// or https://: {}:{}
-    receiver wechat, sample grafana: WeCom would refuse the card, and the text is sent: url does not start with http:// or https://: {}/{__grafana_autogenerated__="true"}:{alertname="High CPU"…
+    receiver wechat: WeCom would refuse the card, and the text is sent: url does not start with http:// or https://: {}:{alertname="InstanceDown"} (samples: firing, resolved)
+    receiver wechat: WeCom would refuse the card, and the text is sent: url does not start with http:// or https://: {}:{namespace="shop"} (samples: mixed)
+    receiver wechat: WeCom would refuse the card, and the text is sent: url does not start with http:// or https://: {}:{alertname="DiskFull"} (samples: storm)
+    receiver wechat: WeCom would refuse the card, and the text is sent: url does not start with http:// or https://: {}:{} (samples: missing-labels)
+    receiver wechat: WeCom would refuse the card, and the text is sent: url does not start with http:// or https://: {}/{__grafana_autogenerated__="true"}:{alertname="High CPU"… (samples: grafana)
+    the configuration is wrong: 5 errors
     "#);
 }
 
@@ -143,14 +175,7 @@ async fn empty_templated_recipients_are_a_warning() {
     let options = Options { receivers: receivers.to_owned(), ..Options::default() };
     let ended = Workdir::with(&options, "http://127.0.0.1:9").run(&["check"]).await;
     assert_eq!(ended.code, Some(0), "{ended:?}");
-    insta::assert_snapshot!(ended.err, @"
-    warning: receiver wechat, sample firing: to_user, to_party and to_tag are empty after rendering; the message would be a dead letter, because there is no fallback
-    warning: receiver wechat, sample resolved: to_user, to_party and to_tag are empty after rendering; the message would be a dead letter, because there is no fallback
-    warning: receiver wechat, sample mixed: to_user, to_party and to_tag are empty after rendering; the message would be a dead letter, because there is no fallback
-    warning: receiver wechat, sample storm: to_user, to_party and to_tag are empty after rendering; the message would be a dead letter, because there is no fallback
-    warning: receiver wechat, sample missing-labels: to_user, to_party and to_tag are empty after rendering; the message would be a dead letter, because there is no fallback
-    warning: receiver wechat, sample grafana: to_user, to_party and to_tag are empty after rendering; the message would be a dead letter, because there is no fallback
-    ");
+    insta::assert_snapshot!(ended.err, @"warning: receiver wechat: to_user, to_party and to_tag are empty after rendering; the message would be a dead letter, because there is no fallback (samples: firing, resolved, mixed, storm, missing-labels, grafana)");
     insta::assert_snapshot!(ended.out, @"
     receiver wechat: app ops, to recipients from templates
     firing: text to nobody, 1 of 2048 bytes:
@@ -174,5 +199,8 @@ async fn a_missing_configuration_is_reported_with_its_path() {
     let workdir = Workdir::of("");
     std::fs::remove_file(workdir.folder.path().join("config.yml")).unwrap();
     let err = workdir.run(&["check", "--config", "none.yml"]).await.failure(1);
-    insta::assert_snapshot!(err, @"none.yml: the configuration cannot be read: No such file or directory (os error 2)");
+    insta::assert_snapshot!(err, @"
+    none.yml: the configuration cannot be read: No such file or directory (os error 2)
+    the configuration is wrong: 1 error
+    ");
 }

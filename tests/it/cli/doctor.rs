@@ -136,7 +136,10 @@ async fn doctor_reports_the_same_config_errors_as_check() {
     let err = workdir.run(&["check"]).await.failure(1);
     let ended = workdir.run(&["doctor"]).await;
     assert_eq!(ended.code, Some(1), "{ended:?}");
-    let failed: String = err.lines().map(|line| format!("failed   configuration: file: {line}\n")).collect();
+    // Only `check` ends with a verdict.
+    let (errors, _verdict) = err.trim_end().rsplit_once('\n').unwrap();
+    let failed: String =
+        errors.lines().map(|line| format!("failed   configuration: file: {line}\n")).collect();
     assert!(ended.out.starts_with(&failed), "{failed}\n{}", ended.out);
     insta::assert_snapshot!(ended.problems(), @"failed   configuration: file: config.yml:1:7: apps: there is no app; list at least one, with name, corp_id, agent_id and a secret");
 }

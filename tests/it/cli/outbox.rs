@@ -161,17 +161,22 @@ async fn retry_is_a_hidden_alias_of_requeue() {
     Usage: wecom-relay outbox [OPTIONS] <COMMAND>
 
     Commands:
-      list     List deliveries, oldest first
+      list     List deliveries, newest first
       show     Show everything about one delivery
       requeue  Send dead or discarded deliveries again, and try a ready delivery now
       discard  Discard a delivery that is waiting or dead
       help     Print this message or the help of the given subcommand(s)
 
     Options:
-      -c, --config <FILE>            Use this configuration [default: config.yml here, then /etc/wecom-relay/config.yml] [env: WECOM_RELAY_CONFIG=]
-          --log-level <LEVEL>        Log at this level: error, warn, info, debug, trace, or by module as in wecom_relay=debug,warn [env: WECOM_RELAY_LOG=]
-          --log-format <LOG_FORMAT>  Write log lines in this format [env: WECOM_RELAY_LOG_FORMAT=] [default: text] [possible values: text, json]
-      -h, --help                     Print help
+      -h, --help  Print help
+
+    Global options:
+      -c, --config <FILE>            Use this configuration [default: config.yml here, then
+                                     /etc/wecom-relay/config.yml] [env: WECOM_RELAY_CONFIG=]
+          --log-level <LEVEL>        Log at this level: error, warn, info, debug, trace, or by module as
+                                     in wecom_relay=debug,warn [env: WECOM_RELAY_LOG=]
+          --log-format <LOG_FORMAT>  Write log lines in this format [env: WECOM_RELAY_LOG_FORMAT=]
+                                     [default: text] [possible values: text, json]
 
     Examples:
       wecom-relay outbox list --state dead
@@ -229,14 +234,17 @@ async fn a_list_has_all_pages_and_obeys_its_filters() {
     let _folder = relay.stop().await;
     let all = list(&workdir, &[]).await;
     let ids: Vec<i64> = all.iter().map(|one| one["id"].as_i64().unwrap()).collect();
-    assert!(ids.len() >= 1201 && ids.is_sorted_by(|a, b| a < b), "{ids:?}");
+    assert!(ids.len() >= 1201 && ids.is_sorted_by(|a, b| a > b), "{ids:?}");
     assert_eq!(list(&workdir, &["--limit", "700"]).await, all[..700]);
     assert_eq!(list(&workdir, &["--newer-than", "1h"]).await, all);
     assert_eq!(list(&workdir, &["--receiver", "wechat"]).await, all);
     assert!(list(&workdir, &["--older-than", "1h"]).await.is_empty());
     assert!(list(&workdir, &["--receiver", "another"]).await.is_empty());
-    let table = workdir.run(&["outbox", "list"]).await.success();
-    assert_eq!(table.lines().count(), ids.len() + 1);
+    let listed = workdir.run(&["outbox", "list"]).await;
+    let newest = format!("{} ", ids[0]);
+    assert!(listed.out.lines().nth(1).unwrap().starts_with(&newest), "{listed:?}");
+    assert_eq!(listed.out.lines().count(), 51);
+    insta::assert_snapshot!(listed.err, @"these are the newest 50; see more with --limit, or fewer with --state dead");
 
     let mut count = 0;
     for state in State::ALL {

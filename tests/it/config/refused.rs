@@ -227,7 +227,7 @@ fn department_and_tag_ids_must_be_numbers() {
     "#);
     let source =
         MINIMAL.replace("to_user: zhangsan", "to_user: '{{ commonLabels.owner }}'\n    to_party: 1.0");
-    insta::assert_snapshot!(problems(&source), @r#"config.yml:10:15: receivers[0].to_party: "1.0" is not an id; write the number that the console shows at 通讯录 → the department's menu → 部门ID"#);
+    insta::assert_snapshot!(problems(&source), @r#"config.yml:10:15: receivers[0].to_party: "1.0" is not an id; write the number that the console shows at 通讯录 → the department's menu → 部门ID; separate several with |"#);
 }
 
 #[test]

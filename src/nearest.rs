@@ -1,19 +1,19 @@
 //! Suggestions for mistyped words: "did you mean".
 
-use strsim::levenshtein;
+use strsim::osa_distance;
 
 /// The candidate that `word` most likely means. `None` if no candidate is similar enough.
-pub(super) fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
+pub fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
     let word = normalized(word);
     let distances =
-        candidates.into_iter().map(|candidate| (levenshtein(&word, &normalized(candidate)), candidate));
+        candidates.into_iter().map(|candidate| (osa_distance(&word, &normalized(candidate)), candidate));
     let (distance, candidate) = distances.min_by_key(|(distance, _)| *distance)?;
     let longest_distance = (candidate.chars().count() / 3).clamp(1, 3);
     (distance <= longest_distance).then_some(candidate)
 }
 
 /// Advice for a name that does not exist: the nearest of the `known` names, else all of them.
-pub(super) fn suggestion(name: &str, known: &[&str]) -> String {
+pub fn suggestion(name: &str, known: &[&str]) -> String {
     match nearest(name, known.iter().copied()) {
         Some(near) => format!("did you mean {near}?"),
         None => format!("the known names are {}", known.join(", ")),

@@ -1,0 +1,75 @@
+//! `wecom-relay init`: writes a configuration to start with.
+
+use std::{
+    fs::{File, OpenOptions},
+    io::{self, Write},
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+};
+
+use crate::cli::{failure::Failure, output::Output};
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+No file is overwritten.
+
+Examples:
+  wecom-relay init
+  wecom-relay init /etc/wecom-relay")]
+pub(in crate::cli) struct Args {
+    /// Write the files into this folder
+    #[arg(value_name = "FOLDER", default_value = ".")]
+    folder: PathBuf,
+}
+
+const CONFIG: &str = include_str!("config.yml");
+const CONFIG_NAME: &str = "config.yml";
+const SECRET_NAME: &str = "ops_secret";
+
+pub(in crate::cli) fn run(args: &Args, output: &mut Output) -> Result<(), Failure> {
+    let (config, secret) = (args.folder.join(CONFIG_NAME), args.folder.join(SECRET_NAME));
+    if !write_new(&config, CONFIG, output)? {
+        return Err(Failure::Reported);
+    }
+    let has_new_secret = !secret.exists();
+    if has_new_secret && !write_new(&secret, "", output)? {
+        return Err(Failure::Reported);
+    }
+    let (config, secret) = (config.display(), secret.display());
+    output.line(&format!("written: {config}"))?;
+    if has_new_secret {
+        output.line(&format!("written: {secret} (empty; only its owner can read it)"))?;
+    }
+    output.line("next steps:")?;
+    output.line(&format!("  1. put the app's Secret into {secret}"))?;
+    output.line(&format!("  2. write corp_id, agent_id and to_user into {config}"))?;
+    output.line(&format!("  3. wecom-relay check --config {config}"))?;
+    output.line(&format!("  4. wecom-relay doctor --config {config}"))?;
+    output.line(&format!("  5. wecom-relay serve --config {config}"))?;
+    Ok(())
+}
+
+/// Writes a file that does not exist yet, and that only its owner can read. Returns false if that is not possible.
+fn write_new(path: &Path, text: &str, output: &mut Output) -> io::Result<bool> {
+    let created: io::Result<File> = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    let mut file = match created {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            output.error(&format!(
+                "{} exists already, and is not changed; name another folder",
+                path.display()
+            ));
+            return Ok(false);
+        }
+        Err(error) => {
+            output.error(&format!(
+                "{} cannot be written: {error}; name a folder that exists and that this user can write to",
+                path.display()
+            ));
+            return Ok(false);
+        }
+    };
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    Ok(true)
+}

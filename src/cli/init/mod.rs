@@ -1,0 +1,5 @@
+//! `wecom-relay init`.
+
+mod command;
+
+pub(super) use command::{Args, run};
