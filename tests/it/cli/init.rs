@@ -25,7 +25,10 @@ async fn init_writes_what_check_accepts_by_hand_and_under_systemd() {
         assert_eq!(mode & 0o777, 0o600, "{name}");
     }
     let err = workdir.run(&["check"]).await.failure(1);
-    insta::assert_snapshot!(err, @"");
+    insta::assert_snapshot!(err, @"
+    config.yml:21:22: apps[0].api_secret_file: the secret is empty; put the secret of the app there
+    the configuration is wrong: 1 error
+    ");
 
     fs::write(folder.join("ops_secret"), "not-a-real-secret\n").unwrap();
     workdir.run(&["check"]).await.success();
@@ -49,5 +52,5 @@ async fn init_overwrites_nothing() {
     insta::assert_snapshot!(err, @"./config.yml exists already, and is not changed; name another folder");
     assert_eq!(fs::read_to_string(workdir.folder.path().join("config.yml")).unwrap(), "apps: []\n");
     let err = workdir.run(&["init", "no/such/folder"]).await.failure(1);
-    insta::assert_snapshot!(err, @"");
+    insta::assert_snapshot!(err, @"no/such/folder/config.yml cannot be written: No such file or directory (os error 2); name a folder that exists and that this user can write to");
 }
