@@ -40,14 +40,14 @@ pub(crate) fn run(setup: &Setup) -> Report {
     );
     for alerts in [1, 50, 500] {
         let body = payload::payload(0, alerts);
-        let payload = alertmanager::parse(body.as_bytes()).unwrap();
+        let payload = alertmanager::parse(body.as_bytes(), fixed_time().now).unwrap();
         let value: Value = serde_json::from_str(&body).unwrap();
         let rendered = |template| templates.with(&payload, &fixed_time()).render(template).unwrap().len();
         let plain = || {
             let context = tera::Context::from_serialize(&value).unwrap();
             tera.render("plain", &context).unwrap().len()
         };
-        let parse = || alertmanager::parse(body.as_bytes()).unwrap().alerts.len();
+        let parse = || alertmanager::parse(body.as_bytes(), fixed_time().now).unwrap().alerts.len();
         let message = || rendered(DEFAULT_MESSAGE);
         let summary = || rendered(DEFAULT_SUMMARY);
         let steps: [&dyn Fn() -> usize; 4] = [&plain, &parse, &message, &summary];

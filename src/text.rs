@@ -167,6 +167,56 @@ pub fn escape_controls(text: &str) -> Cow<'_, str> {
     Cow::Owned(escaped)
 }
 
+/// `text` without control characters, or `None` if it has none. Line breaks and tabs stay.
+///
+/// Escape sequences of terminals, such as colours, are left out. Other line breaks become a space, and other control
+/// characters U+FFFD.
+pub fn without_controls(text: &str) -> Option<String> {
+    const C1_LEAD_BYTE: u8 = 0xC2;
+    let may_be_control =
+        |byte: &u8| *byte < b' ' && !b"\t\n\r".contains(byte) || matches!(*byte, 0x7F | C1_LEAD_BYTE);
+    if !text.as_bytes().iter().any(may_be_control) || !text.contains(is_removed_control) {
+        return None;
+    }
+    let mut clean = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(is_removed_control) {
+        let (before, after) = rest.split_at(at);
+        clean.push_str(before);
+        let mut chars = after.chars();
+        match (escape_sequence(after), chars.next()) {
+            (Some(after_sequence), _) => {
+                rest = after_sequence;
+                continue;
+            }
+            (None, Some('\u{0B}' | '\u{0C}' | '\u{85}')) => clean.push(' '),
+            (None, _) => clean.push(char::REPLACEMENT_CHARACTER),
+        }
+        rest = chars.as_str();
+    }
+    clean.push_str(rest);
+    Some(clean)
+}
+
+fn is_removed_control(c: char) -> bool {
+    c.is_control() && !matches!(c, '\t' | '\n' | '\r')
+}
+
+/// The text after an escape sequence of ECMA-48 at the beginning of `text`: a control sequence such as a colour, a
+/// command such as a title or a link, or the choice of a character set.
+fn escape_sequence(text: &str) -> Option<&str> {
+    if let Some(parameters) = text.strip_prefix("\u{1B}[").or_else(|| text.strip_prefix('\u{9B}')) {
+        let end = parameters.trim_start_matches(|c| matches!(c, ' '..='?'));
+        return end.strip_prefix(|c| matches!(c, '@'..='~'));
+    }
+    if let Some(command) = text.strip_prefix("\u{1B}]") {
+        let (_, end) = command.split_at(command.find(char::is_control)?);
+        return end.strip_prefix('\u{7}').or_else(|| end.strip_prefix("\u{1B}\\"));
+    }
+    let set = text.strip_prefix("\u{1B}(").or_else(|| text.strip_prefix("\u{1B})"))?;
+    set.strip_prefix(|c: char| c.is_ascii_alphanumeric())
+}
+
 /// Unicode's bidirectional controls (`Bidi_Control`): they change the direction of text and are invisible.
 ///
 /// One of them can show `db1 is down` as `nwod si 1bd`. Right-to-left scripts have their direction without them.
@@ -294,6 +344,25 @@ mod tests {
     }
 
     #[test]
+    fn escape_sequences_of_terminals_are_left_out() {
+        for (text, clean) in [
+            ("\u{1b}[31mdisk\u{1b}[0m is \u{9b}1;31mfull", "disk is full"),
+            ("\u{1b}]0;title\u{7}a\u{1b}]8;;http://x\u{1b}\\link\u{1b}(B", "alink"),
+            ("a\0b\u{7f}c\u{80}", "a\u{fffd}b\u{fffd}c\u{fffd}"),
+            ("a\u{b}b\u{85}c", "a b c"),
+            ("\u{1b}", "\u{fffd}"),
+            ("\u{1b}[31", "\u{fffd}[31"),
+            ("\u{1b}[31\nm", "\u{fffd}[31\nm"),
+            ("\u{1b}]no end", "\u{fffd}]no end"),
+        ] {
+            assert_eq!(without_controls(text).as_deref(), Some(clean), "{text:?}");
+        }
+        for text in ["", "a\tb\r\nc", "磁盘 é ¢ [31m"] {
+            assert_eq!(without_controls(text), None);
+        }
+    }
+
+    #[test]
     fn percent_encoding_keeps_unreserved_characters() {
         assert_eq!(percent_encode("aZ0-_.~ +/名"), "aZ0-_.~%20%2B%2F%E5%90%8D");
         assert_eq!(go_query_escape("aZ0-_.~ +/名%20"), "aZ0-_.~+%2B%2F%E5%90%8D%2520");
@@ -327,6 +396,13 @@ mod tests {
             prop_assert!(chars.chars().count() <= limit);
             prop_assert!(*chars == text || chars.ends_with('…'));
             prop_assert!(width(&shorten_columns(&text, limit)) <= limit);
+        }
+
+        #[test]
+        fn text_without_controls_has_none(text in "[\u{0}-\u{A0}]{0,30}") {
+            let clean = without_controls(&text).unwrap_or(text);
+            prop_assert!(!clean.contains(is_removed_control));
+            prop_assert_eq!(without_controls(&clean), None);
         }
 
         #[test]

@@ -131,7 +131,7 @@ fn sender() -> SenderName {
 /// The default message of notification 0, so that rows are as large as real ones.
 fn message() -> String {
     let body = payload::payload(0, payload::ALERTS);
-    let payload = alertmanager::parse(body.as_bytes()).unwrap();
+    let payload = alertmanager::parse(body.as_bytes(), SystemClock.now()).unwrap();
     let templates = Templates::compile(&[]).unwrap();
     templates.with(&payload, &render::fixed_time()).render(DEFAULT_MESSAGE).unwrap()
 }

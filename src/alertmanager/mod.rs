@@ -1,10 +1,28 @@
-//! Alertmanager's webhook payload (version "4"; Grafana's version "1" has the same structure).
+//! The payload of a webhook: Alertmanager's (version "4"), Grafana's (version "1", with the same structure), and that of
+//! Grafana's legacy alerting.
+//!
+//! Alerts must not be lost because of an odd value, so a payload is corrected rather than refused:
+//!
+//! ```text
+//! body ── reader ──────────────────────▶ Payload ── status, stand_in ──▶ Payload
+//!      └─ json_repair ─▶ JSON ─ reader ─▶ (if the body is not JSON; `diagnosis` names what cannot be corrected)
+//! ```
 
-mod lenient;
+mod diagnosis;
+mod json_repair;
+mod legacy;
 mod parse;
 mod payload;
+mod raw;
+mod reader;
+mod repairs;
+mod stand_in;
+mod status;
 #[cfg(test)]
 mod tests;
+mod time;
 
-pub use parse::{PayloadError, parse};
+pub use diagnosis::PayloadError;
+pub use parse::parse;
 pub use payload::{Alert, Extra, Pairs, Payload, unquote};
+pub use repairs::{Repair, Repairs};

@@ -1,6 +1,6 @@
 //! The payload's fields.
 //!
-//! - Unknown fields are kept for templates. Missing fields and `null` become empty values.
+//! - Unknown fields are kept for templates, unless they are large or deep. Missing fields and `null` become empty values.
 //! - Times stay as text, so that the relay compares and shows exactly what Alertmanager sent.
 
 use std::{
@@ -9,80 +9,62 @@ use std::{
     collections::{BTreeMap, HashMap},
 };
 
-use serde::Deserialize;
+use litemap::LiteMap;
 
-use super::lenient;
+use super::{repairs::Repairs, time};
 
-/// Labels or annotations by name, in bytewise order.
-pub type Pairs = BTreeMap<String, String>;
+/// Labels or annotations by name, in bytewise order. Usually there are few, for which a sorted list takes much less
+/// memory than a tree.
+pub type Pairs = LiteMap<String, String>;
 
-/// Fields that this program does not know, unchanged.
+/// Fields that this program does not know.
 pub type Extra = BTreeMap<String, serde_json::Value>;
 
 /// One notification about a group of alerts.
-#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Payload {
     /// The receiver's name as Go's `regexp.QuoteMeta` writes it; see [`unquote`].
-    #[serde(default, deserialize_with = "lenient::text")]
     pub receiver: String,
     /// `firing` when at least one alert of this payload fires, else `resolved`.
-    #[serde(default, deserialize_with = "lenient::text")]
     pub status: String,
     /// The alerts in Alertmanager's order.
-    #[serde(deserialize_with = "lenient::or_empty")]
     pub alerts: Vec<Alert>,
     /// The labels that the alerts are grouped by.
-    #[serde(default, deserialize_with = "lenient::pairs")]
     pub group_labels: Pairs,
     /// The labels that all alerts have in common.
-    #[serde(default, deserialize_with = "lenient::pairs")]
     pub common_labels: Pairs,
     /// The annotations that all alerts have in common.
-    #[serde(default, deserialize_with = "lenient::pairs")]
     pub common_annotations: Pairs,
     /// The URL of Alertmanager for browsers. Each member of a cluster has its own.
-    #[serde(default, rename = "externalURL", deserialize_with = "lenient::text")]
     pub external_url: String,
     /// `4`, or Grafana's `1`.
-    #[serde(default, deserialize_with = "lenient::text")]
     pub version: String,
     /// The key of the group; all members of a cluster use the same key.
-    #[serde(default, deserialize_with = "lenient::text")]
     pub group_key: String,
     /// The number of alerts that Alertmanager left out. They count neither in `status` nor in the common labels.
-    #[serde(default, deserialize_with = "lenient::or_empty")]
     pub truncated_alerts: u64,
     /// All other fields.
-    #[serde(flatten)]
     pub extra: Extra,
+    /// What was corrected or ignored while the payload was read.
+    pub repairs: Repairs,
 }
 
 /// One alert of a [`Payload`].
-#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Alert {
     /// `firing` or `resolved`.
-    #[serde(default, deserialize_with = "lenient::text")]
     pub status: String,
-    #[serde(default, deserialize_with = "lenient::pairs")]
     pub labels: Pairs,
-    #[serde(default, deserialize_with = "lenient::pairs")]
     pub annotations: Pairs,
     /// The time at which the alert began to fire, as received.
-    #[serde(default, deserialize_with = "lenient::text")]
     pub starts_at: String,
     /// The time at which the alert ended, as received; `0001-01-01T00:00:00Z` while it fires.
-    #[serde(default, deserialize_with = "lenient::text")]
     pub ends_at: String,
     /// A link to the alerting rule.
-    #[serde(default, rename = "generatorURL", deserialize_with = "lenient::text")]
     pub generator_url: String,
     /// A hash of the labels; all members of a cluster compute the same one.
-    #[serde(default, deserialize_with = "lenient::text")]
     pub fingerprint: String,
     /// All other fields.
-    #[serde(flatten)]
     pub extra: Extra,
 }
 
@@ -93,6 +75,11 @@ impl Alert {
 
     pub fn is_resolved(&self) -> bool {
         self.status == "resolved"
+    }
+
+    /// The payload says when the alert began to fire.
+    pub fn has_start(&self) -> bool {
+        self.starts_at.starts_with(|c: char| c.is_ascii_digit()) && !time::is_zero(&self.starts_at)
     }
 }
 

@@ -57,13 +57,14 @@ pub(super) fn run(args: &Args, config: Config, output: &mut Output) -> Result<()
     };
     let webhook = match prepared.intake.parse(Some(&args.receiver), &body, SystemClock.now())? {
         Parsed::Webhook(webhook) => webhook,
-        Parsed::Filtered(receiver) => {
-            output.error(&format!(
-                "nothing to send: all alerts are resolved and {receiver} has send_resolved: false"
-            ));
+        Parsed::Nothing { why, .. } => {
+            output.error(&why.to_string());
             return Ok(());
         }
     };
+    if !webhook.repairs().is_empty() {
+        output.error(&format!("warning: odd values of the payload were repaired: {}", webhook.repairs()));
+    }
     let runtime = runtime()?;
     let pool = RenderPool::new(prepared.intake.clone(), RENDER_LIMIT);
     let rendered = runtime.block_on(pool.render(webhook, &Reservation::default()));

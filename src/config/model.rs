@@ -137,7 +137,7 @@ pub struct ReceiverName(String);
 macro_rules! name {
     ($name:ident) => {
         impl $name {
-            /// `name` must be checked already: not empty, at most 200 bytes, no control characters and no slash.
+            /// `name` must be checked already: not empty, at most 200 bytes, and no control characters.
             pub(super) fn checked(name: &str) -> Self {
                 Self(name.to_owned())
             }

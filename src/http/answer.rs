@@ -9,9 +9,11 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use super::{access_control::Challenge, memory::MAX_BODY_BYTES, render_pool::Overloaded};
+use super::{
+    access_control::Challenge, encoding::EncodingError, memory::MAX_BODY_BYTES, render_pool::Overloaded,
+};
 use crate::{
-    intake::ParseError,
+    intake::{NothingToSend, ParseError},
     outbox::{NotificationId, ReceiverName, StoreError},
 };
 
@@ -25,16 +27,15 @@ pub(super) enum Accepted {
     Stored { receiver: ReceiverName, id: NotificationId },
     /// The notification repeats `id`, which is on disk.
     Duplicate { receiver: ReceiverName, id: NotificationId },
-    /// The receiver has `send_resolved: false`, and all alerts are resolved.
-    Filtered { receiver: ReceiverName },
+    /// The payload causes no message.
+    Filtered(NothingToSend),
 }
 
 impl Accepted {
     pub(super) fn receiver(&self) -> &ReceiverName {
         match self {
-            Self::Stored { receiver, .. }
-            | Self::Duplicate { receiver, .. }
-            | Self::Filtered { receiver } => receiver,
+            Self::Stored { receiver, .. } | Self::Duplicate { receiver, .. } => receiver,
+            Self::Filtered(why) => why.receiver(),
         }
     }
 
@@ -43,7 +44,7 @@ impl Accepted {
         match self {
             Self::Stored { .. } => "accepted",
             Self::Duplicate { .. } => "duplicate",
-            Self::Filtered { .. } => "filtered",
+            Self::Filtered(_) => "filtered",
         }
     }
 
@@ -53,9 +54,7 @@ impl Accepted {
             Self::Duplicate { id, .. } => {
                 format!("duplicate of notification {id}, which was accepted before")
             }
-            Self::Filtered { receiver } => format!(
-                "nothing to send: all alerts are resolved and receiver {receiver} has send_resolved: false"
-            ),
+            Self::Filtered(why) => why.to_string(),
         }
     }
 }
@@ -101,17 +100,52 @@ pub(super) enum Rejection {
     /// The problems of the new configuration.
     #[error("not reloaded, the old configuration stays in force:\n{0}")]
     NotReloaded(String),
-    #[error("not found; send Alertmanager's webhook to /webhook or /webhook/{{receiver}}")]
-    UnknownPath,
+    #[error("not found; {0}")]
+    UnknownPath(PathHint),
     #[error("this method is not allowed; send a webhook by POST, or see the Allow header")]
     WrongMethod,
+    #[error(transparent)]
+    Encoding(#[from] EncodingError),
+}
+
+/// What a request to an unknown path probably meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(super) enum PathHint {
+    #[error("send Alertmanager's webhook to /webhook or /webhook/{{receiver}}")]
+    Webhook,
+    #[error(
+        "this is a path of Alertmanager's API: point Prometheus at Alertmanager, and `webhook_configs` of Alertmanager \
+         at /webhook or /webhook/{{receiver}}"
+    )]
+    AlertmanagerApi,
+    #[error(
+        "this is a path of WeCom's API: use `webhook_configs` instead of `wechat_configs`, and send Alertmanager's \
+         webhook to /webhook or /webhook/{{receiver}}"
+    )]
+    WecomApi,
+}
+
+impl PathHint {
+    pub(super) fn of(path: &str) -> Self {
+        let begins = |beginning: &str| path.trim_start_matches('/').starts_with(beginning);
+        if begins("api/v1") || begins("api/v2") || begins("api/prom") {
+            Self::AlertmanagerApi
+        } else if begins("cgi-bin") {
+            Self::WecomApi
+        } else {
+            Self::Webhook
+        }
+    }
 }
 
 impl Rejection {
     pub(super) fn status(&self) -> StatusCode {
         match self {
             Self::Invalid(ParseError::Payload(_)) => StatusCode::BAD_REQUEST,
-            Self::Invalid(ParseError::UnknownReceiver { .. }) | Self::UnknownPath => StatusCode::NOT_FOUND,
+            Self::Invalid(ParseError::UnknownReceiver { .. } | ParseError::NoReceiver { .. })
+            | Self::UnknownPath(_) => StatusCode::NOT_FOUND,
+            Self::Encoding(EncodingError::Damaged) => StatusCode::BAD_REQUEST,
+            Self::Encoding(EncodingError::Zstd | EncodingError::Brotli) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Unauthorized(_) => StatusCode::UNAUTHORIZED,
             Self::CrossOrigin | Self::ForeignHost => StatusCode::FORBIDDEN,
             Self::WrongMethod => StatusCode::METHOD_NOT_ALLOWED,
@@ -144,7 +178,8 @@ impl Rejection {
             | Self::CrossOrigin
             | Self::ForeignHost
             | Self::NotReloaded(_)
-            | Self::UnknownPath
+            | Self::UnknownPath(_)
+            | Self::Encoding(_)
             | Self::WrongMethod => "rejected",
         }
     }

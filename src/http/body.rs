@@ -12,6 +12,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::{
     answer::Rejection,
+    encoding,
     memory::{MAX_BODY_BYTES, MemoryBudget, MemoryError, Reservation},
 };
 
@@ -43,14 +44,20 @@ pub(super) async fn read(request: Request, memory: &MemoryBudget) -> Result<Body
     if announced > MAX_BODY_BYTES {
         return Err(Rejection::TooLarge);
     }
-    read_chunks(request.into_body(), announced, memory).await
+    let (parts, body) = request.into_parts();
+    read_chunks(body, &parts.headers, announced, memory).await
 }
 
 fn content_length(headers: &HeaderMap) -> Option<usize> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
-async fn read_chunks(body: body::Body, announced: usize, memory: &MemoryBudget) -> Result<Body, Rejection> {
+async fn read_chunks(
+    body: body::Body,
+    headers: &HeaderMap,
+    announced: usize,
+    memory: &MemoryBudget,
+) -> Result<Body, Rejection> {
     // The buffer grows with the data, because a slow client could otherwise hold memory by a header alone.
     let mut bytes = Vec::with_capacity(announced.min(MAX_INITIAL_BUFFER));
     let mut reserved = memory.reserve();
@@ -70,6 +77,7 @@ async fn read_chunks(body: body::Body, announced: usize, memory: &MemoryBudget) 
         reserved.grow_to(bytes.len() + chunk.len())?;
         bytes.extend_from_slice(&chunk);
     }
+    let bytes = encoding::unpack(bytes, headers, &mut reserved).await?;
     reserved.grow_to(memory_cost(&bytes))?;
     Ok(Body { bytes, memory: reserved.finish() })
 }

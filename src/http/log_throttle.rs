@@ -53,6 +53,7 @@ pub struct LogThrottles(Mutex<HashMap<(RequestLog, String), State>>);
 pub(super) enum RequestLog {
     Duplicate,
     NotStored,
+    Repaired,
     /// With the `result` label of the metric.
     Rejected(&'static str),
     Unauthorized,
@@ -65,7 +66,7 @@ impl RequestLog {
     fn interval(self) -> Duration {
         Duration::from_secs(match self {
             Self::Rejected(_) => 1,
-            Self::Duplicate | Self::NotStored => 10,
+            Self::Duplicate | Self::NotStored | Self::Repaired => 10,
             Self::Unauthorized | Self::Forbidden | Self::Depths => 60,
         })
     }

@@ -7,6 +7,7 @@ mod authorize;
 mod body;
 mod connection;
 mod connection_limit;
+mod encoding;
 mod log_throttle;
 mod memory;
 mod ops;

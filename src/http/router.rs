@@ -2,7 +2,12 @@
 
 use std::sync::Arc;
 
-use axum::{Router, middleware, routing};
+use axum::{
+    Router,
+    extract::Request,
+    http::{Uri, uri::PathAndQuery},
+    middleware, routing,
+};
 
 use super::{authorize, ops, same_origin, state::ServerState, webhook};
 use crate::outbox::Outbox;
@@ -10,9 +15,10 @@ use crate::outbox::Outbox;
 pub fn router<O: Outbox>(state: Arc<ServerState<O>>) -> Router {
     // Grafana can be configured to send by PUT.
     let webhook = routing::post(webhook::receive::<O>).put(webhook::receive::<O>);
-    Router::new()
+    let routes = Router::new()
         .route("/webhook", webhook.clone())
-        .route("/webhook/{receiver}", webhook)
+        // The Prometheus Operator names receivers `namespace/object/receiver`.
+        .route("/webhook/{*receiver}", webhook)
         .route("/-/healthy", routing::get(ops::healthy))
         .route("/-/ready", routing::get(ops::ready::<O>))
         .route("/-/reload", routing::post(ops::reload::<O>).put(ops::reload::<O>))
@@ -21,5 +27,28 @@ pub fn router<O: Outbox>(state: Arc<ServerState<O>>) -> Router {
         .fallback(webhook::unknown_path::<O>)
         .layer(middleware::from_fn_with_state(Arc::clone(&state), authorize::authorize::<O>))
         .layer(middleware::from_fn_with_state(Arc::clone(&state), same_origin::refuse_foreign::<O>))
-        .with_state(state)
+        .with_state(state);
+    // A layer runs after its router has chosen a route, so the paths are changed in a router around the others.
+    Router::new().fallback_service(routes).layer(middleware::map_request(without_empty_segments))
+}
+
+/// Removes doubled slashes and slashes at the end from the path, because Alertmanager gives up after 404.
+async fn without_empty_segments(mut request: Request) -> Request {
+    let path = request.uri().path();
+    if path.contains("//") || path.len() > 1 && path.ends_with('/') {
+        let segments = path.split('/').filter(|segment| !segment.is_empty());
+        let mut clean: String = segments.flat_map(|segment| ["/", segment]).collect();
+        if clean.is_empty() {
+            clean.push('/');
+        }
+        if let Some(query) = request.uri().query() {
+            clean = format!("{clean}?{query}");
+        }
+        let mut parts = request.uri().clone().into_parts();
+        parts.path_and_query = PathAndQuery::try_from(clean).ok();
+        if let Ok(uri) = Uri::from_parts(parts) {
+            *request.uri_mut() = uri;
+        }
+    }
+    request
 }

@@ -10,16 +10,17 @@ use axum::{
 use tracing::field::display;
 
 use super::{
-    answer::{Accepted, Rejection},
+    answer::{Accepted, PathHint, Rejection},
     body::{self, Body},
     log_throttle::RequestLog,
     state::ServerState,
 };
 use crate::{
+    alertmanager::Repairs,
     delivery::decide::Cause,
     intake::{Parsed, RenderedNotification},
     metrics::Metrics,
-    outbox::{Enqueued, NewNotification, Outbox},
+    outbox::{Enqueued, NewNotification, Outbox, ReceiverName},
     telemetry::clip,
 };
 
@@ -31,7 +32,7 @@ pub(super) async fn receive<O: Outbox>(
 ) -> Result<Accepted, Rejection> {
     let Ok(receiver) = receiver else {
         // The path is not UTF-8, and the name of every receiver is.
-        return Err(reject_unrouted(&state, request.method(), request.uri(), Rejection::UnknownPath));
+        return Err(reject_unknown(&state, request.method(), request.uri()));
     };
     let receiver = receiver.map(|Path(name)| name);
     let answer = accept(&state, receiver.as_deref(), request).await;
@@ -61,8 +62,12 @@ async fn accept<O: Outbox>(
     let now = state.clock.wall_time(state.clock.now());
     let webhook = match pool.parse(receiver, bytes, &memory, now).await? {
         Parsed::Webhook(webhook) => webhook,
-        Parsed::Filtered(receiver) => return Ok(Accepted::Filtered { receiver }),
+        Parsed::Nothing { why, repairs } => {
+            report_repairs(state, why.receiver(), repairs);
+            return Ok(Accepted::Filtered(why));
+        }
     };
+    report_repairs(state, &webhook.receiver().name, webhook.repairs());
     let rendered = pool.render(webhook, &memory).await?;
     report_failures(&rendered, &state.metrics);
     store(state, rendered.notification).await
@@ -110,6 +115,19 @@ async fn store<O: Outbox>(
             }
             Err(Rejection::Store { receiver: Some(receiver), error })
         }
+    }
+}
+
+/// Logs and counts what was corrected in a payload. Clients choose the number of requests, so the lines are throttled.
+fn report_repairs<O>(state: &ServerState<O>, receiver: &ReceiverName, repairs: Repairs) {
+    for repair in repairs.iter() {
+        state.metrics.repaired(repair.name());
+    }
+    if repairs.is_empty() {
+        return;
+    }
+    if let Some(suppressed) = state.log_throttles.allow(RequestLog::Repaired, &receiver.0) {
+        tracing::warn!(%receiver, %repairs, suppressed, "odd values of a payload were repaired; fix its sender");
     }
 }
 
@@ -168,7 +186,7 @@ pub(super) async fn unknown_path<O: Outbox>(
     method: Method,
     uri: Uri,
 ) -> Rejection {
-    reject_unrouted(&state, &method, &uri, Rejection::UnknownPath)
+    reject_unknown(&state, &method, &uri)
 }
 
 /// Answers a request to a known path by a method that it does not have.
@@ -178,6 +196,10 @@ pub(super) async fn wrong_method<O: Outbox>(
     uri: Uri,
 ) -> Rejection {
     reject_unrouted(&state, &method, &uri, Rejection::WrongMethod)
+}
+
+fn reject_unknown<O>(state: &ServerState<O>, method: &Method, uri: &Uri) -> Rejection {
+    reject_unrouted(state, method, uri, Rejection::UnknownPath(PathHint::of(uri.path())))
 }
 
 /// Logs and counts a request without a route if it may be a notification, which is lost then.

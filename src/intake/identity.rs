@@ -1,6 +1,6 @@
 //! The identity of a notification: its group key and its deduplication key.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use super::receiver::Receiver;
 use crate::{
@@ -8,13 +8,13 @@ use crate::{
     outbox::{Dedupe, Key},
 };
 
-/// The group key. Alertmanager and Grafana always send one; for other senders, the group labels are used.
+/// The group key. Alertmanager and Grafana always send one; for other senders, the labels of the group are used.
 pub(super) fn group_key(payload: &Payload) -> String {
-    if payload.group_key.is_empty() {
-        format!("{:?}", payload.group_labels)
-    } else {
-        payload.group_key.clone()
+    if !payload.group_key.is_empty() {
+        return payload.group_key.clone();
     }
+    let labels = if payload.group_labels.is_empty() { &payload.common_labels } else { &payload.group_labels };
+    format!("{:?}", labels.iter().collect::<BTreeMap<_, _>>())
 }
 
 pub(super) fn dedupe(receiver: &Receiver, payload: &Payload, window: Duration) -> Dedupe {
@@ -27,11 +27,16 @@ pub(super) fn dedupe(receiver: &Receiver, payload: &Payload, window: Duration) -
     Dedupe { key: Key::of(parts), source: payload.external_url.clone(), window }
 }
 
+/// The alert, its status and its beginning. Nothing else is compared, because the members of a cluster may render
+/// annotations differently.
+///
+/// Without a beginning, two events with the same labels differ in their texts only, so these are compared, too.
 fn alert_identity(alert: &Alert) -> String {
-    let Alert { fingerprint, labels, status, starts_at, .. } = alert;
-    if fingerprint.is_empty() {
-        format!("{labels:?}\n{status}\n{starts_at}")
-    } else {
-        format!("{fingerprint}\n{status}\n{starts_at}")
+    let Alert { fingerprint, labels, annotations, status, starts_at, extra, .. } = alert;
+    let mut identity = if fingerprint.is_empty() { format!("{labels:?}") } else { fingerprint.clone() };
+    identity.push_str(&format!("\n{status}\n{starts_at}"));
+    if !alert.has_start() {
+        identity.push_str(&format!("\n{labels:?}\n{annotations:?}\n{extra:?}"));
     }
+    identity
 }

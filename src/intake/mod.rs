@@ -22,7 +22,7 @@ mod render;
 pub use self::{
     deliveries::text_deliveries,
     message::TemplateFailure,
-    parse::{Intake, ParseError, Parsed, ParsedWebhook, Settings},
+    parse::{Intake, NothingToSend, ParseError, Parsed, ParsedWebhook, Settings},
     receiver::{Address, Fallback, JsonTemplate, MessageType, Receiver},
     recipients::RecipientError,
     render::RenderedNotification,

@@ -13,9 +13,10 @@ use super::{
     recipients::RenderedRecipients,
 };
 use crate::{
-    alertmanager::{self, Payload, PayloadError},
+    alertmanager::{self, Payload, PayloadError, Repairs},
     outbox::ReceiverName,
     render::{RenderTime, Templates},
+    text::percent_encode,
 };
 
 /// Receivers, templates and settings: everything that turns a body into a notification.
@@ -50,8 +51,24 @@ pub struct ParsedWebhook {
 #[derive(Debug)]
 pub enum Parsed {
     Webhook(Arc<ParsedWebhook>),
-    /// All alerts are resolved, and the receiver has `send_resolved: false`.
-    Filtered(ReceiverName),
+    Nothing { why: NothingToSend, repairs: Repairs },
+}
+
+/// The reason why a valid body causes no message.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NothingToSend {
+    #[error("nothing to send: all alerts are resolved and receiver {0} has send_resolved: false")]
+    Resolved(ReceiverName),
+    #[error("nothing to send to receiver {0}: the payload has no alerts, no labels and no text")]
+    NoAlerts(ReceiverName),
+}
+
+impl NothingToSend {
+    pub fn receiver(&self) -> &ReceiverName {
+        match self {
+            Self::Resolved(receiver) | Self::NoAlerts(receiver) => receiver,
+        }
+    }
 }
 
 /// The reason why a body is rejected. The text says what is wrong and what would be right.
@@ -59,8 +76,13 @@ pub enum Parsed {
 pub enum ParseError {
     #[error(transparent)]
     Payload(#[from] PayloadError),
-    #[error("there is no receiver {name:?}; the configuration has: {}", known.join(", "))]
-    UnknownReceiver { name: String, known: Vec<String> },
+    #[error("there is no receiver {name:?}; {advice}the configuration has: {}", known.join(", "))]
+    UnknownReceiver { name: String, advice: String, known: Vec<String> },
+    #[error(
+        "the payload names no receiver; post it to /webhook/{{receiver}}; the configuration has: {}",
+        known.join(", ")
+    )]
+    NoReceiver { known: Vec<String> },
 }
 
 impl ParsedWebhook {
@@ -71,6 +93,11 @@ impl ParsedWebhook {
     /// True if the recipients are literal or were rendered.
     pub fn has_recipients(&self) -> bool {
         self.recipients.get().is_some()
+    }
+
+    /// What was corrected or ignored in the payload.
+    pub fn repairs(&self) -> Repairs {
+        self.payload.repairs
     }
 
     /// The size of the body.
@@ -108,21 +135,26 @@ impl Intake {
         self.templates.fingerprint()
     }
 
-    /// Parses a body. `receiver` is the name in the path; without one, the payload names the receiver. `now` is the
-    /// current time for templates.
+    /// Parses a body. `receiver` is the name in the path; without one, the payload names the receiver.
     ///
     /// # Errors
     /// [`ParseError`]
     pub fn parse(&self, receiver: Option<&str>, body: &[u8], now: Timestamp) -> Result<Parsed, ParseError> {
         // The path is checked first, because a wrong path is wrong for every body.
         let from_path = receiver.map(|name| self.find(name)).transpose()?;
-        let payload = alertmanager::parse(body)?;
+        let payload = alertmanager::parse(body, now)?;
         let receiver = match from_path {
             Some(receiver) => receiver,
             None => self.find_quoted(&payload.receiver)?,
         };
+        let repairs = payload.repairs;
+        if payload.alerts.is_empty() && payload.truncated_alerts == 0 {
+            return Ok(Parsed::Nothing { why: NothingToSend::NoAlerts(receiver.name.clone()), repairs });
+        }
         let payload = if receiver.send_resolved { Some(payload) } else { payload.without_resolved() };
-        let Some(payload) = payload else { return Ok(Parsed::Filtered(receiver.name.clone())) };
+        let Some(payload) = payload else {
+            return Ok(Parsed::Nothing { why: NothingToSend::Resolved(receiver.name.clone()), repairs });
+        };
         let recipients = match &receiver.address {
             Address::Literal(recipients) => OnceLock::from(RenderedRecipients::Valid(recipients.clone())),
             Address::Template { .. } => OnceLock::new(),
@@ -139,7 +171,8 @@ impl Intake {
     fn find(&self, name: &str) -> Result<&Arc<Receiver>, ParseError> {
         self.receivers.get(name).ok_or_else(|| ParseError::UnknownReceiver {
             name: name.to_owned(),
-            known: self.receivers.keys().cloned().collect(),
+            advice: self.advice(name).unwrap_or_default(),
+            known: self.known(),
         })
     }
 
@@ -147,7 +180,23 @@ impl Intake {
     fn find_quoted(&self, name: &str) -> Result<&Arc<Receiver>, ParseError> {
         match self.receivers.get(name) {
             Some(receiver) => Ok(receiver),
+            None if name.is_empty() => Err(ParseError::NoReceiver { known: self.known() }),
             None => self.find(&alertmanager::unquote(name)),
         }
+    }
+
+    fn known(&self) -> Vec<String> {
+        self.receivers.keys().cloned().collect()
+    }
+
+    /// The Prometheus Operator names receivers `namespace/object/receiver`, of which users know the last part only.
+    fn advice(&self, name: &str) -> Option<String> {
+        let (_, last) = name.rsplit_once('/')?;
+        let receiver = self.receivers.get(last)?;
+        Some(format!(
+            "post to /webhook/{}, or give receiver {} its full name in the configuration; ",
+            percent_encode(last),
+            receiver.name
+        ))
     }
 }

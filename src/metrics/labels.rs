@@ -14,6 +14,18 @@ pub const RESULTS: [&str; 4] = ["accepted", "duplicate", "filtered", "storage_er
 pub const RESULTS_WITHOUT_RECEIVER: [&str; 4] = ["rejected", "incomplete", "overload", "draining"];
 /// Fields of WeCom's reply that name recipients who did not get the message.
 pub const INVALID_KINDS: [&str; 4] = ["invaliduser", "invalidparty", "invalidtag", "unlicenseduser"];
+/// Kinds of odd values that were repaired in a payload.
+pub const REPAIR_KINDS: [&str; 9] = [
+    "encoding",
+    "syntax",
+    "control_character",
+    "type",
+    "status",
+    "time",
+    "alert",
+    "repeated_field",
+    "too_much",
+];
 /// `result` of `wecom_relay_token_refreshes_total`.
 pub const REFRESH_RESULTS: [&str; 3] = ["ok", "refused", "failed"];
 /// `errcode` of an attempt without a reply of WeCom.
@@ -41,6 +53,7 @@ labels! {
     Held { app: String, reason: &'static str }
     Refreshed { app: String, result: &'static str }
     Invalid { app: String, kind: &'static str }
+    Repaired { kind: &'static str }
 }
 
 impl ByReceiver {

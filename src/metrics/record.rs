@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{
-    labels::{Attempted, ByApp, ByReceiver, HELD_REASONS, Held, Invalid, Received, Settled},
+    labels::{Attempted, ByApp, ByReceiver, HELD_REASONS, Held, Invalid, Received, Repaired, Settled},
     registry::Metrics,
 };
 
@@ -22,6 +22,11 @@ impl Metrics {
     /// [`super::RESULTS_WITHOUT_RECEIVER`] with an empty `receiver`.
     pub fn received(&self, receiver: &str, result: &'static str) {
         self.received.get_or_create(&Received::new(receiver, result)).inc();
+    }
+
+    /// Records a webhook with an odd value of this kind.
+    pub fn repaired(&self, kind: &'static str) {
+        self.repaired.get_or_create(&Repaired { kind }).inc();
     }
 
     pub fn unauthorized(&self) {

@@ -18,8 +18,8 @@ use prometheus_client::{
 use super::{
     labels::{
         Attempted, ByApp, ByReceiver, DEAD_REASONS, HELD_REASONS, Held, INVALID_KINDS, Invalid, NO_ERRCODE,
-        NOT_IN_CONFIGURATION, REFRESH_RESULTS, RESULTS, RESULTS_WITHOUT_RECEIVER, Received, Refreshed,
-        Settled,
+        NOT_IN_CONFIGURATION, REFRESH_RESULTS, REPAIR_KINDS, RESULTS, RESULTS_WITHOUT_RECEIVER, Received,
+        Refreshed, Repaired, Settled,
     },
     process::Process,
     queue::{QueueDepth, Queues},
@@ -35,6 +35,7 @@ pub struct Metrics {
     pub(super) received: Family<Received, Counter>,
     pub(super) unauthorized: Counter,
     pub(super) forbidden: Counter,
+    pub(super) repaired: Family<Repaired, Counter>,
     pub(super) template_fallbacks: Family<ByReceiver, Counter>,
     pub(super) settled: Family<Settled, Counter>,
     pub(super) attempts: Family<Attempted, Counter>,
@@ -63,6 +64,7 @@ impl Default for Metrics {
             received: Family::default(),
             unauthorized: Counter::default(),
             forbidden: Counter::default(),
+            repaired: Family::default(),
             template_fallbacks: Family::default(),
             settled: Family::default(),
             attempts: Family::default(),
@@ -80,6 +82,9 @@ impl Default for Metrics {
         metrics.register();
         for result in RESULTS_WITHOUT_RECEIVER {
             drop(metrics.received.get_or_create(&Received::new("", result)));
+        }
+        for kind in REPAIR_KINDS {
+            drop(metrics.repaired.get_or_create(&Repaired { kind }));
         }
         metrics
     }
@@ -102,6 +107,11 @@ impl Metrics {
             "forbidden_requests",
             "Requests of browsers for pages of another site, answered with 403",
             self.forbidden.clone(),
+        );
+        registry.register(
+            "payload_repairs",
+            "Webhooks with an odd value that was repaired or ignored, by kind",
+            self.repaired.clone(),
         );
         registry.register(
             "template_fallbacks",

@@ -15,7 +15,10 @@ use super::{
     sources::{BUILTIN, DEFAULT_MESSAGE, DEFAULT_SUMMARY, Source, builtin_name},
     variables::variables,
 };
-use crate::{alertmanager::Payload, text::ELLIPSIS};
+use crate::{
+    alertmanager::Payload,
+    text::{ELLIPSIS, without_controls},
+};
 
 /// Most templates write less.
 const USUAL_OUTPUT_BYTES: usize = 4096;
@@ -111,9 +114,10 @@ impl Rendering<'_> {
     pub fn message(&self, template: &str) -> Result<Rendered, RenderError> {
         let mut text = String::with_capacity(USUAL_OUTPUT_BYTES);
         self.write(template, &mut text)?;
-        if text.contains('\0') {
-            // PostgreSQL cannot store U+0000 in a text. A payload has none, but a template can.
-            text = text.replace('\0', "\u{fffd}");
+        // A parsed payload has no control characters, but a template can write some. WeCom refuses a few of them, and
+        // PostgreSQL cannot store U+0000.
+        if let Some(clean) = without_controls(&text) {
+            text = clean;
         }
         Ok(self.context.markers.read(text))
     }

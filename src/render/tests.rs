@@ -27,6 +27,7 @@ fn payload() -> Payload {
             "groupLabels":{"alertname":"HighLoad"},"commonLabels":{"alertname":"HighLoad","severity":"critical",
             "team":"db"},"commonAnnotations":{"summary":"load\nis 9"},"externalURL":"http://am","orgId":7,
             "truncatedAlerts":3}"#,
+        time().now,
     )
     .unwrap()
 }

@@ -4,6 +4,7 @@ mod access;
 mod browsers;
 mod connections;
 mod direct;
+mod odd;
 mod ops;
 mod rejected;
 mod tls;
@@ -66,7 +67,7 @@ async fn a_receiver_is_found_by_path_and_by_payload_quoted_or_not() {
     let wecom = Wecom::start().await;
     let options = receivers(
         "  - { name: 'db.oncall (prod)', to_user: zhangsan }\n  - { name: 值班, to_user: lisi }\n  - { name: 'a%b+c', \
-         to_user: wangwu }\n",
+         to_user: wangwu }\n  - { name: monitoring/wecom/default, to_user: zhaoliu }\n",
     );
     let relay = Relay::with(&wecom.url, options).await;
     for (number, (path, named)) in [
@@ -79,6 +80,14 @@ async fn a_receiver_is_found_by_path_and_by_payload_quoted_or_not() {
         ("/webhook/值班", "another"),
         ("/webhook/a%25b+c", "another"),
         ("/webhook", r"a%b\+c"),
+        ("/webhook", "monitoring/wecom/default"),
+        ("/webhook/monitoring/wecom/default", "another"),
+        ("/webhook/monitoring%2Fwecom%2fdefault", "another"),
+        ("/webhook/monitoring/wecom%2Fdefault/", "another"),
+        ("//webhook//monitoring/wecom//default", "another"),
+        ("/webhook/", "值班"),
+        ("//webhook?a=b", "值班"),
+        ("/webhook/值班/", "another"),
     ]
     .into_iter()
     .enumerate()
@@ -89,8 +98,9 @@ async fn a_receiver_is_found_by_path_and_by_payload_quoted_or_not() {
         assert_eq!(status, 200, "{path} {named}: {text}");
     }
     wecom.sandbox.wait_for_delivered("zhangsan", 4).await;
-    relay.settled(9).await;
-    assert_eq!(wecom.sandbox.delivered_to("lisi").len(), 3);
+    relay.settled(17).await;
+    assert_eq!(wecom.sandbox.delivered_to("lisi").len(), 6);
+    assert_eq!(wecom.sandbox.delivered_to("zhaoliu").len(), 5);
     relay.stop().await;
 }
 

@@ -20,7 +20,7 @@ fn time() -> RenderTime {
 /// The parts that are sent for a sample.
 fn sent(template: &str, sample: &str) -> String {
     let markup = if template == render::MARKDOWN_MESSAGE { Markup::Markdown } else { Markup::Plain };
-    let payload = alertmanager::parse(sample.as_bytes()).unwrap();
+    let payload = alertmanager::parse(sample.as_bytes(), time().now).unwrap();
     let templates = Templates::compile(&[]).unwrap();
     let rendering = templates.with(&payload, &time());
     let message = rendering.message(template).unwrap();
@@ -67,7 +67,7 @@ fn templates_see_the_fields_of_grafana() {
     let source = render::Source { name: "t".into(), origin: "t".into(), text: text.into() };
     let templates = Templates::compile(&[source]).unwrap();
     let (_, grafana) = samples::ALL[5];
-    let payload = alertmanager::parse(grafana.as_bytes()).unwrap();
+    let payload = alertmanager::parse(grafana.as_bytes(), time().now).unwrap();
     let silence = "https://grafana.example.com/alerting/silence/new?alertmanager=grafana&\
         matcher=alertname%3DHigh+CPU&matcher=host%3Dweb-1&orgId=1";
     let panel = "https://grafana.example.com/d/node?orgId=1&viewPanel=4";

@@ -5,7 +5,7 @@ use std::{num::NonZeroU32, sync::Arc};
 use super::{
     context::LoadContext,
     secrets::SecretSource,
-    values::{UsedName, unique_name},
+    values::{Slashes, UsedName, unique_name},
 };
 use crate::{
     config::{
@@ -76,7 +76,7 @@ fn app<'y>(
     diagnostics: &mut Diagnostics,
 ) -> Result<App, ErrorGuaranteed> {
     let raw = raw::App::read(field, diagnostics)?;
-    let name = unique_name(&raw.name, used_names, diagnostics);
+    let name = unique_name(&raw.name, Slashes::None, used_names, diagnostics);
     let corp_id = corp_id(&raw.corp_id, diagnostics);
     let agent_id = agent_id(&raw.agent_id, diagnostics);
     let api_secret = SecretSource::of_app(&raw).required(context, diagnostics);

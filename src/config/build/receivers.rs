@@ -6,7 +6,7 @@ use super::{
     apps::Apps,
     fallbacks::FallbackGraph,
     message, recipients,
-    values::{MINUTE, duration, unique_name},
+    values::{MINUTE, Slashes, duration, unique_name},
 };
 use crate::{
     config::{
@@ -34,7 +34,7 @@ pub(super) fn read(
     for item in &items {
         let raw = raw::Receiver::read(item, diagnostics);
         named.push(raw.map(|raw| NamedReceiver {
-            name: unique_name(&raw.name, &mut used_names, diagnostics),
+            name: unique_name(&raw.name, Slashes::Inner, &mut used_names, diagnostics),
             location: item.location.clone(),
             raw,
         }));

@@ -35,9 +35,27 @@ pub(super) struct UsedName<'y> {
     location: Location,
 }
 
+/// The slashes that a name may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Slashes {
+    None,
+    /// Single ones between other characters, because a path ignores all others.
+    Inner,
+}
+
+impl Slashes {
+    fn allow(self, name: &str) -> bool {
+        match self {
+            Self::None => !name.contains('/'),
+            Self::Inner => !name.split('/').any(str::is_empty),
+        }
+    }
+}
+
 /// A valid name that is not in `used` yet. It is added to `used`.
 pub(super) fn unique_name<'y>(
     field: &Field<'y>,
+    slashes: Slashes,
     used: &mut Vec<UsedName<'y>>,
     diagnostics: &mut Diagnostics,
 ) -> Result<&'y str, ErrorGuaranteed> {
@@ -52,9 +70,17 @@ pub(super) fn unique_name<'y>(
     if name.len() > LONGEST_BYTES {
         return Err(diagnostics.error(&field.location, "this name is too long", "use at most 200 bytes"));
     }
-    if name.chars().any(|c| c == '/' || c.is_control()) {
-        let message = format!("the name {} has a slash or a control character in it", quoted(name));
+    if name.contains(char::is_control) {
+        let message = format!("the name {} has a control character in it", quoted(name));
         return Err(diagnostics.error(&field.location, message, "use other characters"));
+    }
+    if !slashes.allow(name) {
+        let message = format!("the name {} has a slash at a wrong place", quoted(name));
+        let help = match slashes {
+            Slashes::None => "use other characters",
+            Slashes::Inner => "use single slashes between other characters, as in namespace/name/receiver",
+        };
+        return Err(diagnostics.error(&field.location, message, help));
     }
     Ok(name)
 }

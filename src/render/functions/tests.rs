@@ -1,5 +1,7 @@
 //! The examples of `templates/README.md`, and cases that do not fit into its tables.
 
+use std::collections::BTreeMap;
+
 use jiff::tz::TimeZone;
 use proptest::prelude::*;
 use serde_json::{Value as Json, json};
@@ -19,7 +21,7 @@ fn time() -> RenderTime {
 }
 
 fn rendered(template: &str, time: &RenderTime) -> Result<String, String> {
-    let payload = parse(samples::ALL[0].1.as_bytes()).unwrap();
+    let payload = parse(samples::ALL[0].1.as_bytes(), time.now).unwrap();
     rendered_with(template, &payload, time).map_err(|error| error.message)
 }
 
@@ -272,7 +274,7 @@ proptest! {
         names in prop::collection::vec("[a-f]", 0..8),
         labels in prop::collection::btree_map("[a-f]", "[a-f]", 0..8),
     ) {
-        let left: Pairs =
+        let left: BTreeMap<String, String> =
             labels.iter().filter(|(name, _)| !names.contains(name)).map(|(n, v)| (n.clone(), v.clone())).collect();
         let mut first: Vec<&String> = Vec::new();
         for name in &names {
@@ -280,7 +282,7 @@ proptest! {
                 first.push(name);
             }
         }
-        let map: Pairs = names.iter().map(|name| (name.clone(), String::new())).collect();
+        let map: BTreeMap<String, String> = names.iter().map(|name| (name.clone(), String::new())).collect();
         let fields = json!({"names": names, "map": map, "labels": labels, "left": left, "first": first});
         let template = "{{ labels | remove(names=names) == left }} {{ labels | remove(names=map) == left }} \
             {{ names | unique == first }}";

@@ -1,10 +1,11 @@
 //! Filters for times and durations.
 //!
 //! A text that is not a time is returned unchanged, because a message with an odd time is better than none. Go's zero
-//! time, the `endsAt` of a firing alert, becomes empty.
+//! time, the `endsAt` of a firing alert, becomes empty. A time without a zone is in the configured one.
 
 use jiff::{
     SignedDuration, Timestamp, Zoned,
+    civil::DateTime,
     fmt::{strtime, temporal::Pieces},
     tz::{Offset, TimeZone},
 };
@@ -29,7 +30,7 @@ enum Time {
 impl Time {
     fn of(value: &Value) -> TeraResult<Self> {
         if let Some(text) = value.as_str() {
-            return Ok(Self::read(text));
+            return Self::read(text);
         }
         if let Some(seconds) = value.as_i64() {
             let moment = Timestamp::from_second(seconds);
@@ -43,13 +44,20 @@ impl Time {
         )))
     }
 
-    fn read(text: &str) -> Self {
+    fn read(text: &str) -> TeraResult<Self> {
         if text.is_empty() || text.starts_with("0001-01-01T00:00:00") {
-            return Self::None;
+            return Ok(Self::None);
         }
-        let Ok(moment) = text.parse::<Timestamp>() else { return Self::Other(text.to_owned()) };
-        let offset = Pieces::parse(text).ok().and_then(|pieces| pieces.to_numeric_offset());
-        Self::At { moment, offset: offset.unwrap_or(Offset::UTC) }
+        if let Ok(moment) = text.parse::<Timestamp>() {
+            let offset = Pieces::parse(text).ok().and_then(|pieces| pieces.to_numeric_offset());
+            return Ok(Self::At { moment, offset: offset.unwrap_or(Offset::UTC) });
+        }
+        let zone = render_context::with(|context| context.time.zone.clone())?.unwrap_or(TimeZone::UTC);
+        let local = text.parse::<DateTime>().ok().and_then(|local| zone.to_zoned(local).ok());
+        Ok(match local {
+            Some(zoned) => Self::At { moment: zoned.timestamp(), offset: zoned.offset() },
+            None => Self::Other(text.to_owned()),
+        })
     }
 }
 

@@ -11,7 +11,7 @@ static TEMPLATES: LazyLock<Templates> = LazyLock::new(|| Templates::compile(&[])
 
 /// A body is either refused, or every built-in template renders it to parts within the limits.
 pub(crate) fn payload(body: &[u8]) {
-    let Ok(payload) = alertmanager::parse(body) else { return };
+    let Ok(payload) = alertmanager::parse(body, jiff::Timestamp::UNIX_EPOCH) else { return };
     let time = RenderTime { now: jiff::Timestamp::UNIX_EPOCH, zone: None };
     let rendering = TEMPLATES.with(&payload, &time);
     for (name, _) in render::BUILTIN {

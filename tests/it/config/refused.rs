@@ -37,7 +37,7 @@ apps:
     api_url: qyapi.weixin.qq.com
     proxy_url: ftp://user:not-a-real-password@proxy
 receivers:
-  - name: a/b
+  - name: a//b
     app: opps
     message_type: textcrad
     send_resolved: yes
@@ -77,7 +77,7 @@ receivers:
     config.yml:23:14: apps[1].api_url: it must start with https:// or http://: write it like https://qyapi.weixin.qq.com/cgi-bin/
     config.yml:24:16: apps[1].proxy_url: it must start with http:// or https:// or socks5:// or socks5h://: write it like http://user:password@proxy.example.com:3128
     config.yml:26:5: receivers[0].to_user: no recipient: name at least one user, department or tag; to address everybody, write to_user: '@all'
-    config.yml:26:11: receivers[0].name: the name "a/b" has a slash or a control character in it; use other characters
+    config.yml:26:11: receivers[0].name: the name "a//b" has a slash at a wrong place; use single slashes between other characters, as in namespace/name/receiver
     config.yml:27:10: receivers[0].app: there is no app "opps"; did you mean ops?
     config.yml:28:19: receivers[0].message_type: "textcrad" is not a type of message; write text, markdown, textcard or template_card
     config.yml:29:20: receivers[0].send_resolved: true or false is expected, but this is a text; write true or false, without quotes

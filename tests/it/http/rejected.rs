@@ -1,10 +1,11 @@
 //! Requests that can never be accepted are answered with 4xx and a text that names the mistake.
 
+use axum::{body::Body, http::Request};
 use reqwest::Method;
 use serde_json::json;
 use tokio::io::AsyncWriteExt;
 
-use super::{for_receiver, raw, receivers};
+use super::{direct::Direct, for_receiver, raw, receivers};
 use crate::support::{Relay, Wecom};
 
 #[tokio::test]
@@ -13,15 +14,12 @@ async fn the_400_says_what_the_body_looks_like() {
     let relay = Relay::start(&wecom.url).await;
     let good = for_receiver("wechat").to_string();
     let push = json!([{ "labels": { "alertname": "Down" }, "startsAt": "2026-11-21T08:00:00Z" }]).to_string();
-    let mut no_text = good.clone().into_bytes();
-    no_text[20] = 0xFF;
     let mut texts = String::new();
     for body in [
         Vec::new(),
         b" \n".to_vec(),
-        format!("\u{feff}{good}").into_bytes(),
         good.as_bytes()[..good.len() / 2].to_vec(),
-        no_text,
+        b"\xff\xd8\xff\xe0".to_vec(),
         vec![0x1F, 0x8B, 8, 0, 0],
         "[".repeat(100_000).into_bytes(),
         format!("{{\"alerts\":{}", "[{\"a\":".repeat(5_000)).into_bytes(),
@@ -29,7 +27,6 @@ async fn the_400_says_what_the_body_looks_like() {
         br#"{"msgtype":"text","text":{"content":"x"}}"#.to_vec(),
         br#"{"title":"x","ruleId":1}"#.to_vec(),
         b"{}".to_vec(),
-        br#"{"alerts":"none"}"#.to_vec(),
         b"null".to_vec(),
         b"\"Down\"".to_vec(),
         b"alertname=Down".to_vec(),
@@ -43,20 +40,18 @@ async fn the_400_says_what_the_body_looks_like() {
     insta::assert_snapshot!(texts, @r#"
     the body is empty: send Alertmanager's webhook payload, a JSON object with `alerts`
     the body is empty: send Alertmanager's webhook payload, a JSON object with `alerts`
-    the body begins with a byte-order mark (EF BB BF), which JSON does not have: send UTF-8 without it
     the JSON ends before it is complete, at line 1, column 270: was the body cut off?
-    the body is not UTF-8: byte 20 is invalid; is the body compressed?
-    the body is not UTF-8: byte 1 is invalid; is the body compressed?
-    the JSON is nested too deeply: more than 127 levels
-    the JSON is nested too deeply: more than 127 levels
+    the body is not UTF-8: byte 0 is invalid; is the body compressed? send it as plain JSON or with gzip
+    the compressed body is damaged or cut off
+    the JSON ends before it is complete, at line 1, column 100000: was the body cut off?
+    the JSON ends before it is complete, at line 1, column 30010: was the body cut off?
     this looks like the body of Alertmanager's own /api/v2/alerts, to which Prometheus pushes: point Prometheus at Alertmanager, and `webhook_configs` of Alertmanager at this relay
     this looks like a message for a WeCom group robot: this relay takes Alertmanager's webhook payload and writes the message itself
-    the JSON object has no `alerts`, so it is not Alertmanager's webhook payload (it has "title", "ruleId"): is a custom payload configured?
+    the JSON object has no `alerts`, so it is not Alertmanager's webhook payload (it has "ruleId", "title"): is a custom payload configured?
     the JSON object has no `alerts`, so it is not Alertmanager's webhook payload (it has no fields): is a custom payload configured?
-    not Alertmanager's webhook payload: invalid type: string "none", expected a sequence at line 1 column 16
     the body is `null`, not Alertmanager's webhook payload, a JSON object with `alerts`
     the body is a JSON string, not Alertmanager's webhook payload, a JSON object with `alerts`
-    the body is not JSON: expected value at line 1 column 1
+    the body is form data, not JSON: send Alertmanager's webhook payload, a JSON object with `alerts`
     "#);
     assert!(relay.listed(&[]).await.is_empty());
     relay.stop().await;
@@ -73,9 +68,47 @@ async fn the_404_of_an_unknown_receiver_lists_the_known_ones() {
     assert_eq!(text, format!("there is no receiver \"wechta\"; {known}\n"));
     let (status, text) = relay.request(Method::POST, "/webhook", for_receiver(r"db\.x").to_string()).await;
     assert_eq!((status, text), (404, format!("there is no receiver \"db.x\"; {known}\n")));
+    let named_by_operator = for_receiver("monitoring/wecom/oncall").to_string();
+    let (status, text) = relay.request(Method::POST, "/webhook", named_by_operator).await;
+    let advice = "post to /webhook/oncall, or give receiver oncall its full name in the configuration";
+    let expected = format!("there is no receiver \"monitoring/wecom/oncall\"; {advice}; {known}\n");
+    assert_eq!((status, text), (404, expected));
+    let (status, text) = relay.request(Method::POST, "/webhook", for_receiver("").to_string()).await;
+    let expected = format!("the payload names no receiver; post it to /webhook/{{receiver}}; {known}\n");
+    assert_eq!((status, text), (404, expected));
     let (status, text) = relay.request(Method::POST, "/webhook/%FF", "{}").await;
     assert_eq!(status, 404, "{text}");
     relay.stop().await;
+}
+
+#[tokio::test]
+async fn the_404_of_an_unknown_path_says_which_one_is_right() {
+    let direct = Direct::roomy();
+    let mut texts = String::new();
+    for path in
+        ["/", "/webhooks", "/api/v1/alerts", "//api/v2/alerts/", "/cgi-bin/message/send?access_token=x"]
+    {
+        let (status, text) = direct.ask(Request::post(path).body(Body::from("{}")).unwrap()).await;
+        assert_eq!(status, 404, "{path}: {text}");
+        texts += &text;
+    }
+    insta::assert_snapshot!(texts, @r"
+    not found; send Alertmanager's webhook to /webhook or /webhook/{receiver}
+    not found; send Alertmanager's webhook to /webhook or /webhook/{receiver}
+    not found; this is a path of Alertmanager's API: point Prometheus at Alertmanager, and `webhook_configs` of Alertmanager at /webhook or /webhook/{receiver}
+    not found; this is a path of Alertmanager's API: point Prometheus at Alertmanager, and `webhook_configs` of Alertmanager at /webhook or /webhook/{receiver}
+    not found; this is a path of WeCom's API: use `webhook_configs` instead of `wechat_configs`, and send Alertmanager's webhook to /webhook or /webhook/{receiver}
+    ");
+}
+
+#[tokio::test]
+async fn the_405_says_which_method_is_right() {
+    let direct = Direct::roomy();
+    for path in ["/webhook", "/webhook/", "/webhook/wechat", "/webhook/a/b/c"] {
+        let (status, text) = direct.get(path).await;
+        let expected = "this method is not allowed; send a webhook by POST, or see the Allow header\n";
+        assert_eq!((status, text.as_str()), (405, expected), "{path}");
+    }
 }
 
 #[tokio::test]

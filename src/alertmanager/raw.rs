@@ -1,0 +1,174 @@
+//! JSON values as text: their kinds, fields and items.
+//!
+//! A value is read only when its meaning is known. So a value that nobody reads takes no memory, however it is nested,
+//! and a number keeps all its digits.
+
+use std::{borrow::Cow, fmt};
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{IgnoredAny, MapAccess, SeqAccess, Visitor},
+};
+use serde_json::{Error, value::RawValue};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Null,
+    Bool,
+    Number,
+    Text,
+    Array,
+    Object,
+}
+
+pub(super) fn kind(raw: &RawValue) -> Kind {
+    match raw.get().bytes().next() {
+        Some(b'{') => Kind::Object,
+        Some(b'[') => Kind::Array,
+        Some(b'"') => Kind::Text,
+        Some(b't' | b'f') => Kind::Bool,
+        Some(b'n') => Kind::Null,
+        _ => Kind::Number,
+    }
+}
+
+/// A field of an object.
+pub(super) struct Field<'a> {
+    pub(super) name: Cow<'a, str>,
+    pub(super) value: &'a RawValue,
+}
+
+/// The fields of an object, sorted by name. Fields with the same name stay in their order.
+pub(super) struct Fields<'a> {
+    pub(super) list: Vec<Field<'a>>,
+    /// The object has more fields than [`Fields::MOST`]. The others are not in the list.
+    pub(super) has_more: bool,
+}
+
+impl<'a> Fields<'a> {
+    /// No message has room for so many labels.
+    const MOST: usize = 10_000;
+
+    pub(super) fn of(object: &'a str) -> Result<Self, Error> {
+        serde_json::from_str(object)
+    }
+
+    pub(super) fn get(&self, name: &str) -> Option<&'a RawValue> {
+        self.list.iter().find(|field| field.name == name).map(|field| field.value)
+    }
+
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.get(name).is_some()
+    }
+
+    pub(super) fn has_repeated(&self) -> bool {
+        self.list.iter().zip(self.list.iter().skip(1)).any(|(field, next)| field.name == next.name)
+    }
+}
+
+/// The items of an array.
+pub(super) struct Items<'a> {
+    pub(super) list: Vec<&'a RawValue>,
+    /// The number of items over [`Items::MOST`], which are not in the list.
+    pub(super) more: u64,
+}
+
+impl<'a> Items<'a> {
+    const MOST: usize = 500_000;
+
+    pub(super) fn of(array: &'a str) -> Result<Self, Error> {
+        serde_json::from_str(array)
+    }
+}
+
+/// A name that is borrowed if it has no escapes.
+#[derive(Deserialize)]
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+
+impl<'de> Deserialize<'de> for Fields<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(FieldsVisitor)
+    }
+}
+
+struct FieldsVisitor;
+
+impl<'de> Visitor<'de> for FieldsVisitor {
+    type Value = Fields<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields<'de>, A::Error> {
+        let mut fields = Fields { list: Vec::new(), has_more: false };
+        while fields.list.len() < Fields::MOST {
+            let Some((Name(name), value)) = map.next_entry()? else { break };
+            fields.list.push(Field { name, value });
+        }
+        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {
+            fields.has_more = true;
+        }
+        fields.list.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(fields)
+    }
+}
+
+impl<'de> Deserialize<'de> for Items<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_seq(ItemsVisitor)
+    }
+}
+
+struct ItemsVisitor;
+
+impl<'de> Visitor<'de> for ItemsVisitor {
+    type Value = Items<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an array")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Items<'de>, A::Error> {
+        let mut items = Items { list: Vec::new(), more: 0 };
+        while items.list.len() < Items::MOST {
+            let Some(item) = seq.next_element()? else { break };
+            items.list.push(item);
+        }
+        while seq.next_element::<IgnoredAny>()?.is_some() {
+            items.more += 1;
+        }
+        Ok(items)
+    }
+}
+
+/// The nesting of `json`, and roughly the bytes that [`serde_json::Value`] needs for it beside its texts.
+pub(super) fn extent(json: &str) -> Extent {
+    const OBJECT: usize = 700;
+    const ARRAY: usize = 140;
+    const VALUE: usize = 60;
+    let mut extent = Extent { depth: 0, bytes: VALUE };
+    let (mut depth, mut quoted, mut escaped) = (0, false, false);
+    for byte in json.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if quoted => escaped = true,
+            b'"' => quoted = !quoted,
+            _ if quoted => {}
+            b'[' | b'{' => {
+                depth += 1;
+                extent.depth = extent.depth.max(depth);
+                extent.bytes += if byte == b'{' { OBJECT } else { ARRAY };
+            }
+            b']' | b'}' => depth = depth.saturating_sub(1),
+            b',' => extent.bytes += VALUE,
+            _ => {}
+        }
+    }
+    extent
+}
+
+pub(super) struct Extent {
+    pub(super) depth: usize,
+    pub(super) bytes: usize,
+}

@@ -1,0 +1,348 @@
+//! Reads JSON as a [`Payload`]. An odd value is corrected or ignored, and noted in [`Repairs`].
+
+use std::mem;
+
+use serde_json::{Error, Map, Number, Value, value::RawValue};
+
+use super::{
+    legacy,
+    payload::{Alert, Extra, Pairs, Payload},
+    raw::{Extent, Field, Fields, Items, Kind, extent, kind},
+    repairs::{Repair, Repairs},
+    time,
+};
+use crate::text::without_controls;
+
+/// Memory for alerts, labels and unknown fields beside their texts: a fixed part, and one in proportion to the body.
+/// Alerts of Alertmanager and Grafana need less than three times their JSON.
+const ROOM: usize = 8 << 20;
+const ROOM_PER_BYTE: usize = 3;
+/// The memory of an alert, of a label, and of an unknown field.
+const ALERT_BYTES: usize = mem::size_of::<Alert>() + 64;
+const PAIR_BYTES: usize = mem::size_of::<(String, String)>() + 32;
+const EXTRA_BYTES: usize = 120;
+/// Unknown fields that are kept in an object.
+const MAX_EXTRA: usize = 100;
+/// The nesting of unknown fields that are kept.
+const MAX_DEPTH: usize = 16;
+/// Numbers with more digits are kept as text.
+const EXACT_DIGITS: usize = 17;
+
+/// Reads a payload, or returns `None` if the object is none. The result has the words of the sender for each status.
+///
+/// # Errors
+/// The text is not a JSON object.
+pub(super) fn read(json: &str) -> Result<Option<Payload>, Error> {
+    let mut reader = Reader {
+        repairs: Repairs::default(),
+        room: ROOM.saturating_add(json.len().saturating_mul(ROOM_PER_BYTE)),
+        left_out: 0,
+    };
+    let fields = reader.fields(json)?;
+    let is_group =
+        |name: &str| matches!(name, "alerts" | "groupLabels" | "commonLabels" | "commonAnnotations");
+    let is_payload = fields.iter().any(|field| is_group(&field.name));
+    if !is_payload && !legacy::is_legacy(&fields) {
+        return Ok(None);
+    }
+    let mut payload = reader.payload(fields)?;
+    if !is_payload {
+        legacy::convert(&mut payload);
+    }
+    payload.truncated_alerts = payload.truncated_alerts.saturating_add(reader.left_out);
+    payload.repairs = reader.repairs;
+    Ok(Some(payload))
+}
+
+struct Reader {
+    repairs: Repairs,
+    /// The memory that is left.
+    room: usize,
+    /// Alerts for which there was no room.
+    left_out: u64,
+}
+
+impl Reader {
+    fn payload(&mut self, fields: Vec<Field<'_>>) -> Result<Payload, Error> {
+        let mut payload = Payload::default();
+        for Field { name, value } in fields {
+            match &*name {
+                "alerts" => self.alerts(value, &mut payload.alerts)?,
+                "receiver" => payload.receiver = self.text(value)?,
+                "status" => payload.status = self.status(value)?,
+                "groupLabels" => self.pairs("groupLabels", value, &mut payload.group_labels)?,
+                "commonLabels" => self.pairs("commonLabels", value, &mut payload.common_labels)?,
+                "commonAnnotations" => {
+                    self.pairs("commonAnnotations", value, &mut payload.common_annotations)?;
+                }
+                "externalURL" => payload.external_url = self.text(value)?,
+                "version" => payload.version = self.text(value)?,
+                "groupKey" => payload.group_key = self.text(value)?,
+                "truncatedAlerts" => payload.truncated_alerts = self.count(value)?,
+                _ => self.extra(&name, value, &mut payload.extra)?,
+            }
+        }
+        Ok(payload)
+    }
+
+    fn alerts(&mut self, value: &RawValue, alerts: &mut Vec<Alert>) -> Result<(), Error> {
+        match kind(value) {
+            Kind::Null => Ok(()),
+            Kind::Array => {
+                let items = Items::of(value.get())?;
+                for item in items.list {
+                    self.alert(item, alerts)?;
+                }
+                self.repairs.add_if(items.more > 0, Repair::TooMuch);
+                self.left_out = self.left_out.saturating_add(items.more);
+                Ok(())
+            }
+            _ => {
+                self.repairs.add(Repair::Alert);
+                self.alert(value, alerts)
+            }
+        }
+    }
+
+    /// Anything but an object becomes an alert with this text, because it may be all that is known.
+    fn alert(&mut self, value: &RawValue, alerts: &mut Vec<Alert>) -> Result<(), Error> {
+        if kind(value) == Kind::Null {
+            self.repairs.add(Repair::Alert);
+            return Ok(());
+        }
+        if !self.has_room(ALERT_BYTES) {
+            self.left_out += 1;
+            return Ok(());
+        }
+        let mut alert = Alert::default();
+        if kind(value) != Kind::Object {
+            self.repairs.add(Repair::Alert);
+            alert.annotations.insert("message".to_owned(), self.text(value)?);
+            alerts.push(alert);
+            return Ok(());
+        }
+        for Field { name, value } in self.fields(value.get())? {
+            match &*name {
+                "status" => alert.status = self.status(value)?,
+                "labels" => self.pairs("labels", value, &mut alert.labels)?,
+                "annotations" => self.pairs("annotations", value, &mut alert.annotations)?,
+                "startsAt" => alert.starts_at = self.time(value)?,
+                "endsAt" => alert.ends_at = self.time(value)?,
+                "generatorURL" => alert.generator_url = self.text(value)?,
+                "fingerprint" => alert.fingerprint = self.text(value)?,
+                _ => self.extra(&name, value, &mut alert.extra)?,
+            }
+        }
+        alerts.push(alert);
+        Ok(())
+    }
+
+    fn fields<'a>(&mut self, object: &'a str) -> Result<Vec<Field<'a>>, Error> {
+        let fields = Fields::of(object)?;
+        self.repairs.add_if(fields.has_more, Repair::TooMuch);
+        self.repairs.add_if(fields.has_repeated(), Repair::RepeatedField);
+        Ok(fields.list)
+    }
+
+    /// Takes memory from the room that is left.
+    fn has_room(&mut self, bytes: usize) -> bool {
+        match self.room.checked_sub(bytes) {
+            Some(left) => {
+                self.room = left;
+                true
+            }
+            None => {
+                self.repairs.add(Repair::TooMuch);
+                false
+            }
+        }
+    }
+
+    /// The text of any value: `null` is empty, a number has all its digits, an array or object is JSON.
+    fn text(&mut self, value: &RawValue) -> Result<String, Error> {
+        let json = value.get();
+        match kind(value) {
+            Kind::Null => Ok(String::new()),
+            Kind::Text => self.string(json),
+            _ => {
+                self.repairs.add(Repair::Type);
+                Ok(self.clean(json.to_owned()))
+            }
+        }
+    }
+
+    fn string(&mut self, json: &str) -> Result<String, Error> {
+        let inner = json.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+        let text = match inner {
+            Some(inner) if !inner.contains('\\') => inner.to_owned(),
+            _ => serde_json::from_str(json)?,
+        };
+        Ok(self.clean(text))
+    }
+
+    fn clean(&mut self, text: String) -> String {
+        let Some(clean) = without_controls(&text) else { return text };
+        self.repairs.add(Repair::ControlCharacter);
+        clean
+    }
+
+    /// The word for a status. In Alertmanager's API, the status is an object with the word as `state`.
+    fn status(&mut self, value: &RawValue) -> Result<String, Error> {
+        if kind(value) != Kind::Object {
+            return self.text(value);
+        }
+        self.repairs.add(Repair::Status);
+        let fields = Fields::of(value.get())?;
+        match fields.get("state").or_else(|| fields.get("status")) {
+            Some(word) => self.text(word),
+            None => Ok(String::new()),
+        }
+    }
+
+    fn time(&mut self, value: &RawValue) -> Result<String, Error> {
+        let text = match kind(value) {
+            Kind::Number => value.get().to_owned(),
+            _ => self.text(value)?,
+        };
+        let Some(corrected) = time::corrected(&text) else { return Ok(text) };
+        self.repairs.add(Repair::Time);
+        Ok(corrected)
+    }
+
+    /// A number of alerts. Anything else counts as zero.
+    fn count(&mut self, value: &RawValue) -> Result<u64, Error> {
+        let text = match kind(value) {
+            Kind::Null => return Ok(0),
+            Kind::Number => value.get().to_owned(),
+            _ => self.text(value)?,
+        };
+        let text = text.trim();
+        if let Ok(count) = text.parse() {
+            return Ok(count);
+        }
+        self.repairs.add(Repair::Type);
+        // A conversion from a float saturates, and makes zero of a negative number and of NaN.
+        Ok(text.parse::<f64>().map_or(0, |count| count as u64))
+    }
+
+    /// Adds labels or annotations. A value that is neither an object nor a list of pairs is kept as a text with the name
+    /// of the field.
+    fn pairs(&mut self, field: &str, value: &RawValue, pairs: &mut Pairs) -> Result<(), Error> {
+        let mut read = mem::take(pairs).into_tuple_vec();
+        match kind(value) {
+            Kind::Null => {}
+            Kind::Object => self.add_fields(value, &mut read)?,
+            Kind::Array => {
+                self.repairs.add(Repair::Type);
+                let items = Items::of(value.get())?;
+                self.repairs.add_if(items.more > 0, Repair::TooMuch);
+                for item in items.list {
+                    self.add_item(field, item, &mut read)?;
+                }
+            }
+            _ => read.push((field.to_owned(), self.text(value)?)),
+        }
+        // Of pairs with the same name, the last one stays.
+        *pairs = read.into_iter().collect();
+        Ok(())
+    }
+
+    fn add_fields(&mut self, object: &RawValue, pairs: &mut Vec<(String, String)>) -> Result<(), Error> {
+        let fields = self.fields(object.get())?;
+        pairs.reserve_exact(fields.len());
+        for Field { name, value } in fields {
+            if !self.has_room(PAIR_BYTES) {
+                return Ok(());
+            }
+            let value = self.text(value)?;
+            pairs.push((self.clean(name.into_owned()), value));
+        }
+        Ok(())
+    }
+
+    /// Adds `{"name": …, "value": …}`, `{"alertname": …}`, `["alertname", …]` or `"alertname=…"`.
+    fn add_item(
+        &mut self,
+        field: &str,
+        item: &RawValue,
+        pairs: &mut Vec<(String, String)>,
+    ) -> Result<(), Error> {
+        let (name, value) = match kind(item) {
+            Kind::Null => return Ok(()),
+            Kind::Object => {
+                let fields = Fields::of(item.get())?;
+                let name = fields.get("name").or_else(|| fields.get("key"));
+                match (name, fields.get("value")) {
+                    (Some(name), Some(value)) => (self.text(name)?, self.text(value)?),
+                    _ => return self.add_fields(item, pairs),
+                }
+            }
+            Kind::Array => match Items::of(item.get())?.list.as_slice() {
+                [name, value] => (self.text(name)?, self.text(value)?),
+                _ => (field.to_owned(), self.text(item)?),
+            },
+            _ => {
+                let text = self.text(item)?;
+                match text.split_once('=') {
+                    Some((name, value)) => (name.trim().to_owned(), value.trim().to_owned()),
+                    None => (field.to_owned(), text),
+                }
+            }
+        };
+        if self.has_room(PAIR_BYTES) {
+            pairs.push((name, value));
+        }
+        Ok(())
+    }
+
+    /// Keeps an unknown field for templates, if it is neither large nor deep.
+    fn extra(&mut self, name: &str, value: &RawValue, extra: &mut Extra) -> Result<(), Error> {
+        let Extent { depth, bytes } = extent(value.get());
+        if extra.len() >= MAX_EXTRA || depth > MAX_DEPTH || !self.has_room(EXTRA_BYTES + bytes) {
+            self.repairs.add(Repair::TooMuch);
+            return Ok(());
+        }
+        let name = self.clean(name.to_owned());
+        extra.insert(name, self.value(value)?);
+        Ok(())
+    }
+
+    /// The value of an unknown field. Its depth is bounded.
+    fn value(&mut self, value: &RawValue) -> Result<Value, Error> {
+        let json = value.get();
+        Ok(match kind(value) {
+            Kind::Null => Value::Null,
+            Kind::Bool => Value::Bool(json == "true"),
+            Kind::Number => number(json),
+            Kind::Text => Value::String(self.string(json)?),
+            Kind::Array => {
+                let items = Items::of(json)?.list;
+                let values: Result<Vec<Value>, Error> =
+                    items.into_iter().map(|item| self.value(item)).collect();
+                Value::Array(values?)
+            }
+            Kind::Object => {
+                let mut object = Map::new();
+                for Field { name, value } in self.fields(json)? {
+                    let value = self.value(value)?;
+                    object.insert(self.clean(name.into_owned()), value);
+                }
+                Value::Object(object)
+            }
+        })
+    }
+}
+
+/// A number, or its text if it would lose digits.
+fn number(json: &str) -> Value {
+    if let Ok(number) = json.parse::<u64>() {
+        return number.into();
+    }
+    if let Ok(number) = json.parse::<i64>() {
+        return number.into();
+    }
+    let mantissa = json.split(['e', 'E']).next().unwrap_or_default();
+    let digits = mantissa.trim_start_matches(['-', '0', '.']).chars().filter(char::is_ascii_digit).count();
+    let number = json.parse().ok().filter(|_| digits <= EXACT_DIGITS).and_then(Number::from_f64);
+    number.map_or_else(|| Value::String(json.to_owned()), Value::Number)
+}
