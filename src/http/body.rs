@@ -12,7 +12,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::{
     answer::Rejection,
-    encoding,
+    encoding::{self, UnpackError},
     memory::{MAX_BODY_BYTES, MemoryBudget, MemoryError, Reservation},
 };
 
@@ -107,6 +107,15 @@ fn memory_cost(body: &[u8]) -> usize {
         rest = after.get(1..).unwrap_or_default();
     }
     body.len() * 2 + values * VALUE_BYTES + objects
+}
+
+impl From<UnpackError> for Rejection {
+    fn from(error: UnpackError) -> Self {
+        match error {
+            UnpackError::Encoding(error) => Self::Encoding(error),
+            UnpackError::Memory(error) => error.into(),
+        }
+    }
 }
 
 impl From<MemoryError> for Rejection {

@@ -6,12 +6,9 @@ use axum::http::{HeaderMap, header::CONTENT_ENCODING};
 use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 use tokio::task::yield_now;
 
-use super::{
-    answer::Rejection,
-    memory::{GrowingReservation, MAX_BODY_BYTES},
-};
+use super::memory::{GrowingReservation, MAX_BODY_BYTES, MemoryError};
 
-/// The reason why a body cannot be unpacked.
+/// A mistake of the sender.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum EncodingError {
     #[error("the compressed body is damaged or cut off")]
@@ -22,8 +19,17 @@ pub(super) enum EncodingError {
     Brotli,
 }
 
+/// The reason why a body is not unpacked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(super) enum UnpackError {
+    #[error(transparent)]
+    Encoding(#[from] EncodingError),
+    #[error("no memory")]
+    Memory(MemoryError),
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Encoding {
+enum Encoding {
     Plain,
     Gzip,
     Zlib,
@@ -33,7 +39,7 @@ pub(super) enum Encoding {
 impl Encoding {
     /// The encoding of `body`. Its first bytes decide, because proxies leave the header on a body that they unpacked, or
     /// the reverse. A body of JSON is never mistaken.
-    pub(super) fn of(body: &[u8], headers: &HeaderMap) -> Result<Self, EncodingError> {
+    fn of(body: &[u8], headers: &HeaderMap) -> Result<Self, EncodingError> {
         let header = headers.get(CONTENT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let header = header.trim().to_ascii_lowercase();
         match body {
@@ -57,7 +63,7 @@ pub(super) async fn unpack(
     body: Vec<u8>,
     headers: &HeaderMap,
     reserved: &mut GrowingReservation,
-) -> Result<Vec<u8>, Rejection> {
+) -> Result<Vec<u8>, UnpackError> {
     const STEP: usize = 64 << 10;
     let mut unpacker: Box<dyn Read + Send + '_> = match Encoding::of(&body, headers)? {
         Encoding::Plain => return Ok(body),
@@ -67,11 +73,11 @@ pub(super) async fn unpack(
     };
     let mut unpacked = Vec::new();
     loop {
-        reserved.grow_to(body.len() + unpacked.len() + STEP)?;
+        reserved.grow_to(body.len() + unpacked.len() + STEP).map_err(UnpackError::Memory)?;
         let mut step = unpacker.by_ref().take(STEP as u64);
         let read = step.read_to_end(&mut unpacked).map_err(|_| EncodingError::Damaged)?;
         if unpacked.len() > MAX_BODY_BYTES {
-            return Err(Rejection::TooLarge);
+            return Err(UnpackError::Memory(MemoryError::TooLarge));
         }
         if read == 0 {
             return Ok(unpacked);

@@ -29,26 +29,21 @@ pub fn router<O: Outbox>(state: Arc<ServerState<O>>) -> Router {
         .layer(middleware::from_fn_with_state(Arc::clone(&state), same_origin::refuse_foreign::<O>))
         .with_state(state);
     // A layer runs after its router has chosen a route, so the paths are changed in a router around the others.
-    Router::new().fallback_service(routes).layer(middleware::map_request(without_empty_segments))
+    Router::new().fallback_service(routes).layer(middleware::map_request(tolerate_slashes))
 }
 
-/// Removes doubled slashes and slashes at the end from the path, because Alertmanager gives up after 404.
-async fn without_empty_segments(mut request: Request) -> Request {
-    let path = request.uri().path();
-    if path.contains("//") || path.len() > 1 && path.ends_with('/') {
-        let segments = path.split('/').filter(|segment| !segment.is_empty());
-        let mut clean: String = segments.flat_map(|segment| ["/", segment]).collect();
-        if clean.is_empty() {
-            clean.push('/');
-        }
-        if let Some(query) = request.uri().query() {
-            clean = format!("{clean}?{query}");
-        }
-        let mut parts = request.uri().clone().into_parts();
-        parts.path_and_query = PathAndQuery::try_from(clean).ok();
-        if let Ok(uri) = Uri::from_parts(parts) {
-            *request.uri_mut() = uri;
-        }
+/// Removes doubled slashes and slashes at the end from the path of a webhook, because Alertmanager gives up after 404.
+async fn tolerate_slashes(mut request: Request) -> Request {
+    let segments: Vec<&str> = request.uri().path().split('/').filter(|part| !part.is_empty()).collect();
+    let path = format!("/{}", segments.join("/"));
+    if segments.first() != Some(&"webhook") || path == request.uri().path() {
+        return request;
+    }
+    let mut parts = request.uri().clone().into_parts();
+    let query = request.uri().query().map(|query| format!("?{query}")).unwrap_or_default();
+    parts.path_and_query = PathAndQuery::try_from(path + &query).ok();
+    if let Ok(uri) = Uri::from_parts(parts) {
+        *request.uri_mut() = uri;
     }
     request
 }

@@ -20,12 +20,21 @@ async fn a_relay_is_healthy_and_ready_without_wecom() {
 async fn the_404_of_an_unknown_path_names_the_right_paths() {
     let wecom = Wecom::start().await;
     let relay = Relay::start(&wecom.url).await;
-    for path in ["/", "/webhooks", "/webhook/", "/webhook/wechat/", "/api/v2/alerts"] {
+    let mut texts = String::new();
+    for path in
+        ["/", "/webhooks", "/api/v1/alerts", "//api/v2/alerts/", "/cgi-bin/message/send?access_token=x"]
+    {
         let (status, text) = relay.request(Method::POST, path, "{}").await;
-        assert_eq!(status, 404, "{path}");
-        let right = "not found; send Alertmanager's webhook to /webhook or /webhook/{receiver}\n";
-        assert_eq!(text, right, "{path}");
+        assert_eq!(status, 404, "{path}: {text}");
+        texts += &text;
     }
+    insta::assert_snapshot!(texts, @r"
+    not found; send Alertmanager's webhook to /webhook or /webhook/{receiver}
+    not found; send Alertmanager's webhook to /webhook or /webhook/{receiver}
+    not found; this is a path of Alertmanager's API: point Prometheus at Alertmanager, and `webhook_configs` of Alertmanager at /webhook or /webhook/{receiver}
+    not found; this is a path of Alertmanager's API: point Prometheus at Alertmanager, and `webhook_configs` of Alertmanager at /webhook or /webhook/{receiver}
+    not found; this is a path of WeCom's API: use `webhook_configs` instead of `wechat_configs`, and send Alertmanager's webhook to /webhook or /webhook/{receiver}
+    ");
     relay.stop().await;
 }
 
@@ -34,7 +43,7 @@ async fn another_method_is_answered_with_405() {
     let wecom = Wecom::start().await;
     let relay = Relay::start(&wecom.url).await;
     for method in [Method::GET, Method::DELETE, Method::PATCH] {
-        for path in ["/webhook", "/webhook/wechat"] {
+        for path in ["/webhook", "/webhook/", "/webhook/wechat", "/webhook/a/b/c"] {
             let request = relay.client.request(method.clone(), format!("{}{path}", relay.url));
             let answer = request.send().await.unwrap();
             assert_eq!(answer.status(), 405, "{method} {path}");

@@ -1,11 +1,10 @@
 //! Requests that can never be accepted are answered with 4xx and a text that names the mistake.
 
-use axum::{body::Body, http::Request};
 use reqwest::Method;
 use serde_json::json;
 use tokio::io::AsyncWriteExt;
 
-use super::{direct::Direct, for_receiver, raw, receivers};
+use super::{for_receiver, raw, receivers};
 use crate::support::{Relay, Wecom};
 
 #[tokio::test]
@@ -79,36 +78,6 @@ async fn the_404_of_an_unknown_receiver_lists_the_known_ones() {
     let (status, text) = relay.request(Method::POST, "/webhook/%FF", "{}").await;
     assert_eq!(status, 404, "{text}");
     relay.stop().await;
-}
-
-#[tokio::test]
-async fn the_404_of_an_unknown_path_says_which_one_is_right() {
-    let direct = Direct::roomy();
-    let mut texts = String::new();
-    for path in
-        ["/", "/webhooks", "/api/v1/alerts", "//api/v2/alerts/", "/cgi-bin/message/send?access_token=x"]
-    {
-        let (status, text) = direct.ask(Request::post(path).body(Body::from("{}")).unwrap()).await;
-        assert_eq!(status, 404, "{path}: {text}");
-        texts += &text;
-    }
-    insta::assert_snapshot!(texts, @r"
-    not found; send Alertmanager's webhook to /webhook or /webhook/{receiver}
-    not found; send Alertmanager's webhook to /webhook or /webhook/{receiver}
-    not found; this is a path of Alertmanager's API: point Prometheus at Alertmanager, and `webhook_configs` of Alertmanager at /webhook or /webhook/{receiver}
-    not found; this is a path of Alertmanager's API: point Prometheus at Alertmanager, and `webhook_configs` of Alertmanager at /webhook or /webhook/{receiver}
-    not found; this is a path of WeCom's API: use `webhook_configs` instead of `wechat_configs`, and send Alertmanager's webhook to /webhook or /webhook/{receiver}
-    ");
-}
-
-#[tokio::test]
-async fn the_405_says_which_method_is_right() {
-    let direct = Direct::roomy();
-    for path in ["/webhook", "/webhook/", "/webhook/wechat", "/webhook/a/b/c"] {
-        let (status, text) = direct.get(path).await;
-        let expected = "this method is not allowed; send a webhook by POST, or see the Allow header\n";
-        assert_eq!((status, text.as_str()), (405, expected), "{path}");
-    }
 }
 
 #[tokio::test]
