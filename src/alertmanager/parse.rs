@@ -43,5 +43,6 @@ fn finish(mut payload: Payload, now: Timestamp) -> Payload {
     status::settle(&mut payload, now, &mut repairs);
     payload.repairs = repairs;
     stand_in::add(&mut payload);
+    payload.add_common();
     payload
 }

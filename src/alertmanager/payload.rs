@@ -112,6 +112,16 @@ impl Payload {
         Some(self)
     }
 
+    /// Computes common labels and annotations that the sender left out. Alertmanager and Grafana always send them.
+    pub(super) fn add_common(&mut self) {
+        if self.common_labels.is_empty() {
+            self.common_labels = common(self.alerts.iter().map(|alert| &alert.labels));
+        }
+        if self.common_annotations.is_empty() {
+            self.common_annotations = common(self.alerts.iter().map(|alert| &alert.annotations));
+        }
+    }
+
     /// The worst known `severity` label of the firing alerts, or of all alerts when none fires. If no severity is
     /// known, the most common one.
     pub fn severity(&self) -> Option<&str> {

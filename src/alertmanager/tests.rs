@@ -253,6 +253,16 @@ fn a_payload_without_alerts_shows_its_labels_and_texts() {
 }
 
 #[test]
+fn common_labels_that_are_missing_are_computed() {
+    let payload = payload(
+        r#"{"status":"firing","alerts":[{"status":"firing","labels":{"a":"1","b":"2"},"annotations":{"s":"x"}},
+            {"status":"firing","labels":{"a":"1","b":"3"},"annotations":{"s":"x"}}]}"#,
+    );
+    assert_eq!(payload.common_labels.keys().collect::<Vec<_>>(), ["a"]);
+    assert_eq!(payload.common_annotations.keys().collect::<Vec<_>>(), ["s"]);
+}
+
+#[test]
 fn legacy_grafana_fires_and_resolves_one_group() {
     let body = |state: &str| {
         let body = json!({"dashboardId": 7, "evalMatches": [{"value": 93.2, "metric": "web-1", "tags": null}],

@@ -8,13 +8,18 @@ use crate::{
     outbox::{Dedupe, Key},
 };
 
-/// The group key. Alertmanager and Grafana always send one; for other senders, the labels of the group are used.
+/// The group key. Alertmanager and Grafana always send one. For other senders it is made of the labels of the group,
+/// else of the alert's name, so that events of different alerts do not wait for each other.
 pub(super) fn group_key(payload: &Payload) -> String {
+    const NAME: &str = "alertname";
     if !payload.group_key.is_empty() {
         return payload.group_key.clone();
     }
-    let labels = if payload.group_labels.is_empty() { &payload.common_labels } else { &payload.group_labels };
-    format!("{:?}", labels.iter().collect::<BTreeMap<_, _>>())
+    let mut labels: BTreeMap<&String, &String> = payload.group_labels.iter().collect();
+    if labels.is_empty() {
+        labels.extend(payload.common_labels.iter().filter(|(name, _)| *name == NAME));
+    }
+    format!("{labels:?}")
 }
 
 pub(super) fn dedupe(receiver: &Receiver, payload: &Payload, window: Duration) -> Dedupe {

@@ -9,13 +9,16 @@ use wecom_relay::{
 
 static TEMPLATES: LazyLock<Templates> = LazyLock::new(|| Templates::compile(&[]).unwrap());
 
-/// A body is either refused, or every built-in template renders it to parts within the limits.
+/// A body is either refused, or every built-in template renders it to parts within the limits, without control
+/// characters.
 pub(crate) fn payload(body: &[u8]) {
     let Ok(payload) = alertmanager::parse(body, jiff::Timestamp::UNIX_EPOCH) else { return };
+    assert!(payload.alerts.iter().all(|alert| alert.is_firing() || alert.is_resolved()));
     let time = RenderTime { now: jiff::Timestamp::UNIX_EPOCH, zone: None };
     let rendering = TEMPLATES.with(&payload, &time);
     for (name, _) in render::BUILTIN {
         let message = rendering.message(name).unwrap();
+        assert!(!message.text().contains(|c: char| c.is_control() && !"\t\n\r".contains(c)), "{message:?}");
         for markup in [Markup::Plain, Markup::Markdown] {
             fit(&message, markup, Limits::default(), rendering.alerts_url());
         }

@@ -1,12 +1,13 @@
 //! Odd payloads are delivered: a body that a program wrote by hand, of another sender, or compressed.
 
-use std::io::Write;
+use std::{fs, io::Write, path::Path};
 
 use axum::{body::Body, http::Request};
 use flate2::{
     Compression,
     write::{DeflateEncoder, GzEncoder, ZlibEncoder},
 };
+use proptest::{prelude::*, sample::Index};
 use reqwest::Method;
 use serde_json::{Value, json};
 use wecom_relay::telemetry::{self, LogFormat};
@@ -220,4 +221,139 @@ async fn a_body_that_cannot_be_unpacked_is_refused() {
     the body is compressed with zstd; send it with gzip, deflate or uncompressed
     the body is compressed with br; send it with gzip, deflate or uncompressed
     ");
+}
+
+/// The recorded bodies of Alertmanager, except very large ones.
+fn recorded() -> Vec<Vec<u8>> {
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/alertmanager");
+    let folders =
+        ["pairs", "pairs_zh"].into_iter().flat_map(|folder| fs::read_dir(data.join(folder)).unwrap());
+    let mut bodies: Vec<Vec<u8>> =
+        folders.map(|pair| fs::read(pair.unwrap().path().join("webhook.json")).unwrap()).collect();
+    bodies.retain(|body| body.len() < 20_000);
+    bodies.sort();
+    assert!(bodies.len() > 10);
+    bodies
+}
+
+/// Appends the JSON pointer of each value in `value`, which is at `path`.
+fn add_pointers(value: &Value, path: &str, pointers: &mut Vec<String>) {
+    let escaped = |name: &str| name.replace('~', "~0").replace('/', "~1");
+    let children: Vec<(String, &Value)> = match value {
+        Value::Array(items) => items.iter().enumerate().map(|(at, item)| (at.to_string(), item)).collect(),
+        Value::Object(fields) => fields.iter().map(|(name, field)| (escaped(name), field)).collect(),
+        _ => Vec::new(),
+    };
+    for (name, child) in children {
+        let path = format!("{path}/{name}");
+        add_pointers(child, &path, pointers);
+        pointers.push(path);
+    }
+}
+
+/// JSON that is at a wrong place, or not quite JSON.
+fn odd_json() -> impl Strategy<Value = String> {
+    let words = [
+        "null",
+        "true",
+        "0",
+        "-1",
+        "1.50",
+        "1e999",
+        "12345678901234567890123",
+        "\"\"",
+        "\"x\"",
+        "\"\\ud83d\"",
+        "\"\\u0000\\u001b[31m\"",
+        "\"a\tb\"",
+        "\"C:\\d\"",
+        "[]",
+        "{}",
+        "[null]",
+        "[[\"a\",1],\"b=c\"]",
+        "{\"a\":{\"b\":[1,]}}",
+        "NaN",
+        "-Infinity",
+        "None",
+        "007",
+        "\"firing\"",
+        "\"ok\"",
+        "\"1795248000\"",
+    ];
+    prop_oneof![
+        proptest::sample::select(words.map(str::to_owned).to_vec()),
+        any::<String>().prop_map(|text| json!(text).to_string()),
+        any::<f64>().prop_map(|number| json!(number).to_string()),
+    ]
+}
+
+/// A recorded body with other values in some of its fields.
+fn with_odd_values() -> impl Strategy<Value = Vec<u8>> {
+    let changes = prop::collection::vec((any::<Index>(), odd_json()), 1..4);
+    (any::<Index>(), changes).prop_map(|(body, changes)| {
+        let mut body: Value = serde_json::from_slice(body.get::<Vec<u8>>(&recorded())).unwrap();
+        let mut replaced = Vec::new();
+        for (number, (at, json)) in changes.into_iter().enumerate() {
+            let mut pointers = Vec::new();
+            add_pointers(&body, "", &mut pointers);
+            let placeholder = format!("placeholder {number}");
+            *body.pointer_mut(at.get::<String>(&pointers)).unwrap() = json!(placeholder);
+            replaced.push((json!(placeholder).to_string(), json));
+        }
+        let text = replaced.into_iter().fold(body.to_string(), |text, (from, to)| text.replace(&from, &to));
+        text.into_bytes()
+    })
+}
+
+/// A recorded body with other bytes at some places.
+fn with_odd_bytes() -> impl Strategy<Value = Vec<u8>> {
+    let bytes = prop_oneof![
+        prop::collection::vec(any::<u8>(), 0..6),
+        proptest::sample::select(vec!["\"", "\\", "{", "}", "[", "]", ",", ":", "\\u", "\u{1b}[", "//", "e"])
+            .prop_map(|text| text.as_bytes().to_vec()),
+    ];
+    let changes = prop::collection::vec((any::<Index>(), 0..8usize, bytes), 1..5);
+    (any::<Index>(), changes).prop_map(|(body, changes)| {
+        let mut body = body.get::<Vec<u8>>(&recorded()).clone();
+        for (at, removed, bytes) in changes {
+            let at = at.index(body.len() + 1);
+            let end = (at + removed).min(body.len());
+            body.splice(at..end, bytes);
+        }
+        body
+    })
+}
+
+/// Posts `bodies`, and returns each answer with its body.
+fn answers(bodies: Vec<Vec<u8>>) -> Vec<(u16, String)> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let direct = Direct::roomy();
+        let mut answers = Vec::new();
+        for body in bodies {
+            let shown = String::from_utf8_lossy(&body).into_owned();
+            let request = Request::post("/webhook/wechat").body(Body::from(body)).unwrap();
+            let (status, text) = direct.ask(request).await;
+            answers.push((status, format!("{text} {shown}")));
+        }
+        answers
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    #[test]
+    fn odd_values_are_never_refused(bodies in prop::collection::vec(with_odd_values(), 1..8)) {
+        for (status, text) in answers(bodies) {
+            prop_assert_eq!(status, 200, "{}", text);
+        }
+    }
+
+    #[test]
+    fn odd_bytes_are_accepted_or_refused(bodies in prop::collection::vec(with_odd_bytes(), 1..8)) {
+        for (status, text) in answers(bodies) {
+            prop_assert!(matches!(status, 200 | 400), "{status} {text}");
+        }
+    }
 }
