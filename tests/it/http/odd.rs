@@ -140,7 +140,7 @@ async fn control_characters_do_not_reach_wecom() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn repairs_are_counted_and_logged_once_a_second() {
+async fn repairs_are_counted_and_logged_once_per_interval() {
     let direct = Direct::roomy();
     let written = Written::default();
     let writer = written.clone();
