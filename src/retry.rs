@@ -47,9 +47,14 @@ impl Schedule {
     }
 }
 
-/// The delays after failures of one delivery, and between the probes of a sender. They allow some 65 failing calls in an
-/// hour. WeCom blocks a caller after 2,000.
-pub fn usual_delays() -> Schedule {
+/// The delays between the attempts of one delivery.
+pub fn retry_delays() -> Schedule {
+    seconds(&[1, 2, 5, 15, 30], 50)
+}
+
+/// The delays between the probes of a held sender. They allow some 65 failing calls in an hour. WeCom blocks a caller after
+/// 2,000.
+pub fn usual_probe_delays() -> Schedule {
     seconds(&[1, 2, 5, 15, 30], 60)
 }
 

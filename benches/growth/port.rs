@@ -1,6 +1,6 @@
 //! The only use of the outbox port in the bench: enqueue, claim, settle.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use futures_util::future::join_all;
 use wecom_relay::{
@@ -70,7 +70,7 @@ impl Store {
             self.schedule.touch(destination, NOW);
         }
         let now = SystemClock.now();
-        let destinations = self.schedule.take_due(CONCURRENCY as usize, NOW);
+        let destinations = self.schedule.take_due(CONCURRENCY as usize, &HashSet::new(), NOW);
         let planner =
             LimitedPlanner { limiter: Arc::clone(&self.limiter), plan: Plan::new(CONCURRENCY, NOW) };
         let claims = self.lease.claim(destinations.clone(), COUNTED, planner, now).await.unwrap();

@@ -31,8 +31,8 @@ pub struct Prepared {
 #[derive(Debug, Default)]
 pub struct PrepareOptions {
     pub tuning: Tuning,
-    /// Token caches of the running daemon, so that a reload keeps the tokens.
-    pub token_caches: Arc<TokenCaches>,
+    /// Token caches of the running daemon, so that a reload keeps the tokens. `None` makes new ones.
+    pub token_caches: Option<Arc<TokenCaches>>,
 }
 
 impl Prepared {
@@ -42,6 +42,8 @@ impl Prepared {
     /// All problems at once.
     pub fn new(config: Config, options: PrepareOptions) -> Result<Self, ConfigError> {
         let PrepareOptions { tuning, token_caches } = options;
+        let token_caches =
+            token_caches.unwrap_or_else(|| Arc::new(TokenCaches::new(tuning.probes.refused_secret.clone())));
         let mut problems = Vec::new();
         let compiled = receivers::compile(&config).map_err(|found| problems.extend(found)).ok();
         let mut clients = Vec::with_capacity(config.apps.len());

@@ -271,7 +271,7 @@ fn dispatcher_settings(
         windows: tuning.windows,
         duplicate_check: tuning.duplicate_check,
         policy: Policy {
-            transient: tuning.transient.clone(),
+            retries: tuning.retries.clone(),
             probes: tuning.probes.clone(),
             ..Policy::new(config.outbox.expire_after)
         },

@@ -3,14 +3,10 @@
 use std::time::Duration;
 
 use crate::{
-    delivery::{
-        decide::{Probes, transient_schedule},
-        duplicate_check::DUPLICATE_CHECK_MARGIN,
-        rate_limiter::Windows,
-    },
+    delivery::{decide::Probes, duplicate_check::DUPLICATE_CHECK_MARGIN, rate_limiter::Windows},
     dispatch::service,
     http,
-    retry::Schedule,
+    retry::{Schedule, retry_delays},
     wecom::client::{CALL_TIMEOUT, CONNECT_TIMEOUT},
 };
 
@@ -31,8 +27,8 @@ pub struct Tuning {
     pub duplicate_check: Duration,
     /// Time limit for the templates of one notification.
     pub render_limit: Duration,
-    /// Delays after transient failures.
-    pub transient: Schedule,
+    /// Delays between the attempts of one delivery.
+    pub retries: Schedule,
     /// Pauses between the probes of a held sender.
     pub probes: Probes,
     /// Timeout of a connection to WeCom.
@@ -54,7 +50,7 @@ impl Default for Tuning {
             concurrency: service::CONCURRENCY,
             duplicate_check: service::DUPLICATE_CHECK,
             render_limit: http::RENDER_LIMIT,
-            transient: transient_schedule(),
+            retries: retry_delays(),
             probes: Probes::default(),
             connect_timeout: CONNECT_TIMEOUT,
             call_timeout: CALL_TIMEOUT,

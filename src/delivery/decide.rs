@@ -5,10 +5,13 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use rand::Rng;
 
-use super::degrade::degrade;
+use super::{
+    degrade::degrade,
+    evidence::{BlockKind, Scope},
+};
 use crate::{
     outbox::{Claimed, Verdict},
-    retry::{Schedule, Stage},
+    retry::{Schedule, rate_limited_delays, refused_secret_delays, retry_delays, usual_probe_delays},
     wecom::{
         Outcome,
         errcode::{self, Class},
@@ -20,88 +23,41 @@ use crate::{
 pub struct Policy {
     /// A delivery that fails this long after its acceptance becomes a dead letter.
     pub expire_after: Duration,
-    /// Delays after transient failures of one delivery.
-    pub transient: Schedule,
+    /// The delays between the attempts of one delivery.
+    pub retries: Schedule,
     /// The delays between probes of a held sender.
     pub probes: Probes,
-    /// The number of attempts for an unknown errcode.
+    /// The number of attempts for an unknown errcode, while other messages succeed.
     pub unknown_code_attempts: u32,
 }
 
 impl Policy {
-    /// The default policy: one retry each second at the start of an outage, one each half minute later.
+    /// The default policy.
     pub fn new(expire_after: Duration) -> Self {
-        Self {
-            expire_after,
-            transient: transient_schedule(),
-            probes: Probes::default(),
-            unknown_code_attempts: 3,
-        }
+        Self { expire_after, retries: retry_delays(), probes: Probes::default(), unknown_code_attempts: 3 }
     }
-}
-
-/// The delays after transient failures of one delivery, and between the probes of a half-open sender. They allow some 600
-/// failing calls in an hour. WeCom blocks a caller after 2,000.
-pub fn transient_schedule() -> Schedule {
-    let stage = |times, secs| Stage { times, delay: Duration::from_secs(secs) };
-    Schedule::new(vec![stage(60, 1), stage(60, 2), stage(60, 5), stage(60, 15)], Duration::from_secs(30))
-}
-
-/// The health of a sender, as an outcome shows it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Health {
-    /// WeCom works for this app.
-    Good,
-    /// WeCom cannot be reached or is busy.
-    Transient,
-    /// Every message fails until the block has passed or a person has fixed the problem.
-    Blocked(Block),
-}
-
-/// The reason why every message of a sender fails.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Block {
-    pub kind: BlockKind,
-    /// WeCom's errcode, if it answered.
-    pub errcode: Option<i64>,
-    pub reason: String,
-}
-
-/// Kinds of [`Block`]. They differ in the delays between probes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum BlockKind {
-    /// Too many calls.
-    RateLimited,
-    /// WeCom does not trust the address of the caller. It trusts the address a minute after an administrator has
-    /// entered it.
-    UntrustedIp,
-    /// The configuration of the app is wrong, here or in WeCom.
-    Configuration,
 }
 
 /// The delays between the probes of a held sender. Probe 1 is the message that met the block.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Probes {
+    /// For [`BlockKind::RefusedSecret`].
+    pub refused_secret: Schedule,
     /// For [`BlockKind::RateLimited`].
     pub rate_limited: Schedule,
-    /// For [`BlockKind::UntrustedIp`].
-    pub untrusted_ip: Schedule,
-    /// For [`BlockKind::Configuration`].
-    pub configuration: Schedule,
-    /// The least delay after a probe without an answer.
-    pub unanswered: Duration,
+    /// For every other kind.
+    pub usual: Schedule,
+    /// The least delay after a probe that a reload caused, and after a probe of a refused secret without an answer.
+    pub shortest: Duration,
 }
 
 impl Default for Probes {
-    /// A wrong secret is tried rarely, because WeCom blocks the caller's address for an hour.
     fn default() -> Self {
-        let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
-        let stage = |times, delay| Stage { times, delay: minutes(delay) };
         Self {
-            rate_limited: Schedule::new(vec![stage(3, 1)], minutes(5)),
-            untrusted_ip: Schedule::new(Vec::new(), minutes(1)),
-            configuration: Schedule::new(vec![stage(1, 1), stage(1, 2)], minutes(5)),
-            unanswered: Duration::from_secs(10),
+            refused_secret: refused_secret_delays(),
+            rate_limited: rate_limited_delays(),
+            usual: usual_probe_delays(),
+            shortest: Duration::from_secs(10),
         }
     }
 }
@@ -110,9 +66,9 @@ impl Probes {
     /// The delay after failed probe number `probes`.
     pub fn after(&self, kind: BlockKind, probes: u32) -> Duration {
         let schedule = match kind {
+            BlockKind::RefusedSecret => &self.refused_secret,
             BlockKind::RateLimited => &self.rate_limited,
-            BlockKind::UntrustedIp => &self.untrusted_ip,
-            BlockKind::Configuration => &self.configuration,
+            BlockKind::Configuration | BlockKind::Failing | BlockKind::Unanswered => &self.usual,
         };
         schedule.nominal(probes)
     }
@@ -121,10 +77,7 @@ impl Probes {
 /// The consequences of one attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decision {
-    /// For the delivery.
     pub verdict: Verdict,
-    /// For the sender.
-    pub health: Health,
     /// True if WeCom accepted the message or may have accepted it.
     pub counted: bool,
     /// The cause of death, for a dead letter.
@@ -159,35 +112,29 @@ impl Cause {
     }
 }
 
-/// Decides the consequences of `outcome`.
+/// Decides the consequences of `outcome`, which is attributed to `scope`.
 pub fn decide(
     claimed: &Claimed,
     outcome: &Outcome,
+    scope: Scope,
     policy: &Policy,
     now: Timestamp,
     rng: &mut impl Rng,
 ) -> Decision {
     if let Outcome::Accepted(receipt) = outcome {
-        let verdict = Verdict::Delivered(receipt.clone());
-        return Decision { verdict, health: Health::Good, counted: true, cause: None };
+        return Decision { verdict: Verdict::Delivered(receipt.clone()), counted: true, cause: None };
     }
     let case = Case { claimed, outcome, policy, now };
-    let attempts = claimed.attempts.saturating_add(1);
-    let (fate, health) = match errcode::class_of(outcome).unwrap_or(Class::Unknown) {
-        Class::Message => (case.reject(Cause::Rejected, describe(outcome)), Health::Good),
-        Class::Recipient => (case.die(Cause::Nobody, describe(outcome)), Health::Good),
-        Class::Unknown => (case.after_unknown_code(attempts, rng), Health::Good),
-        Class::Transient => (case.retry(policy.transient.delay(attempts, rng), true), Health::Transient),
-        Class::RateLimited => (case.retry(Duration::ZERO, false), blocked(BlockKind::RateLimited, outcome)),
-        Class::Token | Class::Configuration => {
-            let is_untrusted =
-                matches!(outcome, Outcome::Rejected(error) if error.errcode == errcode::NOT_TRUSTED);
-            let kind = if is_untrusted { BlockKind::UntrustedIp } else { BlockKind::Configuration };
-            (case.retry(Duration::ZERO, false), blocked(kind, outcome))
-        }
+    let class = errcode::class_of(outcome).unwrap_or(Class::Unknown);
+    let fate = match (class, scope) {
+        (Class::Message, _) => case.reject(Cause::Rejected, reason(outcome)),
+        (Class::Recipient, _) => case.die(Cause::Nobody, reason(outcome)),
+        (_, Scope::Sender { retry_in }) => case.wait_for_sender(retry_in),
+        (Class::Unknown, Scope::Message { others_succeed: true }) => case.after_unknown_code(rng),
+        (_, Scope::Message { .. }) => case.retry(rng),
     };
     let Fate { verdict, cause } = case.expire(fate);
-    Decision { verdict, health, counted: matches!(outcome, Outcome::Unknown(_)), cause }
+    Decision { verdict, counted: matches!(outcome, Outcome::Unknown(_)), cause }
 }
 
 /// The verdict about a delivery, with the cause if it dies.
@@ -211,28 +158,33 @@ struct Case<'a> {
 }
 
 impl Case<'_> {
-    fn retry(&self, delay: Duration, charged: bool) -> Fate {
-        let verdict = Verdict::Retry {
-            at: later(self.now, delay),
-            charged,
-            unconfirmed: matches!(self.outcome, Outcome::Unknown(_)),
-            unknown_code: errcode::class_of(self.outcome).is_none_or(|class| class == Class::Unknown),
-        };
-        verdict.into()
+    /// Attempts with an unknown errcode are counted apart, because other failures say nothing about it.
+    fn retry(&self, rng: &mut impl Rng) -> Fate {
+        let attempts = self.claimed.attempts.saturating_add(1);
+        let is_unknown = errcode::class_of(self.outcome) == Some(Class::Unknown);
+        self.try_again(self.policy.retries.delay(attempts, rng), true, is_unknown)
     }
 
-    /// Attempts with an unknown errcode are counted apart, because earlier transient failures say nothing about it.
-    fn after_unknown_code(&self, attempts: u32, rng: &mut impl Rng) -> Fate {
+    fn wait_for_sender(&self, retry_in: Duration) -> Fate {
+        self.try_again(retry_in, false, false)
+    }
+
+    fn try_again(&self, delay: Duration, charged: bool, unknown_code: bool) -> Fate {
+        let unconfirmed = matches!(self.outcome, Outcome::Unknown(_));
+        Verdict::Retry { at: later(self.now, delay), charged, unconfirmed, unknown_code }.into()
+    }
+
+    fn after_unknown_code(&self, rng: &mut impl Rng) -> Fate {
         let tried = self.claimed.unknown_codes.saturating_add(1);
         if tried < self.policy.unknown_code_attempts {
-            return self.retry(self.policy.transient.delay(attempts, rng), true);
+            return self.retry(rng);
         }
-        self.reject(Cause::UnknownCode, format!("{}; tried {tried} times", describe(self.outcome)))
+        self.reject(Cause::UnknownCode, format!("{}; tried {tried} times", reason(self.outcome)))
     }
 
     /// Replaces the content that WeCom rejected by a plainer form, if there is one.
     fn reject(&self, cause: Cause, reason: String) -> Fate {
-        match degrade(self.claimed, &reason) {
+        match degrade(self.claimed, &describe(self.outcome)) {
             Some(content) => Verdict::Replace { content, reason }.into(),
             None => self.die(cause, reason),
         }
@@ -249,7 +201,7 @@ impl Case<'_> {
             return fate;
         }
         let limit = signed(self.policy.expire_after);
-        let last = describe(self.outcome);
+        let last = reason(self.outcome);
         self.die(
             Cause::Expired,
             format!("not delivered within {limit:#} (expire_after); last outcome: {last}"),
@@ -257,13 +209,15 @@ impl Case<'_> {
     }
 }
 
-fn blocked(kind: BlockKind, outcome: &Outcome) -> Health {
-    let (errcode, reason) = match outcome {
-        Outcome::Accepted(_) => (Some(0), String::new()),
-        Outcome::Rejected(refusal) => (Some(refusal.errcode.0), errcode::advice(refusal)),
-        Outcome::NotSent(fault) | Outcome::Unknown(fault) => (None, errcode::transport_advice(fault)),
-    };
-    Health::Blocked(Block { kind, errcode, reason })
+/// The reason of a dead letter: what to do, and WeCom's own text.
+fn reason(outcome: &Outcome) -> String {
+    let advice = errcode::advice_of(outcome).unwrap_or_default();
+    match outcome {
+        Outcome::Rejected(refusal) if errcode::lookup(refusal.errcode).is_some() => {
+            format!("{advice} WeCom's text: {}", refusal.errmsg)
+        }
+        _ => advice,
+    }
 }
 
 /// The outcome in words.

@@ -73,10 +73,10 @@ impl DispatchState {
         }
         match self.breaker.admission(self.in_flight, now) {
             Admission::All if self.free_slots() > 0 => Action::Claim { slots: self.free_slots() },
-            Admission::Probe => Action::Claim { slots: 1 },
+            Admission::One if self.free_slots() > 0 => Action::Claim { slots: 1 },
             Admission::Wait(until) => Action::Wait { until: Some(until) },
             // The end of a message is an event.
-            Admission::All | Admission::Probing => Action::Wait { until: None },
+            Admission::All | Admission::One | Admission::Probing => Action::Wait { until: None },
         }
     }
 

@@ -4,12 +4,13 @@
 //! |---|---|
 //! | [`schedule`] | the time of the next look at each destination |
 //! | [`dispatch_state`] | the next action of a dispatcher |
-//! | [`circuit_breaker`] | whether a sender may send |
+//! | [`circuit_breaker`] | whether a sender may send, and to which destinations |
 //! | [`rate_limiter`] | how many messages each recipient may get |
 //! | [`plan`] | which deliveries to claim, to fold, and to leave waiting |
 //! | [`digest`] | the text of a digest or a notice |
 //! | [`duplicate_check`] | if WeCom checks a message for duplicates |
-//! | [`decide`] | the consequences of an outcome for the delivery and its sender |
+//! | [`evidence`] | what an outcome says about the sender and about the message |
+//! | [`decide`] | the consequences of an outcome for the delivery |
 //!
 //! Everything here is pure and synchronous: the time, randomness and the state of the queue are arguments. So a test
 //! drives hours in microseconds.
@@ -20,6 +21,7 @@ mod degrade;
 pub mod digest;
 pub mod dispatch_state;
 pub mod duplicate_check;
+pub mod evidence;
 mod monotonic;
 pub mod plan;
 pub mod rate_limiter;

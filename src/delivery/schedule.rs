@@ -32,6 +32,8 @@ pub struct Schedule {
     order: BTreeSet<Look>,
     /// Destinations whose recipients have all slots taken by messages in flight. The end of any message may free one.
     blocked: HashSet<Destination>,
+    /// Destinations that are not looked at before a time, or before they are released.
+    held_back: HashMap<Destination, Option<Monotonic>>,
     next_turn: u64,
 }
 
@@ -56,6 +58,12 @@ impl Schedule {
     /// Looks at `destination` at `at`, in place of any look that was planned before.
     pub fn set(&mut self, destination: Destination, at: Monotonic) {
         self.remove(destination);
+        let at = match self.held_back.get(&destination) {
+            None => at,
+            Some(Some(until)) => at.max(*until),
+            // Its release plans a look.
+            Some(None) => return,
+        };
         let look = Look { at, turn: self.next_turn, destination };
         self.next_turn += 1;
         self.looks.insert(destination, look);
@@ -74,10 +82,37 @@ impl Schedule {
         }
     }
 
-    /// Takes up to `limit` destinations that are due. The caller puts them back with [`Self::set`] if they have more.
-    pub fn take_due(&mut self, limit: usize, now: Monotonic) -> Vec<Destination> {
-        let due = self.order.iter().take_while(|look| look.at <= now).take(limit);
-        let due: Vec<_> = due.map(|look| look.destination).collect();
+    /// Holds back these destinations, and no others: until a time, or until the next call if there is none.
+    pub fn hold_back(&mut self, held_back: HashMap<Destination, Option<Monotonic>>, now: Monotonic) {
+        let before = std::mem::replace(&mut self.held_back, held_back);
+        let after = &self.held_back;
+        let is_changed = |destination: &&Destination| before.get(*destination) != after.get(*destination);
+        let changed: HashSet<_> = before.keys().chain(after.keys()).filter(is_changed).copied().collect();
+        for destination in changed {
+            // A look that finds nothing costs little, and a look that was dropped must be made.
+            self.set(destination, now);
+        }
+    }
+
+    /// Takes up to `limit` destinations that are due. The caller puts them back with [`Self::set`] if they have more. A
+    /// destination of `alone` is taken alone.
+    pub fn take_due(
+        &mut self,
+        limit: usize,
+        alone: &HashSet<Destination>,
+        now: Monotonic,
+    ) -> Vec<Destination> {
+        let mut due = Vec::new();
+        for look in self.order.iter().take_while(|look| look.at <= now).take(limit) {
+            let is_alone = alone.contains(&look.destination);
+            if is_alone && !due.is_empty() {
+                break;
+            }
+            due.push(look.destination);
+            if is_alone {
+                break;
+            }
+        }
         due.iter().for_each(|destination| self.remove(*destination));
         due
     }
@@ -123,9 +158,9 @@ mod tests {
         for number in [1, 2, 3] {
             schedule.touch(destination(number), at(5));
         }
-        assert_eq!(schedule.take_due(2, at(5)), [destination(1), destination(2)]);
+        assert_eq!(schedule.take_due(2, &HashSet::new(), at(5)), [destination(1), destination(2)]);
         schedule.set(destination(1), at(5));
-        assert_eq!(schedule.take_due(9, at(5)), [destination(3), destination(1)]);
+        assert_eq!(schedule.take_due(9, &HashSet::new(), at(5)), [destination(3), destination(1)]);
         assert_eq!(schedule.next(), None);
     }
 
@@ -136,7 +171,7 @@ mod tests {
         schedule.touch(destination(2), at(5));
         schedule.touch(destination(1), at(5));
         schedule.touch(destination(2), at(6));
-        assert_eq!(schedule.take_due(9, at(5)), [destination(2), destination(1)]);
+        assert_eq!(schedule.take_due(9, &HashSet::new(), at(5)), [destination(2), destination(1)]);
     }
 
     #[test]
@@ -144,11 +179,41 @@ mod tests {
         let mut schedule = Schedule::default();
         schedule.set(destination(1), at(60));
         schedule.block(destination(1));
-        assert!(schedule.take_due(9, at(5)).is_empty());
+        assert!(schedule.take_due(9, &HashSet::new(), at(5)).is_empty());
         schedule.unblock(at(5));
-        assert_eq!(schedule.take_due(9, at(5)), [destination(1)]);
+        assert_eq!(schedule.take_due(9, &HashSet::new(), at(5)), [destination(1)]);
         schedule.unblock(at(6));
         assert_eq!(schedule.next(), None);
+    }
+
+    #[test]
+    fn a_destination_that_is_held_back_waits() {
+        let mut schedule = Schedule::default();
+        let due = |schedule: &mut Schedule, second| schedule.take_due(9, &HashSet::new(), at(second));
+        schedule.touch(destination(1), at(5));
+        schedule.hold_back(HashMap::from([(destination(1), Some(at(8))), (destination(2), None)]), at(5));
+        schedule.touch(destination(1), at(6));
+        schedule.touch(destination(2), at(6));
+        assert_eq!(schedule.next(), Some(at(8)));
+        assert!(due(&mut schedule, 7).is_empty());
+        schedule.hold_back(HashMap::from([(destination(2), Some(at(9)))]), at(7));
+        assert_eq!(due(&mut schedule, 7), [destination(1)]);
+        assert_eq!(due(&mut schedule, 9), [destination(2)]);
+        schedule.hold_back(HashMap::new(), at(9));
+        assert_eq!(due(&mut schedule, 9), [destination(2)]);
+    }
+
+    #[test]
+    fn a_destination_can_be_taken_alone() {
+        let mut schedule = Schedule::default();
+        for number in [1, 2, 3, 4] {
+            schedule.touch(destination(number), at(5));
+        }
+        let alone = HashSet::from([destination(2)]);
+        let mut due = || schedule.take_due(9, &alone, at(5));
+        assert_eq!(due(), [destination(1)]);
+        assert_eq!(due(), [destination(2)]);
+        assert_eq!(due(), [destination(3), destination(4)]);
     }
 
     #[test]
@@ -173,7 +238,7 @@ mod tests {
             }
             let mut seen = HashMap::new();
             for second in 0..50 {
-                for destination in schedule.take_due(usize::MAX, at(second)) {
+                for destination in schedule.take_due(usize::MAX, &HashSet::new(), at(second)) {
                     prop_assert!(seen.insert(destination, at(second)).is_none());
                 }
             }

@@ -58,7 +58,10 @@ impl<L: Lease, W: WeCom> Dispatcher<L, W> {
     pub(super) async fn claim_and_send(&mut self, slots: u32) -> Result<(), Died> {
         let (now, clock) = (self.now(), self.clock.now());
         let limit = usize::try_from(slots).unwrap_or(usize::MAX);
-        let destinations = self.state.schedule.take_due(limit, now);
+        let excluded = self.state.breaker.excluded();
+        let destinations = self.state.schedule.take_due(limit, excluded, now);
+        let is_excluded = destinations.first().is_some_and(|destination| excluded.contains(destination));
+        let slots = if is_excluded { 1 } else { slots };
         self.limiter().expire_reservations(now);
         let count_to = plan::count_to(self.limiter().limits(), slots);
         let look = Look {

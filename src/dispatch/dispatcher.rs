@@ -245,6 +245,7 @@ impl<L: Lease, W: WeCom> Dispatcher<L, W> {
         let now = self.now();
         let settings = &service.settings;
         self.state.breaker.reload(settings.credentials.clone(), &settings.policy, now);
+        self.hold_back_destinations();
         self.state.concurrency = settings.concurrency;
         self.state.has_app = service.wecom.is_some();
         let has_new_limits = self.limiter().limits() != settings.limits;

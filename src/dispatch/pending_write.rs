@@ -55,7 +55,9 @@ impl NumberedChange {
             return Ok(());
         }
         match &self.change {
-            HoldChange::Held(hold) => lease.hold(Some(hold.clone())).await,
+            HoldChange::Held(hold, _) | HoldChange::StillHeld(hold, _) => {
+                lease.hold(Some(hold.clone())).await
+            }
             HoldChange::Released(_) => lease.hold(None).await,
         }
     }

@@ -8,7 +8,8 @@ use crate::{
     clock::Clock,
     delivery::{
         circuit_breaker::HoldChange,
-        decide::{self, BlockKind, Cause, Decision, Health},
+        decide::{self, Cause, Decision},
+        evidence::BlockKind,
     },
     metrics::{INVALID_KINDS, Metrics, NO_ERRCODE, OTHER_ERRCODE},
     outbox::{Claimed, Hold, NotificationId, SenderName, Verdict},
@@ -159,25 +160,26 @@ pub(super) fn folded(metrics: &Metrics, sender: &SenderName, digest: &Claimed, m
     }
 }
 
-/// Reports a hold that began, continues or ended because of `health`.
-pub(super) fn hold_change(metrics: &Metrics, change: &HoldChange, health: &Health, clock: &dyn Clock) {
+/// Logs an event of a hold, always with the same fields.
+macro_rules! hold_event {
+    ($level:ident, $hold:expr, $clock:expr, $text:literal) => {
+        tracing::$level!(
+            app = %$hold.sender, errcode = $hold.errcode, since = %$clock.wall_time($hold.since), probes = $hold.probes,
+            next_probe_at = %$clock.wall_time($hold.next_probe_at), reason = $hold.reason, $text
+        )
+    };
+}
+
+/// Reports a hold that began, continues or ended. What is known already is not logged again as an error.
+pub(super) fn hold_change(metrics: &Metrics, change: &HoldChange, clock: &dyn Clock) {
     match change {
-        HoldChange::Held(hold) => {
-            let passes = matches!(health, Health::Blocked(block) if block.kind == BlockKind::RateLimited);
-            metrics.held(&hold.sender.0, Some(if passes { RATE_LIMITED } else { CONFIGURATION }));
-            let Hold { sender: app, errcode, probes, reason, .. } = hold;
-            let (since, next_probe_at) = (clock.wall_time(hold.since), clock.wall_time(hold.next_probe_at));
-            if passes {
-                tracing::warn!(
-                    %app, errcode, %since, probes, %next_probe_at, reason,
-                    "sender held: its deliveries wait until a limit of WeCom has passed; nothing is lost"
-                );
-            } else {
-                tracing::error!(
-                    %app, errcode, %since, probes, %next_probe_at, reason,
-                    "sender held: its deliveries wait until somebody fixes the problem; nothing is lost"
-                );
-            }
+        HoldChange::Held(hold, kind) => {
+            metrics.held(&hold.sender.0, Some(held_reason(*kind)));
+            log_hold(hold, *kind, clock);
+        }
+        HoldChange::StillHeld(hold, kind) => {
+            metrics.held(&hold.sender.0, Some(held_reason(*kind)));
+            hold_event!(debug, hold, clock, "sender still held");
         }
         HoldChange::Released(hold) => {
             metrics.held(&hold.sender.0, None);
@@ -187,11 +189,51 @@ pub(super) fn hold_change(metrics: &Metrics, change: &HoldChange, health: &Healt
     }
 }
 
+fn log_hold(hold: &Hold, kind: BlockKind, clock: &dyn Clock) {
+    match kind {
+        BlockKind::RateLimited => hold_event!(
+            warn,
+            hold,
+            clock,
+            "sender held: its deliveries wait until a limit of WeCom has passed; nothing is lost"
+        ),
+        BlockKind::RefusedSecret | BlockKind::Configuration => hold_event!(
+            error,
+            hold,
+            clock,
+            "sender held: its deliveries wait until somebody fixes the problem; nothing is lost"
+        ),
+        BlockKind::Failing => hold_event!(
+            error,
+            hold,
+            clock,
+            "sender held: its messages fail and none succeeds; they are tried one at a time, and nothing is lost"
+        ),
+        BlockKind::Unanswered => hold_event!(
+            error,
+            hold,
+            clock,
+            "sender held: WeCom's answers do not come back; messages are tried one at a time, and nothing is lost"
+        ),
+    }
+}
+
+fn held_reason(kind: BlockKind) -> &'static str {
+    match kind {
+        BlockKind::RefusedSecret | BlockKind::Configuration => CONFIGURATION,
+        BlockKind::RateLimited => RATE_LIMITED,
+        BlockKind::Failing => FAILING,
+        BlockKind::Unanswered => UNANSWERED,
+    }
+}
+
 const CONFIGURATION: &str = "configuration";
 const RATE_LIMITED: &str = "rate_limited";
+const FAILING: &str = "failing";
+const UNANSWERED: &str = "unanswered";
 
-/// Reports the hold and the deliveries that an earlier lease left. A hold that began with an HTTP 429 has no errcode,
-/// so it counts as one of the configuration until its next probe.
+/// Reports the hold and the deliveries that an earlier lease left. The errcode alone is known of the kind of the hold, so
+/// some count as holds of the configuration until their next probe.
 pub(super) fn inherited(metrics: &Metrics, sender: &SenderName, recovered: u32, hold: Option<&Hold>) {
     if recovered > 0 {
         tracing::warn!(
@@ -199,10 +241,11 @@ pub(super) fn inherited(metrics: &Metrics, sender: &SenderName, recovered: u32, 
             "deliveries were in flight when the last process ended; they are sent again with WeCom's duplicate check"
         );
     }
-    let reason = hold.map(|hold| {
-        let known = hold.errcode.and_then(|errcode| errcode::lookup(Errcode(errcode)));
-        let passes = known.is_some_and(|entry| entry.class == Class::RateLimited);
-        if passes { RATE_LIMITED } else { CONFIGURATION }
+    let class = |errcode| errcode::lookup(Errcode(errcode)).map_or(Class::Unknown, |entry| entry.class);
+    let reason = hold.map(|hold| match hold.errcode.map(class) {
+        Some(Class::RateLimited) => RATE_LIMITED,
+        Some(Class::Transient | Class::Unknown) => FAILING,
+        _ => CONFIGURATION,
     });
     metrics.held(&sender.0, reason);
 }
@@ -215,7 +258,7 @@ mod tests {
     #[test]
     fn every_label_value_is_in_the_list_of_its_metric() {
         assert!(Cause::ALL.iter().all(|cause| DEAD_REASONS.contains(&cause.name())));
-        assert_eq!(HELD_REASONS, [CONFIGURATION, RATE_LIMITED]);
+        assert_eq!(HELD_REASONS, [CONFIGURATION, RATE_LIMITED, FAILING, UNANSWERED]);
     }
 
     #[test]

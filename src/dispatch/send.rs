@@ -15,8 +15,10 @@ use super::{
 };
 use crate::{
     delivery::{
-        decide::{self, Decision, Health},
+        circuit_breaker::EndedMessage,
+        decide,
         duplicate_check::DUPLICATE_CHECK_MARGIN,
+        evidence::{Evidence, Scope, evidence},
     },
     outbox::{Attempt, Claimed, Lease, Settlement, Verdict},
     wecom::{Outcome, WeCom},
@@ -45,6 +47,8 @@ impl<L: Lease, W: WeCom> Dispatcher<L, W> {
         let reserved = claimed.unsettled_others.min(u32::from(later_parts) + 1);
         self.limiter().reserve(claimed.notification, claimed.id, &claimed.all_recipients, reserved, now);
         self.report_start(&claimed);
+        self.state.breaker.start(destination);
+        self.hold_back_destinations();
         let span = tracing::debug_span!(
             "send", app = %self.sender, receiver = %claimed.receiver, group = claimed.group_key,
             notification = %claimed.notification, delivery = %claimed.id,
@@ -79,8 +83,9 @@ impl<L: Lease, W: WeCom> Dispatcher<L, W> {
     pub(super) fn settle(&mut self, ended: Ended<W>) {
         let Ended { service, claimed, outcome, started_at, duration } = ended;
         let (now, clock) = (self.now(), self.clock.now());
-        let decision =
-            decide::decide(&claimed, &outcome, &self.service.settings.policy, clock, &mut self.rng);
+        let scope = self.weigh(&service, &claimed, &outcome, clock);
+        let policy = &self.service.settings.policy;
+        let decision = decide::decide(&claimed, &outcome, scope, policy, clock, &mut self.rng);
         // WeCom's interval counts from the start of the first attempt, and the resend must arrive before its end.
         let interval = claimed.message.duplicate_check.filter(|_| matches!(outcome, Outcome::Unknown(_)));
         let suppressed_until =
@@ -90,8 +95,9 @@ impl<L: Lease, W: WeCom> Dispatcher<L, W> {
         self.state.schedule.unblock(now);
         if matches!(decision.verdict, Verdict::Delivered(_) | Verdict::Dead(_)) {
             self.duplicate_check.settle(claimed.id);
+            self.state.breaker.settle(claimed.id, self.destination(&claimed));
         }
-        self.record_health(&service, &decision, clock);
+        self.hold_back_destinations();
         let report = AttemptReport {
             sender: &self.sender,
             claimed: &claimed,
@@ -112,17 +118,34 @@ impl<L: Lease, W: WeCom> Dispatcher<L, W> {
         self.store(PendingWrite::Settlement(settlement, clock));
     }
 
-    fn record_health(&mut self, service: &Service<W>, decision: &Decision, clock: Timestamp) {
+    /// Attributes an outcome to the sender or to the message, and stores a change of the hold.
+    fn weigh(
+        &mut self,
+        service: &Service<W>,
+        claimed: &Claimed,
+        outcome: &Outcome,
+        clock: Timestamp,
+    ) -> Scope {
+        let (now, destination, evidence) = (self.now(), self.destination(claimed), evidence(outcome));
         // A failure with old credentials says nothing about the new credentials of a reload.
         let is_outdated = service.settings.credentials != self.service.settings.credentials;
-        if is_outdated && matches!(decision.health, Health::Blocked(_)) {
-            return;
+        if is_outdated && matches!(evidence, Evidence::Blocks(_)) {
+            self.state.breaker.ignore(destination);
+            return Scope::Sender { retry_in: Duration::ZERO };
         }
-        let now = self.now();
-        if let Some(change) = self.state.breaker.record(&decision.health, clock, now, &mut self.rng) {
-            report::hold_change(&self.metrics, &change, &decision.health, self.clock.as_ref());
+        let ended = EndedMessage { delivery: claimed.id, destination, evidence };
+        let recorded = self.state.breaker.record(&ended, clock, now);
+        if let Some(change) = recorded.change {
+            report::hold_change(&self.metrics, &change, self.clock.as_ref());
             let write = self.hold_changes.next(change);
             self.store(write);
         }
+        recorded.scope
+    }
+
+    /// Applies the circuit breaker to the schedule.
+    pub(super) fn hold_back_destinations(&mut self) {
+        let (waiting, now) = (self.state.breaker.waiting(), self.now());
+        self.state.schedule.hold_back(waiting, now);
     }
 }

@@ -5,7 +5,7 @@ use prometheus_client::encoding::EncodeLabelSet;
 /// `reason` of a dead delivery in `wecom_relay_deliveries_total`.
 pub const DEAD_REASONS: [&str; 5] = ["rejected", "nobody", "unknown_code", "expired", "discarded"];
 /// `reason` of `wecom_relay_sender_held`, beside [`NOT_IN_CONFIGURATION`].
-pub const HELD_REASONS: [&str; 2] = ["configuration", "rate_limited"];
+pub const HELD_REASONS: [&str; 4] = ["configuration", "rate_limited", "failing", "unanswered"];
 /// `reason` of `wecom_relay_sender_held` while deliveries are queued for an app that is not configured.
 pub(super) const NOT_IN_CONFIGURATION: &str = "not_in_configuration";
 /// `result` of `wecom_relay_notifications_received_total` when the receiver is known.

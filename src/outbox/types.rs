@@ -386,8 +386,8 @@ pub struct Sent {
     pub ended_at: Timestamp,
 }
 
-/// An open circuit breaker that a person must close. It is stored, so that not even a crash loop floods WeCom with
-/// calls that must fail.
+/// An open or half-open circuit breaker. It is stored, so that not even a crash loop floods WeCom with calls that must
+/// fail.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hold {
     pub sender: SenderName,

@@ -1,11 +1,6 @@
 //! Problems of a whole app: its queue waits, one message at a time is a probe, and sending resumes after the problem.
 
-use std::time::Duration;
-
-use wecom_relay::{
-    delivery::decide::{BlockKind, Probes},
-    sandbox::{Api, BUILTIN_YAML, CallResponse, Directory, Fault, Settings},
-};
+use wecom_relay::sandbox::{Api, BUILTIN_YAML, CallResponse, Directory, Fault, Settings};
 
 use super::{all_delivered, held, quick, seen_by, shown};
 use crate::support::{Options, Relay, SECRET, Wecom, payload, soon};
@@ -73,15 +68,4 @@ async fn a_hold_survives_a_restart_and_is_probed_when_due() {
     assert_eq!(shown(&wecom, "zhangsan", 1).await.len(), 1);
     held(&relay, false).await;
     relay.stop().await;
-}
-
-#[test]
-fn the_time_between_probes_grows_from_a_minute() {
-    let minutes = |kind| {
-        let after = |probes| Probes::default().after(kind, probes);
-        (1..=5).map(after).map(|wait: Duration| wait.as_secs() / 60).collect::<Vec<_>>()
-    };
-    assert_eq!(minutes(BlockKind::RateLimited), [1, 1, 1, 5, 5]);
-    assert_eq!(minutes(BlockKind::UntrustedIp), [1, 1, 1, 1, 1]);
-    assert_eq!(minutes(BlockKind::Configuration), [1, 2, 5, 5, 5]);
 }

@@ -63,12 +63,14 @@ async fn a_dead_letter_is_counted_with_its_reason() {
     wecom.sandbox.inject(Fault::errcode(40008).on(Api::MessageSend).times(1));
     relay.post(&payload("Refused", &[("a", true)])).await;
     soon(relay.settled(1)).await;
-    wecom.sandbox.inject(Fault::errcode(UNKNOWN).on(Api::MessageSend).times(3));
+    wecom.sandbox.inject(Fault::errcode(UNKNOWN).on(Api::MessageSend).for_member("zhangsan"));
     relay.post(&payload("Unknown", &[("a", true)])).await;
-    soon(relay.settled(2)).await;
+    soon(wecom.sandbox.wait_until(|sandbox| sandbox.send_calls() >= 2)).await;
+    // This answer shows that the sender works, so the unknown errcode is about the message.
     let alert = payload("Nobody", &[("a", true)]).to_string();
     relay.request(reqwest::Method::POST, "/webhook/other", alert).await;
     soon(relay.settled(3)).await;
+    wecom.sandbox.clear_faults();
     wecom.sandbox.inject(Fault::errcode(-1).on(Api::MessageSend));
     relay.post(&payload("Expired", &[("a", true)])).await;
     clock.advance(Duration::from_secs(25 * 3600));

@@ -64,12 +64,12 @@ pub(crate) struct Options {
 pub(crate) fn short_delays() -> Tuning {
     let every = |ms| Schedule::new(Vec::new(), Duration::from_millis(ms));
     let probes = Probes {
+        refused_secret: every(200),
         rate_limited: every(200),
-        untrusted_ip: every(200),
-        configuration: every(200),
-        unanswered: Duration::from_millis(100),
+        usual: every(200),
+        shortest: Duration::from_millis(100),
     };
-    Tuning { transient: every(100), probes, seed: Some(1), ..Tuning::default() }
+    Tuning { retries: every(100), probes, seed: Some(1), ..Tuning::default() }
 }
 
 impl Default for Options {
