@@ -133,9 +133,11 @@ async fn a_hold_is_an_error_when_a_person_must_act() {
         log.wait_for("sender released, sending resumes").await;
         log.wait_for("delivered").await;
         let lines = log.lines();
-        let holds: Vec<_> = lines.iter().filter(|line| line["message"] == message).collect();
-        assert_eq!(holds.len(), 2, "{}", log.text());
-        for (hold, probes) in holds.iter().zip(1..) {
+        // A probe that fails in the same way is no news.
+        let still = ("DEBUG", "sender still held");
+        for ((level, message), probes) in [(level, message), still].into_iter().zip(1..) {
+            let holds: Vec<_> = lines.iter().filter(|line| line["message"] == message).collect();
+            let [hold] = holds.as_slice() else { panic!("{message}: {}", log.text()) };
             assert_eq!((&hold["level"], &hold["app"]), (&level.into(), &"ops".into()), "{hold}");
             assert_eq!((&hold["errcode"], &hold["probes"]), (&errcode.into(), &probes.into()), "{hold}");
             assert!(hold["reason"].is_string() && hold["next_probe_at"].is_string(), "{hold}");
@@ -143,7 +145,7 @@ async fn a_hold_is_an_error_when_a_person_must_act() {
         let end = lines.iter().find(|line| line["message"] == "sender released, sending resumes").unwrap();
         assert_eq!((&end["level"], &end["app"]), (&"INFO".into(), &"ops".into()), "{end}");
         let errors = lines.iter().filter(|line| line["level"] == "ERROR").count();
-        assert_eq!(errors, if level == "ERROR" { 2 } else { 0 }, "{}", log.text());
+        assert_eq!(errors, usize::from(level == "ERROR"), "{}", log.text());
         relay.stop().await;
     }
 }

@@ -36,7 +36,7 @@ fn api_class(error: &ApiError) -> Class {
 
 fn transport_class(error: &TransportError) -> Class {
     if may_depend_on_content(error) {
-        return Class::Unknown;
+        return Class::Transient;
     }
     match error.kind {
         TransportErrorKind::Status(408 | 425) => Class::Transient,
@@ -151,7 +151,7 @@ mod tests {
         for status in [400, 403, 405, 413, 418, 499] {
             assert_eq!(
                 transport_class_of(Api::MessageSend, TransportErrorKind::Status(status)),
-                Some(Class::Unknown)
+                Some(Class::Transient)
             );
             assert_eq!(
                 transport_class_of(Api::GetToken, TransportErrorKind::Status(status)),

@@ -34,7 +34,7 @@ async fn the_fallback_is_notified_once_of_every_dead_letter() {
     let notices = seen_by(&wecom, "lisi");
     assert!(groups.iter().all(|group| told_of(group) == 1), "{notices:?}");
     insta::assert_snapshot!(redacted(notices.last().unwrap()), @"
-    [UNDELIVERED] 1 message for receiver wechat could not be delivered: message/send answered errcode 81013: user & party & tag all invalid, hint: [HINT], from ip: 127.0.0.1, more info at https://open.work.weixin.qq.com/devtool/query?e=81013
+    [UNDELIVERED] 1 message for receiver wechat could not be delivered: WeCom refused message/send (81013): none of the users, departments and tags can get the message. Check that they exist, and add them in admin console → App management → the app → Visible range (可见范围). WeCom's text: user & party & tag all invalid, hint: [HINT], from ip: 127.0.0.1, more info at https://open.work.weixin.qq.com/devtool/query?e=81013
     - [FIRING:1] Last (critical)
     ");
 }
@@ -86,7 +86,7 @@ async fn a_dead_notice_causes_no_further_notice() {
     assert_eq!(relay.request(reqwest::Method::POST, "/webhook/oncall", alert).await.0, 200);
     let notices = shown(&wecom, "lisi", 1).await;
     insta::assert_snapshot!(redacted(&notices[0]), @"
-    [UNDELIVERED] 1 message for receiver oncall could not be delivered: message/send answered errcode 81013: user & party & tag all invalid, hint: [HINT], from ip: 127.0.0.1, more info at https://open.work.weixin.qq.com/devtool/query?e=81013
+    [UNDELIVERED] 1 message for receiver oncall could not be delivered: WeCom refused message/send (81013): none of the users, departments and tags can get the message. Check that they exist, and add them in admin console → App management → the app → Visible range (可见范围). WeCom's text: user & party & tag all invalid, hint: [HINT], from ip: 127.0.0.1, more info at https://open.work.weixin.qq.com/devtool/query?e=81013
     - [FIRING:1] AlsoLost (critical)
     ");
     relay.stop().await;

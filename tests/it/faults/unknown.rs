@@ -44,19 +44,6 @@ async fn an_unknown_errcode_among_successes_has_three_attempts() {
     assert!(seen_by(&wecom, "zhangsan").is_empty());
 }
 
-#[tokio::test]
-async fn a_status_for_one_content_among_successes_has_three_attempts() {
-    let wecom = Wecom::live(Settings::default()).await;
-    let relay = Relay::with(&wecom.url, Options { receivers: BOTH.to_owned(), ..quick() }).await;
-    let refused = Effect::HttpStatus { status: 405, body: "<html>".to_owned(), taken: false };
-    wecom.sandbox.inject(Fault::new(refused).on(Api::MessageSend).for_member("zhangsan"));
-    relay.post(&payload("Down", &[("a", true)])).await;
-    post_others_until(&relay, async || dead(&relay).await).await;
-    let dead = relay.listed(&[State::Dead]).await.remove(0);
-    assert!(dead.reason.contains("HTTP 405") && dead.reason.ends_with("; tried 3 times"), "{}", dead.reason);
-    relay.stop().await;
-}
-
 /// Codes that take turns, for one group or for several.
 #[tokio::test]
 async fn unknown_errcodes_for_all_hold_the_sender_and_nothing_dies() {
