@@ -142,7 +142,7 @@ impl Metrics {
         );
         registry.register(
             "sender_held",
-            "1 while the app is held: until its configuration is fixed, or until a limit of WeCom has passed",
+            "1 while the app is held: no message of it succeeds",
             self.held.clone(),
         );
         registry.register_with_unit(

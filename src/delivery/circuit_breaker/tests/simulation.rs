@@ -114,7 +114,7 @@ fn posts(destinations: u8, steps: u32) -> impl Strategy<Value = Vec<(u32, u8)>> 
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 100, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 30, ..ProptestConfig::default() })]
 
     #[test]
     fn an_outage_costs_few_calls_and_is_over_within_a_minute(posts in posts(8, 1200), outage in 1..7200_u32) {
