@@ -36,54 +36,38 @@ pub(super) fn optional_time_column(row: &Row<'_>, column: &str) -> EngineResult<
     row.get::<_, Option<i64>>(column)?.map(timestamp).transpose()
 }
 
-pub(super) fn state_number(state: State) -> i64 {
-    match state {
-        State::Queued => 0,
-        State::Ready => 1,
-        State::InFlight => 2,
-        State::Folded => 3,
-        State::Delivered => 4,
-        State::Dead => 5,
-        State::Discarded => 6,
-    }
-}
+// The number of a variant is its place in the type, and in these lists.
+const KINDS: [Kind; 3] = [Kind::Alert, Kind::Digest, Kind::Notice];
+const STATUSES: [Status; 2] = [Status::Firing, Status::Resolved];
 
-pub(super) fn state_column(row: &Row<'_>) -> EngineResult<State> {
-    let number: i64 = row.get("state")?;
-    let state = State::ALL.into_iter().find(|state| state_number(*state) == number);
-    state.ok_or_else(|| EngineError::unreadable("a state", number))
+pub(super) fn state_number(state: State) -> i64 {
+    state as i64
 }
 
 pub(super) fn kind_number(kind: Kind) -> i64 {
-    match kind {
-        Kind::Alert => 0,
-        Kind::Digest => 1,
-        Kind::Notice => 2,
-    }
-}
-
-pub(super) fn kind_column(row: &Row<'_>) -> EngineResult<Kind> {
-    match row.get("kind")? {
-        0 => Ok(Kind::Alert),
-        1 => Ok(Kind::Digest),
-        2 => Ok(Kind::Notice),
-        other => Err(EngineError::unreadable("a kind", other)),
-    }
+    kind as i64
 }
 
 pub(super) fn status_number(status: Status) -> i64 {
-    match status {
-        Status::Firing => 0,
-        Status::Resolved => 1,
-    }
+    status as i64
+}
+
+pub(super) fn state_column(row: &Row<'_>) -> EngineResult<State> {
+    variant(&State::ALL, row, "state")
+}
+
+pub(super) fn kind_column(row: &Row<'_>) -> EngineResult<Kind> {
+    variant(&KINDS, row, "kind")
 }
 
 pub(super) fn status_column(row: &Row<'_>) -> EngineResult<Status> {
-    match row.get("status")? {
-        0 => Ok(Status::Firing),
-        1 => Ok(Status::Resolved),
-        other => Err(EngineError::unreadable("a status", other)),
-    }
+    variant(&STATUSES, row, "status")
+}
+
+fn variant<T: Copy>(all: &[T], row: &Row<'_>, column: &str) -> EngineResult<T> {
+    let number: i64 = row.get(column)?;
+    let found = usize::try_from(number).ok().and_then(|number| all.get(number));
+    found.copied().ok_or_else(|| EngineError::unreadable(column, number))
 }
 
 pub(super) fn part_columns(row: &Row<'_>) -> EngineResult<Part> {
@@ -130,4 +114,20 @@ pub(super) fn invalid_recipients(invalid: &InvalidRecipients) -> String {
     ];
     let named = kinds.into_iter().filter(|(_, ids)| !ids.is_empty());
     named.map(|(kind, ids)| format!("{kind} {}", ids.join("|"))).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_stored_numbers_are_places_in_the_lists() {
+        assert!((0..).zip(State::ALL).all(|(number, state)| state_number(state) == number));
+        assert!((0..).zip(KINDS).all(|(number, kind)| kind_number(kind) == number));
+        assert!((0..).zip(STATUSES).all(|(number, status)| status_number(status) == number));
+        assert_eq!(
+            State::ALL.map(State::name).join(" "),
+            "queued ready in-flight folded delivered dead discarded"
+        );
+    }
 }

@@ -3,9 +3,11 @@
 use rusqlite::Connection;
 
 use super::{
-    admin, claim, enqueue, file_guard, fold, hold, open, order, purge, query, relay_time, schema, settle,
-    transaction, waiting,
+    admin, claim, enqueue, file_guard, fold, hold, open, order, purge,
+    query::{self, Source},
+    relay_time, schema, settle, transaction, waiting,
 };
+use crate::outbox::ListOrder;
 
 /// A statement and the text that its plan must contain. An empty text only means that nothing is scanned or sorted.
 const STATEMENTS: &[(&str, &str)] = &[
@@ -59,16 +61,6 @@ const STATEMENTS: &[(&str, &str)] = &[
     (purge::DELETE_DELIVERY, "PRIMARY KEY"),
     (purge::DELETE_IDLE_KEYS, "ordering_key_idle (expires_at<?)"),
     (purge::PROBE, "PRIMARY KEY"),
-    (query::ALL[0], "PRIMARY KEY (rowid>? AND rowid<?)"),
-    (query::ALL[1], "PRIMARY KEY (rowid>? AND rowid<?)"),
-    (query::IN_STATE[0], "PRIMARY KEY (rowid>? AND rowid<?)"),
-    (query::IN_STATE[1], "PRIMARY KEY (rowid>? AND rowid<?)"),
-    (query::DEAD[0], "delivery_dead (id>? AND id<?)"),
-    (query::DEAD[1], "delivery_dead (id>? AND id<?)"),
-    (query::OF_DIGEST[0], "delivery_digest (digest=? AND rowid>? AND rowid<?)"),
-    (query::OF_DIGEST[1], "delivery_digest (digest=? AND rowid>? AND rowid<?)"),
-    (query::WINDOW_END[0], "PRIMARY KEY (rowid>?)"),
-    (query::WINDOW_END[1], "PRIMARY KEY (rowid<?)"),
     (relay_time::STORE, ""),
     (query::SHOW, "PRIMARY KEY"),
     (query::EARLIER_ATTEMPTS, "PRIMARY KEY (delivery=?)"),
@@ -107,11 +99,31 @@ fn database() -> Connection {
     conn
 }
 
+/// The statements of lists, which are composed.
+fn list_statements() -> Vec<(String, &'static str)> {
+    let sources = [
+        (Source::All, "PRIMARY KEY (rowid>? AND rowid<?)"),
+        (Source::Dead, "delivery_dead (id>? AND id<?)"),
+        (Source::Digest, "delivery_digest (digest=? AND rowid>? AND rowid<?)"),
+    ];
+    let orders = [
+        (ListOrder::OldestFirst, "PRIMARY KEY (rowid>?)"),
+        (ListOrder::NewestFirst, "PRIMARY KEY (rowid<?)"),
+    ];
+    let mut statements = Vec::new();
+    for (order, window) in orders {
+        statements.push((query::window_statement(order), window));
+        statements.extend(sources.map(|(source, wanted)| (query::page_statement(source, order), wanted)));
+    }
+    statements
+}
+
 #[test]
 fn every_statement_is_a_search_in_its_index() {
     let conn = database();
-    for (sql, wanted) in STATEMENTS {
-        let steps = plan(&conn, sql);
+    let fixed = STATEMENTS.iter().map(|(sql, wanted)| ((*sql).to_owned(), *wanted));
+    for (sql, wanted) in fixed.chain(list_statements()) {
+        let steps = plan(&conn, &sql);
         let text = steps.join("\n");
         assert!(text.contains(wanted), "{sql}\nshould use {wanted}, but does\n{text}");
         let scans =

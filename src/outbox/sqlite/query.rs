@@ -25,36 +25,14 @@ macro_rules! listed {
         )
     };
 }
-macro_rules! page {
-    ($index:literal, $where:literal, $order:literal) => {
-        concat!(
-            listed!("FROM delivery "),
-            $index,
-            " WHERE ",
-            $where,
-            " AND id >= ?2 AND id <= ?3 AND (?4 IS NULL OR receiver = ?4) AND (?5 IS NULL OR accepted_at < ?5)
-             AND (?6 IS NULL OR accepted_at >= ?6) AND (?7 IS NULL OR digest = ?7) ORDER BY id ",
-            $order,
-            " LIMIT ?8"
-        )
-    };
-}
-pub(super) const ALL: [&str; 2] =
-    [page!("NOT INDEXED", "?1 IS NULL", "ASC"), page!("NOT INDEXED", "?1 IS NULL", "DESC")];
-pub(super) const IN_STATE: [&str; 2] =
-    [page!("NOT INDEXED", "state = ?1", "ASC"), page!("NOT INDEXED", "state = ?1", "DESC")];
-pub(super) const DEAD: [&str; 2] = [
-    page!("INDEXED BY delivery_dead", "state = 5 AND ?1 IS NOT NULL", "ASC"),
-    page!("INDEXED BY delivery_dead", "state = 5 AND ?1 IS NOT NULL", "DESC"),
-];
-pub(super) const OF_DIGEST: [&str; 2] = [
-    page!("INDEXED BY delivery_digest", "digest = ?7 AND (?1 IS NULL OR state = ?1)", "ASC"),
-    page!("INDEXED BY delivery_digest", "digest = ?7 AND (?1 IS NULL OR state = ?1)", "DESC"),
-];
-pub(super) const WINDOW_END: [&str; 2] = [
-    "SELECT id FROM delivery WHERE id >= ?1 ORDER BY id ASC LIMIT 1 OFFSET ?2",
-    "SELECT id FROM delivery WHERE id <= ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2",
-];
+// The states are the bits of ?3.
+const PAGE: &str = listed!(
+    "FROM delivery {index} AND id >= ?1 AND id <= ?2 AND ?3 >> state & 1 AND (?4 IS NULL OR receiver = ?4)
+     AND (?5 IS NULL OR accepted_at < ?5) AND (?6 IS NULL OR accepted_at >= ?6) AND (?7 IS NULL OR digest = ?7)
+     ORDER BY id {direction} LIMIT ?8"
+);
+const WINDOW_END: &str =
+    "SELECT id FROM delivery WHERE id {comparison} ?1 ORDER BY id {direction} LIMIT 1 OFFSET ?2";
 pub(super) const SHOW: &str = listed!(
     ", group_key, to_users, to_parties, to_tags, msgtype, content, coalesce(msgid, '') AS msgid,
      coalesce(invalid_recipients, '') AS invalid_recipients, unconfirmed_since, tries, attempt_started_at AS started_at,
@@ -73,86 +51,80 @@ pub(super) const DISCARDED: &str =
 /// The largest number of rows that one call of [`list`] looks at.
 const WINDOW: u32 = 20_000;
 
-/// The range of delivery numbers that one call looks at.
-struct Window {
-    from: i64,
-    to: i64,
-    is_last: bool,
+/// The index that finds the deliveries of a filter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Source {
+    All,
+    Dead,
+    Digest,
+}
+
+impl Source {
+    fn of(filter: &Filter) -> Self {
+        match filter.digest {
+            Some(_) => Self::Digest,
+            None if filter.states == [State::Dead] => Self::Dead,
+            None => Self::All,
+        }
+    }
+}
+
+/// The statement that reads a page.
+pub(super) fn page_statement(source: Source, order: ListOrder) -> String {
+    let index = match source {
+        Source::All => "NOT INDEXED WHERE true",
+        Source::Dead => "INDEXED BY delivery_dead WHERE state = 5",
+        Source::Digest => "INDEXED BY delivery_digest WHERE digest = ?7",
+    };
+    PAGE.replace("{index}", index).replace("{direction}", direction(order))
+}
+
+/// The statement that finds the last delivery that a call looks at.
+pub(super) fn window_statement(order: ListOrder) -> String {
+    let comparison = if order == ListOrder::OldestFirst { ">=" } else { "<=" };
+    WINDOW_END.replace("{comparison}", comparison).replace("{direction}", direction(order))
+}
+
+fn direction(order: ListOrder) -> &'static str {
+    if order == ListOrder::OldestFirst { "ASC" } else { "DESC" }
 }
 
 pub(super) fn list(sql: Sql<'_>, filter: &Filter, page: &PageRequest) -> EngineResult<Page> {
     let times = WallTimes::read(sql)?;
     let filter = &times.filter(filter);
-    let order = match page.order {
-        ListOrder::OldestFirst => 0,
-        ListOrder::NewestFirst => 1,
+    let (order, source) = (page.order, Source::of(filter));
+    let (step, first, last) = match order {
+        ListOrder::OldestFirst => (1, i64::MIN, i64::MAX),
+        ListOrder::NewestFirst => (-1, i64::MAX, i64::MIN),
     };
-    let window = window(sql, filter, page, order)?;
-    let mut found = Vec::new();
-    for state in wanted_states(filter) {
-        let statements = match (filter.digest, state) {
-            (Some(_), _) => OF_DIGEST,
-            (None, Some(5)) => DEAD,
-            (None, Some(_)) => IN_STATE,
-            (None, None) => ALL,
-        };
-        let [oldest_first, newest_first] = statements;
-        let statement = if order == 0 { oldest_first } else { newest_first };
-        let params = (
-            state,
-            window.from,
-            window.to,
-            filter.receiver.as_ref().map(|receiver| &receiver.0),
-            filter.accepted_before.map(millis),
-            filter.accepted_since.map(millis),
-            filter.digest.map(|digest| digest.0),
-            page.limit,
-        );
-        found.extend(sql.all(statement, params, read_listed)?);
-    }
-    match page.order {
-        ListOrder::OldestFirst => found.sort_unstable_by_key(|listed| listed.id),
-        ListOrder::NewestFirst => found.sort_unstable_by_key(|listed| std::cmp::Reverse(listed.id)),
-    }
-    let limit = usize::try_from(page.limit).unwrap_or(usize::MAX);
-    let is_full = found.len() >= limit;
-    found.truncate(limit);
-    let next = match (is_full, window.is_last) {
-        (true, _) => found.last().map(|listed| listed.id),
-        (false, true) => None,
-        (false, false) => Some(DeliveryId(if order == 0 { window.to } else { window.from })),
+    let start = page.after.map_or(first, |DeliveryId(after)| after.saturating_add(step));
+    // The other indexes have only rows that match, so their searches need no bound.
+    let end: Option<i64> = match source {
+        Source::All => sql.first(&window_statement(order), (start, WINDOW - 1), |row| Ok(row.get("id")?))?,
+        Source::Dead | Source::Digest => None,
     };
-    let deliveries = found.into_iter().map(|listed| times.listed(listed)).collect();
+    let end_or_last = end.unwrap_or(last);
+    let params = (
+        start.min(end_or_last),
+        start.max(end_or_last),
+        states(filter),
+        filter.receiver.as_ref().map(|receiver| &receiver.0),
+        filter.accepted_before.map(millis),
+        filter.accepted_since.map(millis),
+        filter.digest.map(|digest| digest.0),
+        page.limit,
+    );
+    let deliveries =
+        sql.all(&page_statement(source, order), params, |row| Ok(times.listed(read_listed(row)?)))?;
+    let is_full = deliveries.len() >= page.limit as usize;
+    let next = if is_full { deliveries.last().map(|listed| listed.id) } else { end.map(DeliveryId) };
     Ok(Page { deliveries, next })
 }
 
-/// A search for one state, or `None` for all states.
-fn wanted_states(filter: &Filter) -> Vec<Option<i64>> {
-    let mut states: Vec<_> = filter.states.iter().map(|state| Some(state_number(*state))).collect();
-    states.sort_unstable();
-    states.dedup();
-    if states.is_empty() { vec![None] } else { states }
-}
-
-fn window(sql: Sql<'_>, filter: &Filter, page: &PageRequest, order: usize) -> EngineResult<Window> {
-    let after = page.after.map(|after| after.0);
-    let start = match page.order {
-        ListOrder::OldestFirst => after.map_or(i64::MIN, |after| after.saturating_add(1)),
-        ListOrder::NewestFirst => after.map_or(i64::MAX, |after| after.saturating_sub(1)),
-    };
-    // Indexed searches look only at rows that match, so they need no bound.
-    let is_indexed = filter.digest.is_some() || filter.states.as_slice() == [State::Dead];
-    let end = match (is_indexed, WINDOW_END.get(order)) {
-        (false, Some(statement)) => {
-            sql.first(statement, (start, WINDOW - 1), |row| Ok(row.get::<_, i64>("id")?))?
-        }
-        _ => None,
-    };
-    let (from, to) = match page.order {
-        ListOrder::OldestFirst => (start, end.unwrap_or(i64::MAX)),
-        ListOrder::NewestFirst => (end.unwrap_or(i64::MIN), start),
-    };
-    Ok(Window { from, to, is_last: end.is_none() })
+/// The states of a filter as bits.
+fn states(filter: &Filter) -> i64 {
+    let states = if filter.states.is_empty() { &State::ALL[..] } else { &filter.states };
+    states.iter().fold(0, |bits, state| bits | 1 << state_number(*state))
 }
 
 fn read_listed(row: &Row<'_>) -> EngineResult<Listed> {
