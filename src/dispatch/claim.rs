@@ -84,12 +84,12 @@ impl<L: Lease, W: WeCom> Dispatcher<L, W> {
     }
 
     fn start(&mut self, claims: Claims<Look>) -> Plan {
-        for digest in &claims.digests {
-            if let Some(claimed) = claims.claimed.iter().find(|claimed| claimed.id == digest.delivery) {
-                report::folded(&self.metrics, &self.sender, claimed, &digest.members);
+        for claimed in claims.claimed {
+            if !claimed.members.is_empty() {
+                report::folded(&self.metrics, &self.sender, &claimed);
             }
+            self.send(claimed);
         }
-        claims.claimed.into_iter().for_each(|claimed| self.send(claimed));
         claims.planner.plan
     }
 

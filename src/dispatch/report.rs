@@ -12,7 +12,7 @@ use crate::{
         evidence::BlockKind,
     },
     metrics::{INVALID_KINDS, Metrics, NO_ERRCODE, OTHER_ERRCODE},
-    outbox::{Claimed, Hold, NotificationId, SenderName, Verdict},
+    outbox::{Claimed, Hold, SenderName, Verdict},
     telemetry::clip,
     wecom::{
         Errcode, InvalidRecipients, Outcome,
@@ -150,10 +150,10 @@ fn log(report: &AttemptReport<'_>, took: Duration) {
     }
 }
 
-/// Reports a digest that replaces `members`.
-pub(super) fn folded(metrics: &Metrics, sender: &SenderName, digest: &Claimed, members: &[NotificationId]) {
+/// Reports a digest that replaces its members.
+pub(super) fn folded(metrics: &Metrics, sender: &SenderName, digest: &Claimed) {
+    let Claimed { members, all_recipients: recipients, .. } = digest;
     metrics.folded(&sender.0, members.len());
-    let recipients = &digest.all_recipients;
     delivery_event!(info, sender, digest, %recipients, members = members.len(), "folded into digest");
     for notification in members {
         tracing::debug!(app = %sender, %notification, digest = %digest.id, "folded into digest");

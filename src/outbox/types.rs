@@ -271,15 +271,6 @@ pub struct Claims<P> {
     pub planner: P,
     /// The deliveries that are in flight now.
     pub claimed: Vec<Claimed>,
-    pub digests: Vec<FoldedDigest>,
-}
-
-/// A digest that was created by a claim.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FoldedDigest {
-    pub delivery: DeliveryId,
-    /// The notifications that are folded into it.
-    pub members: Vec<NotificationId>,
 }
 
 /// The notifications of one destination that can be folded.
@@ -309,6 +300,8 @@ pub struct Claimed {
     pub claim: ClaimId,
     pub notification: NotificationId,
     pub kind: Kind,
+    /// The notifications that this claim has folded into it.
+    pub members: Vec<NotificationId>,
     pub receiver: ReceiverName,
     pub group_key: String,
     /// The message. `duplicate_check` is `None`: the dispatcher decides about it.

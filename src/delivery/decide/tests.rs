@@ -21,6 +21,7 @@ fn claimed(attempts: u32, age: Duration) -> Claimed {
         body: BodyHash(1),
         notification: NotificationId(1),
         kind: Kind::Alert,
+        members: Vec::new(),
         receiver: ReceiverName("wechat".to_owned()),
         group_key: "group".to_owned(),
         message: Message {

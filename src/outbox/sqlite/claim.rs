@@ -8,7 +8,7 @@ use super::{
         recipients_columns, time_column,
     },
     error::EngineResult,
-    fold,
+    fold::{self, Folded},
     transaction::{Look, Transaction},
     waiting,
 };
@@ -37,7 +37,7 @@ pub(super) fn claim<P: Planner>(
     mut planner: P,
 ) -> EngineResult<Claims<P>> {
     let mut claim = None;
-    let (mut claimed, mut digests) = (Vec::new(), Vec::new());
+    let mut claimed = Vec::new();
     for destination in destinations {
         if planner.is_full() {
             break;
@@ -52,15 +52,17 @@ pub(super) fn claim<P: Planner>(
             match pick {
                 Pick::Delivery(id) => claimed.extend(mark(tx, id, claim, look.now)?),
                 Pick::Digest { destination, limit } => {
-                    if let Some(folded) = fold::fold(tx, look, destination, limit, &planner)? {
-                        claimed.extend(mark(tx, folded.delivery, claim, look.now)?);
-                        digests.push(folded);
+                    if let Some(Folded { digest, members }) =
+                        fold::fold(tx, look, destination, limit, &planner)?
+                        && let Some(digest) = mark(tx, digest, claim, look.now)?
+                    {
+                        claimed.push(Claimed { members, ..digest });
                     }
                 }
             }
         }
     }
-    Ok(Claims { planner, claimed, digests })
+    Ok(Claims { planner, claimed })
 }
 
 /// Marks one delivery as in flight, if it is still ready.
@@ -77,6 +79,7 @@ fn mark(
             claim,
             notification: NotificationId(row.get("notification")?),
             kind: kind_column(row)?,
+            members: Vec::new(),
             receiver: ReceiverName(row.get("receiver")?),
             group_key: row.get("group_key")?,
             message: Message {

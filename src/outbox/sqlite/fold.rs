@@ -12,8 +12,8 @@ use super::{
     transaction::{Look, Transaction},
 };
 use crate::outbox::{
-    DeliveryId, Destination, Foldable, FoldedDigest, Folding, Key, Kind, NewDigest, NewNotification,
-    NotificationId, Planner, ReceiverName,
+    DeliveryId, Destination, Foldable, Folding, Key, Kind, NewDigest, NewNotification, NotificationId,
+    Planner, ReceiverName,
 };
 
 pub(super) const HEADS: &str =
@@ -37,6 +37,12 @@ pub(super) struct Member {
     pub(super) ordering_key: i64,
     /// True if its first delivery is the head of the ordering key.
     pub(super) is_head: bool,
+}
+
+/// A digest that was stored.
+pub(super) struct Folded {
+    pub(super) digest: DeliveryId,
+    pub(super) members: Vec<NotificationId>,
 }
 
 /// Adds the foldable notifications that follow `heads` in their ordering keys, up to `limit` notifications.
@@ -74,7 +80,7 @@ pub(super) fn fold(
     destination: Destination,
     limit: u32,
     planner: &impl Planner,
-) -> EngineResult<Option<FoldedDigest>> {
+) -> EngineResult<Option<Folded>> {
     let mut members = tx.sql.all(HEADS, (&look.sender.0, destination.0.0, limit), |row| {
         let (seq, notification) = (row.get("seq")?, row.get("notification")?);
         Ok(Member { seq, notification, ordering_key: row.get("ordering_key")?, is_head: true })
@@ -104,7 +110,7 @@ pub(super) fn fold(
         }
     }
     let members = members.into_iter().map(|member| NotificationId(member.notification)).collect();
-    Ok(Some(FoldedDigest { delivery: DeliveryId(delivery), members }))
+    Ok(Some(Folded { digest: DeliveryId(delivery), members }))
 }
 
 fn line(sql: Sql<'_>, notification: i64) -> EngineResult<Foldable> {

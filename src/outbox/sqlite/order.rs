@@ -18,8 +18,8 @@ pub(super) const STORE: &str =
      ON CONFLICT (id) DO UPDATE SET heads = ?2, history = ?3, expires_at = ?4";
 pub(super) const ADD_HEADS: &str = "INSERT INTO ordering_key (id, heads, history, expires_at)
      VALUES (?1, ?2, x'', 0) ON CONFLICT (id) DO UPDATE SET heads = heads + ?2";
-pub(super) const REMOVE_HEAD: &str =
-    "UPDATE ordering_key SET heads = heads - 1 WHERE id = ?1 RETURNING heads, expires_at";
+pub(super) const HEADS: &str = "SELECT heads, expires_at FROM ordering_key WHERE id = ?1";
+pub(super) const REMOVE_HEAD: &str = "UPDATE ordering_key SET heads = heads - 1 WHERE id = ?1";
 pub(super) const DELETE: &str = "DELETE FROM ordering_key WHERE id = ?1";
 pub(super) const FIRST_QUEUED: &str =
     "SELECT id, sender, destination FROM delivery INDEXED BY delivery_queued
@@ -55,31 +55,29 @@ pub(super) fn add_heads(tx: &Transaction<'_>, ordering_key: i64, count: usize) -
     Ok(())
 }
 
-/// A head was settled. When it was the last one, the first queued delivery becomes ready.
+/// A head was settled. The first queued delivery takes the place of the last head.
 pub(super) fn remove_head(tx: &mut Transaction<'_>, ordering_key: i64, now: Timestamp) -> EngineResult<()> {
-    let left = tx.sql.first(REMOVE_HEAD, [ordering_key], |row| {
+    let found = tx.sql.first(HEADS, [ordering_key], |row| {
         Ok((row.get::<_, i64>("heads")?, row.get::<_, i64>("expires_at")?))
     })?;
-    let Some((heads, expires_at)) = left else {
+    let Some((heads, expires_at)) = found else {
         return Err(EngineError::unreadable("the heads of an ordering key", "missing"));
     };
-    if heads > 0 || make_first_ready(tx, ordering_key)? {
+    if heads == 1 && make_first_ready(tx, ordering_key)? {
         return Ok(());
     }
-    if expires_at <= millis(now) {
-        tx.sql.run(DELETE, [ordering_key])?;
-    }
+    let is_needed = heads > 1 || expires_at > millis(now);
+    tx.sql.run(if is_needed { REMOVE_HEAD } else { DELETE }, [ordering_key])?;
     Ok(())
 }
 
-/// Makes the first queued delivery ready, if there is one. Only for an ordering key without heads.
+/// Makes the first queued delivery ready, if there is one.
 fn make_first_ready(tx: &mut Transaction<'_>, ordering_key: i64) -> EngineResult<bool> {
     let first = tx.sql.first(FIRST_QUEUED, [ordering_key], |row| {
         Ok((row.get::<_, i64>("id")?, SenderName(row.get("sender")?), destination_column(row)?))
     })?;
     let Some((id, sender, destination)) = first else { return Ok(false) };
     tx.sql.run(MAKE_READY, [id])?;
-    add_heads(tx, ordering_key, 1)?;
     tx.mark_changed(&sender, destination);
     Ok(true)
 }

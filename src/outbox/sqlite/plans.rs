@@ -11,10 +11,12 @@ use crate::outbox::ListOrder;
 
 /// A statement and the text that its plan must contain. An empty text only means that nothing is scanned or sorted.
 const STATEMENTS: &[(&str, &str)] = &[
-    (transaction::NEXT_NUMBER, "PRIMARY KEY"),
+    (transaction::TAKE_NUMBERS, "PRIMARY KEY"),
+    (transaction::LAST_NUMBER, "PRIMARY KEY"),
     (order::LOAD, "PRIMARY KEY"),
     (order::STORE, ""),
     (order::ADD_HEADS, ""),
+    (order::HEADS, "PRIMARY KEY"),
     (order::REMOVE_HEAD, "PRIMARY KEY"),
     (order::DELETE, "PRIMARY KEY"),
     (order::FIRST_QUEUED, "delivery_queued (ordering_key=?)"),

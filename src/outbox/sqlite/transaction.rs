@@ -5,7 +5,9 @@ use jiff::Timestamp;
 use super::{error::EngineResult, sql::Sql};
 use crate::outbox::{Destination, SenderName, StoreError};
 
-pub(super) const NEXT_NUMBER: &str = "UPDATE numbers SET last = last + ?1 WHERE id = 1 RETURNING last";
+// SQLite makes a temporary table for RETURNING, so the number is read by a statement of its own.
+pub(super) const TAKE_NUMBERS: &str = "UPDATE numbers SET last = last + ?1 WHERE id = 1";
+pub(super) const LAST_NUMBER: &str = "SELECT last FROM numbers WHERE id = 1";
 
 /// The transaction of a batch of jobs.
 pub(super) struct Transaction<'c> {
@@ -60,7 +62,8 @@ impl<'c> Transaction<'c> {
     /// Takes `count` new numbers and returns the first one.
     pub(super) fn take_numbers(&self, count: usize) -> EngineResult<i64> {
         let count = i64::try_from(count).unwrap_or(i64::MAX);
-        let last: i64 = self.sql.only(NEXT_NUMBER, [count], |row| Ok(row.get("last")?))?;
+        self.sql.run(TAKE_NUMBERS, [count])?;
+        let last: i64 = self.sql.only(LAST_NUMBER, [], |row| Ok(row.get("last")?))?;
         Ok(last - count + 1)
     }
 

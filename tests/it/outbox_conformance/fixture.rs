@@ -216,7 +216,7 @@ pub(crate) async fn claim_one<L: Lease>(lease: &L, now: Timestamp) -> Claimed {
 /// The notifications that can be folded.
 pub(crate) async fn foldable<L: Lease>(lease: &L, destination: Destination) -> Vec<NotificationId> {
     let claims = claim_of(lease, &[destination], Take::Digest(None), at(0)).await;
-    assert_eq!(claims.digests, []);
+    assert_eq!(claims.claimed, []);
     let folding = claims.planner.folding.lock().unwrap().take();
     let notifications = folding.into_iter().flat_map(|folding| folding.notifications);
     notifications.map(|foldable| foldable.notification).collect()
