@@ -142,7 +142,7 @@ mod tests {
         let mut later = state();
         later.schedule.set(Destination(Key([1; 16])), at(9));
         assert_eq!(later.next(at(0)), Action::Wait { until: Some(at(9)) });
-        later.schedule.clear();
+        later.schedule = Schedule::default();
         assert_eq!(later.next(at(0)), WAIT);
     }
 

@@ -122,13 +122,6 @@ impl Schedule {
         self.order.first().map(|look| look.at)
     }
 
-    /// Forgets everything, before the schedule is built again.
-    pub fn clear(&mut self) {
-        self.looks.clear();
-        self.order.clear();
-        self.blocked.clear();
-    }
-
     fn remove(&mut self, destination: Destination) {
         if let Some(look) = self.looks.remove(&destination) {
             self.order.remove(&look);
