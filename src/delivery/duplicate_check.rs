@@ -5,7 +5,7 @@
 //! was sent within the interval. The decision of the first attempt holds for all attempts of a delivery.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{BTreeSet, HashMap, VecDeque},
     time::Duration,
 };
 
@@ -22,9 +22,9 @@ const REMEMBERED: usize = 32_768;
 #[derive(Debug)]
 pub struct DuplicateCheck {
     interval: Duration,
-    last_sent: HashMap<BodyHash, LastSends>,
-    /// All sends in order, for forgetting them.
-    order: VecDeque<(BodyHash, Send)>,
+    sends: BTreeSet<Send>,
+    /// The same sends in order of time, for forgetting them.
+    order: VecDeque<Send>,
     /// The last send that was forgotten early, for lack of room. Until it would have expired, any body may have been
     /// sent before.
     forgotten_at: Option<Monotonic>,
@@ -32,18 +32,12 @@ pub struct DuplicateCheck {
     decisions: HashMap<DeliveryId, Decision>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// One send. Sends of one body are neighbours in their order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Send {
+    body: BodyHash,
     delivery: DeliveryId,
     at: Monotonic,
-}
-
-/// The last sends of one body.
-#[derive(Debug, Clone, Copy)]
-struct LastSends {
-    last: Send,
-    /// The last send of a different delivery than `last`.
-    last_by_another: Option<Send>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -57,7 +51,7 @@ impl DuplicateCheck {
     pub fn new(interval: Duration) -> Self {
         Self {
             interval,
-            last_sent: HashMap::new(),
+            sends: BTreeSet::new(),
             order: VecDeque::new(),
             forgotten_at: None,
             decisions: HashMap::new(),
@@ -71,7 +65,7 @@ impl DuplicateCheck {
 
     /// Records a send of an earlier lease.
     pub fn record_past(&mut self, delivery: DeliveryId, body: BodyHash, at: Monotonic, now: Monotonic) {
-        self.record(body, Send { delivery, at }, now);
+        self.record(Send { body, delivery, at }, now);
     }
 
     /// The interval to send with, and records the send.
@@ -83,7 +77,7 @@ impl DuplicateCheck {
                 .then_some(self.interval),
         };
         self.decisions.insert(delivery, Decision { body, check });
-        self.record(body, Send { delivery, at: now }, now);
+        self.record(Send { body, delivery, at: now }, now);
         check
     }
 
@@ -94,42 +88,25 @@ impl DuplicateCheck {
 
     fn was_sent_by_another(&self, delivery: DeliveryId, body: BodyHash, now: Monotonic) -> bool {
         let counts = |at: Monotonic| now.since(at) < self.reach();
-        let by_another = self.last_sent.get(&body).and_then(|sends| {
-            if sends.last.delivery == delivery { sends.last_by_another } else { Some(sends.last) }
-        });
-        by_another.is_some_and(|send| counts(send.at)) || self.forgotten_at.is_some_and(counts)
+        let first = Send { body, delivery: DeliveryId(i64::MIN), at: Monotonic::default() };
+        let mut same_body = self.sends.range(first..).take_while(|send| send.body == body);
+        same_body.any(|send| send.delivery != delivery && counts(send.at))
+            || self.forgotten_at.is_some_and(counts)
     }
 
-    fn record(&mut self, body: BodyHash, send: Send, now: Monotonic) {
+    fn record(&mut self, send: Send, now: Monotonic) {
         let reach = self.reach();
-        while let Some((oldest_body, oldest)) = self.order.front().copied()
+        while let Some(oldest) = self.order.front().copied()
             && (now.since(oldest.at) >= reach || self.order.len() >= REMEMBERED)
         {
             self.order.pop_front();
-            if self.forget(oldest_body, oldest) && now.since(oldest.at) < reach {
+            self.sends.remove(&oldest);
+            if now.since(oldest.at) < reach {
                 self.forgotten_at = self.forgotten_at.max(Some(oldest.at));
             }
         }
-        self.order.push_back((body, send));
-        let before = self.last_sent.get(&body);
-        let last_by_another = before.and_then(|before| {
-            if before.last.delivery == send.delivery { before.last_by_another } else { Some(before.last) }
-        });
-        self.last_sent.insert(body, LastSends { last: send, last_by_another });
-    }
-
-    /// Forgets a send. Returns whether no later send has taken its place.
-    fn forget(&mut self, body: BodyHash, send: Send) -> bool {
-        let Some(sends) = self.last_sent.get_mut(&body) else { return false };
-        if sends.last == send {
-            self.last_sent.remove(&body);
-            return true;
-        }
-        let is_last_by_another = sends.last_by_another == Some(send);
-        if is_last_by_another {
-            sends.last_by_another = None;
-        }
-        is_last_by_another
+        self.order.push_back(send);
+        self.sends.insert(send);
     }
 }
 
