@@ -1,6 +1,7 @@
 //! wecom-relay accepts webhooks of Alertmanager and delivers them to WeCom. No accepted alert is lost.
 
 pub mod alertmanager;
+pub mod allocator;
 pub mod app;
 pub mod cli;
 pub mod clock;

@@ -13,23 +13,34 @@ use super::{
     stand_in, status,
 };
 
+/// [`parse_within`] all the memory that there is.
+///
+/// # Errors
+/// As [`parse_within`].
+pub fn parse(body: &[u8], now: Timestamp) -> Result<Payload, PayloadError> {
+    parse_within(body, usize::MAX, now)
+}
+
 /// Reads the body of a webhook request. `now` decides if an alert without a status has ended.
+///
+/// `room` bytes are enough for the alerts, labels and unknown fields that are kept, beside their texts. Other alerts are
+/// only counted, and other labels and fields are ignored.
 ///
 /// Every alert of the result has the status `firing` or `resolved`. Odd values are corrected or ignored, see
 /// [`Payload::repairs`].
 ///
 /// # Errors
 /// [`PayloadError`] says what the body looks like and what the relay expects.
-pub fn parse(body: &[u8], now: Timestamp) -> Result<Payload, PayloadError> {
+pub fn parse_within(body: &[u8], room: usize, now: Timestamp) -> Result<Payload, PayloadError> {
     // One check of the whole body is faster than a check of each string in it.
     if let Ok(text) = str::from_utf8(body)
-        && let Ok(Some(payload)) = reader::read(text)
+        && let Ok(Some(payload)) = reader::read(text, room)
     {
         return Ok(finish(payload, now));
     }
     let mut repairs = Repairs::default();
     let json = repaired(body, &mut repairs);
-    match reader::read(&json) {
+    match reader::read(&json, room) {
         Ok(Some(mut payload)) => {
             payload.repairs.add_all(repairs);
             Ok(finish(payload, now))

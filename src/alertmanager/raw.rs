@@ -142,12 +142,15 @@ impl<'de> Visitor<'de> for ItemsVisitor {
     }
 }
 
-/// The nesting of `json`, and roughly the bytes that [`serde_json::Value`] needs for it beside its texts.
+/// The memory of an object, of an array, and of another value: as [`serde_json::Value`], and again as a value for
+/// templates.
+pub const OBJECT_BYTES: usize = 1100;
+pub const ARRAY_BYTES: usize = 350;
+pub const VALUE_BYTES: usize = 120;
+
+/// The nesting of `json`, and roughly the memory for it beside its texts.
 pub(super) fn extent(json: &str) -> Extent {
-    const OBJECT: usize = 700;
-    const ARRAY: usize = 140;
-    const VALUE: usize = 60;
-    let mut extent = Extent { depth: 0, bytes: VALUE };
+    let mut extent = Extent { depth: 0, bytes: VALUE_BYTES };
     let (mut depth, mut quoted, mut escaped) = (0, false, false);
     for byte in json.bytes() {
         match byte {
@@ -158,10 +161,10 @@ pub(super) fn extent(json: &str) -> Extent {
             b'[' | b'{' => {
                 depth += 1;
                 extent.depth = extent.depth.max(depth);
-                extent.bytes += if byte == b'{' { OBJECT } else { ARRAY };
+                extent.bytes += if byte == b'{' { OBJECT_BYTES } else { ARRAY_BYTES };
             }
             b']' | b'}' => depth = depth.saturating_sub(1),
-            b',' => extent.bytes += VALUE,
+            b',' => extent.bytes += VALUE_BYTES,
             _ => {}
         }
     }

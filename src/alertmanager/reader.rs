@@ -13,31 +13,26 @@ use super::{
 };
 use crate::text::without_controls;
 
-/// Memory for alerts, labels and unknown fields beside their texts: a fixed part, and one in proportion to the body.
-/// Alerts of Alertmanager and Grafana need less than three times their JSON.
-const ROOM: usize = 8 << 20;
-const ROOM_PER_BYTE: usize = 3;
-/// The memory of an alert, of a label, and of an unknown field.
-const ALERT_BYTES: usize = mem::size_of::<Alert>() + 64;
-const PAIR_BYTES: usize = mem::size_of::<(String, String)>() + 32;
-const EXTRA_BYTES: usize = 120;
+/// The memory of an alert, of a field of an alert, of a label, and of an unknown field: in the payload, and again as
+/// values for templates.
+pub const ALERT_BYTES: usize = 2000;
+pub const FIELD_BYTES: usize = 120;
+pub const PAIR_BYTES: usize = 220;
+/// The further memory of an alert that is no object.
+pub const ITEM_BYTES: usize = 800;
 /// Unknown fields that are kept in an object.
 const MAX_EXTRA: usize = 100;
 /// The nesting of unknown fields that are kept.
-const MAX_DEPTH: usize = 16;
+pub const MAX_DEPTH: usize = 16;
 /// Numbers with more digits are kept as text.
 const EXACT_DIGITS: usize = 17;
 
-/// Reads a payload, or returns `None` if the object is none. The result has the words of the sender for each status.
+/// Reads a payload with `room` for alerts, labels and unknown fields beside their texts, or returns `None` if the object is none. The result has the words of the sender for each status.
 ///
 /// # Errors
 /// The text is not a JSON object.
-pub(super) fn read(json: &str) -> Result<Option<Payload>, Error> {
-    let mut reader = Reader {
-        repairs: Repairs::default(),
-        room: ROOM.saturating_add(json.len().saturating_mul(ROOM_PER_BYTE)),
-        left_out: 0,
-    };
+pub(super) fn read(json: &str, room: usize) -> Result<Option<Payload>, Error> {
+    let mut reader = Reader { repairs: Repairs::default(), room, left_out: 0 };
     let fields = reader.fields(json)?;
     let is_group =
         |name: &str| matches!(name, "alerts" | "groupLabels" | "commonLabels" | "commonAnnotations");
@@ -56,7 +51,7 @@ pub(super) fn read(json: &str) -> Result<Option<Payload>, Error> {
 
 struct Reader {
     repairs: Repairs,
-    /// The memory that is left.
+    /// The memory that is left for alerts, labels and unknown fields.
     room: usize,
     /// Alerts for which there was no room.
     left_out: u64,
@@ -117,6 +112,10 @@ impl Reader {
         let mut alert = Alert::default();
         if kind(value) != Kind::Object {
             self.repairs.add(Repair::Alert);
+            if !self.has_room(ITEM_BYTES) {
+                self.left_out += 1;
+                return Ok(());
+            }
             alert.annotations.insert("message".to_owned(), self.text(value)?);
             alerts.push(alert);
             return Ok(());
@@ -298,7 +297,7 @@ impl Reader {
     /// Keeps an unknown field for templates, if it is neither large nor deep.
     fn extra(&mut self, name: &str, value: &RawValue, extra: &mut Extra) -> Result<(), Error> {
         let Extent { depth, bytes } = extent(value.get());
-        if extra.len() >= MAX_EXTRA || depth > MAX_DEPTH || !self.has_room(EXTRA_BYTES + bytes) {
+        if extra.len() >= MAX_EXTRA || depth > MAX_DEPTH || !self.has_room(FIELD_BYTES + bytes) {
             self.repairs.add(Repair::TooMuch);
             return Ok(());
         }

@@ -6,7 +6,7 @@ use super::{Alert, Pairs, Payload, PayloadError, Repair, unquote};
 use crate::metrics::REPAIR_KINDS;
 
 fn parse(body: &[u8]) -> Result<Payload, PayloadError> {
-    super::parse(body, "2026-11-21T09:30:00Z".parse::<Timestamp>().unwrap())
+    super::parse_within(body, 64 << 20, "2026-11-21T09:30:00Z".parse::<Timestamp>().unwrap())
 }
 
 fn payload(json: &str) -> Payload {

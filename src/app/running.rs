@@ -127,7 +127,7 @@ impl<O: Outbox> Running<O> {
             clock: self.clock.clone(),
             stop: stop(),
             readiness: Readiness::default(),
-            memory: MemoryBudget::default(),
+            memory: MemoryBudget::new(self.started_with.server.max_memory_bytes),
             security: self.security.clone(),
             is_on_loopback,
             log_throttles: LogThrottles::default(),
@@ -188,6 +188,9 @@ impl<O: Outbox> Running<O> {
         let mut keys = Vec::new();
         if old.server.listen != new.server.listen {
             keys.push("server.listen");
+        }
+        if old.server.max_memory_bytes != new.server.max_memory_bytes {
+            keys.push("server.max_memory");
         }
         if old.outbox.path != new.outbox.path {
             keys.push("outbox.path");

@@ -94,8 +94,12 @@ fn render_samples(
         }
         let mut mistakes = Mistakes::default();
         for (name, payload) in render::samples::ALL {
-            let parsed =
-                prepared.intake.parse(Some(&receiver.name.0), payload.as_bytes(), SystemClock.now())?;
+            let parsed = prepared.intake.parse(
+                Some(&receiver.name.0),
+                payload.as_bytes(),
+                usize::MAX,
+                SystemClock.now(),
+            )?;
             let Parsed::Webhook(webhook) = parsed else { continue };
             let rendered = runtime.block_on(pool.render(webhook, &Reservation::default()))?;
             mistakes.add(name, receiver, &rendered);

@@ -16,6 +16,7 @@ use super::{
     render, sandbox, send, serve,
 };
 use crate::{
+    allocator,
     config::{self, ConfigError, Loaded},
     telemetry::{self, LogFormat},
 };
@@ -109,6 +110,7 @@ const BAD_CONFIG: u8 = 64;
 impl Cli {
     /// Runs the chosen command.
     pub fn run(self) -> ExitCode {
+        allocator::configure();
         let command = self.command.unwrap_or(Command::Serve);
         let is_server = matches!(command, Command::Serve | Command::Sandbox(_));
         let default_level = if is_server { "info" } else { "warn" };

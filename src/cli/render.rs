@@ -55,7 +55,7 @@ pub(super) fn run(args: &Args, config: Config, output: &mut Output) -> Result<()
         Some(payload) => payload.as_bytes().to_vec(),
         None => read(&args.payload).map_err(Failure::Other)?,
     };
-    let webhook = match prepared.intake.parse(Some(&args.receiver), &body, SystemClock.now())? {
+    let webhook = match prepared.intake.parse(Some(&args.receiver), &body, usize::MAX, SystemClock.now())? {
         Parsed::Webhook(webhook) => webhook,
         Parsed::Nothing { why, .. } => {
             output.error(&why.to_string());

@@ -46,6 +46,8 @@ pub struct Server {
     pub listen: SocketAddr,
     /// `auth` and `tls`.
     pub security: ServerSecurity,
+    /// Memory for webhooks that are being received and rendered.
+    pub max_memory_bytes: usize,
 }
 
 /// `outbox`

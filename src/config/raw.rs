@@ -46,7 +46,7 @@ macro_rules! shapes {
 
 shapes! {
     Root at "" { server, outbox, timezone, templates, apps, receivers }
-    Server at "server." { listen, auth, tls }
+    Server at "server." { listen, auth, tls, max_memory }
     Auth at "server.auth." { bearer_token, bearer_token_file, bearer_token_env, basic_auth }
     BasicAuth at "server.auth.basic_auth." { username, password, password_file, password_env }
     Tls at "server.tls." { cert_file, key_file, client_ca_file }

@@ -71,7 +71,7 @@ pub(super) enum Rejection {
     #[error(transparent)]
     Invalid(#[from] ParseError),
     #[error(
-        "the body is larger than {} MiB, or has too many values; set max_alerts in Alertmanager's webhook_configs",
+        "the body is larger than {} MiB; set max_alerts in Alertmanager's webhook_configs",
         MAX_BODY_BYTES >> 20
     )]
     TooLarge,

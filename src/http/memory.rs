@@ -1,72 +1,139 @@
 //! The memory for bodies and for the values that are built from them.
+//!
+//! One limit, `server.max_memory`, has two parts:
+//!
+//! - *Buffers*, a quarter: bodies while they arrive. If they are in use, a request is rejected at once.
+//! - *Work*, the rest: the payload, the values for templates, and the messages. A request reserves its share once, when
+//!   its body is complete, and waits for it. So no request holds a part of the work memory while it waits for more.
+//!
+//! Large requests are handled one after the other, so that small ones need not wait until there is memory for a large
+//! one. Free memory is given back to the system, before another request may use it.
 
-use std::sync::Arc;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::{
+    runtime::Handle,
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::timeout,
+};
+
+use crate::allocator;
 
 /// The largest body; it holds some 80,000 alerts.
 pub const MAX_BODY_BYTES: usize = 32 << 20;
+/// The default of `server.max_memory`. It is enough for all alerts of the largest usual body.
+pub const DEFAULT_MAX_MEMORY: usize = 384 << 20;
+/// The least `server.max_memory`. The buffers hold a body of the largest size, compressed and unpacked.
+pub const MIN_MAX_MEMORY: usize = 256 << 20;
+/// The memory of the process beside `server.max_memory`.
+pub const OTHER_MEMORY: usize = 64 << 20;
+
 /// The unit in which memory is reserved.
 const UNIT: usize = 4096;
+/// Requests that need more are handled one after the other.
+const LARGE: usize = 32 << 20;
+/// Free memory is given back when requests have released this much.
+const GIVE_BACK: usize = 16 << 20;
+/// The longest time that a request waits for memory.
+const WAIT: Duration = Duration::from_secs(5);
 
-/// A limit for the memory of all requests together.
+/// A limit for the memory of all requests together. Clones share it.
 #[derive(Debug, Clone)]
 pub struct MemoryBudget {
+    buffers: Pool,
+    work: Pool,
+    /// The turn of a large request.
+    turn: Arc<Semaphore>,
+    /// The memory that requests have released since free memory was given back to the system.
+    released: Arc<AtomicUsize>,
+}
+
+#[derive(Debug, Clone)]
+struct Pool {
     free: Arc<Semaphore>,
     bytes: usize,
 }
 
 /// Memory that is reserved until the last clone is dropped.
 #[derive(Debug, Clone, Default)]
-pub struct Reservation(
-    #[expect(dead_code, reason = "the drop gives the memory back")] Option<Arc<GrowingReservation>>,
-);
+pub struct Reservation(Option<Arc<WorkReservation>>);
 
-/// A reservation whose size is not final.
+#[derive(Debug)]
+struct WorkReservation {
+    bytes: usize,
+    /// The part of it for values.
+    room: usize,
+    released: Arc<AtomicUsize>,
+    permits: Option<(OwnedSemaphorePermit, Option<OwnedSemaphorePermit>)>,
+}
+
+/// Buffers whose size is not final.
 #[derive(Debug)]
 pub(super) struct GrowingReservation {
     budget: MemoryBudget,
     permit: Option<OwnedSemaphorePermit>,
 }
 
+/// The right of a large request to be handled. It is not part of its [`Reservation`], because a template that does not
+/// end keeps that one.
+#[derive(Debug)]
+pub(super) struct Turn(#[expect(dead_code, reason = "its drop ends the turn")] Option<OwnedSemaphorePermit>);
+
 /// The reason why memory cannot be reserved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum MemoryError {
-    /// The whole budget is smaller.
+    /// All buffers together are smaller.
     TooLarge,
     /// Other requests use it.
     InUse,
 }
 
-impl MemoryBudget {
-    pub fn new(bytes: usize) -> Self {
+impl Pool {
+    fn new(bytes: usize) -> Self {
         Self { free: Arc::new(Semaphore::new(bytes / UNIT)), bytes }
     }
+}
 
-    /// An empty reservation.
+impl MemoryBudget {
+    pub fn new(bytes: usize) -> Self {
+        let buffers = bytes / 4;
+        Self {
+            buffers: Pool::new(buffers),
+            work: Pool::new(bytes - buffers),
+            turn: Arc::new(Semaphore::new(1)),
+            released: Arc::default(),
+        }
+    }
+
+    /// Empty buffers.
     pub(super) fn reserve(&self) -> GrowingReservation {
         GrowingReservation { budget: self.clone(), permit: None }
     }
 }
 
 impl Default for MemoryBudget {
-    /// Enough for one notification with 80,000 alerts.
     fn default() -> Self {
-        Self::new(384 << 20)
+        Self::new(DEFAULT_MAX_MEMORY)
     }
 }
 
 impl GrowingReservation {
-    /// Reserves `bytes` in total; never less than before.
+    /// Reserves `bytes` of buffers in total; never less than before.
     pub(super) fn grow_to(&mut self, bytes: usize) -> Result<(), MemoryError> {
-        if bytes > self.budget.bytes {
+        let buffers = &self.budget.buffers;
+        if bytes > buffers.bytes {
             return Err(MemoryError::TooLarge);
         }
         let reserved = self.permit.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
-        let missing = bytes.div_ceil(UNIT).saturating_sub(reserved);
-        let missing = u32::try_from(missing).map_err(|_| MemoryError::TooLarge)?;
-        let free = Arc::clone(&self.budget.free);
-        let more = free.try_acquire_many_owned(missing).map_err(|_| MemoryError::InUse)?;
+        let missing = units(bytes).saturating_sub(u32::try_from(reserved).unwrap_or(u32::MAX));
+        let more =
+            Arc::clone(&buffers.free).try_acquire_many_owned(missing).map_err(|_| MemoryError::InUse)?;
         match &mut self.permit {
             Some(permit) => permit.merge(more),
             None => self.permit = Some(more),
@@ -74,9 +141,60 @@ impl GrowingReservation {
         Ok(())
     }
 
-    pub(super) fn finish(self) -> Reservation {
-        Reservation(Some(Arc::new(self)))
+    /// Waits for the work memory of a request. If it needs more than the limit, there is less room for its values.
+    pub(super) async fn with_work(
+        self,
+        texts: usize,
+        values: usize,
+    ) -> Result<(Reservation, Turn), MemoryError> {
+        timeout(WAIT, self.wait_for_work(texts, values)).await.unwrap_or(Err(MemoryError::InUse))
     }
+
+    async fn wait_for_work(self, texts: usize, values: usize) -> Result<(Reservation, Turn), MemoryError> {
+        let MemoryBudget { work, turn, released, .. } = self.budget;
+        let bytes = texts.saturating_add(values).min(work.bytes);
+        // The semaphores are never closed.
+        let turn = match bytes > LARGE {
+            true => Some(turn.acquire_owned().await.map_err(|_| MemoryError::InUse)?),
+            false => None,
+        };
+        let permit = work.free.acquire_many_owned(units(bytes)).await.map_err(|_| MemoryError::InUse)?;
+        // A body with very long texts still shows its first alerts.
+        let room = bytes.saturating_sub(texts).max(bytes / 8);
+        let work = WorkReservation { bytes, room, released, permits: Some((permit, self.permit)) };
+        Ok((Reservation(Some(Arc::new(work))), Turn(turn)))
+    }
+}
+
+impl Reservation {
+    /// The memory for alerts, labels and other values beside their texts.
+    pub(super) fn room(&self) -> usize {
+        self.0.as_ref().map_or(usize::MAX, |work| work.room)
+    }
+}
+
+impl Drop for WorkReservation {
+    fn drop(&mut self) {
+        let permits = self.permits.take();
+        let released = self.released.fetch_add(self.bytes, Ordering::AcqRel) + self.bytes;
+        if released < GIVE_BACK {
+            return;
+        }
+        self.released.store(0, Ordering::Release);
+        let give_back = move || {
+            allocator::give_back();
+            drop(permits);
+        };
+        match Handle::try_current() {
+            Ok(runtime) => drop(runtime.spawn_blocking(give_back)),
+            Err(_) => give_back(),
+        }
+    }
+}
+
+/// The number of permits for `bytes`.
+fn units(bytes: usize) -> u32 {
+    u32::try_from(bytes.div_ceil(UNIT)).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]
@@ -84,15 +202,46 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_body_over_the_whole_budget_is_too_large() {
-        let budget = MemoryBudget::new(10 * UNIT);
+    fn buffers_are_a_quarter_and_fail_at_once() {
+        let budget = MemoryBudget::new(40 * UNIT);
         let mut reservation = budget.reserve();
         assert_eq!(reservation.grow_to(4 * UNIT), Ok(()));
         assert_eq!(reservation.grow_to(11 * UNIT), Err(MemoryError::TooLarge));
         assert_eq!(reservation.grow_to(10 * UNIT), Ok(()));
         assert_eq!(budget.reserve().grow_to(UNIT), Err(MemoryError::InUse));
-        let reservation = reservation.finish();
         drop(reservation);
         assert_eq!(budget.reserve().grow_to(10 * UNIT), Ok(()));
+    }
+
+    async fn work(
+        budget: &MemoryBudget,
+        texts: usize,
+        values: usize,
+    ) -> Result<(Reservation, Turn), MemoryError> {
+        budget.reserve().with_work(texts, values).await
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_over_the_limit_has_less_room_for_values() {
+        let budget = MemoryBudget::new(40 * UNIT);
+        let (all, _turn) = work(&budget, 10 * UNIT, usize::MAX).await.unwrap();
+        assert_eq!(all.room(), 20 * UNIT);
+        assert_eq!(work(&budget, 1, 0).await.err(), Some(MemoryError::InUse));
+        let (waited, ()) = tokio::join!(work(&budget, UNIT, 7), async { drop(all) });
+        assert_eq!(waited.unwrap().0.room(), UNIT / 8);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn small_requests_do_not_wait_behind_large_ones() {
+        let budget = MemoryBudget::new(12 * LARGE);
+        let (stuck, turn) = work(&budget, 5 * LARGE, 0).await.unwrap();
+        let (large, small) = tokio::join!(work(&budget, 2 * LARGE, 0), async {
+            let small = work(&budget, LARGE, 0).await;
+            // A template that does not end keeps its memory, but not the turn.
+            drop(turn);
+            small
+        });
+        assert!(large.is_ok() && small.is_ok());
+        drop(stuck);
     }
 }

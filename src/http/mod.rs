@@ -10,6 +10,7 @@ mod connection_limit;
 mod encoding;
 mod log_throttle;
 mod memory;
+mod memory_cost;
 mod ops;
 mod readiness;
 mod reloads;
@@ -26,7 +27,7 @@ mod webhook;
 pub use self::{
     access_control::AccessControl,
     log_throttle::LogThrottles,
-    memory::{MAX_BODY_BYTES, MemoryBudget, Reservation},
+    memory::{DEFAULT_MAX_MEMORY, MAX_BODY_BYTES, MIN_MAX_MEMORY, MemoryBudget, OTHER_MEMORY, Reservation},
     ops::queue_depths,
     readiness::Readiness,
     reloads::{ReloadHandle, ReloadRequest},

@@ -29,7 +29,7 @@ use crate::intake::{
 pub const RENDER_LIMIT: Duration = Duration::from_secs(2);
 /// A body of at most this size is parsed, and rendered with built-in templates, on the worker thread. It has some 150
 /// alerts, which takes about a millisecond. A larger body would keep other requests waiting.
-const INLINE_BYTES: usize = 64 << 10;
+pub(super) const INLINE_BYTES: usize = 64 << 10;
 
 /// An [`Intake`] with a time limit for templates.
 #[derive(Debug)]
@@ -99,8 +99,8 @@ impl RenderPool {
         now: Timestamp,
     ) -> Result<Parsed, ParseError> {
         let (intake, receiver) = (Arc::clone(&self.intake), receiver.map(str::to_owned));
-        let size = body.len();
-        run_to_end(size, memory, move || intake.parse(receiver.as_deref(), &body, now)).await
+        let (size, room) = (body.len(), memory.room());
+        run_to_end(size, memory, move || intake.parse(receiver.as_deref(), &body, room, now)).await
     }
 
     /// [`Intake::render`] within the time limit. The memory stays reserved until it is done, even if the caller goes
@@ -194,12 +194,17 @@ async fn run_to_end<T: Send + 'static>(
         return work();
     }
     let memory = memory.clone();
-    let job = spawn_blocking(move || {
+    run_blocking(move || {
         let done = work();
         drop(memory);
         done
-    });
-    match job.await.map_err(JoinError::try_into_panic) {
+    })
+    .await
+}
+
+/// Runs work that always ends on a blocking thread.
+pub(super) async fn run_blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match spawn_blocking(work).await.map_err(JoinError::try_into_panic) {
         Ok(done) => done,
         Err(Ok(panic)) => panic::resume_unwind(panic),
         // The runtime cancels a job only when it shuts down.

@@ -56,7 +56,7 @@ async fn accept<O: Outbox>(
         return Err(Rejection::Stopping);
     }
     // The memory stays reserved until the notification is stored.
-    let Body { bytes, memory } = body::read(request, &state.memory).await?;
+    let Body { bytes, memory, turn: _turn } = body::read(request, &state.memory).await?;
     // The whole request uses one configuration, even if a reload happens meanwhile.
     let pool = state.render_pool.load_full();
     let now = state.clock.wall_time(state.clock.now());

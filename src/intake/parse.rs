@@ -15,7 +15,7 @@ use super::{
 use crate::{
     alertmanager::{self, Payload, PayloadError, Repairs},
     outbox::ReceiverName,
-    render::{RenderTime, Templates},
+    render::{RenderTime, RenderValues, Templates},
     text::percent_encode,
 };
 
@@ -42,6 +42,7 @@ pub struct ParsedWebhook {
     pub(super) receiver: Arc<Receiver>,
     pub(super) payload: Payload,
     pub(super) time: RenderTime,
+    pub(super) values: OnceLock<RenderValues>,
     /// Set as soon as the recipients are known, so that a caller can use them if the message takes too long.
     pub(super) recipients: OnceLock<RenderedRecipients>,
     body_bytes: usize,
@@ -135,14 +136,21 @@ impl Intake {
         self.templates.fingerprint()
     }
 
-    /// Parses a body. `receiver` is the name in the path; without one, the payload names the receiver.
+    /// Parses a body. `receiver` is the name in the path; without one, the payload names the receiver. `room` is the
+    /// memory for values, see [`alertmanager::parse_within`].
     ///
     /// # Errors
     /// [`ParseError`]
-    pub fn parse(&self, receiver: Option<&str>, body: &[u8], now: Timestamp) -> Result<Parsed, ParseError> {
+    pub fn parse(
+        &self,
+        receiver: Option<&str>,
+        body: &[u8],
+        room: usize,
+        now: Timestamp,
+    ) -> Result<Parsed, ParseError> {
         // The path is checked first, because a wrong path is wrong for every body.
         let from_path = receiver.map(|name| self.find(name)).transpose()?;
-        let payload = alertmanager::parse(body, now)?;
+        let payload = alertmanager::parse_within(body, room, now)?;
         let receiver = match from_path {
             Some(receiver) => receiver,
             None => self.find_quoted(&payload.receiver)?,
@@ -162,6 +170,7 @@ impl Intake {
         Ok(Parsed::Webhook(Arc::new(ParsedWebhook {
             receiver: Arc::clone(receiver),
             payload,
+            values: OnceLock::new(),
             time: RenderTime { now, zone: self.settings.timezone.clone() },
             recipients,
             body_bytes: body.len(),

@@ -56,7 +56,9 @@ impl Intake {
     }
 
     fn rendering(&self, webhook: &ParsedWebhook) -> Rendering<'_> {
-        self.templates.with(&webhook.payload, &webhook.time)
+        // A template that does not end keeps its values, so the text that replaces it must not need a second copy.
+        let values = webhook.values.get_or_init(|| self.templates.values(&webhook.payload, &webhook.time));
+        self.templates.rendering(values.clone())
     }
 
     fn notification(

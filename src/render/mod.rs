@@ -39,7 +39,7 @@ pub use sources::{
     BUILTIN, DEFAULT_MESSAGE, DEFAULT_SUMMARY, MARKDOWN_MESSAGE, Source, ZH_MESSAGE, receiver_template,
 };
 pub use split::{Limits, Markup, parts};
-pub use templates::{Rendering, Templates};
+pub use templates::{RenderValues, Rendering, Templates};
 
 #[cfg(test)]
 mod tests;

@@ -76,8 +76,17 @@ impl Templates {
         self.fingerprint
     }
 
-    /// Prepares `payload` once for all templates that are rendered with it.
+    /// [`Self::values`] and [`Self::rendering`].
     pub fn with(&self, payload: &Payload, time: &RenderTime) -> Rendering<'_> {
+        self.rendering(self.values(payload, time))
+    }
+
+    pub fn rendering(&self, values: RenderValues) -> Rendering<'_> {
+        Rendering { engine: &self.engine, values }
+    }
+
+    /// Prepares `payload` once for all templates that are rendered with it.
+    pub fn values(&self, payload: &Payload, time: &RenderTime) -> RenderValues {
         let mut used_chars = self.used_chars;
         used_chars.add_payload(payload);
         let context = RenderContext {
@@ -86,7 +95,7 @@ impl Templates {
             external_url: payload.external_url.clone(),
             alerts_url: alerts_url(payload),
         };
-        Rendering { engine: &self.engine, variables: variables(payload), context: Arc::new(context) }
+        RenderValues { variables: Arc::new(variables(payload)), context: Arc::new(context) }
     }
 }
 
@@ -94,7 +103,13 @@ impl Templates {
 #[derive(Debug)]
 pub struct Rendering<'a> {
     engine: &'a TeraEngine,
-    variables: tera::Context,
+    values: RenderValues,
+}
+
+/// The values of a payload for templates. They may need more memory than the payload. Clones share them.
+#[derive(Debug, Clone)]
+pub struct RenderValues {
+    variables: Arc<tera::Context>,
     context: Arc<RenderContext>,
 }
 
@@ -119,7 +134,7 @@ impl Rendering<'_> {
         if let Some(clean) = without_controls(&text) {
             text = clean;
         }
-        Ok(self.context.markers.read(text))
+        Ok(self.values.context.markers.read(text))
     }
 
     /// The built-in `wechat.default.message`, for use after another template failed.
@@ -136,7 +151,7 @@ impl Rendering<'_> {
 
     /// A page with all alerts of the notification; empty if the payload names no address.
     pub fn alerts_url(&self) -> &str {
-        &self.context.alerts_url
+        &self.values.context.alerts_url
     }
 
     fn builtin(&self, name: &str) -> Rendered {
@@ -144,10 +159,10 @@ impl Rendering<'_> {
         if self.write(&builtin_name(name), &mut text).is_err() {
             text.push_str(ELLIPSIS);
         }
-        self.context.markers.read(text)
+        self.values.context.markers.read(text)
     }
 
     fn write(&self, template: &str, out: &mut String) -> Result<(), RenderError> {
-        self.engine.render(template, &self.variables, &self.context, MAX_OUTPUT_BYTES, out)
+        self.engine.render(template, &self.values.variables, &self.values.context, MAX_OUTPUT_BYTES, out)
     }
 }

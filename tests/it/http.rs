@@ -4,6 +4,7 @@ mod access;
 mod browsers;
 mod connections;
 mod direct;
+mod memory;
 mod odd;
 mod ops;
 mod rejected;

@@ -26,7 +26,7 @@ enum Rule {
 use Rule::{Below, Driver, Only, Pure};
 
 /// The modules from the top layer to the bottom one. A file belongs to the entry with the longest matching name.
-const MODULES: [(&str, Rule); 31] = [
+const MODULES: [(&str, Rule); 32] = [
     // shell
     ("main", Below),
     ("cli", Below),
@@ -65,11 +65,23 @@ const MODULES: [(&str, Rule); 31] = [
     ("text", Below),
     ("nearest", Below),
     ("clock", Below),
+    ("allocator", Below),
 ];
 const DRIVERS: [&str; 2] = ["http", "dispatch"];
 const ADAPTERS: [&str; 3] = ["outbox::sqlite", "wecom::client", "wecom::token"];
-const KERNEL: [&str; 10] =
-    ["telemetry", "metrics", "lifecycle", "heartbeat", "retry", "secret", "yaml", "text", "nearest", "clock"];
+const KERNEL: [&str; 11] = [
+    "telemetry",
+    "metrics",
+    "lifecycle",
+    "heartbeat",
+    "retry",
+    "secret",
+    "yaml",
+    "text",
+    "nearest",
+    "clock",
+    "allocator",
+];
 /// Other crates that a pure module must not use. `std::io` is not in the list, because its traits also write to memory.
 const IMPURE: [&str; 13] = [
     "tokio",

@@ -12,12 +12,15 @@ use crate::{
         file,
         model::Server,
         raw::{self, Field},
+        size,
     },
-    http::{AccessControl, ServerSecurity, TlsConfig, TlsError},
+    http::{AccessControl, DEFAULT_MAX_MEMORY, MIN_MAX_MEMORY, ServerSecurity, TlsConfig, TlsError},
     secret::Secret,
 };
 
 const LONGEST_PEM_BYTES: u64 = 1 << 20;
+/// No webhook needs more. A larger value is a mistyped unit.
+const MOST_MEMORY: usize = 64 << 30;
 
 pub(super) fn read(
     field: &Field<'_>,
@@ -29,13 +32,31 @@ pub(super) fn read(
     let listen = raw.listen.parsed(|text| text.parse().ok(), "an address to listen on", help, diagnostics);
     let access = access(&raw.auth, context, diagnostics);
     let tls = tls(&raw.tls, context, diagnostics);
+    let max_memory_bytes = max_memory_bytes(&raw.max_memory, diagnostics);
     let listen: SocketAddr = listen?.unwrap_or_else(|| ([0, 0, 0, 0], 8061).into());
     let security = ServerSecurity { access: access?, tls: tls? };
     if security.is_open() && !listen.ip().to_canonical().is_loopback() {
         let message = format!("anyone who can reach {listen} can send messages through the apps");
         diagnostics.warn(&raw.listen.location, message, "set server.auth, or listen on 127.0.0.1:8061 only");
     }
-    Ok(Server { listen, security })
+    Ok(Server { listen, security, max_memory_bytes: max_memory_bytes? })
+}
+
+fn max_memory_bytes(field: &Field<'_>, diagnostics: &mut Diagnostics) -> Result<usize, ErrorGuaranteed> {
+    let size = field.parsed(size::parse, "a size", "write it as 384MiB or 1GiB", diagnostics)?;
+    let size = size.map_or(DEFAULT_MAX_MEMORY, |size| usize::try_from(size).unwrap_or(usize::MAX));
+    if size < MIN_MAX_MEMORY {
+        let help = format!(
+            "write at least {}MiB; a body may have 32 MiB, and its values need more",
+            MIN_MAX_MEMORY >> 20
+        );
+        return Err(diagnostics.error(&field.location, "this is too small", help));
+    }
+    if size > MOST_MEMORY {
+        let help = format!("write at most {}GiB", MOST_MEMORY >> 30);
+        return Err(diagnostics.error(&field.location, "this is too large", help));
+    }
+    Ok(size)
 }
 
 fn access(

@@ -204,3 +204,14 @@ fn an_open_port_on_the_network_is_a_warning() {
         assert_eq!(listening(address, "  auth: { bearer_token: x }\n"), "");
     }
 }
+
+#[test]
+fn the_memory_for_webhooks_has_bounds() {
+    let refused = |memory: &str| problems(&with(&format!("  max_memory: {memory}\n")));
+    let texts = ["64MiB", "1000GiB", "much"].map(refused).join("\n");
+    insta::assert_snapshot!(texts, @r#"
+    config.yml:3:15: server.max_memory: this is too small; write at least 256MiB; a body may have 32 MiB, and its values need more
+    config.yml:3:15: server.max_memory: this is too large; write at most 64GiB
+    config.yml:3:15: server.max_memory: "much" is not a size; write it as 384MiB or 1GiB
+    "#);
+}

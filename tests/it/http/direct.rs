@@ -18,7 +18,7 @@ use wecom_relay::{
     clock::SystemClock,
     config,
     http::{
-        self, LogThrottles, MAX_BODY_BYTES, MemoryBudget, ReloadHandle, RenderPool, SecurityHandle,
+        self, DEFAULT_MAX_MEMORY, LogThrottles, MemoryBudget, ReloadHandle, RenderPool, SecurityHandle,
         ServerState,
     },
     outbox::sqlite::{Access, Settings, SqliteOutbox},
@@ -42,7 +42,7 @@ impl Direct {
 
     /// With a listener that other machines can reach.
     pub(super) fn in_network() -> Self {
-        Self::with(2 * MAX_BODY_BYTES, false)
+        Self::with(DEFAULT_MAX_MEMORY, false)
     }
 
     fn with(memory: usize, is_on_loopback: bool) -> Self {
@@ -75,7 +75,7 @@ impl Direct {
 
     /// With enough memory for every body.
     pub(super) fn roomy() -> Self {
-        Self::new(2 * MAX_BODY_BYTES)
+        Self::new(DEFAULT_MAX_MEMORY)
     }
 
     /// The status and the text of the response.

@@ -217,7 +217,7 @@ async fn a_body_that_cannot_be_unpacked_is_refused() {
     }
     insta::assert_snapshot!(texts, @r"
     the compressed body is damaged or cut off
-    the body is larger than 32 MiB, or has too many values; set max_alerts in Alertmanager's webhook_configs
+    the body is larger than 32 MiB; set max_alerts in Alertmanager's webhook_configs
     the body is compressed with zstd; send it with gzip, deflate or uncompressed
     the body is compressed with br; send it with gzip, deflate or uncompressed
     ");

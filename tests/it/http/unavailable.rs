@@ -2,7 +2,7 @@
 
 use std::{convert::Infallible, fs, time::Duration};
 
-use axum::body::Body;
+use axum::{body::Body, http::Request};
 use futures_util::{StreamExt, stream};
 use proptest::prelude::*;
 use reqwest::Method;
@@ -99,11 +99,12 @@ async fn a_request_that_began_before_the_stop_is_accepted() {
 
 #[tokio::test]
 async fn a_body_that_exceeds_the_shared_memory_gets_503() {
-    let direct = Direct::new(2 << 20);
+    // A quarter of it is for buffers.
+    let direct = Direct::new(8 << 20);
     let many: Vec<String> = (0..400).map(|number| format!("host-{number}")).collect();
     let many: Vec<(&str, bool)> = many.iter().map(|name| (name.as_str(), true)).collect();
     let large = payload("Large", &many).to_string();
-    let chunk = Ok::<_, Infallible>(vec![b' '; 3 << 19]);
+    let chunk = Ok::<_, Infallible>(vec![b' '; 31 << 16]);
     let endless = Body::from_stream(stream::iter([chunk]).chain(stream::pending()));
     let too_much = (503, "not accepted, try again: too much at once\n".to_owned());
     tokio::select! {
@@ -121,24 +122,16 @@ async fn a_body_that_exceeds_the_shared_memory_gets_503() {
 }
 
 #[tokio::test]
-async fn a_small_body_with_too_many_values_gets_413() {
-    let direct = Direct::new(16 << 20);
+async fn a_body_with_more_values_than_memory_is_accepted() {
+    let direct = Direct::new(64 << 20);
     let mut body = for_receiver("wechat");
     body["x"] = vec![0; 1_000_000].into();
-    let body = body.to_string();
-    assert!(body.len() < 3 << 20);
-    let (status, text) = direct.post(body).await;
-    assert_eq!(status, 413, "{text}");
-    insta::assert_snapshot!(text, @"the body is larger than 32 MiB, or has too many values; set max_alerts in Alertmanager's webhook_configs");
-}
-
-#[tokio::test]
-async fn empty_alerts_count_with_the_memory_that_they_need() {
-    let direct = Direct::new(320 << 20);
-    let empty = format!("{{\"alerts\":[{}{{}}]}}", "{},".repeat(499_999));
-    let (status, text) = direct.post(empty).await;
-    assert_eq!(status, 413, "{text}");
-    insta::assert_snapshot!(text, @"the body is larger than 32 MiB, or has too many values; set max_alerts in Alertmanager's webhook_configs");
+    let empty = format!("{{\"status\":\"firing\",\"alerts\":[{}{{}}]}}", "{},".repeat(499_999));
+    for body in [body.to_string(), empty] {
+        let request = Request::post("/webhook/wechat").body(Body::from(body));
+        let (status, text) = direct.ask(request.unwrap()).await;
+        assert_eq!(status, 200, "{text}");
+    }
 }
 
 #[tokio::test]
@@ -212,11 +205,12 @@ async fn broken_bodies_are_logged_briefly_once_a_second() {
 
 #[tokio::test]
 async fn the_log_of_an_overload_says_that_the_sender_retries() {
-    let direct = Direct::new(1 << 20);
+    let direct = Direct::new(4 << 20);
     let written = Written::default();
     let writer = written.clone();
     let lines = telemetry::lines(LogFormat::Text, "wecom_relay=debug", false, move || writer.clone());
     let _guard = log_to(lines.unwrap());
+    // All buffers.
     let chunk = Ok::<_, Infallible>(vec![b' '; 1 << 20]);
     let endless = Body::from_stream(stream::iter([chunk]).chain(stream::pending()));
     tokio::select! {

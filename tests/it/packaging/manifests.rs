@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use wecom_relay::{
     app::{PrepareOptions, Prepared},
     config::{self, parse_duration},
+    http::{DEFAULT_MAX_MEMORY, OTHER_MEMORY},
     lifecycle::DRAIN,
 };
 
@@ -117,6 +118,29 @@ fn the_docker_configuration_is_valid_and_uses_the_volume() {
     let port = prepared.config.server.listen.port();
     let url = format!("http://wecom-relay:{port}/webhook");
     assert_eq!(alertmanager["receivers"][0]["webhook_configs"][0]["url"], url);
+}
+
+#[test]
+fn memory_limits_leave_room_for_the_default_configuration() {
+    let needed = DEFAULT_MAX_MEMORY + OTHER_MEMORY;
+    let mebibytes = |text: &str, unit: &str| text.strip_suffix(unit).unwrap().parse::<usize>().unwrap() << 20;
+    assert!(mebibytes(&setting("MemoryMax"), "M") >= needed);
+    let documents = documents("kubernetes/wecom-relay.yaml");
+    let pod = &of_kind(&documents, "Deployment")["spec"]["template"]["spec"];
+    let limit = pod["containers"][0]["resources"]["limits"]["memory"].as_str().unwrap();
+    assert!(mebibytes(limit, "Mi") >= needed);
+    let compose = &super::documents("docker/compose.yml")[0];
+    assert!(mebibytes(compose["services"]["wecom-relay"]["mem_limit"].as_str().unwrap(), "m") >= needed);
+    // The configurations of the packages use the default.
+    for prepared in [
+        check(
+            of_kind(&documents, "ConfigMap")["data"]["config.yml"].as_str().unwrap(),
+            "/run/secrets/wecom-relay",
+        ),
+        check(&text("docker/config.yml"), "/run/secrets"),
+    ] {
+        assert_eq!(prepared.config.server.max_memory_bytes, DEFAULT_MAX_MEMORY);
+    }
 }
 
 #[test]
