@@ -85,6 +85,7 @@ impl Reader {
             Kind::Null => Ok(()),
             Kind::Array => {
                 let items = Items::of(value.get())?;
+                alerts.reserve_exact(items.list.len().min(self.room / ALERT_BYTES));
                 for item in items.list {
                     self.alert(item, alerts)?;
                 }

@@ -207,8 +207,8 @@ async fn a_card_with_a_failed_field_becomes_text_with_a_reason() {
     let (_, seen) = sent(keys("message_type: textcard\ntitle: '{{ commonLabels.none }}'"), 1).await;
     let (msgtype, text) = &seen[0];
     assert_eq!(msgtype, "text");
-    insta::assert_snapshot!(text, @"
-    [wecom-relay: receiver/wechat/title, line 1, column 17: Field `none` is not defined. Available fields: alertname, severity; this is its text form]
+    insta::assert_snapshot!(text, @r#"
+    [wecom-relay: receiver/wechat/title, line 1, column 17: undefined variable `commonLabels.none`; write `{{ commonLabels.none or "" }}` if it may be missing; this is its text form]
     [FIRING:1] Down (critical)
 
     Alerts Firing:
@@ -222,7 +222,7 @@ async fn a_card_with_a_failed_field_becomes_text_with_a_reason() {
 
     AlertmanagerUrl:
     http://alertmanager.example.com/#/alerts?receiver=wechat
-    ");
+    "#);
 }
 
 #[tokio::test]
