@@ -7,11 +7,11 @@
 //! A message takes a slot when it starts. The slot is free again one window after WeCom's answer, because WeCom may count
 //! the message at any moment in between.
 
-use std::{
-    collections::{HashMap, VecDeque},
-    time::Duration,
-};
+mod ledgers;
 
+use std::{collections::HashMap, time::Duration};
+
+use self::ledgers::{Ledger, Ledgers};
 use super::Monotonic;
 use crate::{
     outbox::{DeliveryId, NotificationId},
@@ -70,7 +70,7 @@ pub enum Budget {
 pub struct RateLimiter {
     limits: Limits,
     windows: Windows,
-    ledgers: HashMap<Addressee, Ledger>,
+    ledgers: Ledgers,
     /// The slots that are reserved for later parts of notifications.
     reserved: HashMap<NotificationId, Reservation>,
     /// For unconfirmed deliveries, the time until which WeCom surely suppresses a resend.
@@ -86,29 +86,6 @@ struct Reservation {
     addressees: Vec<Addressee>,
     slots: u32,
     until: Monotonic,
-}
-
-#[derive(Debug, Default)]
-struct Ledger {
-    in_flight: u32,
-    reserved: u32,
-    /// The ends of the counted messages of the last hour, oldest first.
-    ended: VecDeque<(Monotonic, DeliveryId)>,
-    last: Option<Monotonic>,
-}
-
-impl Ledger {
-    /// Counts a message that ended in the past.
-    fn insert(&mut self, ended: Monotonic, delivery: DeliveryId) {
-        let at = self.ended.partition_point(|(earlier, _)| *earlier <= ended);
-        self.ended.insert(at, (ended, delivery));
-    }
-
-    fn forget_before(&mut self, now: Monotonic, reach: Duration) {
-        while self.ended.front().is_some_and(|(ended, _)| now.since(*ended) >= reach) {
-            self.ended.pop_front();
-        }
-    }
 }
 
 /// The messages that count for one recipient: its own, and those to `@all`.
@@ -139,7 +116,7 @@ impl RateLimiter {
         Self {
             limits,
             windows,
-            ledgers: HashMap::new(),
+            ledgers: Ledgers::default(),
             reserved: HashMap::new(),
             suppressed: HashMap::new(),
             replaced: HashMap::new(),
@@ -187,8 +164,7 @@ impl RateLimiter {
         let of = |own| Counts { own, everyone };
         match recipients {
             Recipients::All => {
-                let known = self.ledgers.iter().filter(|(addressee, _)| **addressee != Addressee::All);
-                known.map(|(_, ledger)| of(Some(ledger))).chain([of(None)]).collect()
+                self.ledgers.named().map(|ledger| of(Some(ledger))).chain([of(None)]).collect()
             }
             Recipients::Nobody | Recipients::Listed(_) => {
                 let named = recipients.addressees();
@@ -215,13 +191,9 @@ impl RateLimiter {
         let hour = (self.limits.per_hour > 0).then_some(self.windows.hour);
         let windows = [Some(self.windows.minute), hour];
         let releases = counts.ledgers().flat_map(|ledger| {
-            // The list may still begin with messages that no window reaches any more.
-            windows.into_iter().flatten().map(|window| {
-                let oldest = ledger.ended.partition_point(|(ended, _)| now.since(*ended) >= window);
-                ledger.ended.get(oldest).map(|(ended, _)| *ended + window)
-            })
+            windows.into_iter().flatten().filter_map(|window| ledger.first_release(window, now))
         });
-        releases.flatten().min()
+        releases.min()
     }
 
     /// True if one of `recipients` has no free slot, and a message in flight or a reservation takes one of its slots. The
@@ -242,9 +214,9 @@ impl RateLimiter {
 
     fn free_reservation(&mut self, reservation: &Reservation) {
         for addressee in &reservation.addressees {
-            if let Some(ledger) = self.ledgers.get_mut(addressee) {
+            self.ledgers.update(addressee, |ledger| {
                 ledger.reserved = ledger.reserved.saturating_sub(reservation.slots);
-            }
+            });
         }
     }
 
@@ -258,10 +230,7 @@ impl RateLimiter {
         if !self.is_suppressed(delivery, now) {
             return false;
         }
-        let within = |ledger: &Ledger| {
-            let mut recent = ledger.ended.iter().rev();
-            recent.any(|(ended, id)| *id == delivery && now.since(*ended) < self.windows.minute)
-        };
+        let within = |ledger: &Ledger| ledger.has(delivery, self.windows.minute, now);
         recipients.addressees().iter().all(|addressee| self.ledgers.get(addressee).is_some_and(within))
     }
 
@@ -282,12 +251,12 @@ impl RateLimiter {
         }
         let replaces = self.is_suppressed(delivery, now);
         for addressee in recipients.addressees() {
-            let ledger = self.ledgers.entry(addressee).or_default();
-            if replaces && let Some(at) = ledger.ended.iter().rposition(|(_, id)| *id == delivery) {
-                self.replaced.extend(ledger.ended.remove(at).map(|(ended, id)| (id, ended)));
-            }
-            ledger.in_flight += 1;
-            ledger.last = Some(now);
+            let taken = self.ledgers.update(&addressee, |ledger| {
+                ledger.in_flight += 1;
+                ledger.last = Some(now);
+                replaces.then(|| ledger.take(delivery)).flatten()
+            });
+            self.replaced.extend(taken.map(|ended| (delivery, ended)));
         }
     }
 
@@ -311,19 +280,14 @@ impl RateLimiter {
         }
         // A rejected resend says nothing about the attempt before it.
         let before = self.replaced.remove(&delivery);
-        let reach = self.reach().unwrap_or_default();
-        for addressee in recipients.addressees() {
-            let ledger = self.ledgers.entry(addressee).or_default();
-            ledger.in_flight = ledger.in_flight.saturating_sub(1);
-            ledger.forget_before(now, reach);
-            if counted {
-                ledger.ended.push_back((now, delivery));
-                ledger.last = Some(now);
-            } else if let Some(before) = before {
-                ledger.insert(before, delivery);
-            }
+        let addressees = recipients.addressees();
+        if let Some(at) = if counted { Some(now) } else { before } {
+            self.ledgers.count(delivery, &addressees, at);
         }
-        self.sweep(now);
+        for addressee in &addressees {
+            self.ledgers.update(addressee, |ledger| ledger.in_flight = ledger.in_flight.saturating_sub(1));
+        }
+        self.forget(now);
     }
 
     /// Counts a message of an earlier lease that ended `age` ago.
@@ -331,11 +295,8 @@ impl RateLimiter {
         if self.reach().is_none_or(|reach| age >= reach) {
             return;
         }
-        let ended = now.before(age);
-        for addressee in recipients.addressees() {
-            let ledger = self.ledgers.entry(addressee).or_default();
-            ledger.insert(ended, DeliveryId(0));
-        }
+        self.ledgers.count(DeliveryId(0), &recipients.addressees(), now.before(age));
+        self.forget(now);
     }
 
     /// Reserves `slots` for the parts of `notification` that follow `by`, as far as they are free. 0 ends the
@@ -363,7 +324,7 @@ impl RateLimiter {
         }
         let addressees = recipients.addressees();
         for addressee in &addressees {
-            self.ledgers.entry(addressee.clone()).or_default().reserved += slots;
+            self.ledgers.update(addressee, |ledger| ledger.reserved += slots);
         }
         let until = now + RESERVED_MINUTES * self.windows.minute;
         self.reserved.insert(notification, Reservation { by, addressees, slots, until });
@@ -371,13 +332,8 @@ impl RateLimiter {
 
     fn budget_of_one(&self, counts: Counts<'_>, now: Monotonic) -> BudgetOfOne {
         let pending: u32 = counts.ledgers().map(|ledger| ledger.in_flight + ledger.reserved).sum();
-        let within = |window: Duration| -> u32 {
-            let counted = counts.ledgers().map(|ledger| {
-                let old = ledger.ended.partition_point(|(ended, _)| now.since(*ended) >= window);
-                ledger.ended.len() - old
-            });
-            u32::try_from(counted.sum::<usize>()).unwrap_or(u32::MAX)
-        };
+        let within =
+            |window: Duration| -> u32 { counts.ledgers().map(|ledger| ledger.within(window, now)).sum() };
         let used_hour = within(self.windows.hour).saturating_add(pending);
         let used_minute = within(self.windows.minute).saturating_add(pending);
         let limit = self.minute_limit(used_hour);
@@ -411,19 +367,13 @@ impl RateLimiter {
         tapered.min(per_minute)
     }
 
-    /// Forgets messages that no window reaches any more. This runs once a minute and not with each message, because it
-    /// looks at every recipient.
-    fn sweep(&mut self, now: Monotonic) {
-        if now.since(self.last_sweep) < self.windows.minute {
-            return;
+    /// Forgets what does not count any more.
+    fn forget(&mut self, now: Monotonic) {
+        self.ledgers.forget(self.reach().unwrap_or_default(), now);
+        if now.since(self.last_sweep) >= self.windows.minute {
+            self.last_sweep = now;
+            self.suppressed.retain(|_, until| now < *until);
         }
-        self.last_sweep = now;
-        self.suppressed.retain(|_, until| now < *until);
-        let reach = self.reach().unwrap_or_default();
-        self.ledgers.retain(|_, ledger| {
-            ledger.forget_before(now, reach);
-            ledger.in_flight > 0 || ledger.reserved > 0 || !ledger.ended.is_empty()
-        });
     }
 }
 

@@ -281,11 +281,13 @@ impl<L: Lease, W: WeCom> Dispatcher<L, W> {
 
     /// Builds the schedule from the outbox.
     async fn reschedule(&mut self) -> Result<(), Died> {
-        let scheduled = match self.lease.scheduled().await {
+        let mut scheduled = match self.lease.scheduled().await {
             Ok(scheduled) => scheduled,
             Err(error) => return self.store_failed(&error),
         };
         let (now, clock) = (self.now(), self.clock.now());
+        // Destinations that are due take turns in this order.
+        scheduled.sort_by_key(|scheduled| scheduled.due_at);
         for scheduled in scheduled {
             self.state.schedule.set(scheduled.destination, now + time_until(scheduled.due_at, clock));
         }

@@ -32,7 +32,7 @@ pub trait Outbox: OutboxQuery + Clone + Send + Sync + 'static {
     ) -> impl Future<Output = StoreResult<Enqueued>> + Send;
 
     /// Begins the lease of `sender`. Deliveries that an earlier lease left in flight become unconfirmed: they are due
-    /// now, and an interrupted attempt is recorded, which counts as an attempt.
+    /// now, before what waits, and an interrupted attempt is recorded, which counts as an attempt.
     fn acquire(
         &self,
         sender: &SenderName,

@@ -18,7 +18,7 @@ use crate::outbox::{
 };
 
 pub(super) const LOAD: &str = "SELECT id, state, sender, receiver, destination, ordering_key, notification,
-     deliveries, kind, claim, claimed_at, tries FROM delivery WHERE id = ?1";
+     deliveries, kind, claim, claimed_at, due_at, tries FROM delivery WHERE id = ?1";
 // Only the last attempt is in the delivery's row.
 pub(super) const MOVE_LAST_ATTEMPT: &str = "INSERT INTO attempt (delivery, n, sender, started_at, ms, ended_at,
      errcode, counted, detail)
@@ -77,6 +77,7 @@ pub(super) struct Entry {
     pub(super) kind: Kind,
     claim: Option<i64>,
     claimed_at: Option<i64>,
+    due_at: i64,
     tries: i64,
 }
 
@@ -94,6 +95,7 @@ pub(super) fn load(tx: &Transaction<'_>, id: i64) -> EngineResult<Option<Entry>>
             kind: kind_column(row)?,
             claim: row.get("claim")?,
             claimed_at: row.get("claimed_at")?,
+            due_at: row.get("due_at")?,
             tries: row.get("tries")?,
         })
     })
@@ -239,7 +241,8 @@ pub(super) fn recover(tx: &mut Transaction<'_>, sender: &SenderName, now: Timest
             counted: true,
         };
         let attempt = StoredAttempt::new(tx, &entry, &attempt)?;
-        attempt.update(tx, RETRY, params![millis(now), true, attempt.started_at, false])?;
+        // It keeps its place before what waits, so that it is sent again while WeCom's duplicate check reaches back to it.
+        attempt.update(tx, RETRY, params![entry.due_at, true, attempt.started_at, false])?;
         tx.mark_changed(&entry.sender, entry.destination);
         count += 1;
     }

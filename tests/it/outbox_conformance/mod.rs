@@ -63,6 +63,7 @@ macro_rules! conformance {
                 an_unconfirmed_delivery_keeps_its_first_time,
                 replaced_content_is_sent_in_the_same_place,
                 acquire_recovers_only_its_sender,
+                recovered_deliveries_go_before_what_waits,
                 equal_messages_have_the_same_body_hash,
                 a_settlement_of_an_earlier_claim_changes_nothing,
                 settling_twice_changes_nothing,

@@ -122,13 +122,23 @@ pub(crate) async fn acquire_makes_deliveries_in_flight_unconfirmed<O: Outbox>(ou
     let lease = acquire(&outbox, at(9)).await;
     assert_eq!(lease.recovered(), 0);
     let claimed = claim(&lease, 2, at(9)).await;
-    assert_eq!(texts(&claimed), ["waits", "text"]);
-    let again = claimed.last().unwrap();
+    assert_eq!(texts(&claimed), ["text", "waits"]);
+    let again = claimed.first().unwrap();
     assert_eq!((again.id, again.attempts, again.unconfirmed_since), (before.id, 1, Some(at(2))));
     let detail = outbox.show(before.id).await.unwrap().unwrap();
     let interrupted = detail.attempts.first().unwrap();
     assert_eq!((interrupted.started_at, interrupted.counted), (at(2), true));
     assert_eq!(lease.sent_since(at(8)).await.unwrap().len(), 1);
+}
+
+pub(crate) async fn recovered_deliveries_go_before_what_waits<O: Outbox>(outbox: O) {
+    let lease = acquire(&outbox, at(0)).await;
+    for text in ["one", "two", "three"] {
+        enqueue(&outbox, alert(text, text), at(0)).await;
+    }
+    assert_eq!(texts(&claim(&lease, 1, at(1)).await), ["one"]);
+    let lease = acquire(&outbox, at(9)).await;
+    assert_eq!(texts(&claim(&lease, 1, at(9)).await), ["one"]);
 }
 
 pub(crate) async fn acquire_recovers_only_its_sender<O: Outbox>(outbox: O) {

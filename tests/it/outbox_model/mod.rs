@@ -165,7 +165,6 @@ async fn step(both: &mut Both, step: Step, count: usize) {
             settle(lease, id, claim, Verdict::Dead("late".to_owned()), now).await;
         }
         Step::Acquire => {
-            let due = model.now;
             let in_flight: Vec<_> = model.rows.iter().filter(|row| row.state == State::InFlight).collect();
             let in_flight: Vec<_> = in_flight.into_iter().map(|row| row.id).collect();
             *lease = acquire(outbox, now).await;
@@ -173,7 +172,7 @@ async fn step(both: &mut Both, step: Step, count: usize) {
             for id in in_flight {
                 model.end_claim(id);
                 let row = model.row(id);
-                (row.state, row.due, row.attempts) = (State::Queued, due, row.attempts + 1);
+                (row.state, row.attempts) = (State::Queued, row.attempts + 1);
             }
         }
         Step::Requeue(n) => {
