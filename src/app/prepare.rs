@@ -55,7 +55,7 @@ impl Prepared {
                 api_url: app.api_url.clone(),
                 proxy_url: app.proxy_url.clone(),
                 connect_timeout: tuning.connect_timeout,
-                call_timeout: tuning.call_timeout,
+                call_timeout: app.timeout.min(tuning.call_timeout),
             };
             match Client::new(settings, &token_caches) {
                 Ok(client) => clients.push((receivers::sender_name(app), Arc::new(client))),

@@ -38,9 +38,10 @@ use crate::{
 
 type Service = service::Service<Client>;
 
-/// A client, and the credentials that it was created with.
+/// A client, and the settings that it was created with.
 struct ActiveClient {
     credentials: String,
+    timeout: Duration,
     client: Arc<Client>,
 }
 
@@ -204,16 +205,22 @@ impl<O: Outbox> Running<O> {
     /// Gives the dispatcher of `sender` new settings; starts one if there is none.
     fn apply_app(&mut self, sender: SenderName, client: Arc<Client>, app: &App, config: &Config) {
         let credentials = credentials(app);
-        // A client with unchanged credentials is kept, because its connections are kept with it.
+        // A client with unchanged settings is kept, because its connections are kept with it.
         let client = match self.clients.get(&sender) {
-            Some(active) if active.credentials == credentials => Arc::clone(&active.client),
+            Some(active) if active.credentials == credentials && active.timeout == app.timeout => {
+                Arc::clone(&active.client)
+            }
             _ => {
                 let metrics = Arc::clone(&self.metrics);
                 let counter = RefreshCounter { metrics, app: sender.0.clone() };
                 Arc::new(client.observed_by(Arc::new(counter)))
             }
         };
-        let active = ActiveClient { credentials: credentials.clone(), client: Arc::clone(&client) };
+        let active = ActiveClient {
+            credentials: credentials.clone(),
+            timeout: app.timeout,
+            client: Arc::clone(&client),
+        };
         self.clients.insert(sender.clone(), active);
         let service = Arc::new(Service {
             wecom: Some(client),

@@ -7,12 +7,12 @@ use crate::{
     dispatch::service,
     http,
     retry::{Schedule, retry_delays},
-    wecom::client::{CALL_TIMEOUT, CONNECT_TIMEOUT},
+    wecom::client::{CONNECT_TIMEOUT, LONGEST_CALL_TIMEOUT},
 };
 
 // One send may need two calls with an old access token and two with a new one.
 const _: () = assert!(
-    4 * CALL_TIMEOUT.as_secs() < DUPLICATE_CHECK_MARGIN.as_secs(),
+    4 * LONGEST_CALL_TIMEOUT.as_secs() < DUPLICATE_CHECK_MARGIN.as_secs(),
     "a send is longer than DUPLICATE_CHECK_MARGIN"
 );
 
@@ -33,7 +33,7 @@ pub struct Tuning {
     pub probes: Probes,
     /// Timeout of a connection to WeCom.
     pub connect_timeout: Duration,
-    /// Timeout of one call of WeCom.
+    /// Upper bound for the timeout of a call.
     pub call_timeout: Duration,
     /// Maximum number of open client connections.
     pub connections: usize,
@@ -53,7 +53,7 @@ impl Default for Tuning {
             retries: retry_delays(),
             probes: Probes::default(),
             connect_timeout: CONNECT_TIMEOUT,
-            call_timeout: CALL_TIMEOUT,
+            call_timeout: LONGEST_CALL_TIMEOUT,
             connections: http::MAX_CONNECTIONS,
             reload_limit: Duration::from_secs(30),
             seed: None,

@@ -81,6 +81,8 @@ pub struct App {
     pub api_secret: Secret,
     pub api_url: ApiUrl,
     pub proxy_url: Option<ProxyUrl>,
+    /// Time limit of one call, from 1 s to 30 s.
+    pub timeout: Duration,
     pub limits: Limits,
     pub location: Location,
 }

@@ -3,6 +3,9 @@
 //! A resend after a lost answer must be suppressed if the first attempt arrived. But WeCom compares bodies, and two
 //! alerts may render to the same body. So a message is sent with the check only if no other delivery with the same body
 //! was sent within the interval. The decision of the first attempt holds for all attempts of a delivery.
+//!
+//! While answers are lost, a delivery without the check would arrive with each attempt. So after a few attempts it gets a
+//! check with an interval of its own, which makes its request different from those of the others.
 
 use std::{
     collections::{BTreeSet, HashMap, VecDeque},
@@ -13,10 +16,12 @@ use super::Monotonic;
 use crate::outbox::{BodyHash, DeliveryId};
 
 /// The longest time from the start of a message to its arrival at WeCom: the longest send, with a margin.
-pub const DUPLICATE_CHECK_MARGIN: Duration = Duration::from_secs(50);
+pub const DUPLICATE_CHECK_MARGIN: Duration = Duration::from_secs(130);
 
-/// The most sends that are remembered: more than WeCom accepts within the interval.
-const REMEMBERED: usize = 32_768;
+/// The most sends that are remembered: those of an hour with 36 each second.
+const REMEMBERED: usize = 131_072;
+/// The number of sends without a check after which a delivery gets one of its own.
+const UNCHECKED_SENDS: u32 = 3;
 
 /// The bodies that one sender has sent within the interval of the duplicate check.
 #[derive(Debug)]
@@ -44,6 +49,7 @@ struct Send {
 struct Decision {
     body: BodyHash,
     check: Option<Duration>,
+    sends: u32,
 }
 
 impl DuplicateCheck {
@@ -71,12 +77,14 @@ impl DuplicateCheck {
     /// The interval to send with, and records the send.
     pub fn start(&mut self, delivery: DeliveryId, body: BodyHash, now: Monotonic) -> Option<Duration> {
         let earlier = self.decisions.get(&delivery).filter(|decision| decision.body == body);
+        let sends = earlier.map_or(0, |decision| decision.sends);
         let check = match earlier {
+            Some(Decision { check: None, .. }) if sends >= UNCHECKED_SENDS => self.own_interval(delivery),
             Some(decision) => decision.check,
             None => (!self.interval.is_zero() && !self.was_sent_by_another(delivery, body, now))
                 .then_some(self.interval),
         };
-        self.decisions.insert(delivery, Decision { body, check });
+        self.decisions.insert(delivery, Decision { body, check, sends: sends.saturating_add(1) });
         self.record(Send { body, delivery, at: now }, now);
         check
     }
@@ -84,6 +92,12 @@ impl DuplicateCheck {
     /// The delivery is settled, so its decision is not needed any more.
     pub fn settle(&mut self, delivery: DeliveryId) {
         self.decisions.remove(&delivery);
+    }
+
+    /// An interval that few other deliveries have.
+    fn own_interval(&self, delivery: DeliveryId) -> Option<Duration> {
+        let shorter_by = 1 + delivery.0.unsigned_abs() % 600;
+        self.interval.checked_sub(Duration::from_secs(shorter_by)).filter(|interval| !interval.is_zero())
     }
 
     fn was_sent_by_another(&self, delivery: DeliveryId, body: BodyHash, now: Monotonic) -> bool {
@@ -125,9 +139,9 @@ mod tests {
     fn an_equal_body_sent_soon_after_another_gets_no_check() {
         let mut checks = DuplicateCheck::new(INTERVAL);
         assert_eq!(checks.start(DeliveryId(1), BODY, at(0)), Some(INTERVAL));
-        assert_eq!(checks.start(DeliveryId(2), BODY, at(169)), None);
-        assert_eq!(checks.start(DeliveryId(3), BODY, at(169 + 170)), Some(INTERVAL));
-        assert_eq!(checks.start(DeliveryId(4), BodyHash(8), at(340)), Some(INTERVAL));
+        assert_eq!(checks.start(DeliveryId(2), BODY, at(249)), None);
+        assert_eq!(checks.start(DeliveryId(3), BODY, at(249 + 250)), Some(INTERVAL));
+        assert_eq!(checks.start(DeliveryId(4), BodyHash(8), at(500)), Some(INTERVAL));
     }
 
     #[test]
@@ -139,6 +153,21 @@ mod tests {
         assert_eq!(checks.start(DeliveryId(2), BODY, at(9_000)), None);
         checks.settle(DeliveryId(2));
         assert_eq!(checks.start(DeliveryId(2), BODY, at(18_000)), Some(INTERVAL));
+    }
+
+    #[test]
+    fn a_delivery_without_a_check_gets_its_own_after_three_sends() {
+        let mut checks = DuplicateCheck::new(INTERVAL);
+        for number in [1, 2, 3] {
+            checks.start(DeliveryId(number), BODY, at(0));
+        }
+        let sends = |checks: &mut DuplicateCheck, number| {
+            [1, 2, 3, 90].map(|second| checks.start(DeliveryId(number), BODY, at(second)))
+        };
+        let (second, third) = (sends(&mut checks, 2), sends(&mut checks, 3));
+        let own = |seconds| Some(Duration::from_secs(seconds));
+        assert_eq!(second, [None, None, own(117), own(117)]);
+        assert_eq!(third, [None, None, own(116), own(116)]);
     }
 
     #[test]
@@ -167,7 +196,7 @@ mod tests {
         // WeCom would take it for a duplicate of the first delivery.
         assert_eq!(checks.start(DeliveryId(2), BODY, at(30)), None);
         checks.settle(DeliveryId(2));
-        assert_eq!(checks.start(DeliveryId(2), BODY, at(170)), Some(INTERVAL), "the first one is forgotten");
+        assert_eq!(checks.start(DeliveryId(2), BODY, at(250)), Some(INTERVAL), "the first one is forgotten");
     }
 
     #[test]
@@ -178,7 +207,7 @@ mod tests {
         }
         assert_eq!(checks.order.len(), REMEMBERED);
         assert_eq!(checks.start(DeliveryId(-1), BodyHash(-1), at(1)), None);
-        assert_eq!(checks.start(DeliveryId(-2), BodyHash(-2), at(170)), Some(INTERVAL));
+        assert_eq!(checks.start(DeliveryId(-2), BodyHash(-2), at(250)), Some(INTERVAL));
     }
 
     #[test]

@@ -30,7 +30,8 @@ pub struct Service<W> {
 
 /// The most messages in flight. WeCom answers 45033 to more.
 pub const CONCURRENCY: u32 = 32;
-/// The default `duplicate_check_interval`. It is longer than any time-out and any pause between two attempts.
-pub const DUPLICATE_CHECK: Duration = Duration::from_secs(120);
+/// The default `duplicate_check_interval`. It covers many attempts, because WeCom delivers a copy after each interval in
+/// which answers are lost. The history of a rate limit reaches as far, so it costs no further reading at a start.
+pub const DUPLICATE_CHECK: Duration = Duration::from_secs(3600);
 /// The pause before the outbox is asked again after it failed.
 pub(super) const STORE_PAUSE: Duration = Duration::from_millis(500);

@@ -1,11 +1,11 @@
 //! `apps`: at least one, each with a unique name and a secret.
 
-use std::{num::NonZeroU32, sync::Arc};
+use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
 use super::{
     context::LoadContext,
     secrets::SecretSource,
-    values::{Slashes, UsedName, unique_name},
+    values::{Slashes, UsedName, duration, unique_name},
 };
 use crate::{
     config::{
@@ -15,11 +15,13 @@ use crate::{
     },
     text::named_char,
     wecom::{
+        client::{CALL_TIMEOUT, LONGEST_CALL_TIMEOUT},
         endpoint::{ApiUrl, ProxyUrl},
         message::AgentId,
     },
 };
 
+const SHORTEST_TIMEOUT: Duration = Duration::from_secs(1);
 const EXAMPLE: &str = "list at least one, with name, corp_id, agent_id and a secret";
 
 /// The apps, valid or not. Receivers may name an app with errors without a second error.
@@ -82,6 +84,7 @@ fn app<'y>(
     let api_secret = SecretSource::of_app(&raw).required(context, diagnostics);
     let api_url = api_url(&raw.api_url, diagnostics);
     let proxy_url = proxy_url(&raw, context, diagnostics);
+    let timeout = timeout(&raw.timeout, diagnostics);
     let limits = limits(&raw.limits, diagnostics);
     Ok(App {
         name: AppName::checked(name?),
@@ -90,6 +93,7 @@ fn app<'y>(
         api_secret: api_secret?,
         api_url: api_url?,
         proxy_url: proxy_url?,
+        timeout: timeout?,
         limits: limits?,
         location: field.location.clone(),
     })
@@ -114,6 +118,15 @@ fn agent_id(field: &Field<'_>, diagnostics: &mut Diagnostics) -> Result<AgentId,
     let parse = |text: &str| text.trim().parse().ok().filter(|id| *id > 0).map(AgentId);
     let id = field.parsed(parse, "an agent id", help, diagnostics)?;
     id.ok_or_else(|| diagnostics.error(&field.location, "this is missing", help))
+}
+
+fn timeout(field: &Field<'_>, diagnostics: &mut Diagnostics) -> Result<Duration, ErrorGuaranteed> {
+    let given = duration(field, Duration::ZERO, CALL_TIMEOUT, diagnostics)?;
+    if !(SHORTEST_TIMEOUT..=LONGEST_CALL_TIMEOUT).contains(&given) {
+        let message = "a call needs a time limit between 1s and 30s";
+        return Err(diagnostics.error(&field.location, message, "write a duration such as 10s"));
+    }
+    Ok(given)
 }
 
 fn limits(field: &Field<'_>, diagnostics: &mut Diagnostics) -> Result<Limits, ErrorGuaranteed> {

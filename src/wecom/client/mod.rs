@@ -23,4 +23,4 @@ mod settings;
 pub use http::{SetupError, tls_config};
 pub use probe::{InvalidCertificate, ReachError, Reached, Stage};
 pub use send::Client;
-pub use settings::{CALL_TIMEOUT, CONNECT_TIMEOUT, ClientSettings};
+pub use settings::{CALL_TIMEOUT, CONNECT_TIMEOUT, ClientSettings, LONGEST_CALL_TIMEOUT};

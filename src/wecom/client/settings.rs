@@ -12,8 +12,10 @@ use crate::{
 
 /// Time limit for name lookup, TCP, the proxy and TLS together.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// Time limit for one call, including the connection.
+/// The default time limit for one call, including the connection.
 pub const CALL_TIMEOUT: Duration = Duration::from_secs(10);
+/// The longest time limit for one call.
+pub const LONGEST_CALL_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// One app of one corp, and how to reach WeCom.
 #[derive(Debug, Clone)]
