@@ -29,8 +29,8 @@ impl Output {
         let text = escape_controls(text);
         match &self.log {
             Some(log) => log.line(&text),
-            // A failure to write an error cannot be reported anywhere.
-            None => _ = writeln!(io::stderr().lock(), "{text}"),
+            // A failure cannot be reported anywhere. It is one write, so that no log line comes before the line break.
+            None => _ = io::stderr().lock().write_all(format!("{text}\n").as_bytes()),
         }
     }
 }

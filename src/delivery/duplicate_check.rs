@@ -4,8 +4,8 @@
 //! alerts may render to the same body. So a message is sent with the check only if no other delivery with the same body
 //! was sent within the interval. The decision of the first attempt holds for all attempts of a delivery.
 //!
-//! While answers are lost, a delivery without the check would arrive with each attempt. So after a few attempts it gets a
-//! check with an interval of its own, which makes its request different from those of the others.
+//! While answers are lost, a delivery without the check may arrive with each attempt. This is better than the loss of an
+//! alert whose text is equal to that of another one.
 
 use std::{
     collections::{BTreeSet, HashMap, VecDeque},
@@ -20,8 +20,6 @@ pub const DUPLICATE_CHECK_MARGIN: Duration = Duration::from_secs(130);
 
 /// The most sends that are remembered: those of an hour with 36 each second.
 const REMEMBERED: usize = 131_072;
-/// The number of sends without a check after which a delivery gets one of its own.
-const UNCHECKED_SENDS: u32 = 3;
 
 /// The bodies that one sender has sent within the interval of the duplicate check.
 #[derive(Debug)]
@@ -49,7 +47,6 @@ struct Send {
 struct Decision {
     body: BodyHash,
     check: Option<Duration>,
-    sends: u32,
 }
 
 impl DuplicateCheck {
@@ -77,14 +74,12 @@ impl DuplicateCheck {
     /// The interval to send with, and records the send.
     pub fn start(&mut self, delivery: DeliveryId, body: BodyHash, now: Monotonic) -> Option<Duration> {
         let earlier = self.decisions.get(&delivery).filter(|decision| decision.body == body);
-        let sends = earlier.map_or(0, |decision| decision.sends);
         let check = match earlier {
-            Some(Decision { check: None, .. }) if sends >= UNCHECKED_SENDS => self.own_interval(delivery),
             Some(decision) => decision.check,
             None => (!self.interval.is_zero() && !self.was_sent_by_another(delivery, body, now))
                 .then_some(self.interval),
         };
-        self.decisions.insert(delivery, Decision { body, check, sends: sends.saturating_add(1) });
+        self.decisions.insert(delivery, Decision { body, check });
         self.record(Send { body, delivery, at: now }, now);
         check
     }
@@ -92,12 +87,6 @@ impl DuplicateCheck {
     /// The delivery is settled, so its decision is not needed any more.
     pub fn settle(&mut self, delivery: DeliveryId) {
         self.decisions.remove(&delivery);
-    }
-
-    /// An interval that few other deliveries have.
-    fn own_interval(&self, delivery: DeliveryId) -> Option<Duration> {
-        let shorter_by = 1 + delivery.0.unsigned_abs() % 600;
-        self.interval.checked_sub(Duration::from_secs(shorter_by)).filter(|interval| !interval.is_zero())
     }
 
     fn was_sent_by_another(&self, delivery: DeliveryId, body: BodyHash, now: Monotonic) -> bool {
@@ -153,21 +142,6 @@ mod tests {
         assert_eq!(checks.start(DeliveryId(2), BODY, at(9_000)), None);
         checks.settle(DeliveryId(2));
         assert_eq!(checks.start(DeliveryId(2), BODY, at(18_000)), Some(INTERVAL));
-    }
-
-    #[test]
-    fn a_delivery_without_a_check_gets_its_own_after_three_sends() {
-        let mut checks = DuplicateCheck::new(INTERVAL);
-        for number in [1, 2, 3] {
-            checks.start(DeliveryId(number), BODY, at(0));
-        }
-        let sends = |checks: &mut DuplicateCheck, number| {
-            [1, 2, 3, 90].map(|second| checks.start(DeliveryId(number), BODY, at(second)))
-        };
-        let (second, third) = (sends(&mut checks, 2), sends(&mut checks, 3));
-        let own = |seconds| Some(Duration::from_secs(seconds));
-        assert_eq!(second, [None, None, own(117), own(117)]);
-        assert_eq!(third, [None, None, own(116), own(116)]);
     }
 
     #[test]

@@ -48,7 +48,7 @@ const PAGE: u32 = 500;
 /// The deliveries that a person wants to see without asking for more.
 const DEFAULT_LIMIT: u32 = 50;
 const SUMMARY_COLUMNS: usize = 72;
-const REASON_COLUMNS: usize = 120;
+const REASON_COLUMNS: usize = 80;
 const HEADER: [&str; 6] = ["ID", "STATE", "RECEIVER", "AGE", "ATTEMPTS", "PART"];
 
 pub(super) async fn run(

@@ -53,14 +53,14 @@ async fn a_dead_letter_is_listed_shown_and_requeued() {
     });
     insta::assert_snapshot!(redacted(&rows.collect::<Vec<_>>().join("\n")), @"
     ID | STATE | RECEIVER | ATTEMPTS | PART | SUMMARY
-    1 | dead | wechat | 1 | 1/1 | [FIRING:1] Down (critical) — message/send answered errcode 40008: invalid message type, hint: [HINT], from ip: 127.0.0.1, more …
+    1 | dead | wechat | 1 | 1/1 | [FIRING:1] Down (critical) — WeCom refused message/send (40008): WeCom does not know the message type. WeCom…
     ");
 
     let shown = workdir.run(&["outbox", "show", "1"]).await.success();
     insta::assert_snapshot!(redacted(&shown), @r#"
     delivery:           1, part 1 of 1 of notification 1 (alert, firing)
     state:              dead since TIME
-    reason:             message/send answered errcode 40008: invalid message type, hint: [HINT], from ip: 127.0.0.1, more info at https://open.work.weixin.qq.com/devtool/query?e=40008
+    reason:             WeCom refused message/send (40008): WeCom does not know the message type. WeCom's text: invalid message type, hint: [HINT], from ip: 127.0.0.1, more info at https://open.work.weixin.qq.com/devtool/query?e=40008
     receiver:           wechat, through app ops
     group:              {}:{alertname="Down"}
     to:                 user zhangsan

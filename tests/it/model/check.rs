@@ -95,7 +95,7 @@ impl<'h> Checked<'h> {
             }
             let age = listed.settled_at.unwrap().duration_since(listed.accepted_at).unsigned_abs();
             let expired = age >= self.history.scene.settings.policy.expire_after;
-            let rejected = listed.reason.contains("errcode");
+            let rejected = listed.reason.contains("WeCom refused");
             assert!(expired || rejected, "{listed:#?}");
         }
     }

@@ -8,7 +8,7 @@ use wecom_relay::{
         decide::Policy,
         rate_limiter::{Limits, Windows},
     },
-    dispatch::service::Settings,
+    dispatch::service::{DUPLICATE_CHECK, Settings},
     outbox::{Dedupe, Key, Kind, NewDelivery, NewNotification, Part, ReceiverName, SenderName, Status},
     wecom::{Content, Recipients},
 };
@@ -66,7 +66,7 @@ impl Scene {
             concurrency: [1, 2, 5, 32][rng.random_range(0..4)],
             limits,
             windows: Windows::default(),
-            duplicate_check: Duration::from_secs(120),
+            duplicate_check: DUPLICATE_CHECK,
             policy: Policy::new(expire_after),
             credentials: "the same".to_owned(),
         };
