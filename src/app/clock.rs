@@ -19,3 +19,10 @@ pub async fn relay_clock(
     let relay_time = outbox.relay_time(reading.clone()).await?;
     Ok(RelayClock::new(machine, &ReadingRecord { reading, relay_time }))
 }
+
+/// The clock of a daemon whose outbox cannot be read yet. It goes on from the outbox when it is recorded there.
+pub(super) fn unrecorded_clock(machine: Arc<dyn MachineClock>) -> RelayClock {
+    let reading = machine.read();
+    let relay_time = reading.relay_time(None);
+    RelayClock::new(machine, &ReadingRecord { reading, relay_time })
+}

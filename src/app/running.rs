@@ -17,7 +17,11 @@ use rand::{RngExt, SeedableRng, rngs::StdRng};
 use tokio::sync::{mpsc, watch};
 
 use super::{
-    clock::relay_clock, heartbeats::Heartbeats, prepare::Prepared, receivers, token_metrics::RefreshCounter,
+    clock::{relay_clock, unrecorded_clock},
+    heartbeats::Heartbeats,
+    prepare::Prepared,
+    receivers,
+    token_metrics::RefreshCounter,
     tuning::Tuning,
 };
 use crate::{
@@ -71,6 +75,8 @@ impl<O: Outbox> Running<O> {
     /// Starts every task of the daemon, except the reloads ([`Self::run_reloads`]). Deliveries that the last
     /// process left in flight are unconfirmed when this returns.
     ///
+    /// A full disk is no error: alerts are answered with 503 until it has space.
+    ///
     /// # Errors
     /// The outbox does not answer.
     pub async fn start(
@@ -81,8 +87,18 @@ impl<O: Outbox> Running<O> {
         tasks: Tasks,
     ) -> Result<Self, StoreError> {
         let metrics = Arc::new(Metrics::default());
-        metrics.discarded_before_start(&http::queue_depths(&outbox.depths().await?));
-        let clock = Arc::new(relay_clock(&outbox, machine).await?);
+        match outbox.depths().await {
+            Ok(depths) => metrics.discarded_before_start(&http::queue_depths(&depths)),
+            Err(error) => wait_for_space(error)?,
+        }
+        let clock = match relay_clock(&outbox, Arc::clone(&machine)).await {
+            Ok(clock) => clock,
+            Err(error) => {
+                wait_for_space(error)?;
+                unrecorded_clock(machine)
+            }
+        };
+        let clock = Arc::new(clock);
         metrics.reloaded(true, clock.wall_time(clock.now()));
         // One slot per connection, so that all clients that wait can share one reload.
         let (sender, requests) = mpsc::channel(http::MAX_CONNECTIONS);
@@ -108,7 +124,9 @@ impl<O: Outbox> Running<O> {
             metrics,
         };
         running.apply(prepared);
-        running.log_unconfigured_senders().await?;
+        if let Err(error) = running.log_unconfigured_senders().await {
+            wait_for_space(error)?;
+        }
         running.spawn(listener);
         Ok(running)
     }
@@ -265,6 +283,17 @@ impl<O: Outbox> Running<O> {
             );
         }
         Ok(())
+    }
+}
+
+/// Starts without an answer of the outbox, because it answers as soon as the file system has space.
+fn wait_for_space(error: StoreError) -> Result<(), StoreError> {
+    match error {
+        StoreError::Full(_) | StoreError::Unavailable(_) => {
+            tracing::warn!(%error, "the outbox does not answer yet");
+            Ok(())
+        }
+        StoreError::Damaged(_) | StoreError::Closed => Err(error),
     }
 }
 

@@ -14,6 +14,9 @@ use crate::{
     outbox::{DeliveryId, Lease, Settlement, StoreError, StoreResult},
 };
 
+/// The most attempts to write to a damaged row. Other deliveries of the sender wait meanwhile.
+const MAX_DAMAGED: u32 = 20;
+
 /// A result that is written again and again until the outbox has stored it.
 pub(super) enum PendingWrite {
     /// The end of a claim, at this time.
@@ -93,12 +96,22 @@ impl PendingWrite {
             app, delivery, %error,
             "a result cannot be stored; it is kept in memory, and nothing more is sent until it is stored"
         );
+        let mut damaged = 0;
         loop {
             tokio::time::sleep(STORE_PAUSE).await;
             match self.write(&lease).await {
                 Ok(()) => break,
                 // The next process recovers the delivery.
                 Err(StoreError::Closed) => return,
+                Err(error @ StoreError::Damaged(_)) if damaged >= MAX_DAMAGED => {
+                    tracing::error!(
+                        app, delivery, %error,
+                        "a result is given up, because its row is damaged; the next start sends the delivery again"
+                    );
+                    unstored.fetch_sub(1, Ordering::AcqRel);
+                    return;
+                }
+                Err(StoreError::Damaged(_)) => damaged += 1,
                 Err(_) => {}
             }
         }

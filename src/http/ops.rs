@@ -15,8 +15,8 @@ use super::{
     state::ServerState,
 };
 use crate::{
-    metrics::{Exposition, QueueDepth},
-    outbox::{Depth, Outbox},
+    metrics::{Exposition, OutboxFigures, QueueDepth},
+    outbox::{Depth, Outbox, StoreError},
 };
 
 /// The time that a scrape waits for the outbox. Prometheus usually waits 10 s, and the other metrics are useful without
@@ -50,11 +50,12 @@ pub(super) async fn metrics<O: Outbox>(
 ) -> Response {
     let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
     let format = Exposition::accepted(accept);
-    let depths = match timeout(DEPTHS_TIMEOUT, state.outbox.depths()).await {
-        Ok(depths) => depths.map_err(|error| error.to_string()),
+    let figures = async { Ok::<_, StoreError>((state.outbox.depths().await?, state.outbox.size().await?)) };
+    let figures = match timeout(DEPTHS_TIMEOUT, figures).await {
+        Ok(figures) => figures.map_err(|error| error.to_string()),
         Err(_elapsed) => Err(format!("no answer within {} s", DEPTHS_TIMEOUT.as_secs())),
     };
-    if let Err(error) = &depths
+    if let Err(error) = &figures
         && let Some(suppressed) = state.log_throttles.allow(RequestLog::Depths, "")
     {
         tracing::warn!(
@@ -63,9 +64,13 @@ pub(super) async fn metrics<O: Outbox>(
             "the outbox did not answer a scrape; the metrics do not include the queues"
         );
     }
-    let depths = depths.ok();
-    let depths = depths.as_deref().map(queue_depths);
-    match state.metrics.encode(depths.as_deref(), state.clock.now()) {
+    let figures = figures.ok();
+    let figures = figures.as_ref().map(|(depths, size)| OutboxFigures {
+        depths: queue_depths(depths),
+        bytes: size.bytes,
+        max_bytes: size.max_bytes,
+    });
+    match state.metrics.encode(figures.as_ref(), state.clock.now()) {
         Ok(text) => {
             let headers = [(header::CONTENT_TYPE, format.content_type()), (header::VARY, "accept")];
             (headers, format.convert(text)).into_response()

@@ -23,6 +23,6 @@ pub use self::{
         DEAD_REASONS, HELD_REASONS, INVALID_KINDS, NO_ERRCODE, OTHER_ERRCODE, REFRESH_RESULTS, REPAIR_KINDS,
         RESULTS, RESULTS_WITHOUT_RECEIVER,
     },
-    queue::QueueDepth,
+    queue::{OutboxFigures, QueueDepth},
     registry::Metrics,
 };

@@ -26,6 +26,16 @@ pub struct QueueDepth<'a> {
     pub discarded: u64,
 }
 
+/// The figures of the outbox for one scrape.
+#[derive(Debug)]
+pub struct OutboxFigures<'a> {
+    pub depths: Vec<QueueDepth<'a>>,
+    /// The bytes in use.
+    pub bytes: u64,
+    /// `outbox.max_size`
+    pub max_bytes: u64,
+}
+
 /// The state of the queue metrics between two scrapes.
 #[derive(Debug, Default)]
 pub(super) struct Queues(Mutex<State>);
@@ -36,6 +46,8 @@ struct State {
     receivers: BTreeSet<String>,
     /// The number of discarded deliveries at the last call, by app and receiver.
     discarded: HashMap<(String, String), u64>,
+    /// True if there was a call.
+    has_discarded: bool,
 }
 
 #[derive(Debug, Default)]
@@ -61,23 +73,30 @@ impl Queues {
         self.lock().apps.contains(app)
     }
 
-    /// Deliveries that were discarded since the last call.
-    pub(super) fn newly_discarded(&self, depth: &QueueDepth<'_>) -> u64 {
-        let key = (depth.app.to_owned(), depth.receiver.to_owned());
-        let before = self.lock().discarded.insert(key, depth.discarded).unwrap_or(0);
-        // The number is smaller than before when the outbox was replaced, for example by a backup.
-        depth.discarded.saturating_sub(before)
+    /// Deliveries of each of `depths` that were discarded since the last call. The first call only remembers their
+    /// number, because they were discarded before this process started.
+    pub(super) fn newly_discarded(&self, depths: &[QueueDepth<'_>]) -> Vec<u64> {
+        let mut state = self.lock();
+        let is_first = !std::mem::replace(&mut state.has_discarded, true);
+        let mut newly = Vec::with_capacity(depths.len());
+        for depth in depths {
+            let key = (depth.app.to_owned(), depth.receiver.to_owned());
+            let before = state.discarded.insert(key, depth.discarded).unwrap_or(0);
+            // The number is smaller than before when the outbox was replaced, for example by a backup.
+            newly.push(if is_first { 0 } else { depth.discarded.saturating_sub(before) });
+        }
+        newly
     }
 
     /// Registers one series per configured receiver, and one per other receiver with queued deliveries.
-    pub(super) fn register(&self, depths: &[QueueDepth<'_>], now: Timestamp, registry: &mut Registry) {
+    pub(super) fn register(&self, figures: &OutboxFigures<'_>, now: Timestamp, registry: &mut Registry) {
         let mut queues: BTreeMap<String, ReceiverQueue> = self
             .lock()
             .receivers
             .iter()
             .map(|receiver| (receiver.clone(), ReceiverQueue::default()))
             .collect();
-        for depth in depths.iter().filter(|depth| depth.deliveries > 0) {
+        for depth in figures.depths.iter().filter(|depth| depth.deliveries > 0) {
             let queue = queues.entry(depth.receiver.to_owned()).or_default();
             queue.deliveries += depth.deliveries;
             queue.oldest_accepted_at =
@@ -99,6 +118,23 @@ impl Queues {
             "Time since the acceptance of the oldest delivery that is not settled; 0 if there is none",
             Unit::Seconds,
             ages,
+        );
+        let bytes = |bytes: u64| {
+            let gauge: Gauge = Gauge::default();
+            gauge.set(i64::try_from(bytes).unwrap_or(i64::MAX));
+            gauge
+        };
+        registry.register_with_unit(
+            "outbox_size",
+            "Size of the outbox: its database and the part of its log that is longer than usual",
+            Unit::Bytes,
+            bytes(figures.bytes),
+        );
+        registry.register_with_unit(
+            "outbox_max_size",
+            "outbox.max_size: new alerts are refused when the outbox has this size",
+            Unit::Bytes,
+            bytes(figures.max_bytes),
         );
     }
 }

@@ -22,7 +22,7 @@ use super::{
         Refreshed, Repaired, Settled,
     },
     process::Process,
-    queue::{QueueDepth, Queues},
+    queue::{OutboxFigures, QueueDepth, Queues},
 };
 use crate::telemetry::dropped_lines;
 
@@ -223,17 +223,15 @@ impl Metrics {
 
     /// Remembers the deliveries that were discarded before this process, so that they are not counted.
     pub fn discarded_before_start(&self, depths: &[QueueDepth<'_>]) {
-        for depth in depths {
-            self.queues.newly_discarded(depth);
-        }
+        self.queues.newly_discarded(depths);
     }
 
-    /// Exports everything in OpenMetrics' text format. Without `depths` the export has no series of the queue: no
+    /// Exports everything in OpenMetrics' text format. Without `figures` the export has no series of the outbox: no
     /// figure is better than an old one.
     ///
     /// # Errors
     /// Never in practice, because writing to memory does not fail.
-    pub fn encode(&self, depths: Option<&[QueueDepth<'_>]>, now: Timestamp) -> Result<String, fmt::Error> {
+    pub fn encode(&self, figures: Option<&OutboxFigures<'_>>, now: Timestamp) -> Result<String, fmt::Error> {
         let mut scrape = Registry::default();
         Process::read().register(&mut scrape);
         scrape.sub_registry_with_prefix("wecom_relay").register(
@@ -241,10 +239,10 @@ impl Metrics {
             "Log lines that could not be written to standard error",
             ConstCounter::new(dropped_lines()),
         );
-        if let Some(depths) = depths {
-            self.queues.register(depths, now, scrape.sub_registry_with_prefix("wecom_relay"));
-            self.count_discarded(depths);
-            self.update_unconfigured_apps(depths);
+        if let Some(figures) = figures {
+            self.queues.register(figures, now, scrape.sub_registry_with_prefix("wecom_relay"));
+            self.count_discarded(&figures.depths);
+            self.update_unconfigured_apps(&figures.depths);
         }
         let mut text = String::new();
         text::encode_registry(&mut text, &self.registry)?;
@@ -255,8 +253,7 @@ impl Metrics {
 
     /// Another process discards deliveries, so the outbox is the only source of their number.
     fn count_discarded(&self, depths: &[QueueDepth<'_>]) {
-        for depth in depths {
-            let discarded = self.queues.newly_discarded(depth);
+        for (depth, discarded) in depths.iter().zip(self.queues.newly_discarded(depths)) {
             if discarded > 0 {
                 let labels = Settled::dead(depth.receiver, "discarded");
                 self.settled.get_or_create(&labels).inc_by(discarded);

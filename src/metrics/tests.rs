@@ -2,14 +2,15 @@
 
 use jiff::Timestamp;
 
-use super::{Metrics, QueueDepth};
+use super::{Metrics, OutboxFigures, QueueDepth};
 
 fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(1_800_000_000 + seconds).unwrap()
 }
 
 fn exported(metrics: &Metrics, depths: &[QueueDepth<'_>]) -> Vec<String> {
-    let text = metrics.encode(Some(depths), at(60)).unwrap();
+    let figures = OutboxFigures { depths: depths.to_vec(), bytes: 4096, max_bytes: 1 << 31 };
+    let text = metrics.encode(Some(&figures), at(60)).unwrap();
     let is_queue_series =
         |line: &&str| line.starts_with("wecom_relay_outbox") || line.contains("not_in_conf");
     let mut lines: Vec<_> = text.lines().filter(is_queue_series).map(str::to_owned).collect();
@@ -32,8 +33,10 @@ fn a_removed_receiver_has_a_series_while_its_queue_is_not_empty() {
         [
             r#"wecom_relay_outbox_depth{receiver="idle"} 0"#,
             r#"wecom_relay_outbox_depth{receiver="team"} 3"#,
+            "wecom_relay_outbox_max_size_bytes 2147483648",
             r#"wecom_relay_outbox_oldest_age_seconds{receiver="idle"} 0.0"#,
             r#"wecom_relay_outbox_oldest_age_seconds{receiver="team"} 50.0"#,
+            "wecom_relay_outbox_size_bytes 4096",
             r#"wecom_relay_sender_held{app="former",reason="not_in_configuration"} 1"#,
         ]
     );

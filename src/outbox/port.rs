@@ -6,8 +6,8 @@ use jiff::Timestamp;
 
 use super::{
     Backlog, Changes, Claims, Destination, Enqueued, Folding, Hold, NewDigest, NewNotification, NoticeOf,
-    NotificationId, OutboxQuery, Pick, ReceiverName, Scheduled, SenderName, Sent, Settlement, StoreResult,
-    Unnoticed, Waiting,
+    NotificationId, OutboxQuery, OutboxSize, Pick, ReceiverName, Scheduled, SenderName, Sent, Settlement,
+    StoreResult, Unnoticed, Waiting,
 };
 use crate::clock::ReadingRecord;
 
@@ -73,12 +73,16 @@ pub trait Outbox: OutboxQuery + Clone + Send + Sync + 'static {
     ) -> impl Future<Output = StoreResult<NotificationId>> + Send;
 
     /// Deletes up to `limit` deliveries that were settled before `before`, and returns freed space to the file
-    /// system. Returns the number of deleted deliveries.
+    /// system. Returns the number of deleted deliveries. [`Self::enqueue`] deletes the oldest settled ones earlier when
+    /// it needs their room.
     fn purge(&self, before: Timestamp, limit: u32) -> impl Future<Output = StoreResult<u32>> + Send;
 
     /// Records the present time, so that relay time goes on from it after a restart or another boot. Returns the relay
     /// time, which is later than that of `present` if the outbox has later times.
     fn record_time(&self, present: ReadingRecord) -> impl Future<Output = StoreResult<Timestamp>> + Send;
+
+    /// The size of the outbox and its limit.
+    fn size(&self) -> impl Future<Output = StoreResult<OutboxSize>> + Send;
 
     /// Writes and flushes one row. An error means that [`Self::enqueue`] would fail too.
     fn probe(&self, now: Timestamp) -> impl Future<Output = StoreResult<()>> + Send;

@@ -406,3 +406,12 @@ pub struct Backlog {
     pub notifications: u32,
     pub summaries: Vec<String>,
 }
+
+/// The size of the outbox.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OutboxSize {
+    /// The bytes in use, which count against `max_bytes`.
+    pub bytes: u64,
+    /// New alerts are refused at this size.
+    pub max_bytes: u64,
+}

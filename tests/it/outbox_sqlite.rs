@@ -9,8 +9,8 @@ use std::{
 use rusqlite::Connection;
 use tempfile::TempDir;
 use wecom_relay::outbox::{
-    DeliveryId, Enqueued, Filter, Lease, ListOrder, OrderingKey, Outbox, OutboxQuery, PageRequest, Part,
-    Requeue, State, StoreError,
+    DeliveryId, Enqueued, Filter, Lease, ListOrder, Listed, OrderingKey, Outbox, OutboxQuery, PageRequest,
+    Part, Requeue, State, StoreError, Verdict,
     sqlite::{Access, OpenError, Settings, SqliteLease, SqliteOutbox},
 };
 
@@ -18,7 +18,7 @@ use crate::outbox_conformance::{
     conformance,
     fixture::{
         acquire, alert, at, claim, claim_one, deliver, destination, drain, enqueue, from, kill, list,
-        list_all, ops, owned, states, team, texts, user,
+        list_all, ops, owned, settle, states, team, texts, user,
     },
 };
 use crate::support::redacted;
@@ -56,7 +56,8 @@ async fn everything_is_there_after_the_outbox_was_closed() {
     outbox.close().await;
     assert_eq!(other.probe(at(1)).await, Err(StoreError::Closed));
     assert_eq!(lease.scheduled().await, Err(StoreError::Closed));
-    assert!(!directory.path().join("outbox.db-wal").exists());
+    // A copy of the one file is complete.
+    fs::remove_file(directory.path().join("outbox.db-wal")).unwrap();
     let outbox = SqliteOutbox::open(settings(&directory), Access::Owner).unwrap();
     assert_eq!(list(&outbox).await, before);
     let lease = acquire(&outbox, at(2)).await;
@@ -156,17 +157,57 @@ async fn a_full_outbox_accepts_no_alert_but_delivers() {
     };
     assert!(accepted > 5, "{accepted}");
     assert!(matches!(full, StoreError::Full(_)), "{full}");
-    insta::assert_snapshot!(full, @"the outbox is full: it holds 1.0 MiB, and `outbox.max_size` is 1.0 MiB");
+    insta::assert_snapshot!(full, @"the outbox is full: it holds 1.0 MiB, and `outbox.max_size` is 1.0 MiB; find out why its deliveries wait (`wecom-relay outbox list`), or set a larger `outbox.max_size`");
     assert!(matches!(outbox.probe(at(1)).await, Err(StoreError::Full(_))));
     let lease = acquire(&outbox, at(1)).await;
     assert_eq!(drain(&lease, at(1)).await.len(), accepted);
-    assert!(outbox.enqueue(alert("a", &long), at(2)).await.is_err());
-    while outbox.purge(at(1000), 5).await.unwrap() > 0 {}
     outbox.probe(at(3)).await.unwrap();
     enqueue(&outbox, alert("a", &long), at(3)).await;
+    while outbox.purge(at(1000), 5).await.unwrap() > 0 {}
     outbox.close().await;
     let size = fs::metadata(directory.path().join("outbox.db")).unwrap().len();
-    assert!(size < 400_000, "{size}");
+    assert!(size < 500_000, "{size}");
+}
+
+#[tokio::test]
+async fn delivered_history_makes_room_for_new_alerts() {
+    let directory = directory();
+    let small = Settings { max_size_bytes: 1 << 20, ..settings(&directory) };
+    let outbox = SqliteOutbox::open(small.clone(), Access::Owner).unwrap();
+    let lease = acquire(&outbox, at(0)).await;
+    enqueue(&outbox, alert("dead", "a dead letter"), at(0)).await;
+    let claimed = claim_one(&lease, at(0)).await;
+    settle(&lease, &claimed, Verdict::Dead("refused".to_owned()), at(0)).await;
+    let long = "x".repeat(20_000);
+    for number in 0..200 {
+        enqueue(&outbox, alert(&number.to_string(), &long), at(number)).await;
+        let claimed = claim_one(&lease, at(number)).await;
+        deliver(&lease, &claimed, at(number)).await;
+    }
+    let size = outbox.size().await.unwrap();
+    assert!(size.bytes < size.max_bytes, "{size:?}");
+    assert!(list(&outbox).await.len() < 60);
+    let is_dead = |listed: &Listed| listed.state == State::Dead;
+    assert!(list(&outbox).await.iter().any(is_dead), "dead letters are purged last");
+    // The attempts of the last two hours still count against rate limits, also after a restart.
+    outbox.close().await;
+    let outbox = SqliteOutbox::open(small, Access::Owner).unwrap();
+    let lease = acquire(&outbox, at(201)).await;
+    assert_eq!(lease.sent_since(at(-1)).await.unwrap().len(), 201);
+}
+
+#[tokio::test]
+async fn a_long_group_key_is_stored_as_far_as_it_is_shown() {
+    let (outbox, _directory) = fresh();
+    let before = outbox.size().await.unwrap().bytes;
+    let key = |end: &str| format!("{}{end}", "k".repeat(1 << 20));
+    enqueue(&outbox, alert(&key("a"), "one"), at(0)).await;
+    enqueue(&outbox, alert(&key("b"), "two"), at(0)).await;
+    let grown = outbox.size().await.unwrap().bytes - before;
+    assert!(grown < 3 << 20, "{grown}");
+    // The whole key decides about the order.
+    let lease = acquire(&outbox, at(1)).await;
+    assert_eq!(claim(&lease, 10, at(1)).await.len(), 2);
 }
 
 #[tokio::test]
@@ -711,7 +752,10 @@ async fn an_outbox_of_the_first_schema_is_migrated() {
         .unwrap()
         .query_row("SELECT group_concat(name, ' ') FROM (SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name)", [], |row| row.get::<_, String>(0))
         .unwrap();
-    assert_eq!(tables, "attempt boot delivery discarded hold hold_noticed numbers ordering_key");
+    assert_eq!(
+        tables,
+        "attempt boot delivery discarded hold hold_noticed numbers ordering_key purged_attempt reserve"
+    );
 }
 
 /// A delivery of the first schema version.

@@ -1,11 +1,10 @@
 //! Problems with the outbox's file: no wrong 200, no lost alert, and no restart needed afterwards.
 
-use std::{collections::HashSet, fs, io::Write, path::Path, process::Command, sync::Arc, time::Duration};
+use std::{fs, path::Path, sync::Arc, time::Duration};
 
 use reqwest::Method;
 use rusqlite::Connection;
 use serde_json::Value;
-use tempfile::TempDir;
 use wecom_relay::{
     clock::{Clock, SystemClock},
     outbox::{
@@ -21,7 +20,6 @@ use crate::support::{
     payload,
     process::serve,
     redacted, short_delays, soon,
-    tools::{MOUNT, find, skip},
 };
 
 /// A payload of about 50 kB.
@@ -78,10 +76,10 @@ async fn a_full_outbox_refuses_alerts_until_there_is_room() {
     wecom.sandbox.inject(untrusted_ip());
     let (accepted, text) = fill(&relay).await;
     assert!(accepted > 0, "{accepted}");
-    insta::assert_snapshot!(text, @"not accepted, try again: the outbox is full: it holds 0.4 MiB, and `outbox.max_size` is 0.4 MiB");
+    insta::assert_snapshot!(text, @"not accepted, try again: the outbox is full: it holds 0.4 MiB, and `outbox.max_size` is 0.4 MiB; find out why its deliveries wait (`wecom-relay outbox list`), or set a larger `outbox.max_size`");
     let (status, text) = get(&relay, "/-/ready").await;
     assert_eq!(status, 503);
-    insta::assert_snapshot!(text, @"not accepted, try again: the outbox is full: it holds 0.4 MiB, and `outbox.max_size` is 0.4 MiB");
+    insta::assert_snapshot!(text, @"not accepted, try again: the outbox is full: it holds 0.4 MiB, and `outbox.max_size` is 0.4 MiB; find out why its deliveries wait (`wecom-relay outbox list`), or set a larger `outbox.max_size`");
     assert_eq!(get(&relay, "/-/healthy").await.0, 200);
 
     // An operator discards some deliveries, and purging them makes room.
@@ -209,63 +207,6 @@ async fn a_damaged_file_is_refused_at_the_start_and_left_alone() {
     let whole = fs::read(&file).unwrap();
     let log = is_refused(&config, &file, &whole[..whole.len() / 2]).await;
     insta::assert_snapshot!(redacted(&log), @"wecom-relay: FOLDER/outbox.db is not an outbox: database disk image is malformed; move it away, or set another `outbox.path`");
-}
-
-/// A file system of 2 MiB, until it is dropped.
-struct SmallDisk(Arc<TempDir>);
-
-impl SmallDisk {
-    fn mount() -> Option<Self> {
-        let folder = Arc::new(TempDir::new().unwrap());
-        let mut mount = Command::new(find(&MOUNT)?);
-        mount.args(["-t", "tmpfs", "-o", "size=2m", "tmpfs"]).arg(folder.path());
-        let mounted = mount.output().unwrap();
-        if !mounted.status.success() {
-            skip(&format!("no tmpfs can be mounted (be root; a container needs SYS_ADMIN): {mounted:?}"));
-            return None;
-        }
-        Some(Self(folder))
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        // The unmount is lazy, because the outbox may still be open.
-        _ = Command::new("umount").arg("-l").arg(self.0.path()).output();
-    }
-}
-
-#[tokio::test]
-async fn on_a_full_disk_nothing_is_accepted_and_nothing_is_sent_twice() {
-    let Some(disk) = SmallDisk::mount() else { return };
-    let wecom = Wecom::with_members(MEMBERS).await;
-    let folder = Some(Arc::clone(&disk.0));
-    let gates = Arc::new(Gates::default());
-    let options =
-        Options { receivers: BY_MEMBER.to_owned(), folder, tuning: short_delays(), ..Options::default() };
-    let relay = Relay::with_outbox(&wecom.url, options, |outbox| Gated::new(outbox, &gates)).await;
-    let slow = Effect::Latency(Duration::from_millis(300));
-    wecom.sandbox.inject(Fault::new(slow).on(Api::MessageSend).times(1));
-    relay.post(&payload_for("zhangsan", "First", &[("a", true)])).await;
-    soon(wecom.sandbox.wait_until(|sandbox| sandbox.send_calls() == 1)).await;
-    let filler = disk.0.path().join("filler");
-    let mut file = fs::File::create(&filler).unwrap();
-    while file.write_all(&[1; 4096]).is_ok() {}
-    drop(file);
-    let (mut accepted, text) = fill(&relay).await;
-    insta::assert_snapshot!(redacted(&text), @"not accepted, try again: the outbox is full: no space left on its file system (database or disk is full)");
-    assert_eq!(get(&relay, "/-/ready").await.0, 503);
-    // The first attempt to store the result has failed when there is a second one.
-    soon(gates.settle.reached(2)).await;
-    fs::remove_file(&filler).unwrap();
-    relay.post(&payload_for("zhangsan", "Last", &[("a", true)])).await;
-    accepted += 2;
-    soon(relay.settled(accepted)).await;
-    let bodies: HashSet<_> = wecom.sandbox.messages().into_iter().map(|message| message.request).collect();
-    assert_eq!(bodies.len(), wecom.sandbox.send_calls(), "nothing was sent twice");
-    let filled = (0..accepted - 2).map(|group| format!("Group{group}"));
-    assert!(filled.chain(["First".to_owned(), "Last".to_owned()]).all(|group| is_seen(&wecom, &group)));
-    relay.stop().await;
 }
 
 #[tokio::test]

@@ -14,6 +14,7 @@ use crate::{
         BodyHash, Destination, Enqueued, Kind, NewDelivery, NewNotification, NotificationId, OrderingKey,
         State, rules::dedup::Arrival,
     },
+    telemetry::clip,
     wecom::Recipients,
 };
 
@@ -43,7 +44,7 @@ pub(super) fn enqueue(
         return Ok(Enqueued::Duplicate(original));
     }
     if new.kind == Kind::Alert {
-        tx.require_room()?;
+        tx.require_room(now)?;
     }
     let place =
         Place { ordering_key, first: tx.take_numbers(new.deliveries.len())?, is_occupied: order.heads > 0 };
@@ -144,8 +145,9 @@ fn insert_one(
             // A dead notice must not cause another notice.
             ":noticed": new.kind == Kind::Notice,
             ":reason": new.dead,
-            ":severity": new.severity,
-            ":group_key": new.group_key,
+            // They are only shown. The ordering key has the whole group key.
+            ":severity": clip(&new.severity),
+            ":group_key": clip(&new.group_key),
             ":summary": new.summary,
             ":to_users": recipients.touser(),
             ":to_parties": recipients.toparty(),

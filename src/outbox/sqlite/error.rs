@@ -42,9 +42,7 @@ impl EngineError {
         };
         let text = error.to_string();
         match error.sqlite_error_code() {
-            Some(ErrorCode::DiskFull) => {
-                StoreError::Full(format!("no space left on its file system ({text})"))
-            }
+            Some(ErrorCode::DiskFull) => StoreError::Full(no_space(&text)),
             Some(
                 ErrorCode::DatabaseBusy
                 | ErrorCode::DatabaseLocked
@@ -63,6 +61,12 @@ impl EngineError {
         }
     }
 
+    /// True if another process holds the lock of the database.
+    pub(super) fn is_locked(&self) -> bool {
+        let Self::Sql(error) = self else { return false };
+        error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
+    }
+
     /// True if the connection must be opened again before its next use, because SQLite keeps some errors after their
     /// cause is gone.
     pub(super) fn spoils_connection(&self) -> bool {
@@ -72,4 +76,9 @@ impl EngineError {
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::DiskFull)
         )
     }
+}
+
+/// The reason of [`StoreError::Full`] when the file system is full.
+pub(super) fn no_space(reason: &str) -> String {
+    format!("no space left on its file system ({reason}); free some space there")
 }

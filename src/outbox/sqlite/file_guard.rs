@@ -1,16 +1,24 @@
-//! Keeps the daemon and the outbox file together while operators move, delete or replace files.
+//! Keeps the daemon and the files of the outbox together while operators move, delete or replace them.
 //!
-//! - When the file is no longer at its path, new alerts are refused, because a restart would not find them. Deliveries in
-//!   the open file are still sent. Then the file that is at the path, or a new one, is used.
+//! - When the database file is no longer at its path, new alerts are refused, because a restart would not find them.
+//!   Deliveries in the open file are still sent. Then the file that is at the path, or a new one, is used.
+//! - When the log (`-wal`) or its index (`-shm`) is no longer at its path, everything is copied from the open log into the
+//!   database file before anything else happens, because a restart would not find the log.
 //! - When the lock file was deleted, the relay locks the outbox again. Nothing is written while another process owns
 //!   the outbox.
+//! - When the file system is full at the start, the outbox stays closed, and is opened as soon as there is space.
 
 use std::path::Path;
 
+use rusqlite::Connection;
+
 use super::{
-    error::EngineResult,
+    error::{EngineError, EngineResult},
+    files::{FileId, Files},
     lock::Lock,
-    open::{self, Access, Database, FileId, OpenError, Settings},
+    log_guard::{self, Loss},
+    open::{self, Access, Database, OpenError, Settings},
+    read_slot::{ReadSlot, Source},
     sql::Sql,
 };
 
@@ -22,12 +30,16 @@ pub(super) const HAS_UNSETTLED: &str = "SELECT 1 FROM delivery WHERE settled_at 
 pub(super) struct FileGuard {
     settings: Settings,
     access: Access,
+    /// Closed before `database`.
+    reads: ReadSlot,
     database: Option<Database>,
-    /// True if an empty database may be created, because the former one was empty.
+    /// True if an empty database may be created: at first, or because the former one was empty.
     may_create: bool,
     /// The owner's locks. There are two after the lock file was moved away: the old one still guards the open file.
     locks: Vec<Lock>,
-    last_file: FileId,
+    last_file: Option<FileId>,
+    /// The loss of the log that was reported last.
+    reported: Option<Loss>,
     generation: u64,
 }
 
@@ -39,24 +51,28 @@ pub(super) struct Current<'g> {
 }
 
 impl FileGuard {
-    /// Locks and opens the outbox for the first time.
-    pub(super) fn open(settings: Settings, access: Access) -> Result<Self, OpenError> {
-        let mut locks = Vec::new();
-        if access == Access::Owner {
-            open::make_directory(&settings.path)?;
-            locks.push(Lock::take(&settings)?);
-        }
-        let database = Database::open(&settings, access, access == Access::Owner)?;
-        let last_file = database.file();
-        Ok(Self {
+    /// Locks and opens the outbox for the first time. The owner gets an outbox that is not open yet if the file system
+    /// is full.
+    pub(super) fn open(settings: Settings, access: Access, reads: ReadSlot) -> Result<Self, OpenError> {
+        let mut guard = Self {
             settings,
             access,
-            database: Some(database),
-            may_create: false,
-            locks,
-            last_file,
+            reads,
+            database: None,
+            may_create: access == Access::Owner,
+            locks: Vec::new(),
+            last_file: None,
+            reported: None,
             generation: 0,
-        })
+        };
+        match guard.lock_again().and_then(|()| guard.open_again()) {
+            Ok(()) => {}
+            Err(error @ OpenError::NoSpace { .. }) if access == Access::Owner => {
+                tracing::error!(%error, "waiting for space; alerts are answered with 503 until the outbox is open");
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(guard)
     }
 
     /// The open database, opened again if necessary.
@@ -67,7 +83,8 @@ impl FileGuard {
             && is_moved
             && !Sql::new(&database.connection).exists(HAS_UNSETTLED, [])?
         {
-            (self.database, self.may_create, is_moved) = (None, self.access == Access::Owner, false);
+            self.close();
+            (self.may_create, is_moved) = (self.access == Access::Owner, false);
         }
         match self.lock_again() {
             Ok(()) => {}
@@ -77,28 +94,62 @@ impl FileGuard {
             }
             Err(error) => return Err(error.store_error().into()),
         }
-        let database = match self.database.take() {
-            Some(database) => database,
-            None => self.open_again()?,
-        };
-        self.may_create = false;
-        Ok(Current { database: self.database.insert(database), is_moved })
+        if !is_moved {
+            self.keep_log()?;
+        }
+        if self.database.is_none() {
+            self.open_again().map_err(|error| error.store_error())?;
+        }
+        match &self.database {
+            Some(database) => Ok(Current { database, is_moved }),
+            None => Err(EngineError::unreadable("the outbox", "closed")),
+        }
     }
 
-    fn open_again(&mut self) -> EngineResult<Database> {
-        let opened = Database::open(&self.settings, self.access, self.may_create)
-            .map_err(|error| error.store_error())?;
-        if self.access == Access::Owner && opened.file() != self.last_file {
+    /// Saves the content of a log that is no longer at its path.
+    fn keep_log(&mut self) -> EngineResult<()> {
+        let Some(Database { connection, files: Some(files), .. }) = &self.database else { return Ok(()) };
+        files.restore_index();
+        let Some(loss) = log_guard::find_loss(connection, files)? else { return Ok(()) };
+        if self.reported.as_ref() != Some(&loss) {
+            loss.report();
+            self.reported = Some(loss.clone());
+        }
+        log_guard::save(connection, files, &loss)?;
+        let path = files.main.path().to_owned();
+        self.reported = None;
+        self.close();
+        let removed = Files::remove_log(&path);
+        removed.map_err(|error| OpenError::of_system(&path, &error).store_error())?;
+        // A rescued copy is the same outbox.
+        self.last_file = FileId::of(&path).ok();
+        self.open_again().map_err(|error| error.store_error())?;
+        tracing::info!("the outbox was opened again with a new log");
+        Ok(())
+    }
+
+    fn open_again(&mut self) -> Result<(), OpenError> {
+        self.locks.iter().for_each(Lock::release_space);
+        let opened = Database::open(&self.settings, self.access, self.may_create)?;
+        self.locks.iter().for_each(Lock::take_space);
+        if self.access == Access::Owner && self.last_file.is_some_and(|last| last != opened.file()) {
             tracing::warn!(
                 path = %self.settings.path.display(),
                 "the outbox file was replaced; the relay uses the file that is there now, and no longer recognizes \
                  duplicates of earlier notifications"
             );
         }
-        self.last_file = opened.file();
+        self.may_create = false;
+        self.last_file = Some(opened.file());
         self.generation += 1;
         self.locks.retain(|lock| lock.guards(&self.settings.path));
-        Ok(opened)
+        self.reads.open(Source {
+            settings: self.settings.clone(),
+            file: opened.file(),
+            files: opened.files.clone(),
+        });
+        self.database = Some(opened);
+        Ok(())
     }
 
     /// Takes the owner's lock again if no lock keeps others out.
@@ -106,7 +157,7 @@ impl FileGuard {
         let path = self.settings.path.as_path();
         let is_open = self.database.is_some();
         let keeps_others_out = |lock: &Lock| lock.is_in_place() && (is_open || lock.guards(path));
-        if self.locks.is_empty() || self.locks.iter().any(keeps_others_out) {
+        if self.access == Access::Guest || self.locks.iter().any(keeps_others_out) {
             return Ok(());
         }
         if self.may_create {
@@ -117,7 +168,8 @@ impl FileGuard {
     }
 
     /// Closes the database, so that the next use opens it again.
-    pub(super) fn drop_connection(&mut self) {
+    pub(super) fn close(&mut self) {
+        self.reads.close();
         self.database = None;
     }
 
@@ -126,13 +178,18 @@ impl FileGuard {
         self.database.as_ref()
     }
 
+    /// The connection of the open database, if there is one.
+    pub(super) fn connection(&self) -> Option<&Connection> {
+        self.database.as_ref().map(|database| &database.connection)
+    }
+
     /// Changes each time the database is opened again.
     pub(super) fn generation(&self) -> u64 {
         self.generation
     }
 
     /// The file that was opened last.
-    pub(super) fn file(&self) -> FileId {
+    pub(super) fn file(&self) -> Option<FileId> {
         self.last_file
     }
 

@@ -19,6 +19,8 @@ pub(super) enum Effect {
     Write,
     /// It changes rows, and the answer waits until they are on disk.
     FlushedWrite,
+    /// Like `FlushedWrite`, but it must leave the space that claims and settlements need.
+    Acceptance,
 }
 
 /// A job with its caller.

@@ -1,7 +1,7 @@
 //! The owner's lock: an exclusive lock on `<path>.lock`.
 //!
 //! The system releases the lock when the process ends, however it ends. So the lock file may stay, and it is never
-//! deleted.
+//! deleted. It also holds the space that SQLite needs to open the database on a full file system.
 
 use std::{
     ffi::OsString,
@@ -11,12 +11,15 @@ use std::{
     time::Duration,
 };
 
-use super::open::{FileId, OpenError, Settings, private};
+use super::{
+    files::{self, FileId},
+    open::{OpenError, Settings, is_no_space, private},
+};
 
 /// The owner's lock, held until it is dropped.
 #[derive(Debug)]
 pub(super) struct Lock {
-    _file: File,
+    file: File,
     path: PathBuf,
     id: FileId,
 }
@@ -28,7 +31,10 @@ impl Lock {
             return Err(OpenError::IsDirectory { path: settings.path.clone() });
         }
         let path = lock_path(&settings.path);
-        let failed = |reason| OpenError::Lock { path: path.clone(), reason };
+        let failed = |reason| match is_no_space(&reason) {
+            true => OpenError::of_system(&settings.path, &reason),
+            false => OpenError::Lock { path: path.clone(), reason },
+        };
         let opened = private(OpenOptions::new().create(true).truncate(false).write(true)).open(&path);
         let file = opened.map_err(failed)?;
         // An owner that is just ending keeps the lock for a moment, and so does a forked child of this process until it
@@ -37,13 +43,31 @@ impl Lock {
             match file.try_lock() {
                 Ok(()) => {
                     let id = file.metadata().map(|metadata| FileId::new(&metadata)).map_err(failed)?;
-                    return Ok(Self { _file: file, path, id });
+                    return Ok(Self { file, path, id });
                 }
                 Err(TryLockError::WouldBlock) => thread::sleep(PAUSE),
                 Err(TryLockError::Error(reason)) => return Err(failed(reason)),
             }
         }
         Err(OpenError::Owned { lock: path })
+    }
+
+    /// Takes the space that [`Self::release_space`] releases. Without it the next start may have to wait.
+    pub(super) fn take_space(&self) {
+        if let Err(error) = files::allocate(&self.file, 0, SPACE_BYTES) {
+            tracing::debug!(%error, "the lock file has no space");
+        }
+    }
+
+    /// Releases space on a full file system. A file system reuses it at once only if that is on disk.
+    pub(super) fn release_space(&self) {
+        let is_taken = self.file.metadata().is_ok_and(|metadata| metadata.len() > 0);
+        if !is_taken || !files::is_full(&self.path, SPACE_BYTES) {
+            return;
+        }
+        if let Err(error) = self.file.set_len(0).and_then(|()| self.file.sync_all()) {
+            tracing::debug!(%error, "the space of the lock file cannot be released");
+        }
     }
 
     /// True if the lock file is still at its path. At another path it keeps nobody out.
@@ -74,3 +98,5 @@ pub fn is_owned(path: &Path) -> bool {
 /// The number of tries to take the lock. Together they last one second.
 const TRIES: u32 = 50;
 const PAUSE: Duration = Duration::from_millis(20);
+/// SQLite's index of the log has 32 KiB. The rest is for the file system itself.
+const SPACE_BYTES: u64 = 256 << 10;

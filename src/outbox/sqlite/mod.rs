@@ -10,9 +10,13 @@
 //! - Every statement of normal operation is a search in an index (`plans` checks this), so a million waiting deliveries
 //!   cost as little as ten.
 //!
-//! Each file depends only on those before it: `sql`, `columns` and `transaction`; then the operations (`order`,
-//! `enqueue`, `settle`, `fold`, `claim`, `waiting`, `hold`, `purge`, `admin`, `relay_time`, `query`); then `worker` and `reader`; then
-//! `outbox`, which implements the port. Times are stored in milliseconds.
+//! - A full file system stops acceptance, not delivery: `room` keeps space for claims and settlements.
+//!
+//! Each file depends only on those before it: `sql`, `columns`, `files`, `history`, `room` and `transaction`; then the
+//! operations (`order`, `enqueue`, `settle`, `fold`, `claim`, `waiting`, `hold`, `purge`, `admin`, `relay_time`,
+//! `query`); then `open`,
+//! `lock`, `log_guard`, `read_slot` and `file_guard`; then `worker` and `reader`; then `outbox`, which implements the
+//! port. Times are stored in milliseconds.
 
 mod admin;
 mod claim;
@@ -20,10 +24,13 @@ mod columns;
 mod enqueue;
 mod error;
 mod file_guard;
+mod files;
 mod fold;
+mod history;
 mod hold;
 mod job;
 mod lock;
+mod log_guard;
 mod open;
 mod order;
 mod outbox;
@@ -31,8 +38,10 @@ mod outbox;
 mod plans;
 mod purge;
 mod query;
+mod read_slot;
 mod reader;
 mod relay_time;
+mod room;
 mod schema;
 mod settle;
 mod sql;

@@ -1,16 +1,18 @@
 //! Opens the database: the directory, the file, the connection and its settings.
 
 use std::{
-    fs::{self, OpenOptions},
+    fs::{self, File, OpenOptions},
     io,
     path::{Path, PathBuf},
-    time::{Duration, SystemTime},
+    sync::Arc,
+    time::Duration,
 };
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, config::DbConfig};
 
 use super::{
-    error::EngineError,
+    error::{EngineError, no_space},
+    files::{self, FileId, Files, Sizes},
     schema::{self, Found},
 };
 use crate::outbox::StoreError;
@@ -90,6 +92,15 @@ pub enum OpenError {
         /// This program's version.
         known: i64,
     },
+    /// The file system is full. The daemon waits until it has space.
+    #[error(
+        "cannot open the outbox {path}: no space left on its file system ({reason}); free some space there"
+    )]
+    NoSpace {
+        path: PathBuf,
+        /// The error of SQLite or of the system.
+        reason: String,
+    },
     /// The disk, a lock or memory prevents it.
     #[error("cannot open the outbox {path}: {reason}")]
     Unavailable {
@@ -106,13 +117,25 @@ impl OpenError {
             Self::NotAnOutbox { .. } | Self::Newer { .. } | Self::Older { .. } => {
                 StoreError::Damaged(self.to_string())
             }
+            Self::NoSpace { reason, .. } => StoreError::Full(no_space(reason)),
             _ => StoreError::Unavailable(self.to_string()),
         }
+    }
+
+    /// The error of the system for the file at `path`.
+    pub(super) fn of_system(path: &Path, error: &io::Error) -> Self {
+        let (path, reason) = (path.to_owned(), error.to_string());
+        if is_no_space(error) { Self::NoSpace { path, reason } } else { Self::Unavailable { path, reason } }
     }
 
     fn of(path: &Path, error: rusqlite::Error) -> Self {
         let (path, reason) = (path.to_owned(), error.to_string());
         match error.sqlite_error_code() {
+            Some(ErrorCode::DiskFull) => Self::NoSpace { path, reason },
+            // SQLite cannot extend its shared memory.
+            Some(ErrorCode::SystemIoFailure) if files::is_full(&path, files::INDEX_BYTES) => {
+                Self::NoSpace { path, reason }
+            }
             Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
                 Self::Permission { path, reason }
             }
@@ -128,6 +151,8 @@ impl OpenError {
 #[derive(Debug)]
 pub(super) struct Database {
     pub(super) connection: Connection,
+    /// The files, for the owner. They are closed after the connection.
+    pub(super) files: Option<Arc<Files>>,
     file: FileId,
 }
 
@@ -144,26 +169,36 @@ impl Database {
         }
         if may_create {
             create(path)?;
-        } else if !path.exists() {
-            return Err(OpenError::Missing { path: path.to_owned() });
+        } else {
+            // A directory that this user may not enter hides the file.
+            let exists = path.try_exists();
+            let denied =
+                |error: io::Error| OpenError::Permission { path: path.to_owned(), reason: error.to_string() };
+            if !exists.map_err(denied)? {
+                return Err(OpenError::Missing { path: path.to_owned() });
+            }
         }
         let mut connection = connect(settings, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(failed)?;
         let found = schema::look(&connection).map_err(failed)?;
         let version = check_version(path, found, access)?;
-        if access == Access::Owner {
-            // These two settings only work before the first table is created.
-            connection
-                .execute_batch("PRAGMA page_size = 4096; PRAGMA auto_vacuum = INCREMENTAL")
-                .map_err(failed)?;
-            connection.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(())).map_err(failed)?;
-        }
         configure(&connection).map_err(failed)?;
-        if access == Access::Owner {
-            schema::migrate(&mut connection, version).map_err(failed)?;
+        let system = |error: io::Error| OpenError::of_system(path, &error);
+        if access == Access::Guest {
+            let file = FileId::of(path).map_err(system)?;
+            return Ok(Self { connection, files: None, file });
         }
-        let file = FileId::of(path)
-            .map_err(|error| OpenError::Unavailable { path: path.to_owned(), reason: error.to_string() })?;
-        Ok(Self { connection, file })
+        // These two settings only work before the first table is created.
+        let before_tables = "PRAGMA page_size = 4096; PRAGMA auto_vacuum = INCREMENTAL";
+        connection.execute_batch(before_tables).map_err(failed)?;
+        connection.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(())).map_err(failed)?;
+        let sizes = Sizes::new(path, settings.max_size_bytes);
+        limit_log(&connection, sizes).map_err(failed)?;
+        schema::migrate(&mut connection, version).map_err(failed)?;
+        // SQLite creates its log with the first read.
+        schema::look(&connection).map_err(failed)?;
+        let files = Files::open(path, sizes).map_err(system)?;
+        let file = files.main.id();
+        Ok(Self { connection, files: Some(Arc::new(files)), file })
     }
 
     /// The file that is open.
@@ -177,7 +212,7 @@ impl Database {
     }
 }
 
-/// Opens a connection for queries only, to a database that the owner or a guest has opened before.
+/// Opens a connection for queries only, to a database that the worker has open.
 pub(super) fn open_read_only(settings: &Settings) -> Result<Connection, OpenError> {
     let failed = |error| OpenError::of(&settings.path, error);
     let connection = connect(settings, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(failed)?;
@@ -191,6 +226,8 @@ fn connect(settings: &Settings, mode: OpenFlags) -> rusqlite::Result<Connection>
     let flags = mode | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(&settings.path, flags)?;
     connection.busy_timeout(settings.busy_timeout)?;
+    // The log keeps its space when the last connection is closed.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     connection.set_prepared_statement_cache_capacity(128);
     Ok(connection)
 }
@@ -213,7 +250,7 @@ fn check_version(path: &Path, found: Found, access: Access) -> Result<i64, OpenE
     }
 }
 
-/// Sets the connection up for durable commits with a bounded log.
+/// Sets the connection up for durable commits.
 pub(super) fn configure(connection: &Connection) -> rusqlite::Result<()> {
     // Plans must not depend on values. Otherwise each new value at a partial index has its statement planned again.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
@@ -224,9 +261,14 @@ pub(super) fn configure(connection: &Connection) -> rusqlite::Result<()> {
          PRAGMA cache_size = -4096;
          PRAGMA temp_store = MEMORY;
          PRAGMA trusted_schema = OFF",
-    )?;
-    connection.pragma_update_and_check(None, "journal_size_limit", 64 << 20, |_| Ok(()))?;
-    connection.pragma_update_and_check(None, "wal_autocheckpoint", 4000, |_| Ok(()))
+    )
+}
+
+/// Copies the log into the database file before it outgrows its space, and never makes it shorter than that.
+fn limit_log(connection: &Connection, sizes: Sizes) -> rusqlite::Result<()> {
+    let (limit, pages) = (sizes.log_bytes.cast_signed(), sizes.checkpoint_pages().cast_signed());
+    connection.pragma_update_and_check(None, "journal_size_limit", limit, |_| Ok(()))?;
+    connection.pragma_update_and_check(None, "wal_autocheckpoint", pages, |_| Ok(()))
 }
 
 /// Creates an empty file for this user alone. SQLite gives its other files the same mode. An existing file is not
@@ -234,25 +276,51 @@ pub(super) fn configure(connection: &Connection) -> rusqlite::Result<()> {
 fn create(path: &Path) -> Result<(), OpenError> {
     make_directory(path)?;
     match private(OpenOptions::new().create_new(true).write(true)).open(path) {
-        Ok(_) => Ok(()),
+        Ok(_) => {
+            flush_parent(path);
+            Ok(())
+        }
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) if is_no_space(&error) => Err(OpenError::of_system(path, &error)),
         Err(error) => Err(OpenError::Permission { path: path.to_owned(), reason: error.to_string() }),
     }
 }
 
-/// Creates the directory of the file at `path`, for this user alone.
+/// Creates the directory of the file at `path`, for this user alone. New directories survive a power failure.
 pub(super) fn make_directory(path: &Path) -> Result<(), OpenError> {
     let Some(directory) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) else {
         return Ok(());
     };
-    if directory.is_dir() {
+    let missing: Vec<&Path> = directory.ancestors().take_while(|ancestor| !ancestor.exists()).collect();
+    if missing.is_empty() {
         return Ok(());
     }
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(directory).map_err(|reason| OpenError::Directory { path: directory.to_owned(), reason })
+    builder.create(directory).map_err(|reason| match is_no_space(&reason) {
+        true => OpenError::of_system(path, &reason),
+        false => OpenError::Directory { path: directory.to_owned(), reason },
+    })?;
+    for directory in missing {
+        flush_parent(directory);
+    }
+    Ok(())
+}
+
+/// Writes the entry of `path` in its directory to disk. Some file systems cannot do that, and do not need it.
+pub(super) fn flush_parent(path: &Path) {
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let flushed = File::open(parent.unwrap_or(Path::new("."))).and_then(|parent| parent.sync_all());
+    if let Err(error) = flushed {
+        tracing::debug!(path = %path.display(), %error, "the directory cannot be flushed");
+    }
+}
+
+/// True if the file system has no space, or this user may not use more.
+pub(super) fn is_no_space(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
 /// Restricts a new file to this user.
@@ -260,30 +328,4 @@ pub(super) fn private(options: &mut OpenOptions) -> &mut OpenOptions {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
     options
-}
-
-/// Identifies a file. The system reuses numbers of deleted files, so the time of creation counts too, where it is known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct FileId {
-    device: u64,
-    inode: u64,
-    created: Option<SystemTime>,
-}
-
-impl FileId {
-    pub(super) fn of(path: &Path) -> io::Result<Self> {
-        fs::metadata(path).map(|metadata| Self::new(&metadata))
-    }
-
-    #[cfg(unix)]
-    pub(super) fn new(metadata: &fs::Metadata) -> Self {
-        use std::os::unix::fs::MetadataExt;
-        Self { device: metadata.dev(), inode: metadata.ino(), created: metadata.created().ok() }
-    }
-
-    /// Elsewhere an open file cannot be replaced.
-    #[cfg(not(unix))]
-    pub(super) fn new(metadata: &fs::Metadata) -> Self {
-        Self { device: 0, inode: u64::from(metadata.is_file()), created: metadata.created().ok() }
-    }
 }

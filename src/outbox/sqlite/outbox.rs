@@ -16,8 +16,8 @@ use super::{
 use crate::clock::{Reading, ReadingRecord};
 use crate::outbox::{
     Backlog, Changed, Changes, Claims, DeliveryId, Depth, Destination, Detail, Enqueued, Filter, Hold, Lease,
-    NewNotification, NoticeOf, NotificationId, Outbox, OutboxQuery, Page, PageRequest, Planner, ReceiverName,
-    Requeue, Scheduled, SenderName, Sent, Settlement, StoreResult, Unnoticed,
+    NewNotification, NoticeOf, NotificationId, Outbox, OutboxQuery, OutboxSize, Page, PageRequest, Planner,
+    ReceiverName, Requeue, Scheduled, SenderName, Sent, Settlement, StoreResult, Unnoticed,
 };
 
 /// The most dead letters that are requeued in one transaction, so that a running daemon is not locked out for long.
@@ -37,8 +37,9 @@ impl SqliteOutbox {
     /// # Errors
     /// [`OpenError`] says what the problem is and what to do.
     pub fn open(settings: Settings, access: Access) -> Result<Self, OpenError> {
-        let WorkerHandle { jobs, subscribers, generation } = worker::start(settings.clone(), access)?;
-        let reader = reader::start(settings, generation)?;
+        let path = settings.path.clone();
+        let WorkerHandle { jobs, subscribers, reads } = worker::start(settings, access)?;
+        let reader = reader::start(reads, path)?;
         Ok(Self { worker: jobs, reader, subscribers })
     }
 
@@ -62,7 +63,7 @@ impl Outbox for SqliteOutbox {
     type Lease = SqliteLease;
 
     async fn enqueue(&self, new: NewNotification, now: Timestamp) -> StoreResult<Enqueued> {
-        self.worker.run(Effect::FlushedWrite, move |tx| enqueue::enqueue(tx, &new, now)).await
+        self.worker.run(Effect::Acceptance, move |tx| enqueue::enqueue(tx, &new, now)).await
     }
 
     /// The process that owns the file may dispatch every sender, so the lease is granted at once.
@@ -131,8 +132,12 @@ impl Outbox for SqliteOutbox {
         self.worker.run(Effect::Write, move |tx| relay_time::record(tx.sql, &present)).await
     }
 
+    async fn size(&self) -> StoreResult<OutboxSize> {
+        self.worker.run(Effect::Read, |tx| tx.size()).await
+    }
+
     async fn probe(&self, now: Timestamp) -> StoreResult<()> {
-        self.worker.run(Effect::FlushedWrite, move |tx| purge::probe(tx, now)).await
+        self.worker.run(Effect::Acceptance, move |tx| purge::probe(tx, now)).await
     }
 }
 

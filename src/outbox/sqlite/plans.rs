@@ -3,9 +3,9 @@
 use rusqlite::Connection;
 
 use super::{
-    admin, claim, enqueue, file_guard, fold, hold, open, order, purge,
+    admin, claim, enqueue, file_guard, fold, history, hold, open, order, purge,
     query::{self, Source},
-    relay_time, schema, settle, transaction, waiting,
+    relay_time, room, schema, settle, transaction, waiting,
 };
 use crate::outbox::ListOrder;
 
@@ -48,6 +48,10 @@ const STATEMENTS: &[(&str, &str)] = &[
     (waiting::NEXT_DESTINATION, "delivery_ready (sender=? AND destination>?)"),
     (waiting::NEXT_SENDER, "delivery_open (sender>?)"),
     (waiting::COUNTED, "delivery_counted (sender=? AND attempt_ended_at>?)"),
+    (waiting::PURGED_COUNTED, "purged_attempt_ended (ended_at>?)"),
+    (room::RESERVE, ""),
+    (room::GIVE_UP, "PRIMARY KEY"),
+    (room::LAST_SETTLED, "delivery_settled (settled_at>?)"),
     (waiting::EARLIER_COUNTED, "attempt_counted (sender=? AND ended_at>?)"),
     (hold::STORE, ""),
     (hold::DELETE, "PRIMARY KEY"),
@@ -58,9 +62,13 @@ const STATEMENTS: &[(&str, &str)] = &[
     (hold::OPEN_SUMMARIES, "delivery_open (sender=? AND receiver=?)"),
     (hold::UNNOTICED, "delivery_unnoticed (receiver=? AND settled_at>?)"),
     (hold::MARK_NOTICED, "PRIMARY KEY"),
-    (purge::SETTLED_BEFORE, "delivery_settled (settled_at>? AND settled_at<?)"),
-    (purge::DELETE_ATTEMPTS, "PRIMARY KEY (delivery=?)"),
-    (purge::DELETE_DELIVERY, "PRIMARY KEY"),
+    (history::SETTLED_BEFORE, "delivery_settled (settled_at>? AND settled_at<?)"),
+    (history::DEAD_BEFORE, "delivery_dead_settled (settled_at<?)"),
+    (history::KEEP_LAST_ATTEMPT, "PRIMARY KEY"),
+    (history::KEEP_ATTEMPTS, "PRIMARY KEY"),
+    (history::FORGET_ATTEMPTS, "purged_attempt_ended (ended_at<?)"),
+    (history::DELETE_ATTEMPTS, "PRIMARY KEY (delivery=?)"),
+    (history::DELETE_DELIVERY, "PRIMARY KEY"),
     (purge::DELETE_IDLE_KEYS, "ordering_key_idle (expires_at<?)"),
     (purge::PROBE, "PRIMARY KEY"),
     (relay_time::STORE, ""),

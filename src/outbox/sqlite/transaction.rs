@@ -2,8 +2,8 @@
 
 use jiff::Timestamp;
 
-use super::{error::EngineResult, sql::Sql};
-use crate::outbox::{Destination, SenderName, StoreError};
+use super::{error::EngineResult, room::Room, sql::Sql};
+use crate::outbox::{Destination, OutboxSize, SenderName, StoreError};
 
 // SQLite makes a temporary table for RETURNING, so the number is read by a statement of its own.
 pub(super) const TAKE_NUMBERS: &str = "UPDATE numbers SET last = last + ?1 WHERE id = 1";
@@ -13,9 +13,8 @@ pub(super) const LAST_NUMBER: &str = "SELECT last FROM numbers WHERE id = 1";
 pub(super) struct Transaction<'c> {
     pub(super) sql: Sql<'c>,
     /// The result of the check that new alerts can be stored. It is made once for each batch.
-    room: Option<Result<(), StoreError>>,
-    max_size_bytes: u64,
-    file_is_moved: bool,
+    has_room: Option<Result<(), StoreError>>,
+    room: Room,
     changed: Vec<Change>,
 }
 
@@ -36,8 +35,13 @@ pub(super) struct Look<'a> {
 }
 
 impl<'c> Transaction<'c> {
-    pub(super) fn new(sql: Sql<'c>, max_size_bytes: u64, file_is_moved: bool) -> Self {
-        Self { sql, room: None, max_size_bytes, file_is_moved, changed: Vec::new() }
+    pub(super) fn new(sql: Sql<'c>, room: Room) -> Self {
+        Self { sql, has_room: None, room, changed: Vec::new() }
+    }
+
+    /// A transaction that changes nothing.
+    pub(super) fn reading(sql: Sql<'c>) -> Self {
+        Self::new(sql, Room::default())
     }
 
     /// Marks a destination whose deliveries may be claimable after the commit.
@@ -67,33 +71,22 @@ impl<'c> Transaction<'c> {
         Ok(last - count + 1)
     }
 
-    /// Fails when a new alert cannot be stored safely: the file was moved away, or the rows take `outbox.max_size`.
-    pub(super) fn require_room(&mut self) -> EngineResult<()> {
-        let room = match self.room.take() {
-            Some(room) => room,
-            None => self.check_room()?,
+    /// Fails when a new alert cannot be stored.
+    pub(super) fn require_room(&mut self, now: Timestamp) -> EngineResult<()> {
+        let has_room = match self.has_room.take() {
+            Some(has_room) => has_room,
+            None => self.room.make(self.sql, now)?,
         };
-        self.room = Some(room.clone());
-        Ok(room?)
+        self.has_room = Some(has_room.clone());
+        Ok(has_room?)
     }
 
-    fn check_room(&self) -> EngineResult<Result<(), StoreError>> {
-        if self.file_is_moved {
-            let reason = "its file was deleted or replaced; deliveries that are left in it are sent first";
-            return Ok(Err(StoreError::Unavailable(reason.to_owned())));
-        }
-        let pragma = |sql: &str| self.sql.only(sql, [], |row| Ok(row.get::<_, i64>(0)?));
-        let pages = pragma("PRAGMA page_count")? - pragma("PRAGMA freelist_count")?;
-        let used = u64::try_from(pages * pragma("PRAGMA page_size")?).unwrap_or(0);
-        if used < self.max_size_bytes {
-            return Ok(Ok(()));
-        }
-        let (used, max) = (mebibytes(used), mebibytes(self.max_size_bytes));
-        Ok(Err(StoreError::Full(format!("it holds {used}, and `outbox.max_size` is {max}"))))
+    pub(super) fn size(&self) -> EngineResult<OutboxSize> {
+        self.room.size(self.sql)
     }
-}
 
-fn mebibytes(bytes: u64) -> String {
-    let tenths = bytes.saturating_mul(10) / (1 << 20);
-    format!("{}.{} MiB", tenths / 10, tenths % 10)
+    /// Fails when the changes so far need space that claims and settlements must keep.
+    pub(super) fn require_space(&self) -> EngineResult<()> {
+        self.room.require_space(self.sql)
+    }
 }

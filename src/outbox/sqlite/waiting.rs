@@ -35,6 +35,9 @@ pub(super) const EARLIER_COUNTED: &str =
     "SELECT d.id, d.to_users, d.to_parties, d.to_tags, d.body, a.ended_at
      FROM attempt a INDEXED BY attempt_counted CROSS JOIN delivery d ON d.id = a.delivery
      WHERE a.counted = 1 AND a.sender = ?1 AND a.ended_at > ?2";
+pub(super) const PURGED_COUNTED: &str =
+    "SELECT delivery AS id, to_users, to_parties, to_tags, body, ended_at FROM purged_attempt
+     INDEXED BY purged_attempt_ended WHERE sender = ?1 AND ended_at > ?2";
 
 /// A ready delivery.
 struct Ready {
@@ -111,7 +114,7 @@ pub(super) fn senders(sql: Sql<'_>) -> EngineResult<Vec<SenderName>> {
 
 pub(super) fn sent_since(sql: Sql<'_>, sender: &SenderName, since: Timestamp) -> EngineResult<Vec<Sent>> {
     let mut sent = Vec::new();
-    for statement in [COUNTED, EARLIER_COUNTED] {
+    for statement in [COUNTED, EARLIER_COUNTED, PURGED_COUNTED] {
         sent.extend(sql.all(statement, (&sender.0, millis(since)), |row| {
             Ok(Sent {
                 delivery: DeliveryId(row.get("id")?),

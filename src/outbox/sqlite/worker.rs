@@ -2,18 +2,16 @@
 //!
 //! - Jobs that wait at the same time share one transaction, and so one flush to disk. Each job has a savepoint, so a job
 //!   that fails is undone alone. Callers are answered after the commit. If the commit fails, all of them get its error.
-//! - Only [`Effect::FlushedWrite`] waits for the disk. Other commits are flushed with the next flush, by the next commit
+//! - Acceptances have a transaction of their own, after the one of the other jobs. So an acceptance that finds the disk
+//!   full does not undo a claim or a settlement.
+//! - Only flushed writes and acceptances wait for the disk. Other commits are flushed with the next flush, by the next commit
 //!   after [`POLL`], or when the thread has been idle for [`POLL`]. So a power failure undoes little.
 //! - After an error that a connection may remember, the database is opened again for the next batch. So the outbox
 //!   recovers without a restart when the cause is gone.
 
 use std::{
     collections::HashMap,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
-        mpsc::RecvTimeoutError,
-    },
+    sync::{Arc, Mutex, PoisonError, mpsc::RecvTimeoutError},
     thread,
     time::Duration,
 };
@@ -24,13 +22,17 @@ use tokio::time::Instant;
 use super::{
     error::{EngineError, EngineResult},
     file_guard::FileGuard,
+    files::FileId,
     job::{self, Command, Effect, Handle, Inbox, Job},
-    open::{Access, FileId, OpenError, Settings},
+    log_guard,
+    open::{Access, Database, OpenError, Settings},
+    read_slot::ReadSlot,
+    room::{Room, Space},
     settle,
     sql::Sql,
     transaction::{Change, Transaction},
 };
-use crate::outbox::{Changes, SenderName};
+use crate::outbox::{Changes, SenderName, StoreError};
 
 /// The most jobs that share a commit. It bounds the wait of the first job.
 const MAX_BATCH: usize = 256;
@@ -70,38 +72,45 @@ impl Subscribers {
 pub(super) struct WorkerHandle {
     pub(super) jobs: Handle,
     pub(super) subscribers: Subscribers,
-    /// Changes each time the database is opened again.
-    pub(super) generation: Arc<AtomicU64>,
+    /// The connection for queries.
+    pub(super) reads: ReadSlot,
 }
 
 struct Worker {
     guard: FileGuard,
+    space: Space,
     subscribers: Subscribers,
-    generation: Arc<AtomicU64>,
     /// True if commits wait for the disk with the present setting of the connection.
     flushes: bool,
     /// The first commit since the last flush.
     unflushed_since: Option<Instant>,
+    /// True if the log has commits that were not copied into the file.
+    has_uncopied: bool,
+    /// True if the length of the log was reported.
+    has_long_log: bool,
     last_poll: Option<Instant>,
     data_version: Option<i64>,
     /// The generation and the file that [`Worker::prepare`] has dealt with.
     prepared_generation: u64,
-    prepared_file: FileId,
+    prepared_file: Option<FileId>,
 }
 
 /// Opens the outbox and starts its thread.
 pub(super) fn start(settings: Settings, access: Access) -> Result<WorkerHandle, OpenError> {
     let path = settings.path.clone();
-    let guard = FileGuard::open(settings, access)?;
+    let reads = ReadSlot::default();
+    let guard = FileGuard::open(settings, access, reads.clone())?;
     let (jobs, inbox) = job::queue();
-    let (subscribers, generation) = (Subscribers::default(), Arc::new(AtomicU64::new(0)));
+    let subscribers = Subscribers::default();
     let (prepared_generation, prepared_file) = (guard.generation(), guard.file());
     let worker = Worker {
         guard,
+        space: Space::default(),
         subscribers: subscribers.clone(),
-        generation: Arc::clone(&generation),
         flushes: true,
         unflushed_since: None,
+        has_uncopied: true,
+        has_long_log: false,
         last_poll: None,
         data_version: None,
         prepared_generation,
@@ -109,7 +118,7 @@ pub(super) fn start(settings: Settings, access: Access) -> Result<WorkerHandle, 
     };
     let spawned = thread::Builder::new().name("outbox-writer".to_owned()).spawn(|| worker.run(inbox));
     spawned.map_err(|error| OpenError::Unavailable { path, reason: error.to_string() })?;
-    Ok(WorkerHandle { jobs, subscribers, generation })
+    Ok(WorkerHandle { jobs, subscribers, reads })
 }
 
 impl Worker {
@@ -120,7 +129,7 @@ impl Worker {
             match inbox.commands.recv_timeout(POLL) {
                 Ok(Command::Run(job)) => batch.push(job),
                 Ok(Command::Close) | Err(RecvTimeoutError::Disconnected) => break,
-                Err(RecvTimeoutError::Timeout) => self.flush_when_idle(),
+                Err(RecvTimeoutError::Timeout) => self.copy_log_when_idle(),
             }
             while !batch.is_empty() && batch.len() < MAX_BATCH && !closing {
                 match inbox.commands.try_recv() {
@@ -129,23 +138,38 @@ impl Worker {
                     Err(_) => break,
                 }
             }
-            if !batch.is_empty() {
-                self.serve(batch);
+            if let Some(error) = self.serve(batch) {
+                closing |= refuse_waiting(&inbox, &error);
             }
-            self.poll_other_processes();
+            self.poll();
         }
         self.close();
         inbox.close();
     }
 
-    /// Runs a batch and answers its callers.
-    fn serve(&mut self, mut batch: Vec<Box<dyn Job>>) {
+    /// Runs a batch and answers its callers. Returns an error if another process holds the lock of the database.
+    fn serve(&mut self, batch: Vec<Box<dyn Job>>) -> Option<StoreError> {
+        let (acceptances, others): (Vec<_>, Vec<_>) =
+            batch.into_iter().partition(|job| job.effect() == Effect::Acceptance);
+        let locked = self.serve_part(others);
+        if let Some(error) = locked {
+            answer_all(acceptances, &error);
+            return Some(error);
+        }
+        self.serve_part(acceptances)
+    }
+
+    fn serve_part(&mut self, mut batch: Vec<Box<dyn Job>>) -> Option<StoreError> {
+        if batch.is_empty() {
+            return None;
+        }
         let mut failures: Vec<Option<EngineError>> = batch.iter().map(|_| None).collect();
         let committed = self.transact(&mut batch, &mut failures);
         let errors = failures.iter().flatten().chain(committed.as_ref().err());
         if errors.into_iter().any(EngineError::spoils_connection) {
-            self.guard.drop_connection();
+            self.guard.close();
         }
+        let is_locked = committed.as_ref().is_err_and(EngineError::is_locked);
         let batch_error = match committed {
             Ok(changes) => {
                 self.subscribers.mark(changes);
@@ -153,9 +177,14 @@ impl Worker {
             }
             Err(error) => Some(error.store_error()),
         };
+        if matches!(batch_error, Some(StoreError::Full(_))) {
+            // The log then starts from its beginning, where it has space.
+            self.copy_log();
+        }
         for (job, failure) in batch.into_iter().zip(failures) {
             job.answer(failure.map(|failure| failure.store_error()).or_else(|| batch_error.clone()));
         }
+        batch_error.filter(|_| is_locked)
     }
 
     /// Runs a batch in one transaction. An error undoes the whole batch. The error of a single job is put into
@@ -166,14 +195,23 @@ impl Worker {
         failures: &mut [Option<EngineError>],
     ) -> EngineResult<Vec<Change>> {
         self.prepare()?;
+        let effect = batch.iter().map(|job| job.effect()).max().unwrap_or(Effect::Read);
+        if effect != Effect::Read {
+            self.keep_space()?;
+        }
         let max_size_bytes = self.guard.max_size_bytes();
         let current = self.guard.current()?;
+        let room = Room {
+            max_size_bytes,
+            files: current.database.files.clone(),
+            is_full: self.space.is_full(),
+            is_moved: current.is_moved,
+        };
         let connection = &current.database.connection;
-        let effect = batch.iter().map(|job| job.effect()).max().unwrap_or(Effect::Read);
         let flushes = must_flush(effect, self.unflushed_since.map(|since| since.elapsed()));
         set_flushing(connection, flushes, &mut self.flushes)?;
         execute(connection, if effect == Effect::Read { "BEGIN" } else { "BEGIN IMMEDIATE" })?;
-        let mut tx = Transaction::new(Sql::new(connection), max_size_bytes, current.is_moved);
+        let mut tx = Transaction::new(Sql::new(connection), room);
         let finished =
             run_jobs(connection, &mut tx, batch, failures).and_then(|()| execute(connection, "COMMIT"));
         if let Err(error) = finished {
@@ -185,6 +223,7 @@ impl Worker {
         } else if effect == Effect::Write {
             self.unflushed_since.get_or_insert_with(Instant::now);
         }
+        self.has_uncopied |= effect != Effect::Read;
         Ok(tx.into_changes())
     }
 
@@ -193,10 +232,9 @@ impl Worker {
         self.guard.current()?;
         let (generation, file) = (self.guard.generation(), self.guard.file());
         if self.prepared_generation != generation {
-            self.generation.store(generation, Ordering::Release);
-            (self.flushes, self.data_version) = (true, None);
+            (self.flushes, self.data_version, self.space) = (true, None, Space::default());
             // An error leaves the rest to the next batch.
-            if self.guard.is_owner() && self.prepared_file != file {
+            if self.guard.is_owner() && self.prepared_file.is_some() && self.prepared_file != file {
                 self.adopt_replaced_file()?;
             }
             (self.prepared_generation, self.prepared_file) = (generation, file);
@@ -206,10 +244,9 @@ impl Worker {
     }
 
     fn adopt_replaced_file(&mut self) -> EngineResult<()> {
-        let max_size_bytes = self.guard.max_size_bytes();
         let connection = &self.guard.current()?.database.connection;
         execute(connection, "BEGIN IMMEDIATE")?;
-        let mut tx = Transaction::new(Sql::new(connection), max_size_bytes, false);
+        let mut tx = Transaction::new(Sql::new(connection), Room::default());
         let adopted = settle::recover_replaced_file(&mut tx).and_then(|()| execute(connection, "COMMIT"));
         if adopted.is_err() {
             roll_back(connection)?;
@@ -219,8 +256,8 @@ impl Worker {
 
     /// Wakes all dispatchers after a commit of another process.
     fn look_for_changes(&mut self) -> EngineResult<()> {
-        let Some(database) = self.guard.opened() else { return Ok(()) };
-        let sql = Sql::new(&database.connection);
+        let Some(connection) = self.guard.connection() else { return Ok(()) };
+        let sql = Sql::new(connection);
         let version: i64 = sql.only("PRAGMA data_version", [], |row| Ok(row.get(0)?))?;
         if self.data_version.replace(version).is_some_and(|seen| seen != version) {
             self.subscribers.mark_everything();
@@ -228,33 +265,95 @@ impl Worker {
         Ok(())
     }
 
-    fn poll_other_processes(&mut self) {
+    /// Looks for changes of other processes, in the database and in its files.
+    fn poll(&mut self) {
         if self.last_poll.is_some_and(|last| last.elapsed() < POLL) {
             return;
         }
         self.last_poll = Some(Instant::now());
-        if let Err(error) = self.look_for_changes() {
+        let prepared = self.prepare().and_then(|()| self.keep_space());
+        if let Err(error) = prepared {
             // The next job meets the same error and reports it to its caller.
-            tracing::debug!(error = %error.store_error(), "changes of other processes cannot be read");
+            tracing::debug!(error = %error.store_error(), "the outbox cannot be looked at");
+        }
+        self.report_long_log();
+    }
+
+    /// Allocates the space of the next transaction.
+    fn keep_space(&mut self) -> EngineResult<()> {
+        let Some(Database { connection, files: Some(files), .. }) = self.guard.opened() else {
+            return Ok(());
+        };
+        self.space.keep(connection, files)
+    }
+
+    /// Reports that the log cannot start again from its beginning.
+    fn report_long_log(&mut self) {
+        let Some(Database { files: Some(files), .. }) = self.guard.opened() else { return };
+        let is_long = files.log.len().is_ok_and(|len| len > 4 * files.sizes.log_bytes);
+        if is_long && !self.has_long_log {
+            tracing::warn!(
+                path = %files.log.path().display(),
+                "the log of the outbox grows, because another process reads the outbox without an end; end that process"
+            );
+        }
+        self.has_long_log = is_long;
+    }
+
+    /// Flushes commits that nobody waited for, and copies the log into the file, so that little depends on the log.
+    fn copy_log_when_idle(&mut self) {
+        if self.has_uncopied || self.unflushed_since.is_some() {
+            self.copy_log();
         }
     }
 
-    /// Flushes commits that nobody waited for. A checkpoint flushes the log before it copies it.
-    fn flush_when_idle(&mut self) {
-        let Some(database) = self.guard.opened().filter(|_| self.unflushed_since.is_some()) else { return };
-        match database.connection.execute_batch("PRAGMA wal_checkpoint(PASSIVE)") {
-            Ok(()) => self.unflushed_since = None,
-            Err(error) => tracing::debug!(%error, "the outbox cannot be flushed; trying again"),
+    /// A checkpoint flushes the log before it copies it.
+    fn copy_log(&mut self) {
+        let Some(connection) = self.guard.connection() else { return };
+        match log_guard::checkpoint(Sql::new(connection), "PASSIVE") {
+            Ok(checkpoint) => {
+                self.unflushed_since = None;
+                self.has_uncopied = !checkpoint.is_complete();
+            }
+            Err(error) => {
+                tracing::debug!(error = %error.store_error(), "the log of the outbox cannot be copied; trying again");
+            }
         }
     }
 
-    /// Leaves one file without a log beside it. An error loses nothing, because the log is on disk.
-    fn close(self) {
-        if let Some(database) = self.guard.opened()
-            && let Err(error) = database.connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)")
-        {
+    /// Leaves an empty log that keeps its space. On a full file system the log stays as it is. An error loses nothing,
+    /// because the log is on disk.
+    fn close(mut self) {
+        self.copy_log();
+        let Some(Database { connection, files: Some(files), .. }) = self.guard.opened() else { return };
+        if self.space.is_full() {
+            return;
+        }
+        let emptied = log_guard::checkpoint(Sql::new(connection), "TRUNCATE");
+        let allocated = files.log.allocate(files.sizes.log_bytes);
+        if let Err(error) = emptied {
             let path = self.guard.path().display();
-            tracing::debug!(%path, %error, "the log of the outbox was not merged into its file");
+            tracing::debug!(%path, error = %error.store_error(), "the log of the outbox was not emptied");
+        }
+        if let Err(error) = allocated {
+            tracing::debug!(%error, "the log of the outbox has no space");
+        }
+    }
+}
+
+/// Answers all jobs with `error`.
+fn answer_all(jobs: Vec<Box<dyn Job>>, error: &StoreError) {
+    jobs.into_iter().for_each(|job| job.answer(Some(error.clone())));
+}
+
+/// Answers the jobs that have waited for the lock of another process together with the last batch, because callers do
+/// not wait for it twice. Returns true if the outbox is to be closed.
+fn refuse_waiting(inbox: &Inbox, error: &StoreError) -> bool {
+    loop {
+        match inbox.commands.try_recv() {
+            Ok(Command::Run(job)) => job.answer(Some(error.clone())),
+            Ok(Command::Close) => return true,
+            Err(_) => return false,
         }
     }
 }
@@ -283,7 +382,10 @@ fn run_alone(
         execute(connection, "SAVEPOINT job")?;
     }
     let changes = tx.change_count();
-    let ran = job.run(tx);
+    let ran = job.run(tx).and_then(|()| match job.effect() {
+        Effect::Acceptance => tx.require_space(),
+        Effect::Read | Effect::Write | Effect::FlushedWrite => Ok(()),
+    });
     if let Err(error) = ran {
         if connection.is_autocommit() {
             // SQLite has rolled back the transaction, and the other jobs with it.
@@ -308,7 +410,7 @@ fn must_flush(effect: Effect, unflushed_for: Option<Duration>) -> bool {
     match effect {
         Effect::Read => false,
         Effect::Write => unflushed_for.is_some_and(|unflushed_for| unflushed_for >= POLL),
-        Effect::FlushedWrite => true,
+        Effect::FlushedWrite | Effect::Acceptance => true,
     }
 }
 

@@ -18,8 +18,8 @@ use tokio::sync::Notify;
 use wecom_relay::clock::{Reading, ReadingRecord};
 use wecom_relay::outbox::{
     Backlog, Changed, Changes, Claims, DeliveryId, Depth, Destination, Detail, Enqueued, Filter, Hold, Lease,
-    NewNotification, NoticeOf, NotificationId, Outbox, OutboxQuery, Page, PageRequest, Planner, ReceiverName,
-    Requeue, Scheduled, SenderName, Sent, Settlement, StoreError, StoreResult, Unnoticed,
+    NewNotification, NoticeOf, NotificationId, Outbox, OutboxQuery, OutboxSize, Page, PageRequest, Planner,
+    ReceiverName, Requeue, Scheduled, SenderName, Sent, Settlement, StoreError, StoreResult, Unnoticed,
     sqlite::{SqliteLease, SqliteOutbox},
 };
 
@@ -214,6 +214,10 @@ impl Outbox for FaultyOutbox {
 
     async fn record_time(&self, present: ReadingRecord) -> StoreResult<Timestamp> {
         self.faults.run(self.inner.record_time(present)).await
+    }
+
+    async fn size(&self) -> StoreResult<OutboxSize> {
+        self.faults.run(self.inner.size()).await
     }
 
     async fn probe(&self, now: Timestamp) -> StoreResult<()> {

@@ -7,8 +7,8 @@ use tokio::sync::watch;
 use wecom_relay::clock::{Reading, ReadingRecord};
 use wecom_relay::outbox::{
     Backlog, Changed, Changes, Claims, DeliveryId, Depth, Destination, Detail, Enqueued, Filter, Hold, Lease,
-    NewNotification, NoticeOf, NotificationId, Outbox, OutboxQuery, Page, PageRequest, Planner, ReceiverName,
-    Requeue, Scheduled, SenderName, Sent, Settlement, StoreError, StoreResult, Unnoticed,
+    NewNotification, NoticeOf, NotificationId, Outbox, OutboxQuery, OutboxSize, Page, PageRequest, Planner,
+    ReceiverName, Requeue, Scheduled, SenderName, Sent, Settlement, StoreError, StoreResult, Unnoticed,
     sqlite::{SqliteLease, SqliteOutbox},
 };
 
@@ -109,6 +109,10 @@ impl Outbox for Gated {
     async fn enqueue(&self, notification: NewNotification, now: Timestamp) -> StoreResult<Enqueued> {
         self.gates.enqueue.pass().await?;
         self.inner.enqueue(notification, now).await
+    }
+
+    async fn size(&self) -> StoreResult<OutboxSize> {
+        self.inner.size().await
     }
 
     async fn senders(&self) -> StoreResult<Vec<SenderName>> {

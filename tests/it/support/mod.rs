@@ -8,6 +8,7 @@ pub(crate) mod process;
 pub(crate) mod recorded;
 mod redact;
 mod relay;
+pub(crate) mod small_disk;
 pub(crate) mod tools;
 
 pub(crate) use gated::{Gated, Gates};

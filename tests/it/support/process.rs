@@ -56,7 +56,8 @@ impl Process {
     pub(crate) async fn logged(&mut self, message: &str) -> Value {
         loop {
             let Some(line) = soon(self.lines.recv()).await else {
-                panic!("the relay ended without logging {message:?}: {}", self.log.join("\n"));
+                let status = self.child.wait().unwrap();
+                panic!("the relay ended ({status}) without logging {message:?}: {}", self.log.join("\n"));
             };
             let event: Value = serde_json::from_str(&line).unwrap_or_default();
             self.log.push(line);

@@ -16,6 +16,7 @@ pub(crate) const PROMETHEUS: Tool = Tool { names: &["prometheus"], package: "pro
 pub(crate) const PROMTOOL: Tool = Tool { names: &["promtool"], package: "prometheus" };
 pub(crate) const STRACE: Tool = Tool { names: &["strace"], package: "strace" };
 pub(crate) const MOUNT: Tool = Tool { names: &["mount"], package: "mount" };
+pub(crate) const MKFS: Tool = Tool { names: &["mkfs.ext4"], package: "e2fsprogs" };
 
 /// Finds a program on the `PATH`. `None` skips the test.
 pub(crate) fn find(tool: &Tool) -> Option<PathBuf> {

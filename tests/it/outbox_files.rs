@@ -1,0 +1,107 @@
+//! Operators touch the files of a running outbox. No alert that was answered with 200 is lost.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use wecom_relay::sandbox::{Api, Effect, Fault, Settings};
+
+use crate::support::{Options, Process, Wecom, config_file, eventually, payload, soon};
+
+fn log_file(folder: &Path) -> PathBuf {
+    folder.join("outbox.db-wal")
+}
+
+fn index_file(folder: &Path) -> PathBuf {
+    folder.join("outbox.db-shm")
+}
+
+fn empty(path: &Path) {
+    fs::File::options().write(true).truncate(true).open(path).unwrap();
+}
+
+/// Twice this number is within WeCom's limit of a minute.
+const ALERTS: usize = 14;
+
+/// Posts alerts, each until it is accepted.
+async fn post(relay: &Process, from: usize) {
+    for number in from..from + ALERTS {
+        let alert = payload(&format!("Group{number}"), &[("a", true)]);
+        eventually(async || relay.post(&alert).await, |status| *status == Some(200)).await;
+    }
+}
+
+/// Accepts alerts before and after `touch`, and kills the relay. The next process must send all of them.
+async fn nothing_is_lost_after(touch: fn(&Path)) {
+    let wecom = Wecom::live(Settings::default()).await;
+    let app = "    limits: { per_minute: 0, per_hour: 0 }\n".to_owned();
+    let (folder, config) = config_file(&wecom.url, &Options { app, ..Options::default() });
+    wecom.sandbox.inject(Fault::new(Effect::Hang { taken: false }).on(Api::Gettoken));
+    let mut relay = Process::start(&config).await;
+    post(&relay, 0).await;
+    touch(folder.path());
+    post(&relay, ALERTS).await;
+    relay.logged("a file of the outbox was touched while the relay runs; its content is saved now. Stop the relay before you touch its files").await;
+    relay.kill().await;
+    wecom.sandbox.clear_faults();
+    let mut relay = Process::start(&config).await;
+    soon(wecom.sandbox.wait_for_delivered("zhangsan", 2 * ALERTS)).await;
+    relay.signal("TERM");
+    assert!(relay.ended().await.success());
+}
+
+#[tokio::test]
+async fn nothing_is_lost_when_the_log_is_deleted() {
+    nothing_is_lost_after(|folder| fs::remove_file(log_file(folder)).unwrap()).await;
+}
+
+#[tokio::test]
+async fn nothing_is_lost_when_the_log_is_renamed() {
+    nothing_is_lost_after(|folder| fs::rename(log_file(folder), folder.join("away")).unwrap()).await;
+}
+
+#[tokio::test]
+async fn nothing_is_lost_when_the_log_is_replaced() {
+    nothing_is_lost_after(|folder| {
+        let other = folder.join("other");
+        fs::write(&other, [0x37; 100_000]).unwrap();
+        fs::rename(other, log_file(folder)).unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn nothing_is_lost_when_the_log_is_emptied() {
+    nothing_is_lost_after(|folder| empty(&log_file(folder))).await;
+}
+
+#[tokio::test]
+async fn nothing_is_lost_when_the_index_is_deleted() {
+    nothing_is_lost_after(|folder| fs::remove_file(index_file(folder)).unwrap()).await;
+}
+
+#[tokio::test]
+async fn nothing_is_lost_when_log_and_index_are_deleted() {
+    nothing_is_lost_after(|folder| {
+        fs::remove_file(log_file(folder)).unwrap();
+        fs::remove_file(index_file(folder)).unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_relay_survives_an_emptied_index() {
+    let wecom = Wecom::live(Settings::default()).await;
+    let (folder, config) = config_file(&wecom.url, &Options::default());
+    let mut relay = Process::start(&config).await;
+    for round in 0..3 {
+        assert_eq!(relay.post(&payload(&format!("Group{round}"), &[("a", true)])).await, Some(200));
+        soon(wecom.sandbox.wait_for_delivered("zhangsan", round + 1)).await;
+        empty(&index_file(folder.path()));
+    }
+    assert_eq!(relay.post(&payload("Last", &[("a", true)])).await, Some(200));
+    soon(wecom.sandbox.wait_for_delivered("zhangsan", 4)).await;
+    relay.signal("TERM");
+    assert!(relay.ended().await.success());
+}
