@@ -147,11 +147,7 @@ fn notification(id: u64, text: &str) -> NewNotification {
         receiver: ReceiverName(payload::RECEIVER.to_owned()),
         status: Status::Firing,
         severity: "critical".to_owned(),
-        dedupe: Some(Dedupe {
-            key: Key::of([group_key.as_bytes()]),
-            source: "http://alertmanager.example.com".to_owned(),
-            window: Duration::from_secs(120),
-        }),
+        dedupe: Some(Dedupe { key: Key::of([group_key.as_bytes()]), window: Duration::from_secs(120) }),
         group_key,
         summary: text.lines().next().unwrap_or_default().to_owned(),
         text_form: None,

@@ -10,7 +10,7 @@ use super::{
     evidence::{BlockKind, Scope},
 };
 use crate::{
-    outbox::{Claimed, Verdict},
+    outbox::{Claimed, Kind, Verdict},
     retry::{Schedule, rate_limited_delays, refused_secret_delays, retry_delays, usual_probe_delays},
     wecom::{
         Outcome,
@@ -112,6 +112,11 @@ impl Cause {
     }
 }
 
+/// The number of attempts after which the content of a digest or a notice is a suspect, if others succeed.
+const SUSPECT_ATTEMPTS: u32 = 5;
+/// The same if there are no others.
+const SUSPECT_ATTEMPTS_ALONE: u32 = 60;
+
 /// Decides the consequences of `outcome`, which is attributed to `scope`.
 pub fn decide(
     claimed: &Claimed,
@@ -131,6 +136,7 @@ pub fn decide(
         (Class::Recipient, _) => case.die(Cause::Nobody, reason(outcome)),
         (_, Scope::Sender { retry_in }) => case.wait_for_sender(retry_in),
         (Class::Unknown, Scope::Message { others_succeed: true }) => case.after_unknown_code(rng),
+        (_, Scope::Message { others_succeed }) if case.is_suspect(others_succeed) => case.reject_suspect(rng),
         (_, Scope::Message { .. }) => case.retry(rng),
     };
     let Fate { verdict, cause } = case.expire(fate);
@@ -182,12 +188,31 @@ impl Case<'_> {
         self.reject(Cause::UnknownCode, format!("{}; tried {tried} times", reason(self.outcome)))
     }
 
-    /// Replaces the content that WeCom rejected by a plainer form, if there is one.
+    /// Replaces the content that WeCom rejected by a plainer form, if there is one. The notifications of a digest are sent
+    /// again instead.
     fn reject(&self, cause: Cause, reason: String) -> Fate {
+        if self.claimed.kind == Kind::Digest {
+            return Verdict::Undo(reason).into();
+        }
         match degrade(self.claimed, &describe(self.outcome)) {
             Some(content) => Verdict::Replace { content, reason }.into(),
             None => self.die(cause, reason),
         }
+    }
+
+    /// True if the text of one alert may be the reason why a digest or a notice fails: a firewall may refuse it, or a proxy
+    /// may fail on it. Without other messages, only many failures tell that from an outage, because WeCom may have
+    /// accepted the digest.
+    fn is_suspect(&self, others_succeed: bool) -> bool {
+        let attempts = if others_succeed { SUSPECT_ATTEMPTS } else { SUSPECT_ATTEMPTS_ALONE };
+        self.claimed.kind != Kind::Alert && self.claimed.attempts.saturating_add(1) >= attempts
+    }
+
+    fn reject_suspect(&self, rng: &mut impl Rng) -> Fate {
+        let tried = self.claimed.attempts.saturating_add(1);
+        let rejected = self.reject(Cause::Rejected, format!("{}; tried {tried} times", reason(self.outcome)));
+        // A notice that is short already is tried on.
+        if rejected.cause.is_none() { rejected } else { self.retry(rng) }
     }
 
     fn die(&self, cause: Cause, reason: String) -> Fate {

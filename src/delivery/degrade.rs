@@ -1,10 +1,11 @@
 //! The plainer form of a message that WeCom rejected.
 //!
 //! A rejected card must not lose an alert: its text form is sent instead. Markdown is sent as text. The message is not
-//! rendered again, because the template may have changed since the notification was accepted.
+//! rendered again, because the template may have changed since the notification was accepted. A notice is sent without
+//! its lines, because the text of an alert may be what WeCom rejects.
 
 use crate::{
-    outbox::Claimed,
+    outbox::{Claimed, Kind},
     wecom::{Content, limits::MAX_CONTENT_BYTES},
 };
 
@@ -12,6 +13,10 @@ use crate::{
 /// form.
 pub(super) fn degrade(claimed: &Claimed, reason: &str) -> Option<Content> {
     let content = &claimed.message.content;
+    if claimed.kind == Kind::Notice {
+        let short = claimed.text_form.clone().filter(|short| short != content.text());
+        return short.map(Content::Text);
+    }
     let text = match content {
         Content::Text(_) => None,
         Content::Markdown(text) => Some(text),

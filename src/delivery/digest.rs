@@ -7,15 +7,15 @@
 use std::{collections::BTreeMap, fmt::Write};
 
 use crate::{
-    outbox::{Foldable, NotificationId, Status},
+    outbox::{Foldable, NotificationId, Status, rules::fold},
     text::{one_line, shorten},
     wecom::limits::MAX_CONTENT_BYTES,
 };
 
+pub use crate::outbox::rules::fold::MAX_MEMBERS;
+
 /// The most bytes of a line in a digest or notice, without the line break.
 pub const LINE_BYTES: usize = 100;
-/// The most notifications that one digest replaces.
-pub const MAX_MEMBERS: u32 = 1000;
 /// A backlog that fits into this number of digests is listed completely: those of two minutes.
 const LISTED_DIGESTS: usize = 50;
 
@@ -32,8 +32,11 @@ pub struct Digest {
     pub members: Vec<NotificationId>,
 }
 
-/// A digest of the first of `waiting`, or of all of them if they are too many to be listed. `None` if nothing waits.
+/// A digest of the first of `waiting`, or of all of them if they are too many to be listed. `None` if nothing waits. It is
+/// not larger than its members allow.
 pub fn digest(waiting: &[Foldable]) -> Option<Digest> {
+    let together = fold::together(waiting.iter().map(|foldable| foldable.limit));
+    let waiting = waiting.get(..together as usize)?;
     let lines: Vec<String> =
         waiting.iter().map(|foldable| format!("\n- {}", line(&foldable.summary))).collect();
     let bytes: usize = lines.iter().map(String::len).sum();
@@ -141,6 +144,7 @@ mod tests {
             status,
             severity: severity.to_owned(),
             summary: summary.to_owned(),
+            limit: MAX_MEMBERS,
         }
     }
 

@@ -7,9 +7,9 @@
 //! | no free slot | wait for a slot |
 //! | everything fits beside the reserve of the minute | send it |
 //! | only the reserve is left | send one message at a time, evenly spaced |
-//! | a notification was started before | send its next part |
+//! | a delivery waits that is not folded: a later part, a resend, a requeued one | send it |
 //! | one notification waits, and it fits | send it |
-//! | several notifications can be folded | send a digest |
+//! | several notifications can be folded | send a digest, in turns with those that are not folded |
 //!
 //! The reserve means that a storm never ends in a minute of silence. Destinations take turns. The deliveries of one
 //! destination go out in the order in which they are due.
@@ -173,7 +173,8 @@ impl OneDestination<'_> {
         if let Some(at) = next_reserved.filter(|at| spare == 0 && *at > self.plan.now) {
             return self.wait(Some(at));
         }
-        let single = open.iter().find(|head| head.started).or_else(|| {
+        let is_for_digest = foldable > 1 && self.is_turn_of_digest();
+        let single = open.iter().find(|head| head.started && !is_for_digest).or_else(|| {
             let mut fitting = open.iter().filter(|head| head.slots <= free);
             fitting.next().filter(|_| foldable < 2)
         });
@@ -187,6 +188,12 @@ impl OneDestination<'_> {
             None => return self.wait_for_slot(),
         }
         Left::More
+    }
+
+    /// True if a digest goes first, before deliveries that are not folded. The time decides like a coin, so that neither
+    /// waits for all of the other: hundreds may be requeued while new notifications arrive.
+    fn is_turn_of_digest(&self) -> bool {
+        self.plan.now.0.as_millis().count_ones() % 2 == 1
     }
 
     /// Sends the first of `open` that fit into `slots`. A delivery that does not fit blocks the later ones, so that a long

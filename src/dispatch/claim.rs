@@ -47,6 +47,7 @@ impl Planner for Look {
             status: digest.status,
             summary: digest.summary,
             text: digest.text,
+            text_form: None,
         };
         let message = message.address(self.sender.clone(), folding.recipients.clone());
         Some(NewDigest { members: digest.members.len(), message })

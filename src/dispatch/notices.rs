@@ -81,14 +81,20 @@ async fn dead<O: Outbox>(outbox: &O, route: &Route, clock: &dyn Clock) -> StoreR
     let alike = dead.iter().all(|dead| dead.reason == first.reason);
     let reason = if alike { first.reason.clone() } else { format!("{} (and other reasons)", first.reason) };
     let count = lines.len();
-    let heading = format!(
-        "[UNDELIVERED] {count} {} for receiver {} could not be delivered: {reason}",
+    let counts = format!(
+        "[UNDELIVERED] {count} {} for receiver {} could not be delivered",
         if count == 1 { "message" } else { "messages" },
         route.receiver
     );
+    let heading = format!("{counts}: {reason}");
     let text = digest::notice(&heading, lines.iter().map(|(_, summary)| (*summary).to_owned()), count);
-    let of = NoticeOf::Dead(dead.iter().map(|dead| dead.delivery).collect());
-    send(outbox, route, heading, text, of, clock).await
+    let notice = Notice { text, text_form: without_lines(&counts), summary: heading };
+    send(outbox, route, notice, NoticeOf::Dead(dead.iter().map(|dead| dead.delivery).collect()), clock).await
+}
+
+/// The text that replaces a rejected notice. It has no text of an alert or of WeCom, which may be what is rejected.
+fn without_lines(counts: &str) -> String {
+    format!("{counts}: wecom-relay outbox list")
 }
 
 async fn held<O: Outbox>(outbox: &O, route: &Route, hold: &Hold, clock: &dyn Clock) -> StoreResult<()> {
@@ -98,24 +104,30 @@ async fn held<O: Outbox>(outbox: &O, route: &Route, hold: &Hold, clock: &dyn Clo
     }
     let backlog = outbox.held_backlog(&route.sender, &route.receiver, MAX_LINES, COUNT_TO).await?;
     let Some(backlog) = backlog.filter(|backlog| backlog.notifications > 0) else { return Ok(()) };
-    let heading = format!(
-        "[HELD] {} {} for receiver {} wait since {}: {}",
+    let counts = format!(
+        "[HELD] {} {} for receiver {} wait since {}",
         backlog.notifications,
         if backlog.notifications == 1 { "message" } else { "messages" },
         route.receiver,
-        clock.wall_time(hold.since),
-        hold.reason
+        clock.wall_time(hold.since)
     );
+    let heading = format!("{counts}: {}", hold.reason);
     let text = digest::notice(&heading, backlog.summaries, backlog.notifications as usize);
-    let of = NoticeOf::Hold(route.sender.clone(), route.receiver.clone());
-    send(outbox, route, heading, text, of, clock).await
+    let notice = Notice { text, text_form: without_lines(&counts), summary: heading };
+    send(outbox, route, notice, NoticeOf::Hold(route.sender.clone(), route.receiver.clone()), clock).await
+}
+
+/// The texts of a notice.
+struct Notice {
+    text: String,
+    text_form: String,
+    summary: String,
 }
 
 async fn send<O: Outbox>(
     outbox: &O,
     route: &Route,
-    summary: String,
-    text: String,
+    notice: Notice,
     of: NoticeOf,
     clock: &dyn Clock,
 ) -> StoreResult<()> {
@@ -123,8 +135,9 @@ async fn send<O: Outbox>(
         kind: Kind::Notice,
         receiver: route.fallback.clone(),
         status: Status::Firing,
-        summary,
-        text,
+        summary: notice.summary,
+        text: notice.text,
+        text_form: Some(notice.text_form),
     };
     let notice = message.address(route.fallback_sender.clone(), route.fallback_recipients.clone());
     let id = outbox.notice(notice, of, clock.now()).await?;

@@ -12,6 +12,8 @@ pub(super) struct OwnMessage {
     pub(super) status: Status,
     pub(super) summary: String,
     pub(super) text: String,
+    /// The text that replaces a rejected one.
+    pub(super) text_form: Option<String>,
 }
 
 impl OwnMessage {
@@ -31,7 +33,7 @@ impl OwnMessage {
             dedupe: None,
             summary: self.summary,
             deliveries: recipients.batches().into_iter().map(delivery).collect(),
-            text_form: None,
+            text_form: self.text_form,
             sender,
             recipients,
             dead: None,

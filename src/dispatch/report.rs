@@ -12,7 +12,7 @@ use crate::{
         evidence::BlockKind,
     },
     metrics::{INVALID_KINDS, Metrics, NO_ERRCODE, OTHER_ERRCODE},
-    outbox::{Claimed, Hold, SenderName, Verdict},
+    outbox::{Claimed, Hold, Kind, SenderName, Verdict},
     telemetry::clip,
     wecom::{
         Errcode, InvalidRecipients, Outcome,
@@ -65,7 +65,7 @@ pub(super) fn attempt(metrics: &Metrics, report: &AttemptReport<'_>, took: Durat
         Verdict::Dead(_) => {
             metrics.dead_letter(receiver, report.decision.cause.unwrap_or(Cause::Rejected).name());
         }
-        Verdict::Retry { .. } | Verdict::Replace { .. } => {}
+        Verdict::Retry { .. } | Verdict::Replace { .. } | Verdict::Undo(_) => {}
     }
     log(report, took);
 }
@@ -130,6 +130,22 @@ fn log(report: &AttemptReport<'_>, took: Duration) {
                 );
             }
         }
+        Verdict::Undo(reason) => delivery_event!(
+            warn,
+            sender,
+            claimed,
+            duration_ms,
+            reason,
+            "digest undone: one of its notifications may be the reason; they are sent again in smaller digests"
+        ),
+        Verdict::Replace { reason, .. } if claimed.kind == Kind::Notice => delivery_event!(
+            error,
+            sender,
+            claimed,
+            duration_ms,
+            reason,
+            "the notice was rejected; it is sent without the lines of its alerts instead"
+        ),
         Verdict::Replace { reason, .. } => delivery_event!(
             error,
             sender,

@@ -93,9 +93,16 @@ impl<L: Lease, W: WeCom> Dispatcher<L, W> {
         let recipients = &claimed.message.recipients;
         self.limiter().end(claimed.id, recipients, decision.counted, suppressed_until, now);
         self.state.schedule.unblock(now);
-        if matches!(decision.verdict, Verdict::Delivered(_) | Verdict::Dead(_)) {
-            self.duplicate_check.settle(claimed.id);
-            self.state.breaker.settle(claimed.id, self.destination(&claimed));
+        match decision.verdict {
+            Verdict::Delivered(_) | Verdict::Dead(_) | Verdict::Undo(_) => {
+                self.duplicate_check.settle(claimed.id);
+                self.state.breaker.settle(claimed.id, self.destination(&claimed));
+            }
+            // Other messages may use the slots of later parts until this part goes on.
+            Verdict::Retry { .. } => {
+                self.limiter().reserve(claimed.notification, claimed.id, &claimed.all_recipients, 0, now);
+            }
+            Verdict::Replace { .. } => {}
         }
         self.hold_back_destinations();
         let report = AttemptReport {

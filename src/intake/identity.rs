@@ -29,7 +29,7 @@ pub(super) fn dedupe(receiver: &Receiver, payload: &Payload, window: Duration) -
     let truncated = payload.truncated_alerts.to_string();
     let group = [receiver.name.0.as_str(), group_key.as_str(), truncated.as_str()];
     let parts = group.into_iter().chain(alerts.iter().map(String::as_str)).map(str::as_bytes);
-    Dedupe { key: Key::of(parts), source: payload.external_url.clone(), window }
+    Dedupe { key: Key::of(parts), window }
 }
 
 /// The alert, its status and its beginning. Nothing else is compared, because the members of a cluster may render

@@ -22,9 +22,8 @@ pub trait Outbox: OutboxQuery + Clone + Send + Sync + 'static {
     /// Stores a notification and returns when it is on disk. A notification that is [`NewNotification::dead`] is
     /// stored as dead letters; it does not block its ordering key.
     ///
-    /// The notification is a duplicate if the same [`super::Dedupe::key`] was accepted within
-    /// [`super::Dedupe::window`]. There is one exception: when a source returns to a key after it sent something else
-    /// for the same ordering key, then the alert has changed back. [`super::rules::dedup`] has the exact rule.
+    /// The notification is a duplicate if the last accepted one of its ordering key has the same [`super::Dedupe::key`]
+    /// and was accepted within [`super::Dedupe::window`]. [`super::rules::dedup`] has the reasons.
     fn enqueue(
         &self,
         notification: NewNotification,

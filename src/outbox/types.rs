@@ -82,14 +82,16 @@ impl Destination {
     }
 }
 
-/// A receiver and a group key. Deliveries with the same ordering key go out one after the other.
+/// A sender, a receiver and a group key. Deliveries with the same ordering key go out one after the other. What waits for
+/// one sender does not delay what is accepted for another one, because a sender that is gone keeps its deliveries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct OrderingKey(pub Key);
 
 impl OrderingKey {
-    /// The ordering key of `group_key` at `receiver`.
-    pub fn of(receiver: &ReceiverName, group_key: &str) -> Self {
-        Self(Key::of([b"group".as_slice(), receiver.0.as_bytes(), group_key.as_bytes()]))
+    /// The ordering key of `group_key` at `receiver`, through `sender`.
+    pub fn of(sender: &SenderName, receiver: &ReceiverName, group_key: &str) -> Self {
+        let parts = ["group", &sender.0, &receiver.0, group_key];
+        Self(Key::of(parts.map(str::as_bytes)))
     }
 }
 
@@ -132,10 +134,7 @@ pub enum Status {
 pub struct Dedupe {
     /// The receiver, the group key, and each alert's fingerprint, status and start.
     pub key: Key,
-    /// The Alertmanager that sent it (`externalURL`). One Alertmanager repeats itself in order; the other one of an HA
-    /// pair may be late.
-    pub source: String,
-    /// The time after the first acceptance within which a duplicate is dropped.
+    /// The time after the acceptance within which a duplicate is dropped.
     pub window: Duration,
 }
 
@@ -144,7 +143,7 @@ pub struct Dedupe {
 pub struct NewNotification {
     pub kind: Kind,
     pub receiver: ReceiverName,
-    /// Its group key. Receiver and group key make the [`OrderingKey`].
+    /// Its group key. Sender, receiver and group key make the [`OrderingKey`].
     pub group_key: String,
     pub status: Status,
     /// The `severity` label of its alerts; may be empty.
@@ -277,6 +276,8 @@ pub struct Foldable {
     /// Its severity; may be empty.
     pub severity: String,
     pub summary: String,
+    /// The most notifications in a digest with this one. See [`super::rules::fold`].
+    pub limit: u32,
 }
 
 /// A delivery that is in flight. The type is not `Clone`, because a claim is sent once and settled once.
@@ -346,6 +347,10 @@ pub enum Verdict {
     },
     /// The delivery becomes a dead letter for this reason.
     Dead(String),
+    /// The digest is discarded for this reason, with its parts that are queued. Its members wait again, in their old
+    /// places, and only digests of half the size may replace them. If a part was delivered, or if no member is folded,
+    /// the delivery becomes a dead letter instead.
+    Undo(String),
 }
 
 /// The end of a claim.

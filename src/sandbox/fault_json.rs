@@ -22,6 +22,8 @@ pub(super) struct FaultBody {
     app: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     member: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<String>,
 }
 
 #[derive(Default, Deserialize, Serialize)]
@@ -79,11 +81,18 @@ impl TryFrom<FaultBody> for Fault {
                 return Err("count and for_ms are both given: give only one of them, or none".to_owned());
             }
         };
-        if let (Some(_), Some(api)) = (&body.member, api.filter(|api| *api != Api::MessageSend)) {
-            let api = api.name();
-            return Err(format!("member is given for {api}, which has no touser: remove member or api"));
+        let other_api = api.filter(|api| *api != Api::MessageSend).map(Api::name);
+        match (&body.member, &body.text, other_api) {
+            (Some(_), _, Some(api)) => {
+                return Err(format!("member is given for {api}, which has no touser: remove member or api"));
+            }
+            (None, Some(_), Some(api)) => {
+                return Err(format!("text is given for {api}, which has no content: remove text or api"));
+            }
+            _ => {}
         }
-        Ok(Self { effect: body.fault.try_into()?, api, app: body.app, member: body.member, lasts })
+        let FaultBody { app, member, text, .. } = body;
+        Ok(Self { effect: body.fault.try_into()?, api, app, member, text, lasts })
     }
 }
 
@@ -161,6 +170,7 @@ impl From<&Fault> for FaultBody {
             for_ms,
             app: fault.app,
             member: fault.member.clone(),
+            text: fault.text.clone(),
         }
     }
 }

@@ -18,6 +18,8 @@ pub struct Fault {
     pub app: Option<u64>,
     /// Apply only to messages with this member in `touser`.
     pub member: Option<String>,
+    /// Apply only to messages that have this text. It is compared with JSON, so it should be a plain word.
+    pub text: Option<String>,
     pub lasts: FaultDuration,
 }
 
@@ -75,7 +77,7 @@ pub enum FaultDuration {
 impl Fault {
     /// A fault for every call until it is cleared.
     pub fn new(effect: Effect) -> Self {
-        Self { effect, api: None, app: None, member: None, lasts: FaultDuration::UntilCleared }
+        Self { effect, api: None, app: None, member: None, text: None, lasts: FaultDuration::UntilCleared }
     }
 
     /// A fault that replaces WeCom's reply with this errcode.
@@ -102,6 +104,10 @@ impl Fault {
     pub fn for_member(self, userid: impl Into<String>) -> Self {
         Self { member: Some(userid.into()), ..self }
     }
+
+    pub fn for_text(self, text: impl Into<String>) -> Self {
+        Self { text: Some(text.into()), ..self }
+    }
 }
 
 /// The properties of a call that decide if a fault applies.
@@ -109,6 +115,8 @@ pub(super) struct Target<'a> {
     pub(super) api: Api,
     pub(super) app: Option<u64>,
     pub(super) touser: &'a [String],
+    /// The body of the request.
+    pub(super) message: &'a str,
 }
 
 /// The combined effect of the active faults on one call.
@@ -192,6 +200,7 @@ impl Fault {
     fn applies_to(&self, target: &Target<'_>) -> bool {
         self.api.is_none_or(|api| api == target.api)
             && self.app.is_none_or(|app| target.app == Some(app))
+            && self.text.as_ref().is_none_or(|text| target.message.contains(text))
             && self
                 .member
                 .as_ref()

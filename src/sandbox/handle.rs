@@ -14,7 +14,8 @@ use super::{auth, json, reads, send};
 pub(super) fn handle(state: &mut State, settings: &Settings, request: &ApiRequest) -> TimedResponse {
     let app = calling_app(state, request);
     let named = touser(request, settings.recover_json);
-    let target = Target { api: request.api, app, touser: &named };
+    let message = String::from_utf8_lossy(&request.body);
+    let target = Target { api: request.api, app, touser: &named, message: &message };
     let plan = state.faults.plan(&target, request.at);
 
     let taken = plan.reaches_wecom();

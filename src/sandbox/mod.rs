@@ -32,7 +32,7 @@
 //! `{"drop":"before"|"after"}`, `{"truncate":true}`, `{"latency_ms":N}` and `{"clock_skew_s":N}`, which changes the header
 //! `Date`. With `"taken":true` the first three still deliver the message. A fault lasts for `"count"` calls,
 //! `"for_ms"` milliseconds or until it is cleared. It applies to one `"api"` (a name such as `"message/send"`, or `"*"`),
-//! and can be limited to an `"app"` (agent id) or a `"member"` (named in `touser`).
+//! and can be limited to an `"app"` (agent id), a `"member"` (named in `touser`), or messages with a `"text"`.
 
 mod auth;
 mod ban;

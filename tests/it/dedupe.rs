@@ -46,13 +46,32 @@ async fn other_annotations_do_not_make_a_new_notification() {
 async fn a_pair_of_alertmanagers_is_delivered_once() {
     let wecom = Wecom::start().await;
     let relay = Relay::start(&wecom.url).await;
-    let (firing, resolved) = (payload("Down", &[("a", true)]), payload("Down", &[("a", false)]));
-    relay.post(&firing).await;
-    relay.post(&resolved).await;
-    assert!(relay.post(&from_the_other_alertmanager(firing)).await.starts_with("duplicate"));
-    assert!(relay.post(&from_the_other_alertmanager(resolved)).await.starts_with("duplicate"));
+    for payload in [payload("Down", &[("a", true)]), payload("Down", &[("a", false)])] {
+        assert!(relay.post(&payload).await.starts_with("accepted"));
+        assert!(relay.post(&from_the_other_alertmanager(payload)).await.starts_with("duplicate"));
+    }
     assert_eq!(seen(&wecom, &relay, 2).await, ["[FIRING:1]", "[RESOLVED]"]);
     relay.stop().await;
+}
+
+#[tokio::test]
+async fn an_alertmanager_that_outlives_its_twin_is_believed() {
+    for has_reported in [false, true] {
+        let wecom = Wecom::start().await;
+        let relay = Relay::start(&wecom.url).await;
+        let (firing, resolved) = (payload("Down", &[("a", true)]), payload("Down", &[("a", false)]));
+        let again = from_the_other_alertmanager(firing.clone());
+        relay.post(&firing).await;
+        if has_reported {
+            assert!(relay.post(&again).await.starts_with("duplicate"));
+        }
+        relay.post(&resolved).await;
+        // The first Alertmanager is gone, and the alert fires again with the same start.
+        assert!(relay.post(&again).await.starts_with("accepted"));
+        assert!(relay.post(&again).await.starts_with("duplicate"));
+        assert_eq!(seen(&wecom, &relay, 3).await, ["[FIRING:1]", "[RESOLVED]", "[FIRING:1]"]);
+        relay.stop().await;
+    }
 }
 
 #[tokio::test]

@@ -50,7 +50,7 @@ pub(crate) fn dropped(wecom: &Wecom) -> usize {
 }
 
 /// Windows a tenth as long as WeCom's, for both the relay and the sandbox.
-fn windows() -> (Windows, sandbox::Settings) {
+pub(crate) fn windows() -> (Windows, sandbox::Settings) {
     let windows = Windows { minute: Duration::from_secs(6), hour: Duration::from_secs(360) };
     let limit = |messages, window| sandbox::Limit { messages, window };
     let member_limits = vec![limit(30, windows.minute), limit(1000, windows.hour)];

@@ -204,3 +204,41 @@ fn a_message_without_valid_recipients_is_not_sent_as_text() {
     claimed.message.content = Content::Markdown("text".to_owned());
     assert!(matches!(after(&claimed, &rejected(81013)).verdict, Verdict::Dead(_)));
 }
+
+#[test]
+fn a_digest_that_may_contain_the_reason_is_undone() {
+    let digest = |attempts| Claimed { kind: Kind::Digest, ..claimed(attempts, Duration::ZERO) };
+    let is_undone =
+        |decision: Decision| matches!(decision.verdict, Verdict::Undo(_)) && decision.cause.is_none();
+    assert!(is_undone(after(&digest(0), &rejected(44004))));
+    let unknown = Claimed { unknown_codes: 2, ..digest(2) };
+    assert!(is_undone(after_in(AMONG_OTHERS, &unknown, &rejected(999_001))));
+    let lost = Outcome::Unknown(fault(TransportErrorKind::Lost));
+    for (scope, attempts) in [(AMONG_OTHERS, SUSPECT_ATTEMPTS), (ALONE, SUSPECT_ATTEMPTS_ALONE)] {
+        assert!(is_undone(after_in(scope, &digest(attempts - 1), &lost)));
+        assert!(!is_undone(after_in(scope, &digest(attempts - 2), &lost)));
+        assert!(!is_undone(after_in(scope, &claimed(attempts - 1, Duration::ZERO), &lost)));
+    }
+    let of_sender = Scope::Sender { retry_in: Duration::ZERO };
+    assert!(!is_undone(after_in(of_sender, &digest(99), &lost)));
+    // Every member has the same recipients, and would expire too.
+    assert_eq!(after(&digest(4), &rejected(81013)).cause, Some(Cause::Nobody));
+    let old = Claimed { kind: Kind::Digest, ..claimed(4, DAY) };
+    assert_eq!(after(&old, &lost).cause, Some(Cause::Expired));
+}
+
+#[test]
+fn a_rejected_notice_is_sent_without_its_lines() {
+    let short = Content::Text("counts".to_owned());
+    let notice =
+        || Claimed { kind: Kind::Notice, text_form: Some("counts".to_owned()), ..claimed(4, Duration::ZERO) };
+    let lost = Outcome::Unknown(fault(TransportErrorKind::Lost));
+    for outcome in [rejected(44004), lost.clone()] {
+        let decision = after_in(AMONG_OTHERS, &notice(), &outcome);
+        assert!(matches!(decision.verdict, Verdict::Replace { content, .. } if content == short));
+    }
+    let mut replaced = notice();
+    replaced.message.content = short;
+    assert_eq!(after_in(AMONG_OTHERS, &replaced, &rejected(44004)).cause, Some(Cause::Rejected));
+    assert!(matches!(after_in(AMONG_OTHERS, &replaced, &lost).verdict, Verdict::Retry { .. }));
+}

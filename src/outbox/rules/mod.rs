@@ -2,3 +2,4 @@
 //! result.
 
 pub mod dedup;
+pub mod fold;

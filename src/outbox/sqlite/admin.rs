@@ -12,8 +12,9 @@ use super::{
 use crate::outbox::{Changed, DeliveryId, Kind, State};
 
 pub(super) const DUE_NOW: &str = "UPDATE delivery SET due_at = min(due_at, ?2) WHERE id = ?1";
+// A requeued delivery is sent by itself, because a digest may be what WeCom refused.
 pub(super) const REQUEUE: &str = "UPDATE delivery SET state = ?2, seq = ?3, due_at = ?4, attempts = 0,
-     unknown_codes = 0, settled_at = NULL, digest = NULL, noticed = ?5, reason = '' WHERE id = ?1";
+     unknown_codes = 0, settled_at = NULL, digest = NULL, foldable = 0, noticed = ?5, reason = '' WHERE id = ?1";
 // A dead digest is skipped if no part of it was delivered, because its members are dead too and requeued themselves.
 pub(super) const DEAD_AFTER: &str = "SELECT d.id FROM delivery d INDEXED BY delivery_dead
      WHERE d.state = 5 AND d.id > ?1 AND (d.kind <> 1 OR EXISTS (SELECT 1 FROM delivery s
@@ -26,7 +27,7 @@ pub(super) const COUNT_DISCARDED: &str =
      ON CONFLICT (sender, receiver) DO UPDATE SET deliveries = deliveries + 1";
 /// A notification of which one part is requeued or discarded is not whole any more, so it cannot be folded.
 pub(super) const NOT_WHOLE: &str =
-    "UPDATE delivery SET foldable = 0 WHERE id >= ?1 AND id < ?1 + ?2 AND foldable = 1";
+    "UPDATE delivery SET foldable = 0 WHERE id >= ?1 AND id < ?1 + ?2 AND foldable > 0";
 
 /// The result of [`requeue_dead`].
 #[derive(Debug, Clone, Copy)]

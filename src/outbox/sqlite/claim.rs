@@ -26,7 +26,7 @@ pub(super) const LOAD: &str = "SELECT notification, deliveries, kind, receiver, 
 pub(super) const MARK: &str =
     "UPDATE delivery SET state = 2, foldable = 0, claim = ?2, claimed_at = ?3 WHERE id = ?1";
 pub(super) const MARK_STARTED: &str =
-    "UPDATE delivery SET foldable = 0 WHERE id >= ?1 AND id < ?1 + ?2 AND foldable = 1";
+    "UPDATE delivery SET foldable = 0 WHERE id >= ?1 AND id < ?1 + ?2 AND foldable > 0";
 pub(super) const OPEN_SIBLINGS: &str = "SELECT count(*) AS count FROM delivery
      WHERE id >= ?1 AND id < ?1 + ?2 AND id <> ?3 AND settled_at IS NULL";
 

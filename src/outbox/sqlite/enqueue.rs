@@ -11,8 +11,12 @@ use super::{
 };
 use crate::{
     outbox::{
-        BodyHash, Destination, Enqueued, Kind, NewDelivery, NewNotification, NotificationId, OrderingKey,
-        State, rules::dedup::Arrival,
+        BodyHash, Dedupe, Destination, Enqueued, Kind, NewDelivery, NewNotification, NotificationId,
+        OrderingKey, State,
+        rules::{
+            dedup::{self, LastAccepted},
+            fold,
+        },
     },
     telemetry::clip,
     wecom::Recipients,
@@ -33,15 +37,12 @@ pub(super) fn enqueue(
     new: &NewNotification,
     now: Timestamp,
 ) -> EngineResult<Enqueued> {
-    let ordering_key = OrderingKey::of(&new.receiver, &new.group_key).0.short();
+    let ordering_key = OrderingKey::of(&new.sender, &new.receiver, &new.group_key).0.short();
     let mut order = order::load(tx, ordering_key)?;
-    let arrival = new.dedupe.as_ref().map(|dedupe| Arrival::new(dedupe, now));
-    if let Some(arrival) = &arrival
-        && let Some(original) = order.history.duplicate_of(arrival)
+    if let Some(dedupe) = &new.dedupe
+        && let Some(last) = order.last.filter(|last| last.is_repeated_by(dedupe, now))
     {
-        order.history.record(arrival, None);
-        order::store(tx, ordering_key, &order)?;
-        return Ok(Enqueued::Duplicate(original));
+        return Ok(Enqueued::Duplicate(last.notification));
     }
     if new.kind == Kind::Alert {
         tx.require_room(now)?;
@@ -49,11 +50,12 @@ pub(super) fn enqueue(
     let place =
         Place { ordering_key, first: tx.take_numbers(new.deliveries.len())?, is_occupied: order.heads > 0 };
     let notification = NotificationId(place.first);
-    if let Some(arrival) = &arrival {
-        order.history.record(arrival, Some(notification));
+    if let Some(Dedupe { key, window }) = new.dedupe {
+        order.last = Some(LastAccepted { key, notification, at: now });
+        order.expires_at = dedup::expires_at(window, now);
     }
     order.heads += i64::from(insert(tx, new, &place, now)?);
-    if arrival.is_some() || order.heads > 0 {
+    if new.dedupe.is_some() || order.heads > 0 {
         order::store(tx, ordering_key, &order)?;
     }
     Ok(Enqueued::Accepted(notification))
@@ -139,7 +141,7 @@ fn insert_one(
             ":part_number": part.number,
             ":part_of": part.of,
             ":accepted_at": millis(row.now),
-            ":foldable": new.kind == Kind::Alert && new.dead.is_none(),
+            ":foldable": if new.kind == Kind::Alert && new.dead.is_none() { fold::MAX_MEMBERS } else { 0 },
             ":body": BodyHash::of(&new.sender, recipients, content).0,
             ":settled_at": new.dead.is_some().then_some(millis(row.now)),
             // A dead notice must not cause another notice.

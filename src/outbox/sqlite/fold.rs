@@ -18,11 +18,12 @@ use crate::outbox::{
 
 pub(super) const HEADS: &str =
     "SELECT seq, notification, ordering_key FROM delivery INDEXED BY delivery_ready
-     WHERE state = 1 AND sender = ?1 AND destination = ?2 AND foldable = 1 ORDER BY due_at, seq LIMIT ?3";
+     WHERE state = 1 AND sender = ?1 AND destination = ?2 AND foldable > 0 ORDER BY due_at, seq LIMIT ?3";
 pub(super) const FOLLOWER: &str =
     "SELECT seq, notification, foldable AND destination = ?4 AS can_be_folded FROM delivery INDEXED BY delivery_queued
      WHERE state = 0 AND ordering_key = ?1 AND seq > ?2 AND notification <> ?3 ORDER BY seq LIMIT 1";
-pub(super) const LINE: &str = "SELECT receiver, status, severity, summary FROM delivery WHERE id = ?1";
+pub(super) const LINE: &str =
+    "SELECT receiver, status, severity, summary, foldable FROM delivery WHERE id = ?1";
 pub(super) const RECIPIENTS: &str = "SELECT all_users, all_parties, all_tags, to_users, to_parties, to_tags
      FROM delivery WHERE id = ?1";
 pub(super) const FOLD: &str = "UPDATE delivery SET state = 3, digest = ?2
@@ -121,6 +122,7 @@ fn line(sql: Sql<'_>, notification: i64) -> EngineResult<Foldable> {
             status: status_column(row)?,
             severity: row.get("severity")?,
             summary: row.get("summary")?,
+            limit: row.get("foldable")?,
         })
     })
 }

@@ -104,7 +104,7 @@ pub(super) fn notice(
     of: &NoticeOf,
     now: Timestamp,
 ) -> EngineResult<NotificationId> {
-    let ordering_key = OrderingKey::of(&notice.receiver, &notice.group_key).0.short();
+    let ordering_key = OrderingKey::of(&notice.sender, &notice.receiver, &notice.group_key).0.short();
     let id = enqueue::enqueue_own(tx, notice, ordering_key, now)?;
     match of {
         NoticeOf::Dead(deliveries) => {

@@ -6,18 +6,20 @@
 use jiff::Timestamp;
 
 use super::{
-    columns::{destination_column, millis},
+    columns::{destination_column, millis, time_column},
     error::{EngineError, EngineResult},
     transaction::Transaction,
 };
-use crate::outbox::{SenderName, rules::dedup::History};
+use crate::outbox::{Key, NotificationId, SenderName, rules::dedup::LastAccepted};
 
-pub(super) const LOAD: &str = "SELECT heads, history FROM ordering_key WHERE id = ?1";
+pub(super) const LOAD: &str = "SELECT heads, last_key, last_notification, last_accepted_at, expires_at
+     FROM ordering_key WHERE id = ?1";
 pub(super) const STORE: &str =
-    "INSERT INTO ordering_key (id, heads, history, expires_at) VALUES (?1, ?2, ?3, ?4)
-     ON CONFLICT (id) DO UPDATE SET heads = ?2, history = ?3, expires_at = ?4";
-pub(super) const ADD_HEADS: &str = "INSERT INTO ordering_key (id, heads, history, expires_at)
-     VALUES (?1, ?2, x'', 0) ON CONFLICT (id) DO UPDATE SET heads = heads + ?2";
+    "INSERT INTO ordering_key (id, heads, last_key, last_notification, last_accepted_at, expires_at)
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (id) DO UPDATE SET heads = ?2, last_key = ?3,
+     last_notification = ?4, last_accepted_at = ?5, expires_at = ?6";
+pub(super) const ADD_HEADS: &str = "INSERT INTO ordering_key (id, heads, expires_at)
+     VALUES (?1, ?2, 0) ON CONFLICT (id) DO UPDATE SET heads = heads + ?2";
 pub(super) const HEADS: &str = "SELECT heads, expires_at FROM ordering_key WHERE id = ?1";
 pub(super) const REMOVE_HEAD: &str = "UPDATE ordering_key SET heads = heads - 1 WHERE id = ?1";
 pub(super) const DELETE: &str = "DELETE FROM ordering_key WHERE id = ?1";
@@ -30,22 +32,32 @@ pub(super) const MAKE_READY: &str = "UPDATE delivery SET state = 1 WHERE id = ?1
 #[derive(Debug, Default)]
 pub(super) struct OrderState {
     pub(super) heads: i64,
-    pub(super) history: History,
+    pub(super) last: Option<LastAccepted>,
+    /// The time from which `last` has no effect.
+    pub(super) expires_at: Timestamp,
 }
 
 pub(super) fn load(tx: &Transaction<'_>, ordering_key: i64) -> EngineResult<OrderState> {
     let found = tx.sql.first(LOAD, [ordering_key], |row| {
-        let history: Vec<u8> = row.get("history")?;
-        let history = History::from_bytes(&history)
-            .map_err(|error| EngineError::unreadable("a deduplication history", error))?;
-        Ok(OrderState { heads: row.get("heads")?, history })
+        let last = match row.get::<_, Option<[u8; 16]>>("last_key")? {
+            Some(key) => Some(LastAccepted {
+                key: Key(key),
+                notification: NotificationId(row.get("last_notification")?),
+                at: time_column(row, "last_accepted_at")?,
+            }),
+            None => None,
+        };
+        Ok(OrderState { heads: row.get("heads")?, last, expires_at: time_column(row, "expires_at")? })
     })?;
     Ok(found.unwrap_or_default())
 }
 
 pub(super) fn store(tx: &Transaction<'_>, ordering_key: i64, state: &OrderState) -> EngineResult<()> {
-    let OrderState { heads, history } = state;
-    tx.sql.run(STORE, (ordering_key, heads, history.to_bytes(), history.expires_at().max(0)))?;
+    let OrderState { heads, last, expires_at } = state;
+    let key = last.map(|last| last.key.0);
+    let notification = last.map(|last| last.notification.0);
+    let accepted_at = last.map(|last| millis(last.at));
+    tx.sql.run(STORE, (ordering_key, heads, key, notification, accepted_at, millis(*expires_at)))?;
     Ok(())
 }
 

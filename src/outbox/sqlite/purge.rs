@@ -24,7 +24,7 @@ pub(super) fn purge(tx: &Transaction<'_>, before: Timestamp, limit: u32) -> Engi
             deleted += 1;
         }
     }
-    // The history has its own expiry, because a duplicate must be recognized even if the original is purged.
+    // A duplicate must be recognized even if the original is purged.
     tx.sql.run(DELETE_IDLE_KEYS, (millis(before), limit))?;
     let vacuum = format!("PRAGMA incremental_vacuum({MAX_PAGES})");
     // Each step of this statement frees one page.

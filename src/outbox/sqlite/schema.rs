@@ -3,18 +3,21 @@
 //! `user_version` has the number of the last migration. Migrations are applied in order, each once, in a transaction. A
 //! migration that was released is never edited. A database of a newer version is refused.
 
-use rusqlite::Connection;
+use rusqlite::{Connection, functions::FunctionFlags};
+
+use crate::outbox::{OrderingKey, ReceiverName, SenderName};
 
 /// Marks the file as an outbox (`application_id`): "WcRl".
 pub(super) const APPLICATION_ID: i64 = 0x5763_526c;
 
 /// Migration `n` is at index `n - 1`.
-const MIGRATIONS: [&str; 5] = [
+const MIGRATIONS: [&str; 6] = [
     include_str!("migrations/0001_outbox.sql"),
     include_str!("migrations/0002_one_row_per_delivery.sql"),
     include_str!("migrations/0003_one_queue_per_destination.sql"),
     include_str!("migrations/0004_relay_time.sql"),
     include_str!("migrations/0005_room.sql"),
+    include_str!("migrations/0006_undone_digests.sql"),
 ];
 
 /// The version that this program reads and writes.
@@ -44,6 +47,12 @@ pub(super) fn look(conn: &Connection) -> rusqlite::Result<Found> {
 
 /// Migrates the database from `version` (0 for an empty one) to [`VERSION`].
 pub(super) fn migrate(conn: &mut Connection, version: i64) -> rusqlite::Result<()> {
+    let pure = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
+    conn.create_scalar_function("ordering_key_of", 3, pure, |arguments| {
+        let (sender, receiver) = (SenderName(arguments.get(0)?), ReceiverName(arguments.get(1)?));
+        let group_key: String = arguments.get(2)?;
+        Ok(OrderingKey::of(&sender, &receiver, &group_key).0.short())
+    })?;
     let steps = (1_i64..).zip(MIGRATIONS).filter(|(number, _)| *number > version);
     for (number, sql) in steps {
         let transaction = conn.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;

@@ -1,5 +1,7 @@
 //! Settlements: the ends of claims, by their dispatcher or by the next lease.
 
+use std::collections::HashSet;
+
 use jiff::Timestamp;
 use rusqlite::{ToSql, params};
 
@@ -14,7 +16,7 @@ use super::{
 };
 use crate::outbox::{
     Attempt, BodyHash, ClaimId, DeliveryId, Destination, Kind, ReceiverName, SenderName, Settlement, State,
-    Verdict,
+    Verdict, rules::fold,
 };
 
 pub(super) const LOAD: &str = "SELECT id, state, sender, receiver, destination, ordering_key, notification,
@@ -40,6 +42,8 @@ pub(super) const DELIVERED: &str = update_after_attempt!(
 );
 pub(super) const DEAD: &str =
     update_after_attempt!("state = 5, attempts = attempts + 1, settled_at = ?8, reason = ?9");
+pub(super) const UNDONE: &str =
+    update_after_attempt!("state = 6, attempts = attempts + 1, settled_at = ?8, reason = ?9");
 pub(super) const RETRY: &str = update_after_attempt!(
     "state = 1, due_at = ?8, attempts = attempts + ?9, unconfirmed_since = coalesce(unconfirmed_since, ?10),
      unknown_codes = unknown_codes + ?11, reason = NULL"
@@ -57,8 +61,13 @@ pub(super) const SENDERS_IN_FLIGHT: &str =
      INDEXED BY delivery_in_flight WHERE state = 2 GROUP BY sender";
 pub(super) const SIBLINGS: &str =
     "SELECT id, state, reason FROM delivery WHERE id >= ?1 AND id < ?1 + ?2 ORDER BY id";
+pub(super) const DISCARD_PART: &str =
+    "UPDATE delivery SET state = 6, settled_at = ?2, reason = ?3 WHERE id = ?1";
 pub(super) const MEMBERS: &str =
     "SELECT id FROM delivery INDEXED BY delivery_digest WHERE digest = ?1 ORDER BY id";
+pub(super) const FOLDED: &str = "SELECT id, notification, ordering_key FROM delivery
+     INDEXED BY delivery_digest WHERE digest = ?1 AND state = 3 ORDER BY id";
+pub(super) const UNFOLD: &str = "UPDATE delivery SET state = 0, digest = NULL, foldable = ?2 WHERE id = ?1";
 pub(super) const SETTLE_MEMBER: &str =
     "UPDATE delivery SET state = ?2, reason = ?3, settled_at = ?4 WHERE id = ?1";
 pub(super) const MARK_NOTICED: &str = "UPDATE delivery SET noticed = 1 WHERE id >= ?1 AND id < ?1 + ?2";
@@ -115,7 +124,10 @@ pub(super) fn settle(tx: &mut Transaction<'_>, settlement: &Settlement, now: Tim
             attempt.update(tx, DELIVERED, params![millis(now), receipt.msgid, invalid])?;
             after_settlement(tx, &entry, now)
         }
-        Verdict::Dead(reason) => {
+        Verdict::Undo(reason) if undo(tx, &entry, reason, now)? => {
+            attempt.update(tx, UNDONE, params![millis(now), reason])
+        }
+        Verdict::Dead(reason) | Verdict::Undo(reason) => {
             attempt.update(tx, DEAD, params![millis(now), reason])?;
             after_settlement(tx, &entry, now)
         }
@@ -205,21 +217,65 @@ fn settle_members(tx: &mut Transaction<'_>, digest: &Entry, now: Timestamp) -> E
     Ok(())
 }
 
-fn fate_of_members(tx: &Transaction<'_>, digest: &Entry) -> EngineResult<Option<Fate>> {
-    let parts = tx.sql.all(SIBLINGS, (digest.notification, digest.deliveries), |row| {
-        Ok((state_column(row)?, row.get::<_, Option<String>>("reason")?))
+/// Lets the members of a digest wait again, and discards its other parts. The caller ends the part in flight. Returns
+/// false, and changes nothing, if a part was delivered or no member is folded.
+fn undo(tx: &mut Transaction<'_>, digest: &Entry, reason: &str, now: Timestamp) -> EngineResult<bool> {
+    let parts = parts_of(tx, digest)?;
+    let folded = tx.sql.all(FOLDED, [digest.notification], |row| {
+        let notification: i64 = row.get("notification")?;
+        Ok(FoldedDelivery { id: row.get("id")?, notification, ordering_key: row.get("ordering_key")? })
     })?;
-    if parts.iter().any(|(state, _)| !state.is_settled()) {
+    if folded.is_empty() || parts.iter().any(|part| part.state == State::Delivered) {
+        return Ok(false);
+    }
+    for part in parts.iter().filter(|part| part.state == State::Queued) {
+        tx.sql.run(DISCARD_PART, (part.id, millis(now), reason))?;
+    }
+    order::remove_head(tx, digest.ordering_key, now)?;
+    let members: HashSet<i64> = folded.iter().map(|delivery| delivery.notification).collect();
+    let limit = fold::limit_after_undo(members.len());
+    for delivery in &folded {
+        tx.sql.run(UNFOLD, (delivery.id, limit))?;
+    }
+    for delivery in &folded {
+        order::remove_head(tx, delivery.ordering_key, now)?;
+    }
+    Ok(true)
+}
+
+/// A delivery that a digest replaces.
+struct FoldedDelivery {
+    id: i64,
+    notification: i64,
+    ordering_key: i64,
+}
+
+/// A part of a digest.
+struct DigestPart {
+    id: i64,
+    state: State,
+    reason: Option<String>,
+}
+
+fn parts_of(tx: &Transaction<'_>, digest: &Entry) -> EngineResult<Vec<DigestPart>> {
+    tx.sql.all(SIBLINGS, (digest.notification, digest.deliveries), |row| {
+        Ok(DigestPart { id: row.get("id")?, state: state_column(row)?, reason: row.get("reason")? })
+    })
+}
+
+fn fate_of_members(tx: &Transaction<'_>, digest: &Entry) -> EngineResult<Option<Fate>> {
+    let parts = parts_of(tx, digest)?;
+    if parts.iter().any(|part| !part.state.is_settled()) {
         return Ok(None);
     }
     let number = digest.notification;
-    if parts.iter().any(|(state, _)| *state == State::Delivered) {
+    if parts.iter().any(|part| part.state == State::Delivered) {
         let reason = format!("folded into digest {number}");
         return Ok(Some(Fate { state: State::Delivered, reason }));
     }
-    let dead = parts.into_iter().find(|(state, _)| *state == State::Dead);
+    let dead = parts.into_iter().find(|part| part.state == State::Dead);
     Ok(Some(match dead {
-        Some((state, reason)) => Fate { state, reason: reason.unwrap_or_default() },
+        Some(part) => Fate { state: part.state, reason: part.reason.unwrap_or_default() },
         None => Fate { state: State::Discarded, reason: format!("digest {number} was discarded") },
     }))
 }

@@ -71,6 +71,21 @@ async fn the_fallback_is_notified_once_of_a_long_hold() {
 }
 
 #[tokio::test]
+async fn a_refused_notice_is_sent_without_its_lines() {
+    let wecom = Wecom::live(Settings::default()).await;
+    let receivers =
+        "  - { name: wechat, app: ops, to_user: nobody, fallback: oncall }\n  - { name: oncall, app: \
+                     second, to_user: lisi }\n"
+            .to_owned();
+    let relay = Relay::with(&wecom.url, Options { receivers, app: second_app(&wecom), ..quick() }).await;
+    wecom.sandbox.inject(Fault::errcode(40058).on(Api::MessageSend).for_text("- [FIRING:1] Lost"));
+    relay.post(&payload("Lost", &[("a", true)])).await;
+    let notices = shown(&wecom, "lisi", 1).await;
+    insta::assert_snapshot!(notices.concat(), @"[UNDELIVERED] 1 message for receiver wechat could not be delivered: wecom-relay outbox list");
+    relay.stop().await;
+}
+
+#[tokio::test]
 async fn a_dead_notice_causes_no_further_notice() {
     let wecom = Wecom::live(Settings::default()).await;
     let receivers = "  - { name: wechat, app: ops, to_user: nobody, fallback: oncall }\n  - { name: oncall, app: \

@@ -2,9 +2,11 @@
 
 mod blocked;
 mod clock;
+mod digest;
 mod expiry;
 mod fallback;
 mod isolation;
+mod parts;
 mod recipients;
 mod secret;
 mod token;

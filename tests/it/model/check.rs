@@ -8,7 +8,11 @@ use wecom_relay::{
     wecom::{Addressee, Outcome},
 };
 
-use super::{round::History, scene::Made, wecom::Call};
+use super::{
+    round::History,
+    scene::Made,
+    wecom::{Call, MESSAGE_REFUSED},
+};
 
 /// Checks all promises.
 pub(super) fn check(history: &History) {
@@ -16,6 +20,7 @@ pub(super) fn check(history: &History) {
     round.accepted_notifications_are_stored_once();
     round.delivered_notifications_are_visible();
     round.dead_letters_were_rejected_or_expired();
+    round.only_a_refused_text_dies_of_it();
     round.a_resend_is_identical();
     round.repeated_messages_have_a_reason();
     round.ordering_keys_keep_their_order();
@@ -90,13 +95,23 @@ impl<'h> Checked<'h> {
     fn dead_letters_were_rejected_or_expired(&self) {
         for listed in &self.history.listed {
             if listed.state != State::Dead {
-                assert_eq!(listed.state, State::Delivered, "{listed:#?}");
+                let is_undone = listed.kind == Kind::Digest && listed.state == State::Discarded;
+                assert!(is_undone || listed.state == State::Delivered, "{listed:#?}");
                 continue;
             }
             let age = listed.settled_at.unwrap().duration_since(listed.accepted_at).unsigned_abs();
             let expired = age >= self.history.scene.settings.policy.expire_after;
             let rejected = listed.reason.contains("WeCom refused");
             assert!(expired || rejected, "{listed:#?}");
+        }
+    }
+
+    fn only_a_refused_text_dies_of_it(&self) {
+        for (listed, made) in &self.rows {
+            let died_of_it =
+                listed.state == State::Dead && listed.reason.contains(&MESSAGE_REFUSED.to_string());
+            assert!(!died_of_it || made.is_refused, "{listed:#?}");
+            assert!(listed.state != State::Delivered || !made.is_refused, "{listed:#?}");
         }
     }
 

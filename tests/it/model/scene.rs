@@ -13,6 +13,8 @@ use wecom_relay::{
     wecom::{Content, Recipients},
 };
 
+/// WeCom refuses each message with this text.
+pub(super) const REFUSED: &str = "forbidden";
 /// The most parts of a message. No rate limit is lower.
 const MAX_PARTS: u16 = 3;
 
@@ -22,6 +24,8 @@ pub(super) struct Scene {
     pub(super) sender: SenderName,
     pub(super) settings: Settings,
     pub(super) sources: Vec<Source>,
+    /// One of this many notifications has a text that WeCom refuses; 0 for none.
+    refused_of: u32,
     count: u32,
 }
 
@@ -44,6 +48,8 @@ pub(super) struct Made {
     pub(super) source: usize,
     /// The beginning of its line in a digest.
     pub(super) mark: String,
+    /// True if WeCom refuses its text.
+    pub(super) is_refused: bool,
     pub(super) new: NewNotification,
 }
 
@@ -99,7 +105,8 @@ impl Scene {
                 }
             })
             .collect();
-        Self { sender: SenderName("ops".to_owned()), settings, sources, count: 0 }
+        let refused_of = [0, 0, 0, 10][rng.random_range(0..4)];
+        Self { sender: SenderName("ops".to_owned()), settings, sources, refused_of, count: 0 }
     }
 
     /// The next notification of any source.
@@ -113,11 +120,16 @@ impl Scene {
             0 if source.constant.is_none() => rng.random_range(2..=MAX_PARTS),
             _ => 1,
         };
+        let is_refused =
+            source.constant.is_none() && self.refused_of > 0 && rng.random_range(0..self.refused_of) == 0;
+        let refused = if is_refused { REFUSED } else { "" };
         let batches =
             if source.is_batched { vec![users("u1"), users("u2")] } else { vec![recipients.clone()] };
         let delivery = |number, recipients| NewDelivery {
             recipients,
-            content: Content::Text(source.constant.clone().unwrap_or_else(|| format!("{mark}part {number}"))),
+            content: Content::Text(
+                source.constant.clone().unwrap_or_else(|| format!("{mark}part {number} {refused}")),
+            ),
             part: Part { number, of },
         };
         let deliveries = (1..=of)
@@ -129,19 +141,15 @@ impl Scene {
             group_key: source.group_key.clone(),
             status: if rng.random() { Status::Firing } else { Status::Resolved },
             severity: "warning".to_owned(),
-            dedupe: Some(Dedupe {
-                key: Key::of([mark.as_bytes()]),
-                source: "http://alertmanager.example.com".to_owned(),
-                window: Duration::from_secs(120),
-            }),
-            summary: format!("{mark}{}", "-".repeat(rng.random_range(0..90))),
+            dedupe: Some(Dedupe { key: Key::of([mark.as_bytes()]), window: Duration::from_secs(120) }),
+            summary: format!("{mark}{refused}{}", "-".repeat(rng.random_range(0..90))),
             text_form: None,
             sender: self.sender.clone(),
             recipients,
             deliveries,
             dead: None,
         };
-        Made { source: at, mark, new }
+        Made { source: at, mark, is_refused, new }
     }
 
     /// True if the messages of `source` differ.

@@ -5,6 +5,7 @@ use std::{
     time::Duration,
 };
 
+use super::scene::REFUSED;
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use tokio::time::Instant;
 use wecom_relay::wecom::{
@@ -39,6 +40,9 @@ impl Condition {
     ];
 }
 
+/// The errcode for a text that WeCom refuses.
+pub(super) const MESSAGE_REFUSED: i64 = 40058;
+
 /// One call of `message/send`.
 #[derive(Debug, Clone)]
 pub(super) struct Call {
@@ -69,6 +73,8 @@ struct State {
     condition: Condition,
     /// True if a suppressed duplicate prolongs the interval. WeCom's documentation does not say.
     duplicates_prolong: bool,
+    /// The outcome of a text that is refused: by WeCom, or by a firewall that closes the connection.
+    refusal: Outcome,
     calls: Vec<Call>,
     /// The calls in the order in which WeCom accepted and showed them.
     shown: Vec<usize>,
@@ -86,11 +92,14 @@ impl FakeWecom {
     pub(super) fn new(seed: u64) -> Arc<Self> {
         let mut rng = StdRng::seed_from_u64(seed);
         let duplicates_prolong = rng.random();
+        let refusal =
+            if rng.random() { rejected(MESSAGE_REFUSED) } else { unknown(TransportErrorKind::Lost) };
         let (calls, shown) = (Vec::new(), Vec::new());
         Arc::new(Self(Mutex::new(State {
             rng,
             condition: Condition::Healthy,
             duplicates_prolong,
+            refusal,
             calls,
             shown,
         })))
@@ -130,7 +139,10 @@ impl WeCom for FakeWecom {
 
 impl State {
     fn begin(&mut self, message: &Message) -> (usize, Script) {
-        let script = self.script();
+        let mut script = self.script();
+        if message.content.text().contains(REFUSED) {
+            (script.is_accepted, script.outcome) = (false, self.refusal.clone());
+        }
         let key = (message.recipients.canonical(), message.content.text().to_owned());
         self.calls.push(Call {
             message: message.clone(),

@@ -8,7 +8,7 @@ use std::{
 use jiff::Timestamp;
 use wecom_relay::{
     outbox::{
-        Attempt, Claimed, Claims, Dedupe, Destination, Enqueued, Filter, Folding, Key, Kind, Lease,
+        Attempt, Claimed, Claims, Dedupe, Destination, Enqueued, Filter, Foldable, Folding, Key, Kind, Lease,
         ListOrder, Listed, NewDelivery, NewDigest, NewNotification, NotificationId, Outbox, OutboxQuery,
         PageRequest, Part, Pick, Planner, ReceiverName, SenderName, Settlement, State, Status, Verdict,
         Waiting,
@@ -80,14 +80,10 @@ pub(crate) fn digest(text: &str) -> NewNotification {
     NewNotification { kind: Kind::Digest, ..alert("digest", text) }
 }
 
-/// An alert of the Alertmanager `source`, with deduplication.
-pub(crate) fn from(source: &str, group: &str, text: &str) -> NewNotification {
-    let dedupe = Dedupe {
-        key: Key::of([group.as_bytes(), text.as_bytes()]),
-        source: source.to_owned(),
-        window: Duration::from_secs(120),
-    };
-    NewNotification { dedupe: Some(dedupe), ..alert(group, text) }
+/// An alert with deduplication.
+pub(crate) fn state(group: &str, text: &str) -> NewNotification {
+    let key = Key::of([group.as_bytes(), text.as_bytes()]);
+    NewNotification { dedupe: Some(Dedupe { key, window: Duration::from_secs(120) }), ..alert(group, text) }
 }
 
 /// Stores a notification that is no duplicate.
@@ -214,12 +210,17 @@ pub(crate) async fn claim_one<L: Lease>(lease: &L, now: Timestamp) -> Claimed {
 }
 
 /// The notifications that can be folded.
-pub(crate) async fn foldable<L: Lease>(lease: &L, destination: Destination) -> Vec<NotificationId> {
+pub(crate) async fn found_foldable<L: Lease>(lease: &L, destination: Destination) -> Vec<Foldable> {
     let claims = claim_of(lease, &[destination], Take::Digest(None), at(0)).await;
     assert_eq!(claims.claimed, []);
     let folding = claims.planner.folding.lock().unwrap().take();
-    let notifications = folding.into_iter().flat_map(|folding| folding.notifications);
-    notifications.map(|foldable| foldable.notification).collect()
+    folding.map(|folding| folding.notifications).unwrap_or_default()
+}
+
+/// The numbers of the notifications that can be folded.
+pub(crate) async fn foldable<L: Lease>(lease: &L, destination: Destination) -> Vec<NotificationId> {
+    let found = found_foldable(lease, destination).await;
+    found.into_iter().map(|foldable| foldable.notification).collect()
 }
 
 /// Folds the first `members` notifications of zhang into `digest`.
@@ -261,6 +262,10 @@ pub(crate) async fn deliver<L: Lease>(lease: &L, claimed: &Claimed, now: Timesta
 
 pub(crate) async fn kill<L: Lease>(lease: &L, claimed: &Claimed, now: Timestamp) {
     settle(lease, claimed, Verdict::Dead("rejected".to_owned()), now).await;
+}
+
+pub(crate) async fn undo<L: Lease>(lease: &L, claimed: &Claimed, now: Timestamp) {
+    settle(lease, claimed, Verdict::Undo("refused".to_owned()), now).await;
 }
 
 pub(crate) fn retry_at(at: Timestamp) -> Verdict {

@@ -1,10 +1,11 @@
 //! Digests and their members.
 
-use wecom_relay::outbox::{Changed, Filter, Kind, ListOrder, NewNotification, Outbox, Requeue, State};
+use wecom_relay::outbox::{Changed, Filter, Kind, Lease, ListOrder, NewNotification, Outbox, Requeue, State};
 
 use super::fixture::{
-    acquire, alert, at, claim, claim_one, deliver, destination, digest, drain, enqueue, fold, foldable, kill,
-    list, list_all, next_due, owned, postpone, split, states, texts, user, waiting,
+    acquire, alert, at, claim, claim_one, deliver, destination, digest, drain, enqueue, fold, foldable,
+    found_foldable, kill, list, list_all, next_due, owned, postpone, split, states, texts, undo, user,
+    waiting,
 };
 
 pub(crate) async fn foldable_notifications_are_never_behind_an_attempted_one<O: Outbox>(outbox: O) {
@@ -147,4 +148,105 @@ pub(crate) async fn requeueing_all_skips_digests_of_requeued_members<O: Outbox>(
     sent.sort_unstable();
     assert_eq!(sent, ["a1", "b1 1/2", "b1 2/2"]);
     assert_eq!(outbox.requeue(Requeue::AllDead, at(5)).await.unwrap(), Changed::Deliveries(0));
+}
+
+/// The members that may share a digest with each notification that can be folded.
+async fn limits<L: Lease>(lease: &L) -> Vec<u32> {
+    found_foldable(lease, destination("zhang")).await.iter().map(|foldable| foldable.limit).collect()
+}
+
+pub(crate) async fn the_members_of_an_undone_digest_wait_in_their_places<O: Outbox>(outbox: O) {
+    let lease = acquire(&outbox, at(0)).await;
+    for (group, text) in [("a", "a1"), ("b", "b1"), ("a", "a2"), ("c", "c1")] {
+        enqueue(&outbox, alert(group, text), at(0)).await;
+    }
+    enqueue(&outbox, split("d", "d1", 2), at(0)).await;
+    let claimed = fold(&lease, 5, digest("digest"), at(1)).await;
+    enqueue(&outbox, alert("a", "a3"), at(2)).await;
+    lease.changes().take();
+    undo(&lease, claimed.first().unwrap(), at(3)).await;
+    assert!(lease.changes().take().destinations.contains(&destination("zhang")));
+    let expected = [
+        ("a1", State::Ready),
+        ("b1", State::Ready),
+        ("a2", State::Queued),
+        ("c1", State::Ready),
+        ("d1", State::Ready),
+        ("d1", State::Queued),
+        ("digest", State::Discarded),
+        ("a3", State::Queued),
+    ];
+    assert_eq!(states(&outbox).await, owned(&expected));
+    let listed = list(&outbox).await;
+    assert_eq!(listed.iter().filter(|listed| listed.digest.is_some()).count(), 0);
+    assert_eq!((listed[6].reason.as_str(), listed[6].settled_at), ("refused", Some(at(3))));
+    assert_eq!(limits(&lease).await, [3, 3, 3, 3, 3, 1000]);
+    assert_eq!(drain(&lease, at(4)).await, ["a1", "b1", "a2", "c1", "d1 1/2", "d1 2/2", "a3"]);
+}
+
+pub(crate) async fn digests_are_halved_until_a_member_stands_alone<O: Outbox>(outbox: O) {
+    let lease = acquire(&outbox, at(0)).await;
+    for text in ["one", "two", "three", "four", "five"] {
+        enqueue(&outbox, alert(text, text), at(0)).await;
+    }
+    for (members, expected) in [(5, vec![3; 5]), (3, vec![2, 2, 2, 3, 3]), (2, vec![2, 3, 3])] {
+        let claimed = fold(&lease, members, digest("digest"), at(1)).await;
+        undo(&lease, claimed.first().unwrap(), at(1)).await;
+        assert_eq!(limits(&lease).await, expected);
+    }
+    let alone = claim(&lease, 2, at(2)).await;
+    assert_eq!(texts(&alone), ["one", "two"]);
+    let digest_of_one = fold(&lease, 1, digest("digest"), at(2)).await;
+    undo(&lease, digest_of_one.first().unwrap(), at(2)).await;
+    assert_eq!(limits(&lease).await, [3, 3]);
+}
+
+pub(crate) async fn a_digest_with_a_delivered_part_is_not_undone<O: Outbox>(outbox: O) {
+    let lease = acquire(&outbox, at(0)).await;
+    enqueue(&outbox, alert("a", "a1"), at(0)).await;
+    let parts = NewNotification { kind: Kind::Digest, ..split("digest", "digest", 2) };
+    let first = fold(&lease, 1, parts, at(1)).await;
+    deliver(&lease, first.first().unwrap(), at(2)).await;
+    undo(&lease, &claim_one(&lease, at(2)).await, at(3)).await;
+    let expected = [("a1", State::Delivered), ("digest", State::Delivered), ("digest", State::Dead)];
+    assert_eq!(states(&outbox).await, owned(&expected));
+}
+
+pub(crate) async fn an_undone_digest_takes_its_other_parts_along<O: Outbox>(outbox: O) {
+    let lease = acquire(&outbox, at(0)).await;
+    enqueue(&outbox, alert("a", "a1"), at(0)).await;
+    let parts = NewNotification { kind: Kind::Digest, ..split("digest", "digest", 3) };
+    let first = fold(&lease, 1, parts, at(1)).await;
+    kill(&lease, first.first().unwrap(), at(2)).await;
+    undo(&lease, &claim_one(&lease, at(2)).await, at(3)).await;
+    let expected = [
+        ("a1", State::Ready),
+        ("digest", State::Dead),
+        ("digest", State::Discarded),
+        ("digest", State::Discarded),
+    ];
+    assert_eq!(states(&outbox).await, owned(&expected));
+    assert_eq!(drain(&lease, at(4)).await, ["a1"]);
+}
+
+pub(crate) async fn a_requeued_digest_is_not_undone<O: Outbox>(outbox: O) {
+    let lease = acquire(&outbox, at(0)).await;
+    enqueue(&outbox, alert("a", "a1"), at(0)).await;
+    let claimed = fold(&lease, 1, digest("digest"), at(1)).await;
+    let id = claimed.first().unwrap().id;
+    kill(&lease, claimed.first().unwrap(), at(2)).await;
+    outbox.requeue(Requeue::One(id), at(3)).await.unwrap();
+    undo(&lease, &claim_one(&lease, at(3)).await, at(4)).await;
+    assert_eq!(states(&outbox).await, owned(&[("a1", State::Dead), ("digest", State::Dead)]));
+}
+
+pub(crate) async fn a_requeued_notification_is_not_folded<O: Outbox>(outbox: O) {
+    let lease = acquire(&outbox, at(0)).await;
+    enqueue(&outbox, alert("a", "a1"), at(0)).await;
+    let claimed = fold(&lease, 1, digest("digest"), at(1)).await;
+    kill(&lease, claimed.first().unwrap(), at(2)).await;
+    outbox.requeue(Requeue::AllDead, at(3)).await.unwrap();
+    let new = enqueue(&outbox, alert("b", "b1"), at(3)).await;
+    assert_eq!(foldable(&lease, destination("zhang")).await, [new]);
+    assert_eq!(drain(&lease, at(4)).await, ["a1", "b1"]);
 }

@@ -27,6 +27,7 @@ macro_rules! conformance {
             order:
                 an_ordering_key_delivers_one_by_one_in_order,
                 ordering_keys_do_not_wait_for_each_other,
+                a_receiver_that_moved_does_not_wait_for_its_old_sender,
                 the_next_delivery_is_ready_after_a_dead_letter,
                 parts_are_sent_in_order_and_before_later_notifications,
                 a_split_text_starts_only_when_all_its_parts_fit,
@@ -43,12 +44,11 @@ macro_rules! conformance {
                 long_queues_are_claimed_completely_and_in_order;
             dedupe:
                 a_repeated_webhook_is_a_duplicate,
-                the_webhook_of_the_other_alertmanager_is_a_duplicate,
+                a_pair_that_reports_each_change_has_one_notification_for_each,
                 a_repeat_after_the_window_is_accepted,
                 the_window_counts_from_the_first_acceptance,
                 an_alert_that_changes_back_is_accepted,
-                a_source_that_outlives_its_twin_is_accepted,
-                late_duplicates_of_several_changes_are_dropped,
+                ordering_keys_have_their_own_duplicates,
                 a_clock_that_was_set_back_does_not_drop_alerts,
                 a_notification_without_a_key_is_always_accepted,
                 a_duplicate_is_known_after_its_original_was_purged;
@@ -79,7 +79,13 @@ macro_rules! conformance {
                 a_digest_of_several_parts_is_settled_with_its_last_part,
                 other_destinations_are_not_folded,
                 a_requeued_digest_delivers_its_dead_members,
-                requeueing_all_skips_digests_of_requeued_members;
+                requeueing_all_skips_digests_of_requeued_members,
+                the_members_of_an_undone_digest_wait_in_their_places,
+                digests_are_halved_until_a_member_stands_alone,
+                a_digest_with_a_delivered_part_is_not_undone,
+                an_undone_digest_takes_its_other_parts_along,
+                a_requeued_digest_is_not_undone,
+                a_requeued_notification_is_not_folded;
             holds:
                 a_hold_is_stored_changed_and_deleted,
                 a_receiver_is_notified_once_of_a_hold,

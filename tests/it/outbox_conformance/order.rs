@@ -4,8 +4,8 @@ use futures_util::future::join_all;
 use wecom_relay::outbox::{Lease, NewNotification, Outbox, Requeue, SenderName, State};
 
 use super::fixture::{
-    acquire, addressed, alert, at, claim, claim_one, deliver, destination, drain, enqueue, from, kill, list,
-    next_due, owned, postpone, split, states, texts, user, waiting, waiting_for,
+    acquire, addressed, alert, at, claim, claim_one, deliver, destination, drain, enqueue, kill, list,
+    next_due, owned, postpone, split, state, states, texts, user, waiting, waiting_for,
 };
 
 pub(crate) async fn an_ordering_key_delivers_one_by_one_in_order<O: Outbox>(outbox: O) {
@@ -29,6 +29,15 @@ pub(crate) async fn ordering_keys_do_not_wait_for_each_other<O: Outbox>(outbox: 
     assert_eq!(texts(&claim(&lease, 10, at(1)).await), ["a1", "b1"]);
     let expected = [("a1", State::InFlight), ("a2", State::Queued), ("b1", State::InFlight)];
     assert_eq!(states(&outbox).await, owned(&expected));
+}
+
+pub(crate) async fn a_receiver_that_moved_does_not_wait_for_its_old_sender<O: Outbox>(outbox: O) {
+    let old = NewNotification { sender: SenderName("former".to_owned()), ..state("a", "fires") };
+    enqueue(&outbox, old, at(0)).await;
+    enqueue(&outbox, state("a", "fires"), at(1)).await;
+    enqueue(&outbox, state("a", "resolved"), at(2)).await;
+    let lease = acquire(&outbox, at(3)).await;
+    assert_eq!(drain(&lease, at(3)).await, ["fires", "resolved"]);
 }
 
 pub(crate) async fn the_next_delivery_is_ready_after_a_dead_letter<O: Outbox>(outbox: O) {
@@ -133,7 +142,7 @@ pub(crate) async fn purged_deliveries_are_gone_and_numbers_never_return<O: Outbo
 pub(crate) async fn an_unsettled_delivery_is_never_purged<O: Outbox>(outbox: O) {
     let lease = acquire(&outbox, at(0)).await;
     enqueue(&outbox, split("a", "long", 2), at(0)).await;
-    enqueue(&outbox, from("one", "b", "waits"), at(0)).await;
+    enqueue(&outbox, state("b", "waits"), at(0)).await;
     deliver(&lease, claim(&lease, 2, at(1)).await.first().unwrap(), at(1)).await;
     assert_eq!(outbox.purge(at(1_000_000), 10).await.unwrap(), 1);
     assert_eq!(list(&outbox).await.len(), 2);

@@ -32,6 +32,7 @@ enum Step {
     Fold { to: u8, members: usize, parts: u16 },
     Deliver(usize),
     Kill(usize),
+    Undo(usize),
     Postpone(usize, i64),
     SettleEarlierClaim(usize),
     Acquire,
@@ -49,6 +50,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         2 => (0..2_u8, 1..6_usize, 1..3_u16).prop_map(|(to, members, parts)| Step::Fold { to, members, parts }),
         4 => (0..9_usize).prop_map(Step::Deliver),
         2 => (0..9_usize).prop_map(Step::Kill),
+        3 => (0..9_usize).prop_map(Step::Undo),
         2 => (0..9_usize, 0..9_i64).prop_map(|(n, delay)| Step::Postpone(n, delay)),
         1 => (0..30_usize).prop_map(Step::SettleEarlierClaim),
         1 => Just(Step::Acquire),
@@ -135,7 +137,7 @@ async fn step(both: &mut Both, step: Step, count: usize) {
                 model.claim(first, claimed.claim);
             }
         }
-        Step::Deliver(n) | Step::Kill(n) | Step::Postpone(n, _) => {
+        Step::Deliver(n) | Step::Kill(n) | Step::Undo(n) | Step::Postpone(n, _) => {
             let Some(id) = in_flight(n, model) else { return };
             model.row(id).attempts += 1;
             let claim = model.end_claim(id);
@@ -149,6 +151,10 @@ async fn step(both: &mut Both, step: Step, count: usize) {
                     let row = model.row(id);
                     (row.state, row.due) = (State::Queued, due);
                     Verdict::Retry { at: at(due), charged: true, unconfirmed: true, unknown_code: false }
+                }
+                Step::Undo(_) => {
+                    model.undo(id);
+                    Verdict::Undo("refused".to_owned())
                 }
                 _ => {
                     model.settle(id, State::Dead);
@@ -286,8 +292,10 @@ async fn compare(both: &Both) {
             model.heads(to).into_iter().partition(|row| row.due <= model.now);
         assert_eq!(waiting.next_due, later.into_iter().map(|row| row.due).min().map(at));
         let foldable = model.foldable(to);
-        let found = fixture::foldable(lease, destination).await;
-        assert_eq!(found.iter().map(|notification| notification.0).collect::<Vec<_>>(), foldable);
+        let found = fixture::found_foldable(lease, destination).await;
+        let found: Vec<_> = found.iter().map(|found| (found.notification.0, found.limit)).collect();
+        let limit = |id: &i64| model.rows.iter().find(|row| row.notification == *id).unwrap().limit;
+        assert_eq!(found, foldable.iter().map(|id| (*id, limit(id))).collect::<Vec<_>>());
         // Notifications that were never attempted are due, unless the clock was set back.
         assert_eq!(waiting.foldable as usize, foldable.len().min(4));
         let stored: Vec<_> = waiting
@@ -295,7 +303,7 @@ async fn compare(both: &Both) {
             .iter()
             .map(|head| (head.notification.0, head.delivery.0, head.slots, head.started))
             .collect();
-        let head = |row: &Row| (row.notification, row.id, Model::slots(row), !row.foldable);
+        let head = |row: &Row| (row.notification, row.id, Model::slots(row), row.limit == 0);
         assert_eq!(stored, due.iter().take(4).map(head).collect::<Vec<_>>());
     }
 }

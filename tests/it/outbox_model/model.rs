@@ -1,6 +1,6 @@
 //! An outbox as a plain list, where every answer is computed from all rows.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use wecom_relay::outbox::{ClaimId, Kind, NewNotification, Part, State};
 
@@ -21,7 +21,8 @@ pub(crate) struct Row {
     pub(crate) to: u8,
     pub(crate) part: Part,
     pub(crate) state: State,
-    pub(crate) foldable: bool,
+    /// The most members of a digest with it; 0 if it cannot be folded.
+    pub(crate) limit: u32,
     pub(crate) due: i64,
     pub(crate) attempts: u32,
     pub(crate) digest: Option<i64>,
@@ -74,11 +75,11 @@ impl Model {
     }
 
     pub(crate) fn slots(row: &Row) -> u32 {
-        if row.foldable { u32::from(row.part.of) } else { 1 }
+        if row.limit > 0 { u32::from(row.part.of) } else { 1 }
     }
 
     pub(crate) fn foldable(&self, to: u8) -> Vec<i64> {
-        let fits = |row: &Row| row.foldable && row.state == State::Queued && row.to == to;
+        let fits = |row: &Row| row.limit > 0 && row.state == State::Queued && row.to == to;
         let can_be = |row: &&Row| fits(row) && self.ahead(row).all(fits);
         let mut found: Vec<_> = self.rows.iter().filter(can_be).collect();
         found.sort_by_key(|row| row.place);
@@ -106,7 +107,7 @@ impl Model {
                 to,
                 part: delivery.part,
                 state: State::Queued,
-                foldable: new.kind == Kind::Alert,
+                limit: if new.kind == Kind::Alert { 1000 } else { 0 },
                 due: self.now,
                 attempts: 0,
                 digest: None,
@@ -120,10 +121,7 @@ impl Model {
         let row = self.row(id);
         (row.state, row.claim) = (State::InFlight, Some(claim));
         let notification = row.notification;
-        self.rows
-            .iter_mut()
-            .filter(|row| row.notification == notification)
-            .for_each(|row| row.foldable = false);
+        self.rows.iter_mut().filter(|row| row.notification == notification).for_each(|row| row.limit = 0);
     }
 
     /// Ends the claim of a row, which is settled or will be tried again.
@@ -154,12 +152,33 @@ impl Model {
         }
     }
 
+    /// Undoes the digest of a row, or settles the row as dead.
+    pub(crate) fn undo(&mut self, id: i64) {
+        let notification = self.row(id).notification;
+        let is_member = |row: &&Row| row.digest == Some(notification) && row.state == State::Folded;
+        let members: BTreeSet<_> = self.rows.iter().filter(is_member).map(|row| row.notification).collect();
+        let mut parts = self.rows.iter().filter(|row| row.notification == notification);
+        if members.is_empty() || parts.any(|row| row.state == State::Delivered) {
+            return self.settle(id, State::Dead);
+        }
+        let half = u32::try_from(members.len().div_ceil(2)).unwrap();
+        let now = self.now;
+        for row in &mut self.rows {
+            if row.digest == Some(notification) && row.state == State::Folded {
+                (row.state, row.digest, row.limit) = (State::Queued, None, if half > 1 { half } else { 0 });
+            } else if row.notification == notification && !row.state.is_settled() {
+                row.state = State::Discarded;
+                self.settled_at.insert(row.id, now);
+            }
+        }
+    }
+
     /// A notification of which one part is discarded or requeued cannot be folded any more.
     pub(crate) fn break_up(&mut self, notification: i64) {
         let parts = self.rows.iter_mut().filter(|row| row.notification == notification);
         let parts: Vec<_> = parts.collect();
         if parts.len() > 1 {
-            parts.into_iter().for_each(|row| row.foldable = false);
+            parts.into_iter().for_each(|row| row.limit = 0);
         }
     }
 
@@ -167,6 +186,7 @@ impl Model {
         let (place, now) = (self.place(), self.now);
         let row = self.row(id);
         (row.place, row.state, row.due, row.attempts, row.digest) = (place, State::Queued, now, 0, None);
+        row.limit = 0;
         let notification = row.notification;
         self.settled_at.remove(&id);
         self.break_up(notification);

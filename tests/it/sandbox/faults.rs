@@ -34,6 +34,15 @@ async fn an_errcode_replaces_the_reply_for_a_number_of_calls() {
 }
 
 #[tokio::test]
+async fn a_fault_may_apply_to_messages_with_a_text() {
+    let wecom = Wecom::start().await;
+    let token = wecom.token().await;
+    wecom.sandbox.inject(Fault::errcode(40058).on(Api::MessageSend).for_text("poison"));
+    assert_eq!(wecom.send(&token, &text("a line\nwith poison in it")).await["errcode"], 40058);
+    assert_eq!(wecom.send(&token, &text("a line without")).await["errcode"], 0);
+}
+
+#[tokio::test]
 async fn a_fault_lasts_for_a_time_or_until_it_is_cleared() {
     let wecom = Wecom::start().await;
     let token = wecom.token().await;
