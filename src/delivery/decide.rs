@@ -13,7 +13,7 @@ use crate::{
     outbox::{Claimed, Kind, Verdict},
     retry::{Schedule, rate_limited_delays, refused_secret_delays, retry_delays, usual_probe_delays},
     wecom::{
-        Outcome,
+        Api, Outcome,
         errcode::{self, Class},
     },
 };
@@ -114,8 +114,8 @@ impl Cause {
 
 /// The number of attempts after which the content of a digest or a notice is a suspect, if others succeed.
 const SUSPECT_ATTEMPTS: u32 = 5;
-/// The same if there are no others.
-const SUSPECT_ATTEMPTS_ALONE: u32 = 60;
+/// The same if there are no others: the attempts of about half an hour.
+const SUSPECT_ATTEMPTS_ALONE: u32 = 30;
 
 /// Decides the consequences of `outcome`, which is attributed to `scope`.
 pub fn decide(
@@ -134,6 +134,7 @@ pub fn decide(
     let fate = match (class, scope) {
         (Class::Message, _) => case.reject(Cause::Rejected, reason(outcome)),
         (Class::Recipient, _) => case.die(Cause::Nobody, reason(outcome)),
+        (_, Scope::Sender { retry_in }) if case.may_be_content(class) => case.suspect_or_wait(retry_in, rng),
         (_, Scope::Sender { retry_in }) => case.wait_for_sender(retry_in),
         (Class::Unknown, Scope::Message { others_succeed: true }) => case.after_unknown_code(rng),
         (_, Scope::Message { others_succeed }) if case.is_suspect(others_succeed) => case.reject_suspect(rng),
@@ -206,6 +207,22 @@ impl Case<'_> {
     fn is_suspect(&self, others_succeed: bool) -> bool {
         let attempts = if others_succeed { SUSPECT_ATTEMPTS } else { SUSPECT_ATTEMPTS_ALONE };
         self.claimed.kind != Kind::Alert && self.claimed.attempts.saturating_add(1) >= attempts
+    }
+
+    /// True if the content of a digest or a notice may be the reason of the failure.
+    fn may_be_content(&self, class: Class) -> bool {
+        let api = match self.outcome {
+            Outcome::Rejected(refusal) => Some(refusal.api),
+            Outcome::Unknown(fault) => Some(fault.api),
+            Outcome::Accepted(_) | Outcome::NotSent(_) => None,
+        };
+        let is_about_message = matches!(class, Class::Unknown | Class::Transient);
+        self.claimed.kind != Kind::Alert && is_about_message && api == Some(Api::MessageSend)
+    }
+
+    /// The attempts are charged, because a digest that waited for its sender for ever would hold its members back.
+    fn suspect_or_wait(&self, retry_in: Duration, rng: &mut impl Rng) -> Fate {
+        if self.is_suspect(false) { self.reject_suspect(rng) } else { self.try_again(retry_in, true, false) }
     }
 
     fn reject_suspect(&self, rng: &mut impl Rng) -> Fate {

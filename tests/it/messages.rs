@@ -58,19 +58,19 @@ async fn body(options: Options) -> String {
 #[tokio::test]
 async fn a_text_is_sent_unchanged() {
     let body = body(keys("message: '{{ status }} {{ commonLabels.alertname }}'")).await;
-    insta::assert_snapshot!(body, @r#"{"touser":"zhangsan","msgtype":"text","agentid":1000002,"text":{"content":"firing Down"},"enable_duplicate_check":1,"duplicate_check_interval":120}"#);
+    insta::assert_snapshot!(body, @r#"{"touser":"zhangsan","msgtype":"text","agentid":1000002,"text":{"content":"firing Down"},"enable_duplicate_check":1,"duplicate_check_interval":3600}"#);
 }
 
 #[tokio::test]
 async fn markdown_is_sent_unchanged() {
     let body = body(keys("message_type: markdown\nmessage: '**{{ commonLabels.alertname }}**'")).await;
-    insta::assert_snapshot!(body, @r#"{"touser":"zhangsan","msgtype":"markdown","agentid":1000002,"markdown":{"content":"**Down**"},"enable_duplicate_check":1,"duplicate_check_interval":120}"#);
+    insta::assert_snapshot!(body, @r#"{"touser":"zhangsan","msgtype":"markdown","agentid":1000002,"markdown":{"content":"**Down**"},"enable_duplicate_check":1,"duplicate_check_interval":3600}"#);
 }
 
 #[tokio::test]
 async fn a_textcard_has_defaults_for_everything() {
     let body = body(keys("message_type: textcard")).await;
-    insta::assert_snapshot!(body, @r#"{"touser":"zhangsan","msgtype":"textcard","agentid":1000002,"textcard":{"title":"[FIRING:1] Down (critical)","description":"Down a critical","url":"http://alertmanager.example.com/#/alerts?receiver=wechat"},"enable_duplicate_check":1,"duplicate_check_interval":120}"#);
+    insta::assert_snapshot!(body, @r#"{"touser":"zhangsan","msgtype":"textcard","agentid":1000002,"textcard":{"title":"[FIRING:1] Down (critical)","description":"Down a critical","url":"http://alertmanager.example.com/#/alerts?receiver=wechat"},"enable_duplicate_check":1,"duplicate_check_interval":3600}"#);
 }
 
 #[tokio::test]
@@ -80,7 +80,7 @@ async fn a_textcard_is_made_of_templates() {
         description: '<div class=\"highlight\">{{ commonLabels.severity }}</div>'\n\
         url: 'https://grafana.example/?q={{ groupKey | go_query_escape }}'\n\
         btntxt: 查看";
-    insta::assert_snapshot!(body(keys(card)).await, @r#"{"touser":"zhangsan","msgtype":"textcard","agentid":1000002,"textcard":{"title":"Down","description":"<div class=\"highlight\">critical</div>","url":"https://grafana.example/?q=%7B%7D%3A%7Balertname%3D%22Down%22%7D","btntxt":"查看"},"enable_duplicate_check":1,"duplicate_check_interval":120}"#);
+    insta::assert_snapshot!(body(keys(card)).await, @r#"{"touser":"zhangsan","msgtype":"textcard","agentid":1000002,"textcard":{"title":"Down","description":"<div class=\"highlight\">critical</div>","url":"https://grafana.example/?q=%7B%7D%3A%7Balertname%3D%22Down%22%7D","btntxt":"查看"},"enable_duplicate_check":1,"duplicate_check_interval":3600}"#);
 }
 
 #[tokio::test]
@@ -131,7 +131,7 @@ template_card:
 
 #[tokio::test]
 async fn a_template_card_is_a_mapping_of_templates() {
-    insta::assert_snapshot!(body(keys(CARD)).await, @r#"{"touser":"zhangsan","msgtype":"template_card","agentid":1000002,"template_card":{"card_action":{"type":1,"url":"http://alertmanager.example.com"},"card_type":"text_notice","horizontal_content_list":[{"keyname":"级别","value":"critical"}],"main_title":{"desc":"firing","title":"Down"},"something_new":[1,"wechat"],"source":{"desc":"Alertmanager","desc_color":2}},"enable_duplicate_check":1,"duplicate_check_interval":120}"#);
+    insta::assert_snapshot!(body(keys(CARD)).await, @r#"{"touser":"zhangsan","msgtype":"template_card","agentid":1000002,"template_card":{"card_action":{"type":1,"url":"http://alertmanager.example.com"},"card_type":"text_notice","horizontal_content_list":[{"keyname":"级别","value":"critical"}],"main_title":{"desc":"firing","title":"Down"},"something_new":[1,"wechat"],"source":{"desc":"Alertmanager","desc_color":2}},"enable_duplicate_check":1,"duplicate_check_interval":3600}"#);
 }
 
 #[tokio::test]

@@ -214,13 +214,21 @@ fn a_digest_that_may_contain_the_reason_is_undone() {
     let unknown = Claimed { unknown_codes: 2, ..digest(2) };
     assert!(is_undone(after_in(AMONG_OTHERS, &unknown, &rejected(999_001))));
     let lost = Outcome::Unknown(fault(TransportErrorKind::Lost));
-    for (scope, attempts) in [(AMONG_OTHERS, SUSPECT_ATTEMPTS), (ALONE, SUSPECT_ATTEMPTS_ALONE)] {
+    let of_sender = Scope::Sender { retry_in: Duration::ZERO };
+    for (scope, attempts) in [
+        (AMONG_OTHERS, SUSPECT_ATTEMPTS),
+        (ALONE, SUSPECT_ATTEMPTS_ALONE),
+        (of_sender, SUSPECT_ATTEMPTS_ALONE),
+    ] {
         assert!(is_undone(after_in(scope, &digest(attempts - 1), &lost)));
         assert!(!is_undone(after_in(scope, &digest(attempts - 2), &lost)));
         assert!(!is_undone(after_in(scope, &claimed(attempts - 1, Duration::ZERO), &lost)));
     }
-    let of_sender = Scope::Sender { retry_in: Duration::ZERO };
-    assert!(!is_undone(after_in(of_sender, &digest(99), &lost)));
+    // These failures say nothing about the message.
+    let not_sent = Outcome::NotSent(fault(TransportErrorKind::Lost));
+    for outcome in [rejected(60020), rejected(45009), not_sent] {
+        assert!(!is_undone(after_in(of_sender, &digest(99), &outcome)));
+    }
     // Every member has the same recipients, and would expire too.
     assert_eq!(after(&digest(4), &rejected(81013)).cause, Some(Cause::Nobody));
     let old = Claimed { kind: Kind::Digest, ..claimed(4, DAY) };

@@ -1,13 +1,14 @@
-//! A digest with one line that WeCom refuses.
+//! A digest with one line that WeCom or a firewall does not let pass.
 
 use std::sync::Arc;
 
+use reqwest::Method;
 use tempfile::TempDir;
 use wecom_relay::{
     app::Tuning,
     clock::{Clock, SystemClock},
     outbox::{Changed, OutboxQuery, Requeue, State},
-    sandbox::{Api, Effect, Fault},
+    sandbox::{Api, Effect, Fault, Moment},
 };
 
 use super::{second_app, seen_by, shown};
@@ -34,10 +35,9 @@ fn times_seen(wecom: &Wecom, group: usize) -> usize {
 }
 
 async fn relay(wecom: &Wecom, folder: Option<Arc<TempDir>>) -> Relay {
-    let receivers =
-        "  - { name: wechat, app: ops, to_user: zhangsan, fallback: oncall }\n  - { name: oncall, app: \
-                     second, to_user: lisi }\n"
-            .to_owned();
+    let receivers = "  - { name: wechat, app: ops, to_user: zhangsan, fallback: oncall }\n  - { name: oncall, app: second, \
+                     to_user: lisi }\n  - { name: busy, app: ops, to_user: wangwu }\n"
+        .to_owned();
     let (windows, _) = storm::windows();
     let tuning = Tuning { windows, ..short_delays() };
     let options = Options { receivers, app: second_app(wecom), tuning, folder, ..Options::default() };
@@ -107,4 +107,42 @@ async fn a_restart_goes_on_with_the_halving_of_digests() {
     assert_eq!(dead.len(), 1, "{dead:#?}");
     assert!(relay.listed(&[State::Discarded]).await.len() <= 8);
     relay.stop().await;
+}
+
+/// The line is refused on the way to WeCom, so the relay cannot know whether the message was accepted. Messages to another
+/// member show that WeCom can be reached.
+async fn good_ones_pass_a_firewall(effect: Effect) {
+    let (wecom, relay) = storm_with(effect).await;
+    let others = async {
+        for number in 0.. {
+            let body = payload(&format!("Busy{number}"), &[("a", true)]).to_string();
+            assert_eq!(relay.request(Method::POST, "/webhook/busy", body).await.0, 200);
+            let seen = || seen_by(&wecom, "wangwu").concat().contains(&format!("Busy{number}"));
+            soon(wecom.sandbox.wait_until(|_| seen())).await;
+        }
+    };
+    tokio::select! {
+        () = others => {}
+        () = all_good_ones_are_seen_once(&wecom) => {}
+    }
+    assert_eq!(times_seen(&wecom, BAD), 0);
+    let dead = relay.listed(&[State::Dead]).await;
+    assert!(dead.iter().all(|dead| dead.summary.contains("Poison")), "{dead:#?}");
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn a_line_that_a_firewall_refuses_delays_no_other_for_long() {
+    let blocked = Effect::HttpStatus { status: 403, body: "blocked".to_owned(), taken: false };
+    good_ones_pass_a_firewall(blocked).await;
+}
+
+#[tokio::test]
+async fn a_line_that_a_proxy_fails_on_delays_no_other_for_long() {
+    good_ones_pass_a_firewall(Effect::HttpStatus { status: 500, body: String::new(), taken: false }).await;
+}
+
+#[tokio::test]
+async fn a_line_that_closes_the_connection_delays_no_other_for_long() {
+    good_ones_pass_a_firewall(Effect::Drop(Moment::Before)).await;
 }
