@@ -7,12 +7,13 @@
 //!   its body is complete, and waits for it. So no request holds a part of the work memory while it waits for more.
 //!
 //! Large requests are handled one after the other, so that small ones need not wait until there is memory for a large
-//! one. Free memory is given back to the system, before another request may use it.
+//! one. Free memory is given back to the system before another request may use it, and once more after a while, because
+//! the memory of small requests adds up.
 
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -20,7 +21,8 @@ use std::{
 use tokio::{
     runtime::Handle,
     sync::{OwnedSemaphorePermit, Semaphore},
-    time::timeout,
+    task::spawn_blocking,
+    time::{sleep, timeout},
 };
 
 use crate::allocator;
@@ -38,8 +40,10 @@ pub const OTHER_MEMORY: usize = 64 << 20;
 const UNIT: usize = 4096;
 /// Requests that need more are handled one after the other.
 const LARGE: usize = 32 << 20;
-/// Free memory is given back when requests have released this much.
+/// Free memory is given back at once when requests have released this much.
 const GIVE_BACK: usize = 16 << 20;
+/// Any free memory is given back this long after a request.
+const GIVE_BACK_AFTER: Duration = Duration::from_secs(2);
 /// The longest time that a request waits for memory.
 const WAIT: Duration = Duration::from_secs(5);
 
@@ -50,8 +54,15 @@ pub struct MemoryBudget {
     work: Pool,
     /// The turn of a large request.
     turn: Arc<Semaphore>,
-    /// The memory that requests have released since free memory was given back to the system.
-    released: Arc<AtomicUsize>,
+    returns: Arc<Returns>,
+}
+
+/// The return of free memory to the system.
+#[derive(Debug, Default)]
+struct Returns {
+    /// The memory that requests have released since the last return.
+    released: AtomicUsize,
+    is_planned: AtomicBool,
 }
 
 #[derive(Debug, Clone)]
@@ -69,7 +80,7 @@ struct WorkReservation {
     bytes: usize,
     /// The part of it for values.
     room: usize,
-    released: Arc<AtomicUsize>,
+    returns: Arc<Returns>,
     permits: Option<(OwnedSemaphorePermit, Option<OwnedSemaphorePermit>)>,
 }
 
@@ -107,7 +118,7 @@ impl MemoryBudget {
             buffers: Pool::new(buffers),
             work: Pool::new(bytes - buffers),
             turn: Arc::new(Semaphore::new(1)),
-            released: Arc::default(),
+            returns: Arc::default(),
         }
     }
 
@@ -151,7 +162,7 @@ impl GrowingReservation {
     }
 
     async fn wait_for_work(self, texts: usize, values: usize) -> Result<(Reservation, Turn), MemoryError> {
-        let MemoryBudget { work, turn, released, .. } = self.budget;
+        let MemoryBudget { work, turn, returns, .. } = self.budget;
         let bytes = texts.saturating_add(values).min(work.bytes);
         // The semaphores are never closed.
         let turn = match bytes > LARGE {
@@ -161,7 +172,7 @@ impl GrowingReservation {
         let permit = work.free.acquire_many_owned(units(bytes)).await.map_err(|_| MemoryError::InUse)?;
         // A body with very long texts still shows its first alerts.
         let room = bytes.saturating_sub(texts).max(bytes / 8);
-        let work = WorkReservation { bytes, room, released, permits: Some((permit, self.permit)) };
+        let work = WorkReservation { bytes, room, returns, permits: Some((permit, self.permit)) };
         Ok((Reservation(Some(Arc::new(work))), Turn(turn)))
     }
 }
@@ -176,19 +187,39 @@ impl Reservation {
 impl Drop for WorkReservation {
     fn drop(&mut self) {
         let permits = self.permits.take();
-        let released = self.released.fetch_add(self.bytes, Ordering::AcqRel) + self.bytes;
+        let runtime = Handle::try_current();
+        if let Ok(runtime) = &runtime {
+            Returns::plan(&self.returns, runtime);
+        }
+        let released = self.returns.released.fetch_add(self.bytes, Ordering::AcqRel) + self.bytes;
         if released < GIVE_BACK {
             return;
         }
-        self.released.store(0, Ordering::Release);
+        self.returns.released.store(0, Ordering::Release);
         let give_back = move || {
             allocator::give_back();
             drop(permits);
         };
-        match Handle::try_current() {
+        match runtime {
             Ok(runtime) => drop(runtime.spawn_blocking(give_back)),
             Err(_) => give_back(),
         }
+    }
+}
+
+impl Returns {
+    /// Gives free memory back after a while. A stop need not wait for it.
+    fn plan(returns: &Arc<Self>, runtime: &Handle) {
+        if returns.is_planned.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let returns = Arc::clone(returns);
+        drop(runtime.spawn(async move {
+            sleep(GIVE_BACK_AFTER).await;
+            returns.is_planned.store(false, Ordering::Release);
+            returns.released.store(0, Ordering::Release);
+            drop(spawn_blocking(allocator::give_back));
+        }));
     }
 }
 
