@@ -106,8 +106,19 @@ impl Tasks {
     ) where
         E: std::fmt::Display + Send + 'static,
     {
-        let (name, failed) = (name.into(), self.failed.clone());
-        let (stop, abort) = (self.stop.clone(), self.abort.clone());
+        self.spawn_until(name, self.stop.clone(), task);
+    }
+
+    /// Runs `task`. It must end after `stop`, a child of [`Self::stop`], and not before.
+    pub fn spawn_until<E>(
+        &self,
+        name: impl Into<String>,
+        stop: CancellationToken,
+        task: impl Future<Output = Result<(), E>> + Send + 'static,
+    ) where
+        E: std::fmt::Display + Send + 'static,
+    {
+        let (name, failed, abort) = (name.into(), self.failed.clone(), self.abort.clone());
         let (handle, abort_handle) = self.supervised(task);
         self.tracker.spawn(async move {
             let ended = tokio::select! {

@@ -20,6 +20,10 @@ impl Heartbeats {
         self.lock().insert(sender, heartbeat);
     }
 
+    pub(super) fn remove(&self, sender: &SenderName) {
+        self.lock().remove(sender);
+    }
+
     fn lock(&self) -> MutexGuard<'_, BTreeMap<SenderName, Heartbeat>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

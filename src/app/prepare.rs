@@ -21,7 +21,7 @@ use crate::{
 pub struct Prepared {
     pub config: Config,
     pub intake: Arc<Intake>,
-    /// One client per app, in the order of the configuration.
+    /// One client per sender, in the order of the configuration.
     pub clients: Vec<(SenderName, Arc<Client>)>,
     pub token_caches: Arc<TokenCaches>,
     pub tuning: Tuning,
@@ -58,7 +58,13 @@ impl Prepared {
                 call_timeout: app.timeout.min(tuning.call_timeout),
             };
             match Client::new(settings, &token_caches) {
-                Ok(client) => clients.push((receivers::sender_name(app), Arc::new(client))),
+                Ok(client) => {
+                    let sender = receivers::sender_name(app, &config);
+                    // Another app of the same sender comes first.
+                    if sender.0 == app.name.as_str() {
+                        clients.push((sender, Arc::new(client)));
+                    }
+                }
                 Err(error) => problems.push(Diagnostic::new(app.location.clone(), error.to_string(), "")),
             }
         }

@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::{
     config::{App, Config, Diagnostic, Located, Location, Position, Receiver},
     intake::{self, Address, MessageType},
-    outbox::{ReceiverName, SenderName},
+    outbox::{ConfiguredSender, ReceiverName, SenderName},
     render::{self, CompileError, Source, Templates},
 };
 
@@ -39,8 +39,33 @@ pub(super) fn compile(config: &Config) -> Result<CompiledReceivers, Vec<Diagnost
     }
 }
 
-pub(super) fn sender_name(app: &App) -> SenderName {
-    SenderName(app.name.as_str().to_owned())
+/// The API URL, the corp and the agent. WeCom counts messages by it.
+pub(super) fn identity(app: &App) -> String {
+    format!("{} {} {}", app.api_url.as_str(), app.corp_id, app.agent_id)
+}
+
+/// The apps of the configuration that are the same one for WeCom as `app`. They are one sender, with the name and the
+/// credentials of the first one.
+pub(super) fn same_sender<'c>(app: &App, config: &'c Config) -> Vec<&'c App> {
+    let identity = identity(app);
+    config.apps.iter().map(AsRef::as_ref).filter(|other| self::identity(other) == identity).collect()
+}
+
+pub(super) fn sender_name(app: &App, config: &Config) -> SenderName {
+    let named = same_sender(app, config).first().map_or(&app.name, |first| &first.name).as_str().to_owned();
+    SenderName(named)
+}
+
+pub(super) fn configured_senders(config: &Config) -> Vec<ConfiguredSender> {
+    let mut senders = Vec::new();
+    for app in &config.apps {
+        let mut names =
+            same_sender(app, config).into_iter().map(|app| SenderName(app.name.as_str().to_owned()));
+        if let Some(name) = names.next().filter(|first| first.0 == app.name.as_str()) {
+            senders.push(ConfiguredSender { name, identity: identity(app), aliases: names.collect() });
+        }
+    }
+    senders
 }
 
 pub(super) fn receiver_name(receiver: &Receiver) -> ReceiverName {
@@ -54,7 +79,7 @@ pub(super) fn fallback(receiver: &Receiver, config: &Config) -> Option<intake::F
     let Address::Literal(recipients) = &to.recipients else { return None };
     Some(intake::Fallback {
         name: receiver_name(to),
-        sender: sender_name(&to.app),
+        sender: sender_name(&to.app, config),
         recipients: recipients.clone(),
     })
 }
@@ -114,7 +139,7 @@ fn convert<'c>(
     };
     intake::Receiver {
         name: receiver_name(receiver),
-        sender: sender_name(&receiver.app),
+        sender: sender_name(&receiver.app, config),
         address,
         message,
         message_type,

@@ -3,9 +3,12 @@
 //! A request that arrives before a reload begins shares that reload. A request that arrives while a reload reads the
 //! configuration waits for the next one, because the file may have changed since.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use tokio::{task::JoinHandle, time::timeout};
+use tokio::{
+    task::JoinHandle,
+    time::{sleep, timeout},
+};
 
 use super::{
     prepare::{PrepareOptions, Prepared},
@@ -20,6 +23,9 @@ use crate::{
 
 /// Reads the configuration, in the same way at the start and at each reload.
 pub type Source = dyn Fn() -> Result<Loaded, ConfigError> + Send + Sync;
+
+/// The pause before the outbox is asked again after it failed.
+const STORE_PAUSE: Duration = Duration::from_millis(500);
 
 struct Reading {
     prepared: Prepared,
@@ -111,13 +117,25 @@ impl<O: Outbox> Running<O> {
     async fn apply_reload(&mut self, reading: Reading) -> String {
         let Reading { prepared, warnings } = reading;
         let (apps, receivers) = (prepared.config.apps.len(), prepared.config.receivers.len());
-        let restart = self.apply(prepared);
-        if let Err(error) = self.log_unconfigured_senders().await {
-            tracing::warn!(%error, "the outbox did not list the senders of its deliveries");
+        self.stop_former_senders(&prepared.config).await;
+        // The new dispatchers must not start before they know what was sent under the former names.
+        while let Err(error) = self.adopt_senders(&prepared.config).await {
+            tracing::warn!(%error, "the outbox does not answer; trying again");
+            if self.tasks.stop().run_until_cancelled(sleep(STORE_PAUSE)).await.is_none() {
+                return "not reloaded, because the relay is stopping".to_owned();
+            }
         }
+        let restart = self.apply(prepared);
+        let waiting = self.unconfigured_senders().await.unwrap_or_else(|error| {
+            tracing::warn!(%error, "the outbox did not list the senders of its deliveries");
+            Vec::new()
+        });
         let mut summary = format!("reloaded: {apps} app(s), {receivers} receiver(s)");
         if !restart.is_empty() {
             summary += &format!("\nneeds a restart to change: {}", restart.join(", "));
+        }
+        for waits in waiting {
+            summary += &format!("\nwarning: {waits}");
         }
         for warning in warnings {
             tracing::warn!(%warning, "configuration warning");

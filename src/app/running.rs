@@ -4,17 +4,12 @@
 //! each part switches to the new configuration as a whole. A request or a send that has begun ends with the
 //! configuration that it began with.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    net::TcpListener,
-    num::NonZeroU32,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, net::TcpListener, num::NonZeroU32, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
 
 use super::{
     clock::{relay_clock, unrecorded_clock},
@@ -36,17 +31,22 @@ use crate::{
     },
     lifecycle::Tasks,
     metrics::Metrics,
-    outbox::{Lease as _, Outbox, SenderName, StoreError},
+    outbox::{Lease as _, MovedSender, Outbox, SenderName, StoreError},
     wecom::{client::Client, token::TokenCaches},
 };
 
 type Service = service::Service<Client>;
 
-/// A client, and the settings that it was created with.
-struct ActiveClient {
+/// A sender with a dispatcher.
+struct ActiveSender {
+    identity: String,
+    /// The credentials and the timeout of the client.
     credentials: String,
     timeout: Duration,
     client: Arc<Client>,
+    /// It is closed when the dispatcher has ended.
+    services: watch::Sender<Arc<Service>>,
+    stop: CancellationToken,
 }
 
 /// A running daemon.
@@ -62,8 +62,7 @@ pub struct Running<O> {
     /// The configuration of the start: some keys need a restart.
     started_with: Config,
     token_caches: Arc<TokenCaches>,
-    services: BTreeMap<SenderName, watch::Sender<Arc<Service>>>,
-    clients: BTreeMap<SenderName, ActiveClient>,
+    senders: BTreeMap<SenderName, ActiveSender>,
     heartbeats: Heartbeats,
     render_pool: Arc<ArcSwap<RenderPool>>,
     security: SecurityHandle,
@@ -110,8 +109,7 @@ impl<O: Outbox> Running<O> {
             seeds: rng(tuning.seed),
             started_with: prepared.config.clone(),
             token_caches: Arc::clone(&prepared.token_caches),
-            services: BTreeMap::new(),
-            clients: BTreeMap::new(),
+            senders: BTreeMap::new(),
             heartbeats: Heartbeats::default(),
             render_pool: Arc::new(ArcSwap::from_pointee(render_pool)),
             security: SecurityHandle::new(prepared.config.server.security.clone()),
@@ -123,8 +121,11 @@ impl<O: Outbox> Running<O> {
             tasks,
             metrics,
         };
+        if let Err(error) = running.adopt_senders(&prepared.config).await {
+            wait_for_space(error)?;
+        }
         running.apply(prepared);
-        if let Err(error) = running.log_unconfigured_senders().await {
+        if let Err(error) = running.unconfigured_senders().await {
             wait_for_space(error)?;
         }
         running.spawn(listener);
@@ -178,20 +179,11 @@ impl<O: Outbox> Running<O> {
     /// Serves `prepared` from now on. Returns the changed keys that need a restart.
     pub(super) fn apply(&mut self, prepared: Prepared) -> Vec<&'static str> {
         let Prepared { config, intake, clients, .. } = prepared;
-        let apps = config.apps.iter().map(|app| app.name.as_str());
+        let apps = clients.iter().map(|(sender, _)| sender.0.as_str());
         self.metrics.configured(apps, config.receivers.iter().map(|receiver| receiver.name.as_str()));
-        let configured: BTreeSet<_> = clients.iter().map(|(sender, _)| sender.clone()).collect();
         for (sender, client) in clients {
             if let Some(app) = config.app(&sender.0) {
                 self.apply_app(sender, client, app, &config);
-            }
-        }
-        for (sender, service) in &self.services {
-            if !configured.contains(sender) {
-                self.clients.remove(sender);
-                service.send_modify(|service| {
-                    *service = Arc::new(Service { wecom: None, settings: service.settings.clone() });
-                });
             }
         }
         self.security.replace(config.server.security.clone());
@@ -224,7 +216,7 @@ impl<O: Outbox> Running<O> {
     fn apply_app(&mut self, sender: SenderName, client: Arc<Client>, app: &App, config: &Config) {
         let credentials = credentials(app);
         // A client with unchanged settings is kept, because its connections are kept with it.
-        let client = match self.clients.get(&sender) {
+        let client = match self.senders.get(&sender) {
             Some(active) if active.credentials == credentials && active.timeout == app.timeout => {
                 Arc::clone(&active.client)
             }
@@ -234,22 +226,15 @@ impl<O: Outbox> Running<O> {
                 Arc::new(client.observed_by(Arc::new(counter)))
             }
         };
-        let active = ActiveClient {
-            credentials: credentials.clone(),
-            timeout: app.timeout,
-            client: Arc::clone(&client),
-        };
-        self.clients.insert(sender.clone(), active);
-        let service = Arc::new(Service {
-            wecom: Some(client),
-            settings: dispatcher_settings(&self.tuning, app, config, credentials),
-        });
-        if let Some(publish) = self.services.get(&sender) {
-            publish.send_replace(service);
+        let settings = dispatcher_settings(&self.tuning, app, config, credentials.clone());
+        let service = Arc::new(Service { wecom: Some(Arc::clone(&client)), settings });
+        if let Some(active) = self.senders.get_mut(&sender) {
+            active.services.send_replace(service);
+            (active.credentials, active.timeout, active.client) = (credentials, app.timeout, client);
             return;
         }
         let (publish, services) = watch::channel(service);
-        let heartbeat = Heartbeat::default();
+        let (heartbeat, stop) = (Heartbeat::default(), self.tasks.stop().child_token());
         self.heartbeats.add(sender.clone(), heartbeat.clone());
         let context = dispatcher::Context {
             sender: sender.clone(),
@@ -260,29 +245,71 @@ impl<O: Outbox> Running<O> {
             metrics: Arc::clone(&self.metrics),
             heartbeat,
         };
-        self.tasks.spawn(format!("dispatcher of {sender}"), dispatcher::run(context, self.tasks.stop()));
-        self.services.insert(sender, publish);
+        let run = dispatcher::run(context, stop.clone());
+        self.tasks.spawn_until(format!("dispatcher of {sender}"), stop.clone(), run);
+        let identity = receivers::identity(app);
+        let timeout = app.timeout;
+        let active = ActiveSender { identity, credentials, timeout, client, services: publish, stop };
+        self.senders.insert(sender, active);
     }
 
-    /// Logs each app that has queued deliveries but is not in the configuration.
+    /// Stops the dispatchers of senders that are renamed or removed, and waits until their messages in flight have ended.
+    pub(super) async fn stop_former_senders(&mut self, config: &Config) {
+        let configured = receivers::configured_senders(config);
+        let stays = |name: &SenderName, active: &ActiveSender| {
+            configured.iter().any(|sender| sender.name == *name && sender.identity == active.identity)
+        };
+        let former = self.senders.iter().filter(|(name, active)| !stays(name, active));
+        let former: Vec<_> = former.map(|(name, _)| name.clone()).collect();
+        let former: Vec<_> = former.into_iter().filter_map(|name| self.senders.remove_entry(&name)).collect();
+        former.iter().for_each(|(_, active)| active.stop.cancel());
+        for (name, active) in former {
+            active.services.closed().await;
+            self.heartbeats.remove(&name);
+            self.metrics.held(&name.0, None);
+        }
+    }
+
+    /// Moves what waits or counts under a former name of a sender to its present name.
     ///
     /// # Errors
     /// The outbox does not answer.
-    pub(super) async fn log_unconfigured_senders(&self) -> Result<(), StoreError> {
-        let queued = self.outbox.senders().await?;
-        for sender in queued.iter().filter(|sender| !self.clients.contains_key(*sender)) {
-            // Deliveries that the last process left in flight become unconfirmed, so that an operator can discard them.
-            // The dispatcher of an app that a reload removed still has the lease, and may have messages in flight.
-            if !self.services.contains_key(sender) {
-                self.outbox.acquire(sender, self.clock.now()).await?.release().await;
+    pub(super) async fn adopt_senders(&self, config: &Config) -> Result<(), StoreError> {
+        let senders = receivers::configured_senders(config);
+        for MovedSender { from, to, deliveries } in self.outbox.adopt(senders, self.clock.now()).await? {
+            tracing::info!(app = %to, former = %from, deliveries, "sender renamed; its deliveries are sent by its new name");
+        }
+        Ok(())
+    }
+
+    /// Logs each app that has queued deliveries but is not in the configuration. Returns the same as sentences.
+    ///
+    /// # Errors
+    /// The outbox does not answer.
+    pub(super) async fn unconfigured_senders(&self) -> Result<Vec<String>, StoreError> {
+        let mut waiting: BTreeMap<SenderName, u64> = BTreeMap::new();
+        for depth in self.outbox.depths().await? {
+            if depth.deliveries > 0 && !self.senders.contains_key(&depth.sender) {
+                *waiting.entry(depth.sender).or_default() += depth.deliveries;
             }
+        }
+        let mut sentences = Vec::new();
+        for (sender, deliveries) in waiting {
+            // Deliveries that the last process left in flight become unconfirmed, so that an operator can discard them.
+            self.outbox.acquire(&sender, self.clock.now()).await?.release().await;
             tracing::error!(
                 app = %sender,
+                deliveries,
                 "deliveries are queued for an app that is not in the configuration; add it again, or remove them \
                  with `wecom-relay outbox discard`"
             );
+            let wait = if deliveries == 1 { "delivery waits" } else { "deliveries wait" };
+            sentences.push(format!(
+                "{deliveries} {wait} for the app {sender}, which is not in the configuration; add it again, or remove \
+                 them with `wecom-relay outbox discard`"
+            ));
         }
-        Ok(())
+        Ok(sentences)
     }
 }
 
@@ -303,10 +330,15 @@ fn dispatcher_settings(
     config: &Config,
     credentials: String,
 ) -> service::Settings {
-    let limit = |limit: Option<NonZeroU32>| limit.map_or(0, NonZeroU32::get);
+    let apps = receivers::same_sender(app, config);
+    let least = |of: fn(&App) -> Option<NonZeroU32>| {
+        apps.iter().filter_map(|app| of(app)).min().map_or(0, NonZeroU32::get)
+    };
+    let limits =
+        Limits { per_minute: least(|app| app.limits.per_minute), per_hour: least(|app| app.limits.per_hour) };
     service::Settings {
         concurrency: tuning.concurrency,
-        limits: Limits { per_minute: limit(app.limits.per_minute), per_hour: limit(app.limits.per_hour) },
+        limits,
         windows: tuning.windows,
         duplicate_check: tuning.duplicate_check,
         policy: Policy {
@@ -329,7 +361,7 @@ fn route(config: &Config, receiver: &Receiver) -> Option<notices::Route> {
     let to = receivers::fallback(receiver, config)?;
     Some(notices::Route {
         receiver: receivers::receiver_name(receiver),
-        sender: receivers::sender_name(&receiver.app),
+        sender: receivers::sender_name(&receiver.app, config),
         fallback: to.name,
         fallback_sender: to.sender,
         fallback_recipients: to.recipients,

@@ -5,9 +5,9 @@ use std::future::Future;
 use jiff::Timestamp;
 
 use super::{
-    Backlog, Changes, Claims, Destination, Enqueued, Folding, Hold, NewDigest, NewNotification, NoticeOf,
-    NotificationId, OutboxQuery, OutboxSize, Pick, ReceiverName, Scheduled, SenderName, Sent, Settlement,
-    StoreResult, Unnoticed, Waiting,
+    Backlog, Changes, Claims, ConfiguredSender, Destination, Enqueued, Folding, Hold, MovedSender, NewDigest,
+    NewNotification, NoticeOf, NotificationId, OutboxQuery, OutboxSize, Pick, ReceiverName, Scheduled,
+    SenderName, Sent, Settlement, StoreResult, Unnoticed, Waiting,
 };
 use crate::clock::ReadingRecord;
 
@@ -37,6 +37,16 @@ pub trait Outbox: OutboxQuery + Clone + Send + Sync + 'static {
         sender: &SenderName,
         now: Timestamp,
     ) -> impl Future<Output = StoreResult<Self::Lease>> + Send;
+
+    /// Names the senders of the configuration. What waits, counts or is held under another name of the same identity
+    /// moves to the present name, and later notifications under the other name too. An identity that the configuration
+    /// does not have any more leaves its deliveries to the sender with its name. Call it while no sender that moves has
+    /// a lease.
+    fn adopt(
+        &self,
+        senders: Vec<ConfiguredSender>,
+        now: Timestamp,
+    ) -> impl Future<Output = StoreResult<Vec<MovedSender>>> + Send;
 
     /// All senders that have unsettled deliveries, whether or not the configuration has them.
     fn senders(&self) -> impl Future<Output = StoreResult<Vec<SenderName>>> + Send;

@@ -25,6 +25,24 @@ pub struct ClaimId(pub i64);
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SenderName(pub String);
 
+/// A sender of the configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfiguredSender {
+    pub name: SenderName,
+    /// The API URL, the corp and the agent: WeCom counts messages by it.
+    pub identity: String,
+    /// Further names of the configuration for the same identity.
+    pub aliases: Vec<SenderName>,
+}
+
+/// Deliveries that wait moved from a former name of their sender to the present one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MovedSender {
+    pub from: SenderName,
+    pub to: SenderName,
+    pub deliveries: usize,
+}
+
 /// The name of a receiver of the configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ReceiverName(pub String);
@@ -88,9 +106,9 @@ impl Destination {
 pub struct OrderingKey(pub Key);
 
 impl OrderingKey {
-    /// The ordering key of `group_key` at `receiver`, through `sender`.
-    pub fn of(sender: &SenderName, receiver: &ReceiverName, group_key: &str) -> Self {
-        let parts = ["group", &sender.0, &receiver.0, group_key];
+    /// The ordering key of `group_key` at `receiver`. `queue` is the first name of the sender: the key outlives a new name.
+    pub fn of(queue: &SenderName, receiver: &ReceiverName, group_key: &str) -> Self {
+        let parts = ["group", &queue.0, &receiver.0, group_key];
         Self(Key::of(parts.map(str::as_bytes)))
     }
 }

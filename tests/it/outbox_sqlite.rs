@@ -9,8 +9,8 @@ use std::{
 use rusqlite::Connection;
 use tempfile::TempDir;
 use wecom_relay::outbox::{
-    DeliveryId, Enqueued, Filter, Lease, ListOrder, Listed, OrderingKey, Outbox, OutboxQuery, PageRequest,
-    Part, Requeue, State, StoreError, Verdict,
+    ConfiguredSender, DeliveryId, Enqueued, Filter, Lease, ListOrder, Listed, OrderingKey, Outbox,
+    OutboxQuery, PageRequest, Part, Requeue, SenderName, State, StoreError, Verdict,
     sqlite::{Access, OpenError, Settings, SqliteLease, SqliteOutbox},
 };
 
@@ -171,6 +171,9 @@ async fn delivered_history_makes_room_for_new_alerts() {
     let directory = directory();
     let small = Settings { max_size_bytes: 1 << 20, ..settings(&directory) };
     let outbox = SqliteOutbox::open(small.clone(), Access::Owner).unwrap();
+    let named =
+        |name: SenderName| vec![ConfiguredSender { name, identity: "A".to_owned(), aliases: Vec::new() }];
+    outbox.adopt(named(ops()), at(0)).await.unwrap();
     let lease = acquire(&outbox, at(0)).await;
     enqueue(&outbox, alert("dead", "a dead letter"), at(0)).await;
     let claimed = claim_one(&lease, at(0)).await;
@@ -186,10 +189,12 @@ async fn delivered_history_makes_room_for_new_alerts() {
     assert!(list(&outbox).await.len() < 60);
     let is_dead = |listed: &Listed| listed.state == State::Dead;
     assert!(list(&outbox).await.iter().any(is_dead), "dead letters are purged last");
-    // The attempts of the last two hours still count against rate limits, also after a restart.
+    // The attempts of the last two hours still count against rate limits, also after a restart under another name.
     outbox.close().await;
     let outbox = SqliteOutbox::open(small, Access::Owner).unwrap();
-    let lease = acquire(&outbox, at(201)).await;
+    let renamed = SenderName("renamed".to_owned());
+    outbox.adopt(named(renamed.clone()), at(201)).await.unwrap();
+    let lease = outbox.acquire(&renamed, at(201)).await.unwrap();
     assert_eq!(lease.sent_since(at(-1)).await.unwrap().len(), 201);
 }
 
@@ -751,7 +756,7 @@ async fn an_outbox_of_the_first_schema_is_migrated() {
         .unwrap();
     assert_eq!(
         tables,
-        "attempt boot delivery discarded hold hold_noticed numbers ordering_key purged_attempt reserve"
+        "attempt boot delivery discarded hold hold_noticed numbers ordering_key purged_attempt reserve sender"
     );
 }
 

@@ -26,7 +26,7 @@ use wecom_relay::{
 };
 
 use crate::support::{
-    Options, Process, Relay, SECRET, Wecom, config_file, eventually,
+    OTHER_AGENT, OTHER_SECRET, Options, Process, Relay, SECRET, Wecom, config_file, eventually,
     members::{self, member},
     payload, short_delays,
 };
@@ -212,7 +212,7 @@ async fn deliveries_of_a_removed_app_wait_until_it_returns() {
     let one = Options::default().yaml(&wecom.url, &relay.folder);
     let app = |secret| {
         format!(
-            "  - name: late\n    corp_id: ww1234567890abcdef\n    agent_id: 1000002\n    \
+            "  - name: late\n    corp_id: ww1234567890abcdef\n    agent_id: {OTHER_AGENT}\n    \
              api_secret: {secret}\n    api_url: {}/cgi-bin/\n",
             wecom.url
         )
@@ -227,14 +227,17 @@ async fn deliveries_of_a_removed_app_wait_until_it_returns() {
     assert_eq!(status, 200);
     relay.wait_for_hold().await;
 
-    assert_eq!(relay.reload_yaml(&one).await.0, 200);
+    let (status, answer) = relay.reload_yaml(&one).await;
+    assert_eq!(status, 200);
+    let waits = "warning: 1 delivery waits for the app late, which is not in the configuration";
+    assert!(answer.contains(waits), "{answer}");
     let (status, _) = relay.request(Method::POST, "/webhook/late", alert("2").to_string()).await;
     assert_eq!(status, 404);
     relay.post(&alert("3")).await;
     wecom.sandbox.wait_for_delivered("zhangsan", 1).await;
     assert_eq!(relay.listed(&[State::Ready]).await.len(), 1);
 
-    assert_eq!(relay.reload_yaml(&two(SECRET)).await.0, 200);
+    assert_eq!(relay.reload_yaml(&two(OTHER_SECRET)).await.0, 200);
     wecom.sandbox.wait_for_delivered("lisi", 1).await;
     relay.stop().await;
 }
@@ -254,6 +257,102 @@ async fn a_message_of_a_removed_app_that_is_in_flight_is_settled() {
     assert_eq!(relay.reload_yaml(&other).await.0, 200);
     let settled = relay.settled(1).await;
     assert_eq!(settled.first().map(|listed| listed.state), Some(State::Delivered));
+    relay.stop().await;
+}
+
+/// A relay with a limit of two messages a minute, and its configuration.
+async fn limited(wecom: &Wecom) -> (Relay, String) {
+    let app = "    limits: { per_minute: 2, per_hour: 0 }\n".to_owned();
+    let options = Options {
+        app,
+        receivers: "  - { name: wechat, app: ops, to_user: zhangsan }\n  - { name: other, app: ops, to_user: lisi }\n"
+            .to_owned(),
+        tuning: short_delays(),
+        ..Options::default()
+    };
+    let relay = Relay::with(&wecom.url, options).await;
+    let yaml = fs::read_to_string(relay.folder.path().join("config.yml")).unwrap();
+    (relay, yaml)
+}
+
+/// Waits until lisi was sent `count` messages. A look that found them has seen the messages to zhangsan, too.
+async fn after_a_look(relay: &Relay, wecom: &Wecom, count: usize) {
+    relay.request(Method::POST, "/webhook/other", alert(&format!("look {count}")).to_string()).await;
+    wecom.sandbox.wait_for_delivered("lisi", count).await;
+}
+
+#[tokio::test]
+async fn a_renamed_app_keeps_its_queue_and_its_limits() {
+    let wecom = Wecom::live(Settings::default()).await;
+    let (relay, yaml) = limited(&wecom).await;
+    for group in ["1", "2"] {
+        relay.post(&alert(group)).await;
+    }
+    relay.settled(2).await;
+    for group in ["3", "4"] {
+        relay.post(&alert(group)).await;
+    }
+    let renamed = yaml.replace("ops", "ops2");
+    let (status, answer) = relay.reload_yaml(&renamed).await;
+    assert_eq!((status, answer.contains("the app ops")), (200, false), "{answer}");
+    relay.post(&alert("5")).await;
+    after_a_look(&relay, &wecom, 1).await;
+    assert_eq!(wecom.sandbox.delivered_to("zhangsan").len(), 2);
+    let waiting = relay.listed(&[State::Ready]).await;
+    assert_eq!(waiting.iter().map(|waits| waits.sender.0.as_str()).collect::<Vec<_>>(), ["ops2"; 3]);
+    // The queue follows the name when the agent is corrected, and its limits then begin anew.
+    let other = renamed
+        .replace("agent_id: 1000002", &format!("agent_id: {OTHER_AGENT}"))
+        .replace(SECRET, OTHER_SECRET)
+        .replace("per_minute: 2", "per_minute: 9");
+    assert_eq!(relay.reload_yaml(&other).await.0, 200);
+    relay.settled(6).await;
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn an_app_renamed_while_the_relay_is_stopped_keeps_its_queue() {
+    let wecom = Wecom::live(Settings::default()).await;
+    let options = |app: &str| Options {
+        app: format!("    limits: {{ per_minute: {}, per_hour: 0 }}\n", if app == "ops" { 1 } else { 2 }),
+        receivers: format!("  - {{ name: wechat, app: {app}, to_user: zhangsan }}\n"),
+        name: app.to_owned(),
+        ..Options::default()
+    };
+    let relay = Relay::with(&wecom.url, options("ops")).await;
+    relay.post(&alert("1")).await;
+    relay.settled(1).await;
+    relay.post(&alert("2")).await;
+    let folder = relay.stop().await;
+    let relay = Relay::with(&wecom.url, Options { folder: Some(folder), ..options("dev") }).await;
+    relay.settled(2).await;
+    relay.post(&alert("3")).await;
+    let folder = relay.stop().await;
+    assert_eq!(wecom.sandbox.delivered_to("zhangsan").len(), 2, "the first message counts");
+    let relay = Relay::with(&wecom.url, Options { folder: Some(folder), ..options("ops") }).await;
+    let waiting = relay.listed(&[State::Ready]).await;
+    assert_eq!(waiting.iter().map(|waits| waits.sender.0.as_str()).collect::<Vec<_>>(), ["ops"]);
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn two_entries_of_one_app_share_its_limits() {
+    let wecom = Wecom::live(Settings::default()).await;
+    let (relay, yaml) = limited(&wecom).await;
+    let (head, _) = yaml.split_once("receivers:\n").unwrap();
+    let app = head.split_once("apps:\n").unwrap().1;
+    let twin = app.replace("name: ops", "name: twin").replace("per_minute: 2", "per_minute: 3");
+    let receivers =
+        "  - { name: wechat, app: twin, to_user: zhangsan }\n  - { name: other, app: ops, to_user: lisi }\n";
+    relay.post(&alert("1")).await;
+    relay.settled(1).await;
+    let (status, _) = relay.reload_yaml(&format!("{head}{twin}receivers:\n{receivers}")).await;
+    assert_eq!(status, 200);
+    relay.post(&alert("2")).await;
+    relay.post(&alert("3")).await;
+    after_a_look(&relay, &wecom, 1).await;
+    relay.settled(3).await;
+    assert_eq!(wecom.sandbox.delivered_to("zhangsan").len(), 2);
     relay.stop().await;
 }
 

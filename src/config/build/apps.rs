@@ -185,9 +185,14 @@ fn proxy_url(
 fn warn_of_duplicate(app: &App, others: &[Arc<App>], diagnostics: &mut Diagnostics) {
     let is_same = |other: &&Arc<App>| other.corp_id == app.corp_id && other.agent_id == app.agent_id;
     if let Some(other) = others.iter().find(is_same) {
-        let other = &other.location.key;
-        let message =
-            format!("this is the same WeCom app as {other}, and each of them counts its own limits");
+        let key = &other.location.key;
+        let message = if other.api_url.as_str() == app.api_url.as_str() {
+            format!(
+                "this is the same WeCom app as {key}, so its messages are sent with the credentials of {key}, within the lower limits of both"
+            )
+        } else {
+            format!("this is the same WeCom app as {key}, and each of them counts its own limits")
+        };
         diagnostics.warn(&app.location, message, "use one of them for both");
     }
 }

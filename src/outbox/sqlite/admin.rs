@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::{
     columns::{millis, state_number},
     error::EngineResult,
-    order,
+    order, sender,
     settle::{self, Entry},
     transaction::Transaction,
 };
@@ -72,6 +72,11 @@ pub(super) fn requeue_dead(
 
 /// Puts a settled delivery at the end of its ordering key.
 fn put_at_end(tx: &mut Transaction<'_>, entry: &Entry, now: Timestamp) -> EngineResult<()> {
+    // The sender may have been renamed since it died.
+    let present = sender::present(tx, &entry.sender)?.name;
+    if present != entry.sender {
+        sender::rename(tx, entry.id, &present)?;
+    }
     let is_head = order::load(tx, entry.ordering_key)?.heads == 0;
     let state = if is_head { State::Ready } else { State::Queued };
     let seq = tx.take_numbers(1)?;

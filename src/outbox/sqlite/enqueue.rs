@@ -6,13 +6,13 @@ use rusqlite::named_params;
 use super::{
     columns::{kind_number, millis, state_number, status_number},
     error::EngineResult,
-    order,
+    order, sender,
     transaction::Transaction,
 };
 use crate::{
     outbox::{
         BodyHash, Dedupe, Destination, Enqueued, Kind, NewDelivery, NewNotification, NotificationId,
-        OrderingKey, State,
+        OrderingKey, SenderName, State,
         rules::{
             dedup::{self, LastAccepted},
             fold,
@@ -37,7 +37,8 @@ pub(super) fn enqueue(
     new: &NewNotification,
     now: Timestamp,
 ) -> EngineResult<Enqueued> {
-    let ordering_key = OrderingKey::of(&new.sender, &new.receiver, &new.group_key).0.short();
+    let sender = sender::present(tx, &new.sender)?;
+    let ordering_key = OrderingKey::of(&sender.queue, &new.receiver, &new.group_key).0.short();
     let mut order = order::load(tx, ordering_key)?;
     if let Some(dedupe) = &new.dedupe
         && let Some(last) = order.last.filter(|last| last.is_repeated_by(dedupe, now))
@@ -47,8 +48,12 @@ pub(super) fn enqueue(
     if new.kind == Kind::Alert {
         tx.require_room(now)?;
     }
-    let place =
-        Place { ordering_key, first: tx.take_numbers(new.deliveries.len())?, is_occupied: order.heads > 0 };
+    let place = Place {
+        sender: sender.name,
+        ordering_key,
+        first: tx.take_numbers(new.deliveries.len())?,
+        is_occupied: order.heads > 0,
+    };
     let notification = NotificationId(place.first);
     if let Some(Dedupe { key, window }) = new.dedupe {
         order.last = Some(LastAccepted { key, notification, at: now });
@@ -63,6 +68,8 @@ pub(super) fn enqueue(
 
 /// The place of new deliveries.
 pub(super) struct Place {
+    /// The present name of the sender.
+    pub(super) sender: SenderName,
     pub(super) ordering_key: i64,
     pub(super) first: i64,
     /// True if earlier deliveries of the ordering key are unsettled.
@@ -76,8 +83,9 @@ pub(super) fn enqueue_own(
     ordering_key: i64,
     now: Timestamp,
 ) -> EngineResult<NotificationId> {
+    let sender = sender::present(tx, &new.sender)?.name;
     let is_occupied = order::load(tx, ordering_key)?.heads > 0;
-    let place = Place { ordering_key, first: tx.take_numbers(new.deliveries.len())?, is_occupied };
+    let place = Place { sender, ordering_key, first: tx.take_numbers(new.deliveries.len())?, is_occupied };
     if insert(tx, new, &place, now)? {
         order::add_heads(tx, ordering_key, 1)?;
     }
@@ -91,7 +99,7 @@ fn insert(
     place: &Place,
     now: Timestamp,
 ) -> EngineResult<bool> {
-    let destination = Destination::of(&new.sender, &new.recipients);
+    let destination = Destination::of(&place.sender, &new.recipients);
     let is_head = new.dead.is_none() && !place.is_occupied && !new.deliveries.is_empty();
     for (id, delivery) in (place.first..).zip(&new.deliveries) {
         let state = match new.dead {
@@ -102,7 +110,7 @@ fn insert(
         insert_one(tx, new, delivery, &Row { id, state, destination, place, now })?;
     }
     if is_head {
-        tx.mark_changed(&new.sender, destination);
+        tx.mark_changed(&place.sender, destination);
     }
     Ok(is_head)
 }
@@ -130,7 +138,7 @@ fn insert_one(
         named_params! {
             ":id": row.id,
             ":state": state_number(row.state),
-            ":sender": new.sender.0,
+            ":sender": row.place.sender.0,
             ":receiver": new.receiver.0,
             ":destination": destination.0,
             ":ordering_key": row.place.ordering_key,
@@ -142,7 +150,7 @@ fn insert_one(
             ":part_of": part.of,
             ":accepted_at": millis(row.now),
             ":foldable": if new.kind == Kind::Alert && new.dead.is_none() { fold::MAX_MEMBERS } else { 0 },
-            ":body": BodyHash::of(&new.sender, recipients, content).0,
+            ":body": BodyHash::of(&row.place.sender, recipients, content).0,
             ":settled_at": new.dead.is_some().then_some(millis(row.now)),
             // A dead notice must not cause another notice.
             ":noticed": new.kind == Kind::Notice,

@@ -6,6 +6,7 @@ use super::{
     columns::{millis, time_column},
     enqueue,
     error::EngineResult,
+    sender,
     transaction::Transaction,
 };
 use crate::outbox::{
@@ -104,7 +105,8 @@ pub(super) fn notice(
     of: &NoticeOf,
     now: Timestamp,
 ) -> EngineResult<NotificationId> {
-    let ordering_key = OrderingKey::of(&notice.sender, &notice.receiver, &notice.group_key).0.short();
+    let queue = sender::present(tx, &notice.sender)?.queue;
+    let ordering_key = OrderingKey::of(&queue, &notice.receiver, &notice.group_key).0.short();
     let id = enqueue::enqueue_own(tx, notice, ordering_key, now)?;
     match of {
         NoticeOf::Dead(deliveries) => {

@@ -12,13 +12,13 @@
 //!
 //! - A full file system stops acceptance, not delivery: `room` keeps space for claims and settlements.
 //!
-//! Each file depends only on those before it: `sql`, `columns`, `files`, `history`, `room` and `transaction`; then the
-//! operations (`order`, `enqueue`, `settle`, `fold`, `claim`, `waiting`, `hold`, `purge`, `admin`, `relay_time`,
-//! `query`); then `open`,
-//! `lock`, `log_guard`, `read_slot` and `file_guard`; then `worker` and `reader`; then `outbox`, which implements the
-//! port. Times are stored in milliseconds.
+//! Each file depends only on those before it: `sql`, `columns`, `files`, `history`, `room`, `transaction` and `sender`;
+//! then the operations (`order`, `enqueue`, `settle`, `fold`, `claim`, `waiting`, `hold`, `purge`, `admin`, `adopt`,
+//! `relay_time`, `query`); then `open`, `lock`, `log_guard`, `read_slot` and `file_guard`; then `worker` and `reader`;
+//! then `outbox`, which implements the port. Times are stored in milliseconds.
 
 mod admin;
+mod adopt;
 mod claim;
 mod columns;
 mod enqueue;
@@ -43,6 +43,7 @@ mod reader;
 mod relay_time;
 mod room;
 mod schema;
+mod sender;
 mod settle;
 mod sql;
 mod transaction;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::{
-    admin, claim, enqueue, hold,
+    admin, adopt, claim, enqueue, hold,
     job::{Effect, Handle},
     open::{Access, OpenError, Settings},
     purge, query, reader, relay_time, settle,
@@ -19,6 +19,7 @@ use crate::outbox::{
     NewNotification, NoticeOf, NotificationId, Outbox, OutboxQuery, OutboxSize, Page, PageRequest, Planner,
     ReceiverName, Requeue, Scheduled, SenderName, Sent, Settlement, StoreResult, Unnoticed,
 };
+use crate::outbox::{ConfiguredSender, MovedSender};
 
 /// The most dead letters that are requeued in one transaction, so that a running daemon is not locked out for long.
 const REQUEUED_AT_ONCE: u32 = 500;
@@ -82,6 +83,10 @@ impl Outbox for SqliteOutbox {
             changes,
             inherited: Arc::new(inherited),
         })
+    }
+
+    async fn adopt(&self, senders: Vec<ConfiguredSender>, now: Timestamp) -> StoreResult<Vec<MovedSender>> {
+        self.worker.run(Effect::FlushedWrite, move |tx| adopt::adopt(tx, &senders, now)).await
     }
 
     async fn senders(&self) -> StoreResult<Vec<SenderName>> {

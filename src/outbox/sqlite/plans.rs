@@ -3,9 +3,9 @@
 use rusqlite::Connection;
 
 use super::{
-    admin, claim, enqueue, file_guard, fold, history, hold, open, order, purge,
+    admin, adopt, claim, enqueue, file_guard, fold, history, hold, open, order, purge,
     query::{self, Source},
-    relay_time, room, schema, settle, transaction, waiting,
+    relay_time, room, schema, sender, settle, transaction, waiting,
 };
 use crate::outbox::ListOrder;
 
@@ -26,6 +26,17 @@ const STATEMENTS: &[(&str, &str)] = &[
     (claim::MARK, "PRIMARY KEY"),
     (claim::MARK_STARTED, "PRIMARY KEY (rowid>? AND rowid<?)"),
     (claim::OPEN_SIBLINGS, "PRIMARY KEY (rowid>? AND rowid<?)"),
+    (adopt::STORE, ""),
+    (adopt::IS_STORED, "PRIMARY KEY"),
+    (adopt::OPEN, "delivery_open (sender=?)"),
+    (adopt::COUNTED, "delivery_counted (sender=? AND attempt_ended_at>?)"),
+    (adopt::COUNTED_EARLIER, "attempt_counted (sender=? AND ended_at>?)"),
+    (adopt::PURGED, "purged_attempt_ended (ended_at>?)"),
+    (adopt::RENAME_PURGED, "PRIMARY KEY"),
+    (sender::PRESENT, "PRIMARY KEY"),
+    (sender::LOAD, "PRIMARY KEY"),
+    (sender::RENAME, "PRIMARY KEY"),
+    (sender::RENAME_ATTEMPTS, "PRIMARY KEY (delivery=?)"),
     (settle::LOAD, "PRIMARY KEY"),
     (settle::MOVE_LAST_ATTEMPT, "PRIMARY KEY"),
     (settle::DELIVERED, "PRIMARY KEY"),
@@ -90,6 +101,8 @@ const STATEMENTS: &[(&str, &str)] = &[
 /// These read an index or a small table from its beginning on purpose. Some are bounded by a limit, others by the number
 /// of senders and receivers. `DEPTHS` counts all unsettled deliveries, on the connection for queries.
 const FROM_THE_BEGINNING: &[&str] = &[
+    adopt::FORWARD,
+    adopt::KNOWN,
     file_guard::HAS_UNSETTLED,
     hold::HOLDS,
     query::DEPTHS,

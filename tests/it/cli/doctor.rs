@@ -268,11 +268,13 @@ async fn a_refused_secret_is_tried_once() {
     let ended = examine_default(&wecom, |yaml| {
         let yaml = yaml.replace(SECRET, WRONG_SECRET).replace("{ name: wechat,", "{ name: wechat, app: ops,");
         let app = yaml.split("apps:\n").nth(1).unwrap().split("receivers:").next().unwrap().to_owned();
-        yaml.replace("receivers:", &format!("{}receivers:", app.replace("name: ops", "name: other")))
+        yaml.replace(
+            "receivers:",
+            &format!("{}receivers:", app.replace("name: ops", "name: other").replace("1000002", "1000003")),
+        )
     })
     .await;
     insta::assert_snapshot!(ended.failures(), @"
-    warning  configuration: file: config.yml:10:5: apps[1]: this is the same WeCom app as apps[0], and each of them counts its own limits; use one of them for both
     failed   app ops: gettoken: gettoken answered errcode 40001
              WeCom refused gettoken (40001): api_secret does not belong to corp_id, was reset, or the app is disabled. Copy corp_id from admin console → My company → Company ID (企业ID) and api_secret from admin console → App management → the app → Secret, and check that the app is enabled.
     failed   app other: gettoken: gettoken answered errcode 40001

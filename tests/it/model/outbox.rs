@@ -22,6 +22,7 @@ use wecom_relay::outbox::{
     ReceiverName, Requeue, Scheduled, SenderName, Sent, Settlement, StoreError, StoreResult, Unnoticed,
     sqlite::{SqliteLease, SqliteOutbox},
 };
+use wecom_relay::outbox::{ConfiguredSender, MovedSender};
 
 /// The number of faults in a thousand calls.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -170,6 +171,10 @@ impl Outbox for FaultyOutbox {
 
     async fn enqueue(&self, notification: NewNotification, now: Timestamp) -> StoreResult<Enqueued> {
         self.faults.run(self.inner.enqueue(notification, now)).await
+    }
+
+    async fn adopt(&self, senders: Vec<ConfiguredSender>, now: Timestamp) -> StoreResult<Vec<MovedSender>> {
+        self.faults.run(self.inner.adopt(senders, now)).await
     }
 
     async fn senders(&self) -> StoreResult<Vec<SenderName>> {

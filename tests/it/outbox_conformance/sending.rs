@@ -3,8 +3,8 @@
 use serde_json::json;
 use wecom_relay::{
     outbox::{
-        Attempt, Changed, DeliveryId, Kind, Lease, NewNotification, Outbox, Part, Requeue, SenderName,
-        Settlement, State, Verdict,
+        Attempt, Changed, ConfiguredSender, DeliveryId, Destination, Enqueued, Kind, Lease, NewNotification,
+        Outbox, Part, Requeue, SenderName, Settlement, State, Verdict,
     },
     wecom::{
         Content, Receipt, Recipients,
@@ -14,7 +14,7 @@ use wecom_relay::{
 
 use super::fixture::{
     acquire, addressed, alert, at, attempt, claim, claim_one, claim_zhang, deliver, digest, enqueue, fold,
-    kill, list, owned, postpone, settle, settlement, split, states, team, texts, user, waiting,
+    kill, list, owned, postpone, settle, settlement, split, state, states, team, texts, user, waiting,
 };
 
 pub(crate) async fn a_claimed_delivery_is_not_claimed_again<O: Outbox>(outbox: O) {
@@ -129,6 +129,75 @@ pub(crate) async fn acquire_makes_deliveries_in_flight_unconfirmed<O: Outbox>(ou
     let interrupted = detail.attempts.first().unwrap();
     assert_eq!((interrupted.started_at, interrupted.counted), (at(2), true));
     assert_eq!(lease.sent_since(at(8)).await.unwrap().len(), 1);
+}
+
+fn sender(name: &str) -> SenderName {
+    SenderName(name.to_owned())
+}
+
+async fn adopt<O: Outbox>(outbox: &O, senders: &[(&str, &str)]) -> usize {
+    let configured = senders.iter().map(|(name, identity)| ConfiguredSender {
+        name: sender(name),
+        identity: (*identity).to_owned(),
+        aliases: Vec::new(),
+    });
+    let moved = outbox.adopt(configured.collect(), at(5)).await.unwrap();
+    moved.iter().map(|moved| moved.deliveries).sum()
+}
+
+async fn ready_texts<O: Outbox>(outbox: &O, name: &str) -> Vec<String> {
+    let lease = outbox.acquire(&sender(name), at(5)).await.unwrap();
+    let destinations = lease.scheduled().await.unwrap();
+    assert!(destinations.iter().all(|one| one.destination == Destination::of(&sender(name), &user("zhang"))));
+    let listed =
+        list(outbox).await.into_iter().filter(|one| one.sender == sender(name) && one.state == State::Ready);
+    listed.map(|one| one.summary).collect()
+}
+
+pub(crate) async fn senders_that_swap_their_names_keep_their_queues<O: Outbox>(outbox: O) {
+    assert_eq!(adopt(&outbox, &[("one", "A"), ("two", "B")]).await, 0);
+    enqueue(&outbox, NewNotification { sender: sender("one"), ..alert("a", "of A") }, at(0)).await;
+    enqueue(&outbox, NewNotification { sender: sender("two"), ..alert("b", "of B") }, at(0)).await;
+    assert_eq!(adopt(&outbox, &[("two", "A"), ("one", "B")]).await, 2);
+    assert_eq!(ready_texts(&outbox, "two").await, ["of A"]);
+    assert_eq!(ready_texts(&outbox, "one").await, ["of B"]);
+    // A request that began before a reload still has the former name.
+    assert_eq!(adopt(&outbox, &[("three", "A"), ("one", "B")]).await, 1);
+    enqueue(&outbox, NewNotification { sender: sender("two"), ..alert("c", "late of A") }, at(6)).await;
+    assert_eq!(ready_texts(&outbox, "three").await, ["of A", "late of A"]);
+}
+
+pub(crate) async fn a_renamed_sender_keeps_its_order_and_its_duplicates<O: Outbox>(outbox: O) {
+    let group = "g".repeat(5000);
+    let new = |name: &str, text: &str| NewNotification {
+        sender: sender(name),
+        group_key: group.clone(),
+        ..state("a", text)
+    };
+    adopt(&outbox, &[("ops", "A")]).await;
+    enqueue(&outbox, new("ops", "first"), at(0)).await;
+    assert_eq!(adopt(&outbox, &[("later", "A")]).await, 1);
+    let repeated = outbox.enqueue(new("later", "first"), at(5)).await.unwrap();
+    assert!(matches!(repeated, Enqueued::Duplicate(_)), "{repeated:?}");
+    enqueue(&outbox, new("later", "second"), at(6)).await;
+    // Another sender with the former name does not wait for it.
+    assert_eq!(adopt(&outbox, &[("later", "A"), ("ops", "B")]).await, 0);
+    enqueue(&outbox, new("ops", "of B"), at(7)).await;
+    assert_eq!(ready_texts(&outbox, "later").await, ["first"]);
+    assert_eq!(ready_texts(&outbox, "ops").await, ["of B"]);
+}
+
+pub(crate) async fn a_dead_letter_of_a_renamed_sender_is_requeued_to_it<O: Outbox>(outbox: O) {
+    adopt(&outbox, &[("ops", "A")]).await;
+    let lease = acquire(&outbox, at(0)).await;
+    enqueue(&outbox, alert("a", "text"), at(0)).await;
+    let claimed = claim_one(&lease, at(1)).await;
+    kill(&lease, &claimed, at(2)).await;
+    for senders in [("later", "A"), ("later", "B"), ("last", "B")] {
+        assert_eq!(adopt(&outbox, &[senders]).await, 0);
+    }
+    outbox.requeue(Requeue::One(claimed.id), at(6)).await.unwrap();
+    assert_eq!(ready_texts(&outbox, "last").await, ["text"]);
 }
 
 pub(crate) async fn recovered_deliveries_go_before_what_waits<O: Outbox>(outbox: O) {

@@ -11,6 +11,7 @@ use wecom_relay::outbox::{
     ReceiverName, Requeue, Scheduled, SenderName, Sent, Settlement, StoreError, StoreResult, Unnoticed,
     sqlite::{SqliteLease, SqliteOutbox},
 };
+use wecom_relay::outbox::{ConfiguredSender, MovedSender};
 
 /// The real outbox behind [`Gates`].
 #[derive(Clone)]
@@ -113,6 +114,10 @@ impl Outbox for Gated {
 
     async fn size(&self) -> StoreResult<OutboxSize> {
         self.inner.size().await
+    }
+
+    async fn adopt(&self, senders: Vec<ConfiguredSender>, now: Timestamp) -> StoreResult<Vec<MovedSender>> {
+        self.inner.adopt(senders, now).await
     }
 
     async fn senders(&self) -> StoreResult<Vec<SenderName>> {

@@ -40,6 +40,8 @@ pub(crate) struct Relay {
 pub(crate) struct Options {
     /// The lines under `receivers:`.
     pub(crate) receivers: String,
+    /// The app's name.
+    pub(crate) name: String,
     /// The app's secret.
     pub(crate) secret: &'static str,
     /// Further keys of the server, each with a comma before it.
@@ -76,6 +78,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             receivers: "  - { name: wechat, to_user: zhangsan }\n".to_owned(),
+            name: "ops".to_owned(),
             secret: SECRET,
             server: String::new(),
             app: String::new(),
@@ -98,10 +101,10 @@ impl Default for Options {
 impl Options {
     /// The configuration that these options make, for a sandbox at `wecom`.
     pub(crate) fn yaml(&self, wecom: &str, folder: &TempDir) -> String {
-        let Self { receivers, secret, server, app, outbox, more, .. } = self;
+        let Self { receivers, name, secret, server, app, outbox, more, .. } = self;
         let path = folder.path().join("outbox.db");
         format!(
-            "server: {{ listen: '127.0.0.1:0'{server} }}\noutbox:\n  path: {}\n{outbox}apps:\n  - name: ops\n    \
+            "server: {{ listen: '127.0.0.1:0'{server} }}\noutbox:\n  path: {}\n{outbox}apps:\n  - name: {name}\n    \
              corp_id: {CORP}\n    agent_id: 1000002\n    api_secret: {secret}\n    api_url: {wecom}/cgi-bin/\n{app}\
              receivers:\n{receivers}{more}",
             path.display()
