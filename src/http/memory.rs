@@ -89,6 +89,20 @@ struct WorkReservation {
 pub(super) struct GrowingReservation {
     budget: MemoryBudget,
     permit: Option<OwnedSemaphorePermit>,
+    #[expect(dead_code, reason = "its drop plans a return, also for a body that is refused")]
+    planned: PlannedReturn,
+}
+
+/// Plans a return of free memory when it is dropped.
+#[derive(Debug)]
+struct PlannedReturn(Arc<Returns>);
+
+impl Drop for PlannedReturn {
+    fn drop(&mut self) {
+        if let Ok(runtime) = Handle::try_current() {
+            Returns::plan(&self.0, &runtime);
+        }
+    }
 }
 
 /// The right of a large request to be handled. It is not part of its [`Reservation`], because a template that does not
@@ -124,7 +138,8 @@ impl MemoryBudget {
 
     /// Empty buffers.
     pub(super) fn reserve(&self) -> GrowingReservation {
-        GrowingReservation { budget: self.clone(), permit: None }
+        let planned = PlannedReturn(Arc::clone(&self.returns));
+        GrowingReservation { budget: self.clone(), permit: None, planned }
     }
 }
 
