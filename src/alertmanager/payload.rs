@@ -45,7 +45,7 @@ pub struct Payload {
     pub truncated_alerts: u64,
     /// All other fields.
     pub extra: Extra,
-    /// What was corrected or ignored while the payload was read.
+    /// The repairs that were made while the payload was read.
     pub repairs: Repairs,
 }
 

@@ -1,4 +1,4 @@
-//! What an outcome says about the sender and about the message.
+//! The evidence of an outcome about the sender and about the message.
 //!
 //! No answer of `gettoken` says anything about a message. A refusal of `message/send` for its content or its recipients
 //! shows that the sender works. Everything else is evidence that [`super::circuit_breaker`] weighs.

@@ -108,7 +108,7 @@ pub(super) enum Rejection {
     Encoding(#[from] EncodingError),
 }
 
-/// What a request to an unknown path probably meant.
+/// The probable intention of a request to an unknown path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum PathHint {
     #[error("send Alertmanager's webhook to /webhook or /webhook/{{receiver}}")]

@@ -48,7 +48,7 @@ impl State {
 #[derive(Debug, Default)]
 pub struct LogThrottles(Mutex<HashMap<(RequestLog, String), State>>);
 
-/// What a log line about a request says.
+/// The subject of a log line about a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum RequestLog {
     Duplicate,

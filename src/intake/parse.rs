@@ -96,7 +96,7 @@ impl ParsedWebhook {
         self.recipients.get().is_some()
     }
 
-    /// What was corrected or ignored in the payload.
+    /// The repairs that were made in the payload.
     pub fn repairs(&self) -> Repairs {
         self.payload.repairs
     }

@@ -31,7 +31,7 @@ pub fn moves(known: &[KnownSender], configured: &[ConfiguredSender]) -> BTreeMap
     moves
 }
 
-/// What stands for `sender` in ordering keys. It stays the same under a new name, and no other sender has it.
+/// The name that stands for `sender` in ordering keys. It stays the same under a new name, and no other sender has it.
 pub fn queue(
     known: &[KnownSender],
     configured: &[ConfiguredSender],

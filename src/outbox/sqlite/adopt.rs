@@ -28,7 +28,7 @@ pub(super) const RENAME_PURGED: &str = "UPDATE purged_attempt SET sender = ?2 WH
 /// Attempts that ended longer ago count for no rate limit and no duplicate check.
 const REACH: SignedDuration = SignedDuration::from_hours(5);
 
-/// What is stored under a former name of a sender, and must move to the present one.
+/// Rows that are stored under a former name of a sender, and must move to the present one.
 struct Move {
     from: SenderName,
     to: SenderName,
