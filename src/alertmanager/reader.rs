@@ -242,7 +242,7 @@ impl Reader {
             }
             _ => read.push((field.to_owned(), self.text(value)?)),
         }
-        // Of pairs with the same name, the last one stays.
+        // The last one of several pairs with the same name stays.
         *pairs = read.into_iter().collect();
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! What would be right, for errors of templates that people often make.
+//! Advice for errors that people often make in templates.
 
 use crate::nearest::nearest;
 

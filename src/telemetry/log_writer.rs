@@ -156,7 +156,7 @@ mod tests {
 
     use super::*;
 
-    /// What each write returns: a number of bytes at most, or an error.
+    /// The result of each write: a number of bytes at most, or an error.
     #[derive(Clone, Default)]
     struct Script {
         results: Arc<Mutex<VecDeque<io::Result<usize>>>>,

@@ -779,7 +779,7 @@ impl OldDelivery {
 
     fn insert(&self, connection: &Connection) {
         let Self { id, notification, group, state, part, of, digest, kind } = *self;
-        let lane = OrderingKey::of(&ops(), &team(), group).0.short();
+        let ordering_key = OrderingKey::of(&ops(), &team(), group).0.short();
         let settled_at = (state > 3).then(|| at(0).as_millisecond());
         let accepted_at = at(0).as_millisecond();
         connection
@@ -794,7 +794,7 @@ impl OldDelivery {
                 "INSERT INTO delivery VALUES (?1, ?2, 'ops', 'team', ?3, ?4, ?5, ?6, ?7, ?1, ?8, ?9, ?7, NULL, ?10, 0,
                  NULL, NULL, NULL, ?11, ?12, 0, '', '', '', '')",
                 rusqlite::params![
-                    id, notification, lane, destination("zhang").0.0, part, of, accepted_at, state,
+                    id, notification, ordering_key, destination("zhang").0.0, part, of, accepted_at, state,
                     state < 2, i64::from(state == 2), digest, settled_at
                 ],
             )

@@ -35,7 +35,7 @@ impl Mute {
         let manager = UnixDatagram::bind(&path).unwrap();
         command.env("NOTIFY_SOCKET", &path).env_remove("WATCHDOG_USEC").stdin(Stdio::null());
         let child = command.spawn().unwrap();
-        // The command has a copy of the pipe, whose other end must see that the relay has ended.
+        // The command also holds the pipe, and its other end must see that the relay has ended.
         drop(command);
         let mut message = [0; 1024];
         let length = soon(manager.recv(&mut message)).await.unwrap();
