@@ -6,6 +6,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 use wecom_relay::{
     alertmanager,
+    language::Language,
     render::{DEFAULT_MESSAGE, DEFAULT_SUMMARY, RenderTime, Templates},
 };
 
@@ -86,5 +87,5 @@ fn repeat(time: Duration, step: &dyn Fn() -> usize) -> f64 {
 
 /// A fixed current time, so that every round renders the same text.
 pub(crate) fn fixed_time() -> RenderTime {
-    RenderTime { now: jiff::Timestamp::UNIX_EPOCH, zone: None }
+    RenderTime { now: jiff::Timestamp::UNIX_EPOCH, zone: jiff::tz::TimeZone::UTC, language: Language::En }
 }

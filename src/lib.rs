@@ -11,6 +11,7 @@ pub mod dispatch;
 pub mod heartbeat;
 pub mod http;
 pub mod intake;
+pub mod language;
 pub mod lifecycle;
 pub mod metrics;
 pub mod nearest;

@@ -13,6 +13,10 @@
 
 use std::{borrow::Cow, ops::Range};
 
+use jiff::{
+    Timestamp,
+    tz::{Offset, TimeZone},
+};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
@@ -234,6 +238,13 @@ pub const fn is_invisible(c: char) -> bool {
 pub fn named_char(c: char) -> String {
     let number = format!("U+{:04X}", u32::from(c));
     if c.is_control() || c.is_whitespace() || is_invisible(c) { number } else { format!("{c} ({number})") }
+}
+
+/// A time in `zone`. UTC is named, because nobody may have configured it.
+pub fn local_time(moment: Timestamp, zone: &TimeZone) -> String {
+    let zoned = moment.to_zoned(zone.clone());
+    let mark = if zoned.offset() == Offset::UTC { " UTC" } else { "" };
+    format!("{}{mark}", zoned.strftime("%Y-%m-%d %H:%M:%S"))
 }
 
 /// `text` with all bytes escaped except ASCII letters, digits and `-_.~`.

@@ -133,7 +133,7 @@ impl Payload {
         }
         let worst = counts.into_iter().max_by_key(|&(severity, count)| {
             // The name decides last, so that the result does not depend on the order of the map.
-            (Reverse(rank(severity)), count, Reverse(severity))
+            (Reverse(severity_rank(severity)), count, Reverse(severity))
         });
         worst.map(|(severity, _)| severity)
     }
@@ -168,8 +168,11 @@ const SEVERITIES: [&[&str]; 6] = [
     &["info", "information", "debug", "none", "p5", "提示"],
 ];
 
-/// The position in [`SEVERITIES`]. An unknown severity comes last.
-fn rank(severity: &str) -> usize {
+/// The number of ranks of known severities.
+pub const SEVERITY_RANKS: usize = SEVERITIES.len();
+
+/// How bad a severity is: 0 is the worst. An unknown severity has the rank [`SEVERITY_RANKS`].
+pub fn severity_rank(severity: &str) -> usize {
     let severity = severity.to_lowercase();
     SEVERITIES.iter().position(|words| words.contains(&severity.as_str())).unwrap_or(SEVERITIES.len())
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 use crate::{
     config::{App, Config, Diagnostic, Located, Location, Position, Receiver},
     intake::{self, Address, MessageType},
+    language::Language,
     outbox::{ConfiguredSender, ReceiverName, SenderName},
     render::{self, CompileError, Source, Templates},
 };
@@ -72,6 +73,10 @@ pub(super) fn receiver_name(receiver: &Receiver) -> ReceiverName {
     ReceiverName(receiver.name.as_str().to_owned())
 }
 
+pub(super) fn language(receiver: &Receiver) -> (ReceiverName, Language) {
+    (receiver_name(receiver), receiver.language)
+}
+
 /// The fallback of `receiver`, resolved to the receiver that it names.
 pub(super) fn fallback(receiver: &Receiver, config: &Config) -> Option<intake::Fallback> {
     let to = config.receiver(receiver.fallback.as_ref()?.receiver.as_str())?;
@@ -81,6 +86,7 @@ pub(super) fn fallback(receiver: &Receiver, config: &Config) -> Option<intake::F
         name: receiver_name(to),
         sender: sender_name(&to.app, config),
         recipients: recipients.clone(),
+        language: to.language,
     })
 }
 
@@ -145,6 +151,7 @@ fn convert<'c>(
         message_type,
         plain_copy: receiver.plain_copy,
         send_resolved: receiver.send_resolved,
+        language: receiver.language,
         max_parts: receiver.max_parts,
         fallback: fallback(receiver, config),
         builtin_only: receiver.default_templates && config.templates.is_empty(),

@@ -344,6 +344,7 @@ fn dispatcher_settings(
         policy: Policy {
             retries: tuning.retries.clone(),
             probes: tuning.probes.clone(),
+            languages: config.receivers.iter().map(receivers::language).collect(),
             ..Policy::new(config.outbox.expire_after)
         },
         credentials,
@@ -366,6 +367,8 @@ fn route(config: &Config, receiver: &Receiver) -> Option<notices::Route> {
         fallback_sender: to.sender,
         fallback_recipients: to.recipients,
         after: receiver.fallback.as_ref()?.after,
+        language: to.language,
+        zone: config.timezone.clone(),
     })
 }
 

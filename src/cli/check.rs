@@ -56,6 +56,7 @@ fn check(args: &Args, loaded: Loaded, output: &mut Output) -> Result<(), Failure
         output.error(&format!("the configuration is wrong: {}", counted(errors, "error")));
         return Err(Failure::Reported);
     }
+    output.line(&format!("times in messages are in the zone {}", prepared.config.timezone_name()))?;
     let warnings = warnings + loaded.warnings.len();
     let verdict = format!(
         "the configuration is valid: {}, {}, {}",

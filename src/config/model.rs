@@ -2,12 +2,13 @@
 
 use std::{fmt, net::SocketAddr, num::NonZeroU32, path::PathBuf, sync::Arc, time::Duration};
 
-use jiff::tz::TimeZone;
+use jiff::{Timestamp, tz::TimeZone};
 
 use super::diagnostic::Location;
 use crate::{
     http::ServerSecurity,
     intake::{Address, MessageType},
+    language::Language,
     secret::Secret,
     wecom::{
         endpoint::{ApiUrl, ProxyUrl},
@@ -20,8 +21,8 @@ use crate::{
 pub struct Config {
     pub server: Server,
     pub outbox: Outbox,
-    /// The zone of times in messages. `None`: the offset in the payload.
-    pub timezone: Option<TimeZone>,
+    /// The zone of times in messages: the configured one, else that of `TZ` or of the system.
+    pub timezone: TimeZone,
     /// The template files, with unique names.
     pub templates: Vec<TemplateFile>,
     /// At least one app, with unique names.
@@ -33,6 +34,14 @@ pub struct Config {
 impl Config {
     pub fn receiver(&self, name: &str) -> Option<&Receiver> {
         self.receivers.iter().find(|receiver| receiver.name.as_str() == name)
+    }
+
+    /// The name of the time zone, or its offset if it has no name.
+    pub fn timezone_name(&self) -> String {
+        match self.timezone.iana_name() {
+            Some(name) => name.to_owned(),
+            None => self.timezone.to_offset(Timestamp::UNIX_EPOCH).to_string(),
+        }
     }
 
     pub fn app(&self, name: &str) -> Option<&Arc<App>> {
@@ -106,6 +115,8 @@ pub struct Receiver {
     pub message: Located<String>,
     /// All templates are the defaults.
     pub default_templates: bool,
+    /// The language of the default templates, and of everything else that the relay writes for this receiver.
+    pub language: Language,
     pub plain_copy: bool,
     /// At least 1.
     pub max_parts: u16,

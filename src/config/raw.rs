@@ -45,7 +45,7 @@ macro_rules! shapes {
 }
 
 shapes! {
-    Root at "" { server, outbox, timezone, templates, apps, receivers }
+    Root at "" { server, outbox, timezone, language, templates, apps, receivers }
     Server at "server." { listen, auth, tls, max_memory }
     Auth at "server.auth." { bearer_token, bearer_token_file, bearer_token_env, basic_auth }
     BasicAuth at "server.auth.basic_auth." { username, password, password_file, password_env }
@@ -57,7 +57,7 @@ shapes! {
     }
     Limits at "apps[].limits." { per_minute, per_hour }
     Receiver at "receivers[]." {
-        name, app, to_user, to_party, to_tag, message_type, message, title, description, url, btntxt, template_card,
+        name, app, to_user, to_party, to_tag, language, message_type, message, title, description, url, btntxt, template_card,
         plain_copy, max_parts, send_resolved, fallback, fallback_after,
     }
 }

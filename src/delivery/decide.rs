@@ -8,6 +8,7 @@ use rand::Rng;
 use super::{
     degrade::degrade,
     evidence::{BlockKind, Scope},
+    languages::Languages,
 };
 use crate::{
     outbox::{Claimed, Kind, Verdict},
@@ -29,12 +30,20 @@ pub struct Policy {
     pub probes: Probes,
     /// The number of attempts for an unknown errcode, while other messages succeed.
     pub unknown_code_attempts: u32,
+    /// The language of notes about messages that WeCom rejected.
+    pub languages: Languages,
 }
 
 impl Policy {
     /// The default policy.
     pub fn new(expire_after: Duration) -> Self {
-        Self { expire_after, retries: retry_delays(), probes: Probes::default(), unknown_code_attempts: 3 }
+        Self {
+            expire_after,
+            retries: retry_delays(),
+            probes: Probes::default(),
+            unknown_code_attempts: 3,
+            languages: Languages::default(),
+        }
     }
 }
 
@@ -195,7 +204,8 @@ impl Case<'_> {
         if self.claimed.kind == Kind::Digest {
             return Verdict::Undo(reason).into();
         }
-        match degrade(self.claimed, &describe(self.outcome)) {
+        let language = self.policy.languages.of(&self.claimed.receiver);
+        match degrade(self.claimed, &describe(self.outcome), language) {
             Some(content) => Verdict::Replace { content, reason }.into(),
             None => self.die(cause, reason),
         }

@@ -5,13 +5,14 @@
 //! its lines, because the text of an alert may be what WeCom rejects.
 
 use crate::{
+    language::Language,
     outbox::{Claimed, Kind},
     wecom::{Content, limits::MAX_CONTENT_BYTES},
 };
 
 /// The plainer form of `claimed`, with a first line that gives `reason` if there is room. `None` if there is no plainer
 /// form.
-pub(super) fn degrade(claimed: &Claimed, reason: &str) -> Option<Content> {
+pub(super) fn degrade(claimed: &Claimed, reason: &str, language: Language) -> Option<Content> {
     let content = &claimed.message.content;
     if claimed.kind == Kind::Notice {
         let short = claimed.text_form.clone().filter(|short| short != content.text());
@@ -23,11 +24,11 @@ pub(super) fn degrade(claimed: &Claimed, reason: &str) -> Option<Content> {
         Content::TextCard(_) | Content::TemplateCard(_) => claimed.text_form.as_ref(),
     }?;
     let msgtype = content.msgtype();
-    let lines = [
-        format!("[wecom-relay: WeCom rejected this as a {msgtype}: {reason}]\n"),
-        format!("[wecom-relay: WeCom rejected this as a {msgtype}]\n"),
-        String::new(),
-    ];
+    let (note, colon) = match language {
+        Language::En => (format!("[wecom-relay: WeCom rejected this as a {msgtype}"), ": "),
+        Language::Zh => (format!("[wecom-relay：企业微信拒绝了这条 {msgtype} 消息，以下是文本"), "；原因："),
+    };
+    let lines = [format!("{note}{colon}{reason}]\n"), format!("{note}]\n"), String::new()];
     let line =
         lines.into_iter().find(|line| line.len() + text.len() <= MAX_CONTENT_BYTES).unwrap_or_default();
     Some(Content::Text(line + text))

@@ -1,12 +1,13 @@
 //! The text of digests and notices: one message that replaces many, with a line for each.
 //!
-//! A digest lists notifications in order of acceptance. When more wait than the digests of two minutes can list, a digest
-//! also replaces notifications that it does not list, and says how many. So a flood of thousands ends in a handful of
-//! messages, and `wecom-relay outbox list` shows every one.
+//! A digest lists firing notifications before resolved ones, and those with the worst severity first. When more wait than
+//! the digests of two minutes can list, a digest also replaces notifications that it does not list, and says how many. So
+//! a flood of thousands ends in a handful of messages, and `wecom-relay outbox list` shows every one.
 
-use std::{collections::BTreeMap, fmt::Write};
-
+use super::digest_header::header;
 use crate::{
+    alertmanager::severity_rank,
+    language::Language,
     outbox::{Foldable, NotificationId, Status, rules::fold},
     text::{one_line, shorten},
     wecom::limits::MAX_CONTENT_BYTES,
@@ -34,34 +35,38 @@ pub struct Digest {
 
 /// A digest of the first of `waiting`, or of all of them if they are too many to be listed. `None` if nothing waits. It is
 /// not larger than its members allow.
-pub fn digest(waiting: &[Foldable]) -> Option<Digest> {
+pub fn digest(waiting: &[Foldable], language: Language) -> Option<Digest> {
     let together = fold::together(waiting.iter().map(|foldable| foldable.limit));
     let waiting = waiting.get(..together as usize)?;
-    let lines: Vec<String> =
-        waiting.iter().map(|foldable| format!("\n- {}", line(&foldable.summary))).collect();
-    let bytes: usize = lines.iter().map(String::len).sum();
+    let lines: Vec<Line<'_>> =
+        waiting.iter().zip(0..).map(|(member, index)| Line::of(member, index)).collect();
+    let bytes: usize = lines.iter().map(|line| line.text.len()).sum();
     let too_much = bytes > LISTED_DIGESTS * MAX_CONTENT_BYTES || waiting.len() >= MAX_MEMBERS as usize;
-    let mut listed = lines.len().min(MAX_CONTENT_BYTES / 4);
+    let mut by_importance: Vec<&Line<'_>> = lines.iter().collect();
+    by_importance.sort_by_key(|line| importance(line.member));
+    let mut listed =
+        if too_much { fitting(&by_importance) } else { fitting(&lines.iter().collect::<Vec<_>>()) };
     loop {
         let members = if too_much { waiting } else { waiting.get(..listed)? };
         if members.is_empty() {
             return None;
         }
-        let header = header(members);
+        let header = header(members, language);
         let unlisted = members.len() - listed;
         let more = match unlisted {
             0 => String::new(),
-            more => format!("\n… and {more} more, not listed: wecom-relay outbox list"),
+            more => format!("\n… {}", not_listed(more, language)),
         };
-        let body = lines.get(..listed).unwrap_or_default();
-        let text_bytes = header.len() + body.iter().map(String::len).sum::<usize>() + more.len();
-        if text_bytes > MAX_CONTENT_BYTES {
+        let shown = by_importance.iter().filter(|line| line.index < members.len()).take(listed);
+        let body: String = shown.map(|line| line.text.as_str()).collect();
+        let text = [&header, body.as_str(), &more].concat();
+        if text.len() > MAX_CONTENT_BYTES {
             listed = listed.checked_sub(1)?;
             continue;
         }
         let fires = members.iter().any(|member| member.status == Status::Firing);
         return Some(Digest {
-            text: [&header, body.concat().as_str(), &more].concat(),
+            text,
             summary: header,
             status: if fires { Status::Firing } else { Status::Resolved },
             members: members.iter().map(|member| member.notification).collect(),
@@ -69,41 +74,32 @@ pub fn digest(waiting: &[Foldable]) -> Option<Digest> {
     }
 }
 
-/// The most severities that are named for one status. The rest is "other".
-const SEVERITIES: usize = 4;
+/// A notification as a line, with its place in the order of acceptance.
+struct Line<'a> {
+    member: &'a Foldable,
+    index: usize,
+    text: String,
+}
 
-/// The first line: counts by status and severity.
-fn header(members: &[Foldable]) -> String {
-    let mut text = format!("[DIGEST] {} notifications", members.len());
-    if members.len() == 1 {
-        text.pop();
+impl<'a> Line<'a> {
+    fn of(member: &'a Foldable, index: usize) -> Self {
+        Self { member, index, text: format!("\n- {}", line(&member.summary)) }
     }
-    for (status, name) in [(Status::Firing, "firing"), (Status::Resolved, "resolved")] {
-        let mut by_severity: BTreeMap<&str, usize> = BTreeMap::new();
-        for member in members.iter().filter(|member| member.status == status) {
-            *by_severity.entry(member.severity.as_str()).or_default() += 1;
-        }
-        let total: usize = by_severity.values().sum();
-        if total == 0 {
-            continue;
-        }
-        let _ = write!(text, "{} {total} {name}", if text.contains(':') { "," } else { ":" });
-        by_severity.remove("");
-        if by_severity.is_empty() {
-            continue;
-        }
-        let mut by_count: Vec<_> = by_severity.into_iter().collect();
-        by_count.sort_by(|(a, n), (b, m)| m.cmp(n).then(a.cmp(b)));
-        let named = by_count.iter().take(SEVERITIES);
-        let mut parts: Vec<_> =
-            named.map(|(severity, n)| format!("{n} {}", shorten(&one_line(severity), 16))).collect();
-        let other: usize = by_count.iter().skip(SEVERITIES).map(|(_, n)| n).sum();
-        if other > 0 {
-            parts.push(format!("{other} other"));
-        }
-        let _ = write!(text, " ({})", parts.join(", "));
-    }
-    text
+}
+
+/// The number of the first lines that fit in a message.
+fn fitting(lines: &[&Line<'_>]) -> usize {
+    let mut bytes = 0;
+    let fits = |line: &&&Line<'_>| {
+        bytes += line.text.len();
+        bytes <= MAX_CONTENT_BYTES
+    };
+    lines.iter().take_while(fits).count()
+}
+
+/// The most important notifications of a digest come first.
+fn importance(member: &Foldable) -> (bool, usize) {
+    (member.status != Status::Firing, severity_rank(&member.severity))
 }
 
 /// A summary as a line of a digest, shortened to [`LINE_BYTES`].
@@ -112,7 +108,12 @@ pub fn line(summary: &str) -> String {
 }
 
 /// The text of a notice: a heading, then as many lines as fit.
-pub fn notice(heading: &str, lines: impl IntoIterator<Item = String>, total: usize) -> String {
+pub fn notice(
+    heading: &str,
+    lines: impl IntoIterator<Item = String>,
+    total: usize,
+    language: Language,
+) -> String {
     let mut text = shorten(heading, 600).into_owned();
     let mut listed = 0;
     for summary in lines {
@@ -125,9 +126,17 @@ pub fn notice(heading: &str, lines: impl IntoIterator<Item = String>, total: usi
         listed += 1;
     }
     if total > listed {
-        let _ = write!(text, "\n… and {} more: wecom-relay outbox list", total - listed);
+        text.push_str("\n… ");
+        text.push_str(&not_listed(total - listed, language));
     }
     text
+}
+
+fn not_listed(count: usize, language: Language) -> String {
+    match language {
+        Language::En => format!("and {count} more, not listed: wecom-relay outbox list"),
+        Language::Zh => format!("另有 {count} 条未列出：wecom-relay outbox list"),
+    }
 }
 
 #[cfg(test)]
@@ -155,7 +164,7 @@ mod tests {
             foldable(2, Status::Firing, "warning", "[FIRING:1] Slow\nb"),
             foldable(3, Status::Resolved, "", "[RESOLVED] Down a"),
         ];
-        insta::assert_snapshot!(digest(&waiting).unwrap().text, @r"
+        insta::assert_snapshot!(digest(&waiting, Language::En).unwrap().text, @r"
         [DIGEST] 3 notifications: 2 firing (1 critical, 1 warning), 1 resolved
         - [FIRING:1] Down a
         - [FIRING:1] Slow b
@@ -164,11 +173,38 @@ mod tests {
     }
 
     #[test]
+    fn a_digest_in_chinese_has_the_worst_first() {
+        let waiting = [
+            foldable(1, Status::Resolved, "critical", "【恢复】[严重] Down ×1"),
+            foldable(2, Status::Firing, "warning", "【告警】[警告] Slow ×1"),
+            foldable(3, Status::Firing, "critical", "【告警】[严重] Down ×2"),
+            foldable(4, Status::Firing, "P7", "【告警】[P7] Odd ×1"),
+        ];
+        insta::assert_snapshot!(digest(&waiting, Language::Zh).unwrap().text, @r"
+        【告警汇总】4 条通知：告警 3（严重 1、警告 1、P7 1），恢复 1（严重 1）
+        - 【告警】[严重] Down ×2
+        - 【告警】[警告] Slow ×1
+        - 【告警】[P7] Odd ×1
+        - 【恢复】[严重] Down ×1
+        ");
+    }
+
+    #[test]
+    fn the_worst_of_too_many_are_listed() {
+        let mut many: Vec<_> =
+            (0..1000).map(|n| foldable(n, Status::Firing, "info", &"x".repeat(90))).collect();
+        many.push(foldable(1000, Status::Firing, "critical", "worst"));
+        let digest = digest(&many, Language::Zh).unwrap();
+        assert_eq!(digest.text.lines().nth(1), Some("- worst"));
+        assert!(digest.text.ends_with("条未列出：wecom-relay outbox list"), "{}", digest.text);
+    }
+
+    #[test]
     fn nothing_in_a_digest_breaks_or_turns_a_line() {
         let waiting =
             [foldable(1, Status::Firing, "cri\n\u{202E}tical", "\u{2067}[FIRING:1]\n Down\u{200F}")];
         assert_eq!(
-            digest(&waiting).unwrap().text,
+            digest(&waiting, Language::En).unwrap().text,
             "[DIGEST] 1 notification: 1 firing (1 cri tical)\n- [FIRING:1] Down"
         );
     }
@@ -176,7 +212,7 @@ mod tests {
     #[test]
     fn what_is_too_much_to_be_listed_is_counted() {
         let many: Vec<_> = (0..1000).map(|n| foldable(n, Status::Firing, "", "x")).collect();
-        let digest = digest(&many).unwrap();
+        let digest = digest(&many, Language::En).unwrap();
         assert_eq!(digest.members.len(), 1000);
         assert!(digest.text.contains("more, not listed"), "{}", digest.text);
     }
@@ -186,7 +222,7 @@ mod tests {
         let mut waiting: Vec<_> =
             (0..500).map(|n| foldable(n, Status::Firing, "critical", &"x".repeat(300))).collect();
         let mut digests = 0;
-        while let Some(digest) = digest(&waiting) {
+        while let Some(digest) = digest(&waiting, Language::En) {
             assert_eq!(digest.text.lines().count(), digest.members.len() + 1);
             waiting.drain(..digest.members.len());
             digests += 1;
@@ -203,7 +239,7 @@ mod tests {
                 let status = if *fires { Status::Firing } else { Status::Resolved };
                 foldable(n as i64, status, severity, summary)
             }).collect();
-            let digest = digest(&waiting).unwrap();
+            let digest = digest(&waiting, Language::En).unwrap();
             prop_assert!(digest.text.len() <= 2048);
             let listed = digest.text.matches("\n- ").count();
             prop_assert!(listed >= 1);

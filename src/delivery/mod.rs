@@ -8,6 +8,7 @@
 //! | [`rate_limiter`] | how many messages each recipient may get |
 //! | [`plan`] | which deliveries to claim, to fold, and to leave waiting |
 //! | [`digest`] | the text of a digest or a notice |
+//! | [`languages`] | the language of each receiver |
 //! | [`duplicate_check`] | if WeCom checks a message for duplicates |
 //! | [`evidence`] | what an outcome says about the sender and about the message |
 //! | [`decide`] | the consequences of an outcome for the delivery |
@@ -19,9 +20,11 @@ pub mod circuit_breaker;
 pub mod decide;
 mod degrade;
 pub mod digest;
+mod digest_header;
 pub mod dispatch_state;
 pub mod duplicate_check;
 pub mod evidence;
+pub mod languages;
 mod monotonic;
 pub mod plan;
 pub mod rate_limiter;

@@ -12,6 +12,7 @@ use super::{
 use crate::{
     delivery::{
         Monotonic, digest,
+        languages::Languages,
         plan::{self, Left, Plan},
         rate_limiter::RateLimiter,
         schedule::time_until,
@@ -27,6 +28,7 @@ struct Look {
     sender: SenderName,
     limiter: Arc<Mutex<RateLimiter>>,
     plan: Plan,
+    languages: Languages,
 }
 
 impl Planner for Look {
@@ -40,7 +42,7 @@ impl Planner for Look {
 
     fn digest(&self, folding: &Folding) -> Option<NewDigest> {
         let first = folding.notifications.first()?;
-        let digest = digest::digest(&folding.notifications)?;
+        let digest = digest::digest(&folding.notifications, self.languages.of(&first.receiver))?;
         let message = OwnMessage {
             kind: Kind::Digest,
             receiver: first.receiver.clone(),
@@ -69,6 +71,7 @@ impl<L: Lease, W: WeCom> Dispatcher<L, W> {
             sender: self.sender.clone(),
             limiter: Arc::clone(&self.limiter),
             plan: Plan::new(slots, now),
+            languages: self.service.settings.policy.languages.clone(),
         };
         match self.lease.claim(destinations.clone(), count_to, look, clock).await {
             Ok(claims) => {

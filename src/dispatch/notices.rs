@@ -4,6 +4,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use jiff::tz::TimeZone;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -11,7 +12,9 @@ use super::own_message::OwnMessage;
 use crate::{
     clock::Clock,
     delivery::{decide::earlier, digest},
+    language::Language,
     outbox::{Hold, Kind, NoticeOf, Outbox, ReceiverName, SenderName, Status, StoreResult},
+    text::local_time,
     wecom::Recipients,
 };
 
@@ -25,6 +28,10 @@ pub struct Route {
     pub fallback_recipients: Recipients,
     /// The time for which a sender may be held before the fallback is notified.
     pub after: Duration,
+    /// The language of the fallback.
+    pub language: Language,
+    /// The zone of times in notices.
+    pub zone: TimeZone,
 }
 
 /// The time between two rounds. Dead letters of one round share a notice.
@@ -79,22 +86,19 @@ async fn dead<O: Outbox>(outbox: &O, route: &Route, clock: &dyn Clock) -> StoreR
         dead.iter().map(|dead| (dead.notification, dead.summary.as_str())).collect();
     lines.dedup();
     let alike = dead.iter().all(|dead| dead.reason == first.reason);
-    let reason = if alike { first.reason.clone() } else { format!("{} (and other reasons)", first.reason) };
-    let count = lines.len();
-    let counts = format!(
-        "[UNDELIVERED] {count} {} for receiver {} could not be delivered",
-        if count == 1 { "message" } else { "messages" },
-        route.receiver
-    );
-    let heading = format!("{counts}: {reason}");
-    let text = digest::notice(&heading, lines.iter().map(|(_, summary)| (*summary).to_owned()), count);
-    let notice = Notice { text, text_form: without_lines(&counts), summary: heading };
+    let others = route.language.choose(" (and other reasons)", "（另有其他原因）");
+    let reason = if alike { first.reason.clone() } else { format!("{}{others}", first.reason) };
+    let (count, receiver) = (lines.len(), &route.receiver);
+    let counts = match route.language {
+        Language::En => {
+            let messages = if count == 1 { "message" } else { "messages" };
+            format!("[UNDELIVERED] {count} {messages} for receiver {receiver} could not be delivered")
+        }
+        Language::Zh => format!("【未送达】{count} 条发给 {receiver} 的通知未能送达"),
+    };
+    let summaries = lines.iter().map(|(_, summary)| (*summary).to_owned());
+    let notice = Notice::new(&counts, &reason, summaries, count, route.language);
     send(outbox, route, notice, NoticeOf::Dead(dead.iter().map(|dead| dead.delivery).collect()), clock).await
-}
-
-/// The text that replaces a rejected notice. It has no text of an alert or of WeCom, which may be what is rejected.
-fn without_lines(counts: &str) -> String {
-    format!("{counts}: wecom-relay outbox list")
 }
 
 async fn held<O: Outbox>(outbox: &O, route: &Route, hold: &Hold, clock: &dyn Clock) -> StoreResult<()> {
@@ -104,24 +108,46 @@ async fn held<O: Outbox>(outbox: &O, route: &Route, hold: &Hold, clock: &dyn Clo
     }
     let backlog = outbox.held_backlog(&route.sender, &route.receiver, MAX_LINES, COUNT_TO).await?;
     let Some(backlog) = backlog.filter(|backlog| backlog.notifications > 0) else { return Ok(()) };
-    let counts = format!(
-        "[HELD] {} {} for receiver {} wait since {}",
-        backlog.notifications,
-        if backlog.notifications == 1 { "message" } else { "messages" },
-        route.receiver,
-        clock.wall_time(hold.since)
-    );
-    let heading = format!("{counts}: {}", hold.reason);
-    let text = digest::notice(&heading, backlog.summaries, backlog.notifications as usize);
-    let notice = Notice { text, text_form: without_lines(&counts), summary: heading };
+    let (receiver, since) = (&route.receiver, local_time(clock.wall_time(hold.since), &route.zone));
+    let count = backlog.notifications;
+    let counts = match route.language {
+        Language::En => {
+            let messages = if count == 1 { "message waits" } else { "messages wait" };
+            format!("[HELD] {count} {messages} for receiver {receiver}, held since {since}")
+        }
+        Language::Zh => {
+            format!("【发送暂停】{count} 条发给 {receiver} 的通知等待发送，自 {since} 起暂停")
+        }
+    };
+    let notice =
+        Notice::new(&counts, &hold.reason, backlog.summaries.into_iter(), count as usize, route.language);
     send(outbox, route, notice, NoticeOf::Hold(route.sender.clone(), route.receiver.clone()), clock).await
 }
 
 /// The texts of a notice.
 struct Notice {
     text: String,
+    /// Replaces a rejected notice. It has no text of an alert or of WeCom, which may be what is rejected.
     text_form: String,
     summary: String,
+}
+
+impl Notice {
+    fn new(
+        counts: &str,
+        reason: &str,
+        summaries: impl Iterator<Item = String>,
+        count: usize,
+        language: Language,
+    ) -> Self {
+        let colon = language.choose(": ", "：");
+        let summary = format!("{counts}{colon}{reason}");
+        Self {
+            text: digest::notice(&summary, summaries, count, language),
+            text_form: format!("{counts}{colon}wecom-relay outbox list"),
+            summary,
+        }
+    }
 }
 
 async fn send<O: Outbox>(

@@ -2,15 +2,17 @@
 
 use super::message::Body;
 use crate::{
+    language::Language,
     outbox::{NewDelivery, Part},
-    render::{self, Limits, Markup, Rendered},
+    render::{self, Limits, Markup, Rendered, Rest},
     wecom::{Content, Recipients},
 };
 
 /// The deliveries of a text without alerts, such as a test message.
 pub fn text_deliveries(recipients: &Recipients, text: String) -> Vec<NewDelivery> {
     let body = Body::Text(Rendered::from(text));
-    deliveries(recipients, body.split(Limits::default(), ""))
+    let rest = Rest { link: "", language: Language::default() };
+    deliveries(recipients, body.split(Limits::default(), rest))
 }
 
 /// One delivery for each content and each batch of recipients; all batches of a content come before the next content.
@@ -29,8 +31,8 @@ pub(super) fn deliveries(recipients: &Recipients, contents: Vec<Content>) -> Vec
 
 impl Body {
     /// Splits the body into parts that WeCom shows completely. A card always fits, because it was cut when it was made.
-    pub(super) fn split(&self, limits: Limits, link: &str) -> Vec<Content> {
-        let parts = |text, markup| render::parts(text, markup, limits, link).into_iter();
+    pub(super) fn split(&self, limits: Limits, rest: Rest<'_>) -> Vec<Content> {
+        let parts = |text, markup| render::parts(text, markup, limits, rest).into_iter();
         match self {
             Self::Text(text) => parts(text, Markup::Plain).map(Content::Text).collect(),
             Self::Markdown(text) => parts(text, Markup::Markdown).map(Content::Markdown).collect(),

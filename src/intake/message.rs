@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use super::receiver::{MessageType, Receiver};
 use crate::{
-    render::{self, RenderError, Rendered, Rendering},
+    language::Language,
+    render::{self, RenderError, Rendered, Rendering, Rest},
     wecom::{
         Content,
         limits::{self, CardError, TextCard},
@@ -31,6 +32,24 @@ pub enum TemplateFailure {
     Unfit(#[from] CardError),
 }
 
+impl TemplateFailure {
+    /// The reason in the language of the member who reads it.
+    fn text(&self, language: Language) -> String {
+        match (language, self) {
+            (Language::En, failure) => failure.to_string(),
+            (Language::Zh, Self::Render(RenderError { template, at, message })) => {
+                let at = at.map(|at| format!(" 第 {} 行第 {} 列", at.line, at.column)).unwrap_or_default();
+                format!("模板 {template}{at}出错：{message}")
+            }
+            (Language::Zh, Self::Empty(template)) => format!("模板 {template} 输出为空"),
+            (Language::Zh, Self::TimedOut(limit)) => format!("模板在 {} 秒内没有完成", limit.as_secs_f64()),
+            (Language::Zh, Self::Stuck) => "该接收器之前的模板仍在运行，本次未渲染".to_owned(),
+            (Language::Zh, Self::Panicked) => "模板被中继自身的缺陷中断，详见中继日志".to_owned(),
+            (Language::Zh, Self::Unfit(error)) => format!("企业微信会拒绝这张卡片：{error}"),
+        }
+    }
+}
+
 /// A message before it is split.
 #[derive(Clone)]
 pub(super) enum Body {
@@ -49,12 +68,13 @@ pub(super) struct RenderedMessage {
 /// Renders the receiver's templates.
 pub(super) fn render(receiver: &Receiver, rendering: &Rendering<'_>) -> RenderedMessage {
     let mut failures = Vec::new();
+    let language = rendering.language();
     let template = match receiver.message_type {
-        MessageType::Markdown => render::DEFAULT_MESSAGE,
+        MessageType::Markdown => render::default_message(language),
         _ => &receiver.message,
     };
     let plain = rendered(rendering, template).unwrap_or_else(|failure| {
-        let text = rendering.fallback().headed(&builtin_note(&failure));
+        let text = rendering.fallback().headed(&builtin_note(&failure, language));
         failures.push(failure);
         text
     });
@@ -68,8 +88,8 @@ pub(super) fn render(receiver: &Receiver, rendering: &Rendering<'_>) -> Rendered
     let body = body.unwrap_or_else(|failure| {
         let text = match (&failure, &receiver.message_type) {
             (TemplateFailure::Unfit(_), _) => plain.clone(),
-            (_, MessageType::Markdown) => rendering.fallback().headed(&builtin_note(&failure)),
-            _ => plain.clone().headed(&note(&failure, "its text form")),
+            (_, MessageType::Markdown) => rendering.fallback().headed(&builtin_note(&failure, language)),
+            _ => plain.clone().headed(&note(&failure, language, "its text form", "其文本形式")),
         };
         failures.push(failure);
         Body::Text(text)
@@ -84,7 +104,7 @@ pub(super) fn render(receiver: &Receiver, rendering: &Rendering<'_>) -> Rendered
 
 /// Renders the built-in templates, because of `failure`.
 pub(super) fn render_builtin(rendering: &Rendering<'_>, failure: TemplateFailure) -> RenderedMessage {
-    let text = rendering.fallback().headed(&builtin_note(&failure));
+    let text = rendering.fallback().headed(&builtin_note(&failure, rendering.language()));
     RenderedMessage {
         body: Body::Text(text.clone()),
         plain: text,
@@ -93,12 +113,17 @@ pub(super) fn render_builtin(rendering: &Rendering<'_>, failure: TemplateFailure
     }
 }
 
-fn builtin_note(failure: &TemplateFailure) -> String {
-    note(failure, "the built-in text")
+fn builtin_note(failure: &TemplateFailure, language: Language) -> String {
+    note(failure, language, "the built-in text", "内置消息")
 }
 
-fn note(failure: &TemplateFailure, replacement: &str) -> String {
-    format!("[wecom-relay: {failure}; this is {replacement}]")
+/// The first line of a text that replaces another message.
+fn note(failure: &TemplateFailure, language: Language, replacement: &str, zh_replacement: &str) -> String {
+    let failure = failure.text(language);
+    match language {
+        Language::En => format!("[wecom-relay: {failure}; this is {replacement}]"),
+        Language::Zh => format!("[wecom-relay：{failure}；以下是{zh_replacement}]"),
+    }
 }
 
 fn rendered(rendering: &Rendering<'_>, template: &str) -> Result<Rendered, TemplateFailure> {
@@ -106,11 +131,17 @@ fn rendered(rendering: &Rendering<'_>, template: &str) -> Result<Rendered, Templ
     if text.text().trim().is_empty() { Err(TemplateFailure::Empty(template.to_owned())) } else { Ok(text) }
 }
 
+/// The description of a textcard in as many characters as WeCom shows. The link of the card leads to the rest.
+fn description_text(rendering: &Rendering<'_>, template: &str) -> Result<String, RenderError> {
+    let rest = Rest { link: "", language: rendering.language() };
+    Ok(render::shortened(&rendering.message(template)?, limits::DESCRIPTION_CHARS, rest))
+}
+
 fn card(message_type: &MessageType<String>, rendering: &Rendering<'_>) -> Result<Content, TemplateFailure> {
     match message_type {
         MessageType::TextCard { title, description, url, btntxt } => Ok(limits::text_card(TextCard {
             title: rendering.render(title)?,
-            description: rendering.render(description)?,
+            description: description_text(rendering, description)?,
             url: rendering.render(url)?,
             btntxt: rendering.render(btntxt)?,
         })?),

@@ -28,12 +28,12 @@ pub struct Intake {
 }
 
 /// Settings for all receivers.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Settings {
     /// The time within which a duplicate is ignored; `None` accepts every duplicate.
     pub dedupe_window: Option<Duration>,
-    /// The time zone in templates; `None` keeps the offset of the payload.
-    pub timezone: Option<TimeZone>,
+    /// The time zone in templates.
+    pub timezone: TimeZone,
 }
 
 /// A payload and the receiver that gets it.
@@ -171,7 +171,7 @@ impl Intake {
             receiver: Arc::clone(receiver),
             payload,
             values: OnceLock::new(),
-            time: RenderTime { now, zone: self.settings.timezone.clone() },
+            time: RenderTime { now, zone: self.settings.timezone.clone(), language: receiver.language },
             recipients,
             body_bytes: body.len(),
         })))

@@ -7,6 +7,7 @@ use std::fmt;
 use serde_json::{Map, Value};
 
 use crate::{
+    language::Language,
     outbox::{ReceiverName, SenderName},
     wecom::Recipients,
 };
@@ -22,6 +23,8 @@ pub struct Receiver {
     /// Markdown and cards are followed by their text form.
     pub plain_copy: bool,
     pub send_resolved: bool,
+    /// The language of everything that the relay writes for this receiver.
+    pub language: Language,
     /// The most parts of a long message.
     pub max_parts: u16,
     /// Gets the notifications that have no recipient.
@@ -36,6 +39,7 @@ pub struct Fallback {
     pub name: ReceiverName,
     pub sender: SenderName,
     pub recipients: Recipients,
+    pub language: Language,
 }
 
 /// The recipients of a receiver.

@@ -6,6 +6,7 @@
 
 use super::receiver::{Address, Receiver};
 use crate::{
+    language::Language,
     outbox::SenderName,
     render::{RenderError, Rendering},
     wecom::{BadId, BadRecipients, BadUserId, Recipients},
@@ -52,6 +53,29 @@ pub enum RecipientError {
     Tag(BadId),
     #[error("the templates name {0} recipients; {MAX_TEMPLATED} are allowed")]
     TooMany(usize),
+}
+
+impl RecipientError {
+    /// The reason in the language of the member who reads it.
+    fn text(&self, language: Language) -> String {
+        match (language, self) {
+            (Language::En, error) => error.to_string(),
+            (Language::Zh, Self::Empty) => "to_user、to_party、to_tag 渲染后均为空".to_owned(),
+            (Language::Zh, Self::Everybody) => "to_user 渲染后为 @all，只有在配置中直接写明才允许".to_owned(),
+            (Language::Zh, Self::Template(error)) => format!("接收人模板出错：{error}"),
+            (Language::Zh, Self::TimedOut) => "接收人模板超时".to_owned(),
+            (Language::Zh, Self::Stuck) => "该接收器之前的模板仍在运行，未渲染接收人".to_owned(),
+            (Language::Zh, Self::Root) => {
+                "to_party 渲染后为 1（全员部门），只有在配置中直接写明才允许".to_owned()
+            }
+            (Language::Zh, Self::User(bad)) => format!("to_user 渲染后无效：{bad}"),
+            (Language::Zh, Self::Party(bad)) => format!("to_party 渲染后无效：{bad}"),
+            (Language::Zh, Self::Tag(bad)) => format!("to_tag 渲染后无效：{bad}"),
+            (Language::Zh, Self::TooMany(count)) => {
+                format!("模板给出 {count} 个接收人，最多 {MAX_TEMPLATED} 个")
+            }
+        }
+    }
 }
 
 /// The sender and the recipients that a notification gets.
@@ -101,6 +125,15 @@ fn render_templates(
     }
 }
 
+/// The first line of a notification that goes to the fallback.
+fn fallback_note(receiver: &Receiver, language: Language, error: &RecipientError) -> String {
+    let (name, reason) = (&receiver.name, error.text(language));
+    match language {
+        Language::En => format!("[wecom-relay: for receiver {name}, which has no recipient: {reason}]"),
+        Language::Zh => format!("[wecom-relay：本应发给 {name}，但没有接收人：{reason}]"),
+    }
+}
+
 /// Routes a notification to its recipients, else to the receiver's fallback, else to the dead letters.
 pub(super) fn route(receiver: &Receiver, rendered: RenderedRecipients) -> Route {
     let sender = receiver.sender.clone();
@@ -114,11 +147,10 @@ pub(super) fn route(receiver: &Receiver, rendered: RenderedRecipients) -> Route 
         let dead = Some(format!("no recipient: {error}"));
         return Route { sender, recipients: Recipients::Nobody, note: None, dead, error: Some(error) };
     };
-    let name = &receiver.name;
     Route {
         sender: fallback.sender.clone(),
         recipients: fallback.recipients.clone(),
-        note: Some(format!("[wecom-relay: for receiver {name}, which has no recipient: {error}]")),
+        note: Some(fallback_note(receiver, fallback.language, &error)),
         dead: None,
         error: Some(error),
     }

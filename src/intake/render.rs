@@ -9,7 +9,7 @@ use super::{
 use crate::{
     alertmanager::Payload,
     outbox::{Kind, NewNotification, Status},
-    render::{self, Limits, Markup, Rendering},
+    render::{self, Limits, Markup, Rendering, Rest},
     wecom::limits::MAX_CONTENT_BYTES,
 };
 
@@ -77,13 +77,13 @@ impl Intake {
             None => body,
         };
         let limits = Limits { part_bytes: MAX_CONTENT_BYTES, max_parts: receiver.max_parts.into() };
-        let link = rendering.alerts_url();
-        let mut contents = body.split(limits, link);
+        let rest = Rest { link: rendering.alerts_url(), language: rendering.language() };
+        let mut contents = body.split(limits, rest);
         // The plain text after a card already is a text form.
         let text_form = (matches!(body, Body::Card(_)) && !receiver.plain_copy)
-            .then(|| render::parts(&plain, Markup::Plain, TEXT_FORM, link).concat());
+            .then(|| render::parts(&plain, Markup::Plain, TEXT_FORM, rest).concat());
         if receiver.plain_copy && !matches!(body, Body::Text(_)) {
-            contents.extend(Body::Text(plain).split(limits, link));
+            contents.extend(Body::Text(plain).split(limits, rest));
         }
         let dedupe_window = self.settings.dedupe_window;
         let notification = NewNotification {

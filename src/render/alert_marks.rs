@@ -2,15 +2,16 @@
 //!
 //! The filters `begin_alert` and `end_alert` write a mark, and [`AlertMarkers::read`] removes all marks before
 //! anybody sees the text. A mark is a single character, because a longer one could also arise where two texts meet.
-//! Each payload gets three of Unicode's 32 noncharacters U+FDD0 to U+FDEF that neither it nor a template contains.
+//! Each payload gets some of Unicode's 32 noncharacters U+FDD0 to U+FDEF that neither it nor a template contains: one
+//! for each severity of firing alerts, one for resolved alerts, and one for the end of an alert.
 //!
-//! A payload that contains all of them gets no marks, and its text is split as plain text.
+//! A payload that contains too many of them gets no marks, and its text is split as plain text.
 
 use serde_json::Value as Json;
 
-use super::rendered::{AlertRange, Rendered};
+use super::rendered::{AlertKind, AlertRange, Rendered};
 use crate::{
-    alertmanager::{Extra, Pairs, Payload},
+    alertmanager::{Extra, Pairs, Payload, SEVERITY_RANKS},
     text::{slice, slice_from},
 };
 
@@ -87,27 +88,48 @@ pub(super) struct AlertMarkers(Option<Marks>);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Marks {
-    firing: char,
+    /// One for each rank of a severity, and one for unknown severities.
+    firing: [char; SEVERITY_RANKS + 1],
     resolved: char,
     end: char,
 }
 
+impl Marks {
+    fn is_mark(&self, c: char) -> bool {
+        c == self.end || self.begins(c).is_some()
+    }
+
+    /// The kind of the alert that begins with `c`.
+    fn begins(&self, c: char) -> Option<AlertKind> {
+        if c == self.resolved {
+            return Some(AlertKind::Resolved);
+        }
+        self.firing.iter().position(|mark| *mark == c).map(|rank| AlertKind::Firing { rank })
+    }
+}
+
 impl AlertMarkers {
-    /// Three characters that are not in `used`.
+    /// Characters that are not in `used`.
     pub(super) fn unused(used: UsedChars) -> Self {
         let mut unused = (FIRST..=LAST).zip(0..).filter(|(_, bit)| used.0 & (1 << bit) == 0).map(|(c, _)| c);
-        let (Some(firing), Some(resolved), Some(end)) = (unused.next(), unused.next(), unused.next()) else {
-            return Self(None);
-        };
+        let (Some(resolved), Some(end)) = (unused.next(), unused.next()) else { return Self(None) };
+        let mut firing = [end; SEVERITY_RANKS + 1];
+        for mark in &mut firing {
+            let Some(c) = unused.next() else { return Self(None) };
+            *mark = c;
+        }
         Self(Some(Marks { firing, resolved, end }))
     }
 
     /// The mark at the beginning of an alert, or an empty text.
-    pub(super) fn begin(self, is_resolved: bool) -> String {
-        match self.0 {
-            Some(marks) if is_resolved => marks.resolved.into(),
-            Some(marks) => marks.firing.into(),
-            None => String::new(),
+    pub(super) fn begin(self, kind: AlertKind) -> String {
+        let Some(marks) = self.0 else { return String::new() };
+        match kind {
+            AlertKind::Resolved => marks.resolved.into(),
+            AlertKind::Firing { rank } => {
+                let [.., unknown] = marks.firing;
+                marks.firing.get(rank).copied().unwrap_or(unknown).into()
+            }
         }
     }
 
@@ -119,18 +141,16 @@ impl AlertMarkers {
     /// Removes the marks from `text` and notes where they were.
     pub(super) fn read(self, text: String) -> Rendered {
         let Some(marks) = self.0 else { return Rendered::from(text) };
-        let all_marks = [marks.firing, marks.resolved, marks.end];
         let mut clean = String::with_capacity(text.len());
         let mut alerts = Vec::new();
         let mut open_alert: Option<AlertRange> = None;
         let mut after_mark = 0;
-        for (at, found) in text.match_indices(all_marks) {
+        for (at, found) in text.match_indices(|c| marks.is_mark(c)) {
             clean.push_str(slice(&text, after_mark..at));
             after_mark = at + found.len();
             close(open_alert.take(), clean.len(), &mut alerts);
-            if !found.starts_with(marks.end) {
-                let is_resolved = found.starts_with(marks.resolved);
-                open_alert = Some(AlertRange { range: clean.len()..clean.len(), is_resolved });
+            if let Some(kind) = found.chars().next().and_then(|mark| marks.begins(mark)) {
+                open_alert = Some(AlertRange { range: clean.len()..clean.len(), kind });
             }
         }
         if after_mark == 0 {
@@ -156,28 +176,32 @@ fn close(open_alert: Option<AlertRange>, end: usize, alerts: &mut Vec<AlertRange
 mod tests {
     use super::*;
 
-    fn ranges(rendered: &Rendered) -> Vec<(&str, bool)> {
+    const CRITICAL: AlertKind = AlertKind::Firing { rank: 1 };
+    const UNKNOWN: AlertKind = AlertKind::Firing { rank: SEVERITY_RANKS };
+
+    fn ranges(rendered: &Rendered) -> Vec<(&str, AlertKind)> {
         let alerts = rendered.alert_ranges().iter();
-        alerts.map(|alert| (slice(rendered.text(), alert.range.clone()), alert.is_resolved)).collect()
+        alerts.map(|alert| (slice(rendered.text(), alert.range.clone()), alert.kind)).collect()
     }
 
     #[test]
     fn marks_are_removed_and_noted() {
         let markers = AlertMarkers::unused(UsedChars::default());
-        let (f, r, e) = (markers.begin(false), markers.begin(true), markers.end());
-        let rendered = markers.read(format!("h{f}a{f}b{e}x{r}c{e}{e}t"));
+        let (f, r, e) = (markers.begin(CRITICAL), markers.begin(AlertKind::Resolved), markers.end());
+        let u = markers.begin(UNKNOWN);
+        let rendered = markers.read(format!("h{f}a{u}b{e}x{r}c{e}{e}t"));
         assert_eq!(rendered.text(), "habxct");
-        assert_eq!(ranges(&rendered), [("a", false), ("b", false), ("c", true)]);
+        assert_eq!(ranges(&rendered), [("a", CRITICAL), ("b", UNKNOWN), ("c", AlertKind::Resolved)]);
         let headed = rendered.headed("言");
         assert_eq!(headed.text(), "言\nhabxct");
-        assert_eq!(ranges(&headed), [("a", false), ("b", false), ("c", true)]);
+        assert_eq!(ranges(&headed), [("a", CRITICAL), ("b", UNKNOWN), ("c", AlertKind::Resolved)]);
     }
 
     #[test]
     fn an_alert_without_an_end_ends_with_the_text() {
         let markers = AlertMarkers::unused(UsedChars::default());
-        let rendered = markers.read(format!("h{}a", markers.begin(true)));
-        assert_eq!(ranges(&rendered), [("a", true)]);
+        let rendered = markers.read(format!("h{}a", markers.begin(AlertKind::Resolved)));
+        assert_eq!(ranges(&rendered), [("a", AlertKind::Resolved)]);
     }
 
     #[test]
@@ -188,7 +212,8 @@ mod tests {
         let mut used = UsedChars::default();
         used.add_payload(&payload);
         let markers = AlertMarkers::unused(used);
-        assert_eq!(markers.begin(false) + &markers.begin(true) + &markers.end(), "\u{FDD3}\u{FDD4}\u{FDD5}");
+        let marks = markers.begin(AlertKind::Resolved) + &markers.end() + &markers.begin(CRITICAL);
+        assert_eq!(marks, "\u{FDD3}\u{FDD4}\u{FDD6}");
     }
 
     #[test]
@@ -197,7 +222,7 @@ mod tests {
         let all: String = (FIRST..=LAST).collect();
         used.add(&all);
         let markers = AlertMarkers::unused(used);
-        assert_eq!(markers.begin(false) + &markers.end(), "");
+        assert_eq!(markers.begin(CRITICAL) + &markers.end(), "");
         assert_eq!(markers.read(all.clone()), Rendered::from(all));
     }
 }

@@ -13,6 +13,7 @@
 //! | `templates` | compiles templates, prepares a payload and renders it |
 //! | `engine` | calls Tera, and makes its errors readable; `advice` says what would be right |
 //! | `variables` | converts a payload into variables of Tera |
+//! | `headline` | writes the first line of messages; `shared` finds what all alerts have in common |
 //! | `functions` | adds filters and functions; `render_context` has what they need beside their arguments |
 //! | `alert_marks` | finds the alerts in a rendered text |
 //! | `split` | splits a rendered text between its alerts |
@@ -23,10 +24,12 @@ mod alert_marks;
 mod engine;
 mod error;
 mod functions;
+mod headline;
 mod markdown;
 mod render_context;
 mod rendered;
 pub mod samples;
+mod shared;
 mod sources;
 mod split;
 mod templates;
@@ -36,9 +39,10 @@ pub use error::{CompileError, MAX_OUTPUT_BYTES, Position, RenderError};
 pub use render_context::RenderTime;
 pub use rendered::Rendered;
 pub use sources::{
-    BUILTIN, DEFAULT_MESSAGE, DEFAULT_SUMMARY, MARKDOWN_MESSAGE, Source, ZH_MESSAGE, receiver_template,
+    BUILTIN, DEFAULT_MESSAGE, DEFAULT_SUMMARY, MARKDOWN_MESSAGE, Source, TEXTCARD_DESCRIPTION, ZH_MESSAGE,
+    default_message, receiver_template,
 };
-pub use split::{Limits, Markup, parts};
+pub use split::{Limits, Markup, Rest, parts, shortened};
 pub use templates::{RenderValues, Rendering, Templates};
 
 #[cfg(test)]

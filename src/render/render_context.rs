@@ -8,15 +8,18 @@ use std::{cell::RefCell, sync::Arc};
 use jiff::{Timestamp, tz::TimeZone};
 use tera::{Error, TeraResult};
 
-use super::alert_marks::AlertMarkers;
+use super::{alert_marks::AlertMarkers, headline::Headline};
+use crate::language::Language;
 
-/// The time at which a payload is rendered, and the zone in which times are shown.
+/// The time at which a payload is rendered, and how a receiver reads times and words.
 #[derive(Debug, Clone)]
 pub struct RenderTime {
     /// The present, for `since`.
     pub now: Timestamp,
-    /// The zone of `date`. Without it, each time is shown with its own offset.
-    pub zone: Option<TimeZone>,
+    /// The zone of `date`.
+    pub zone: TimeZone,
+    /// The language of words that the relay writes.
+    pub language: Language,
 }
 
 /// Values that are the same for all templates of one payload.
@@ -24,6 +27,7 @@ pub struct RenderTime {
 pub(super) struct RenderContext {
     pub(super) time: RenderTime,
     pub(super) markers: AlertMarkers,
+    pub(super) headline: Headline,
     /// The payload's `externalURL`.
     pub(super) external_url: String,
     /// The result of `alerts_url()`.

@@ -13,7 +13,17 @@ pub struct Rendered {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct AlertRange {
     pub(super) range: Range<usize>,
-    pub(super) is_resolved: bool,
+    pub(super) kind: AlertKind,
+}
+
+/// What decides which alerts are left out. The most important kind is the smallest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum AlertKind {
+    Firing {
+        /// The rank of the severity; see [`severity_rank`](crate::alertmanager::severity_rank).
+        rank: usize,
+    },
+    Resolved,
 }
 
 impl Rendered {

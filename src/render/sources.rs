@@ -2,23 +2,33 @@
 
 use std::borrow::Cow;
 
+use crate::language::Language;
+
 /// The message that Alertmanager itself would send, byte for byte.
 pub const DEFAULT_MESSAGE: &str = "wechat.default.message";
 /// The line of a notification in a digest.
 pub const DEFAULT_SUMMARY: &str = "wechat.default.summary";
-/// The Chinese message that users of Alertmanager's `wechat_configs` know, corrected.
+/// The text in Chinese.
 pub const ZH_MESSAGE: &str = "wechat.zh.message";
+/// The description of a textcard.
+pub const TEXTCARD_DESCRIPTION: &str = "wechat.textcard.description";
 /// A message in WeCom's markdown.
 pub const MARKDOWN_MESSAGE: &str = "wechat.markdown.message";
 
 /// The name and the text of each built-in template. A template of the same name overrides it, and
 /// [`builtin_name`] still includes it.
-pub const BUILTIN: [(&str, &str); 4] = [
+pub const BUILTIN: [(&str, &str); 5] = [
     (DEFAULT_MESSAGE, include_str!("../../templates/wechat.default.message.tera")),
     (DEFAULT_SUMMARY, include_str!("../../templates/wechat.default.summary.tera")),
     (ZH_MESSAGE, include_str!("../../templates/wechat.zh.message.tera")),
     (MARKDOWN_MESSAGE, include_str!("../../templates/wechat.markdown.message.tera")),
+    (TEXTCARD_DESCRIPTION, include_str!("../../templates/wechat.textcard.description.tera")),
 ];
+
+/// The text that a receiver gets by default.
+pub fn default_message(language: Language) -> &'static str {
+    language.choose(DEFAULT_MESSAGE, ZH_MESSAGE)
+}
 
 /// A template to compile.
 #[derive(Debug, Clone, PartialEq, Eq)]

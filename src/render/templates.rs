@@ -10,13 +10,16 @@ use super::{
     engine::TeraEngine,
     error::{CompileError, MAX_OUTPUT_BYTES, RenderError},
     functions::alerts_url,
+    headline::Headline,
     render_context::{RenderContext, RenderTime},
     rendered::Rendered,
-    sources::{BUILTIN, DEFAULT_MESSAGE, DEFAULT_SUMMARY, Source, builtin_name},
+    shared::shared_labels,
+    sources::{BUILTIN, DEFAULT_SUMMARY, Source, builtin_name, default_message},
     variables::variables,
 };
 use crate::{
     alertmanager::Payload,
+    language::Language,
     text::{ELLIPSIS, without_controls},
 };
 
@@ -89,13 +92,16 @@ impl Templates {
     pub fn values(&self, payload: &Payload, time: &RenderTime) -> RenderValues {
         let mut used_chars = self.used_chars;
         used_chars.add_payload(payload);
+        let shared_labels = shared_labels(payload);
         let context = RenderContext {
             time: time.clone(),
+            headline: Headline::of(payload, &shared_labels),
             markers: AlertMarkers::unused(used_chars),
             external_url: payload.external_url.clone(),
             alerts_url: alerts_url(payload),
         };
-        RenderValues { variables: Arc::new(variables(payload)), context: Arc::new(context) }
+        let variables = Arc::new(variables(payload, &shared_labels, time.language));
+        RenderValues { variables, context: Arc::new(context) }
     }
 }
 
@@ -137,16 +143,21 @@ impl Rendering<'_> {
         Ok(self.values.context.markers.read(text))
     }
 
-    /// The built-in `wechat.default.message`, for use after another template failed.
+    /// The built-in text in the language of the receiver, for use after another template failed.
     ///
     /// Overrides do not change it. It cannot fail: a text over [`MAX_OUTPUT_BYTES`] is cut.
     pub fn fallback(&self) -> Rendered {
-        self.builtin(DEFAULT_MESSAGE)
+        self.builtin(default_message(self.language()))
     }
 
     /// The built-in `wechat.default.summary`, for use after another template failed.
     pub fn fallback_summary(&self) -> String {
         self.builtin(DEFAULT_SUMMARY).into_text()
+    }
+
+    /// The language of words that the relay writes.
+    pub fn language(&self) -> Language {
+        self.values.context.time.language
     }
 
     /// A page with all alerts of the notification; empty if the payload names no address.

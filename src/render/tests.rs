@@ -1,5 +1,8 @@
 use super::*;
-use crate::alertmanager::{Payload, parse};
+use crate::{
+    alertmanager::{Payload, parse},
+    language::Language,
+};
 
 fn source<'a>(name: &'a str, text: &'a str) -> Source<'a> {
     Source { name: name.into(), origin: format!("{name}.tera").into(), text: text.into() }
@@ -15,7 +18,11 @@ fn errors(sources: &[(&str, &str)]) -> Vec<String> {
 }
 
 fn time() -> RenderTime {
-    RenderTime { now: "2026-11-21T09:30:00Z".parse().unwrap(), zone: None }
+    RenderTime {
+        now: "2026-11-21T09:30:00Z".parse().unwrap(),
+        zone: jiff::tz::TimeZone::UTC,
+        language: Language::En,
+    }
 }
 
 fn payload() -> Payload {
@@ -93,8 +100,8 @@ fn the_summary_is_one_line_with_the_most_important_first() {
     let fourth = summary(&Payload { status: "firing".to_owned(), ..Payload::default() });
     insta::assert_snapshot!([first, second, third, fourth].join("\n"), @r"
     [FIRING:1 RESOLVED:1 NOT SHOWN:3] HighLoad (critical) db load is 9
-    [RESOLVED:1] HighLoad (critical) db load is 9
-    [RESOLVED:1] HighLoad
+    [RESOLVED:1] HighLoad (critical) b load is 9
+    [RESOLVED:1] HighLoad (critical) b
     [FIRING]
     ");
 }
@@ -203,5 +210,5 @@ fn a_fallback_that_is_too_long_is_cut() {
     let mut payload = payload();
     payload.external_url = "x".repeat(MAX_OUTPUT_BYTES);
     let text = compile(&[]).unwrap().with(&payload, &time()).fallback().into_text();
-    assert!(text.starts_with("[FIRING:1]") && text.ends_with("AlertmanagerUrl:\n…"), "{}", text.len());
+    assert!(text.starts_with("[FIRING:1]") && text.ends_with("GrafanaUrl:\n…"), "{}", text.len());
 }

@@ -1,4 +1,4 @@
-//! Converts a payload into variables of Tera: Alertmanager's names, and `firing` and `resolved`.
+//! Converts a payload into variables of Tera: Alertmanager's names, and some that are computed.
 //!
 //! The values are built by hand, because serde can neither put `alertname` first nor share an alert between `alerts`
 //! and `firing`. A map keeps the order in which it is filled (Tera's feature `preserve_order`). Labels and
@@ -9,7 +9,11 @@ use std::sync::Arc;
 use serde_json::Value as Json;
 use tera::{Context, Map, Value, value::Key};
 
-use crate::alertmanager::{Alert, Extra, Pairs, Payload};
+use super::shared::shared_annotations;
+use crate::{
+    alertmanager::{Alert, Extra, Pairs, Payload},
+    language::Language,
+};
 
 /// The variables that every payload has.
 pub(super) const VARIABLES: [&str; 12] = [
@@ -28,7 +32,8 @@ pub(super) const VARIABLES: [&str; 12] = [
 ];
 
 /// The variables for `payload`.
-pub(super) fn variables(payload: &Payload) -> Context {
+pub(super) fn variables(payload: &Payload, shared_labels: &Pairs, language: Language) -> Context {
+    let shared_annotations = shared_annotations(payload);
     let mut names = Names::default();
     let alerts: Vec<Value> = payload.alerts.iter().map(|each| alert(each, &mut names)).collect();
     let alerts_where = |is_wanted: fn(&Alert) -> bool| -> Value {
@@ -51,6 +56,9 @@ pub(super) fn variables(payload: &Payload) -> Context {
     context.insert_value("version", payload.version.as_str().into());
     context.insert_value("groupKey", payload.group_key.as_str().into());
     context.insert_value("truncatedAlerts", payload.truncated_alerts.into());
+    context.insert_value("sharedLabels", pairs(shared_labels, &mut names));
+    context.insert_value("sharedAnnotations", pairs(&shared_annotations, &mut names));
+    context.insert_value("language", language.code().into());
     context
 }
 

@@ -26,7 +26,7 @@ enum Rule {
 use Rule::{Below, Driver, Only, Pure};
 
 /// The modules from the top layer to the bottom one. A file belongs to the entry with the longest matching name.
-const MODULES: [(&str, Rule); 32] = [
+const MODULES: [(&str, Rule); 33] = [
     // shell
     ("main", Below),
     ("cli", Below),
@@ -62,6 +62,7 @@ const MODULES: [(&str, Rule); 32] = [
     ("retry", Below),
     ("secret", Below),
     ("yaml", Below),
+    ("language", Below),
     ("text", Below),
     ("nearest", Below),
     ("clock", Below),
@@ -69,7 +70,7 @@ const MODULES: [(&str, Rule); 32] = [
 ];
 const DRIVERS: [&str; 2] = ["http", "dispatch"];
 const ADAPTERS: [&str; 3] = ["outbox::sqlite", "wecom::client", "wecom::token"];
-const KERNEL: [&str; 11] = [
+const KERNEL: [&str; 12] = [
     "telemetry",
     "metrics",
     "lifecycle",
@@ -77,6 +78,7 @@ const KERNEL: [&str; 11] = [
     "retry",
     "secret",
     "yaml",
+    "language",
     "text",
     "nearest",
     "clock",

@@ -70,7 +70,7 @@ async fn markdown_is_sent_unchanged() {
 #[tokio::test]
 async fn a_textcard_has_defaults_for_everything() {
     let body = body(keys("message_type: textcard")).await;
-    insta::assert_snapshot!(body, @r#"{"touser":"zhangsan","msgtype":"textcard","agentid":1000002,"textcard":{"title":"[FIRING:1] Down (critical)","description":"Down a critical","url":"http://alertmanager.example.com/#/alerts?receiver=wechat"},"enable_duplicate_check":1,"duplicate_check_interval":3600}"#);
+    insta::assert_snapshot!(body, @r#"{"touser":"zhangsan","msgtype":"textcard","agentid":1000002,"textcard":{"title":"[FIRING:1] Down (critical) a","description":"<div class=\"gray\">instance: a</div>since 2026-11-21 08:00:00 UTC<br>","url":"http://alertmanager.example.com/#/alerts?receiver=wechat"},"enable_duplicate_check":1,"duplicate_check_interval":3600}"#);
 }
 
 #[tokio::test]
@@ -89,11 +89,9 @@ async fn markdown_has_its_own_default_template() {
     let (_, seen) = sent(options, 1).await;
     assert_eq!(seen[0].0, "markdown");
     insta::assert_snapshot!(seen[0].1, @r#"
-    **<font color="warning">FIRING 1</font>** Down
-    <font color="comment">severity: critical</font>
-    **<font color="warning">Down</font>**
-    > instance: a
-    > <font color="comment">2026-11-21 08:00:00 (0s)</font>
+    **<font color="warning">[FIRING:1] Down (critical) a</font>**
+    <font color="comment">instance: a</font>
+    > <font color="comment">since 2026-11-21 08:00:00 UTC, for 0s</font>
     > [Source](http://prometheus.example.com/graph) · [Silence](http://alertmanager.example.com/#/silences/new?filter=%7Balertname%3D%22Down%22%2Cinstance%3D%22a%22%2Cseverity%3D%22critical%22%7D)
     [All alerts](http://alertmanager.example.com/#/alerts?receiver=wechat)
     "#);
@@ -112,8 +110,15 @@ async fn two_hundred_alerts_in_a_group_are_shown_or_counted() {
         let parts = wecom.sandbox.wait_for_delivered("zhangsan", of).await;
         assert!(of <= max_parts && parts.iter().all(|part| part.text.len() <= 2048));
         let text: String = parts.iter().map(|part| &*part.text).collect();
-        let is_counted = text.contains("共 200 条告警，");
-        assert_eq!(is_counted, !shows_all, "{text}");
+        let hidden = text.split(" of 200 alerts are not shown").next().unwrap().rsplit("… ").next().unwrap();
+        let shown = 200 - hidden.parse::<usize>().unwrap_or(0);
+        let row = if shows_all {
+            assert_eq!(shown, 200, "{text}");
+            format!("all 200 with `max_parts: {max_parts}`")
+        } else {
+            format!("{shown} in {of} numbered parts, with a link to all")
+        };
+        assert!(include_str!("../../README.md").contains(&row), "{row}");
         assert!(text.contains("/#/alerts?receiver="), "{text}");
         relay.stop().await;
     }

@@ -7,8 +7,9 @@ use jiff::tz::TimeZone;
 use super::{
     apps,
     context::LoadContext,
+    message::Defaults,
     receivers, server, templates,
-    values::{DAY, HOUR, MINUTE, duration},
+    values::{DAY, HOUR, MINUTE, duration, language},
 };
 use crate::{
     config::{
@@ -30,9 +31,15 @@ pub(in crate::config) fn config(
     let server = server::read(&root.server, context, diagnostics);
     let outbox = outbox(&root.outbox, context, diagnostics);
     let timezone = timezone(&root.timezone, diagnostics);
+    let language = language(&root.language, diagnostics);
     let templates = templates::read(&root.templates, context, diagnostics);
     let apps = apps::read(&root.apps, context, diagnostics);
-    let receivers = receivers::read(&root.receivers, &apps, diagnostics);
+    let defaults = Defaults {
+        language: language.unwrap_or_default(),
+        templates: templates.as_deref().unwrap_or_default(),
+    };
+    let receivers = receivers::read(&root.receivers, &apps, &defaults, diagnostics);
+    language?;
     Ok(Config {
         server: server?,
         outbox: outbox?,
@@ -43,9 +50,11 @@ pub(in crate::config) fn config(
     })
 }
 
-fn timezone(field: &Field<'_>, diagnostics: &mut Diagnostics) -> Result<Option<TimeZone>, ErrorGuaranteed> {
+/// The configured zone, else that of the environment variable `TZ` or of the system.
+fn timezone(field: &Field<'_>, diagnostics: &mut Diagnostics) -> Result<TimeZone, ErrorGuaranteed> {
     let help = "write a name of the time zone database, such as Asia/Shanghai or UTC";
-    field.parsed(|name| TimeZone::get(name.trim()).ok(), "a time zone", help, diagnostics)
+    let zone = field.parsed(|name| TimeZone::get(name.trim()).ok(), "a time zone", help, diagnostics)?;
+    Ok(zone.unwrap_or_else(|| TimeZone::try_system().unwrap_or(TimeZone::UTC)))
 }
 
 fn outbox(

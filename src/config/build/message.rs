@@ -4,26 +4,36 @@
 
 use std::{num::NonZeroU32, sync::Arc};
 
+use super::values;
 use crate::{
     config::{
         diagnostic::{Diagnostics, ErrorGuaranteed},
-        model::{App, Located},
+        model::{App, Located, TemplateFile},
         raw::{self, Field},
     },
     intake::{JsonTemplate, MessageType},
+    language::Language,
 };
 
 const MESSAGE: &str = r#"{% include "wechat.default.message" %}"#;
+const ZH_MESSAGE: &str = r#"{% include "wechat.zh.message" %}"#;
 const MARKDOWN: &str = r#"{% include "wechat.markdown.message" %}"#;
-const TITLE: &str = r#"{% include "wechat.default.summary" %}"#;
-// WeCom documents `<br>` as the line break in a textcard.
-const DESCRIPTION: &str = r#"{% for alert in alerts %}{{ alert.labels | values | join(sep=" ") }}{% if alert.annotations.summary %}: {{ alert.annotations.summary }}{% endif %}{% if not loop.last %}<br>{% endif %}{% endfor %}"#;
+const TITLE: &str = "{{ headline() }}";
+const DESCRIPTION: &str = r#"{% include "wechat.textcard.description" %}"#;
 const URL: &str = "{{ alerts_url() }}";
 
 const MAX_PARTS: u16 = 5;
 
+/// Values outside of the receiver that decide its defaults.
+pub(super) struct Defaults<'c> {
+    /// The `language` of all receivers.
+    pub(super) language: Option<Language>,
+    pub(super) templates: &'c [TemplateFile],
+}
+
 /// The settings of a receiver's messages.
 pub(super) struct Message {
+    pub(super) language: Language,
     pub(super) message: Located<String>,
     pub(super) message_type: MessageType<Located<String>>,
     pub(super) plain_copy: bool,
@@ -46,13 +56,19 @@ const TYPES: [(&str, Type); 4] = [
 
 pub(super) fn read(
     raw: &raw::Receiver<'_>,
+    defaults: &Defaults<'_>,
     diagnostics: &mut Diagnostics,
 ) -> Result<Message, ErrorGuaranteed> {
     let type_of = |text: &str| TYPES.into_iter().find(|(name, _)| *name == text).map(|(_, kind)| kind);
     let help = "write text, markdown, textcard or template_card";
     let kind = raw.message_type.parsed(type_of, "a type of message", help, diagnostics);
-    let default = if kind == Ok(Some(Type::Markdown)) { MARKDOWN } else { MESSAGE };
+    let own_language = values::language(&raw.language, diagnostics);
+    let configured = own_language.unwrap_or_default().or(defaults.language);
+    let text = configured.unwrap_or_default().choose(MESSAGE, ZH_MESSAGE);
+    let default = if kind == Ok(Some(Type::Markdown)) { MARKDOWN } else { text };
     let message = template(&raw.message, default, diagnostics);
+    let written = message.as_ref().map(|message| language_of(&message.value, defaults.templates));
+    let language = configured.or(written.ok()).unwrap_or_default();
     let fields = [(&raw.title, TITLE), (&raw.description, DESCRIPTION), (&raw.url, URL), (&raw.btntxt, "")];
     let [title, description, url, btntxt] =
         fields.map(|(field, default)| template(field, default, diagnostics));
@@ -69,7 +85,19 @@ pub(super) fn read(
         Type::TemplateCard => MessageType::TemplateCard(card_of(card?, &raw.template_card, diagnostics)?),
     };
     checked?;
-    Ok(Message { message: message?, message_type, plain_copy: plain_copy?.unwrap_or(false) })
+    own_language?;
+    Ok(Message { language, message: message?, message_type, plain_copy: plain_copy?.unwrap_or(false) })
+}
+
+/// The language in which the author of a template writes: Chinese if the template, or a file that it includes, has a
+/// Chinese character or includes the Chinese message.
+fn language_of(template: &str, files: &[TemplateFile]) -> Language {
+    let is_chinese = |text: &str| {
+        text.contains("wechat.zh.message") || text.contains(|c| matches!(c, '\u{4E00}'..='\u{9FFF}'))
+    };
+    let included = files.iter().filter(|file| template.contains(&format!("\"{}\"", file.name)));
+    let mut texts = included.map(|file| file.text.as_str()).chain([template]);
+    if texts.any(is_chinese) { Language::Zh } else { Language::En }
 }
 
 pub(super) fn is_default(raw: &raw::Receiver<'_>) -> bool {

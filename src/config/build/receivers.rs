@@ -5,7 +5,8 @@ use std::{sync::Arc, time::Duration};
 use super::{
     apps::Apps,
     fallbacks::FallbackGraph,
-    message, recipients,
+    message::{self, Defaults},
+    recipients,
     values::{MINUTE, Slashes, duration, unique_name},
 };
 use crate::{
@@ -21,6 +22,7 @@ use crate::{
 pub(super) fn read(
     field: &Field<'_>,
     apps: &Apps<'_>,
+    defaults: &Defaults<'_>,
     diagnostics: &mut Diagnostics,
 ) -> Result<Vec<Receiver>, ErrorGuaranteed> {
     let items = field.items(diagnostics)?.unwrap_or_default();
@@ -43,7 +45,7 @@ pub(super) fn read(
     // All receivers are read before the first error returns, so that all errors are reported.
     let mut receivers = Vec::new();
     for receiver in named {
-        receivers.push(receiver.and_then(|named| build(named, apps, &mut fallbacks, diagnostics)));
+        receivers.push(receiver.and_then(|named| build(named, apps, defaults, &mut fallbacks, diagnostics)));
     }
     fallbacks.check_circles(diagnostics)?;
     let receivers = receivers.into_iter().collect::<Result<Vec<_>, _>>()?;
@@ -61,13 +63,14 @@ struct NamedReceiver<'y> {
 fn build<'y>(
     named: NamedReceiver<'y>,
     apps: &Apps<'_>,
+    defaults: &Defaults<'_>,
     fallbacks: &mut FallbackGraph<'y>,
     diagnostics: &mut Diagnostics,
 ) -> Result<Receiver, ErrorGuaranteed> {
     let NamedReceiver { name, location, raw } = named;
     let app = app(&raw.app, apps, diagnostics);
     let recipients = recipients::read(&raw, diagnostics);
-    let message = message::read(&raw, diagnostics);
+    let message = message::read(&raw, defaults, diagnostics);
     let max_parts = message::max_parts(&raw.max_parts, message.as_ref().ok(), app.as_ref().ok(), diagnostics);
     let send_resolved = raw.send_resolved.bool(diagnostics);
     let fallback = fallback(name, &raw, fallbacks, diagnostics);
@@ -77,6 +80,7 @@ fn build<'y>(
         app: app?,
         default_templates: message::is_default(&raw) && matches!(recipients, Ok(Address::Literal(_))),
         recipients: recipients?,
+        language: message.language,
         message: message.message,
         message_type: message.message_type,
         plain_copy: message.plain_copy,

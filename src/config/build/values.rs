@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
-use crate::config::{
-    diagnostic::{Diagnostics, ErrorGuaranteed, Location, quoted},
-    duration,
-    raw::Field,
+use crate::{
+    config::{
+        diagnostic::{Diagnostics, ErrorGuaranteed, Location, quoted},
+        duration,
+        raw::Field,
+    },
+    language::Language,
 };
 
 pub(super) const MINUTE: Duration = Duration::from_secs(60);
@@ -27,6 +30,13 @@ pub(super) fn duration(
         return Err(diagnostics.error(&field.location, "this is too short", help));
     }
     Ok(given)
+}
+
+pub(super) fn language(
+    field: &Field<'_>,
+    diagnostics: &mut Diagnostics,
+) -> Result<Option<Language>, ErrorGuaranteed> {
+    field.parsed(Language::parse, "a language", "write en, or zh for Chinese", diagnostics)
 }
 
 /// A name that is in use, with the location of its first use.

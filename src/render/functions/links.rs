@@ -27,6 +27,11 @@ fn is_grafana(payload: &Payload) -> bool {
 /// A page that silences the alert: its own `silenceURL`, which Grafana sends, or Alertmanager's form with all its
 /// labels.
 pub(super) fn silence_url(alert: &Map, _: Kwargs, _: &State<'_>) -> TeraResult<String> {
+    silence_link(alert)
+}
+
+/// [`silence_url`] without Tera's arguments.
+pub(super) fn silence_link(alert: &Map) -> TeraResult<String> {
     let field = |name: &'static str| alert.get(&Key::Str(name));
     if let Some(url) = field("silenceURL").and_then(Value::as_str).filter(|url| !url.is_empty()) {
         return Ok(url.to_owned());

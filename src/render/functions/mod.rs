@@ -4,11 +4,13 @@
 //! a file, the environment or the clock. `templates/README.md` documents each with an example, and a test runs the
 //! examples.
 
+mod alerts;
 mod links;
 mod pairs;
 mod pattern;
 mod registry;
 mod time;
+mod wording;
 
 pub(super) use links::alerts_url;
 pub(super) use registry::{NAMES, register};

@@ -2,10 +2,10 @@
 
 use tera::{Error, Kwargs, Map, State, Tera, TeraResult, Value, value::Key};
 
-use super::{links, pairs, pattern, time};
+use super::{alerts, links, pairs, pattern, time, wording};
 use crate::{
     alertmanager,
-    render::{markdown, render_context},
+    render::{markdown, render_context, rendered::AlertKind},
     text::{ELLIPSIS, go_query_escape, one_line, shorten},
 };
 
@@ -13,19 +13,25 @@ use crate::{
 const MAX_RANGE: i64 = 1000;
 
 /// Filters and functions that are added to those of Tera, or replace one of them.
-pub(in crate::render) const NAMES: [&str; 19] = [
+pub(in crate::render) const NAMES: [&str; 26] = [
     "alerts_url",
     "begin_alert",
+    "by_severity",
     "date",
+    "details",
     "duration",
     "end_alert",
     "go_query_escape",
+    "headline",
+    "label_name",
+    "links",
     "markdown_escape",
     "markdown_url",
     "one_line",
     "range",
     "regex_replace",
     "remove",
+    "severity_name",
     "silence_url",
     "since",
     "sorted_pairs",
@@ -33,22 +39,28 @@ pub(in crate::render) const NAMES: [&str; 19] = [
     "unique",
     "unquote",
     "values",
+    "words",
 ];
 
 /// Adds the filters and functions to `tera`.
 pub(in crate::render) fn register(tera: &mut Tera) {
     tera.register_filter("begin_alert", begin_alert);
+    tera.register_filter("by_severity", alerts::by_severity);
     tera.register_filter("date", time::date);
+    tera.register_filter("details", alerts::details);
     tera.register_filter("duration", time::duration);
     tera.register_filter("end_alert", |_: &Value, _: Kwargs, _: &State<'_>| {
         render_context::with(|context| context.markers.end())
     });
     tera.register_filter("go_query_escape", |text: &str, _: Kwargs, _: &State<'_>| go_query_escape(text));
+    tera.register_filter("label_name", wording::label_name);
+    tera.register_filter("links", alerts::links);
     tera.register_filter("markdown_escape", |text: &str, _: Kwargs, _: &State<'_>| markdown::escape(text));
     tera.register_filter("markdown_url", |text: &str, _: Kwargs, _: &State<'_>| markdown::url(text));
     tera.register_filter("one_line", |text: &str, _: Kwargs, _: &State<'_>| one_line(text));
     tera.register_filter("regex_replace", pattern::replacer());
     tera.register_filter("remove", pairs::remove);
+    tera.register_filter("severity_name", wording::severity_name);
     tera.register_filter("silence_url", links::silence_url);
     tera.register_filter("since", time::since);
     tera.register_filter("sorted_pairs", pairs::sorted_pairs);
@@ -61,13 +73,17 @@ pub(in crate::render) fn register(tera: &mut Tera) {
     tera.register_function("alerts_url", |_: Kwargs, _: &State<'_>| {
         render_context::with(|context| context.alerts_url.clone())
     });
+    tera.register_function("headline", wording::headline);
     tera.register_function("range", range);
+    tera.register_function("words", wording::words);
 }
 
 /// Marks the beginning of the text of an alert.
 fn begin_alert(alert: &Map, _: Kwargs, _: &State<'_>) -> TeraResult<String> {
     let is_resolved = alert.get(&Key::Str("status")).and_then(Value::as_str) == Some("resolved");
-    render_context::with(|context| context.markers.begin(is_resolved))
+    let kind =
+        if is_resolved { AlertKind::Resolved } else { AlertKind::Firing { rank: alerts::rank(alert) } };
+    render_context::with(|context| context.markers.begin(kind))
 }
 
 /// `range` of Tera with a limit.

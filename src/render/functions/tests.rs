@@ -10,6 +10,7 @@ use tera::Tera;
 use super::registry::{NAMES, register};
 use crate::{
     alertmanager::{Pairs, Payload, parse},
+    language::Language,
     render::{DEFAULT_SUMMARY, RenderError, RenderTime, Source, Templates, markdown, samples},
     text::is_bidi_control,
 };
@@ -17,7 +18,7 @@ use crate::{
 const README: &str = include_str!("../../../templates/README.md");
 
 fn time() -> RenderTime {
-    RenderTime { now: "2026-11-21T09:28:42Z".parse().unwrap(), zone: None }
+    RenderTime { now: "2026-11-21T09:28:42Z".parse().unwrap(), zone: TimeZone::UTC, language: Language::En }
 }
 
 fn rendered(template: &str, time: &RenderTime) -> Result<String, String> {
@@ -125,10 +126,10 @@ fn a_missing_label_is_an_error_only_where_it_is_written() {
 }
 
 #[test]
-fn the_zone_is_the_argument_else_configured_else_own() {
-    let shanghai = RenderTime { zone: Some(TimeZone::get("Asia/Shanghai").unwrap()), ..time() };
+fn the_zone_is_the_argument_else_the_configured_one() {
+    let shanghai = RenderTime { zone: TimeZone::get("Asia/Shanghai").unwrap(), ..time() };
     let dated = r#""2026-11-21T03:23:42.5-06:00" | date"#;
-    assert_eq!(rendered(&format!("{{{{ {dated} }}}}"), &time()).unwrap(), "2026-11-21 03:23:42");
+    assert_eq!(rendered(&format!("{{{{ {dated} }}}}"), &time()).unwrap(), "2026-11-21 09:23:42 UTC");
     assert_eq!(rendered(&format!("{{{{ {dated} }}}}"), &shanghai).unwrap(), "2026-11-21 17:23:42");
     let zone = format!("{{{{ {dated}(zone=\"Europe/Berlin\", format=\"%H:%M %Z\") }}}}");
     assert_eq!(rendered(&zone, &shanghai).unwrap(), "10:23 CET");

@@ -107,7 +107,12 @@ impl Window<'_> {
     /// The last line break, if most of the piece is filled or the next line fits in a piece.
     fn after_line(&self) -> Option<usize> {
         let is_line_end = |end: &usize| self.cutter.is_line_end(*end) && self.may_end(*end);
-        let end = self.character_ends().find(is_line_end)?;
+        // A heading belongs to the line below it.
+        let is_heading = |end: usize| slice(self.cutter.text, self.start..end).ends_with([':', '：']);
+        let mut ends = self.character_ends().filter(is_line_end);
+        let last = ends.next()?;
+        let before_heading = ends.find(|end| !is_heading(*end)).filter(|end| self.is_past_half(*end));
+        let end = if is_heading(last) { before_heading.unwrap_or(last) } else { last };
         let next_line = slice_from(self.cutter.text, end + 1).split('\n').next();
         let next_line_fits = next_line.is_none_or(|line| line.len() <= self.room);
         (self.is_past_half(end) || next_line_fits).then_some(end)

@@ -6,7 +6,8 @@
 //! - While the text fits in [`Limits::max_parts`], nothing is lost. The parts without their numbers are the text, but
 //!   for one line break between two parts.
 //! - A part ends after an alert if it can, else after a line, a space, a grapheme cluster, a character.
-//! - If the text does not fit, whole alerts are left out. The last line counts them and links to them.
+//! - If the text does not fit, whole alerts are left out: resolved ones first, those with the worst severity last. The
+//!   last line counts them and links to them.
 //! - In markdown, links and tags stay whole. A tag that is open where a part ends is closed there and opened again.
 //!
 //! Two alerts of two lines each, and parts of 55 bytes (the real minimum is 256). The first part has room for one line
@@ -22,17 +23,20 @@
 //!
 //! | file | what it does |
 //! |---|---|
-//! | `parts` | tries to split the whole text, then shorter ones, and numbers the parts |
+//! | `parts` | splits the whole text if it fits, else a selection, and numbers the parts |
 //! | `select` | chooses the alerts to show when there is not room for all |
+//! | `last_line` | counts the alerts that are not shown |
 //! | `cut` | finds the offsets at which a text is cut |
 //! | `spans` | finds the links and tags that a cut must respect |
 
 mod cut;
+mod last_line;
 mod parts;
 mod select;
 mod spans;
 
-pub use parts::{Limits, parts};
+pub use last_line::Rest;
+pub use parts::{Limits, parts, shortened};
 pub use spans::Markup;
 
 #[cfg(test)]

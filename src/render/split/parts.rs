@@ -2,19 +2,21 @@
 
 use super::{
     cut::Cutter,
-    select::{alert_borders, select},
+    last_line::Rest,
+    select::{Selection, alert_borders},
     spans::{Markup, Spans},
 };
-use crate::{render::rendered::Rendered, text::shorten, wecom::limits::MAX_CONTENT_BYTES};
+use crate::{
+    render::rendered::Rendered,
+    text::{shorten, shorten_chars},
+    wecom::limits::MAX_CONTENT_BYTES,
+};
 
 /// The smallest part with room for any number, for tags that are closed and opened again, and for some text.
 pub(super) const MIN_PART_BYTES: usize = 256;
 
 /// Bounds the memory that a long text takes.
 pub(super) const MAX_PARTS: usize = 1000;
-
-/// The number of tries to shorten a text further until its parts are few enough.
-const SHORTENING_STEPS: usize = 16;
 
 /// The size and the number of parts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,30 +34,36 @@ impl Default for Limits {
 }
 
 /// Splits `rendered` into parts that keep to `limits`. One part has no number.
-///
-/// `link` is a URL that shows all alerts, or empty.
-pub fn parts(rendered: &Rendered, markup: Markup, limits: Limits, link: &str) -> Vec<String> {
+pub fn parts(rendered: &Rendered, markup: Markup, limits: Limits, rest: Rest<'_>) -> Vec<String> {
     let limits = Limits {
         part_bytes: limits.part_bytes.max(MIN_PART_BYTES),
         max_parts: limits.max_parts.clamp(1, MAX_PARTS),
     };
-    if let Some(parts) = split_whole(rendered, markup, limits) {
+    let between_alerts = |rendered: &Rendered| split_text(rendered, markup, limits, true);
+    // Parts that are filled up may be few enough where parts that keep alerts whole are not.
+    let anywhere = || split_text(rendered, markup, limits, false);
+    if let Some(parts) = between_alerts(rendered).or_else(anywhere) {
         return parts;
     }
-    // Parts end before they are full, so it is not known how much text fits. Try less and less.
-    let all_room = body_room(limits.part_bytes, limits.max_parts) * limits.max_parts;
-    for step in 0..SHORTENING_STEPS {
-        let total_bytes = all_room - all_room / SHORTENING_STEPS * step;
-        let selected = select(rendered, markup, limits.part_bytes, link, total_bytes);
-        if let Some(parts) = split_whole(&selected, markup, limits) {
-            return parts;
-        }
-    }
-    vec![shorten(rendered.text(), limits.part_bytes).into_owned()]
+    let room = limits.part_bytes * limits.max_parts;
+    let selection = Selection::new(rendered, markup, limits.part_bytes, rest);
+    let parts = selection.best(room, between_alerts);
+    parts.unwrap_or_else(|| vec![shorten(rendered.text(), limits.part_bytes).into_owned()])
 }
 
-/// The parts of the whole text, or `None` if they are too many.
-fn split_whole(rendered: &Rendered, markup: Markup, limits: Limits) -> Option<Vec<String>> {
+/// `rendered` in at most `max_chars` characters, with a last line that counts the alerts that are not shown.
+pub fn shortened(rendered: &Rendered, max_chars: usize, rest: Rest<'_>) -> String {
+    let fits = |rendered: &Rendered| {
+        let text = rendered.text();
+        text.chars().nth(max_chars).is_none().then(|| text.to_owned())
+    };
+    let best = || Selection::new(rendered, Markup::Plain, max_chars, rest).best(max_chars * 4, fits);
+    let shortest = || shorten_chars(rendered.text(), max_chars).into_owned();
+    fits(rendered).or_else(best).unwrap_or_else(shortest)
+}
+
+/// The text in parts, or `None` if they are too many. Parts end between alerts if they `keep_alerts`.
+fn split_text(rendered: &Rendered, markup: Markup, limits: Limits, keep_alerts: bool) -> Option<Vec<String>> {
     let text = rendered.text();
     if text.len() <= limits.part_bytes {
         return Some(vec![text.to_owned()]);
@@ -64,13 +72,8 @@ fn split_whole(rendered: &Rendered, markup: Markup, limits: Limits) -> Option<Ve
         return None;
     }
     let spans = Spans::read(text, markup);
-    let borders = alert_borders(rendered);
-    let numbered = number(&Cutter { text, spans: &spans, borders: &borders }, limits);
-    if numbered.is_some() || borders.is_empty() {
-        return numbered;
-    }
-    // Parts that are filled up may be few enough where parts that keep alerts whole are not.
-    number(&Cutter { text, spans: &spans, borders: &[] }, limits)
+    let borders = if keep_alerts { alert_borders(rendered) } else { Vec::new() };
+    number(&Cutter { text, spans: &spans, borders: &borders }, limits)
 }
 
 /// The text in numbered parts, or `None` if they are too many.

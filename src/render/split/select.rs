@@ -3,36 +3,35 @@
 //! The text is a row of pieces: alerts, and the frame around them (heading, link).
 //!
 //! 1. The frame gets at most half of the room, because people read a message for its alerts.
-//! 2. Resolved alerts get a quarter of the rest, or more if firing ones do not need theirs.
-//! 3. Of each status the first alerts are shown, and one long alert is shortened rather than shown alone.
-//! 4. A last line counts the alerts that are missing and links to them.
+//! 2. Firing alerts are shown before resolved ones, and those with the worst severity first. The shown alerts keep the
+//!    order of the text.
+//! 3. Of several alerts, a long one is shortened to half a part, so that it does not hide others.
+//! 4. A last line counts the alerts that are missing and links to all alerts.
 
 use std::ops::Range;
 
 use super::{
     cut::Cutter,
+    last_line::{LastLine, Rest},
     spans::{Markup, Spans},
 };
 use crate::{
-    render::{markdown, rendered::Rendered},
+    render::rendered::{AlertKind, AlertRange, Rendered},
     text::{ELLIPSIS, prefix, slice},
 };
 
 /// The least bytes of a shortened piece. A shorter one would help nobody.
 const MIN_PIECE_BYTES: usize = 64;
 
+/// The most bytes of a number and of the line breaks in a part.
+const NUMBER_BYTES: usize = 24;
+
 /// A stretch of the text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Piece {
     range: Range<usize>,
-    kind: PieceKind,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum PieceKind {
-    Frame,
-    Firing,
-    Resolved,
+    /// `None` is a piece of the frame.
+    alert: Option<AlertKind>,
 }
 
 /// The whole text as pieces. A separator between two alerts of one status belongs to the first of them.
@@ -40,21 +39,26 @@ fn pieces(rendered: &Rendered) -> Vec<Piece> {
     let mut pieces: Vec<Piece> = Vec::new();
     let mut end = 0;
     for alert in rendered.alert_ranges() {
-        let kind = if alert.is_resolved { PieceKind::Resolved } else { PieceKind::Firing };
         let between = end..alert.range.start;
         if !between.is_empty() {
             match pieces.last_mut() {
-                Some(last) if last.kind == kind => last.range.end = between.end,
-                _ => pieces.push(Piece { range: between, kind: PieceKind::Frame }),
+                Some(last) if last.alert.is_some_and(|kind| have_one_status(kind, alert.kind)) => {
+                    last.range.end = between.end;
+                }
+                _ => pieces.push(Piece { range: between, alert: None }),
             }
         }
-        pieces.push(Piece { range: alert.range.clone(), kind });
+        pieces.push(Piece { range: alert.range.clone(), alert: Some(alert.kind) });
         end = alert.range.end;
     }
     if end < rendered.text().len() {
-        pieces.push(Piece { range: end..rendered.text().len(), kind: PieceKind::Frame });
+        pieces.push(Piece { range: end..rendered.text().len(), alert: None });
     }
     pieces
+}
+
+fn have_one_status(a: AlertKind, b: AlertKind) -> bool {
+    (a == AlertKind::Resolved) == (b == AlertKind::Resolved)
 }
 
 /// The offsets at which the text is best cut: between alerts, but not between a heading and its first alert.
@@ -66,7 +70,7 @@ pub(super) fn alert_borders(rendered: &Rendered) -> Vec<usize> {
     let mut borders = Vec::new();
     for (index, pair) in pieces.windows(2).enumerate() {
         let [before, after] = pair else { continue };
-        let is_heading = index > 0 && before.kind == PieceKind::Frame;
+        let is_heading = index > 0 && before.alert.is_none();
         if !is_heading {
             borders.push(after.range.start);
         }
@@ -74,107 +78,133 @@ pub(super) fn alert_borders(rendered: &Rendered) -> Vec<usize> {
     borders
 }
 
-/// The text in about `total_bytes` bytes, with a last line that counts the missing alerts.
-pub(super) fn select(
-    rendered: &Rendered,
+/// A text of which not everything can be shown.
+pub(super) struct Selection<'a> {
+    text: &'a str,
     markup: Markup,
+    pieces: Vec<Piece>,
+    /// The indices in `pieces` of the alerts, the most important first.
+    alerts: Vec<usize>,
+    last_line: LastLine<'a>,
     part_bytes: usize,
-    link: &str,
-    total_bytes: usize,
-) -> Rendered {
-    let text = rendered.text();
-    let pieces = pieces(rendered);
-    let last_line = LastLine {
-        is_chinese: is_chinese(text),
-        markup,
-        alerts: rendered.alerts(),
-        link,
-        max_link_bytes: part_bytes / 2,
-    };
-    let mut room = Room::new(&pieces, total_bytes.saturating_sub(last_line.max_bytes()), part_bytes / 2);
+}
 
-    let mut shown = String::new();
-    let mut hidden_alerts = 0;
-    for piece in &pieces {
-        let piece_text = slice(text, piece.range.clone());
-        match room.take(piece.kind, piece_text.len()) {
-            Some(bytes) => shown.push_str(&shorten_piece(piece_text, bytes, markup)),
-            None => hidden_alerts += 1,
+/// The most bytes of one piece.
+#[derive(Clone, Copy)]
+struct Caps {
+    frame: usize,
+    alert: usize,
+}
+
+impl<'a> Selection<'a> {
+    pub(super) fn new(rendered: &'a Rendered, markup: Markup, part_bytes: usize, rest: Rest<'a>) -> Self {
+        let pieces = pieces(rendered);
+        let mut alerts: Vec<(AlertKind, usize)> = Vec::with_capacity(rendered.alerts());
+        for (index, piece) in pieces.iter().enumerate() {
+            alerts.extend(piece.alert.map(|kind| (kind, index)));
         }
-    }
-    if !shown.ends_with('\n') {
-        shown.push('\n');
-    }
-    shown.push_str(&last_line.text(hidden_alerts));
-    Rendered::from(shown)
-}
-
-/// The room that is left for each kind of piece.
-struct Room {
-    /// The most bytes of one piece of the frame.
-    frame_cap: usize,
-    firing: AlertRoom,
-    resolved: AlertRoom,
-}
-
-impl Room {
-    /// Shares `total` bytes. An alert among others gets at most `max_alert_bytes`.
-    fn new(pieces: &[Piece], total: usize, max_alert_bytes: usize) -> Self {
-        let sizes = |kind: PieceKind| -> Vec<usize> {
-            pieces.iter().filter(|piece| piece.kind == kind).map(|piece| piece.range.len()).collect()
-        };
-        let (firing, resolved, frame) =
-            (sizes(PieceKind::Firing), sizes(PieceKind::Resolved), sizes(PieceKind::Frame));
-        let has_alerts = !firing.is_empty() || !resolved.is_empty();
-        let frame_cap = fair_cap(&frame, if has_alerts { total / 2 } else { total });
-        let frame_bytes: usize = frame.iter().map(|size| (*size).min(frame_cap)).sum();
-        let for_alerts = total.saturating_sub(frame_bytes);
-        let firing_bytes: usize = firing.iter().sum();
-        let resolved_bytes: usize = resolved.iter().sum();
-        let not_needed_by_firing = for_alerts.saturating_sub(firing_bytes);
-        let for_resolved = resolved_bytes.min(not_needed_by_firing.max(for_alerts / 4));
+        alerts.sort_unstable();
         Self {
-            frame_cap,
-            firing: AlertRoom::new(for_alerts - for_resolved, firing.len(), max_alert_bytes),
-            resolved: AlertRoom::new(for_resolved, resolved.len(), max_alert_bytes),
+            text: rendered.text(),
+            markup,
+            alerts: alerts.into_iter().map(|(_, index)| index).collect(),
+            last_line: LastLine { rest, markup, alerts: rendered.alerts(), max_link_bytes: part_bytes / 2 },
+            pieces,
+            part_bytes,
         }
     }
 
-    /// The bytes that are shown of the next piece, or `None` if it is left out.
-    fn take(&mut self, kind: PieceKind, size: usize) -> Option<usize> {
-        match kind {
-            PieceKind::Frame => Some(self.frame_cap),
-            PieceKind::Firing => self.firing.take(size),
-            PieceKind::Resolved => self.resolved.take(size),
+    /// The selection that shows the most and for which `fits` has a result. `room` bytes are about what fits.
+    pub(super) fn best<T>(&self, room: usize, mut fits: impl FnMut(&Rendered) -> Option<T>) -> Option<T> {
+        if self.alerts.is_empty() {
+            return largest(room, |frame| fits(&self.with(0, Caps { frame, alert: 0 })));
         }
+        let frames: Vec<usize> =
+            self.pieces.iter().filter(|piece| piece.alert.is_none()).map(|piece| piece.range.len()).collect();
+        let mut frame_room = room / 2;
+        loop {
+            let frame = fair_cap(&frames, frame_room);
+            if let Some(best) = self.best_alerts(room, frame, &mut fits) {
+                return Some(best);
+            }
+            if frame_room == 0 {
+                return None;
+            }
+            frame_room /= 2;
+        }
+    }
+
+    fn best_alerts<T>(
+        &self,
+        room: usize,
+        frame: usize,
+        fits: &mut impl FnMut(&Rendered) -> Option<T>,
+    ) -> Option<T> {
+        let count = self.alerts.len();
+        let half_part = self.part_bytes.saturating_sub(NUMBER_BYTES) / 2;
+        let shares_parts = count > 1 && fits(&self.with(count, Caps { frame, alert: half_part })).is_none();
+        if shares_parts {
+            return largest(count, |shown| fits(&self.with(shown, Caps { frame, alert: half_part })));
+        }
+        largest(room, |alert| fits(&self.with(count, Caps { frame, alert })))
+    }
+
+    /// The text with the `shown` most important alerts, and with a last line that counts the others.
+    fn with(&self, shown: usize, caps: Caps) -> Rendered {
+        let mut is_shown = vec![false; self.pieces.len()];
+        let (shown_alerts, hidden_alerts) = self.alerts.split_at(shown.min(self.alerts.len()));
+        for index in shown_alerts {
+            if let Some(is_shown) = is_shown.get_mut(*index) {
+                *is_shown = true;
+            }
+        }
+        let mut text = String::new();
+        let mut alerts = Vec::new();
+        for (index, piece) in self.pieces.iter().enumerate() {
+            let piece_text = slice(self.text, piece.range.clone());
+            match piece.alert {
+                None if self.is_heading_of_nothing(index, &is_shown) => {}
+                None => text.push_str(&shorten_piece(piece_text, caps.frame, self.markup)),
+                Some(kind) if is_shown.get(index) == Some(&true) => {
+                    let start = text.len();
+                    text.push_str(&shorten_piece(piece_text, caps.alert, self.markup));
+                    alerts.push(AlertRange { range: start..text.len(), kind });
+                }
+                Some(_) => {}
+            }
+        }
+        if !text.ends_with('\n') && !text.ends_with("<br>") {
+            text.push('\n');
+        }
+        let hidden = hidden_alerts.iter().filter_map(|index| self.pieces.get(*index)?.alert);
+        text.push_str(&self.last_line.text(hidden));
+        Rendered::new(text, alerts)
+    }
+
+    /// True if the piece is a heading within the text, and none of its alerts is shown.
+    fn is_heading_of_nothing(&self, index: usize, is_shown: &[bool]) -> bool {
+        let following = self.pieces.iter().zip(is_shown).skip(index + 1);
+        let mut alerts = following.take_while(|(piece, _)| piece.alert.is_some()).peekable();
+        index > 0 && alerts.peek().is_some() && alerts.all(|(_, is_shown)| !is_shown)
     }
 }
 
-/// The room of the alerts of one status. The first alerts get it.
-struct AlertRoom {
-    left: usize,
-    /// The most bytes of one alert.
-    cap: usize,
-    is_full: bool,
-}
-
-impl AlertRoom {
-    fn new(room: usize, alerts: usize, max_alert_bytes: usize) -> Self {
-        let cap = if alerts > 1 { max_alert_bytes.min(room) } else { room };
-        Self { left: room, cap, is_full: false }
-    }
-
-    /// The bytes that are shown of the next alert. After one `None`, all later alerts are left out as well.
-    fn take(&mut self, size: usize) -> Option<usize> {
-        let shown = size.min(self.cap);
-        let too_little = shown < size && shown < MIN_PIECE_BYTES;
-        self.is_full |= too_little || shown > self.left;
-        if self.is_full {
-            return None;
+/// The result of `fits` for the largest number up to `max` that has one. Smaller numbers fit more easily.
+fn largest<T>(max: usize, mut fits: impl FnMut(usize) -> Option<T>) -> Option<T> {
+    let mut best = None;
+    let (mut low, mut high) = (0, max);
+    while low <= high {
+        let middle = low.midpoint(high);
+        match fits(middle) {
+            Some(result) => {
+                best = Some(result);
+                low = middle + 1;
+            }
+            None if middle == 0 => break,
+            None => high = middle - 1,
         }
-        self.left -= shown;
-        Some(shown)
     }
+    best
 }
 
 /// The most bytes that each of `sizes` may keep so that all together fit in `room`.
@@ -211,61 +241,4 @@ fn shorten_piece(piece: &str, max_bytes: usize, markup: Markup) -> String {
         kept.push('\n');
     }
     kept
-}
-
-/// The last line of a text that was shortened.
-struct LastLine<'a> {
-    is_chinese: bool,
-    markup: Markup,
-    /// All alerts of the notification.
-    alerts: usize,
-    link: &'a str,
-    max_link_bytes: usize,
-}
-
-impl LastLine<'_> {
-    /// The length of the longest line, with the line break before it.
-    fn max_bytes(&self) -> usize {
-        "\n".len() + self.text(self.alerts).len().max(self.text(0).len())
-    }
-
-    /// Says how many alerts are hidden, with the link unless it is too long.
-    fn text(&self, hidden: usize) -> String {
-        let words = self.words(hidden);
-        match self.linked(&words) {
-            Some(linked) if linked.len() <= self.max_link_bytes && !linked.contains('\n') => linked,
-            _ => format!("{ELLIPSIS} {words}"),
-        }
-    }
-
-    fn words(&self, hidden: usize) -> String {
-        let all = self.alerts;
-        match (hidden, self.is_chinese) {
-            (0, true) => "部分内容未显示".to_owned(),
-            (0, false) => "some of the text is not shown".to_owned(),
-            (_, true) => format!("共 {all} 条告警，{hidden} 条未显示"),
-            (1, false) => format!("1 of {all} alerts is not shown"),
-            (_, false) => format!("{hidden} of {all} alerts are not shown"),
-        }
-    }
-
-    fn linked(&self, words: &str) -> Option<String> {
-        match self.markup {
-            Markup::Plain => {
-                let colon = if self.is_chinese { "：" } else { ":" };
-                let link = self.link;
-                (!link.is_empty()).then(|| format!("{ELLIPSIS} {words}{colon} {link}"))
-            }
-            Markup::Markdown => {
-                let url = markdown::url(self.link);
-                (!url.is_empty()).then(|| format!("{ELLIPSIS} [{words}]({url})"))
-            }
-        }
-    }
-}
-
-/// The last line is in the language of the message.
-fn is_chinese(text: &str) -> bool {
-    const LOOKED_AT_CHARS: usize = 4096;
-    text.chars().take(LOOKED_AT_CHARS).any(|c| matches!(c, '\u{4E00}'..='\u{9FFF}'))
 }

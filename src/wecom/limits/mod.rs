@@ -11,5 +11,5 @@ mod usage;
 
 pub use check::{CardError, MAX_URL_BYTES};
 pub use template_card::template_card;
-pub use text_card::{TextCard, text_card};
+pub use text_card::{DESCRIPTION_CHARS, TextCard, text_card};
 pub use usage::{MAX_CONTENT_BYTES, usage};

@@ -9,7 +9,8 @@ use crate::{
 };
 
 pub(super) const TITLE_CHARS: usize = 128;
-pub(super) const DESCRIPTION_CHARS: usize = 512;
+/// The most characters of a description.
+pub const DESCRIPTION_CHARS: usize = 512;
 const BUTTON_CHARS: usize = 4;
 
 /// The fields of a `textcard`.

@@ -4,7 +4,8 @@ use std::{path::Path, sync::LazyLock};
 
 use wecom_relay::{
     alertmanager, config,
-    render::{self, Limits, Markup, RenderTime, Rendered, Templates},
+    language::Language,
+    render::{self, Limits, Markup, RenderTime, Rendered, Rest, Templates},
 };
 
 static TEMPLATES: LazyLock<Templates> = LazyLock::new(|| Templates::compile(&[]).unwrap());
@@ -14,7 +15,11 @@ static TEMPLATES: LazyLock<Templates> = LazyLock::new(|| Templates::compile(&[])
 pub(crate) fn payload(body: &[u8]) {
     let Ok(payload) = alertmanager::parse(body, jiff::Timestamp::UNIX_EPOCH) else { return };
     assert!(payload.alerts.iter().all(|alert| alert.is_firing() || alert.is_resolved()));
-    let time = RenderTime { now: jiff::Timestamp::UNIX_EPOCH, zone: None };
+    let time = RenderTime {
+        now: jiff::Timestamp::UNIX_EPOCH,
+        zone: jiff::tz::TimeZone::UTC,
+        language: Language::En,
+    };
     let rendering = TEMPLATES.with(&payload, &time);
     for (name, _) in render::BUILTIN {
         let message = rendering.message(name).unwrap();
@@ -42,7 +47,7 @@ pub(crate) fn config(source: &[u8]) {
 }
 
 fn fit(message: &Rendered, markup: Markup, limits: Limits, link: &str) {
-    let parts = render::parts(message, markup, limits, link);
+    let parts = render::parts(message, markup, limits, Rest { link, language: Language::En });
     assert!(!parts.is_empty() && parts.len() <= limits.max_parts.max(1), "{} parts", parts.len());
     assert!(parts.iter().all(|part| part.len() <= limits.part_bytes), "{parts:?}");
     if let [whole] = parts.as_slice()

@@ -23,6 +23,7 @@ async fn check_fits_on_a_screen_and_ends_with_a_verdict() {
     receiver team11: app ops, to user zhangsan
     receiver team12: app ops, to user zhangsan
     and 18 more receivers; --samples shows all
+    times in messages are in the zone UTC
     the configuration is valid: 1 app, 30 receivers, 0 warnings
     ");
 }
@@ -44,19 +45,19 @@ async fn check_shows_sample_messages_of_each_receiver() {
       | [RESOLVED] InstanceDown (prod 10.0.0.1:9100 node critical)
     mixed: text to user zhangsan, 1162 of 2048 bytes:
       | [FIRING:2] shop 
-    storm: text to user zhangsan, 2043 of 2048 bytes:
+    storm: text to user zhangsan, 1939 of 2048 bytes:
       | (1/5)
-    storm: text to user zhangsan, 2040 of 2048 bytes:
+    storm: text to user zhangsan, 1899 of 2048 bytes:
       | (2/5)
-    storm: text to user zhangsan, 2011 of 2048 bytes:
+    storm: text to user zhangsan, 1901 of 2048 bytes:
       | (3/5)
-    storm: text to user zhangsan, 2044 of 2048 bytes:
+    storm: text to user zhangsan, 1901 of 2048 bytes:
       | (4/5)
-    storm: text to user zhangsan, 1826 of 2048 bytes:
+    storm: text to user zhangsan, 1953 of 2048 bytes:
       | (5/5)
     missing-labels: text to user zhangsan, 165 of 2048 bytes:
       | [FIRING:1]  (billing)
-    grafana: text to user zhangsan, 526 of 2048 bytes:
+    grafana: text to user zhangsan, 509 of 2048 bytes:
       | [FIRING:1] High CPU Infra 
     receiver oncall: app ops, to party 2
     firing: text to party 2, 13 of 2048 bytes:
@@ -71,6 +72,7 @@ async fn check_shows_sample_messages_of_each_receiver() {
       | 告警 firing
     grafana: text to party 2, 13 of 2048 bytes:
       | 告警 firing
+    times in messages are in the zone UTC
     the configuration is valid: 1 app, 2 receivers, 0 warnings
     ");
 }
@@ -174,6 +176,7 @@ async fn empty_templated_recipients_are_a_warning() {
     insta::assert_snapshot!(ended.err, @"warning: receiver wechat: to_user, to_party and to_tag are empty after rendering; the message would be a dead letter, because there is no fallback (samples: firing, resolved, mixed, storm, missing-labels, grafana)");
     insta::assert_snapshot!(ended.out, @"
     receiver wechat: app ops, to recipients from templates
+    times in messages are in the zone UTC
     the configuration is valid: 1 app, 1 receiver, 1 warning
     ");
 }

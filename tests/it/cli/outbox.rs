@@ -65,11 +65,11 @@ async fn a_dead_letter_is_listed_shown_and_requeued() {
     group:              {}:{alertname="Down"}
     to:                 user zhangsan
     accepted:           TIME
-    summary:            [FIRING:1] Down (critical)
+    summary:            [FIRING:1] Down (critical) a
     attempts:           1 made, 1 counted
       TIME  DURATION s  errcode 40008  message/send answered errcode 40008: invalid message type, hint: [HINT], from ip: 127.0.0.1, more info at https://open.work.weixin.qq.com/devtool/query?e=40008
     message (text, 242 bytes):
-      | [FIRING:1] Down (critical)
+      | [FIRING:1] Down (critical) a
       | 
       | Alerts Firing:
       | Labels:
@@ -104,12 +104,12 @@ async fn a_dead_letter_is_listed_shown_and_requeued() {
     to:                 user zhangsan
     accepted:           TIME
     msgid:              MSGID
-    summary:            [FIRING:1] Down (critical)
+    summary:            [FIRING:1] Down (critical) a
     attempts:           2 made, 1 counted
       TIME  DURATION s  errcode 40008  message/send answered errcode 40008: invalid message type, hint: [HINT], from ip: 127.0.0.1, more info at https://open.work.weixin.qq.com/devtool/query?e=40008
       TIME  DURATION s  errcode 0  accepted
     message (text, 242 bytes):
-      | [FIRING:1] Down (critical)
+      | [FIRING:1] Down (critical) a
       | 
       | Alerts Firing:
       | Labels:

@@ -32,7 +32,7 @@ fn assert_parts_are(parts: &[String], whole: &str) {
         rest = rest.strip_prefix('\n').unwrap_or(rest);
     }
     match overflow {
-        Some(line) => assert!(line.contains("未显示： http") || line.contains("not shown: http"), "{line}"),
+        Some(line) => assert!(line.contains("not shown (") && line.contains("): http"), "{line}"),
         None => assert_eq!(rest, ""),
     }
 }

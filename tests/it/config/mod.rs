@@ -11,6 +11,7 @@ use std::{
     time::Duration,
 };
 
+use jiff::tz::TimeZone;
 use proptest::prelude::*;
 use wecom_relay::config::{self, Loaded};
 use wecom_relay::intake::{Address, JsonTemplate, MessageType};
@@ -70,7 +71,7 @@ fn a_minimal_configuration_gets_the_defaults() {
     assert_eq!(receiver.app.name.as_str(), "ops");
     assert_eq!(receiver.message_type, MessageType::Text);
     assert_eq!((receiver.plain_copy, receiver.max_parts), (false, 5));
-    assert_eq!(config.timezone, None);
+    assert_eq!(config.timezone, TimeZone::try_system().unwrap_or(TimeZone::UTC));
     assert_eq!(receiver.message.value, r#"{% include "wechat.default.message" %}"#);
     assert!(receiver.send_resolved);
     assert_eq!(receiver.fallback, None);

@@ -35,7 +35,7 @@ async fn the_fallback_is_notified_once_of_every_dead_letter() {
     assert!(groups.iter().all(|group| told_of(group) == 1), "{notices:?}");
     insta::assert_snapshot!(redacted(notices.last().unwrap()), @"
     [UNDELIVERED] 1 message for receiver wechat could not be delivered: WeCom refused message/send (81013): none of the users, departments and tags can get the message. Check that they exist, and add them in admin console → App management → the app → Visible range (可见范围). WeCom's text: user & party & tag all invalid, hint: [HINT], from ip: 127.0.0.1, more info at https://open.work.weixin.qq.com/devtool/query?e=81013
-    - [FIRING:1] Last (critical)
+    - [FIRING:1] Last (critical) a
     ");
 }
 
@@ -56,9 +56,9 @@ async fn the_fallback_is_notified_once_of_a_long_hold() {
     clock.advance(Duration::from_secs(301));
     let notices = shown(&wecom, "lisi", 1).await;
     insta::assert_snapshot!(redacted(&notices[0]), @"
-    [HELD] 2 messages for receiver wechat wait since TIME: WeCom refused message/send (60020): IP 127.0.0.1 is not a trusted IP of the app. Add it in admin console → App management → the app → Company's trusted IP (企业可信IP), and wait about a minute until it takes effect.
-    - [FIRING:1] Held (critical)
-    - [FIRING:1] AlsoHeld (critical)
+    [HELD] 2 messages wait for receiver wechat, held since TIME: WeCom refused message/send (60020): IP 127.0.0.1 is not a trusted IP of the app. Add it in admin console → App management → the app → Company's trusted IP (企业可信IP), and wait about a minute until it takes effect.
+    - [FIRING:1] Held (critical) a
+    - [FIRING:1] AlsoHeld (critical) a
     ");
     // Several rounds of notices and probes pass.
     let probes = held(&relay, true).await[0].probes;
@@ -102,7 +102,7 @@ async fn a_dead_notice_causes_no_further_notice() {
     let notices = shown(&wecom, "lisi", 1).await;
     insta::assert_snapshot!(redacted(&notices[0]), @"
     [UNDELIVERED] 1 message for receiver oncall could not be delivered: WeCom refused message/send (81013): none of the users, departments and tags can get the message. Check that they exist, and add them in admin console → App management → the app → Visible range (可见范围). WeCom's text: user & party & tag all invalid, hint: [HINT], from ip: 127.0.0.1, more info at https://open.work.weixin.qq.com/devtool/query?e=81013
-    - [FIRING:1] AlsoLost (critical)
+    - [FIRING:1] AlsoLost (critical) a
     ");
     relay.stop().await;
     assert_eq!(seen_by(&wecom, "lisi").len(), 1);

@@ -16,6 +16,8 @@ pub(crate) fn redacted(text: &str) -> String {
     }
     // WeCom makes the hint of an error from the time and a random number.
     let text = without_times(&mask(&text, "hint: [", |c| c.is_ascii_digit(), 4, "HINT"));
+    // The times of messages are in words: 2026-11-21 09:30:00 UTC.
+    let text = mask(&text, "held since ", |c| c.is_ascii_digit() || "-: UTC".contains(c), 20, "TIME: ");
     mask(&text, "TIME  ", |c| c.is_ascii_digit() || c == '.', 5, "DURATION")
 }
 

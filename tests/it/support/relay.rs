@@ -106,7 +106,7 @@ impl Options {
         format!(
             "server: {{ listen: '127.0.0.1:0'{server} }}\noutbox:\n  path: {}\n{outbox}apps:\n  - name: {name}\n    \
              corp_id: {CORP}\n    agent_id: 1000002\n    api_secret: {secret}\n    api_url: {wecom}/cgi-bin/\n{app}\
-             receivers:\n{receivers}{more}",
+             receivers:\n{receivers}timezone: UTC\n{more}",
             path.display()
         )
     }

@@ -1,0 +1,158 @@
+//! The language of what the relay writes itself: messages, digests, notices, notes about failures.
+
+/// A language for members.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub enum Language {
+    #[default]
+    En,
+    Zh,
+}
+
+/// English words for severities, with the Chinese ones.
+///
+/// Codes such as `P1` are not in the list, because a team that uses them does not translate them.
+const SEVERITIES: [(&str, &str); 18] = [
+    ("emergency", "紧急"),
+    ("disaster", "灾难"),
+    ("fatal", "致命"),
+    ("critical", "严重"),
+    ("crit", "严重"),
+    ("page", "严重"),
+    ("error", "错误"),
+    ("high", "高"),
+    ("major", "重要"),
+    ("warning", "警告"),
+    ("warn", "警告"),
+    ("average", "一般"),
+    ("medium", "中"),
+    ("minor", "次要"),
+    ("low", "低"),
+    ("notice", "注意"),
+    ("info", "提示"),
+    ("information", "提示"),
+];
+
+/// Frequent names of labels and annotations, with the Chinese ones.
+const NAMES: [(&str, &str); 58] = [
+    ("alertname", "告警名称"),
+    ("app", "应用"),
+    ("application", "应用"),
+    ("az", "可用区"),
+    ("biz", "业务"),
+    ("cluster", "集群"),
+    ("code", "状态码"),
+    ("container", "容器"),
+    ("current_value", "当前值"),
+    ("database", "数据库"),
+    ("datacenter", "机房"),
+    ("db", "数据库"),
+    ("dc", "机房"),
+    ("department", "部门"),
+    ("description", "详情"),
+    ("device", "设备"),
+    ("disk", "磁盘"),
+    ("endpoint", "端点"),
+    ("env", "环境"),
+    ("environment", "环境"),
+    ("grafana_folder", "文件夹"),
+    ("group", "分组"),
+    ("host", "主机"),
+    ("hostname", "主机"),
+    ("idc", "机房"),
+    ("image", "镜像"),
+    ("impact", "影响"),
+    ("instance", "实例"),
+    ("interface", "网卡"),
+    ("ip", "IP"),
+    ("job", "任务"),
+    ("message", "详情"),
+    ("mountpoint", "挂载点"),
+    ("name", "名称"),
+    ("namespace", "命名空间"),
+    ("node", "节点"),
+    ("owner", "负责人"),
+    ("partition", "分区"),
+    ("path", "路径"),
+    ("pod", "Pod"),
+    ("pod_name", "Pod"),
+    ("port", "端口"),
+    ("project", "项目"),
+    ("queue", "队列"),
+    ("reason", "原因"),
+    ("region", "地域"),
+    ("service", "服务"),
+    ("severity", "级别"),
+    ("solution", "处理建议"),
+    ("status", "状态"),
+    ("summary", "摘要"),
+    ("system", "系统"),
+    ("target", "目标"),
+    ("team", "团队"),
+    ("threshold", "阈值"),
+    ("topic", "主题"),
+    ("value", "当前值"),
+    ("zone", "可用区"),
+];
+
+impl Language {
+    /// Reads `en` or `zh`.
+    pub fn parse(text: &str) -> Option<Self> {
+        match text {
+            "en" => Some(Self::En),
+            "zh" => Some(Self::Zh),
+            _ => None,
+        }
+    }
+
+    /// `en` or `zh`.
+    pub fn code(self) -> &'static str {
+        self.choose("en", "zh")
+    }
+
+    /// The text in this language.
+    pub fn choose<T>(self, en: T, zh: T) -> T {
+        match self {
+            Self::En => en,
+            Self::Zh => zh,
+        }
+    }
+
+    /// A severity as members read it. Unknown severities are unchanged.
+    pub fn severity(self, severity: &str) -> &str {
+        match self {
+            Self::En => severity,
+            Self::Zh => translated(severity, &SEVERITIES),
+        }
+    }
+
+    /// The name of a label or annotation as members read it. Unknown names are unchanged.
+    pub fn name(self, name: &str) -> &str {
+        match self {
+            Self::En => name,
+            Self::Zh => translated(name, &NAMES),
+        }
+    }
+}
+
+fn translated<'a>(word: &'a str, words: &[(&'static str, &'static str)]) -> &'a str {
+    words.iter().find(|(en, _)| en.eq_ignore_ascii_case(word)).map_or(word, |(_, zh)| zh)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn known_words_are_translated_and_others_kept() {
+        assert_eq!(
+            ["critical", "Warning", "P1", "none", "严重"].map(|s| Language::Zh.severity(s)),
+            ["严重", "警告", "P1", "none", "严重"]
+        );
+        assert_eq!(
+            ["instance", "pod", "order_id"].map(|name| Language::Zh.name(name)),
+            ["实例", "Pod", "order_id"]
+        );
+        assert_eq!(Language::En.severity("critical"), "critical");
+        assert_eq!(["en", "zh", "cn"].map(Language::parse), [Some(Language::En), Some(Language::Zh), None]);
+    }
+}
