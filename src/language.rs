@@ -33,7 +33,7 @@ const SEVERITIES: [(&str, &str); 18] = [
 ];
 
 /// Frequent names of labels and annotations, with the Chinese ones.
-const NAMES: [(&str, &str); 58] = [
+const NAMES: [(&str, &str); 59] = [
     ("alertname", "告警名称"),
     ("app", "应用"),
     ("application", "应用"),
@@ -89,6 +89,7 @@ const NAMES: [(&str, &str); 58] = [
     ("target", "目标"),
     ("team", "团队"),
     ("threshold", "阈值"),
+    ("title", "标题"),
     ("topic", "主题"),
     ("value", "当前值"),
     ("zone", "可用区"),

@@ -247,8 +247,8 @@ mod tests {
         【恢复】[严重] HostDown ×1 prod-hz a
         [RESOLVED:1 NOT SHOWN:3] HostDown (critical) prod-hz a
         【恢复 1｜未列出 3】[严重] HostDown prod-hz a
-        [FIRING] Heartbeat (critical)
-        【告警】[严重] Heartbeat
+        [FIRING:1] Heartbeat (critical)
+        【告警】[严重] Heartbeat ×1
         [FIRING:1] 7
         【告警】×1 7
         ");

@@ -163,13 +163,14 @@ fn a_notification_without_alerts_says_what_it_knows() {
         "groupLabels": { "alertname": "Heartbeat" }, "commonLabels": { "severity": "critical", "team": "db" },
         "commonAnnotations": { "summary": "the pipeline says hello" }, "title": "[Alerting] Heartbeat",
     });
-    insta::assert_snapshot!(zh(&payload(&[], &more)), @r"
-    【告警】[严重] Heartbeat db
+    insta::assert_snapshot!(zh(&payload(&[], &more)), @r#"
+    【告警】[严重] Heartbeat ×1 db
     摘要：the pipeline says hello
-    团队：db
     标题：[Alerting] Heartbeat
+    团队：db
+    <a href="http://am.example.com/#/silences/new?filter=%7Balertname%3D%22Heartbeat%22%2Cseverity%3D%22critical%22%2Cteam%3D%22db%22%7D">静默</a>
     查看全部：http://am.example.com/#/alerts?receiver=wechat
-    ");
+    "#);
 }
 
 #[test]

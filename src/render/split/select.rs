@@ -70,12 +70,22 @@ pub(super) fn alert_borders(rendered: &Rendered) -> Vec<usize> {
     let mut borders = Vec::new();
     for (index, pair) in pieces.windows(2).enumerate() {
         let [before, after] = pair else { continue };
-        let is_heading = index > 0 && before.alert.is_none();
-        if !is_heading {
+        if before.alert.is_some() {
             borders.push(after.range.start);
+        } else if index == 0 {
+            borders.push(before_heading(rendered.text(), after.range.start));
         }
     }
     borders
+}
+
+/// The offset before the line that ends at `end` if it is a heading, else `end`.
+fn before_heading(text: &str, end: usize) -> usize {
+    let before = prefix(text, end).trim_end();
+    if !before.ends_with([':', '：']) {
+        return end;
+    }
+    before.rfind('\n').map_or(end, |line_break| line_break + 1)
 }
 
 /// A text of which not everything can be shown.

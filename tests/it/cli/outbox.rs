@@ -53,7 +53,7 @@ async fn a_dead_letter_is_listed_shown_and_requeued() {
     });
     insta::assert_snapshot!(redacted(&rows.collect::<Vec<_>>().join("\n")), @"
     ID | STATE | RECEIVER | ATTEMPTS | PART | SUMMARY
-    1 | dead | wechat | 1 | 1/1 | [FIRING:1] Down (critical) — WeCom refused message/send (40008): WeCom does not know the message type. WeCom…
+    1 | dead | wechat | 1 | 1/1 | [FIRING:1] Down (critical) a — WeCom refused message/send (40008): WeCom does not know the message type. WeCom…
     ");
 
     let shown = workdir.run(&["outbox", "show", "1"]).await.success();
@@ -69,7 +69,7 @@ async fn a_dead_letter_is_listed_shown_and_requeued() {
     attempts:           1 made, 1 counted
       TIME  DURATION s  errcode 40008  message/send answered errcode 40008: invalid message type, hint: [HINT], from ip: 127.0.0.1, more info at https://open.work.weixin.qq.com/devtool/query?e=40008
     message (text, 242 bytes):
-      | [FIRING:1] Down (critical) a
+      | [FIRING:1] Down (critical)
       | 
       | Alerts Firing:
       | Labels:
@@ -109,7 +109,7 @@ async fn a_dead_letter_is_listed_shown_and_requeued() {
       TIME  DURATION s  errcode 40008  message/send answered errcode 40008: invalid message type, hint: [HINT], from ip: 127.0.0.1, more info at https://open.work.weixin.qq.com/devtool/query?e=40008
       TIME  DURATION s  errcode 0  accepted
     message (text, 242 bytes):
-      | [FIRING:1] Down (critical) a
+      | [FIRING:1] Down (critical)
       | 
       | Alerts Firing:
       | Labels:
