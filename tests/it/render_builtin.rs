@@ -177,7 +177,7 @@ fn a_notification_without_alerts_says_what_it_knows() {
 fn a_text_that_is_cut_keeps_the_worst_and_breaks_between_alerts() {
     let one = |number: usize| {
         let severity = if number % 50 == 49 { "critical" } else { "warning" };
-        let status = if number % 2 == 0 { "resolved" } else { "firing" };
+        let status = if number.is_multiple_of(2) { "resolved" } else { "firing" };
         let labels = json!({ "alertname": "Many", "severity": severity, "pod": format!("web-{number:03}") });
         let mut alert = alert(status, &labels);
         alert["annotations"] = json!({ "summary": format!("{number} {}", "long ".repeat(60)) });
@@ -230,7 +230,7 @@ fn no_part_ends_in_a_heading() {
 fn the_default_text_says_what_alertmanager_left_out() {
     let one = alert("firing", &json!({ "alertname": "Storm" }));
     let text = |more: &Value| {
-        sent(render::DEFAULT_MESSAGE, &payload(&[one.clone()], more), Language::En).to_string()
+        sent(render::DEFAULT_MESSAGE, &payload(std::slice::from_ref(&one), more), Language::En).to_string()
     };
     assert!(text(&json!({ "truncatedAlerts": 98 })).ends_with(
         "\n… 98 more alerts are not listed, because of max_alerts in Alertmanager; they may be firing"
