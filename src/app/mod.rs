@@ -7,6 +7,7 @@ mod prepare;
 mod receivers;
 mod reload;
 mod running;
+mod secret_watch;
 mod token_metrics;
 mod tuning;
 

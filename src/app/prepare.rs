@@ -54,6 +54,7 @@ impl Prepared {
                 api_secret: app.api_secret.clone(),
                 api_url: app.api_url.clone(),
                 proxy_url: app.proxy_url.clone(),
+                extra_roots: app.extra_roots.clone(),
                 connect_timeout: tuning.connect_timeout,
                 call_timeout: app.timeout.min(tuning.call_timeout),
             };

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     clock::Clock as _,
-    config::{ConfigError, Diagnostic, Loaded},
+    config::{self, ConfigError, Diagnostic, Loaded, SecretFiles},
     outbox::Outbox,
     systemd,
 };
@@ -40,7 +40,16 @@ impl<O: Outbox> Running<O> {
         let stop = self.tasks.stop();
         // A reading that missed its time limit still runs, because a blocking call cannot be cancelled.
         let mut overdue = None;
-        while let Some(Some(first)) = stop.run_until_cancelled(self.requests.recv()).await {
+        loop {
+            let first = tokio::select! {
+                () = stop.cancelled() => break,
+                Some(files) = self.secret_changes.recv() => {
+                    self.take_secrets(files, &mut overdue).await;
+                    continue;
+                }
+                request = self.requests.recv() => request,
+            };
+            let Some(first) = first else { break };
             let mut requests = vec![first];
             while let Ok(another) = self.requests.try_recv() {
                 requests.push(another);
@@ -56,17 +65,19 @@ impl<O: Outbox> Running<O> {
             };
             let status = match &result {
                 Ok(summary) => {
+                    let summary = summary.lines().next().unwrap_or_default();
                     tracing::info!(summary, "configuration reloaded");
                     "accepting alerts"
                 }
                 Err(problems) => {
                     tracing::error!(
-                        problems,
                         "reload failed, the old configuration stays in use; fix the errors and reload again"
                     );
+                    log_each(problems);
                     "accepting alerts with the old configuration: the last reload failed"
                 }
             };
+            self.last_reload_failed = result.is_err();
             self.metrics.reloaded(result.is_ok(), self.clock.wall_time(self.clock.now()));
             for request in requests {
                 request.answer(result.clone());
@@ -76,6 +87,35 @@ impl<O: Outbox> Running<O> {
                 break;
             }
             systemd::ready(status);
+        }
+    }
+
+    /// Uses the secret files as they are now, which differ from those in use. If they are not valid, the old secrets stay
+    /// until the files change again.
+    async fn take_secrets(&mut self, files: SecretFiles, overdue: &mut Option<JoinHandle<Read>>) {
+        let paths = self.current.origin.secret_files.changed(&files).join(", ");
+        let config = self.current.clone();
+        let source: Arc<Source> = Arc::new(move || config::reread_secrets(&config));
+        let stop = self.tasks.stop();
+        let Some(read) = stop.run_until_cancelled(self.read(&source, overdue)).await else { return };
+        match &read {
+            Ok(_) => tracing::info!(files = paths, "secret files changed, the new secrets are in use"),
+            Err(problems) => {
+                tracing::error!(
+                    files = paths,
+                    "secret files changed but are not valid, the old secrets stay in use; correct the files"
+                );
+                log_each(problems);
+            }
+        }
+        let is_valid = read.is_ok();
+        match read {
+            Ok(reading) => _ = self.apply(reading.prepared),
+            Err(_) => _ = self.secret_files.send_replace(files),
+        }
+        // New secrets do not correct a configuration that failed to load.
+        if !(is_valid && self.last_reload_failed) {
+            self.metrics.reloaded(is_valid, self.clock.wall_time(self.clock.now()));
         }
     }
 
@@ -132,7 +172,12 @@ impl<O: Outbox> Running<O> {
         });
         let mut summary = format!("reloaded: {apps} app(s), {receivers} receiver(s)");
         if !restart.is_empty() {
-            summary += &format!("\nneeds a restart to change: {}", restart.join(", "));
+            let keys = restart.join(", ");
+            tracing::warn!(
+                keys,
+                "these keys changed and need a restart; the old values stay in use until then"
+            );
+            summary += &format!("\nneeds a restart to change: {keys}");
         }
         for waits in waiting {
             summary += &format!("\nwarning: {waits}");
@@ -142,5 +187,12 @@ impl<O: Outbox> Running<O> {
             summary += &format!("\nwarning: {warning}");
         }
         summary
+    }
+}
+
+/// Logs each line of `problems` on its own.
+fn log_each(problems: &str) {
+    for problem in problems.lines() {
+        tracing::error!(problem, "configuration error");
     }
 }

@@ -15,13 +15,13 @@ use super::{
     clock::{relay_clock, unrecorded_clock},
     heartbeats::Heartbeats,
     prepare::Prepared,
-    receivers,
+    receivers, secret_watch,
     token_metrics::RefreshCounter,
     tuning::Tuning,
 };
 use crate::{
     clock::{Clock as _, MachineClock, RelayClock},
-    config::{App, Config, Receiver},
+    config::{App, Config, Receiver, SecretFiles},
     delivery::{decide::Policy, rate_limiter::Limits},
     dispatch::{dispatcher, janitor, notices, service},
     heartbeat::Heartbeat,
@@ -61,6 +61,11 @@ pub struct Running<O> {
     seeds: StdRng,
     /// The configuration of the start: some keys need a restart.
     started_with: Config,
+    /// The configuration in use.
+    pub(super) current: Config,
+    pub(super) last_reload_failed: bool,
+    pub(super) secret_files: watch::Sender<SecretFiles>,
+    pub(super) secret_changes: mpsc::Receiver<SecretFiles>,
     token_caches: Arc<TokenCaches>,
     senders: BTreeMap<SenderName, ActiveSender>,
     heartbeats: Heartbeats,
@@ -102,12 +107,18 @@ impl<O: Outbox> Running<O> {
         // One slot per connection, so that all clients that wait can share one reload.
         let (sender, requests) = mpsc::channel(http::MAX_CONNECTIONS);
         let tuning = prepared.tuning.clone();
+        let secret_files = watch::Sender::new(prepared.config.origin.secret_files.clone());
+        let (changes, secret_changes) = mpsc::channel(1);
         let render_pool = RenderPool::new(Arc::clone(&prepared.intake), tuning.render_limit);
         let mut running = Self {
             requests,
             reloads: ReloadHandle::new(sender),
             seeds: rng(tuning.seed),
             started_with: prepared.config.clone(),
+            current: prepared.config.clone(),
+            last_reload_failed: false,
+            secret_files,
+            secret_changes,
             token_caches: Arc::clone(&prepared.token_caches),
             senders: BTreeMap::new(),
             heartbeats: Heartbeats::default(),
@@ -128,11 +139,11 @@ impl<O: Outbox> Running<O> {
         if let Err(error) = running.unconfigured_senders().await {
             wait_for_space(error)?;
         }
-        running.spawn(listener);
+        running.spawn(listener, changes);
         Ok(running)
     }
 
-    fn spawn(&self, listener: TcpListener) {
+    fn spawn(&self, listener: TcpListener, secret_changes: mpsc::Sender<SecretFiles>) {
         let is_on_loopback =
             listener.local_addr().is_ok_and(|address| address.ip().to_canonical().is_loopback());
         let stop = || self.tasks.stop();
@@ -141,6 +152,13 @@ impl<O: Outbox> Running<O> {
         let janitor =
             janitor::run(self.outbox.clone(), self.retention.subscribe(), Arc::clone(&self.clock), stop());
         self.tasks.spawn_endless("janitor", janitor);
+        let watch = secret_watch::run(
+            self.secret_files.subscribe(),
+            secret_changes,
+            self.tuning.secret_check,
+            stop(),
+        );
+        self.tasks.spawn_endless("secret files", watch);
         let state = ServerState {
             outbox: self.outbox.clone(),
             render_pool: Arc::clone(&self.render_pool),
@@ -191,7 +209,10 @@ impl<O: Outbox> Running<O> {
         let routes = config.receivers.iter().filter_map(|receiver| route(&config, receiver));
         self.routes.send_replace(routes.collect());
         self.retention.send_replace(config.outbox.retention);
-        self.keys_that_need_a_restart(&config)
+        self.secret_files.send_replace(config.origin.secret_files.clone());
+        let keys = self.keys_that_need_a_restart(&config);
+        self.current = config;
+        keys
     }
 
     fn keys_that_need_a_restart(&self, config: &Config) -> Vec<&'static str> {
@@ -355,7 +376,10 @@ fn dispatcher_settings(
 fn credentials(app: &App) -> String {
     let proxy = app.proxy_url.as_ref().map(|proxy| proxy.fingerprint()).unwrap_or_default();
     let (corp_id, agent_id, api_url) = (&app.corp_id, app.agent_id, app.api_url.as_str());
-    format!("{corp_id} {agent_id} {api_url} {} {proxy}", app.api_secret.fingerprint())
+    let secret = app.api_secret.fingerprint();
+    // Without extra roots the text is that of earlier versions, so that an upgrade ends no hold.
+    let roots = app.extra_roots.fingerprint();
+    format!("{corp_id} {agent_id} {api_url} {secret} {proxy}{roots}")
 }
 
 fn route(config: &Config, receiver: &Receiver) -> Option<notices::Route> {

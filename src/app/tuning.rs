@@ -39,6 +39,8 @@ pub struct Tuning {
     pub connections: usize,
     /// Time limit for reading the configuration and the files that it names.
     pub reload_limit: Duration,
+    /// Pause between two looks at the secret files.
+    pub secret_check: Duration,
     /// Seed of the jitter; `None` uses the randomness of the system.
     pub seed: Option<u64>,
 }
@@ -56,6 +58,7 @@ impl Default for Tuning {
             call_timeout: LONGEST_CALL_TIMEOUT,
             connections: http::MAX_CONNECTIONS,
             reload_limit: Duration::from_secs(30),
+            secret_check: Duration::from_secs(2),
             seed: None,
         }
     }

@@ -177,5 +177,5 @@ fn load(path: Option<&Path>) -> Result<Loaded, Failure> {
 }
 
 fn read(path: &Path) -> Result<Loaded, ConfigError> {
-    config::load(path, &|name| std::env::var(name).ok())
+    config::load(path, &config::environment_variable)
 }

@@ -3,7 +3,7 @@
 use std::{
     fs,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
@@ -21,7 +21,10 @@ use super::{
     output::Output,
     runtime::{http_client, runtime, unverified_client},
 };
-use crate::{config::Server, wecom::client::tls_config};
+use crate::{
+    config::Server,
+    wecom::client::{ExtraRoots, tls_config},
+};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -30,6 +33,7 @@ The exit code is 0 if the relay is healthy, and 1 otherwise.
 Examples:
   wecom-relay health
   wecom-relay health --ready --url http://127.0.0.1:8061
+  wecom-relay health --url https://relay.example:8061 --ca company-ca.crt
   wecom-relay health --cert client.crt --key client.key    with server.tls.client_ca_file")]
 pub(super) struct Args {
     /// Ask the relay at this URL [default: server.listen of the configuration, on this machine]
@@ -38,6 +42,9 @@ pub(super) struct Args {
     /// Ask if the relay accepts alerts, and not only if it is alive
     #[arg(long)]
     ready: bool,
+    /// Trust the CAs in this PEM file too, for a relay at --url with a private certificate
+    #[arg(long, value_name = "FILE", env = "WECOM_RELAY_HEALTH_CA", requires = "url")]
+    ca: Option<PathBuf>,
     /// Use this client certificate, in PEM, for a relay with server.tls.client_ca_file
     #[arg(long, value_name = "FILE", env = "WECOM_RELAY_HEALTH_CERT", requires = "key")]
     cert: Option<PathBuf>,
@@ -84,8 +91,9 @@ pub(super) fn run(
     output: &mut Output,
 ) -> Result<(), Failure> {
     let certificate = ClientCertificate::read(&args).map_err(Failure::Other)?;
+    let extra_roots = extra_roots(args.ca.as_deref()).map_err(Failure::Other)?;
     let (base, trust) = match args.url {
-        Some(url) => (url, Trust::Roots),
+        Some(url) => (url, Trust::Roots(extra_roots)),
         None => (base_url(&server()?).map_err(Failure::Other)?, Trust::Any),
     };
     let path = if args.ready { "-/ready" } else { "-/healthy" };
@@ -95,10 +103,16 @@ pub(super) fn run(
     Ok(())
 }
 
+fn extra_roots(file: Option<&Path>) -> anyhow::Result<ExtraRoots> {
+    let Some(file) = file else { return Ok(ExtraRoots::default()) };
+    let pem = fs::read_to_string(file).with_context(|| format!("read {}", file.display()))?;
+    ExtraRoots::from_pem(&pem).map_err(|problem| anyhow!("{} cannot be used: {problem}", file.display()))
+}
+
 /// The certificates that the client accepts.
 enum Trust {
-    /// Certificates of the public certification authorities.
-    Roots,
+    /// Certificates of the public certification authorities, and of these.
+    Roots(ExtraRoots),
     /// Any certificate, because it does not name the address of this machine, and no secret is sent.
     Any,
 }
@@ -121,8 +135,10 @@ fn base_url(server: &Server) -> anyhow::Result<Url> {
 /// The answer of a healthy relay.
 async fn ask(url: &str, trust: Trust, certificate: Option<ClientCertificate>) -> anyhow::Result<String> {
     let client = match (trust, certificate) {
-        (Trust::Roots, None) => http_client()?,
-        (Trust::Roots, Some(own)) => http_client()?.tls_backend_preconfigured(own.add_to(tls_config()?)?),
+        (Trust::Roots(extra), None) => http_client()?.tls_backend_preconfigured(tls_config(&extra)?),
+        (Trust::Roots(extra), Some(own)) => {
+            http_client()?.tls_backend_preconfigured(own.add_to(tls_config(&extra)?)?)
+        }
         (Trust::Any, None) => unverified_client(),
         (Trust::Any, Some(own)) => unverified_client().identity(own.identity()?),
     };

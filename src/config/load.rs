@@ -1,6 +1,7 @@
 //! Finds and reads the configuration file.
 
 use std::{
+    cell::RefCell,
     fs::File,
     io::{self, Read},
     path::{Path, PathBuf},
@@ -12,7 +13,10 @@ use super::{
     environment,
     model::Config,
 };
-use crate::yaml;
+use crate::{
+    clock::{Clock as _, SystemClock},
+    yaml,
+};
 
 const DEFAULT_PATHS: [&str; 2] = ["config.yml", "/etc/wecom-relay/config.yml"];
 
@@ -63,6 +67,42 @@ pub fn load(path: &Path, env: &dyn Fn(&str) -> Option<String>) -> Result<Loaded,
 /// # Errors
 /// All errors at once.
 pub fn parse(source: &str, path: &Path, env: &dyn Fn(&str) -> Option<String>) -> Result<Loaded, ConfigError> {
+    let context = LoadContext {
+        file: path,
+        text: source,
+        env,
+        now: SystemClock.now(),
+        only_secrets: false,
+        secret_files: RefCell::default(),
+    };
+    build(&context)
+}
+
+/// `config` with its secret files as they are now. Everything else stays, also if its file has changed.
+///
+/// # Errors
+/// All errors at once.
+pub fn reread_secrets(config: &Config) -> Result<Loaded, ConfigError> {
+    let context = LoadContext {
+        file: &config.origin.path,
+        text: config.origin.text.expose(),
+        env: &environment_variable,
+        now: SystemClock.now(),
+        only_secrets: true,
+        secret_files: RefCell::default(),
+    };
+    let mut loaded = build(&context)?;
+    loaded.config.templates.clone_from(&config.templates);
+    Ok(loaded)
+}
+
+/// A variable of the environment of this process.
+pub fn environment_variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+fn build(context: &LoadContext<'_>) -> Result<Loaded, ConfigError> {
+    let (source, path, env) = (context.text, context.file, context.env);
     let file = Location::file(path);
     let mut document = yaml::parse(source).map_err(|error| {
         let help = "look at the line above too; a text that starts with @, *, &, ! or % needs quotes";
@@ -72,11 +112,10 @@ pub fn parse(source: &str, path: &Path, env: &dyn Fn(&str) -> Option<String>) ->
         let help = "see config.example.yml; at least apps and receivers are needed";
         return Err(Diagnostic::new(file, "the configuration is empty", help).into());
     }
-    let context = LoadContext { folder: path.parent().unwrap_or(Path::new("")), env };
     let mut diagnostics = Diagnostics::default();
     environment::expand(&mut document, &file, env, &mut diagnostics);
     let unresolved = std::mem::take(&mut diagnostics.errors);
-    let config = build::config(&document, &file, &context, &mut diagnostics);
+    let config = build::config(&document, &file, context, &mut diagnostics);
     // A value without its variable is wrong in other ways too, which would only confuse.
     diagnostics.errors.retain(|error| unresolved.iter().all(|first| first.location() != error.location()));
     diagnostics.errors.extend(unresolved);

@@ -14,12 +14,14 @@ mod file;
 mod load;
 mod model;
 mod raw;
+mod secret_files;
 mod size;
 
 pub use diagnostic::{ConfigError, Diagnostic, Location, Position};
 pub use duration::parse as parse_duration;
-pub use load::{Loaded, find, load, parse};
+pub use load::{Loaded, environment_variable, find, load, parse, reread_secrets};
 pub use model::{
     App, AppName, Config, Fallback, Limits, Located, Outbox, Receiver, ReceiverName, Server, TemplateFile,
 };
 pub use raw::accepted_keys;
+pub use secret_files::SecretFiles;

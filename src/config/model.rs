@@ -4,13 +4,14 @@ use std::{fmt, net::SocketAddr, num::NonZeroU32, path::PathBuf, sync::Arc, time:
 
 use jiff::{Timestamp, tz::TimeZone};
 
-use super::diagnostic::Location;
+use super::{diagnostic::Location, secret_files::SecretFiles};
 use crate::{
     http::ServerSecurity,
     intake::{Address, MessageType},
     language::Language,
     secret::Secret,
     wecom::{
+        client::ExtraRoots,
         endpoint::{ApiUrl, ProxyUrl},
         message::AgentId,
     },
@@ -29,6 +30,16 @@ pub struct Config {
     pub apps: Vec<Arc<App>>,
     /// At least one receiver, with unique names.
     pub receivers: Vec<Receiver>,
+    pub origin: Origin,
+}
+
+/// The file that a configuration was read from, and its secret files at that moment.
+#[derive(Debug, Clone)]
+pub struct Origin {
+    pub path: PathBuf,
+    /// The whole text, which may contain secrets.
+    pub(super) text: Secret,
+    pub secret_files: SecretFiles,
 }
 
 impl Config {
@@ -90,6 +101,8 @@ pub struct App {
     pub api_secret: Secret,
     pub api_url: ApiUrl,
     pub proxy_url: Option<ProxyUrl>,
+    /// CAs of `ca_file` and of `SSL_CERT_FILE`.
+    pub extra_roots: ExtraRoots,
     /// Time limit of one call, from 1 s to 30 s.
     pub timeout: Duration,
     pub limits: Limits,

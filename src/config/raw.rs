@@ -53,7 +53,7 @@ shapes! {
     Outbox at "outbox." { path, dedupe_window, max_size, expire_after, retention }
     App at "apps[]." {
         name, corp_id, agent_id, api_secret, api_secret_file, api_secret_env, api_url, proxy_url, proxy_url_file,
-        proxy_url_env, timeout, limits,
+        proxy_url_env, ca_file, timeout, limits,
     }
     Limits at "apps[].limits." { per_minute, per_hour }
     Receiver at "receivers[]." {

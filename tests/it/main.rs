@@ -32,6 +32,7 @@ mod reload;
 mod render;
 mod render_builtin;
 mod sandbox;
+mod secret_files;
 mod secrets;
 mod shutdown;
 mod space;

@@ -369,7 +369,10 @@ async fn sighup_reloads_and_an_early_one_does_not_end_the_process() {
     fs::write(&path, "apps: 1").unwrap();
     process.signal("HUP");
     let line = "reload failed, the old configuration stays in use; fix the errors and reload again";
-    assert!(process.logged(line).await["problems"].as_str().unwrap().contains("config.yml:1"));
+    process.logged(line).await;
+    assert!(
+        process.logged("configuration error").await["problem"].as_str().unwrap().contains("config.yml:1")
+    );
     process.signal("TERM");
     assert!(process.ended().await.success());
 }

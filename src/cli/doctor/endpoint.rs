@@ -95,8 +95,8 @@ fn certificate(reason: InvalidCertificate, endpoint: Endpoint<'_>, detail: Strin
     let (message, help) = match reason {
         InvalidCertificate::UnknownIssuer => (
             format!("the certificate of {host} has an unknown issuer"),
-            "a proxy or firewall intercepts TLS with its own certificate: exempt WeCom's host there; or the server in \
-             api_url has a private certificate, and needs a public one",
+            "a proxy or firewall intercepts TLS with its own certificate, or the server in api_url has a private one: \
+             name the CA in ca_file of the app or in SSL_CERT_FILE, or exempt WeCom's host from the interception",
         ),
         InvalidCertificate::Expired => (
             format!("the certificate of {host} has expired"),

@@ -3,6 +3,7 @@
 use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
 use super::{
+    certificates,
     context::LoadContext,
     secrets::SecretSource,
     values::{Slashes, UsedName, duration, unique_name},
@@ -57,10 +58,12 @@ pub(super) fn read<'y>(
     if items.is_empty() {
         apps.complete = Err(diagnostics.error(&field.location, "there is no app", EXAMPLE));
     }
+    let environment_roots = certificates::of_environment(context, diagnostics);
     let mut used_names = Vec::new();
     for item in &items {
         match app(item, &mut used_names, context, diagnostics) {
-            Ok(app) => {
+            Ok(mut app) => {
+                app.extra_roots = app.extra_roots.with(&environment_roots);
                 warn_of_duplicate(&app, &apps.valid, diagnostics);
                 apps.valid.push(Arc::new(app));
             }
@@ -84,6 +87,7 @@ fn app<'y>(
     let api_secret = SecretSource::of_app(&raw).required(context, diagnostics);
     let api_url = api_url(&raw.api_url, diagnostics);
     let proxy_url = proxy_url(&raw, context, diagnostics);
+    let extra_roots = certificates::ca_file(&raw.ca_file, context, diagnostics);
     let timeout = timeout(&raw.timeout, diagnostics);
     let limits = limits(&raw.limits, diagnostics);
     Ok(App {
@@ -93,6 +97,7 @@ fn app<'y>(
         api_secret: api_secret?,
         api_url: api_url?,
         proxy_url: proxy_url?,
+        extra_roots: extra_roots?,
         timeout: timeout?,
         limits: limits?,
         location: field.location.clone(),

@@ -32,7 +32,10 @@ pub(in crate::config) fn config(
     let outbox = outbox(&root.outbox, context, diagnostics);
     let timezone = timezone(&root.timezone, diagnostics);
     let language = language(&root.language, diagnostics);
-    let templates = templates::read(&root.templates, context, diagnostics);
+    let templates = match context.only_secrets {
+        true => Ok(Vec::new()),
+        false => templates::read(&root.templates, context, diagnostics),
+    };
     let apps = apps::read(&root.apps, context, diagnostics);
     let defaults = Defaults {
         language: language.unwrap_or_default(),
@@ -47,6 +50,7 @@ pub(in crate::config) fn config(
         templates: templates?,
         apps: apps.into_valid()?,
         receivers: receivers?,
+        origin: context.origin(),
     })
 }
 

@@ -4,6 +4,7 @@
 //! value it returns [`ErrorGuaranteed`](super::diagnostic::ErrorGuaranteed): proof that an error was reported.
 
 mod apps;
+mod certificates;
 mod config;
 mod context;
 mod fallbacks;

@@ -9,7 +9,6 @@ use super::context::LoadContext;
 use crate::{
     config::{
         diagnostic::{Diagnostics, ErrorGuaranteed, Location},
-        file,
         raw::{self, Field},
     },
     secret::Secret,
@@ -200,7 +199,7 @@ pub(super) fn private_file(
     let named = field.required_text(help, diagnostics)?;
     let path = context.path(named);
     let shown = if is_path(named) { path.display().to_string() } else { "the file".to_owned() };
-    let text = file::text(&path, longest_bytes).map_err(|error| {
+    let text = context.secret_file(&path, longest_bytes).map_err(|error| {
         let help =
             "name a file that this user can read; a relative path starts at the configuration's folder";
         diagnostics.error(&field.location, format!("{shown} cannot be read: {error}"), help)

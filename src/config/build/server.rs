@@ -3,13 +3,13 @@
 use std::net::SocketAddr;
 
 use super::{
+    certificates::{LONGEST_PEM_BYTES, pem},
     context::LoadContext,
     secrets::{SecretSource, private_file},
 };
 use crate::{
     config::{
         diagnostic::{Diagnostics, ErrorGuaranteed},
-        file,
         model::Server,
         raw::{self, Field},
         size,
@@ -18,7 +18,6 @@ use crate::{
     secret::Secret,
 };
 
-const LONGEST_PEM_BYTES: u64 = 1 << 20;
 /// No webhook needs more. A larger value is a mistyped unit.
 const MOST_MEMORY: usize = 64 << 30;
 
@@ -37,7 +36,8 @@ pub(super) fn read(
     let security = ServerSecurity { access: access?, tls: tls? };
     if security.is_open() && !listen.ip().to_canonical().is_loopback() {
         let message = format!("anyone who can reach {listen} can send messages through the apps");
-        diagnostics.warn(&raw.listen.location, message, "set server.auth, or listen on 127.0.0.1:8061 only");
+        let help = format!("set server.auth, or listen on 127.0.0.1:{} only", listen.port());
+        diagnostics.warn(&raw.listen.location, message, help);
     }
     Ok(Server { listen, security, max_memory_bytes: max_memory_bytes? })
 }
@@ -137,17 +137,5 @@ fn tls(
             ),
         };
         diagnostics.error(location, format!("this file cannot be used: {error}"), help)
-    })
-}
-
-fn pem(
-    field: &Field<'_>,
-    help: &str,
-    context: &LoadContext<'_>,
-    diagnostics: &mut Diagnostics,
-) -> Result<String, ErrorGuaranteed> {
-    let path = context.path(field.required_text(help, diagnostics)?);
-    file::text(&path, LONGEST_PEM_BYTES).map_err(|error| {
-        diagnostics.error(&field.location, format!("{} cannot be read: {error}", path.display()), help)
     })
 }

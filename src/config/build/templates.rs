@@ -37,7 +37,7 @@ fn add_pattern(
 ) -> Result<(), ErrorGuaranteed> {
     let help = "write a file or a pattern such as templates/*.tera";
     let pattern = field.required_text(help, diagnostics)?;
-    let paths = matching_files(context.folder, pattern).map_err(|message| {
+    let paths = matching_files(context.folder(), pattern).map_err(|message| {
         let help = "*, ? and [a-z] are allowed; a relative path starts at the configuration's folder";
         diagnostics.error(&field.location, format!("{}: {message}", quoted(pattern)), help)
     })?;

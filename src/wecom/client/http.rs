@@ -4,7 +4,7 @@ use std::{error::Error as _, sync::Arc, time::Duration};
 
 use rustls::{ClientConfig, RootCertStore, crypto::ring};
 
-use super::settings::ClientSettings;
+use super::{roots::ExtraRoots, settings::ClientSettings};
 
 /// Less than the usual keep-alive time of servers, so that few pooled connections are stale when they are used.
 const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(30);
@@ -20,7 +20,7 @@ pub struct SetupError(String);
 )]
 pub(super) fn http_client(settings: &ClientSettings) -> Result<reqwest::Client, SetupError> {
     let mut builder = reqwest::Client::builder()
-        .tls_backend_preconfigured(tls_config()?)
+        .tls_backend_preconfigured(tls_config(&settings.extra_roots)?)
         .no_proxy()
         .redirect(reqwest::redirect::Policy::none())
         .referer(false)
@@ -37,14 +37,15 @@ pub(super) fn http_client(settings: &ClientSettings) -> Result<reqwest::Client, 
     builder.build().map_err(|error| SetupError(describe(error)))
 }
 
-/// TLS with the bundled root certificates. Neither the system's certificate store nor a process-wide default provider
-/// is needed.
+/// TLS with the bundled root certificates and `extra` ones. Neither the system's certificate store nor a process-wide
+/// default provider is needed.
 ///
 /// # Errors
 /// [`SetupError`], never in practice.
-pub fn tls_config() -> Result<ClientConfig, SetupError> {
+pub fn tls_config(extra: &ExtraRoots) -> Result<ClientConfig, SetupError> {
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter().cloned());
+    extra.add_to(&mut roots);
     let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .map_err(|error| SetupError(error.to_string()))?;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::roots::ExtraRoots;
 use crate::{
     secret::Secret,
     wecom::{
@@ -26,6 +27,8 @@ pub struct ClientSettings {
     pub api_url: ApiUrl,
     /// `None` connects directly, even if the environment names a proxy.
     pub proxy_url: Option<ProxyUrl>,
+    /// Trusted beside the built-in certificates, for WeCom and for an `https` proxy.
+    pub extra_roots: ExtraRoots,
     /// Usually [`CONNECT_TIMEOUT`]. At most half of `call_timeout` is used, so that time is left for a reply.
     pub connect_timeout: Duration,
     /// Usually [`CALL_TIMEOUT`].

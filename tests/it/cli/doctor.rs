@@ -12,7 +12,7 @@ use wecom_relay::{
     sandbox::{Api, BUILTIN_YAML, CallResponse, Directory, Effect, Fault},
 };
 
-use self::servers::{plain, tls};
+use self::servers::{plain, tls, tls_with_pem};
 use super::{Finished, PROXY_PASSWORD, WRONG_SECRET, Workdir};
 use crate::support::{Options, Relay, SECRET, Wecom, eventually, payload, redacted};
 
@@ -218,9 +218,19 @@ async fn doctor_reports_an_untrusted_certificate() {
     let ended = examine(&format!("https://{}", tls()), &Options::default(), |yaml| yaml).await;
     insta::assert_snapshot!(ended.failures(), @"
     failed   app ops: tls: the certificate of 127.0.0.1 has an unknown issuer
-             a proxy or firewall intercepts TLS with its own certificate: exempt WeCom's host there; or the server in api_url has a private certificate, and needs a public one
+             a proxy or firewall intercepts TLS with its own certificate, or the server in api_url has a private one: name the CA in ca_file of the app or in SSL_CERT_FILE, or exempt WeCom's host from the interception
     ");
     ended.skips(&["wecom", "clock", "gettoken"], "WeCom is not reached");
+}
+
+#[tokio::test]
+async fn a_ca_file_makes_a_private_certificate_trusted() {
+    let (address, pem) = tls_with_pem();
+    let options = Options { app: "    ca_file: company.crt\n".to_owned(), ..Options::default() };
+    let workdir = Workdir::with(&options, &format!("https://{address}"));
+    workdir.write("company.crt", pem);
+    let ended = workdir.run(&["doctor", "--timeout", "5s"]).await;
+    assert!(!ended.failures().contains("tls"), "{}", ended.failures());
 }
 
 #[tokio::test]

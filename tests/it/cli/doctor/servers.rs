@@ -19,6 +19,11 @@ pub(super) fn plain(answer: &'static str) -> SocketAddr {
 
 /// Speaks TLS with a self-signed certificate.
 pub(super) fn tls() -> SocketAddr {
+    tls_with_pem().0
+}
+
+/// As [`tls`], with the certificate in PEM.
+pub(super) fn tls_with_pem() -> (SocketAddr, String) {
     let own = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
     let key = own.signing_key.serialize_der().try_into().unwrap();
     let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
@@ -28,11 +33,16 @@ pub(super) fn tls() -> SocketAddr {
         .with_single_cert(vec![own.cert.der().clone()], key)
         .unwrap();
     let config = Arc::new(config);
-    listen(move |stream| {
+    let address = listen(move |stream| {
         let connection = ServerConnection::new(Arc::clone(&config)).unwrap();
-        // The client refuses the certificate here.
-        _ = StreamOwned::new(connection, stream).read(&mut [0; 4096]);
-    })
+        let mut stream = StreamOwned::new(connection, stream);
+        // Fails if the client refuses the certificate.
+        if stream.read(&mut [0; 4096]).is_ok() {
+            _ = stream.write_all(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n");
+            _ = stream.flush();
+        }
+    });
+    (address, own.cert.pem())
 }
 
 fn listen(serve: impl Fn(TcpStream) + Send + 'static) -> SocketAddr {

@@ -1,0 +1,77 @@
+//! Files with certificates, and the CAs that are trusted beside the built-in ones: `ca_file` and `SSL_CERT_FILE`.
+
+use std::path::Path;
+
+use jiff::tz::TimeZone;
+
+use super::context::LoadContext;
+use crate::{
+    config::{
+        diagnostic::{Diagnostics, ErrorGuaranteed, Location},
+        raw::Field,
+    },
+    wecom::client::ExtraRoots,
+};
+
+pub(super) const LONGEST_PEM_BYTES: u64 = 1 << 20;
+
+/// The text of the file that a field names.
+pub(super) fn pem(
+    field: &Field<'_>,
+    help: &str,
+    context: &LoadContext<'_>,
+    diagnostics: &mut Diagnostics,
+) -> Result<String, ErrorGuaranteed> {
+    let path = context.path(field.required_text(help, diagnostics)?);
+    context.secret_file(&path, LONGEST_PEM_BYTES).map_err(|error| {
+        diagnostics.error(&field.location, format!("{} cannot be read: {error}", path.display()), help)
+    })
+}
+
+/// The CAs of `ca_file`.
+pub(super) fn ca_file(
+    field: &Field<'_>,
+    context: &LoadContext<'_>,
+    diagnostics: &mut Diagnostics,
+) -> Result<ExtraRoots, ErrorGuaranteed> {
+    if !field.is_written() {
+        return Ok(ExtraRoots::default());
+    }
+    let help =
+        "name a PEM file with the certificate of the CA, which starts with -----BEGIN CERTIFICATE-----";
+    let text = pem(field, help, context, diagnostics)?;
+    let roots = ExtraRoots::from_pem(&text).map_err(|problem| {
+        diagnostics.error(&field.location, format!("this file cannot be used: {problem}"), help)
+    })?;
+    for end in roots.expired(context.now) {
+        let day = end.to_zoned(TimeZone::UTC).date();
+        let message = format!("a certificate in this file expired on {day}");
+        diagnostics.warn(&field.location, message, "ask for the present certificate of the CA");
+    }
+    Ok(roots)
+}
+
+/// The CAs of the file that the environment variable `SSL_CERT_FILE` names. A bad file is no error, because the variable
+/// may be meant for other programs.
+pub(super) fn of_environment(context: &LoadContext<'_>, diagnostics: &mut Diagnostics) -> ExtraRoots {
+    let Some(path) = (context.env)("SSL_CERT_FILE").filter(|path| !path.is_empty()) else {
+        return ExtraRoots::default();
+    };
+    let path = Path::new(&path);
+    let text =
+        context.secret_file(path, LONGEST_PEM_BYTES).map_err(|error| format!("it cannot be read: {error}"));
+    let roots = text.and_then(|text| ExtraRoots::from_pem(&text)).and_then(|roots| {
+        match roots.expired(context.now).iter().max() {
+            Some(end) if roots.expired(context.now).len() == roots.len() => {
+                Err(format!("its last certificate expired on {}", end.to_zoned(TimeZone::UTC).date()))
+            }
+            _ => Ok(roots),
+        }
+    });
+    roots.unwrap_or_else(|problem| {
+        let message = format!("the environment variable SSL_CERT_FILE names this file, but {problem}");
+        let help = "correct the variable or unset it; the built-in certificates are still trusted";
+        diagnostics.warn(&Location::file(path), message, help);
+        ExtraRoots::default()
+    })
+}
