@@ -18,7 +18,7 @@ use super::{
 use crate::{
     allocator,
     config::{self, ConfigError, Loaded},
-    telemetry::{self, LogFormat},
+    telemetry::{self, LogFormat, LogTime},
 };
 
 /// Deliver Alertmanager's webhooks to WeCom (企业微信) without losing one
@@ -41,6 +41,9 @@ pub struct Cli {
         help_heading = GLOBAL
     )]
     log_format: Format,
+    /// Write the times of log lines in UTC, or in the zone of TZ or the system
+    #[arg(long, global = true, value_enum, default_value = "utc", env = "WECOM_RELAY_LOG_TIME", help_heading = GLOBAL)]
+    log_time: Time,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -74,6 +77,12 @@ Examples:
 enum Format {
     Text,
     Json,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Time {
+    Utc,
+    Local,
 }
 
 #[derive(Debug, Subcommand)]
@@ -118,7 +127,11 @@ impl Cli {
             Format::Text => LogFormat::Text,
             Format::Json => LogFormat::Json,
         };
-        let log = match telemetry::init(format, self.log_level.as_deref().unwrap_or(default_level)) {
+        let time = match self.log_time {
+            Time::Utc => LogTime::Utc,
+            Time::Local => LogTime::Local,
+        };
+        let log = match telemetry::init(format, time, self.log_level.as_deref().unwrap_or(default_level)) {
             Ok(log) => log,
             Err(error) => return exit(Err(error.into()), &mut Output::default()),
         };

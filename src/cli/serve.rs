@@ -1,8 +1,8 @@
 //! `wecom-relay serve`: runs the relay.
 
-use std::{sync::Arc, time::Duration};
+use std::{io::ErrorKind, sync::Arc, time::Duration};
 
-use anyhow::{Context, anyhow};
+use anyhow::anyhow;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{failure::Failure, runtime::runtime};
@@ -56,8 +56,9 @@ async fn serve(
 ) -> anyhow::Result<()> {
     let ServeSignals { stop: stop_signals, reload: mut reload_signal } = signals;
     let listen = prepared.config.server.listen;
-    let listener = http::listen(listen)
-        .with_context(|| format!("listen on {listen} (server.listen): is another program using the port?"))?;
+    let listener = http::listen(listen).map_err(|error| {
+        anyhow!("listen on {listen} (server.listen): {error}; {}", listen_advice(error.kind()))
+    })?;
     let address = listener.local_addr()?;
     let lifecycle = Lifecycle::default();
     let death = outbox.clone();
@@ -110,6 +111,19 @@ async fn serve(
         Shutdown::TaskFailed(task) => Err(anyhow!(
             "task exited unexpectedly: {task}; accepted alerts are stored and will be sent at the next start"
         )),
+    }
+}
+
+fn listen_advice(error: ErrorKind) -> &'static str {
+    match error {
+        ErrorKind::AddrInUse => "stop the program that uses the port, or choose another port",
+        ErrorKind::PermissionDenied => {
+            "choose a port above 1023, or allow this one with CAP_NET_BIND_SERVICE"
+        }
+        ErrorKind::AddrNotAvailable => {
+            "this machine does not have this address; 0.0.0.0 stands for all addresses"
+        }
+        _ => "correct the address",
     }
 }
 

@@ -12,6 +12,7 @@ use super::{
     diagnostic::{ConfigError, Diagnostic, Diagnostics, Location},
     environment,
     model::Config,
+    punctuation::slip_before,
 };
 use crate::{
     clock::{Clock as _, SystemClock},
@@ -105,6 +106,13 @@ fn build(context: &LoadContext<'_>) -> Result<Loaded, ConfigError> {
     let (source, path, env) = (context.text, context.file, context.env);
     let file = Location::file(path);
     let mut document = yaml::parse(source).map_err(|error| {
+        if let Some(slip) = error.at.and_then(|at| slip_before(source, at.line)) {
+            return Diagnostic::new(
+                Location { position: Some(slip.at), ..file.clone() },
+                slip.message,
+                slip.help,
+            );
+        }
         let help = "look at the line above too; a text that starts with @, *, &, ! or % needs quotes";
         Diagnostic::new(Location { position: error.at, ..file.clone() }, error.message, help)
     })?;

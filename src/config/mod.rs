@@ -13,6 +13,7 @@ mod environment;
 mod file;
 mod load;
 mod model;
+mod punctuation;
 mod raw;
 mod secret_files;
 mod size;

@@ -95,6 +95,10 @@ impl<'y> Field<'y> {
             None => Ok(None),
             Some(Value::Text(text) | Value::Number(text)) => Ok(Some(text)),
             Some(Value::Bool(_)) => Err(self.type_error("a text", "put it in quotes", diagnostics)),
+            // `{{ x }}` without quotes is a mapping whose key is a mapping.
+            Some(Value::Map(entries)) if entries.first().is_some_and(|entry| entry.key.is_empty()) => {
+                Err(self.type_error("a text", "quote a text that begins with {{", diagnostics))
+            }
             Some(_) => Err(self.type_error("a text", "", diagnostics)),
         }
     }
@@ -222,6 +226,11 @@ impl<'y> Field<'y> {
                 self.check_keys(entries, keys, diagnostics);
                 Ok(entries)
             }
+            Some(Value::Text(text)) if text.contains('：') => Err(self.type_error(
+                "a mapping",
+                "write a half-width : and a space in place of ：",
+                diagnostics,
+            )),
             Some(_) => {
                 Err(self.type_error("a mapping", &format!("its keys are {}", keys.join(", ")), diagnostics))
             }

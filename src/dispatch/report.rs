@@ -115,7 +115,12 @@ fn log(report: &AttemptReport<'_>, took: Duration) {
             let outcome = decide::describe(outcome);
             if *charged {
                 delivery_event!(
-                    warn, sender, claimed, duration_ms, outcome, next = %clock.wall_time(*at),
+                    warn,
+                    sender,
+                    claimed,
+                    duration_ms,
+                    outcome,
+                    next = format!("{:.3}", clock.wall_time(*at)),
                     "delivery failed, will retry"
                 );
             } else {
@@ -180,8 +185,8 @@ pub(super) fn folded(metrics: &Metrics, sender: &SenderName, digest: &Claimed) {
 macro_rules! hold_event {
     ($level:ident, $hold:expr, $clock:expr, $text:literal) => {
         tracing::$level!(
-            app = %$hold.sender, errcode = $hold.errcode, since = %$clock.wall_time($hold.since), probes = $hold.probes,
-            next_probe_at = %$clock.wall_time($hold.next_probe_at), reason = $hold.reason, $text
+            app = %$hold.sender, errcode = $hold.errcode, since = format!("{:.3}", $clock.wall_time($hold.since)), probes = $hold.probes,
+            next_probe_at = format!("{:.3}", $clock.wall_time($hold.next_probe_at)), reason = $hold.reason, $text
         )
     };
 }
@@ -199,8 +204,8 @@ pub(super) fn hold_change(metrics: &Metrics, change: &HoldChange, clock: &dyn Cl
         }
         HoldChange::Released(hold) => {
             metrics.held(&hold.sender.0, None);
-            let since = clock.wall_time(hold.since);
-            tracing::info!(app = %hold.sender, %since, "sender released, sending resumes");
+            let since = format!("{:.3}", clock.wall_time(hold.since));
+            tracing::info!(app = %hold.sender, since, "sender released, sending resumes");
         }
     }
 }

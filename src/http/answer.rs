@@ -104,6 +104,8 @@ pub(super) enum Rejection {
     UnknownPath(PathHint),
     #[error("this method is not allowed; send a webhook by POST, or see the Allow header")]
     WrongMethod,
+    #[error("this method is not allowed; a reload is a POST")]
+    ReloadMethod,
     #[error(transparent)]
     Encoding(#[from] EncodingError),
 }
@@ -148,7 +150,7 @@ impl Rejection {
             Self::Encoding(EncodingError::Zstd | EncodingError::Brotli) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Unauthorized(_) => StatusCode::UNAUTHORIZED,
             Self::CrossOrigin | Self::ForeignHost => StatusCode::FORBIDDEN,
-            Self::WrongMethod => StatusCode::METHOD_NOT_ALLOWED,
+            Self::WrongMethod | Self::ReloadMethod => StatusCode::METHOD_NOT_ALLOWED,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::NotReloaded(_) => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Incomplete(_) | Self::Store { .. } | Self::Overloaded | Self::Stopping => {
@@ -180,7 +182,20 @@ impl Rejection {
             | Self::NotReloaded(_)
             | Self::UnknownPath(_)
             | Self::Encoding(_)
-            | Self::WrongMethod => "rejected",
+            | Self::WrongMethod
+            | Self::ReloadMethod => "rejected",
+        }
+    }
+
+    /// Tells apart what the log limits separately.
+    pub(super) fn reason(&self) -> &'static str {
+        match self {
+            Self::Invalid(ParseError::Payload(_)) => "payload",
+            Self::Invalid(_) => "receiver",
+            Self::UnknownPath(_) => "path",
+            Self::WrongMethod | Self::ReloadMethod => "method",
+            Self::Encoding(_) => "encoding",
+            _ => self.result(),
         }
     }
 }

@@ -8,6 +8,8 @@ use std::{
 
 use tokio::time::Instant;
 
+use crate::telemetry::clip;
+
 /// Allows one log line per interval.
 #[derive(Debug)]
 pub(super) struct LogThrottle {
@@ -54,7 +56,7 @@ pub(super) enum RequestLog {
     Duplicate,
     NotStored,
     Repaired,
-    /// With the `result` label of the metric.
+    /// With the reason.
     Rejected(&'static str),
     Unauthorized,
     Forbidden,
@@ -73,11 +75,13 @@ impl RequestLog {
 }
 
 impl LogThrottles {
-    /// As [`LogThrottle::allow`]. `receiver` is a name of the configuration or empty, because a client must not create
-    /// throttles.
+    /// As [`LogThrottle::allow`]. A client may choose `receiver`: the receivers beyond a limit share one throttle.
     pub(super) fn allow(&self, log: RequestLog, receiver: &str) -> Option<u64> {
+        const MOST: usize = 256;
         let mut states = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        states.entry((log, receiver.to_owned())).or_default().allow(log.interval())
+        let key = (log, clip(receiver).to_owned());
+        let key = if states.len() < MOST || states.contains_key(&key) { key } else { (log, String::new()) };
+        states.entry(key).or_default().allow(log.interval())
     }
 }
 

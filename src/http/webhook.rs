@@ -163,8 +163,8 @@ fn log_rejection<O>(state: &ServerState<O>, receiver: Option<&str>, rejection: &
         // Logged with more details where it happened.
         return;
     }
-    let log = RequestLog::Rejected(rejection.result());
-    let Some(suppressed) = state.log_throttles.allow(log, "") else { return };
+    let log = RequestLog::Rejected(rejection.reason());
+    let Some(suppressed) = state.log_throttles.allow(log, receiver.unwrap_or_default()) else { return };
     let receiver = receiver.map(clip);
     let answer = rejection.to_string();
     let answer = clip(&answer);
@@ -195,7 +195,9 @@ pub(super) async fn wrong_method<O: Outbox>(
     method: Method,
     uri: Uri,
 ) -> Rejection {
-    reject_unrouted(&state, &method, &uri, Rejection::WrongMethod)
+    let is_reload = uri.path() == "/-/reload";
+    let rejection = if is_reload { Rejection::ReloadMethod } else { Rejection::WrongMethod };
+    reject_unrouted(&state, &method, &uri, rejection)
 }
 
 fn reject_unknown<O>(state: &ServerState<O>, method: &Method, uri: &Uri) -> Rejection {
@@ -208,7 +210,7 @@ fn reject_unrouted<O>(state: &ServerState<O>, method: &Method, uri: &Uri, reject
         return rejection;
     }
     state.metrics.received("", rejection.result());
-    if let Some(suppressed) = state.log_throttles.allow(RequestLog::Rejected(rejection.result()), "") {
+    if let Some(suppressed) = state.log_throttles.allow(RequestLog::Rejected(rejection.reason()), "") {
         let (path, method) = (clip(uri.path()), clip(method.as_str()));
         tracing::error!(
             path,

@@ -5,10 +5,13 @@
 //!   INFO: an operation has finished. DEBUG: its single steps.
 //! - Logging never stops the relay. A line that cannot be written is dropped and counted.
 
+mod log_time;
 mod log_writer;
+mod logfmt;
 mod subscriber;
 
 pub use self::{
+    log_time::LogTime,
     log_writer::{LogWriter, dropped_lines},
     subscriber::{BadFilter, LogFormat, clip, init, lines},
 };

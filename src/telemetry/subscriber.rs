@@ -12,7 +12,11 @@ use tracing_subscriber::{
     util::SubscriberInitExt,
 };
 
-use super::log_writer::LogWriter;
+use super::{
+    log_time::{LogClock, LogTime},
+    log_writer::LogWriter,
+    logfmt::Logfmt,
+};
 use crate::text::prefix;
 
 /// The format of log lines.
@@ -37,10 +41,10 @@ pub struct BadFilter(String);
 ///
 /// # Errors
 /// [`BadFilter`]
-pub fn init(format: LogFormat, filter: &str) -> Result<LogWriter, BadFilter> {
+pub fn init(format: LogFormat, time: LogTime, filter: &str) -> Result<LogWriter, BadFilter> {
     let writer = LogWriter::stderr();
     let of_event = writer.clone();
-    let lines = lines(format, filter, io::stderr().is_terminal(), move || of_event.clone())?;
+    let lines = subscriber(format, time, filter, has_colours(), move || of_event.clone())?;
     // A second call in one process keeps the first subscriber.
     let _ = lines.try_init();
     let of_panic = writer.clone();
@@ -50,6 +54,14 @@ pub fn init(format: LogFormat, filter: &str) -> Result<LogWriter, BadFilter> {
         of_panic.flush();
     }));
     Ok(writer)
+}
+
+/// Colours are for terminals, unless the environment refuses them: <https://no-color.org>.
+fn has_colours() -> bool {
+    let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    io::stderr().is_terminal()
+        && !is_set("NO_COLOR")
+        && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
 }
 
 /// The hook of the standard library would wait for a reader of standard error that does not read.
@@ -66,7 +78,7 @@ fn log_panic(info: &PanicHookInfo<'_>) {
     );
 }
 
-/// A subscriber that writes log lines to `writer`.
+/// A subscriber that writes log lines with UTC times to `writer`.
 ///
 /// # Errors
 /// [`BadFilter`]
@@ -79,10 +91,29 @@ pub fn lines<W>(
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
+    subscriber(format, LogTime::Utc, filter, colours, writer)
+}
+
+fn subscriber<W>(
+    format: LogFormat,
+    time: LogTime,
+    filter: &str,
+    colours: bool,
+    writer: W,
+) -> Result<Box<dyn Subscriber + Send + Sync>, BadFilter>
+where
+    W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
+{
     let filter = env_filter(filter)?;
-    let lines = fmt::layer().log_internal_errors(false).with_writer(writer).with_target(false);
+    let lines = fmt::layer()
+        .log_internal_errors(false)
+        .with_writer(writer)
+        .with_target(false)
+        .with_timer(LogClock::new(time));
     Ok(match format {
-        LogFormat::Text => Box::new(registry().with(lines.with_ansi(colours)).with(filter)),
+        LogFormat::Text => {
+            Box::new(registry().with(lines.fmt_fields(Logfmt).with_ansi(colours)).with(filter))
+        }
         LogFormat::Json => {
             let lines = lines.json().flatten_event(true).with_span_list(false);
             Box::new(registry().with(lines).with(filter))
@@ -180,6 +211,54 @@ mod tests {
         assert_eq!(logged(""), ["relay-error", "hyper-error"]);
     }
 
+    /// The keys and values of logfmt after the time, the level and a message of one word.
+    fn parsed(line: &str) -> Vec<(String, String)> {
+        let mut rest = line.trim_end().splitn(4, ' ').nth(3).unwrap().split_once(' ').unwrap().1;
+        let mut fields = Vec::new();
+        while let Some((key, after)) = rest.split_once('=') {
+            let (value, next) = match after.strip_prefix('"') {
+                Some(quoted) => {
+                    let mut end = 0;
+                    while !quoted[end..].starts_with('"') {
+                        end += if quoted[end..].starts_with('\\') {
+                            2
+                        } else {
+                            quoted[end..].chars().next().unwrap().len_utf8()
+                        };
+                    }
+                    (quoted[..end].replace("\\\"", "\""), quoted[end + 1..].trim_start())
+                }
+                None => {
+                    let (value, next) = after.split_once(' ').unwrap_or((after, ""));
+                    (value.to_owned(), next)
+                }
+            };
+            fields.push((key.to_owned(), value));
+            rest = next;
+        }
+        assert_eq!(rest, "", "{line}");
+        fields
+    }
+
+    #[test]
+    fn every_text_line_is_logfmt() {
+        let buffer = Buffer::default();
+        let writer = buffer.clone();
+        let subscriber = lines(LogFormat::Text, "info", false, move || writer.clone()).unwrap();
+        tracing::subscriber::with_default(subscriber, || {
+            let (receiver, group) = ("ops 值班", "");
+            warn!(%receiver, quoted = r#"say "a=b""#, group, lines = %"a\nb", number = 3, none = None::<&str>, "message");
+        });
+        let text = String::from_utf8(buffer.0.lock().unwrap().clone()).unwrap();
+        let fields = parsed(&text);
+        let fields: Vec<_> = fields.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+        let expected =
+            [("receiver", "ops 值班"), ("quoted", "say \"a=b\""), ("lines", "a\\nb"), ("number", "3")];
+        assert_eq!(fields, expected, "{text}");
+        let time = text.split(' ').next().unwrap();
+        assert_eq!(time.len(), "2026-11-21T08:00:00.000Z".len(), "{time}");
+    }
+
     #[test]
     fn a_bad_filter_is_refused() {
         for (filter, bad) in [
@@ -194,7 +273,11 @@ mod tests {
             ("wecom_relay:http=debug", "wecom_relay:http=debug"),
             ("=debug", "=debug"),
         ] {
-            assert_eq!(init(LogFormat::Text, filter).err(), Some(BadFilter(bad.to_owned())), "{filter}");
+            assert_eq!(
+                init(LogFormat::Text, LogTime::Utc, filter).err(),
+                Some(BadFilter(bad.to_owned())),
+                "{filter}"
+            );
         }
         let shown = BadFilter("warning".to_owned()).to_string();
         assert!(shown.contains("\"warning\"") && shown.contains("error, warn, info"), "{shown}");

@@ -4,7 +4,7 @@ use std::{fs, os::unix::fs::symlink, sync::Arc, time::Duration};
 
 use reqwest::Method;
 use tempfile::TempDir;
-use wecom_relay::{app::Tuning, outbox::OutboxQuery as _};
+use wecom_relay::{app::Tuning, outbox::Outbox as _};
 
 use crate::support::{Options, Relay, SECRET, Wecom, eventually, payload, short_delays};
 

@@ -37,7 +37,7 @@ impl<'y> FallbackGraph<'y> {
         if !self.receivers.contains(&to) {
             let others: Vec<_> = self.receivers.iter().copied().filter(|name| Some(*name) != from).collect();
             let help = match others.as_slice() {
-                [] => "there is no other receiver".to_owned(),
+                [] => "list the fallback under receivers".to_owned(),
                 others => suggestion(to, others),
             };
             return Err(diagnostics.error(location, format!("there is no receiver {}", quoted(to)), help));

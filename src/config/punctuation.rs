@@ -1,0 +1,83 @@
+//! Characters that break YAML or mean something else in it: tabs, full-width marks, and templates without quotes.
+
+use super::diagnostic::Position;
+
+/// A character that a person should replace.
+pub(super) struct Slip {
+    pub(super) at: Position,
+    pub(super) message: String,
+    pub(super) help: &'static str,
+}
+
+/// The last slip in `source` at or before the line `last`, but at most two lines before it.
+///
+/// YAML reports some mistakes one or two lines later.
+pub(super) fn slip_before(source: &str, last: u64) -> Option<Slip> {
+    let last = usize::try_from(last).unwrap_or(usize::MAX);
+    let lines: Vec<_> = source.lines().enumerate().take(last).collect();
+    lines.into_iter().rev().take(3).find_map(|(index, line)| slip(index, line))
+}
+
+fn slip(index: usize, line: &str) -> Option<Slip> {
+    if line.trim_start().starts_with('#') {
+        return None;
+    }
+    let number = index as u64 + 1;
+    let found = |byte: usize, message: String, help| {
+        let column = line.get(..byte).map_or(0, |before| before.chars().count()) as u64 + 1;
+        Some(Slip { at: Position { line: number, column }, message, help })
+    };
+    let text = line.trim_start_matches(|c: char| c.is_whitespace() || c == '-');
+    let start = line.len() - text.len();
+    let before = line.get(..start).unwrap_or_default();
+    if let Some(tab) = before.find('\t') {
+        return found(tab, format!("line {number} is indented with a tab"), "use spaces");
+    }
+    if let Some((at, odd)) = before.char_indices().find(|(_, c)| !c.is_ascii()) {
+        let message = format!("line {number} is indented with the character U+{:04X}", odd as u32);
+        return found(at, message, "use spaces");
+    }
+    let key_end = text.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(text.len());
+    let (key, rest) = text.split_at_checked(key_end)?;
+    if !key.is_empty() && rest.starts_with('：') {
+        let message = format!("line {number} has a full-width ：");
+        return found(start + key_end, message, "write a half-width : and a space");
+    }
+    let value = rest.strip_prefix(':').unwrap_or(text).trim_start_matches([' ', '\t', '\u{3000}', '\u{a0}']);
+    let value_at = line.len() - value.len();
+    if value.starts_with(['“', '”', '‘', '’', '＂', '＇']) {
+        let quote = value.chars().next().unwrap_or_default();
+        let message = format!("line {number} has a full-width quote {quote}");
+        return found(value_at, message, "write half-width quotes, as in \"text\"");
+    }
+    if value.starts_with("{{") || value.starts_with("{%") {
+        let mark = value.get(..2).unwrap_or_default();
+        let message = format!("line {number} has a text that begins with {mark}, without quotes");
+        return found(value_at, message, "quote a text that begins with {{ or {%");
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_slip_is_named_with_its_place() {
+        for (line, column, message) in [
+            ("  corp_id：ww12", 10, "line 2 has a full-width ："),
+            ("\tname: ops", 1, "line 2 is indented with a tab"),
+            ("  \t- name: ops", 3, "line 2 is indented with a tab"),
+            ("\u{3000}name: ops", 1, "line 2 is indented with the character U+3000"),
+            ("  name: “ops”", 9, "line 2 has a full-width quote “"),
+            ("  message: {{ a }} b", 12, "line 2 has a text that begins with {{, without quotes"),
+        ] {
+            let slip = slip_before(&format!("apps:\n{line}\n"), 3).unwrap();
+            assert_eq!((slip.at.line, slip.at.column), (2, column), "{line}");
+            assert_eq!(slip.message, message);
+        }
+        for line in ["  name: ops", "  # corp_id：ww12", "  message: '{{ a }}'", "  url: http://a/：b"] {
+            assert!(slip_before(&format!("apps:\n{line}\n"), 3).is_none(), "{line}");
+        }
+    }
+}
