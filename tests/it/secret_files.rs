@@ -26,7 +26,7 @@ async fn relay(wecom: &Wecom, first: &str) -> (Relay, Arc<TempDir>) {
 impl Relay {
     async fn reload_metric(&self) -> bool {
         let (_, metrics) = self.request(Method::GET, "/metrics", "").await;
-        metrics.contains("wecom_relay_config_last_reload_successful 1")
+        metrics.contains("\nwecom_relay_config_last_reload_successful 1\n")
     }
 }
 

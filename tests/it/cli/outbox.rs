@@ -177,6 +177,9 @@ async fn retry_is_a_hidden_alias_of_requeue() {
                                      in wecom_relay=debug,warn [env: WECOM_RELAY_LOG=]
           --log-format <LOG_FORMAT>  Write log lines in this format [env: WECOM_RELAY_LOG_FORMAT=]
                                      [default: text] [possible values: text, json]
+          --log-time <LOG_TIME>      Write the times of log lines in UTC, or in the zone of TZ or the
+                                     system [env: WECOM_RELAY_LOG_TIME=] [default: utc] [possible
+                                     values: utc, local]
 
     Examples:
       wecom-relay outbox list --state dead

@@ -160,7 +160,7 @@ async fn repairs_are_counted_and_logged_once_per_interval() {
     }
     let log = redacted(&written.text());
     let repaired: Vec<&str> = log.lines().filter(|line| line.contains("repaired")).collect();
-    insta::assert_snapshot!(repaired.join("\n"), @"TIME  WARN odd values of a payload were repaired; fix its sender receiver=wechat repairs=type, status suppressed=0");
+    insta::assert_snapshot!(repaired.join("\n"), @r#"TIME  WARN odd values of a payload were repaired; fix its sender receiver=wechat repairs="type, status" suppressed=0"#);
 }
 
 /// Posts a body with this `Content-Encoding`.
