@@ -50,7 +50,8 @@ impl Signals {
         Ok(Self { terminate, interrupt })
     }
 
-    async fn next(&mut self) -> &'static str {
+    /// Waits for a signal, and returns its name.
+    pub async fn next(&mut self) -> &'static str {
         tokio::select! {
             _ = self.terminate.recv() => "SIGTERM",
             _ = self.interrupt.recv() => "SIGINT",

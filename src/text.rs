@@ -111,6 +111,21 @@ pub fn shorten_columns(text: &str, max_columns: usize) -> Cow<'_, str> {
     Cow::Owned(shortened)
 }
 
+/// `line` in rows of at most `max_columns` columns of a terminal. Only a grapheme cluster may be wider.
+pub fn wrap_columns(line: &str, max_columns: usize) -> Vec<&str> {
+    let mut rows = Vec::new();
+    let (mut start, mut columns) = (0, 0);
+    for (at, cluster) in line.grapheme_indices(true) {
+        columns += width(cluster);
+        if columns > max_columns && at > start {
+            rows.push(slice(line, start..at));
+            (start, columns) = (at, width(cluster));
+        }
+    }
+    rows.push(slice_from(line, start));
+    rows
+}
+
 /// The beginning of `text` in at most `room` bytes, and an ellipsis.
 fn with_ellipsis(text: &str, room: usize) -> Cow<'_, str> {
     let kept = match cluster_ends(text, room).last() {
@@ -336,6 +351,13 @@ mod tests {
     fn width_counts_wide_characters_twice() {
         assert_eq!(width("值班 a…"), 7);
         assert_eq!(width("👍\u{FFFD}"), 3);
+    }
+
+    #[test]
+    fn rows_break_before_the_cluster_that_does_not_fit() {
+        assert_eq!(wrap_columns("", 4), [""]);
+        assert_eq!(wrap_columns("磁盘a已满", 4), ["磁盘", "a已", "满"]);
+        assert_eq!(wrap_columns("磁e\u{301}", 1), ["磁", "e\u{301}"]);
     }
 
     #[test]

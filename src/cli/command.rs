@@ -122,7 +122,12 @@ impl Cli {
         allocator::configure();
         let command = self.command.unwrap_or(Command::Serve);
         let is_server = matches!(command, Command::Serve | Command::Sandbox(_));
-        let default_level = if is_server { "info" } else { "warn" };
+        let default_level = match command {
+            Command::Serve | Command::Sandbox(_) => "info",
+            // The demo causes the failures that the relay would log.
+            Command::Demo(_) => "off",
+            _ => "warn",
+        };
         let format = match self.log_format {
             Format::Text => LogFormat::Text,
             Format::Json => LogFormat::Json,

@@ -1,11 +1,11 @@
 //! Standard output and standard error, for people and for pipes.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 
 use crate::{telemetry::LogWriter, text::escape_controls, wecom::Content};
 
 /// Control characters of texts are [escaped](escape_controls), because a terminal must not obey an alert.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(super) struct Output {
     /// A server writes errors like log lines, because it must not wait for a reader that does not read.
     log: Option<LogWriter>,
@@ -21,6 +21,19 @@ impl Output {
         let mut out = io::stdout().lock();
         out.write_all(escape_controls(text).as_bytes())?;
         out.write_all(b"\n")?;
+        out.flush()
+    }
+
+    /// Writes a heading to standard output: bold where the terminal allows it.
+    pub(super) fn heading(&mut self, text: &str) -> io::Result<()> {
+        let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+        let is_dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
+        let mut out = io::stdout().lock();
+        if !out.is_terminal() || is_dumb || is_set("NO_COLOR") {
+            drop(out);
+            return self.line(text);
+        }
+        out.write_all(format!("\u{1b}[1m{}\u{1b}[0m\n", escape_controls(text)).as_bytes())?;
         out.flush()
     }
 

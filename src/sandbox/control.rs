@@ -5,7 +5,7 @@ use std::fmt::Display;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -17,9 +17,19 @@ use super::faults::Fault;
 use super::instance::Sandbox;
 use super::settings::Expired;
 
-const ROUTES: &str = "GET /sandbox/members/{userid}/messages, GET and DELETE /sandbox/messages, GET /sandbox/calls, \
+const ROUTES: &str = "GET /, GET /sandbox/members/{userid}/messages, GET and DELETE /sandbox/messages, GET /sandbox/calls, \
                       GET, POST and DELETE /sandbox/faults, POST /sandbox/tokens/expire, \
                       GET and PUT /sandbox/directory";
+
+/// The fields of a fault, for people.
+pub const FAULTS_HELP: &str = include_str!("faults.txt");
+
+/// `GET /`. The addresses are those by which the caller reached the sandbox.
+pub(super) async fn explain(headers: HeaderMap) -> String {
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    let help = include_str!("help.txt").replace("{address}", host.unwrap_or("127.0.0.1:8062"));
+    help + FAULTS_HELP
+}
 
 pub(super) fn routes() -> Router<Sandbox> {
     Router::new()

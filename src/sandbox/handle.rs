@@ -1,5 +1,6 @@
 //! Handles one call: the faults decide first, then WeCom's own checks.
 
+use super::arrival::Arrival;
 use super::calls::Call;
 use super::directory::RecipientNames;
 use super::faults::{Effect, Target};
@@ -29,6 +30,7 @@ pub(super) fn handle(state: &mut State, settings: &Settings, request: &ApiReques
         };
         result.unwrap_or_else(|error| error.into_reply(request.from, request.at, &mut state.rng))
     });
+    let msgid = reply.as_ref().and_then(|reply| reply.msgid.clone());
     let kind = match (plan.effect, reply) {
         (Some(Effect::Errcode { errcode, errmsg, .. }), _) => ResponseKind::Reply(match errmsg {
             Some(errmsg) => Reply { errcode, errmsg, ..Reply::default() },
@@ -40,7 +42,7 @@ pub(super) fn handle(state: &mut State, settings: &Settings, request: &ApiReques
         (None | Some(Effect::Latency(_) | Effect::ClockSkew(_)), Some(reply)) => ResponseKind::Reply(reply),
         (Some(Effect::Drop(_)), _) | (_, None) => ResponseKind::HangUp,
     };
-    state.calls.add(Call {
+    let call = Call {
         api: request.api,
         at: request.at,
         from: request.from,
@@ -48,7 +50,13 @@ pub(super) fn handle(state: &mut State, settings: &Settings, request: &ApiReques
         request: String::from_utf8_lossy(&request.body).into(),
         taken,
         response: kind.summary(),
+    };
+    state.arrivals.report(|| Arrival {
+        call: call.clone(),
+        errmsg: kind.errmsg().to_owned(),
+        message: state.record.last().filter(|last| msgid.as_ref() == Some(&last.msgid)).cloned(),
     });
+    state.calls.add(call);
     let date = request.at.checked_add(plan.clock_skew).unwrap_or(request.at);
     TimedResponse { kind, latency: plan.latency, date }
 }

@@ -3,8 +3,9 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
-use tokio::sync::watch;
+use tokio::sync::{broadcast, watch};
 
+use super::arrival::Arrival;
 use super::calls::Call;
 use super::directory::Directory;
 use super::faults::Fault;
@@ -87,6 +88,11 @@ impl Sandbox {
     /// Changes after every call and every change of the sandbox. Subscribe, check, then wait.
     pub fn changed(&self) -> watch::Receiver<u64> {
         self.shared.changes.subscribe()
+    }
+
+    /// Every call from now on, for a person who watches. A slow reader misses the oldest calls.
+    pub fn arrivals(&self) -> broadcast::Receiver<Arrival> {
+        self.state().arrivals.subscribe()
     }
 
     /// Waits until `holds`, which is checked after every call. There is no time limit.

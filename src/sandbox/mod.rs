@@ -17,6 +17,7 @@
 //!
 //! | request | effect |
 //! |---|---|
+//! | `GET /` | explains all of this in plain text |
 //! | `GET /sandbox/members/{userid}/messages` | lists the messages that the member was shown, oldest first |
 //! | `GET /sandbox/messages` | lists every accepted message with `shown`, `dropped` or `duplicate` for each member |
 //! | `DELETE /sandbox/messages` | deletes all messages, but keeps limits, duplicates and counts |
@@ -34,6 +35,7 @@
 //! `"for_ms"` milliseconds or until it is cleared. It applies to one `"api"` (a name such as `"message/send"`, or `"*"`),
 //! and can be limited to an `"app"` (agent id), a `"member"` (named in `touser`), or messages with a `"text"`.
 
+mod arrival;
 mod auth;
 mod ban;
 mod calls;
@@ -63,7 +65,9 @@ mod state;
 mod time;
 mod token;
 
+pub use arrival::Arrival;
 pub use calls::{Call, CallResponse};
+pub use control::FAULTS_HELP;
 pub use directory::{BUILTIN_YAML, Directory, DirectoryError};
 pub use faults::{Effect, Fault, FaultDuration, Moment};
 pub use instance::Sandbox;

@@ -16,6 +16,8 @@ pub struct Message {
     pub corp_id: String,
     pub agent_id: u64,
     pub msgtype: String,
+    /// The visible text, as in [`Delivered`].
+    pub text: Arc<str>,
     /// The unchanged body.
     pub request: Arc<str>,
     /// The members that the message was for, in the order of the directory.
@@ -60,8 +62,8 @@ impl Record {
         Self { history, messages: VecDeque::new(), screens: HashMap::new() }
     }
 
-    pub(super) fn add(&mut self, message: Message, text: String, content: Value) {
-        let (text, content) = (Arc::<str>::from(text), Arc::new(content));
+    pub(super) fn add(&mut self, message: Message, content: Value) {
+        let content = Arc::new(content);
         for (userid, _) in message.members.iter().filter(|(_, outcome)| *outcome == MemberOutcome::Shown) {
             let screen = self.screens.entry(userid.clone()).or_default();
             push(
@@ -73,7 +75,7 @@ impl Record {
                     corp_id: message.corp_id.clone(),
                     agent_id: message.agent_id,
                     msgtype: message.msgtype.clone(),
-                    text: text.clone(),
+                    text: message.text.clone(),
                     content: content.clone(),
                 },
             );
@@ -84,6 +86,10 @@ impl Record {
     pub(super) fn clear(&mut self) {
         self.messages.clear();
         self.screens.clear();
+    }
+
+    pub(super) fn last(&self) -> Option<&Message> {
+        self.messages.back()
     }
 
     pub(super) fn messages(&self) -> Vec<Message> {

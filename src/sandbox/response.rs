@@ -52,6 +52,14 @@ impl ResponseKind {
             Self::HalfReply(_) | Self::Hang | Self::HangUp => CallResponse::None,
         }
     }
+
+    /// Empty if this is not a reply of WeCom.
+    pub(super) fn errmsg(&self) -> &str {
+        match self {
+            Self::Reply(reply) => &reply.errmsg,
+            Self::Status(..) | Self::HalfReply(_) | Self::Hang | Self::HangUp => "",
+        }
+    }
 }
 
 impl TimedResponse {

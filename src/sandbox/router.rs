@@ -4,7 +4,7 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, Response, StatusCode, header};
-use axum::routing::any;
+use axum::routing::{any, get};
 
 use super::control;
 use super::handle::handle;
@@ -23,6 +23,7 @@ impl Sandbox {
             let receive = move |sandbox, request| receive(sandbox, api, request);
             router = router.route(&format!("/cgi-bin/{}", api.name()), any(receive));
         }
+        router = router.route("/", get(control::explain));
         router.nest("/sandbox", control::routes()).fallback(not_found).with_state(self.clone())
     }
 }

@@ -131,10 +131,11 @@ fn deliver(
         corp_id: corp_id.clone(),
         agent_id: *agent_id,
         msgtype: accepted.msgtype.to_owned(),
+        text: accepted.shown.text.into(),
         request: String::from_utf8_lossy(&request.body).into(),
         members,
     };
-    state.record.add(message, accepted.shown.text, accepted.shown.content);
+    state.record.add(message, accepted.shown.content);
     Reply { msgid: Some(msgid), response_code, errmsg: "ok".to_owned(), ..lists(recipients, settings.legacy) }
 }
 

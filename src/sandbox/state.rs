@@ -2,6 +2,7 @@
 
 use rand::{SeedableRng, rngs::StdRng};
 
+use super::arrival::Arrivals;
 use super::ban::Ban;
 use super::calls::Calls;
 use super::directory::Directory;
@@ -22,6 +23,7 @@ pub(super) struct State {
     pub(super) faults: Faults,
     pub(super) record: Record,
     pub(super) calls: Calls,
+    pub(super) arrivals: Arrivals,
 }
 
 impl State {
@@ -36,6 +38,7 @@ impl State {
             faults: Faults::default(),
             record: Record::new(settings.history),
             calls: Calls::new(settings.history),
+            arrivals: Arrivals::default(),
         }
     }
 }

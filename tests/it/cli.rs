@@ -2,12 +2,14 @@
 
 mod check;
 mod completion;
+mod demo;
 mod doctor;
 mod health;
 mod init;
 mod outbox;
 mod output;
 mod render;
+mod sandbox;
 mod send;
 
 use std::{

@@ -1,4 +1,4 @@
-//! Behaviour of all commands, and the demo.
+//! Behaviour of all commands.
 
 use std::{
     io::{BufRead, BufReader},
@@ -7,16 +7,6 @@ use std::{
 
 use super::{Workdir, command, run};
 use crate::support::Options;
-
-#[tokio::test]
-async fn the_demo_shows_both_messages_and_a_block_for_alertmanager() {
-    let out = run(command(&["demo", "--once"]), String::new()).await.success();
-    let at = |text: &str| out.find(text).unwrap_or_else(|| panic!("{text} is not in {out}"));
-    assert!(at("sees message 1") < at("[FIRING:1] InstanceDown"));
-    assert!(at("sees message 2") < at("[RESOLVED] InstanceDown"));
-    assert!(at("webhook_configs:\n      - url: http://127.0.0.1:") > at("for alertmanager.yml"));
-    assert!(out.contains("/webhook\n        send_resolved: true\n"), "{out}");
-}
 
 #[tokio::test]
 async fn every_command_has_help() {
@@ -79,7 +69,7 @@ async fn a_closed_pipe_is_not_a_failure() {
         &["sandbox", "--print-directory"],
         &["check"],
         &["completion", "bash"],
-        &["demo", "--once"],
+        &["demo"],
         &["--help"],
     ];
     for args in commands {

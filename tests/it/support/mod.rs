@@ -4,6 +4,7 @@ pub(crate) mod daemon;
 mod gated;
 pub(crate) mod log;
 pub(crate) mod members;
+mod printing;
 pub(crate) mod process;
 pub(crate) mod recorded;
 mod redact;
@@ -12,6 +13,7 @@ pub(crate) mod small_disk;
 pub(crate) mod tools;
 
 pub(crate) use gated::{Gated, Gates};
+pub(crate) use printing::Printing;
 pub(crate) use process::Process;
 pub(crate) use redact::redacted;
 pub(crate) use relay::{Options, Relay, config_file, payload, payload_at, short_delays};

@@ -18,6 +18,8 @@ pub(crate) const STRACE: Tool = Tool { names: &["strace"], package: "strace" };
 pub(crate) const MOUNT: Tool = Tool { names: &["mount"], package: "mount" };
 pub(crate) const MKFS: Tool = Tool { names: &["mkfs.ext4"], package: "e2fsprogs" };
 
+pub(crate) const CURL: Tool = Tool { names: &["curl"], package: "curl" };
+
 /// Finds a program on the `PATH`. `None` skips the test.
 pub(crate) fn find(tool: &Tool) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();

@@ -1,24 +1,21 @@
-//! `wecom-relay sandbox`: runs a WeCom on this machine.
+//! Runs a WeCom on this machine.
 
-use std::{fs, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{fs, net::SocketAddr, path::PathBuf, sync::Arc, thread, time::Duration};
 
 use anyhow::{Context, anyhow};
 use tokio::net::TcpListener;
 
-use super::{failure::Failure, output::Output, runtime::runtime};
+use super::arrivals;
 use crate::{
+    cli::{failure::Failure, output::Output, runtime::runtime},
     clock::SystemClock,
     lifecycle::{Lifecycle, Shutdown, Signals},
-    sandbox::{BUILTIN_YAML, Directory, Sandbox, Settings},
+    sandbox::{BUILTIN_YAML, Directory, FAULTS_HELP, Sandbox, Settings},
 };
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "\
-Examples:
-  wecom-relay sandbox
-  curl -s http://127.0.0.1:8062/sandbox/members/zhangsan/messages
-  curl -s http://127.0.0.1:8062/sandbox/faults -d '{\"fault\":{\"errcode\":45009},\"count\":3}'")]
-pub(super) struct Args {
+#[command(after_help = help())]
+pub(in crate::cli) struct Args {
     /// Listen on this address
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8062")]
     listen: SocketAddr,
@@ -31,9 +28,24 @@ pub(super) struct Args {
     /// Let access tokens expire after this many seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 7200)]
     expires_in: u64,
+    /// Do not print the messages that arrive
+    #[arg(long, short)]
+    quiet: bool,
 }
 
-pub(super) fn run(args: Args, output: &mut Output) -> Result<(), Failure> {
+fn help() -> String {
+    let examples = "\
+Examples:
+  wecom-relay sandbox
+  curl -s http://127.0.0.1:8062/                 how to look, and how to make it fail
+  curl -s http://127.0.0.1:8062/sandbox/members/zhangsan/messages
+  curl -s http://127.0.0.1:8062/sandbox/faults -d '{\"fault\":{\"errcode\":45009},\"count\":3}'
+
+";
+    format!("{examples}{}", FAULTS_HELP.trim_end())
+}
+
+pub(in crate::cli) fn run(args: Args, output: &mut Output) -> Result<(), Failure> {
     if args.print_directory {
         output.line(BUILTIN_YAML.trim_end())?;
         return Ok(());
@@ -49,14 +61,21 @@ pub(super) fn run(args: Args, output: &mut Output) -> Result<(), Failure> {
     };
     let settings = Settings { expires_in: Duration::from_secs(args.expires_in), ..Settings::default() };
     let sandbox = Sandbox::new(directory, settings, Arc::new(SystemClock));
-    runtime()?.block_on(serve(sandbox, args.listen, output)).map_err(Failure::Other)
+    runtime()?.block_on(serve(sandbox, &args, output)).map_err(Failure::Other)
 }
 
-async fn serve(sandbox: Sandbox, listen: SocketAddr, output: &mut Output) -> anyhow::Result<()> {
+async fn serve(sandbox: Sandbox, args: &Args, output: &mut Output) -> anyhow::Result<()> {
+    let listen = args.listen;
     let listener = TcpListener::bind(listen).await.with_context(|| format!("listen on {listen}"))?;
     let address = listener.local_addr()?;
     output.line(&format!("WeCom's API is at http://{address}/cgi-bin/ (write it into api_url)"))?;
     output.line(&format!("Messages of a member: http://{address}/sandbox/members/zhangsan/messages"))?;
+    output.line(&format!("Faults and everything else: http://{address}/"))?;
+    if !args.quiet {
+        let (arrivals, output) = (sandbox.arrivals(), output.clone());
+        // A thread of its own, because a terminal that does not read must not stop the sandbox.
+        thread::spawn(move || arrivals::print(arrivals, output));
+    }
     let lifecycle = Lifecycle::default();
     let stop = lifecycle.tasks().stop();
     lifecycle.tasks().spawn("sandbox", async move { sandbox.serve(listener, stop.cancelled_owned()).await });

@@ -1,0 +1,71 @@
+//! A sandbox and a relay in this process, with an outbox in a temporary folder.
+
+use std::{net::TcpListener as StdListener, path::Path, sync::Arc};
+
+use anyhow::Context;
+use tokio::{net::TcpListener, task::spawn_blocking};
+
+use super::language::Language;
+use crate::{
+    app::{self, PrepareOptions, Prepared, Running},
+    clock::SystemClock,
+    config,
+    lifecycle::Tasks,
+    outbox::sqlite::{Access, SqliteOutbox},
+    sandbox::{Directory, Sandbox, Settings},
+    wecom::client::Client,
+};
+
+/// The AgentId of the app that the relay sends with, in the directory of the sandbox.
+pub(super) const AGENT: u64 = 1_000_002;
+/// The AgentId of the app that sends without the relay.
+pub(super) const DIRECT_AGENT: u64 = 1_000_030;
+
+pub(super) struct Relay {
+    pub(super) sandbox: Sandbox,
+    pub(super) outbox: SqliteOutbox,
+    /// The URL of the webhooks, without a receiver.
+    pub(super) webhook: String,
+    /// Sends as another app, without the relay.
+    pub(super) direct: Arc<Client>,
+}
+
+impl Relay {
+    pub(super) async fn start(folder: &Path, language: Language, tasks: &Tasks) -> anyhow::Result<Self> {
+        let clock = Arc::new(SystemClock);
+        let sandbox = Sandbox::new(Directory::builtin(), Settings::default(), clock.clone());
+        let wecom = TcpListener::bind("127.0.0.1:0").await.context("listen for the sandbox")?;
+        let api_url = format!("http://{}/cgi-bin/", wecom.local_addr()?);
+        let (served, stop) = (sandbox.clone(), tasks.stop());
+        tasks.spawn("sandbox", async move { served.serve(wecom, stop.cancelled_owned()).await });
+
+        let listener = StdListener::bind("127.0.0.1:0").context("listen for the relay")?;
+        let webhook = format!("http://{}/webhook", listener.local_addr()?);
+        let yaml = config_text(&api_url, folder, language);
+        let config = config::parse(&yaml, &folder.join("config.yml"), &|_| None)?.config;
+        let prepared = Prepared::new(config, PrepareOptions::default())?;
+        let direct =
+            prepared.client(prepared.intake.receiver("direct")?).context("there is no client")?.clone();
+        let config = prepared.config.clone();
+        let outbox = spawn_blocking(move || app::open_outbox(&config, Access::Owner)).await??;
+        Running::start(prepared, listener, outbox.clone(), clock, tasks.clone()).await?;
+        Ok(Self { sandbox, outbox, webhook, direct })
+    }
+}
+
+fn config_text(api_url: &str, folder: &Path, language: Language) -> String {
+    let template = language.pick("wechat.zh.message", "wechat.default.message");
+    let outbox = serde_json::Value::from(folder.join("outbox.db").display().to_string());
+    format!(
+        "
+outbox: {{ path: {outbox} }}
+apps:
+  - {{ name: demo, corp_id: ww1234567890abcdef, agent_id: {AGENT}, api_secret: sandbox-secret-1000002, api_url: '{api_url}' }}
+  - {{ name: direct, corp_id: ww1234567890abcdef, agent_id: {DIRECT_AGENT}, api_secret: sandbox-secret-1000030, api_url: '{api_url}' }}
+receivers:
+  - {{ name: wechat, app: demo, to_user: zhangsan, message: '{{% include \"{template}\" %}}' }}
+  - {{ name: storm, app: demo, to_user: lisi, message: '{{% include \"{template}\" %}}' }}
+  - {{ name: direct, app: direct, to_user: lisi }}
+"
+    )
+}

@@ -1,0 +1,173 @@
+//! The scenes, each of which ends when everything was delivered.
+
+use std::time::Duration;
+
+use futures_util::{StreamExt, stream};
+use tokio::time::Instant;
+
+use super::{
+    relay::DIRECT_AGENT,
+    stage::Stage,
+    webhook::{Group, GroupAlert},
+};
+use crate::{
+    sandbox::{Effect, Fault, MemberOutcome},
+    wecom::{Content, Message, Outcome, Recipients, WeCom as _},
+};
+
+pub(super) async fn play(stage: &mut Stage<'_>) -> anyhow::Result<()> {
+    one_alert(stage).await?;
+    outage(stage).await?;
+    storm(stage).await?;
+    long_group(stage).await
+}
+
+async fn one_alert(stage: &mut Stage<'_>) -> anyhow::Result<()> {
+    stage.heading("1. 一条告警，从 Alertmanager 到手机", "1. One alert, from Alertmanager to the phone")?;
+    let sent = Instant::now();
+    stage
+        .post(
+            "wechat",
+            &group("磁盘即将写满", "warning", "firing", &["db-1:9100"], "/data 已用 91%，预计 4 小时后写满"),
+        )
+        .await?;
+    let stored = sent.elapsed().as_millis();
+    let messages = stage.until_delivered().await?;
+    let arrived = sent.elapsed().as_millis();
+    stage.tell(
+        &format!("{stored} 毫秒后已落盘并返回 200，{arrived} 毫秒后到达手机："),
+        &format!("stored on disk and answered with 200 after {stored} ms, on the phone after {arrived} ms:"),
+    )?;
+    for message in &messages {
+        stage.show(message, 16)?;
+    }
+    Ok(())
+}
+
+async fn outage(stage: &mut Stage<'_>) -> anyhow::Result<()> {
+    stage.heading(
+        "2. 企业微信故障 3 秒：每次调用都返回 502",
+        "2. WeCom fails for 3 seconds: every call is answered with 502",
+    )?;
+    stage.relay.sandbox.inject(bad_gateway());
+    for (name, status) in
+        [("HostDown", "firing"), ("HighLatency", "firing"), ("QueueFull", "firing"), ("HostDown", "resolved")]
+    {
+        let summary = stage.language.pick("服务受影响，请处理", "the service is affected");
+        stage.post("wechat", &group(name, "critical", status, &["web-1:9100"], summary)).await?;
+    }
+    for _ in 0..3 {
+        stage.watch(Duration::from_secs(1)).await?;
+    }
+    stage.relay.sandbox.clear_faults();
+    stage.tell("企业微信恢复", "WeCom works again")?;
+    let messages = stage.until_delivered().await?;
+    let count = messages.len();
+    stage.tell(
+        &format!("{count} 条全部到达，同一组的“恢复”仍在“告警”之后："),
+        &format!("all {count} arrived, and \"resolved\" still comes after \"firing\" of the same group:"),
+    )?;
+    for message in &messages {
+        stage.show(message, 2)?;
+    }
+    Ok(())
+}
+
+/// The number of groups that fire at once.
+const STORM: usize = 200;
+
+/// WeCom fails at first, so that the notifications wait together.
+async fn storm(stage: &mut Stage<'_>) -> anyhow::Result<()> {
+    stage.heading(
+        &format!("3. 告警风暴：{STORM} 个分组同时告警，发给同一个人"),
+        &format!("3. A storm: {STORM} groups fire at once, for one member"),
+    )?;
+    let (accepted, shown) = send_directly(stage).await?;
+    let dropped = accepted.saturating_sub(shown);
+    stage.tell(
+        &format!("不经 relay 逐条发送：企业微信对 {accepted} 条都返回成功，"),
+        &format!("without the relay: WeCom answers {accepted} of {STORM} sends with ok,"),
+    )?;
+    stage.tell(
+        &format!("手机只显示 {shown} 条，其余 {dropped} 条被静默丢弃"),
+        &format!("the phone shows {shown}, and {dropped} are silently dropped"),
+    )?;
+    stage.relay.sandbox.inject(bad_gateway());
+    let summary = stage.language.pick("实例无法访问", "the instance does not answer");
+    for number in 1..=STORM {
+        let (name, instance) = (format!("InstanceDown{number:03}"), format!("10.0.0.{number}:9100"));
+        stage.post("storm", &group(&name, "critical", "firing", &[&instance], summary)).await?;
+    }
+    stage.tell(
+        &format!("relay 已接收 {STORM} 条通知，此时企业微信又在故障中"),
+        &format!("the relay has accepted {STORM} notifications, while WeCom fails again"),
+    )?;
+    stage.relay.sandbox.clear_faults();
+    let messages = stage.until_delivered().await?;
+    let count = messages.len();
+    stage.tell(
+        &format!("{STORM} 条通知合并为 {count} 条消息送达，最后一条："),
+        &format!("{STORM} notifications arrived in {count} messages; the last one:"),
+    )?;
+    if let Some(message) = messages.last() {
+        stage.show(message, 8)?;
+    }
+    Ok(())
+}
+
+/// Sends one message for each group to the member of the storm, with another app. Returns how many WeCom accepted and how
+/// many the member was shown.
+async fn send_directly(stage: &Stage<'_>) -> anyhow::Result<(usize, usize)> {
+    let recipients = Recipients::parse("lisi", "", "")?;
+    let sends = stream::iter(1..=STORM).map(|number| {
+        let (client, recipients) = (stage.relay.direct.clone(), recipients.clone());
+        async move {
+            let content = Content::Text(format!("InstanceDown{number:03}"));
+            client.send(&Message { recipients, content, duplicate_check: None }).await
+        }
+    });
+    let outcomes: Vec<Outcome> = sends.buffered(8).collect().await;
+    let accepted = outcomes.iter().filter(|outcome| matches!(outcome, Outcome::Accepted(_))).count();
+    let messages = stage.relay.sandbox.messages();
+    let direct = messages.iter().filter(|message| message.agent_id == DIRECT_AGENT);
+    let shown = direct.flat_map(|message| &message.members).filter(|(_, one)| *one == MemberOutcome::Shown);
+    Ok((accepted, shown.count()))
+}
+
+async fn long_group(stage: &mut Stage<'_>) -> anyhow::Result<()> {
+    stage.heading(
+        "4. 一个分组 24 条告警：超过 2048 字节，分条发送",
+        "4. 24 alerts in one group: over 2,048 bytes, sent in parts",
+    )?;
+    let instances: Vec<String> = (1..=24).map(|number| format!("shop-{number:02}:8080")).collect();
+    let instances: Vec<&str> = instances.iter().map(String::as_str).collect();
+    stage
+        .post("wechat", &group("订单接口变慢", "warning", "firing", &instances, "P99 延迟超过 2 秒"))
+        .await?;
+    let messages = stage.until_delivered().await?;
+    let count = messages.len();
+    stage.tell(
+        &format!("分 {count} 条到达，没有截断："),
+        &format!("arrived in {count} parts, and nothing is cut:"),
+    )?;
+    for message in &messages {
+        stage.show(message, 6)?;
+    }
+    Ok(())
+}
+
+fn bad_gateway() -> Fault {
+    Fault::new(Effect::HttpStatus { status: 502, body: "502 Bad Gateway".to_owned(), taken: false })
+}
+
+fn group<'a>(
+    name: &'a str,
+    severity: &'a str,
+    status: &'a str,
+    instances: &[&str],
+    summary: &str,
+) -> Group<'a> {
+    let alert =
+        |instance: &&str| GroupAlert { instance: (*instance).to_owned(), summary: summary.to_owned() };
+    Group { name, severity, status, alerts: instances.iter().map(alert).collect() }
+}

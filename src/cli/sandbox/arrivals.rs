@@ -1,0 +1,142 @@
+//! Prints each message and each failed call when it arrives.
+
+use std::fmt::Write as _;
+
+use tokio::sync::broadcast::{Receiver, error::RecvError};
+
+use crate::{
+    cli::output::Output,
+    sandbox::{Arrival, CallResponse, MemberOutcome, Message},
+    text::shorten_columns,
+};
+
+/// Prints until the sandbox or the reader of standard output is gone.
+pub(super) fn print(mut arrivals: Receiver<Arrival>, mut output: Output) {
+    loop {
+        let text = match arrivals.blocking_recv() {
+            Ok(arrival) => described(&arrival),
+            Err(RecvError::Lagged(missed)) => {
+                Some(format!("{missed} calls came too fast to be printed; see GET /sandbox/messages"))
+            }
+            Err(RecvError::Closed) => return,
+        };
+        if text.is_some_and(|text| output.line(&text).is_err()) {
+            return;
+        }
+    }
+}
+
+/// `None` for a call without a message that succeeded.
+fn described(arrival: &Arrival) -> Option<String> {
+    let Arrival { call, message, .. } = arrival;
+    let time = call.at.strftime("%H:%M:%SZ");
+    let failure = failure(arrival);
+    let Some(message) = message else {
+        return failure.map(|failure| format!("{time} {}: {failure}", call.api.name()));
+    };
+    let note = failure.map(|failure| format!(", and {failure}")).unwrap_or_default();
+    let origin = format!("{} of app {}", message.msgtype, message.agent_id);
+    let mut text = format!("{time} {}{note} ({origin})", outcomes(message));
+    let is_shown = message.members.iter().any(|(_, outcome)| *outcome == MemberOutcome::Shown);
+    if is_shown {
+        for line in message.text.lines() {
+            _ = write!(text, "\n    {line}");
+        }
+    } else {
+        let first = message.text.lines().next().unwrap_or_default();
+        _ = write!(text, ": {}", shorten_columns(first, 60));
+    }
+    Some(text)
+}
+
+/// The result for each member: `zhangsan, lisi: shown; wangwu: dropped by the rate limit`.
+fn outcomes(message: &Message) -> String {
+    let results = [
+        (MemberOutcome::Shown, "shown"),
+        (MemberOutcome::Dropped, "dropped by WeCom's rate limit"),
+        (MemberOutcome::Duplicate, "duplicate, not shown again"),
+    ];
+    let with = |(outcome, result): (MemberOutcome, &str)| {
+        let members = message.members.iter().filter(|(_, one)| *one == outcome);
+        let members: Vec<&str> = members.map(|(userid, _)| userid.as_str()).collect();
+        (!members.is_empty()).then(|| format!("{}: {result}", members.join(", ")))
+    };
+    let results: Vec<String> = results.into_iter().filter_map(with).collect();
+    if results.is_empty() { "nobody: no member has a licence".to_owned() } else { results.join("; ") }
+}
+
+fn failure(arrival: &Arrival) -> Option<String> {
+    let call = &arrival.call;
+    // A fault answers in place of WeCom, or after it.
+    let by = if call.taken && arrival.message.is_none() { "error" } else { "fault" };
+    match call.response {
+        CallResponse::Errcode(0) => None,
+        CallResponse::Errcode(errcode) => {
+            let errmsg = arrival.errmsg.split(", hint: [").next().unwrap_or_default();
+            Some(format!("{by}: errcode {errcode}, {errmsg}"))
+        }
+        CallResponse::Status(status) => Some(format!("{by}: HTTP {status}")),
+        CallResponse::None => Some(format!("{by}: no complete answer")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::sandbox::{Api, Call};
+
+    fn arrival(response: CallResponse, errmsg: &str, members: &[(&str, MemberOutcome)]) -> Arrival {
+        let at = Timestamp::constant(1_795_248_000, 0);
+        let message = Message {
+            msgid: "m".to_owned(),
+            at,
+            corp_id: "ww1".to_owned(),
+            agent_id: 1000002,
+            msgtype: "text".to_owned(),
+            text: "磁盘满\ndb-1".into(),
+            request: "".into(),
+            members: members.iter().map(|(userid, outcome)| ((*userid).to_owned(), *outcome)).collect(),
+        };
+        let call = Call {
+            api: Api::MessageSend,
+            at,
+            from: None,
+            app: Some(1000002),
+            request: "".into(),
+            taken: !members.is_empty(),
+            response,
+        };
+        Arrival { call, errmsg: errmsg.to_owned(), message: (!members.is_empty()).then_some(message) }
+    }
+
+    #[test]
+    fn a_message_is_printed_with_its_results() {
+        use MemberOutcome::{Dropped, Duplicate, Shown};
+        let ok = CallResponse::Errcode(0);
+        let printed = [
+            arrival(ok, "ok", &[("zhangsan", Shown), ("lisi", Dropped), ("wangwu", Shown)]),
+            arrival(ok, "ok", &[("zhangsan", Duplicate)]),
+            arrival(CallResponse::Status(502), "", &[("zhangsan", Dropped)]),
+            arrival(CallResponse::Errcode(45009), "api freq out of limit, hint: [1]", &[]),
+            arrival(CallResponse::None, "", &[]),
+        ];
+        let printed: Vec<String> = printed.iter().filter_map(described).collect();
+        assert_eq!(
+            printed,
+            [
+                "08:00:00Z zhangsan, wangwu: shown; lisi: dropped by WeCom's rate limit (text of app 1000002)\n    磁盘满\n    db-1",
+                "08:00:00Z zhangsan: duplicate, not shown again (text of app 1000002): 磁盘满",
+                "08:00:00Z zhangsan: dropped by WeCom's rate limit, and fault: HTTP 502 (text of app 1000002): 磁盘满",
+                "08:00:00Z message/send: fault: errcode 45009, api freq out of limit",
+                "08:00:00Z message/send: fault: no complete answer",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_call_that_succeeds_without_a_message_is_not_printed() {
+        assert_eq!(described(&arrival(CallResponse::Errcode(0), "ok", &[])), None);
+    }
+}
