@@ -1,0 +1,32 @@
+# Shortcuts for contributors. `just --list` shows them; CI runs `bash .ci/run`.
+
+# Run all tests, or those with this name: `just test http::`
+test filter="":
+    cargo test --locked {{ filter }}
+
+# Check formatting and lints
+lint:
+    cargo fmt --check
+    cargo clippy --locked --all-targets -- -D warnings
+
+# Correct what can be corrected by itself
+fix:
+    cargo fmt
+    cargo clippy --fix --allow-dirty --allow-staged --all-targets
+
+# Check that the benchmarks run, without useful figures
+bench-quick:
+    cargo build --release --locked --bin wecom-relay
+    cargo bench --locked --profile dev -- --quick --relay target/release/wecom-relay
+
+# Fuzz one target for a minute: payload, split or config. Needs cargo-fuzz; see tests/fuzz/README.md
+fuzz target="payload":
+    cd tests/fuzz && RUSTC_BOOTSTRAP=1 cargo fuzz run {{ target }} --fuzz-dir . -- -max_total_time=60
+
+# Show what the relay does
+demo:
+    cargo run --locked -- demo
+
+# Build the binary of a release
+dist:
+    cargo build --release --locked --bin wecom-relay
