@@ -9,7 +9,7 @@ const COLUMNS: usize = 40;
 
 /// The phone with the first `max_rows` rows of a message. Where standard output is not a capable terminal, it has no frame.
 pub(super) fn phone(owner: &str, message: &str, max_rows: usize) -> String {
-    let message = escape_controls(message.trim_end()).replace('\t', " ");
+    let message = without_links(&escape_controls(message.trim_end())).replace('\t', " ");
     let rows: Vec<&str> = message.lines().flat_map(|line| wrap_columns(line, COLUMNS)).collect();
     let mut shown: Vec<String> = rows.iter().take(max_rows).map(|row| (*row).to_owned()).collect();
     let more = rows.len().saturating_sub(max_rows);
@@ -18,6 +18,18 @@ pub(super) fn phone(owner: &str, message: &str, max_rows: usize) -> String {
     }
     let is_framed = io::stdout().is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb");
     if is_framed { framed(owner, &shown) } else { plain(owner, &shown) }
+}
+
+/// WeCom shows the words of a link in a text, and not its address.
+fn without_links(message: &str) -> String {
+    let mut words = String::new();
+    let mut rest = message;
+    while let Some((before, link)) = rest.split_once("<a href=\"") {
+        words.push_str(before);
+        rest = link.split_once("\">").map_or(link, |(_, after)| after);
+    }
+    words.push_str(rest);
+    words.replace("</a>", "")
 }
 
 fn plain(owner: &str, rows: &[String]) -> String {
@@ -52,6 +64,11 @@ mod tests {
     fn the_frame_counts_columns() {
         let frame = framed("张三 zhangsan", &rows());
         assert!(frame.lines().all(|line| width(line) == COLUMNS + 6), "{frame}");
+    }
+
+    #[test]
+    fn a_link_is_shown_by_its_words() {
+        assert_eq!(without_links("a <a href=\"http://x/\">图表</a> | b"), "a 图表 | b");
     }
 
     #[test]

@@ -106,10 +106,10 @@ async fn storm(stage: &mut Stage<'_>) -> anyhow::Result<()> {
     let messages = stage.until_delivered().await?;
     let count = messages.len();
     stage.tell(
-        &format!("{STORM} 条通知合并为 {count} 条消息送达，最后一条："),
-        &format!("{STORM} notifications arrived in {count} messages; the last one:"),
+        &format!("{STORM} 条通知合并为 {count} 条消息送达，最长的一条："),
+        &format!("{STORM} notifications arrived in {count} messages; the longest one:"),
     )?;
-    if let Some(message) = messages.last() {
+    if let Some(message) = messages.iter().max_by_key(|message| message.text.len()) {
         stage.show(message, 8)?;
     }
     Ok(())
@@ -135,20 +135,22 @@ async fn send_directly(stage: &Stage<'_>) -> anyhow::Result<(usize, usize)> {
 }
 
 async fn long_group(stage: &mut Stage<'_>) -> anyhow::Result<()> {
+    // The Chinese message is shorter, and needs more alerts for several parts.
+    let count = stage.language.pick(90, 24);
     stage.heading(
-        "4. 一个分组 24 条告警：超过 2048 字节，分条发送",
-        "4. 24 alerts in one group: over 2,048 bytes, sent in parts",
+        &format!("4. 一个分组 {count} 条告警：超过 2048 字节，分条发送"),
+        &format!("4. {count} alerts in one group: over 2,048 bytes, sent in parts"),
     )?;
-    let instances: Vec<String> = (1..=24).map(|number| format!("shop-{number:02}:8080")).collect();
-    let instances: Vec<&str> = instances.iter().map(String::as_str).collect();
-    stage
-        .post("wechat", &group("订单接口变慢", "warning", "firing", &instances, "P99 延迟超过 2 秒"))
-        .await?;
+    let instances: Vec<String> = (1..=count).map(|number| format!("shop-{number:02}:8080")).collect();
+    let named: Vec<&str> = instances.iter().map(String::as_str).collect();
+    stage.post("wechat", &group("订单接口变慢", "warning", "firing", &named, "P99 延迟超过 2 秒")).await?;
     let messages = stage.until_delivered().await?;
-    let count = messages.len();
+    let is_seen = |instance: &&str| messages.iter().any(|message| message.text.contains(*instance));
+    let seen = named.iter().filter(|instance| is_seen(instance)).count();
+    let parts = messages.len();
     stage.tell(
-        &format!("分 {count} 条到达，没有截断："),
-        &format!("arrived in {count} parts, and nothing is cut:"),
+        &format!("分 {parts} 条到达，{count} 条告警中显示 {seen} 条："),
+        &format!("arrived in {parts} parts, which show {seen} of {count} alerts:"),
     )?;
     for message in &messages {
         stage.show(message, 6)?;

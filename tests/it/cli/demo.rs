@@ -17,6 +17,7 @@ async fn the_demo_loses_nothing_and_folds_the_storm() {
     let messages: u32 = messages.split(' ').next().unwrap().parse().unwrap();
     assert!(messages < 60, "{out}");
     assert!(out.contains("the phone shows 30, and 170 are silently dropped"), "{out}");
+    assert!(out.contains("which show 24 of 24 alerts"), "{out}");
     assert!(!out.contains('\u{1b}'), "{out}");
 }
 
