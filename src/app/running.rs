@@ -366,6 +366,7 @@ fn dispatcher_settings(
             retries: tuning.retries.clone(),
             probes: tuning.probes.clone(),
             languages: config.receivers.iter().map(receivers::language).collect(),
+            zone: config.timezone.clone(),
             ..Policy::new(config.outbox.expire_after)
         },
         credentials,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use rand::Rng;
 
 use super::{
@@ -32,6 +32,8 @@ pub struct Policy {
     pub unknown_code_attempts: u32,
     /// The language of notes about messages that WeCom rejected.
     pub languages: Languages,
+    /// The time zone of times in messages.
+    pub zone: TimeZone,
 }
 
 impl Policy {
@@ -43,6 +45,7 @@ impl Policy {
             probes: Probes::default(),
             unknown_code_attempts: 3,
             languages: Languages::default(),
+            zone: TimeZone::UTC,
         }
     }
 }

@@ -4,6 +4,8 @@
 //! the digests of two minutes can list, a digest also replaces notifications that it does not list, and says how many. So
 //! a flood of thousands ends in a handful of messages, and `wecom-relay outbox list` shows every one.
 
+use jiff::Timestamp;
+
 use super::digest_header::header;
 use crate::{
     alertmanager::severity_rank,
@@ -34,12 +36,16 @@ pub struct Digest {
 }
 
 /// A digest of the first of `waiting`, or of all of them if they are too many to be listed. `None` if nothing waits. It is
-/// not larger than its members allow.
-pub fn digest(waiting: &[Foldable], language: Language) -> Option<Digest> {
+/// not larger than its members allow. `time` writes the time of acceptance.
+pub fn digest(
+    waiting: &[Foldable],
+    language: Language,
+    time: impl Fn(Timestamp) -> String,
+) -> Option<Digest> {
     let together = fold::together(waiting.iter().map(|foldable| foldable.limit));
     let waiting = waiting.get(..together as usize)?;
     let lines: Vec<Line<'_>> =
-        waiting.iter().zip(0..).map(|(member, index)| Line::of(member, index)).collect();
+        waiting.iter().zip(0..).map(|(member, index)| Line::of(member, index, &time)).collect();
     let bytes: usize = lines.iter().map(|line| line.text.len()).sum();
     let too_much = bytes > LISTED_DIGESTS * MAX_CONTENT_BYTES || waiting.len() >= MAX_MEMBERS as usize;
     let mut by_importance: Vec<&Line<'_>> = lines.iter().collect();
@@ -82,8 +88,9 @@ struct Line<'a> {
 }
 
 impl<'a> Line<'a> {
-    fn of(member: &'a Foldable, index: usize) -> Self {
-        Self { member, index, text: format!("\n- {}", line(&member.summary)) }
+    fn of(member: &'a Foldable, index: usize, time: &impl Fn(Timestamp) -> String) -> Self {
+        let text = format!("\n- {} {}", time(member.accepted_at), line(&member.summary));
+        Self { member, index, text }
     }
 }
 
@@ -150,11 +157,16 @@ mod tests {
         Foldable {
             notification: NotificationId(id),
             receiver: ReceiverName("wechat".to_owned()),
+            accepted_at: Timestamp::UNIX_EPOCH,
             status,
             severity: severity.to_owned(),
             summary: summary.to_owned(),
             limit: MAX_MEMBERS,
         }
+    }
+
+    fn of(waiting: &[Foldable], language: Language) -> Option<Digest> {
+        digest(waiting, language, |at| at.strftime("%H:%M").to_string())
     }
 
     #[test]
@@ -164,11 +176,11 @@ mod tests {
             foldable(2, Status::Firing, "warning", "[FIRING:1] Slow\nb"),
             foldable(3, Status::Resolved, "", "[RESOLVED] Down a"),
         ];
-        insta::assert_snapshot!(digest(&waiting, Language::En).unwrap().text, @r"
+        insta::assert_snapshot!(of(&waiting, Language::En).unwrap().text, @r"
         [DIGEST] 3 notifications: 2 firing (1 critical, 1 warning), 1 resolved
-        - [FIRING:1] Down a
-        - [FIRING:1] Slow b
-        - [RESOLVED] Down a
+        - 00:00 [FIRING:1] Down a
+        - 00:00 [FIRING:1] Slow b
+        - 00:00 [RESOLVED] Down a
         ");
     }
 
@@ -180,12 +192,12 @@ mod tests {
             foldable(3, Status::Firing, "critical", "【告警】[严重] Down ×2"),
             foldable(4, Status::Firing, "P7", "【告警】[P7] Odd ×1"),
         ];
-        insta::assert_snapshot!(digest(&waiting, Language::Zh).unwrap().text, @r"
+        insta::assert_snapshot!(of(&waiting, Language::Zh).unwrap().text, @r"
         【告警汇总】4 条通知：告警 3（严重 1、警告 1、P7 1），恢复 1（严重 1）
-        - 【告警】[严重] Down ×2
-        - 【告警】[警告] Slow ×1
-        - 【告警】[P7] Odd ×1
-        - 【恢复】[严重] Down ×1
+        - 00:00 【告警】[严重] Down ×2
+        - 00:00 【告警】[警告] Slow ×1
+        - 00:00 【告警】[P7] Odd ×1
+        - 00:00 【恢复】[严重] Down ×1
         ");
     }
 
@@ -194,8 +206,8 @@ mod tests {
         let mut many: Vec<_> =
             (0..999).map(|n| foldable(n, Status::Firing, "info", &"x".repeat(90))).collect();
         many.push(foldable(999, Status::Firing, "critical", "worst"));
-        let digest = digest(&many, Language::Zh).unwrap();
-        assert_eq!(digest.text.lines().nth(1), Some("- worst"));
+        let digest = of(&many, Language::Zh).unwrap();
+        assert_eq!(digest.text.lines().nth(1), Some("- 00:00 worst"));
         assert!(digest.text.ends_with("条未列出：wecom-relay outbox list"), "{}", digest.text);
     }
 
@@ -204,15 +216,15 @@ mod tests {
         let waiting =
             [foldable(1, Status::Firing, "cri\n\u{202E}tical", "\u{2067}[FIRING:1]\n Down\u{200F}")];
         assert_eq!(
-            digest(&waiting, Language::En).unwrap().text,
-            "[DIGEST] 1 notification: 1 firing (1 cri tical)\n- [FIRING:1] Down"
+            of(&waiting, Language::En).unwrap().text,
+            "[DIGEST] 1 notification: 1 firing (1 cri tical)\n- 00:00 [FIRING:1] Down"
         );
     }
 
     #[test]
     fn what_is_too_much_to_be_listed_is_counted() {
         let many: Vec<_> = (0..1000).map(|n| foldable(n, Status::Firing, "", "x")).collect();
-        let digest = digest(&many, Language::En).unwrap();
+        let digest = of(&many, Language::En).unwrap();
         assert_eq!(digest.members.len(), 1000);
         assert!(digest.text.contains("more, not listed"), "{}", digest.text);
     }
@@ -222,7 +234,7 @@ mod tests {
         let mut waiting: Vec<_> =
             (0..500).map(|n| foldable(n, Status::Firing, "critical", &"x".repeat(300))).collect();
         let mut digests = 0;
-        while let Some(digest) = digest(&waiting, Language::En) {
+        while let Some(digest) = of(&waiting, Language::En) {
             assert_eq!(digest.text.lines().count(), digest.members.len() + 1);
             waiting.drain(..digest.members.len());
             digests += 1;
@@ -239,7 +251,7 @@ mod tests {
                 let status = if *fires { Status::Firing } else { Status::Resolved };
                 foldable(n as i64, status, severity, summary)
             }).collect();
-            let digest = digest(&waiting, Language::En).unwrap();
+            let digest = of(&waiting, Language::En).unwrap();
             prop_assert!(digest.text.len() <= 2048);
             let listed = digest.text.matches("\n- ").count();
             prop_assert!(listed >= 1);

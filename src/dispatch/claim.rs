@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use jiff::Timestamp;
+use jiff::{Timestamp, tz::TimeZone};
 
 use super::{
     dispatcher::{Died, Dispatcher},
@@ -10,6 +10,7 @@ use super::{
     report,
 };
 use crate::{
+    clock::Clock,
     delivery::{
         Monotonic, digest,
         languages::Languages,
@@ -29,6 +30,8 @@ struct Look {
     limiter: Arc<Mutex<RateLimiter>>,
     plan: Plan,
     languages: Languages,
+    zone: TimeZone,
+    clock: Arc<dyn Clock>,
 }
 
 impl Planner for Look {
@@ -42,7 +45,11 @@ impl Planner for Look {
 
     fn digest(&self, folding: &Folding) -> Option<NewDigest> {
         let first = folding.notifications.first()?;
-        let digest = digest::digest(&folding.notifications, self.languages.of(&first.receiver))?;
+        let time = |accepted_at| {
+            let accepted_at = self.clock.wall_time(accepted_at).to_zoned(self.zone.clone());
+            accepted_at.strftime("%H:%M").to_string()
+        };
+        let digest = digest::digest(&folding.notifications, self.languages.of(&first.receiver), time)?;
         let message = OwnMessage {
             kind: Kind::Digest,
             receiver: first.receiver.clone(),
@@ -72,6 +79,8 @@ impl<L: Lease, W: WeCom> Dispatcher<L, W> {
             limiter: Arc::clone(&self.limiter),
             plan: Plan::new(slots, now),
             languages: self.service.settings.policy.languages.clone(),
+            zone: self.service.settings.policy.zone.clone(),
+            clock: Arc::clone(&self.clock),
         };
         match self.lease.claim(destinations.clone(), count_to, look, clock).await {
             Ok(claims) => {

@@ -290,6 +290,7 @@ pub struct Folding {
 pub struct Foldable {
     pub notification: NotificationId,
     pub receiver: ReceiverName,
+    pub accepted_at: Timestamp,
     pub status: Status,
     /// Its severity; may be empty.
     pub severity: String,

@@ -101,8 +101,8 @@ fn places_of_notifications(messages: &[String]) -> HashMap<String, Vec<usize>> {
     let mut places = HashMap::<String, Vec<usize>>::new();
     for (at, message) in messages.iter().enumerate() {
         for line in message.lines().filter(|line| line.contains("] Poster")) {
-            let (status, rest) =
-                line.trim_start_matches("- [").trim_start_matches('[').split_once("] ").unwrap();
+            let (_, line) = line.split_once('[').unwrap();
+            let (status, rest) = line.split_once("] ").unwrap();
             let (status, _) = status.split_once(':').unwrap_or((status, ""));
             let (name, _) = rest.split_once(' ').unwrap();
             places.entry(format!("{status} {name}")).or_default().push(at);

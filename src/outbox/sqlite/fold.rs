@@ -4,7 +4,7 @@
 //! behind an attempted delivery is never looked at.
 
 use super::{
-    columns::{all_recipients_columns, status_column},
+    columns::{all_recipients_columns, status_column, time_column},
     enqueue,
     error::EngineResult,
     order,
@@ -23,7 +23,7 @@ pub(super) const FOLLOWER: &str =
     "SELECT seq, notification, foldable AND destination = ?4 AS can_be_folded FROM delivery INDEXED BY delivery_queued
      WHERE state = 0 AND ordering_key = ?1 AND seq > ?2 AND notification <> ?3 ORDER BY seq LIMIT 1";
 pub(super) const LINE: &str =
-    "SELECT receiver, status, severity, summary, foldable FROM delivery WHERE id = ?1";
+    "SELECT receiver, accepted_at, status, severity, summary, foldable FROM delivery WHERE id = ?1";
 pub(super) const RECIPIENTS: &str = "SELECT all_users, all_parties, all_tags, to_users, to_parties, to_tags
      FROM delivery WHERE id = ?1";
 pub(super) const FOLD: &str = "UPDATE delivery SET state = 3, digest = ?2
@@ -119,6 +119,7 @@ fn line(sql: Sql<'_>, notification: i64) -> EngineResult<Foldable> {
         Ok(Foldable {
             notification: NotificationId(notification),
             receiver: ReceiverName(row.get("receiver")?),
+            accepted_at: time_column(row, "accepted_at")?,
             status: status_column(row)?,
             severity: row.get("severity")?,
             summary: row.get("summary")?,

@@ -231,9 +231,10 @@ impl<'h> Checked<'h> {
 fn lists(call: &Call, made: &Made) -> bool {
     let text = call.message.content.text();
     text.starts_with("[DIGEST]")
-        && text.contains(&format!("\n- {}", made.mark.trim_end()))
+        && text.contains(made.mark.trim_end())
         && text.lines().any(|line| {
-            let line = line.strip_prefix("- ").unwrap_or_default();
+            // A line begins with a hyphen and the time.
+            let line = line.splitn(3, ' ').nth(2).unwrap_or_default();
             line == made.mark.trim_end() || line.starts_with(&made.mark)
         })
 }
