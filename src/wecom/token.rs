@@ -39,6 +39,9 @@ const LONGEST_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 const LARGEST_MARGIN: Duration = Duration::from_secs(5 * 60);
 /// A client that is created again, after a reload, may try a refused secret after this time.
 const REFUSAL_AFTER_RELOAD: Duration = Duration::from_secs(10);
+/// The least age of a token that is renewed because WeCom refused it, when WeCom refused the token before it as well. The
+/// reason is then hardly the token, and the probes of a held sender cost one call and not two.
+const RENEWAL_PAUSE: Duration = Duration::from_secs(5);
 
 /// The result of one `gettoken` call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -123,6 +126,7 @@ enum Next {
 
 struct CachedToken {
     token: Token,
+    granted_at: Instant,
     renew_at: Instant,
 }
 
@@ -163,15 +167,18 @@ impl TokenCache {
         flight.await
     }
 
-    /// WeCom refused `token`. It is dropped, but no token that was granted after it.
+    /// WeCom refused `token`. It is dropped, but no token that was granted after it. After two refused
+    /// tokens in a row, the last one is kept for [`RENEWAL_PAUSE`].
     pub fn refused(&self, token: &Token) {
         let mut state = lock(&self.state);
-        if state.current.as_ref().is_some_and(|cached| cached.token.serial == token.serial) {
-            state.current = None;
-        }
         if token.serial > state.last_refused {
             state.last_refused = token.serial;
             state.refused_in_row = state.refused_in_row.saturating_add(1);
+        }
+        let Some(cached) = &state.current else { return };
+        let is_kept = state.refused_in_row > 1 && cached.granted_at.elapsed() < RENEWAL_PAUSE;
+        if cached.token.serial == token.serial && !is_kept {
+            state.current = None;
         }
     }
 
@@ -180,6 +187,8 @@ impl TokenCache {
         let mut state = lock(&self.state);
         if token.serial >= state.last_refused {
             state.refused_in_row = 0;
+            // A token that was kept after a refusal may expire later.
+            state.last_refused = token.serial.saturating_sub(1);
         }
     }
 
@@ -257,7 +266,7 @@ fn finish(
     state.last_serial += 1;
     let renew_at = asked_at + usable_for(grant.expires_in);
     let token = Token::new(grant, state.last_serial);
-    state.current = Some(CachedToken { token: token.clone(), renew_at });
+    state.current = Some(CachedToken { token: token.clone(), granted_at: Instant::now(), renew_at });
     Ok(token)
 }
 
@@ -411,6 +420,26 @@ mod tests {
             .await;
             assert_eq!(wecom.calls(), 2, "same text: {same_text}");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_renewed_token_that_is_refused_is_kept_for_a_pause() {
+        let (wecom, cache) = (Wecom::default(), TokenCache::default());
+        let mut used = Vec::new();
+        for _ in 0..8 {
+            let token = wecom.token(&cache).await.unwrap();
+            used.push(token.secret().expose().to_owned());
+            cache.refused(&token);
+            advance(Duration::from_secs(2)).await;
+        }
+        let expected = [1, 2, 2, 2, 2, 3, 3, 3].map(|number| format!("token{number}"));
+        assert_eq!((used, cache.refused_in_row()), (expected.into(), 3));
+
+        // A token that was kept and then accepted expires later like any other one.
+        let third = wecom.token(&cache).await.unwrap();
+        cache.accepted(&third);
+        cache.refused(&third);
+        assert_eq!((cache.refused_in_row(), text(&wecom, &cache).await), (1, "token4".to_owned()));
     }
 
     #[tokio::test(start_paused = true)]

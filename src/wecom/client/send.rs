@@ -67,7 +67,7 @@ impl WeCom for Client {
         let renewing = self.tokens.renewing.lock().await;
         let refused_in_row = self.tokens.refused_in_row();
         if refused_in_row > 1 {
-            // WeCom refused a renewed token, too. The next send gets another one.
+            // WeCom refused a renewed token, too. Another one is granted after a pause.
             return outcome;
         }
         if refused_in_row == 0 {

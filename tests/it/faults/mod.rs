@@ -6,6 +6,7 @@ mod digest;
 mod expiry;
 mod fallback;
 mod isolation;
+mod outage;
 mod parts;
 mod recipients;
 mod secret;
