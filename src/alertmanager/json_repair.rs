@@ -93,13 +93,27 @@ impl Writer<'_, '_> {
             match c {
                 '"' => return self.json.push('"'),
                 '\\' => self.escape(),
-                _ if c < ' ' => {
-                    self.repairs.add(Repair::Syntax);
-                    self.json.push_str(&format!("\\u{:04x}", u32::from(c)));
-                }
+                _ if c < ' ' => self.control(c),
                 _ => self.json.push(c),
             }
         }
+    }
+
+    /// Writes a raw control character. An escape of six bytes for each one would make a large body several times as large,
+    /// so it is only written where it may begin a sequence that is removed as a whole.
+    fn control(&mut self, c: char) {
+        self.repairs.add(Repair::Syntax);
+        let text = match c {
+            '\t' => "\\t",
+            '\n' => "\\n",
+            '\r' => "\\r",
+            '\u{0B}' | '\u{0C}' => " ",
+            '\u{1B}' if self.chars.peek().is_some_and(|next| !next.is_control() && *next != '"') => "\\u001b",
+            '\u{7}' => "\\u0007",
+            _ => "\u{FFFD}",
+        };
+        self.repairs.add_if(!matches!(c, '\t' | '\n' | '\r'), Repair::ControlCharacter);
+        self.json.push_str(text);
     }
 
     /// Copies an escape whose backslash is consumed.
@@ -119,7 +133,7 @@ impl Writer<'_, '_> {
                 self.repairs.add(Repair::Syntax);
                 self.json.push_str("\\\\");
                 if c < ' ' {
-                    self.json.push_str(&format!("\\u{:04x}", u32::from(c)));
+                    self.control(c);
                 } else {
                     self.json.push(c);
                 }
@@ -188,7 +202,8 @@ mod tests {
             (r#"{"a":"x\"\\\/\b\u00e9\ud83d\ude00"}"#, r#"{"a":"x\"\\\/\b\u00e9\ud83d\ude00"}"#, ""),
             (r#"["\ud83d","\ude00x","\ud83d\ud83d\ude00"]"#, r#"["�","�x","�\ud83d\ude00"]"#, "encoding"),
             (r#"["C:\data\x","it\'s","\u12","\"#, r#"["C:\\data\\x","it's","\\u12",""#, "syntax"),
-            ("[\"a\tb\nc\0\"]", r#"["a\u0009b\u000ac\u0000"]"#, "syntax"),
+            ("[\"a\tb\nc\"]", r#"["a\tb\nc"]"#, "syntax"),
+            ("[\"\0\u{B}\u{1B}[1m\u{1B}\"]", r#"["� \u001b[1m�"]"#, "syntax, control_character"),
             ("{\"a\":[1, 2 , ],\n}\0", "{\"a\":[1, 2 ]}", "syntax"),
             (
                 "[NaN,-Infinity,007,.5,+1,1.,0x1f]",

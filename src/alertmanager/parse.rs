@@ -8,7 +8,7 @@ use super::{
     diagnosis::{PayloadError, diagnose},
     json_repair::repaired,
     payload::Payload,
-    reader,
+    reader::{self, Room},
     repairs::Repairs,
     stand_in, status,
 };
@@ -18,20 +18,19 @@ use super::{
 /// # Errors
 /// As [`parse_within`].
 pub fn parse(body: &[u8], now: Timestamp) -> Result<Payload, PayloadError> {
-    parse_within(body, usize::MAX, now)
+    parse_within(body, Room::UNLIMITED, now)
 }
 
 /// Reads the body of a webhook request. `now` decides if an alert without a status has ended.
 ///
-/// `room` bytes are enough for the alerts, labels and unknown fields that are kept, beside their texts. Other alerts are
-/// only counted, and other labels and fields are ignored.
+/// Alerts for which there is no `room` are only counted, and other labels and fields are ignored. Long texts are cut.
 ///
 /// Every alert of the result has the status `firing` or `resolved`. Odd values are corrected or ignored, see
 /// [`Payload::repairs`].
 ///
 /// # Errors
 /// [`PayloadError`] says what the body looks like and what the relay expects.
-pub fn parse_within(body: &[u8], room: usize, now: Timestamp) -> Result<Payload, PayloadError> {
+pub fn parse_within(body: &[u8], room: Room, now: Timestamp) -> Result<Payload, PayloadError> {
     // One check of the whole body is faster than a check of each string in it.
     if let Ok(text) = str::from_utf8(body)
         && let Ok(Some(payload)) = reader::read(text, room)

@@ -38,17 +38,17 @@ pub(super) struct Field<'a> {
     pub(super) value: &'a RawValue,
 }
 
+/// The most fields of an object that are read. No message has room for so many labels.
+pub const MAX_FIELDS: usize = 10_000;
+
 /// The fields of an object, sorted by name. Fields with the same name stay in their order.
 pub(super) struct Fields<'a> {
     pub(super) list: Vec<Field<'a>>,
-    /// The object has more fields than [`Fields::MOST`]. The others are not in the list.
+    /// The object has more fields than [`MAX_FIELDS`]. The others are not in the list.
     pub(super) has_more: bool,
 }
 
 impl<'a> Fields<'a> {
-    /// No message has room for so many labels.
-    const MOST: usize = 10_000;
-
     pub(super) fn of(object: &'a str) -> Result<Self, Error> {
         serde_json::from_str(object)
     }
@@ -102,7 +102,7 @@ impl<'de> Visitor<'de> for FieldsVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields<'de>, A::Error> {
         let mut fields = Fields { list: Vec::new(), has_more: false };
-        while fields.list.len() < Fields::MOST {
+        while fields.list.len() < MAX_FIELDS {
             let Some((Name(name), value)) = map.next_entry()? else { break };
             fields.list.push(Field { name, value });
         }

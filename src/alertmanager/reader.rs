@@ -20,6 +20,10 @@ pub const FIELD_BYTES: usize = 120;
 pub const PAIR_BYTES: usize = 220;
 /// The further memory of an alert that is no object.
 pub const ITEM_BYTES: usize = 800;
+/// The longest text that is kept. No message is as long.
+const MAX_TEXT: usize = 256 << 10;
+/// Texts of this length are kept without room, so that no status is cut.
+const SHORT_TEXT: usize = 64;
 /// Unknown fields that are kept in an object.
 const MAX_EXTRA: usize = 100;
 /// The nesting of unknown fields that are kept.
@@ -27,11 +31,24 @@ pub const MAX_DEPTH: usize = 16;
 /// Numbers with more digits are kept as text.
 const EXACT_DIGITS: usize = 17;
 
-/// Reads a payload with `room` for alerts, labels and unknown fields beside their texts, or returns `None` if the object is none. The result has the words of the sender for each status.
+/// The memory for a payload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Room {
+    /// For alerts, labels and unknown fields.
+    pub values: usize,
+    /// For one copy of their texts.
+    pub texts: usize,
+}
+
+impl Room {
+    pub const UNLIMITED: Self = Self { values: usize::MAX, texts: usize::MAX };
+}
+
+/// Reads a payload with `room`, or returns `None` if the object is none. The result has the words of the sender for each status.
 ///
 /// # Errors
 /// The text is not a JSON object.
-pub(super) fn read(json: &str, room: usize) -> Result<Option<Payload>, Error> {
+pub(super) fn read(json: &str, room: Room) -> Result<Option<Payload>, Error> {
     let mut reader = Reader { repairs: Repairs::default(), room, left_out: 0 };
     let fields = reader.fields(json)?;
     let is_group =
@@ -51,8 +68,8 @@ pub(super) fn read(json: &str, room: usize) -> Result<Option<Payload>, Error> {
 
 struct Reader {
     repairs: Repairs,
-    /// The memory that is left for alerts, labels and unknown fields.
-    room: usize,
+    /// The memory that is left.
+    room: Room,
     /// Alerts for which there was no room.
     left_out: u64,
 }
@@ -85,7 +102,7 @@ impl Reader {
             Kind::Null => Ok(()),
             Kind::Array => {
                 let items = Items::of(value.get())?;
-                alerts.reserve_exact(items.list.len().min(self.room / ALERT_BYTES));
+                alerts.reserve_exact(items.list.len().min(self.room.values / ALERT_BYTES));
                 for item in items.list {
                     self.alert(item, alerts)?;
                 }
@@ -146,9 +163,9 @@ impl Reader {
 
     /// Takes memory from the room that is left.
     fn has_room(&mut self, bytes: usize) -> bool {
-        match self.room.checked_sub(bytes) {
+        match self.room.values.checked_sub(bytes) {
             Some(left) => {
-                self.room = left;
+                self.room.values = left;
                 true
             }
             None => {
@@ -166,18 +183,47 @@ impl Reader {
             Kind::Text => self.string(json),
             _ => {
                 self.repairs.add(Repair::Type);
-                Ok(self.clean(json.to_owned()))
+                let text = self.cut(json).to_owned();
+                Ok(self.clean(text))
             }
         }
     }
 
     fn string(&mut self, json: &str) -> Result<String, Error> {
         let inner = json.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
-        let text = match inner {
-            Some(inner) if !inner.contains('\\') => inner.to_owned(),
-            _ => serde_json::from_str(json)?,
+        let Some(inner) = inner.map(|inner| self.cut(inner)) else {
+            return Ok(self.clean(serde_json::from_str(json)?));
+        };
+        let text = if inner.contains('\\') {
+            serde_json::from_str(&format!("\"{inner}\""))?
+        } else {
+            inner.to_owned()
         };
         Ok(self.clean(text))
+    }
+
+    /// The beginning of a text for which there is room. `json` may have escapes, and none of them is cut in two.
+    fn cut<'j>(&mut self, json: &'j str) -> &'j str {
+        let most = self.room.texts.min(MAX_TEXT);
+        if json.len() <= most.max(SHORT_TEXT) {
+            self.room.texts = self.room.texts.saturating_sub(json.len());
+            return json;
+        }
+        self.repairs.add(Repair::TooMuch);
+        let mut rest = json;
+        while let Some(after) = after_char(rest)
+            && json.len() - after.len() <= most
+        {
+            rest = after;
+        }
+        let (kept, _) = json.split_at(json.len() - rest.len());
+        self.room.texts -= kept.len();
+        kept
+    }
+
+    fn name(&mut self, name: &str) -> String {
+        let name = self.cut(name).to_owned();
+        self.clean(name)
     }
 
     fn clean(&mut self, text: String) -> String {
@@ -255,7 +301,7 @@ impl Reader {
                 return Ok(());
             }
             let value = self.text(value)?;
-            pairs.push((self.clean(name.into_owned()), value));
+            pairs.push((self.name(&name), value));
         }
         Ok(())
     }
@@ -302,7 +348,7 @@ impl Reader {
             self.repairs.add(Repair::TooMuch);
             return Ok(());
         }
-        let name = self.clean(name.to_owned());
+        let name = self.name(name);
         extra.insert(name, self.value(value)?);
         Ok(())
     }
@@ -325,12 +371,23 @@ impl Reader {
                 let mut object = Map::new();
                 for Field { name, value } in self.fields(json)? {
                     let value = self.value(value)?;
-                    object.insert(self.clean(name.into_owned()), value);
+                    object.insert(self.name(&name), value);
                 }
                 Value::Object(object)
             }
         })
     }
+}
+
+/// The text after its first character, which may be an escape or a surrogate pair of two.
+fn after_char(json: &str) -> Option<&str> {
+    let escape_length = match json.as_bytes() {
+        [b'\\', b'u', b'D' | b'd', b'8' | b'9' | b'A' | b'B' | b'a' | b'b', ..] => 12,
+        [b'\\', b'u', ..] => 6,
+        [b'\\', ..] => 2,
+        _ => json.chars().next()?.len_utf8(),
+    };
+    json.get(escape_length..)
 }
 
 /// A number, or its text if it would lose digits.

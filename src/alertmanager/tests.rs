@@ -2,11 +2,15 @@ use jiff::Timestamp;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::{Alert, Pairs, Payload, PayloadError, Repair, unquote};
+use super::{Alert, Pairs, Payload, PayloadError, Repair, Room, unquote};
 use crate::metrics::REPAIR_KINDS;
 
 fn parse(body: &[u8]) -> Result<Payload, PayloadError> {
-    super::parse_within(body, 64 << 20, "2026-11-21T09:30:00Z".parse::<Timestamp>().unwrap())
+    super::parse_within(
+        body,
+        Room { values: 64 << 20, texts: 64 << 20 },
+        "2026-11-21T09:30:00Z".parse::<Timestamp>().unwrap(),
+    )
 }
 
 fn payload(json: &str) -> Payload {
@@ -502,4 +506,37 @@ proptest! {
             prop_assert!(!error.to_string().is_empty());
         }
     }
+}
+
+#[test]
+fn a_very_long_text_is_cut_between_its_characters() {
+    const MOST: usize = 256 << 10;
+    for (text, char, length) in
+        [("x", "x", 1), ("\\n", "\n", 2), ("\\u00e9", "é", 6), ("\\ud83d\\ude00", "😀", 12), ("磁", "磁", 3)]
+    {
+        for shift in 0..length {
+            let value = format!("{}{}", "y".repeat(shift), text.repeat(1 + MOST / length));
+            let json = format!(r#"{{"alerts":[{{"labels":{{"a":"{value}"}}}}]}}"#);
+            let payload = payload(&json);
+            assert_eq!(
+                first_alert(&payload).labels.get("a").unwrap(),
+                &("y".repeat(shift) + &char.repeat((MOST - shift) / length)),
+                "{text}"
+            );
+            assert!(payload.repairs.iter().any(|repair| repair == Repair::TooMuch));
+        }
+    }
+}
+
+#[test]
+fn texts_share_the_room_that_there_is() {
+    let alert = format!(r#"{{"status":"resolved","labels":{{"a":"{}"}}}}"#, "x".repeat(100));
+    let body = format!(r#"{{"alerts":[{alert},{alert},{alert}]}}"#);
+    let room = Room { values: usize::MAX, texts: 180 };
+    let payload = super::parse_within(body.as_bytes(), room, Timestamp::UNIX_EPOCH).unwrap();
+    let lengths: Vec<usize> =
+        payload.alerts.iter().map(|alert| alert.labels.get("a").unwrap().len()).collect();
+    assert_eq!(lengths, [100, 180 - 100 - "a".len() - "resolved".len(), 0]);
+    assert!(payload.alerts.iter().all(|alert| alert.status == "resolved"));
+    assert!(payload.repairs.iter().any(|repair| repair == Repair::TooMuch));
 }

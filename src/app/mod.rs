@@ -1,5 +1,6 @@
 //! Composition root: builds a running daemon from a configuration. Only this module names concrete types.
 
+mod cgroup;
 mod clock;
 mod heartbeats;
 mod outbox;
@@ -12,6 +13,7 @@ mod token_metrics;
 mod tuning;
 
 pub use self::{
+    cgroup::memory_warning,
     clock::relay_clock,
     heartbeats::Heartbeats,
     outbox::open_outbox,

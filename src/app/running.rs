@@ -248,7 +248,7 @@ impl<O: Outbox> Running<O> {
             }
         };
         let settings = dispatcher_settings(&self.tuning, app, config, credentials.clone());
-        let service = Arc::new(Service { wecom: Some(Arc::clone(&client)), settings });
+        let service = Arc::new(Service { wecom: Arc::clone(&client), settings });
         if let Some(active) = self.senders.get_mut(&sender) {
             active.services.send_replace(service);
             (active.credentials, active.timeout, active.client) = (credentials, app.timeout, client);

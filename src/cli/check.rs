@@ -11,7 +11,8 @@ use super::{
     runtime::runtime,
 };
 use crate::{
-    app::{PrepareOptions, Prepared},
+    alertmanager::Room,
+    app::{self, PrepareOptions, Prepared},
     clock::{Clock, SystemClock},
     config::Loaded,
     http::{RENDER_LIMIT, RenderPool, Reservation},
@@ -46,6 +47,10 @@ fn check(args: &Args, loaded: Loaded, output: &mut Output) -> Result<(), Failure
     for warning in &loaded.warnings {
         output.error(&format!("warning: {warning}"));
     }
+    let memory_warning = app::memory_warning(loaded.config.server.max_memory_bytes);
+    if let Some(warning) = &memory_warning {
+        output.error(&format!("warning: {warning}"));
+    }
     let prepared = Prepared::new(loaded.config, PrepareOptions::default())?;
     let runtime = runtime()?;
     let found = render_samples(args, &prepared, &runtime, output);
@@ -57,7 +62,7 @@ fn check(args: &Args, loaded: Loaded, output: &mut Output) -> Result<(), Failure
         return Err(Failure::Reported);
     }
     output.line(&format!("times in messages are in the zone {}", prepared.config.timezone_name()))?;
-    let warnings = warnings + loaded.warnings.len();
+    let warnings = warnings + loaded.warnings.len() + usize::from(memory_warning.is_some());
     let verdict = format!(
         "the configuration is valid: {}, {}, {}",
         counted(prepared.config.apps.len(), "app"),
@@ -98,7 +103,7 @@ fn render_samples(
             let parsed = prepared.intake.parse(
                 Some(&receiver.name.0),
                 payload.as_bytes(),
-                usize::MAX,
+                Room::UNLIMITED,
                 SystemClock.now(),
             )?;
             let Parsed::Webhook(webhook) = parsed else { continue };

@@ -15,6 +15,7 @@ use super::{
     runtime::runtime,
 };
 use crate::{
+    alertmanager::Room,
     app::{PrepareOptions, Prepared},
     clock::{Clock, SystemClock},
     config::Config,
@@ -55,13 +56,14 @@ pub(super) fn run(args: &Args, config: Config, output: &mut Output) -> Result<()
         Some(payload) => payload.as_bytes().to_vec(),
         None => read(&args.payload).map_err(Failure::Other)?,
     };
-    let webhook = match prepared.intake.parse(Some(&args.receiver), &body, usize::MAX, SystemClock.now())? {
-        Parsed::Webhook(webhook) => webhook,
-        Parsed::Nothing { why, .. } => {
-            output.error(&why.to_string());
-            return Ok(());
-        }
-    };
+    let webhook =
+        match prepared.intake.parse(Some(&args.receiver), &body, Room::UNLIMITED, SystemClock.now())? {
+            Parsed::Webhook(webhook) => webhook,
+            Parsed::Nothing { why, .. } => {
+                output.error(&why.to_string());
+                return Ok(());
+            }
+        };
     if !webhook.repairs().is_empty() {
         output.error(&format!("warning: odd values of the payload were repaired: {}", webhook.repairs()));
     }

@@ -22,6 +22,9 @@ pub(super) fn run(source: Arc<Source>) -> Result<(), Failure> {
     for warning in &loaded.warnings {
         tracing::warn!(%warning, "configuration warning");
     }
+    if let Some(warning) = app::memory_warning(loaded.config.server.max_memory_bytes) {
+        tracing::warn!(warning, "configuration warning");
+    }
     let tuning = Tuning { connections: connections(), ..Tuning::default() };
     let prepared = Prepared::new(loaded.config, PrepareOptions { tuning, ..PrepareOptions::default() })?;
     let runtime = runtime()?;

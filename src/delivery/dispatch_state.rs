@@ -20,8 +20,6 @@ pub struct DispatchState {
     pub unstored: usize,
     /// The outbox failed. It is not asked again before this time.
     pub store_retry_at: Option<Monotonic>,
-    /// True if the configuration has the app. Without it, deliveries wait.
-    pub has_app: bool,
     /// True if the schedule must be built again from the outbox.
     pub has_stale_schedule: bool,
     /// True if past messages must be counted again, because a reload changed the limits.
@@ -61,7 +59,7 @@ impl DispatchState {
             // Messages in flight are not counted yet, so their ends come first.
             return if is_idle { Action::Recount } else { Action::Wait { until: None } };
         }
-        if !self.has_app || self.unstored > 0 {
+        if self.unstored > 0 {
             return Action::Wait { until: None };
         }
         if self.has_stale_schedule {
@@ -121,7 +119,6 @@ mod tests {
             settling: 0,
             unstored: 0,
             store_retry_at: None,
-            has_app: true,
             has_stale_schedule: false,
             has_new_limits: false,
             is_draining: false,
@@ -147,9 +144,8 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_claimed_without_an_app_or_a_working_outbox() {
+    fn nothing_is_claimed_without_a_working_outbox() {
         assert_eq!(DispatchState { settling: 1, unstored: 1, ..state() }.next(at(0)), WAIT);
-        assert_eq!(DispatchState { has_app: false, ..state() }.next(at(0)), WAIT);
         let failed = DispatchState { store_retry_at: Some(at(2)), ..state() };
         assert_eq!(failed.next(at(1)), Action::Wait { until: Some(at(2)) });
         assert_eq!(failed.next(at(2)), Action::Claim { slots: 4 });

@@ -86,8 +86,6 @@ pub(super) struct Dispatcher<L, W> {
     pub(super) rng: StdRng,
     pub(super) service: Arc<Service<W>>,
     services: watch::Receiver<Arc<Service<W>>>,
-    /// The app, or the last one before a reload removed it, because claimed messages are still sent.
-    pub(super) wecom: Option<Arc<W>>,
     pub(super) metrics: Arc<Metrics>,
     heartbeat: Heartbeat,
     started: Instant,
@@ -149,7 +147,6 @@ impl<L: Lease, W: WeCom> Dispatcher<L, W> {
             settling: 0,
             unstored: 0,
             store_retry_at: None,
-            has_app: service.wecom.is_some(),
             has_stale_schedule: true,
             // Messages of an earlier lease count.
             has_new_limits: true,
@@ -159,7 +156,6 @@ impl<L: Lease, W: WeCom> Dispatcher<L, W> {
             limiter: Arc::new(Mutex::new(RateLimiter::new(*limits, *windows))),
             duplicate_check: DuplicateCheck::new(*duplicate_check),
             state,
-            wecom: service.wecom.clone(),
             sender,
             lease,
             clock,
@@ -247,10 +243,8 @@ impl<L: Lease, W: WeCom> Dispatcher<L, W> {
         self.state.breaker.reload(settings.credentials.clone(), &settings.policy, now);
         self.hold_back_destinations();
         self.state.concurrency = settings.concurrency;
-        self.state.has_app = service.wecom.is_some();
         let has_new_limits = self.limiter().limits() != settings.limits;
         self.state.has_new_limits |= has_new_limits;
-        self.wecom = service.wecom.clone().or(self.wecom.take());
         self.service = service;
     }
 

@@ -27,16 +27,6 @@ use crate::{
 impl<L: Lease, W: WeCom> Dispatcher<L, W> {
     /// Starts the message of a claim.
     pub(super) fn send(&mut self, mut claimed: Claimed) {
-        let Some(wecom) = self.wecom.clone() else {
-            // Nothing is claimed before there is an app, and a removed app stays for claimed messages.
-            delivery_event!(
-                error,
-                self.sender,
-                claimed,
-                "claimed without an app; it is sent after the next restart"
-            );
-            return;
-        };
         let now = self.now();
         claimed.message.duplicate_check = self.duplicate_check.start(claimed.id, claimed.body, now);
         self.limiter().start(claimed.id, &claimed.message.recipients, now);
@@ -56,7 +46,7 @@ impl<L: Lease, W: WeCom> Dispatcher<L, W> {
         let (service, clock) = (Arc::clone(&self.service), Arc::clone(&self.clock));
         let send = async move {
             let (started_at, started) = (clock.now(), Instant::now());
-            let outcome = wecom.send(&claimed.message).await;
+            let outcome = service.wecom.send(&claimed.message).await;
             Ended { service, claimed, outcome, started_at, duration: started.elapsed() }
         };
         self.sends.spawn(send.instrument(span));

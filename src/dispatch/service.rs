@@ -23,8 +23,7 @@ pub struct Settings {
 /// The app and its settings. A reload replaces both.
 #[derive(Debug)]
 pub struct Service<W> {
-    /// The app. `None` if the configuration does not have it any more; its deliveries then wait.
-    pub wecom: Option<Arc<W>>,
+    pub wecom: Arc<W>,
     pub settings: Settings,
 }
 

@@ -105,6 +105,8 @@ impl Connection {
         });
         let mut builder = http1::Builder::new();
         builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIME).max_buf_size(BUFFER_BYTES);
+        // hyper panics when the clock is set to a time before 1970. No client of the relay reads the date.
+        builder.auto_date_header(false);
         let mut http = builder.serve_connection(TokioIo::new(Box::pin(stream)), service);
         let ended = tokio::select! {
             ended = poll_fn(|cx| http.poll_without_shutdown(cx)) => Some(ended),

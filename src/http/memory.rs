@@ -25,7 +25,8 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use crate::allocator;
+use super::memory_cost::TEXT_COPIES;
+use crate::{alertmanager::Room, allocator};
 
 /// The largest body; it holds some 80,000 alerts.
 pub const MAX_BODY_BYTES: usize = 32 << 20;
@@ -78,8 +79,7 @@ pub struct Reservation(Option<Arc<WorkReservation>>);
 #[derive(Debug)]
 struct WorkReservation {
     bytes: usize,
-    /// The part of it for values.
-    room: usize,
+    room: Room,
     returns: Arc<Returns>,
     permits: Option<(OwnedSemaphorePermit, Option<OwnedSemaphorePermit>)>,
 }
@@ -186,16 +186,17 @@ impl GrowingReservation {
         };
         let permit = work.free.acquire_many_owned(units(bytes)).await.map_err(|_| MemoryError::InUse)?;
         // A body with very long texts still shows its first alerts.
-        let room = bytes.saturating_sub(texts).max(bytes / 8);
+        let values = bytes.saturating_sub(texts).max(bytes / 8);
+        let room = Room { values, texts: texts.min(bytes) / TEXT_COPIES };
         let work = WorkReservation { bytes, room, returns, permits: Some((permit, self.permit)) };
         Ok((Reservation(Some(Arc::new(work))), Turn(turn)))
     }
 }
 
 impl Reservation {
-    /// The memory for alerts, labels and other values beside their texts.
-    pub(super) fn room(&self) -> usize {
-        self.0.as_ref().map_or(usize::MAX, |work| work.room)
+    /// The memory for a payload.
+    pub(super) fn room(&self) -> Room {
+        self.0.as_ref().map_or(Room::UNLIMITED, |work| work.room)
     }
 }
 
@@ -271,10 +272,10 @@ mod tests {
     async fn a_request_over_the_limit_has_less_room_for_values() {
         let budget = MemoryBudget::new(40 * UNIT);
         let (all, _turn) = work(&budget, 10 * UNIT, usize::MAX).await.unwrap();
-        assert_eq!(all.room(), 20 * UNIT);
+        assert_eq!(all.room(), Room { values: 20 * UNIT, texts: 2 * UNIT });
         assert_eq!(work(&budget, 1, 0).await.err(), Some(MemoryError::InUse));
         let (waited, ()) = tokio::join!(work(&budget, UNIT, 7), async { drop(all) });
-        assert_eq!(waited.unwrap().0.room(), UNIT / 8);
+        assert_eq!(waited.unwrap().0.room().values, UNIT / 8);
     }
 
     #[tokio::test(start_paused = true)]

@@ -5,12 +5,13 @@
 //! than the limit is parsed with the room that there is, and further alerts are only counted.
 
 use crate::alertmanager::{
-    ALERT_BYTES, ARRAY_BYTES, FIELD_BYTES, ITEM_BYTES, MAX_DEPTH, OBJECT_BYTES, PAIR_BYTES, VALUE_BYTES,
+    ALERT_BYTES, ARRAY_BYTES, FIELD_BYTES, ITEM_BYTES, MAX_DEPTH, MAX_FIELDS, OBJECT_BYTES, PAIR_BYTES,
+    VALUE_BYTES,
 };
 
 /// The text of a body: as payload, as values for templates, and in buffers that grow by doubling.
-const TEXT: usize = 5;
-/// A raw control character in a string becomes an escape of six bytes, in a buffer that grows by doubling.
+pub(super) const TEXT_COPIES: usize = 5;
+/// A raw control character in a string becomes the three bytes of U+FFFD in each copy.
 const CONTROL: usize = 12;
 /// A byte that is not UTF-8 becomes the three bytes of U+FFFD in each copy.
 const NOT_UTF8: usize = 8;
@@ -31,7 +32,7 @@ impl MemoryCost {
         scanner.run(body);
         let not_utf8 = if std::str::from_utf8(body).is_ok() { 0 } else { scanner.not_ascii * NOT_UTF8 };
         Self {
-            texts: BASE + body.len() * TEXT + scanner.controls * CONTROL + not_utf8,
+            texts: BASE + body.len() * TEXT_COPIES + scanner.controls * CONTROL + not_utf8,
             values: scanner.values,
         }
     }
@@ -55,6 +56,8 @@ struct Scanner {
     in_alerts: bool,
     /// The last byte outside of strings and spaces.
     before: u8,
+    /// The fields since the last brace. No more than [`MAX_FIELDS`] of an object are read.
+    fields: usize,
 }
 
 impl Scanner {
@@ -94,6 +97,7 @@ impl Scanner {
             b'{' if matches!(name, b"labels" | b"annotations") => ARRAY_BYTES,
             b'{' => OBJECT_BYTES,
             b'[' => ARRAY_BYTES,
+            b':' if self.fields >= MAX_FIELDS => 0,
             b':' if self.depth <= ALERT_DEPTH => FIELD_BYTES,
             b':' => PAIR_BYTES,
             b',' if self.arrays & 1 == 1 => VALUE_BYTES,
@@ -101,6 +105,11 @@ impl Scanner {
         };
         if self.depth <= DEEPEST {
             self.values += value;
+        }
+        match byte {
+            b'{' | b'}' => self.fields = 0,
+            b':' => self.fields += 1,
+            _ => {}
         }
         match byte {
             b'{' | b'[' => {
@@ -160,16 +169,25 @@ mod tests {
         for text in ["x", "[", "{", ",", ":", r#"\""#, "\\\\"] {
             let body = format!(r#"["{}"]"#, text.repeat(1000));
             let cost = MemoryCost::of(body.as_bytes());
-            assert_eq!((cost.texts, cost.values), (BASE + body.len() * TEXT, ARRAY_BYTES), "{text}");
+            assert_eq!((cost.texts, cost.values), (BASE + body.len() * TEXT_COPIES, ARRAY_BYTES), "{text}");
         }
     }
 
     #[test]
     fn bytes_that_are_corrected_cost_more() {
-        let cost = |body: &[u8]| MemoryCost::of(body).texts - BASE - body.len() * TEXT;
+        let cost = |body: &[u8]| MemoryCost::of(body).texts - BASE - body.len() * TEXT_COPIES;
         assert_eq!(cost(b"[\"a\x01\tb\"]\n"), 2 * CONTROL);
         assert_eq!(cost(b"[\"a\xFF\xFE\"]"), 2 * NOT_UTF8);
         assert_eq!(cost("[\"磁盘\"]".as_bytes()), 0);
+    }
+
+    #[test]
+    fn fields_that_are_not_read_cost_nothing() {
+        let labels = |count: usize| {
+            values(&format!(r#"{{"alerts":[{{"labels":{{{}}}}}]}}"#, r#""a":"","#.repeat(count)))
+        };
+        assert!(labels(MAX_FIELDS - 1) < labels(MAX_FIELDS));
+        assert_eq!(labels(MAX_FIELDS), labels(2 * MAX_FIELDS));
     }
 
     #[test]

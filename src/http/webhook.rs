@@ -79,12 +79,21 @@ async fn store<O: Outbox>(
 ) -> Result<Accepted, Rejection> {
     let NewNotification { sender, receiver, group_key, .. } = &notification;
     let (app, receiver, group) = (sender.clone(), receiver.clone(), clip(group_key).to_owned());
-    let is_dead = notification.dead.is_some();
+    let dead = notification.dead.clone();
     match state.outbox.enqueue(notification, state.clock.now()).await {
         Ok(Enqueued::Accepted(id)) => {
             tracing::debug!(%app, %receiver, group, notification = %id, "accepted");
-            if is_dead {
+            if let Some(reason) = dead {
                 state.metrics.dead_letter(&receiver.0, Cause::Nobody.name());
+                tracing::error!(
+                    %app,
+                    %receiver,
+                    group,
+                    notification = %id,
+                    delivery = %id,
+                    reason,
+                    "dead letter: no recipient and no fallback; see `wecom-relay outbox show`"
+                );
             }
             Ok(Accepted::Stored { receiver, id })
         }
@@ -145,14 +154,6 @@ fn report_failures(rendered: &RenderedNotification, metrics: &Metrics) {
     let reason = reason.to_string();
     if notification.dead.is_none() {
         tracing::warn!(%app, %receiver, group, reason, "no recipient; the notification goes to the fallback");
-    } else {
-        tracing::error!(
-            %app,
-            %receiver,
-            group,
-            reason,
-            "dead letter: no recipient and no fallback; see `wecom-relay outbox list --state dead`"
-        );
     }
 }
 

@@ -136,8 +136,8 @@ impl Intake {
         self.templates.fingerprint()
     }
 
-    /// Parses a body. `receiver` is the name in the path; without one, the payload names the receiver. `room` is the
-    /// memory for values, see [`alertmanager::parse_within`].
+    /// Parses a body. `receiver` is the name in the path; without one, the payload names the receiver. See
+    /// [`alertmanager::parse_within`] for `room`.
     ///
     /// # Errors
     /// [`ParseError`]
@@ -145,7 +145,7 @@ impl Intake {
         &self,
         receiver: Option<&str>,
         body: &[u8],
-        room: usize,
+        room: alertmanager::Room,
         now: Timestamp,
     ) -> Result<Parsed, ParseError> {
         // The path is checked first, because a wrong path is wrong for every body.

@@ -9,6 +9,7 @@ use super::{
     },
     error::EngineResult,
     fold::{self, Folded},
+    settle::set_aside,
     transaction::{Look, Transaction},
     waiting,
 };
@@ -65,7 +66,7 @@ pub(super) fn claim<P: Planner>(
     Ok(Claims { planner, claimed })
 }
 
-/// Marks one delivery as in flight, if it is still ready.
+/// Marks one delivery as in flight, if it is still ready and can be read.
 fn mark(
     tx: &mut Transaction<'_>,
     DeliveryId(id): DeliveryId,
@@ -99,8 +100,15 @@ fn mark(
             text_form: row.get("text_form")?,
         };
         Ok((claimed, deliveries))
-    })?;
-    let Some((mut claimed, deliveries)) = loaded else { return Ok(None) };
+    });
+    let (mut claimed, deliveries) = match loaded {
+        Ok(Some(loaded)) => loaded,
+        Ok(None) => return Ok(None),
+        Err(error) => {
+            set_aside(tx, id, error, now)?;
+            return Ok(None);
+        }
+    };
     tx.sql.run(MARK, (id, claim.0, millis(now)))?;
     if deliveries > 1 {
         let NotificationId(first) = claimed.notification;

@@ -36,6 +36,12 @@ pub(super) fn optional_time_column(row: &Row<'_>, column: &str) -> EngineResult<
     row.get::<_, Option<i64>>(column)?.map(timestamp).transpose()
 }
 
+/// A text for people. U+FFFD stands for what is damaged.
+pub(super) fn text_column(row: &Row<'_>, column: &str) -> EngineResult<String> {
+    let bytes = row.get_ref(column)?.as_bytes().map_err(rusqlite::Error::from)?;
+    Ok(String::from_utf8_lossy(bytes).into_owned())
+}
+
 // The number of a variant is its place in the type, and in these lists.
 const KINDS: [Kind; 3] = [Kind::Alert, Kind::Digest, Kind::Notice];
 const STATUSES: [Status; 2] = [Status::Firing, Status::Resolved];

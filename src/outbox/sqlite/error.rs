@@ -61,6 +61,16 @@ impl EngineError {
         }
     }
 
+    /// True if a value of a row cannot be read, although SQLite found the row.
+    pub(super) fn is_unreadable_row(&self) -> bool {
+        match self {
+            Self::Sql(error) => {
+                error.sqlite_error_code().is_none() && !matches!(error, rusqlite::Error::QueryReturnedNoRows)
+            }
+            Self::Store(error) => matches!(error, StoreError::Damaged(_)),
+        }
+    }
+
     /// True if another process holds the lock of the database.
     pub(super) fn is_locked(&self) -> bool {
         let Self::Sql(error) = self else { return false };

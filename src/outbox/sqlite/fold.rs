@@ -4,10 +4,11 @@
 //! behind an attempted delivery is never looked at.
 
 use super::{
-    columns::{all_recipients_columns, status_column, time_column},
+    columns::{all_recipients_columns, status_column, text_column, time_column},
     enqueue,
     error::EngineResult,
     order,
+    settle::set_aside,
     sql::Sql,
     transaction::{Look, Transaction},
 };
@@ -90,9 +91,19 @@ pub(super) fn fold(
     // In order of acceptance. So a digest of the first ones takes no notification without those before it.
     members.sort_unstable_by_key(|member| member.seq);
     let Some(first) = members.first() else { return Ok(None) };
-    let recipients = tx.sql.only(RECIPIENTS, [first.notification], all_recipients_columns)?;
-    let notifications =
-        members.iter().map(|member| line(tx.sql, member.notification)).collect::<EngineResult<_>>()?;
+    let first = first.notification;
+    let recipients = match tx.sql.only(RECIPIENTS, [first], all_recipients_columns) {
+        Ok(recipients) => recipients,
+        Err(error) => return set_aside(tx, first, error, look.now).map(|()| None),
+    };
+    let mut notifications = Vec::with_capacity(members.len());
+    for member in &members {
+        match line(tx.sql, member.notification) {
+            Ok(line) => notifications.push(line),
+            // The others are folded at the next look.
+            Err(error) => return set_aside(tx, member.notification, error, look.now).map(|()| None),
+        }
+    }
     let Some(NewDigest { members: count, message }) = planner.digest(&Folding { recipients, notifications })
     else {
         return Ok(None);
@@ -122,7 +133,7 @@ fn line(sql: Sql<'_>, notification: i64) -> EngineResult<Foldable> {
             accepted_at: time_column(row, "accepted_at")?,
             status: status_column(row)?,
             severity: row.get("severity")?,
-            summary: row.get("summary")?,
+            summary: text_column(row, "summary")?,
             limit: row.get("foldable")?,
         })
     })

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::{
-    columns::{millis, time_column},
+    columns::{millis, text_column, time_column},
     enqueue,
     error::EngineResult,
     sender,
@@ -79,7 +79,7 @@ pub(super) fn held_backlog(
     let queue = (&sender.0, &receiver.0, count_to);
     let notifications = tx.sql.only(COUNT_OPEN, queue, |row| Ok(row.get("count")?))?;
     let queue = (&sender.0, &receiver.0, lines);
-    let summaries = tx.sql.all(OPEN_SUMMARIES, queue, |row| Ok(row.get("summary")?))?;
+    let summaries = tx.sql.all(OPEN_SUMMARIES, queue, |row| text_column(row, "summary"))?;
     Ok(Some(Backlog { notifications, summaries }))
 }
 
@@ -93,8 +93,8 @@ pub(super) fn unnoticed(
         Ok(Unnoticed {
             delivery: DeliveryId(row.get("id")?),
             notification: NotificationId(row.get("notification")?),
-            summary: row.get("summary")?,
-            reason: row.get("reason")?,
+            summary: text_column(row, "summary")?,
+            reason: text_column(row, "reason")?,
         })
     })
 }

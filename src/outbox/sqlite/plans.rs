@@ -48,6 +48,8 @@ const STATEMENTS: &[(&str, &str)] = &[
     (settle::RETRY, "PRIMARY KEY"),
     (settle::REPLACE, "PRIMARY KEY"),
     (settle::RECIPIENTS, "PRIMARY KEY"),
+    (settle::LOAD_DAMAGED, "PRIMARY KEY"),
+    (settle::SET_ASIDE, "PRIMARY KEY"),
     (settle::IN_FLIGHT, "delivery_in_flight (sender=?)"),
     (settle::SIBLINGS, "PRIMARY KEY (rowid>? AND rowid<?)"),
     (settle::MEMBERS, "delivery_digest (digest=?)"),

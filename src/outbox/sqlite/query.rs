@@ -1,19 +1,20 @@
 //! The queries of operators. They run on a read-only connection of their own, and each looks at a bounded number of rows.
 
+use jiff::Timestamp;
 use rusqlite::Row;
 
 use super::{
     columns::{
         content_columns, duration, kind_column, millis, optional_time_column, part_columns,
-        recipients_columns, state_column, state_number, status_column, time_column, timestamp,
+        recipients_columns, state_column, state_number, status_column, text_column, time_column, timestamp,
     },
-    error::EngineResult,
+    error::{EngineError, EngineResult},
     relay_time::WallTimes,
     sql::Sql,
 };
 use crate::outbox::{
-    Attempt, DeliveryId, Depth, Detail, Filter, ListOrder, Listed, NotificationId, Page, PageRequest,
-    ReceiverName, SenderName, State,
+    Attempt, DeliveryId, Depth, Detail, Filter, Kind, ListOrder, Listed, NotificationId, Page, PageRequest,
+    ReceiverName, SenderName, State, Status,
 };
 
 macro_rules! listed {
@@ -114,8 +115,10 @@ pub(super) fn list(sql: Sql<'_>, filter: &Filter, page: &PageRequest) -> EngineR
         filter.digest.map(|digest| digest.0),
         page.limit,
     );
-    let deliveries =
-        sql.all(&page_statement(source, order), params, |row| Ok(times.listed(read_listed(row)?)))?;
+    let deliveries = sql.all(&page_statement(source, order), params, |row| match read_listed(row) {
+        Err(error) if error.is_unreadable_row() => Ok(times.listed(read_damaged(row, &error)?)),
+        read => Ok(times.listed(read?)),
+    })?;
     let is_full = deliveries.len() >= page.limit as usize;
     let next = if is_full { deliveries.last().map(|listed| listed.id) } else { end.map(DeliveryId) };
     Ok(Page { deliveries, next })
@@ -144,8 +147,30 @@ fn read_listed(row: &Row<'_>) -> EngineResult<Listed> {
         attempts: row.get("attempts")?,
         part: part_columns(row)?,
         digest: row.get::<_, Option<i64>>("digest")?.map(DeliveryId),
-        summary: row.get("summary")?,
-        reason: row.get("reason")?,
+        summary: text_column(row, "summary")?,
+        reason: text_column(row, "reason")?,
+    })
+}
+
+/// What can be read of a damaged row, with the damage as its reason.
+fn read_damaged(row: &Row<'_>, error: &EngineError) -> EngineResult<Listed> {
+    let settled_at = optional_time_column(row, "settled_at").unwrap_or_default();
+    Ok(Listed {
+        id: DeliveryId(row.get("id")?),
+        notification: NotificationId(row.get("notification")?),
+        kind: kind_column(row).unwrap_or(Kind::Alert),
+        state: state_column(row)?,
+        receiver: ReceiverName(text_column(row, "receiver")?),
+        sender: SenderName(text_column(row, "sender")?),
+        status: status_column(row).unwrap_or(Status::Firing),
+        accepted_at: time_column(row, "accepted_at").unwrap_or(Timestamp::UNIX_EPOCH),
+        due_at: None,
+        settled_at,
+        attempts: row.get("attempts")?,
+        part: part_columns(row)?,
+        digest: row.get::<_, Option<i64>>("digest")?.map(DeliveryId),
+        summary: text_column(row, "summary")?,
+        reason: error.store_error().to_string(),
     })
 }
 

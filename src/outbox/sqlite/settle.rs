@@ -10,7 +10,7 @@ use super::{
         destination_column, duration_millis, invalid_recipients, kind_column, millis, recipients_columns,
         state_column, state_number, timestamp,
     },
-    error::EngineResult,
+    error::{EngineError, EngineResult},
     order,
     transaction::Transaction,
 };
@@ -53,6 +53,9 @@ pub(super) const REPLACE: &str = update_after_attempt!(
     "state = 1, due_at = ?8, attempts = attempts + 1, reason = ?9, msgtype = ?10, content = ?11, body = ?12,
      unconfirmed_since = NULL, unknown_codes = 0"
 );
+pub(super) const LOAD_DAMAGED: &str = "SELECT state, ordering_key FROM delivery WHERE id = ?1";
+pub(super) const SET_ASIDE: &str =
+    "UPDATE delivery SET state = 5, foldable = 0, settled_at = ?2, reason = ?3 WHERE id = ?1";
 pub(super) const RECIPIENTS: &str = "SELECT to_users, to_parties, to_tags FROM delivery WHERE id = ?1";
 pub(super) const IN_FLIGHT: &str = "SELECT id FROM delivery INDEXED BY delivery_in_flight
      WHERE state = 2 AND sender = ?1 ORDER BY id";
@@ -198,7 +201,14 @@ fn settle_members(tx: &mut Transaction<'_>, digest: &Entry, now: Timestamp) -> E
     let Some(fate) = fate_of_members(tx, digest)? else { return Ok(()) };
     let mut any_folded = false;
     for id in tx.sql.all(MEMBERS, [digest.notification], |row| Ok(row.get::<_, i64>("id")?))? {
-        let Some(member) = load(tx, id)? else { continue };
+        let member = match load(tx, id) {
+            Ok(Some(member)) => member,
+            Ok(None) => continue,
+            Err(error) => {
+                set_aside(tx, id, error, now)?;
+                continue;
+            }
+        };
         // The digest was requeued and delivered, so it has reported its dead members after all.
         let is_revived = member.state == State::Dead && fate.state == State::Delivered;
         if member.state != State::Folded && !is_revived {
@@ -285,7 +295,14 @@ pub(super) fn recover(tx: &mut Transaction<'_>, sender: &SenderName, now: Timest
     let ids = tx.sql.all(IN_FLIGHT, [&sender.0], |row| Ok(row.get::<_, i64>("id")?))?;
     let mut count = 0;
     for id in ids {
-        let Some(entry) = load(tx, id)? else { continue };
+        let entry = match load(tx, id) {
+            Ok(Some(entry)) => entry,
+            Ok(None) => continue,
+            Err(error) => {
+                set_aside(tx, id, error, now)?;
+                continue;
+            }
+        };
         let claimed_at = entry.claimed_at.map(timestamp).transpose()?;
         // A replaced file may have later times.
         let started_at = claimed_at.unwrap_or(now).min(now);
@@ -315,3 +332,41 @@ pub(super) fn recover_replaced_file(tx: &mut Transaction<'_>) -> EngineResult<()
     }
     Ok(())
 }
+
+/// Makes a dead letter of an open delivery whose row could not be read because of `error`. So a damaged row does not stop
+/// everything else.
+///
+/// # Errors
+/// `error`, if its reason is not the row.
+pub(super) fn set_aside(
+    tx: &mut Transaction<'_>,
+    id: i64,
+    error: EngineError,
+    now: Timestamp,
+) -> EngineResult<()> {
+    if !error.is_unreadable_row() {
+        return Err(error);
+    }
+    // Several values may be damaged, so only numbers are read.
+    let found = tx.sql.first(LOAD_DAMAGED, [id], |row| {
+        Ok((row.get::<_, i64>("state")?, row.get::<_, i64>("ordering_key")?))
+    })?;
+    let Some((state, ordering_key)) = found else { return Ok(()) };
+    let entry = load(tx, id);
+    let reason = error.store_error().to_string();
+    tx.sql.run(SET_ASIDE, (id, millis(now), format!("a row cannot be read: {reason}")))?;
+    match entry {
+        Ok(Some(entry)) => after_settlement(tx, &entry, now)?,
+        _ if HEADS.contains(&state) => order::remove_head(tx, ordering_key, now)?,
+        _ => {}
+    }
+    tracing::error!(
+        delivery = id,
+        reason,
+        "dead letter: its row cannot be read; everything else goes out; check the disk, and see \"Damage\" in the README"
+    );
+    Ok(())
+}
+
+/// The numbers of the states in which others wait behind a delivery: ready, in flight and folded.
+const HEADS: std::ops::RangeInclusive<i64> = 1..=3;

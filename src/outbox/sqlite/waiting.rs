@@ -54,7 +54,8 @@ pub(super) fn waiting(sql: Sql<'_>, look: &Look<'_>, destination: Destination) -
     let mut recipients = None;
     let mut ready = sql.all(HEADS, (&sender.0, destination.0.0, limit), |row| {
         if recipients.is_none() {
-            recipients = Some(all_recipients_columns(row)?);
+            // A claim sets a row aside that cannot be read.
+            recipients = all_recipients_columns(row).ok();
         }
         let (notification, part_of) = (row.get("notification")?, row.get::<_, u32>("part_of")?);
         let started = !row.get::<_, bool>("foldable")?;
@@ -118,7 +119,8 @@ pub(super) fn sent_since(sql: Sql<'_>, sender: &SenderName, since: Timestamp) ->
         sent.extend(sql.all(statement, (&sender.0, millis(since)), |row| {
             Ok(Sent {
                 delivery: DeliveryId(row.get("id")?),
-                recipients: recipients_columns(row)?,
+                // A damaged row must not stop its sender. It counts for the sender, and not for its recipients.
+                recipients: recipients_columns(row).unwrap_or(Recipients::Nobody),
                 body: BodyHash(row.get("body")?),
                 ended_at: time_column(row, "ended_at")?,
             })

@@ -2,6 +2,7 @@
 
 mod blocked;
 mod clock;
+mod damaged_rows;
 mod digest;
 mod expiry;
 mod fallback;

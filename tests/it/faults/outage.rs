@@ -48,9 +48,8 @@ async fn outage(effect: Effect, alerts: usize, members: usize) {
     .await;
 
     let calls = wecom.sandbox.calls();
-    let delivered = calls
-        .iter()
-        .filter(|call| call.api == Api::MessageSend && call.response == CallResponse::Errcode(0));
+    let delivered =
+        calls.iter().filter(|call| call.api == Api::MessageSend && call.response == CallResponse::Errcode(0));
     let late = delivered.last().unwrap().at.duration_since(ends);
     let extra = calls.len() - (alerts + 1) - 1;
     let scene = format!("{effect:?}, {alerts} alerts for {members} members");

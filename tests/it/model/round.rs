@@ -241,7 +241,7 @@ impl Round {
         at_once(outbox.inner.record_time(present.clone())).unwrap();
         let clock = Arc::new(RelayClock::new(self.wall.clone(), &present));
         let rng = StdRng::seed_from_u64(1);
-        let service = Arc::new(Service { wecom: Some(Arc::clone(&self.wecom)), settings });
+        let service = Arc::new(Service { wecom: Arc::clone(&self.wecom), settings });
         let (_, services) = watch::channel(service);
         let context = Context {
             sender,
