@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use jiff::Timestamp;
-use wecom_relay::sandbox::{Api, CallResponse, Effect, Fault};
+use wecom_relay::{
+    clock::{Clock, SystemClock},
+    sandbox::{Api, CallResponse, Effect, Fault},
+};
 
 use super::{all_delivered, seen_by};
 use crate::support::{
@@ -35,7 +37,7 @@ async fn outage(effect: Effect, alerts: usize, members: usize) {
     all_delivered(&relay, 1).await;
 
     let fault = Fault::new(effect.clone()).on(Api::MessageSend);
-    let ends = Timestamp::now() + OUTAGE;
+    let ends = SystemClock.now() + OUTAGE;
     wecom.sandbox.inject(fault.lasting(OUTAGE));
     let payload =
         |number: usize| payload_for(&member(number % members), &format!("Group{number}"), &[("a", true)]);
@@ -48,9 +50,9 @@ async fn outage(effect: Effect, alerts: usize, members: usize) {
     .await;
 
     let calls = wecom.sandbox.calls();
-    let delivered =
+    let mut delivered =
         calls.iter().filter(|call| call.api == Api::MessageSend && call.response == CallResponse::Errcode(0));
-    let late = delivered.last().unwrap().at.duration_since(ends);
+    let late = delivered.next_back().unwrap().at.duration_since(ends);
     let extra = calls.len() - (alerts + 1) - 1;
     let scene = format!("{effect:?}, {alerts} alerts for {members} members");
     assert!(late.unsigned_abs() <= LATEST, "{scene}: delivered {late:#} after the end");
