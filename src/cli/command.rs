@@ -109,6 +109,8 @@ enum Command {
     Demo(demo::Args),
     /// Write a configuration to start with
     Init(init::Args),
+    /// Print the version
+    Version,
     /// Print a script that completes the commands in a shell
     Completion(completion::Args),
 }
@@ -184,6 +186,7 @@ impl Command {
             Command::Health(args) => health::run(args, || Ok(load()?.config.server), output),
             Command::Demo(args) => demo::run(&args, output),
             Command::Init(args) => init::run(&args, output),
+            Command::Version => Ok(output.line(concat!("wecom-relay ", env!("CARGO_PKG_VERSION")))?),
             Command::Completion(args) => completion::run(&args, &mut Cli::command(), output),
         }
     }

@@ -104,6 +104,10 @@ pub(super) fn run(args: &Args, config: Config, output: &mut Output) -> Result<()
                 delivery.recipients
             ));
         }
+        if number > 1 {
+            // Standard error is elsewhere in a pipe.
+            output.line("")?;
+        }
         output.line(&shown(&delivery.content))?;
     }
     if failures.is_empty() {

@@ -1,5 +1,9 @@
 //! `wecom-relay send`: sends a real message, to test an app and its recipients.
 
+use std::io;
+
+use anyhow::Context;
+
 use super::{failure::Failure, output::Output, runtime::runtime};
 use crate::{
     app::{PrepareOptions, Prepared},
@@ -11,13 +15,14 @@ use crate::{
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Example:
-  wecom-relay send --receiver wechat 'Test message of wecom-relay'")]
+Examples:
+  wecom-relay send --receiver wechat 'Test message of wecom-relay'
+  uptime | wecom-relay send --receiver wechat -")]
 pub(super) struct Args {
     /// Send to the recipients of this receiver
     #[arg(long, short, value_name = "NAME")]
     receiver: String,
-    /// Send this text
+    /// Send this text; - reads it from standard input
     #[arg(value_name = "TEXT")]
     text: String,
 }
@@ -26,7 +31,13 @@ pub(super) fn run(args: &Args, config: Config, output: &mut Output) -> Result<()
     let prepared = Prepared::new(config, PrepareOptions::default())?;
     let receiver = prepared.intake.receiver(&args.receiver)?;
     let Some(client) = prepared.client(receiver) else { return Err(Failure::Reported) };
-    if args.text.trim().is_empty() {
+    let text = match args.text.as_str() {
+        "-" => io::read_to_string(io::stdin())
+            .context("read the text from standard input")
+            .map_err(Failure::Other)?,
+        text => text.to_owned(),
+    };
+    if text.trim().is_empty() {
         output.error("there is nothing to send: TEXT is empty");
         return Err(Failure::Reported);
     }
@@ -39,7 +50,7 @@ pub(super) fn run(args: &Args, config: Config, output: &mut Output) -> Result<()
         return Err(Failure::Reported);
     };
     let runtime = runtime()?;
-    for delivery in intake::text_deliveries(recipients, args.text.clone()) {
+    for delivery in intake::text_deliveries(recipients, text) {
         let recipients = delivery.recipients.to_string();
         let message =
             Message { recipients: delivery.recipients, content: delivery.content, duplicate_check: None };

@@ -12,7 +12,7 @@ use super::{
     diagnostic::{ConfigError, Diagnostic, Diagnostics, Location},
     environment,
     model::Config,
-    punctuation::slip_before,
+    punctuation::slip_near,
 };
 use crate::{
     clock::{Clock as _, SystemClock},
@@ -106,7 +106,7 @@ fn build(context: &LoadContext<'_>) -> Result<Loaded, ConfigError> {
     let (source, path, env) = (context.text, context.file, context.env);
     let file = Location::file(path);
     let mut document = yaml::parse(source).map_err(|error| {
-        if let Some(slip) = error.at.and_then(|at| slip_before(source, at.line)) {
+        if let Some(slip) = error.at.and_then(|at| slip_near(source, at.line)) {
             return Diagnostic::new(
                 Location { position: Some(slip.at), ..file.clone() },
                 slip.message,

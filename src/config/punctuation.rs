@@ -9,13 +9,13 @@ pub(super) struct Slip {
     pub(super) help: &'static str,
 }
 
-/// The last slip in `source` at or before the line `last`, but at most two lines before it.
-///
-/// YAML reports some mistakes one or two lines later.
-pub(super) fn slip_before(source: &str, last: u64) -> Option<Slip> {
-    let last = usize::try_from(last).unwrap_or(usize::MAX);
-    let lines: Vec<_> = source.lines().enumerate().take(last).collect();
-    lines.into_iter().rev().take(3).find_map(|(index, line)| slip(index, line))
+/// A slip in the line `at` of `source`, up to two lines before it, or one line after it, because YAML reports some
+/// mistakes in other lines.
+pub(super) fn slip_near(source: &str, at: u64) -> Option<Slip> {
+    let at = usize::try_from(at).ok()?;
+    let near = [Some(at), at.checked_sub(1), at.checked_sub(2), at.checked_add(1)];
+    let indexes = near.into_iter().flatten().filter_map(|line| line.checked_sub(1));
+    indexes.into_iter().find_map(|index| slip(index, source.lines().nth(index)?))
 }
 
 fn slip(index: usize, line: &str) -> Option<Slip> {
@@ -72,12 +72,13 @@ mod tests {
             ("  name: “ops”", 9, "line 2 has a full-width quote “"),
             ("  message: {{ a }} b", 12, "line 2 has a text that begins with {{, without quotes"),
         ] {
-            let slip = slip_before(&format!("apps:\n{line}\n"), 3).unwrap();
+            let slip = slip_near(&format!("apps:\n{line}\n"), 3).unwrap();
             assert_eq!((slip.at.line, slip.at.column), (2, column), "{line}");
             assert_eq!(slip.message, message);
+            assert!(slip_near(&format!("apps:\n{line}\n"), 1).is_some(), "{line}");
         }
         for line in ["  name: ops", "  # corp_id：ww12", "  message: '{{ a }}'", "  url: http://a/：b"] {
-            assert!(slip_before(&format!("apps:\n{line}\n"), 3).is_none(), "{line}");
+            assert!(slip_near(&format!("apps:\n{line}\n"), 3).is_none(), "{line}");
         }
     }
 }

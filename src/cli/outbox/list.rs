@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::{
     json,
-    text::{Columns, age},
+    text::{Columns, age, fitted},
 };
 use crate::{
     cli::{failure::Failure, output::Output},
@@ -85,11 +85,11 @@ pub(super) async fn run(
                 columns.widen(row);
             }
             if !has_header && !rows.is_empty() {
-                output.line(&columns.line(&header, "SUMMARY"))?;
+                output.line(&fitted(&columns.line(&header, "SUMMARY")))?;
                 has_header = true;
             }
             for (row, summary) in &rows {
-                output.line(&columns.line(row, summary))?;
+                output.line(&fitted(&columns.line(row, summary)))?;
             }
         }
         left = left.saturating_sub(u32::try_from(deliveries.len()).unwrap_or(u32::MAX));

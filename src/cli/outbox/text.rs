@@ -1,13 +1,17 @@
 //! Text for a terminal: columns, ages and times.
 
-use std::fmt::Write;
+use std::{
+    borrow::Cow,
+    fmt::Write,
+    io::{self, IsTerminal},
+};
 
-use jiff::Timestamp;
+use jiff::{Timestamp, tz::TimeZone};
 
 use crate::{
     cli::{failure::Failure, output::Output},
     outbox::DeliveryId,
-    text::width,
+    text::{shorten_columns, width},
 };
 
 /// The time since `then`, in its largest unit.
@@ -51,9 +55,27 @@ impl<const N: usize> Columns<N> {
     }
 }
 
-/// RFC 3339 in UTC, with whole seconds.
+/// RFC 3339 in the zone of `TZ` or of the system, with whole seconds.
 pub(super) fn moment(at: Timestamp) -> String {
-    format!("{at:.0}")
+    moment_in(TimeZone::system(), at)
+}
+
+fn moment_in(zone: TimeZone, at: Timestamp) -> String {
+    let local = at.to_zoned(zone);
+    match local.offset().is_zero() {
+        true => format!("{at:.0}"),
+        false => local.strftime("%Y-%m-%dT%H:%M:%S%:z").to_string(),
+    }
+}
+
+/// The first columns of `line` that fit the terminal. All of it if standard output is no terminal.
+pub(super) fn fitted(line: &str) -> Cow<'_, str> {
+    const USUAL_WIDTH: usize = 80;
+    if !io::stdout().is_terminal() {
+        return Cow::Borrowed(line);
+    }
+    let columns = terminal_size::terminal_size().map_or(USUAL_WIDTH, |(columns, _)| usize::from(columns.0));
+    shorten_columns(line, columns)
 }
 
 /// Reports that a delivery does not exist.
@@ -76,6 +98,13 @@ mod tests {
         rows.iter().for_each(|row| columns.widen(row));
         let lines = rows.each_ref().map(|row| columns.line(row, "x"));
         assert_eq!(lines, ["值班    1   x", "oncall  22  x"]);
+    }
+
+    #[test]
+    fn a_moment_has_the_offset_of_its_zone() {
+        let at: Timestamp = "2026-11-21T08:00:00.5Z".parse().unwrap();
+        assert_eq!(moment_in(TimeZone::UTC, at), "2026-11-21T08:00:00Z");
+        assert_eq!(moment_in(TimeZone::get("Asia/Shanghai").unwrap(), at), "2026-11-21T16:00:00+08:00");
     }
 
     #[test]

@@ -57,3 +57,11 @@ async fn an_empty_text_is_not_sent() {
     let err = workdir.run(&["send", "-r", "wechat", " "]).await.failure(1);
     assert_eq!(err, "there is nothing to send: TEXT is empty\n");
 }
+
+#[tokio::test]
+async fn send_reads_a_text_from_standard_input() {
+    let wecom = Wecom::live(Default::default()).await;
+    let workdir = Workdir::with(&Options::default(), &wecom.url);
+    workdir.run_with(&["send", "-r", "wechat", "-"], "load is high\n").await.success();
+    assert_eq!(wecom.sandbox.delivered_to("zhangsan")[0].text.trim_end(), "load is high");
+}
