@@ -109,8 +109,6 @@ enum Command {
     Demo(demo::Args),
     /// Write a configuration to start with
     Init(init::Args),
-    /// Print the version
-    Version,
     /// Print a script that completes the commands in a shell
     Completion(completion::Args),
 }
@@ -186,7 +184,6 @@ impl Command {
             Command::Health(args) => health::run(args, || Ok(load()?.config.server), output),
             Command::Demo(args) => demo::run(&args, output),
             Command::Init(args) => init::run(&args, output),
-            Command::Version => Ok(output.line(concat!("wecom-relay ", env!("CARGO_PKG_VERSION")))?),
             Command::Completion(args) => completion::run(&args, &mut Cli::command(), output),
         }
     }
