@@ -36,7 +36,7 @@ pub(crate) fn directory() -> TempDir {
 
 pub(crate) fn settings(directory: &TempDir) -> Settings {
     let path = directory.path().join("outbox.db");
-    Settings { busy_timeout: Duration::from_millis(50), ..Settings::new(path, 1 << 30) }
+    Settings { busy_timeout: Duration::from_millis(500), ..Settings::new(path, 1 << 30) }
 }
 
 pub(crate) fn fresh() -> (SqliteOutbox, TempDir) {

@@ -7,7 +7,7 @@
 use std::{
     ffi::OsString,
     fs::{self, File, OpenOptions},
-    io,
+    io::{self, Read, Seek},
     path::{Path, PathBuf},
     time::SystemTime,
 };
@@ -145,6 +145,14 @@ impl OpenFile {
     /// True if the path still leads to this file.
     pub(super) fn is_in_place(&self) -> bool {
         FileId::of(&self.path).is_ok_and(|id| id == self.id)
+    }
+
+    /// True if the file has a byte that is not zero at its beginning.
+    pub(super) fn has_beginning(&self) -> io::Result<bool> {
+        let mut beginning = [0; 4];
+        let mut file = &self.file;
+        file.rewind()?;
+        Ok(file.read(&mut beginning)? > 0 && beginning != [0; 4])
     }
 
     pub(super) fn len(&self) -> io::Result<u64> {

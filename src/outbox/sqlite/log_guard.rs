@@ -72,12 +72,15 @@ pub(super) fn find_loss(connection: &Connection, files: &Files) -> EngineResult<
         return Ok(Some(Loss::Removed(file.path().display().to_string())));
     }
     let len = files.log.len().unwrap_or(0);
-    if len >= files.sizes.log_bytes {
+    // A log that was emptied during a transaction is extended again, and then it begins with zeros.
+    let has_beginning = files.log.has_beginning().unwrap_or(false);
+    if has_beginning && len >= files.sizes.log_bytes {
         return Ok(None);
     }
     // Another program may shorten the log after it has copied it.
     let Checkpoint { pages, .. } = checkpoint(Sql::new(connection), "NOOP")?;
-    Ok((pages > 0 && LOG_HEADER_BYTES + pages * FRAME_BYTES > len).then_some(Loss::CutOff))
+    let is_cut_off = !has_beginning || LOG_HEADER_BYTES + pages * FRAME_BYTES > len;
+    Ok((pages > 0 && is_cut_off).then_some(Loss::CutOff))
 }
 
 /// Saves everything that only the open log has.
