@@ -171,7 +171,7 @@ const SEVERITIES: [&[&str]; 6] = [
 /// The number of ranks of known severities.
 pub const SEVERITY_RANKS: usize = SEVERITIES.len();
 
-/// How bad a severity is: 0 is the worst. An unknown severity has the rank [`SEVERITY_RANKS`].
+/// The rank of a severity: 0 is the worst. An unknown severity has the rank [`SEVERITY_RANKS`].
 pub fn severity_rank(severity: &str) -> usize {
     let severity = severity.to_lowercase();
     SEVERITIES.iter().position(|words| words.contains(&severity.as_str())).unwrap_or(SEVERITIES.len())

@@ -16,7 +16,7 @@ pub(super) struct AlertRange {
     pub(super) kind: AlertKind,
 }
 
-/// What decides which alerts are left out. The most important kind is the smallest.
+/// The importance of an alert when some must be left out. The most important kind is the smallest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum AlertKind {
     Firing {

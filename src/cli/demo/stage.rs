@@ -34,7 +34,7 @@ pub(super) struct Stage<'o> {
     tally: Tally,
 }
 
-/// What happened so far.
+/// The counts of the scenes so far.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Tally {
     /// Notifications that the relay accepted.

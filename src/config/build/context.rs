@@ -1,4 +1,4 @@
-//! What the builders of a configuration need beside its text.
+//! The surroundings of a configuration file: its path, environment variables, the time and secret files.
 
 use std::{
     cell::RefCell,

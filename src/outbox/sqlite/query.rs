@@ -152,7 +152,7 @@ fn read_listed(row: &Row<'_>) -> EngineResult<Listed> {
     })
 }
 
-/// What can be read of a damaged row, with the damage as its reason.
+/// The readable values of a damaged row, with the damage as its reason.
 fn read_damaged(row: &Row<'_>, error: &EngineError) -> EngineResult<Listed> {
     let settled_at = optional_time_column(row, "settled_at").unwrap_or_default();
     Ok(Listed {

@@ -201,14 +201,7 @@ fn settle_members(tx: &mut Transaction<'_>, digest: &Entry, now: Timestamp) -> E
     let Some(fate) = fate_of_members(tx, digest)? else { return Ok(()) };
     let mut any_folded = false;
     for id in tx.sql.all(MEMBERS, [digest.notification], |row| Ok(row.get::<_, i64>("id")?))? {
-        let member = match load(tx, id) {
-            Ok(Some(member)) => member,
-            Ok(None) => continue,
-            Err(error) => {
-                set_aside(tx, id, error, now)?;
-                continue;
-            }
-        };
+        let Some(member) = load_or_set_aside(tx, id, now)? else { continue };
         // The digest was requeued and delivered, so it has reported its dead members after all.
         let is_revived = member.state == State::Dead && fate.state == State::Delivered;
         if member.state != State::Folded && !is_revived {
@@ -295,14 +288,7 @@ pub(super) fn recover(tx: &mut Transaction<'_>, sender: &SenderName, now: Timest
     let ids = tx.sql.all(IN_FLIGHT, [&sender.0], |row| Ok(row.get::<_, i64>("id")?))?;
     let mut count = 0;
     for id in ids {
-        let entry = match load(tx, id) {
-            Ok(Some(entry)) => entry,
-            Ok(None) => continue,
-            Err(error) => {
-                set_aside(tx, id, error, now)?;
-                continue;
-            }
-        };
+        let Some(entry) = load_or_set_aside(tx, id, now)? else { continue };
         let claimed_at = entry.claimed_at.map(timestamp).transpose()?;
         // A replaced file may have later times.
         let started_at = claimed_at.unwrap_or(now).min(now);
@@ -331,6 +317,14 @@ pub(super) fn recover_replaced_file(tx: &mut Transaction<'_>) -> EngineResult<()
         recover(tx, &sender, last_claim)?;
     }
     Ok(())
+}
+
+/// Loads a delivery. `None` if there is none, or if its row could not be read and was set aside.
+fn load_or_set_aside(tx: &mut Transaction<'_>, id: i64, now: Timestamp) -> EngineResult<Option<Entry>> {
+    match load(tx, id) {
+        Err(error) => set_aside(tx, id, error, now).map(|()| None),
+        loaded => loaded,
+    }
 }
 
 /// Makes a dead letter of an open delivery whose row could not be read because of `error`. So a damaged row does not stop
