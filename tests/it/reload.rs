@@ -28,7 +28,7 @@ use wecom_relay::{
 use crate::support::{
     OTHER_AGENT, OTHER_SECRET, Options, Process, Relay, SECRET, Wecom, config_file, eventually,
     members::{self, member},
-    payload, short_delays,
+    payload, short_delays, soon,
 };
 
 fn receivers(message: &str) -> Options {
@@ -142,7 +142,7 @@ async fn new_limits_count_messages_that_were_sent_before() {
     wecom.sandbox.inject(slow.times(2));
     relay.post(&alert("1")).await;
     relay.post(&alert("2")).await;
-    wecom.sandbox.wait_until(|sandbox| sandbox.send_calls() == 3).await;
+    soon(wecom.sandbox.wait_until(|sandbox| sandbox.send_calls() == 3)).await;
     relay.reload(&wecom.url, &limited("    limits: { per_minute: 3, per_hour: 0 }\n")).await;
     relay.post(&alert("waits")).await;
     relay.request(Method::POST, "/webhook/other", alert("goes").to_string()).await;

@@ -136,7 +136,7 @@ async fn a_hung_call_does_not_keep_the_sandbox_alive() {
     sandbox.inject(Fault::new(Effect::Hang { taken: false }));
     let mut client = JoinSet::new();
     client.spawn(async move { http_client().get(url).send().await.is_err() });
-    sandbox.wait_until(|sandbox| sandbox.gettoken_calls() == 1).await;
+    timeout(PATIENCE, sandbox.wait_until(|sandbox| sandbox.gettoken_calls() == 1)).await.unwrap();
     stop.send(()).unwrap();
     assert!(timeout(PATIENCE, tasks.join_next()).await.unwrap().unwrap().unwrap());
     assert!(timeout(PATIENCE, client.join_next()).await.unwrap().unwrap().unwrap());

@@ -81,7 +81,12 @@ const DEADLINE: Duration = Duration::from_secs(60);
 
 /// Waits for a future, and panics at the deadline.
 pub(crate) async fn soon<T>(awaited: impl Future<Output = T>) -> T {
-    tokio::time::timeout(DEADLINE, awaited).await.unwrap()
+    within(DEADLINE, awaited).await
+}
+
+/// Waits for a future that may take longer than [`soon`] allows.
+pub(crate) async fn within<T>(limit: Duration, awaited: impl Future<Output = T>) -> T {
+    tokio::time::timeout(limit, awaited).await.unwrap_or_else(|_| panic!("nothing happened in {limit:?}"))
 }
 
 /// Repeats `look` until `is_reached` accepts its value, and returns the value. Panics at the deadline with the last value.
