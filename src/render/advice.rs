@@ -89,7 +89,7 @@ pub(super) fn unknown_reference(message: &str, own_filters: &[&'static str]) -> 
     let known = TERA_FILTERS.iter().chain(own_filters).copied();
     match foreign.or_else(|| nearest(name, known)) {
         Some(filter) => format!("{message}; did you mean `{filter}`?"),
-        None => format!("{message}; templates/README.md lists the filters"),
+        None => format!("{message}; docs/templates.md lists the filters"),
     }
 }
 
@@ -160,7 +160,7 @@ mod tests {
         assert_eq!(message("titel"), "Unknown filter `titel`; did you mean `title`?");
         assert_eq!(message("sinc"), "Unknown filter `sinc`; did you mean `since`?");
         assert_eq!(message("toUpper"), "Unknown filter `toUpper`; did you mean `upper`?");
-        assert_eq!(message("shout"), "Unknown filter `shout`; templates/README.md lists the filters");
+        assert_eq!(message("shout"), "Unknown filter `shout`; docs/templates.md lists the filters");
         assert_eq!(unknown_reference("Unknown test `x`", &[]), "Unknown test `x`");
     }
 

@@ -118,7 +118,7 @@ fn every_mistake_is_reported_with_its_place() {
         ("g", "{% extends \"x\" %}"),
     ]);
     insta::assert_snapshot!(errors.join("\n"), @r"
-    a.tera:2:10: Unknown filter `nope`; templates/README.md lists the filters
+    a.tera:2:10: Unknown filter `nope`; docs/templates.md lists the filters
     a.tera:2:20: Unknown function `nor`
     b.tera:1:7: Found `%}` but expected one of: integer, float, string, bool, ident, `-`, `not`, `<`, `{`, `[` or `(`
     c.tera:1:12: Unknown template `nowhere`

@@ -12,6 +12,7 @@ mod config;
 mod corpus;
 mod dedupe;
 mod disk;
+mod docs;
 mod faults;
 mod http;
 mod kill;
@@ -26,7 +27,7 @@ mod outbox_model;
 mod outbox_sqlite;
 mod packaging;
 mod prometheus;
-mod readme;
+
 mod relay;
 mod reload;
 mod render;

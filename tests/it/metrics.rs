@@ -4,7 +4,7 @@ mod deliveries;
 mod queue;
 mod table;
 
-pub(crate) use table::described;
+pub(crate) use table::{Metric, described, exported};
 
 use std::process::Command;
 
@@ -25,7 +25,7 @@ fn quick() -> Options {
     Options { tuning: short_delays(), ..Options::default() }
 }
 
-async fn scrape(relay: &Relay) -> String {
+pub(crate) async fn scrape(relay: &Relay) -> String {
     let request = relay.client.get(format!("{}/metrics", relay.url));
     let response = request.header("accept", "application/openmetrics-text").send().await.unwrap();
     assert_eq!(response.status(), 200);

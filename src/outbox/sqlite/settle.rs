@@ -357,7 +357,7 @@ pub(super) fn set_aside(
     tracing::error!(
         delivery = id,
         reason,
-        "dead letter: its row cannot be read; everything else goes out; check the disk, and see \"Damage\" in the README"
+        "dead letter: its row cannot be read; everything else goes out; check the disk, and see \"Damaged files\" in docs/operations.md"
     );
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! Filters and functions that templates can use beside those of Tera.
 //!
 //! They depend only on their arguments and on the [`RenderContext`](super::render_context::RenderContext). None reads
-//! a file, the environment or the clock. `templates/README.md` documents each with an example, and a test runs the
+//! a file, the environment or the clock. `docs/templates.md` documents each with an example, and a test runs the
 //! examples.
 
 mod alerts;

@@ -1,4 +1,4 @@
-//! The examples of `templates/README.md`, and cases that do not fit into its tables.
+//! The examples of `docs/templates.md`, and cases that do not fit into its tables.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ use crate::{
     text::is_bidi_control,
 };
 
-const README: &str = include_str!("../../../templates/README.md");
+const PAGE: &str = include_str!("../../../docs/templates.md");
 
 fn time() -> RenderTime {
     RenderTime { now: "2026-11-21T09:28:42Z".parse().unwrap(), zone: TimeZone::UTC, language: Language::En }
@@ -44,7 +44,7 @@ fn render(template: &str) -> Result<String, String> {
 
 /// The examples of the tables: the second cell of a row is a template, the third one is its result.
 fn examples() -> impl Iterator<Item = (&'static str, String, String)> {
-    README.lines().filter_map(|row| {
+    PAGE.lines().filter_map(|row| {
         let cells: Vec<&str> = row.strip_prefix("| ")?.strip_suffix(" |")?.split(" | ").collect();
         let code = |cell: &str| Some(cell.trim().strip_prefix('`')?.strip_suffix('`')?.replace("\\|", "|"));
         let [name, _, example, result] = cells.as_slice() else { return None };

@@ -6,6 +6,11 @@ use super::{
 };
 use crate::wecom::{Api, ApiError, Errcode, Outcome, TransportError, TransportErrorKind};
 
+/// Every known errcode, in ascending order.
+pub fn entries() -> impl Iterator<Item = &'static Entry> {
+    TABLE.iter()
+}
+
 /// The table's entry for `errcode`.
 pub fn lookup(errcode: Errcode) -> Option<&'static Entry> {
     let at = TABLE.binary_search_by_key(&errcode, |entry| entry.errcode).ok()?;

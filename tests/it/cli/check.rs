@@ -109,7 +109,7 @@ async fn a_broken_template_is_reported_with_its_location() {
     let err = workdir.run(&["check"]).await.failure(1);
     insta::assert_snapshot!(err, @"
     config.yml:13:14: receivers[0].message: line 1, column 7 of the template: Found `%}` but expected one of: integer, float, string, bool, ident, `-`, `not`, `<`, `{`, `[` or `(`
-    config.yml:16:14: receivers[1].message: line 1, column 13 of the template: Unknown filter `shout`; templates/README.md lists the filters
+    config.yml:16:14: receivers[1].message: line 1, column 13 of the template: Unknown filter `shout`; docs/templates.md lists the filters
     the configuration is wrong: 2 errors
     ");
 }
@@ -120,7 +120,7 @@ async fn an_unknown_filter_is_reported_by_name() {
     let options = Options { receivers: receivers.to_owned(), ..Options::default() };
     let err = Workdir::with(&options, "http://127.0.0.1:9").run(&["check"]).await.failure(1);
     insta::assert_snapshot!(err, @"
-    config.yml:13:14: receivers[0].message: line 1, column 13 of the template: Unknown filter `shout`; templates/README.md lists the filters
+    config.yml:13:14: receivers[0].message: line 1, column 13 of the template: Unknown filter `shout`; docs/templates.md lists the filters
     the configuration is wrong: 1 error
     ");
 }

@@ -14,9 +14,9 @@ use crate::{
     support::tools::{PROMTOOL, find},
 };
 
-/// Every series of the relay with its labels, from the README. Histograms are without `_bucket`, `_sum` and `_count`.
+/// Every series of the relay with its labels, from docs/metrics.md. Histograms are without `_bucket`, `_sum` and `_count`.
 static SERIES: LazyLock<BTreeMap<String, BTreeSet<String>>> = LazyLock::new(|| {
-    let described = metrics::described().into_iter().map(|(name, (labels, _))| (name, labels));
+    let described = metrics::described().into_iter();
     // Prometheus itself adds `up`.
     described.chain([("up".to_owned(), BTreeSet::new())]).collect()
 });

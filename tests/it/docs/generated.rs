@@ -1,0 +1,157 @@
+//! Tables that come from the program, between `<!-- generated: name -->` and `<!-- end -->`.
+//!
+//! The program gives the rows, their order and the cells that it knows. Cells in prose are written in the page and kept.
+//! `UPDATE_DOCS=1 cargo test --test it -- docs` rewrites the tables.
+
+use std::{collections::BTreeMap, fs};
+
+use wecom_relay::{
+    config::accepted_keys,
+    wecom::errcode::{Class, Entry, entries},
+};
+
+use super::page::path;
+use crate::{
+    metrics::{Metric, exported, scrape},
+    support::{Relay, Wecom},
+};
+
+/// The pages in English and in Chinese.
+const FOLDERS: [&str; 2] = ["docs", "docs/zh-CN"];
+
+/// A row: its name in the first cell, the cells that the program gives, and the number of cells in prose after them.
+struct Row {
+    name: String,
+    given: Vec<String>,
+    prose: usize,
+}
+
+/// Replaces the rows of a table in a page, or fails if they are not the rows of the page.
+fn compare(page: &str, table: &str, rows: &[Row]) {
+    let text = fs::read_to_string(path(page)).unwrap();
+    let begin = format!("<!-- generated: {table} -->\n\n");
+    let (before, rest) = text.split_once(&begin).unwrap_or_else(|| panic!("{page} has no {begin}"));
+    let (written, after) = rest.split_once("\n<!-- end -->").unwrap();
+    let mut lines = written.lines();
+    let head = [lines.next().unwrap(), lines.next().unwrap()].join("\n");
+    let prose: BTreeMap<_, _> = lines.map(|line| (first_cell(line), cells(line))).collect();
+    let mut generated = head + "\n";
+    let mut missing = Vec::new();
+    for Row { name, given, prose: count } in rows {
+        let kept = prose.get(name.as_str()).map(Vec::as_slice).unwrap_or_default();
+        let kept = kept.get(kept.len().saturating_sub(*count)..).unwrap_or_default();
+        if kept.is_empty() && *count > 0 {
+            missing.push(name.as_str());
+        }
+        let blank = vec![String::new(); count - kept.len()];
+        let row: Vec<_> = [std::slice::from_ref(name), given, &blank, kept].concat();
+        let shown = row.iter().map(|cell| if cell.is_empty() { " ".to_owned() } else { format!(" {cell} ") });
+        generated.push_str(&format!("|{}|\n", shown.collect::<Vec<_>>().join("|")));
+    }
+    if generated != written && std::env::var_os("UPDATE_DOCS").is_some() {
+        fs::write(path(page), format!("{before}{begin}{generated}\n<!-- end -->{after}")).unwrap();
+    } else {
+        assert!(
+            generated == written,
+            "the table of {table} in {page} is stale: run `UPDATE_DOCS=1 cargo test --test it -- docs`"
+        );
+    }
+    assert!(
+        missing.is_empty(),
+        "{page} describes no {table} {missing:?}: write the last cells of these rows"
+    );
+}
+
+fn cells(row: &str) -> Vec<String> {
+    const ESCAPED: &str = "\u{0}";
+    let row = row.replace(r"\|", ESCAPED);
+    let inner = row.trim_matches(' ').strip_prefix('|').and_then(|row| row.strip_suffix('|'));
+    let cells = inner.unwrap_or_else(|| panic!("no row: {row}")).split('|');
+    cells.map(|cell| cell.trim().replace(ESCAPED, r"\|")).collect()
+}
+
+fn first_cell(row: &str) -> String {
+    cells(row).swap_remove(0)
+}
+
+/// The keys in the order of the configuration: each one is followed by the keys within it.
+fn in_order(within: &str, keys: &[String], ordered: &mut Vec<String>) {
+    let direct = |key: &&String| key.strip_prefix(within).is_some_and(|rest| !rest.contains('.'));
+    for key in keys.iter().filter(direct) {
+        ordered.push(key.clone());
+        for inner in [format!("{key}."), format!("{key}[].")] {
+            in_order(&inner, keys, ordered);
+        }
+    }
+}
+
+#[test]
+fn the_tables_of_keys_are_those_of_the_program() {
+    let mut ordered = Vec::new();
+    in_order("", &accepted_keys(), &mut ordered);
+    assert_eq!(ordered.len(), accepted_keys().len());
+    let row = |key: &String| Row { name: format!("`{key}`"), given: Vec::new(), prose: 2 };
+    let rows: Vec<_> = ordered.iter().map(row).collect();
+    for folder in FOLDERS {
+        compare(&format!("{folder}/configuration.md"), "keys", &rows);
+    }
+}
+
+fn reaction(class: Class, chinese: bool) -> String {
+    let [english, in_chinese] = match class {
+        Class::Token => ["renews the token, sends again", "刷新 token 后重发"],
+        Class::Transient => ["retries", "重试"],
+        Class::RateLimited => ["holds the app, retries", "暂停该应用，稍后重试"],
+        Class::Configuration => ["holds the app until it is fixed", "暂停该应用，等待修正"],
+        Class::Message | Class::Recipient => ["dead letter", "死信"],
+        Class::Unknown => ["three attempts", "尝试三次"],
+    };
+    if chinese { in_chinese } else { english }.to_owned()
+}
+
+/// The entries, those with the same text together.
+fn grouped() -> Vec<(String, &'static Entry)> {
+    let mut groups: Vec<(String, &Entry)> = Vec::new();
+    for entry in entries() {
+        let same = |(_, other): &&mut (String, &Entry)| {
+            (other.class, other.meaning, other.fix) == (entry.class, entry.meaning, entry.fix)
+        };
+        match groups.iter_mut().find(same) {
+            Some((errcodes, _)) => errcodes.push_str(&format!(", {}", entry.errcode)),
+            None => groups.push((entry.errcode.to_string(), entry)),
+        }
+    }
+    groups
+}
+
+#[test]
+fn the_tables_of_errcodes_are_those_of_the_program() {
+    for (folder, chinese) in FOLDERS.into_iter().zip([false, true]) {
+        let row = |(name, entry): (String, &Entry)| {
+            let mut given = vec![reaction(entry.class, chinese)];
+            if !chinese {
+                given.extend([entry.meaning.to_owned(), entry.fix.unwrap_or_default().to_owned()]);
+            }
+            Row { name, given, prose: if chinese { 2 } else { 0 } }
+        };
+        let rows: Vec<_> = grouped().into_iter().map(row).collect();
+        compare(&format!("{folder}/troubleshooting.md"), "errcodes", &rows);
+    }
+}
+
+#[tokio::test]
+async fn the_tables_of_metrics_are_those_of_the_program() {
+    let wecom = Wecom::start().await;
+    let relay = Relay::start(&wecom.url).await;
+    let metrics = exported(&scrape(&relay).await);
+    for (folder, separator) in FOLDERS.into_iter().zip([", ", "、"]) {
+        let row = |metric: &Metric| {
+            let labels: Vec<_> = metric.labels.iter().map(|label| format!("`{label}`")).collect();
+            let given = vec![metric.kind.clone(), labels.join(separator)];
+            Row { name: format!("`{}`", metric.name), given, prose: 2 }
+        };
+        let rows: Vec<_> = metrics.iter().map(row).collect();
+        compare(&format!("{folder}/metrics.md"), "metrics", &rows);
+    }
+    relay.stop().await;
+}
