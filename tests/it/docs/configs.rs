@@ -29,6 +29,41 @@ fn marked(mark: &str) -> Vec<(String, Block)> {
     found
 }
 
+/// A configuration that sets `key`, or leaves it out if `value` is `~`.
+fn with(key: &str, value: &str) -> String {
+    let [apps, receivers] = [APPS, RECEIVERS].map(|yaml| yaml.replace(" }\n", ", KEY }\n"));
+    let nested = |path: &str| match path.split_once('.') {
+        Some((outer, inner)) => format!("{outer}: {{ {inner}: {value} }}"),
+        None => format!("{path}: {value}"),
+    };
+    if let Some(path) = key.strip_prefix("apps[].") {
+        return apps.replace("KEY", &nested(path)) + RECEIVERS;
+    }
+    match key.strip_prefix("receivers[].") {
+        Some(path) => APPS.to_owned() + &receivers.replace("KEY", &nested(path)),
+        None => format!("{}\n{APPS}{RECEIVERS}", nested(key)),
+    }
+}
+
+#[test]
+fn the_defaults_in_the_table_are_those_of_the_program() {
+    let page = Page::read("docs/configuration.md");
+    let mut compared = 0;
+    for row in page.section("All keys").text.lines().filter_map(|line| line.strip_prefix("| `")) {
+        let (key, rest) = row.split_once("` | ").unwrap();
+        let default = rest.split(" | ").next().unwrap();
+        let literal = default.strip_prefix('`').and_then(|default| default.strip_suffix('`'));
+        let Some(default) = literal.filter(|text| !text.contains(['`', '{']) && *text != "language") else {
+            continue;
+        };
+        let folder = tempfile::tempdir().unwrap();
+        let read = |value: &str| format!("{:?}", parse(&with(key, value), folder.path()));
+        assert_eq!(read(default), read("~"), "{key}");
+        compared += 1;
+    }
+    assert!(compared >= 14, "only {compared} defaults were compared");
+}
+
 #[test]
 fn the_relay_accepts_every_configuration() {
     let blocks = marked("config.yml");

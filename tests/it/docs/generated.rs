@@ -7,6 +7,10 @@ use std::{collections::BTreeMap, fs};
 
 use wecom_relay::{
     config::accepted_keys,
+    metrics::{
+        DEAD_REASONS, HELD_REASONS, INVALID_KINDS, NO_ERRCODE, OTHER_ERRCODE, REFRESH_RESULTS, REPAIR_KINDS,
+        RESULTS, RESULTS_WITHOUT_RECEIVER,
+    },
     wecom::errcode::{Class, Entry, entries},
 };
 
@@ -136,6 +140,32 @@ fn the_tables_of_errcodes_are_those_of_the_program() {
         };
         let rows: Vec<_> = grouped().into_iter().map(row).collect();
         compare(&format!("{folder}/troubleshooting.md"), "errcodes", &rows);
+    }
+}
+
+#[test]
+fn the_values_of_labels_are_described() {
+    let total = |name: &str| format!("`wecom_relay_{name}_total`");
+    let described = [
+        (total("notifications_received"), [&RESULTS[..], &RESULTS_WITHOUT_RECEIVER].concat()),
+        (total("payload_repairs"), REPAIR_KINDS.to_vec()),
+        (total("deliveries"), DEAD_REASONS.to_vec()),
+        (total("attempts"), vec![NO_ERRCODE, OTHER_ERRCODE]),
+        ("`wecom_relay_sender_held`".to_owned(), HELD_REASONS.to_vec()),
+        (total("token_refreshes"), REFRESH_RESULTS.to_vec()),
+        (total("invalid_recipients"), INVALID_KINDS.to_vec()),
+    ];
+    for folder in FOLDERS {
+        let text = fs::read_to_string(path(&format!("{folder}/metrics.md"))).unwrap();
+        for (metric, values) in &described {
+            let row = text.lines().find(|line| line.contains(metric.as_str())).unwrap();
+            for value in values {
+                assert!(
+                    row.contains(&format!("`{value}`")),
+                    "{folder}/metrics.md: {metric} says nothing of {value}"
+                );
+            }
+        }
     }
 }
 

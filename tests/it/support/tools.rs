@@ -18,6 +18,8 @@ pub(crate) const STRACE: Tool = Tool { names: &["strace"], package: "strace" };
 pub(crate) const MOUNT: Tool = Tool { names: &["mount"], package: "mount" };
 pub(crate) const MKFS: Tool = Tool { names: &["mkfs.ext4"], package: "e2fsprogs" };
 
+pub(crate) const OPENSSL: Tool = Tool { names: &["openssl"], package: "openssl" };
+pub(crate) const SQLITE: Tool = Tool { names: &["sqlite3"], package: "sqlite3" };
 pub(crate) const CURL: Tool = Tool { names: &["curl"], package: "curl" };
 
 /// Finds a program on the `PATH`. `None` skips the test.
