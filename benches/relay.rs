@@ -79,8 +79,8 @@ pub(crate) async fn run(setup: &Setup, sink: &Sink, connections: usize) -> Repor
     if connections == 1 {
         table.note("p50, p99: from the POST to the arrival, for a connection that waits for it");
         table.note(format!("a flush of the disk takes {flush_ms:.2} ms"));
-        let most = (2.0 * flush_ms + 0.4).max(0.7);
-        report.at_most("relay1: POST to arrival, p50, ms", most, relay.p50_us.median() / 1e3);
+        let wanted_ms = (2.0 * flush_ms + 0.4).max(0.7);
+        report.at_most("relay1: POST to arrival, p50, ms", wanted_ms, relay.p50_us.median() / 1e3);
     } else {
         let times = relay.rate.ratio_to(&alertmanager.rate);
         report.at_least(&format!("{row}: delivered per second, times Alertmanager's"), 2.0, times);

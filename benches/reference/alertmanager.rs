@@ -12,7 +12,7 @@ use crate::{
     process::Process,
 };
 
-/// Looks for Alertmanager on the `PATH`, under Debian's name and under its own. CI must have it.
+/// Finds Alertmanager on the `PATH`, under the name that Debian gives it or under its own. CI must have it.
 pub(crate) fn find() -> Option<PathBuf> {
     let found = find_on_path();
     let ci = env::var("CI").is_ok_and(|ci| ci == "true");
@@ -25,21 +25,36 @@ pub(crate) fn find() -> Option<PathBuf> {
 
 fn find_on_path() -> Option<PathBuf> {
     let path = env::var_os("PATH")?;
-    let names = ["prometheus-alertmanager", "alertmanager"];
-    let mut files =
-        names.iter().flat_map(|name| env::split_paths(&path).map(move |folder| folder.join(name)));
-    files.find(|file| file.is_file())
+    for name in ["prometheus-alertmanager", "alertmanager"] {
+        let mut files = env::split_paths(&path).map(|folder| folder.join(name));
+        if let Some(file) = files.find(|file| file.is_file()) {
+            return Some(file);
+        }
+    }
+    None
 }
 
-/// Starts an Alertmanager that sends the same notifications to the same members with its own notifier. It does not
-/// wait for more alerts of a group, because the relay does not wait either.
+/// Starts an Alertmanager that sends the same notifications to the same members as the relay, with its own notifier. It
+/// does not wait for more alerts of a group, because the relay does not wait either.
 pub(crate) fn start(binary: &Path, folder: &Path, sink: SocketAddr) -> Process {
     let config = folder.join("alertmanager.yml");
     let text = format!(
-        "route:\n  receiver: wechat\n  group_by: [alertname, job]\n  group_wait: 0s\n  group_interval: 5m\n  \
-         repeat_interval: 4h\nreceivers:\n  - name: wechat\n    wechat_configs:\n      - api_url: http://{sink}/cgi-bin/\n        \
-         corp_id: ww1234567890abcdef\n        agent_id: '1000002'\n        api_secret: not-a-real-secret\n        \
-         to_user: '{MEMBER_TEMPLATE_GO}'\n"
+        "
+route:
+  receiver: wechat
+  group_by: [alertname, job]
+  group_wait: 0s
+  group_interval: 5m
+  repeat_interval: 4h
+receivers:
+  - name: wechat
+    wechat_configs:
+      - api_url: http://{sink}/cgi-bin/
+        corp_id: ww1234567890abcdef
+        agent_id: '1000002'
+        api_secret: not-a-real-secret
+        to_user: '{MEMBER_TEMPLATE_GO}'
+"
     );
     fs::write(&config, text).unwrap();
     let mut command = Command::new(binary);

@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 
 use super::parsed::Parsed;
 
-/// The relay commits as many requests at once.
+/// The maximum number of requests in a commit, as in the relay.
 const MAX_BATCH: usize = 256;
 
 struct Row {
@@ -25,12 +25,12 @@ pub(super) fn router(path: &str) -> Router {
          CREATE TABLE row (id INTEGER PRIMARY KEY, group_key TEXT NOT NULL, body BLOB NOT NULL) STRICT",
     )
     .unwrap();
-    let (rows, taken) = mpsc::channel();
-    thread::spawn(move || write(&conn, &taken));
-    Router::new().route("/webhook/{receiver}", post(take)).with_state(rows)
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || write(&conn, &receiver));
+    Router::new().route("/webhook/{receiver}", post(accept)).with_state(sender)
 }
 
-async fn take(State(rows): State<mpsc::Sender<Row>>, body: Bytes) -> String {
+async fn accept(State(rows): State<mpsc::Sender<Row>>, body: Bytes) -> String {
     let parsed = Parsed::of(&body);
     let (done, committed) = oneshot::channel();
     rows.send(Row { group_key: parsed.group_key, body, done }).unwrap();

@@ -64,11 +64,12 @@ pub(super) fn convert(payload: &mut Payload) {
 fn values(extra: &Extra) -> String {
     const SHOWN: usize = 20;
     let Some(Value::Array(matches)) = extra.get("evalMatches") else { return String::new() };
-    let value = |found: &Value| {
-        let of = |name| found.get(name).map(plain).unwrap_or_default();
-        format!("{} = {}", of("metric"), of("value"))
-    };
-    matches.iter().take(SHOWN).map(value).collect::<Vec<_>>().join(", ")
+    let mut values = Vec::new();
+    for found in matches.iter().take(SHOWN) {
+        let field = |name| found.get(name).map(plain).unwrap_or_default();
+        values.push(format!("{} = {}", field("metric"), field("value")));
+    }
+    values.join(", ")
 }
 
 fn text(extra: &Extra, name: &str) -> String {

@@ -26,5 +26,5 @@ pub use diagnosis::PayloadError;
 pub use parse::{parse, parse_within};
 pub use payload::{Alert, Extra, Pairs, Payload, SEVERITY_RANKS, severity_rank, unquote};
 pub use raw::{ARRAY_BYTES, MAX_FIELDS, OBJECT_BYTES, VALUE_BYTES};
-pub use reader::{ALERT_BYTES, FIELD_BYTES, ITEM_BYTES, MAX_DEPTH, PAIR_BYTES, Room};
+pub use reader::{ALERT_BYTES, FIELD_BYTES, ITEM_BYTES, MAX_DEPTH, PAIR_BYTES, PayloadMemory};
 pub use repairs::{Repair, Repairs};

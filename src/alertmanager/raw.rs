@@ -38,7 +38,7 @@ pub(super) struct Field<'a> {
     pub(super) value: &'a RawValue,
 }
 
-/// The most fields of an object that are read. No message has room for so many labels.
+/// The maximum number of fields of an object that are read. No message has room for so many labels.
 pub const MAX_FIELDS: usize = 10_000;
 
 /// The fields of an object, sorted by name. Fields with the same name stay in their order.
@@ -69,12 +69,12 @@ impl<'a> Fields<'a> {
 /// The items of an array.
 pub(super) struct Items<'a> {
     pub(super) list: Vec<&'a RawValue>,
-    /// The number of items over [`Items::MOST`], which are not in the list.
+    /// The number of items over [`Items::MAX`], which are not in the list.
     pub(super) more: u64,
 }
 
 impl<'a> Items<'a> {
-    const MOST: usize = 500_000;
+    const MAX: usize = 500_000;
 
     pub(super) fn of(array: &'a str) -> Result<Self, Error> {
         serde_json::from_str(array)
@@ -131,7 +131,7 @@ impl<'de> Visitor<'de> for ItemsVisitor {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Items<'de>, A::Error> {
         let mut items = Items { list: Vec::new(), more: 0 };
-        while items.list.len() < Items::MOST {
+        while items.list.len() < Items::MAX {
             let Some(item) = seq.next_element()? else { break };
             items.list.push(item);
         }

@@ -13,47 +13,48 @@ use super::{
 };
 use crate::text::without_controls;
 
-/// The memory of an alert, of a field of an alert, of a label, and of an unknown field: in the payload, and again as
-/// values for templates.
+/// The memory of an alert without its labels, annotations and texts. This and the next sizes count a value twice,
+/// because it is in the payload and again among the values for templates.
 pub const ALERT_BYTES: usize = 2000;
+/// The memory of an unknown field without its value.
 pub const FIELD_BYTES: usize = 120;
+/// The memory of a label or annotation without its texts.
 pub const PAIR_BYTES: usize = 220;
-/// The further memory of an alert that is no object.
+/// The additional memory of an alert that is not an object.
 pub const ITEM_BYTES: usize = 800;
-/// The longest text that is kept. No message is as long.
+/// A longer text is cut. No message is as long.
 const MAX_TEXT: usize = 256 << 10;
-/// Texts of this length are kept without room, so that no status is cut.
+/// A text up to this length is kept even if no memory is left, because no status may be cut.
 const SHORT_TEXT: usize = 64;
-/// Unknown fields that are kept in an object.
+/// The maximum number of unknown fields of an object that are kept.
 const MAX_EXTRA: usize = 100;
-/// The nesting of unknown fields that are kept.
+/// An unknown field with deeper nesting is not kept.
 pub const MAX_DEPTH: usize = 16;
 /// Numbers with more digits are kept as text.
 const EXACT_DIGITS: usize = 17;
 
-/// The memory for a payload.
+/// The memory that a payload may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Room {
+pub struct PayloadMemory {
     /// For alerts, labels and unknown fields.
     pub values: usize,
     /// For one copy of their texts.
     pub texts: usize,
 }
 
-impl Room {
+impl PayloadMemory {
     pub const UNLIMITED: Self = Self { values: usize::MAX, texts: usize::MAX };
 }
 
-/// Reads a payload with `room`, or returns `None` if the object is none. The result has the words of the sender for each status.
+/// Reads a payload that uses at most `memory`. Returns `None` if the object is not a payload. Each status of the result is
+/// the word in the body.
 ///
 /// # Errors
 /// The text is not a JSON object.
-pub(super) fn read(json: &str, room: Room) -> Result<Option<Payload>, Error> {
-    let mut reader = Reader { repairs: Repairs::default(), room, left_out: 0 };
+pub(super) fn read(json: &str, memory: PayloadMemory) -> Result<Option<Payload>, Error> {
+    let mut reader = Reader { repairs: Repairs::default(), memory, left_out: 0 };
     let fields = reader.fields(json)?;
-    let is_group =
-        |name: &str| matches!(name, "alerts" | "groupLabels" | "commonLabels" | "commonAnnotations");
-    let is_payload = fields.iter().any(|field| is_group(&field.name));
+    let is_payload = fields.iter().any(|field| is_group_field(&field.name));
     if !is_payload && !legacy::is_legacy(&fields) {
         return Ok(None);
     }
@@ -66,11 +67,16 @@ pub(super) fn read(json: &str, room: Room) -> Result<Option<Payload>, Error> {
     Ok(Some(payload))
 }
 
+/// True for the fields that every payload about an alert group has.
+fn is_group_field(name: &str) -> bool {
+    matches!(name, "alerts" | "groupLabels" | "commonLabels" | "commonAnnotations")
+}
+
 struct Reader {
     repairs: Repairs,
     /// The memory that is left.
-    room: Room,
-    /// Alerts for which there was no room.
+    memory: PayloadMemory,
+    /// The number of alerts for which no memory was left.
     left_out: u64,
 }
 
@@ -102,7 +108,7 @@ impl Reader {
             Kind::Null => Ok(()),
             Kind::Array => {
                 let items = Items::of(value.get())?;
-                alerts.reserve_exact(items.list.len().min(self.room.values / ALERT_BYTES));
+                alerts.reserve_exact(items.list.len().min(self.memory.values / ALERT_BYTES));
                 for item in items.list {
                     self.alert(item, alerts)?;
                 }
@@ -117,20 +123,20 @@ impl Reader {
         }
     }
 
-    /// Anything but an object becomes an alert with this text, because it may be all that is known.
+    /// Adds an alert. A value that is not an object becomes an alert with this text, because it may be all that is known.
     fn alert(&mut self, value: &RawValue, alerts: &mut Vec<Alert>) -> Result<(), Error> {
         if kind(value) == Kind::Null {
             self.repairs.add(Repair::Alert);
             return Ok(());
         }
-        if !self.has_room(ALERT_BYTES) {
+        if !self.reserve(ALERT_BYTES) {
             self.left_out += 1;
             return Ok(());
         }
         let mut alert = Alert::default();
         if kind(value) != Kind::Object {
             self.repairs.add(Repair::Alert);
-            if !self.has_room(ITEM_BYTES) {
+            if !self.reserve(ITEM_BYTES) {
                 self.left_out += 1;
                 return Ok(());
             }
@@ -161,11 +167,11 @@ impl Reader {
         Ok(fields.list)
     }
 
-    /// Takes memory from the room that is left.
-    fn has_room(&mut self, bytes: usize) -> bool {
-        match self.room.values.checked_sub(bytes) {
+    /// Reserves memory. Returns `false` if too little is left.
+    fn reserve(&mut self, bytes: usize) -> bool {
+        match self.memory.values.checked_sub(bytes) {
             Some(left) => {
-                self.room.values = left;
+                self.memory.values = left;
                 true
             }
             None => {
@@ -202,22 +208,22 @@ impl Reader {
         Ok(self.clean(text))
     }
 
-    /// The beginning of a text for which there is room. `json` may have escapes, and none of them is cut in two.
+    /// Returns the longest beginning of `json` for which memory is left. No escape is cut in two.
     fn cut<'j>(&mut self, json: &'j str) -> &'j str {
-        let most = self.room.texts.min(MAX_TEXT);
-        if json.len() <= most.max(SHORT_TEXT) {
-            self.room.texts = self.room.texts.saturating_sub(json.len());
+        let max = self.memory.texts.min(MAX_TEXT);
+        if json.len() <= max.max(SHORT_TEXT) {
+            self.memory.texts = self.memory.texts.saturating_sub(json.len());
             return json;
         }
         self.repairs.add(Repair::TooMuch);
         let mut rest = json;
         while let Some(after) = after_char(rest)
-            && json.len() - after.len() <= most
+            && json.len() - after.len() <= max
         {
             rest = after;
         }
         let (kept, _) = json.split_at(json.len() - rest.len());
-        self.room.texts -= kept.len();
+        self.memory.texts -= kept.len();
         kept
     }
 
@@ -255,7 +261,7 @@ impl Reader {
         Ok(corrected)
     }
 
-    /// A number of alerts. Anything else counts as zero.
+    /// Reads a number of alerts. A value that is not a number counts as zero.
     fn count(&mut self, value: &RawValue) -> Result<u64, Error> {
         let text = match kind(value) {
             Kind::Null => return Ok(0),
@@ -297,7 +303,7 @@ impl Reader {
         let fields = self.fields(object.get())?;
         pairs.reserve_exact(fields.len());
         for Field { name, value } in fields {
-            if !self.has_room(PAIR_BYTES) {
+            if !self.reserve(PAIR_BYTES) {
                 return Ok(());
             }
             let value = self.text(value)?;
@@ -335,7 +341,7 @@ impl Reader {
                 }
             }
         };
-        if self.has_room(PAIR_BYTES) {
+        if self.reserve(PAIR_BYTES) {
             pairs.push((name, value));
         }
         Ok(())
@@ -344,7 +350,7 @@ impl Reader {
     /// Keeps an unknown field for templates, if it is neither large nor deep.
     fn extra(&mut self, name: &str, value: &RawValue, extra: &mut Extra) -> Result<(), Error> {
         let Extent { depth, bytes } = extent(value.get());
-        if extra.len() >= MAX_EXTRA || depth > MAX_DEPTH || !self.has_room(FIELD_BYTES + bytes) {
+        if extra.len() >= MAX_EXTRA || depth > MAX_DEPTH || !self.reserve(FIELD_BYTES + bytes) {
             self.repairs.add(Repair::TooMuch);
             return Ok(());
         }
@@ -379,7 +385,7 @@ impl Reader {
     }
 }
 
-/// The text after its first character, which may be an escape or a surrogate pair of two.
+/// Returns `json` without its first character. An escape is one character, and so are the two escapes of a surrogate pair.
 fn after_char(json: &str) -> Option<&str> {
     let escape_length = match json.as_bytes() {
         [b'\\', b'u', b'D' | b'd', b'8' | b'9' | b'A' | b'B' | b'a' | b'b', ..] => 12,
@@ -390,7 +396,7 @@ fn after_char(json: &str) -> Option<&str> {
     json.get(escape_length..)
 }
 
-/// A number, or its text if it would lose digits.
+/// Reads a number. The result is its text if a number would lose digits.
 fn number(json: &str) -> Value {
     if let Ok(number) = json.parse::<u64>() {
         return number.into();

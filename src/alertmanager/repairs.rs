@@ -1,13 +1,13 @@
-//! Odd values of a payload that were corrected or ignored.
+//! Wrong values of a payload that were corrected or ignored.
 
 use std::fmt;
 
-/// A kind of correction.
+/// A kind of repair.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Repair {
-    /// Bytes that are not UTF-8, UTF-16, a byte-order mark, or half of a surrogate pair.
+    /// Invalid UTF-8, UTF-16 in place of UTF-8, a byte-order mark, or half of a surrogate pair.
     Encoding,
-    /// Small mistakes in the JSON, such as a raw line break in a string or a comma too many.
+    /// Small mistakes in the JSON, such as a raw line break in a string or an extra comma.
     Syntax,
     /// Control characters and terminal colours in texts.
     ControlCharacter,
@@ -19,9 +19,9 @@ pub enum Repair {
     Time,
     /// An entry among the alerts that is not an object.
     Alert,
-    /// A field that is there twice.
+    /// A field that occurs more than once in an object.
     RepeatedField,
-    /// Alerts, labels or unknown fields over the limits, which are left out.
+    /// Alerts, labels or unknown fields that exceed a limit and are left out, or long texts that are cut.
     TooMuch,
 }
 

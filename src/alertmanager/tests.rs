@@ -2,13 +2,13 @@ use jiff::Timestamp;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::{Alert, Pairs, Payload, PayloadError, Repair, Room, unquote};
+use super::{Alert, Pairs, Payload, PayloadError, PayloadMemory, Repair, unquote};
 use crate::metrics::REPAIR_KINDS;
 
 fn parse(body: &[u8]) -> Result<Payload, PayloadError> {
     super::parse_within(
         body,
-        Room { values: 64 << 20, texts: 64 << 20 },
+        PayloadMemory { values: 64 << 20, texts: 64 << 20 },
         "2026-11-21T09:30:00Z".parse::<Timestamp>().unwrap(),
     )
 }
@@ -27,7 +27,7 @@ fn labels(json: &str) -> Vec<(String, String)> {
     first_alert(&payload(json)).labels.clone().into_tuple_vec()
 }
 
-/// One firing alert as usual, changed by `change`.
+/// The body of a usual webhook with one firing alert, after `change`.
 fn changed(change: impl FnOnce(&mut Value)) -> String {
     let mut body = json!({
         "receiver": "r", "status": "firing",
@@ -81,7 +81,7 @@ fn missing_and_null_fields_are_empty() {
 }
 
 #[test]
-fn other_values_become_text_and_keep_their_digits() {
+fn numbers_and_lists_become_text_with_all_digits() {
     let body = r#"{"version":4,"alerts":[{"labels":{"a":1,"b":-2,"c":1.50,"d":true,"e":[1,"x"],"f":{"g":null},
         "h":12345678901234567890123,"i":1e999}}]}"#;
     let values: Vec<String> = labels(body).into_iter().map(|(_, value)| value).collect();
@@ -125,7 +125,7 @@ fn control_characters_are_left_out() {
 }
 
 #[test]
-fn odd_bytes_are_repaired() {
+fn invalid_bytes_and_syntax_are_repaired() {
     let body = changed(|_| {}).replace("it is down", "it is down \\ud83d");
     for (body, expected, repairs) in [
         (body.clone().into_bytes(), "it is down \u{fffd}", "encoding"),
@@ -149,7 +149,7 @@ fn odd_bytes_are_repaired() {
 
 #[test]
 fn every_alert_is_firing_or_resolved() {
-    let of = |payload_status: Value, alert_status: Value, ends_at: &str| {
+    let statuses = |payload_status: Value, alert_status: Value, ends_at: &str| {
         let payload = payload(&changed(|body| {
             body["status"] = payload_status;
             body["alerts"][0]["status"] = alert_status;
@@ -176,13 +176,13 @@ fn every_alert_is_firing_or_resolved() {
         (json!("firing"), json!("已恢复"), zero, "firing resolved 已恢复"),
     ] {
         let shown = format!("{payload_status} {alert_status} {ends_at}");
-        assert_eq!(of(payload_status, alert_status, ends_at), expected, "{shown}");
+        assert_eq!(statuses(payload_status, alert_status, ends_at), expected, "{shown}");
     }
 }
 
 #[test]
 fn anything_among_the_alerts_is_shown_or_ignored() {
-    let of = |alerts: &str| {
+    let texts_and_repairs = |alerts: &str| {
         let payload = payload(&format!(r#"{{"status":"firing","alerts":{alerts}}}"#));
         let texts =
             payload.alerts.iter().map(|alert| alert.annotations.get("message").cloned().unwrap_or_default());
@@ -196,7 +196,7 @@ fn anything_among_the_alerts_is_shown_or_ignored() {
         ("null", "", ""),
         ("[]", "", ""),
     ] {
-        assert_eq!(of(alerts), (texts.to_owned(), repairs.to_owned()), "{alerts}");
+        assert_eq!(texts_and_repairs(alerts), (texts.to_owned(), repairs.to_owned()), "{alerts}");
     }
 }
 
@@ -248,9 +248,9 @@ fn times_in_other_formats_become_rfc_3339() {
 fn a_payload_without_alerts_shows_its_labels_and_texts() {
     let body = r#"{"status":"firing","alerts":[],"groupLabels":{"a":"1"},"commonLabels":{"b":"2"},
         "commonAnnotations":{"summary":"s"},"title":"t","message":" "}"#;
-    let payload_of = payload(body);
-    let alert = first_alert(&payload_of);
-    assert!(alert.is_firing() && payload_of.alerts.len() == 1);
+    let shown = payload(body);
+    let alert = first_alert(&shown);
+    assert!(alert.is_firing() && shown.alerts.len() == 1);
     assert_eq!(alert.labels.keys().collect::<Vec<_>>(), ["a", "b"]);
     assert_eq!(alert.annotations.keys().collect::<Vec<_>>(), ["summary", "title"]);
     assert!(payload(r#"{"alerts":[],"status":"firing","title":""}"#).alerts.is_empty());
@@ -275,9 +275,9 @@ fn legacy_grafana_fires_and_resolves_one_group() {
             "title": "[Alerting] CPU"});
         payload(&body.to_string())
     };
-    let (firing, over) = (body("alerting"), body("ok"));
-    assert_eq!((firing.status.as_str(), over.status.as_str()), ("firing", "resolved"));
-    assert_eq!(firing.group_key, over.group_key);
+    let (firing, resolved) = (body("alerting"), body("ok"));
+    assert_eq!((firing.status.as_str(), resolved.status.as_str()), ("firing", "resolved"));
+    assert_eq!(firing.group_key, resolved.group_key);
     let alert = first_alert(&firing);
     assert_eq!(
         format!("{:?}", alert.labels.iter().collect::<Vec<_>>()),
@@ -312,7 +312,7 @@ fn unknown_fields_are_kept_unless_large_or_deep() {
 }
 
 #[test]
-fn more_alerts_than_there_is_room_for_are_counted() {
+fn alerts_that_exceed_the_memory_are_counted() {
     let body =
         format!(r#"{{"status":"firing","alerts":[{}{{}}],"truncatedAlerts":1}}"#, "{},".repeat(699_999));
     let payload = payload(&body);
@@ -510,17 +510,17 @@ proptest! {
 
 #[test]
 fn a_very_long_text_is_cut_between_its_characters() {
-    const MOST: usize = 256 << 10;
+    const MAX_TEXT: usize = 256 << 10;
     for (text, char, length) in
         [("x", "x", 1), ("\\n", "\n", 2), ("\\u00e9", "é", 6), ("\\ud83d\\ude00", "😀", 12), ("磁", "磁", 3)]
     {
         for shift in 0..length {
-            let value = format!("{}{}", "y".repeat(shift), text.repeat(1 + MOST / length));
+            let value = format!("{}{}", "y".repeat(shift), text.repeat(1 + MAX_TEXT / length));
             let json = format!(r#"{{"alerts":[{{"labels":{{"a":"{value}"}}}}]}}"#);
             let payload = payload(&json);
             assert_eq!(
                 first_alert(&payload).labels.get("a").unwrap(),
-                &("y".repeat(shift) + &char.repeat((MOST - shift) / length)),
+                &("y".repeat(shift) + &char.repeat((MAX_TEXT - shift) / length)),
                 "{text}"
             );
             assert!(payload.repairs.iter().any(|repair| repair == Repair::TooMuch));
@@ -529,11 +529,11 @@ fn a_very_long_text_is_cut_between_its_characters() {
 }
 
 #[test]
-fn texts_share_the_room_that_there_is() {
+fn texts_share_the_memory_of_the_payload() {
     let alert = format!(r#"{{"status":"resolved","labels":{{"a":"{}"}}}}"#, "x".repeat(100));
     let body = format!(r#"{{"alerts":[{alert},{alert},{alert}]}}"#);
-    let room = Room { values: usize::MAX, texts: 180 };
-    let payload = super::parse_within(body.as_bytes(), room, Timestamp::UNIX_EPOCH).unwrap();
+    let memory = PayloadMemory { values: usize::MAX, texts: 180 };
+    let payload = super::parse_within(body.as_bytes(), memory, Timestamp::UNIX_EPOCH).unwrap();
     let lengths: Vec<usize> =
         payload.alerts.iter().map(|alert| alert.labels.get("a").unwrap().len()).collect();
     assert_eq!(lengths, [100, 180 - 100 - "a".len() - "resolved".len(), 0]);

@@ -352,8 +352,8 @@ fn dispatcher_settings(
     credentials: String,
 ) -> service::Settings {
     let apps = receivers::same_sender(app, config);
-    let least = |of: fn(&App) -> Option<NonZeroU32>| {
-        apps.iter().filter_map(|app| of(app)).min().map_or(0, NonZeroU32::get)
+    let least = |limit: fn(&App) -> Option<NonZeroU32>| {
+        apps.iter().filter_map(|app| limit(app)).min().map_or(0, NonZeroU32::get)
     };
     let limits =
         Limits { per_minute: least(|app| app.limits.per_minute), per_hour: least(|app| app.limits.per_hour) };

@@ -11,7 +11,7 @@ use super::{
     runtime::runtime,
 };
 use crate::{
-    alertmanager::Room,
+    alertmanager::PayloadMemory,
     app::{self, PrepareOptions, Prepared},
     clock::{Clock, SystemClock},
     config::Loaded,
@@ -103,7 +103,7 @@ fn render_samples(
             let parsed = prepared.intake.parse(
                 Some(&receiver.name.0),
                 payload.as_bytes(),
-                Room::UNLIMITED,
+                PayloadMemory::UNLIMITED,
                 SystemClock.now(),
             )?;
             let Parsed::Webhook(webhook) = parsed else { continue };

@@ -59,7 +59,7 @@ struct ClientCertificate(Vec<u8>);
 impl ClientCertificate {
     fn read(args: &Args) -> anyhow::Result<Option<Self>> {
         let (Some(cert), Some(key)) = (&args.cert, &args.key) else { return Ok(None) };
-        let read = |path: &PathBuf| fs::read(path).with_context(|| format!("read {}", path.display()));
+        let read = |path: &PathBuf| fs::read(path).with_context(|| format!("cannot read {}", path.display()));
         Ok(Some(Self([read(cert)?, b"\n".to_vec(), read(key)?].concat())))
     }
 
@@ -105,7 +105,7 @@ pub(super) fn run(
 
 fn extra_roots(file: Option<&Path>) -> anyhow::Result<ExtraRoots> {
     let Some(file) = file else { return Ok(ExtraRoots::default()) };
-    let pem = fs::read_to_string(file).with_context(|| format!("read {}", file.display()))?;
+    let pem = fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
     ExtraRoots::from_pem(&pem).map_err(|problem| anyhow!("{} cannot be used: {problem}", file.display()))
 }
 
@@ -143,7 +143,7 @@ async fn ask(url: &str, trust: Trust, certificate: Option<ClientCertificate>) ->
         (Trust::Any, Some(own)) => unverified_client().identity(own.identity()?),
     };
     let client = client.redirect(redirect::Policy::none()).timeout(TIMEOUT).build();
-    let client = client.context("set up the HTTP client")?;
+    let client = client.context("cannot set up the HTTP client")?;
     let no_answer = || format!("no answer from {url}: is the relay running, and is this where it listens?");
     let response = client.get(url).send().await.map_err(reqwest::Error::without_url);
     let response = response.with_context(no_answer)?;

@@ -3,7 +3,7 @@
 use std::{
     fs,
     io::{self, Read},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use anyhow::Context;
@@ -15,13 +15,14 @@ use super::{
     runtime::runtime,
 };
 use crate::{
-    alertmanager::Room,
+    alertmanager::PayloadMemory,
     app::{PrepareOptions, Prepared},
     clock::{Clock, SystemClock},
     config::Config,
     dispatch::service::DUPLICATE_CHECK,
     http::{RENDER_LIMIT, RenderPool, Reservation},
     intake::{Parsed, RenderedNotification},
+    outbox::NewDelivery,
     render,
     wecom::{
         Message, limits,
@@ -56,14 +57,18 @@ pub(super) fn run(args: &Args, config: Config, output: &mut Output) -> Result<()
         Some(payload) => payload.as_bytes().to_vec(),
         None => read(&args.payload).map_err(Failure::Other)?,
     };
-    let webhook =
-        match prepared.intake.parse(Some(&args.receiver), &body, Room::UNLIMITED, SystemClock.now())? {
-            Parsed::Webhook(webhook) => webhook,
-            Parsed::Nothing { why, .. } => {
-                output.error(&why.to_string());
-                return Ok(());
-            }
-        };
+    let webhook = match prepared.intake.parse(
+        Some(&args.receiver),
+        &body,
+        PayloadMemory::UNLIMITED,
+        SystemClock.now(),
+    )? {
+        Parsed::Webhook(webhook) => webhook,
+        Parsed::Nothing { why, .. } => {
+            output.error(&why.to_string());
+            return Ok(());
+        }
+    };
     if !webhook.repairs().is_empty() {
         output.error(&format!("warning: odd values of the payload were repaired: {}", webhook.repairs()));
     }
@@ -83,32 +88,12 @@ pub(super) fn run(args: &Args, config: Config, output: &mut Output) -> Result<()
         };
         output.error(&format!("warning: {error}; {consequence}"));
     }
-    let app = prepared.config.app(&notification.sender.0);
-    let agent_id = app.map_or(AgentId(0), |app| app.agent_id);
-    let count = notification.deliveries.len();
-    for (delivery, number) in notification.deliveries.into_iter().zip(1..) {
-        if args.json {
-            let message = Message {
-                recipients: delivery.recipients,
-                content: delivery.content,
-                duplicate_check: Some(DUPLICATE_CHECK),
-            };
-            output.line(&request_body(agent_id, &message))?;
-            continue;
-        }
-        if count > 1 {
-            output.error(&format!(
-                "message {number} of {count}: {}, {}, to {}",
-                delivery.content.msgtype(),
-                limits::usage(&delivery.content),
-                delivery.recipients
-            ));
-        }
-        if number > 1 {
-            // Standard error is elsewhere in a pipe.
-            output.line("")?;
-        }
-        output.line(&shown(&delivery.content))?;
+    if args.json {
+        let app = prepared.config.app(&notification.sender.0);
+        let agent_id = app.map_or(AgentId(0), |app| app.agent_id);
+        print_request_bodies(notification.deliveries, agent_id, output)?;
+    } else {
+        print_messages(&notification.deliveries, output)?;
     }
     if failures.is_empty() {
         return Ok(());
@@ -119,6 +104,38 @@ pub(super) fn run(args: &Args, config: Config, output: &mut Output) -> Result<()
     Err(Failure::Reported)
 }
 
+fn print_request_bodies(
+    deliveries: Vec<NewDelivery>,
+    agent_id: AgentId,
+    output: &mut Output,
+) -> io::Result<()> {
+    for NewDelivery { recipients, content, .. } in deliveries {
+        let message = Message { recipients, content, duplicate_check: Some(DUPLICATE_CHECK) };
+        output.line(&request_body(agent_id, &message))?;
+    }
+    Ok(())
+}
+
+fn print_messages(deliveries: &[NewDelivery], output: &mut Output) -> io::Result<()> {
+    let count = deliveries.len();
+    for (delivery, number) in deliveries.iter().zip(1..) {
+        if count > 1 {
+            output.error(&format!(
+                "message {number} of {count}: {}, {}, to {}",
+                delivery.content.msgtype(),
+                limits::usage(&delivery.content),
+                delivery.recipients
+            ));
+        }
+        if number > 1 {
+            // The headings above do not separate the messages in a pipe, because they go to standard error.
+            output.line("")?;
+        }
+        output.line(&shown(&delivery.content))?;
+    }
+    Ok(())
+}
+
 /// The payload of each sample, by its name.
 fn samples() -> impl TypedValueParser<Value = &'static str> {
     PossibleValuesParser::new(render::samples::ALL.map(|(name, _)| name)).try_map(|name| {
@@ -127,11 +144,11 @@ fn samples() -> impl TypedValueParser<Value = &'static str> {
     })
 }
 
-fn read(path: &std::path::Path) -> anyhow::Result<Vec<u8>> {
+fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
     if path.as_os_str() != "-" {
-        return fs::read(path).with_context(|| format!("read {}", path.display()));
+        return fs::read(path).with_context(|| format!("cannot read {}", path.display()));
     }
     let mut body = Vec::new();
-    io::stdin().lock().read_to_end(&mut body).context("read standard input")?;
+    io::stdin().lock().read_to_end(&mut body).context("cannot read standard input")?;
     Ok(body)
 }

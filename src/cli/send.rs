@@ -33,7 +33,7 @@ pub(super) fn run(args: &Args, config: Config, output: &mut Output) -> Result<()
     let Some(client) = prepared.client(receiver) else { return Err(Failure::Reported) };
     let text = match args.text.as_str() {
         "-" => io::read_to_string(io::stdin())
-            .context("read the text from standard input")
+            .context("cannot read the text from standard input")
             .map_err(Failure::Other)?,
         text => text.to_owned(),
     };

@@ -60,15 +60,14 @@ async fn serve(
     let ServeSignals { stop: stop_signals, reload: mut reload_signal } = signals;
     let listen = prepared.config.server.listen;
     let listener = http::listen(listen).map_err(|error| {
-        anyhow!("listen on {listen} (server.listen): {error}; {}", listen_advice(error.kind()))
+        anyhow!("cannot listen on {listen} (server.listen): {error}; {}", listen_advice(error.kind()))
     })?;
     let address = listener.local_addr()?;
     let lifecycle = Lifecycle::default();
-    let death = outbox.clone();
     let tasks = lifecycle.tasks();
-    let stop = tasks.stop();
+    let (stop, watched) = (tasks.stop(), outbox.clone());
     tasks.spawn("outbox", async move {
-        match stop.run_until_cancelled(death.failed()).await {
+        match stop.run_until_cancelled(watched.failed()).await {
             Some(()) => Err("the writer thread ended"),
             None => Ok(()),
         }
@@ -96,6 +95,11 @@ async fn serve(
             "the outbox did not close in time; accepted alerts are stored and will be sent at the next start"
         );
     }
+    report_end(end)
+}
+
+/// Logs the end, or returns it as an error if the relay must exit with a failure.
+fn report_end(end: Shutdown) -> anyhow::Result<()> {
     match end {
         Shutdown::Clean => {
             tracing::info!("stopped");

@@ -17,7 +17,7 @@ use crate::{
 
 pub use crate::outbox::rules::fold::MAX_MEMBERS;
 
-/// The most bytes of a line in a digest or notice, without the line break.
+/// The maximum number of bytes of a line in a digest or notice, without the line break.
 pub const LINE_BYTES: usize = 100;
 /// A backlog that fits into this number of digests is listed completely: those of two minutes.
 const LISTED_DIGESTS: usize = 50;
@@ -165,7 +165,7 @@ mod tests {
         }
     }
 
-    fn of(waiting: &[Foldable], language: Language) -> Option<Digest> {
+    fn digest_of(waiting: &[Foldable], language: Language) -> Option<Digest> {
         digest(waiting, language, |at| at.strftime("%H:%M").to_string())
     }
 
@@ -176,7 +176,7 @@ mod tests {
             foldable(2, Status::Firing, "warning", "[FIRING:1] Slow\nb"),
             foldable(3, Status::Resolved, "", "[RESOLVED] Down a"),
         ];
-        insta::assert_snapshot!(of(&waiting, Language::En).unwrap().text, @r"
+        insta::assert_snapshot!(digest_of(&waiting, Language::En).unwrap().text, @r"
         [DIGEST] 3 notifications: 2 firing (1 critical, 1 warning), 1 resolved
         - 00:00 [FIRING:1] Down a
         - 00:00 [FIRING:1] Slow b
@@ -192,7 +192,7 @@ mod tests {
             foldable(3, Status::Firing, "critical", "【告警】[严重] Down ×2"),
             foldable(4, Status::Firing, "P7", "【告警】[P7] Odd ×1"),
         ];
-        insta::assert_snapshot!(of(&waiting, Language::Zh).unwrap().text, @r"
+        insta::assert_snapshot!(digest_of(&waiting, Language::Zh).unwrap().text, @r"
         【告警汇总】4 条通知：告警 3（严重 1、警告 1、P7 1），恢复 1（严重 1）
         - 00:00 【告警】[严重] Down ×2
         - 00:00 【告警】[警告] Slow ×1
@@ -206,7 +206,7 @@ mod tests {
         let mut many: Vec<_> =
             (0..999).map(|n| foldable(n, Status::Firing, "info", &"x".repeat(90))).collect();
         many.push(foldable(999, Status::Firing, "critical", "worst"));
-        let digest = of(&many, Language::Zh).unwrap();
+        let digest = digest_of(&many, Language::Zh).unwrap();
         assert_eq!(digest.text.lines().nth(1), Some("- 00:00 worst"));
         assert!(digest.text.ends_with("条未列出：wecom-relay outbox list"), "{}", digest.text);
     }
@@ -216,7 +216,7 @@ mod tests {
         let waiting =
             [foldable(1, Status::Firing, "cri\n\u{202E}tical", "\u{2067}[FIRING:1]\n Down\u{200F}")];
         assert_eq!(
-            of(&waiting, Language::En).unwrap().text,
+            digest_of(&waiting, Language::En).unwrap().text,
             "[DIGEST] 1 notification: 1 firing (1 cri tical)\n- 00:00 [FIRING:1] Down"
         );
     }
@@ -224,7 +224,7 @@ mod tests {
     #[test]
     fn what_is_too_much_to_be_listed_is_counted() {
         let many: Vec<_> = (0..1000).map(|n| foldable(n, Status::Firing, "", "x")).collect();
-        let digest = of(&many, Language::En).unwrap();
+        let digest = digest_of(&many, Language::En).unwrap();
         assert_eq!(digest.members.len(), 1000);
         assert!(digest.text.contains("more, not listed"), "{}", digest.text);
     }
@@ -234,7 +234,7 @@ mod tests {
         let mut waiting: Vec<_> =
             (0..500).map(|n| foldable(n, Status::Firing, "critical", &"x".repeat(300))).collect();
         let mut digests = 0;
-        while let Some(digest) = of(&waiting, Language::En) {
+        while let Some(digest) = digest_of(&waiting, Language::En) {
             assert_eq!(digest.text.lines().count(), digest.members.len() + 1);
             waiting.drain(..digest.members.len());
             digests += 1;
@@ -251,7 +251,7 @@ mod tests {
                 let status = if *fires { Status::Firing } else { Status::Resolved };
                 foldable(n as i64, status, severity, summary)
             }).collect();
-            let digest = of(&waiting, Language::En).unwrap();
+            let digest = digest_of(&waiting, Language::En).unwrap();
             prop_assert!(digest.text.len() <= 2048);
             let listed = digest.text.matches("\n- ").count();
             prop_assert!(listed >= 1);

@@ -9,7 +9,7 @@ use crate::{
     text::{one_line, shorten},
 };
 
-/// The most severities that are named for one status. The rest is "other".
+/// The maximum number of severities that are named for one status. The rest is "other".
 const SEVERITIES: usize = 4;
 const MAX_SEVERITY_BYTES: usize = 16;
 

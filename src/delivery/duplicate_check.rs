@@ -18,7 +18,7 @@ use crate::outbox::{BodyHash, DeliveryId};
 /// The longest time from the start of a message to its arrival at WeCom: the longest send, with a margin.
 pub const DUPLICATE_CHECK_MARGIN: Duration = Duration::from_secs(130);
 
-/// The most sends that are remembered: those of an hour with 36 each second.
+/// The maximum number of sends that are remembered: those of an hour with 36 each second.
 const REMEMBERED: usize = 131_072;
 
 /// The bodies that one sender has sent within the interval of the duplicate check.

@@ -65,12 +65,12 @@ pub enum Left {
 /// The number up to which due deliveries are counted for `capacity` messages. A plan never needs more than the limit of a
 /// minute. Without limits it needs no more than `capacity`.
 pub fn count_to(limits: Limits, capacity: u32) -> u32 {
-    let most = match limits {
+    let max = match limits {
         Limits { per_minute: 0, per_hour: 0 } => capacity,
         Limits { per_minute: 0, .. } => digest::MAX_MEMBERS,
         Limits { per_minute, .. } => per_minute.max(capacity),
     };
-    most.saturating_add(1).min(digest::MAX_MEMBERS)
+    max.saturating_add(1).min(digest::MAX_MEMBERS)
 }
 
 impl Plan {
@@ -148,14 +148,16 @@ impl OneDestination<'_> {
         let budget = self.limiter.budget(recipients, self.plan.now);
         let Budget::Slots { free, reserve, last } = budget else { return budget };
         let planned = &self.plan.planned;
-        let of = |addressee: &Addressee| planned.get(addressee).copied().unwrap_or(0);
+        let planned_for = |addressee: &Addressee| planned.get(addressee).copied().unwrap_or(0);
         let each = match recipients {
             Recipients::All => {
                 planned.iter().filter(|(one, _)| **one != Addressee::All).map(|(_, slots)| *slots).max()
             }
-            Recipients::Nobody | Recipients::Listed(_) => recipients.addressees().iter().map(of).max(),
+            Recipients::Nobody | Recipients::Listed(_) => {
+                recipients.addressees().iter().map(planned_for).max()
+            }
         };
-        let planned = each.unwrap_or(0).saturating_add(of(&Addressee::All));
+        let planned = each.unwrap_or(0).saturating_add(planned_for(&Addressee::All));
         Budget::Slots { free: free.saturating_sub(planned), reserve, last }
     }
 

@@ -161,14 +161,17 @@ impl RateLimiter {
     /// The counts of each of `recipients`.
     fn counts(&self, recipients: &Recipients) -> Vec<Counts<'_>> {
         let everyone = self.ledgers.get(&Addressee::All);
-        let of = |own| Counts { own, everyone };
+        let with_everyone = |own| Counts { own, everyone };
         match recipients {
-            Recipients::All => {
-                self.ledgers.named().map(|ledger| of(Some(ledger))).chain([of(None)]).collect()
-            }
+            Recipients::All => self
+                .ledgers
+                .named()
+                .map(|ledger| with_everyone(Some(ledger)))
+                .chain([with_everyone(None)])
+                .collect(),
             Recipients::Nobody | Recipients::Listed(_) => {
                 let named = recipients.addressees();
-                named.iter().map(|addressee| of(self.ledgers.get(addressee))).collect()
+                named.iter().map(|addressee| with_everyone(self.ledgers.get(addressee))).collect()
             }
         }
     }

@@ -13,7 +13,7 @@ use crate::{
 
 /// The time between two rounds.
 const INTERVAL: Duration = Duration::from_secs(60);
-/// The most deliveries in one transaction, so that acceptance never waits long.
+/// The maximum number of deliveries in one transaction, so that acceptance never waits long.
 const BATCH: u32 = 200;
 
 /// Purges until `stop`, by the latest value of `retention`.

@@ -13,7 +13,7 @@ use crate::{
     clock::Clock,
     delivery::{decide::earlier, digest},
     language::Language,
-    outbox::{Hold, Kind, NoticeOf, Outbox, ReceiverName, SenderName, Status, StoreResult},
+    outbox::{Hold, Kind, NoticeSubject, Outbox, ReceiverName, SenderName, Status, StoreResult},
     text::local_time,
     wecom::Recipients,
 };
@@ -38,11 +38,11 @@ pub struct Route {
 const INTERVAL: Duration = Duration::from_secs(1);
 /// Older dead letters are not reported, for example to a fallback that was just configured.
 const MAX_AGE: Duration = Duration::from_secs(24 * 3600);
-/// The most dead letters in one notice.
+/// The maximum number of dead letters in one notice.
 const MAX_DEAD: u32 = 1000;
 /// Waiting notifications are counted up to this number.
 const COUNT_TO: u32 = 100_000;
-/// The most lines of waiting notifications in a notice.
+/// The maximum number of lines of waiting notifications in a notice.
 const MAX_LINES: u32 = 20;
 
 /// Sends notices until `stop` is cancelled. Each round uses the newest `routes`.
@@ -98,7 +98,8 @@ async fn dead<O: Outbox>(outbox: &O, route: &Route, clock: &dyn Clock) -> StoreR
     };
     let summaries = lines.iter().map(|(_, summary)| (*summary).to_owned());
     let notice = Notice::new(&counts, &reason, summaries, count, route.language);
-    send(outbox, route, notice, NoticeOf::Dead(dead.iter().map(|dead| dead.delivery).collect()), clock).await
+    send(outbox, route, notice, NoticeSubject::Dead(dead.iter().map(|dead| dead.delivery).collect()), clock)
+        .await
 }
 
 async fn held<O: Outbox>(outbox: &O, route: &Route, hold: &Hold, clock: &dyn Clock) -> StoreResult<()> {
@@ -121,7 +122,8 @@ async fn held<O: Outbox>(outbox: &O, route: &Route, hold: &Hold, clock: &dyn Clo
     };
     let notice =
         Notice::new(&counts, &hold.reason, backlog.summaries.into_iter(), count as usize, route.language);
-    send(outbox, route, notice, NoticeOf::Hold(route.sender.clone(), route.receiver.clone()), clock).await
+    send(outbox, route, notice, NoticeSubject::Hold(route.sender.clone(), route.receiver.clone()), clock)
+        .await
 }
 
 /// The texts of a notice.
@@ -154,7 +156,7 @@ async fn send<O: Outbox>(
     outbox: &O,
     route: &Route,
     notice: Notice,
-    of: NoticeOf,
+    subject: NoticeSubject,
     clock: &dyn Clock,
 ) -> StoreResult<()> {
     let message = OwnMessage {
@@ -166,7 +168,7 @@ async fn send<O: Outbox>(
         text_form: Some(notice.text_form),
     };
     let notice = message.address(route.fallback_sender.clone(), route.fallback_recipients.clone());
-    let id = outbox.notice(notice, of, clock.now()).await?;
+    let id = outbox.notice(notice, subject, clock.now()).await?;
     let (app, receiver, fallback) = (&route.sender, &route.receiver, &route.fallback);
     tracing::warn!(%app, %receiver, notification = %id, %fallback, "fallback notified");
     Ok(())

@@ -14,7 +14,7 @@ use crate::{
     outbox::{DeliveryId, Lease, Settlement, StoreError, StoreResult},
 };
 
-/// The most attempts to write to a damaged row. Other deliveries of the sender wait meanwhile.
+/// The maximum number of attempts to write to a damaged row. Other deliveries of the sender wait meanwhile.
 const MAX_DAMAGED: u32 = 20;
 
 /// A result that is written again and again until the outbox has stored it.

@@ -15,7 +15,7 @@ use crate::{
     outbox::{Claimed, Hold, Kind, SenderName, Verdict},
     telemetry::clip,
     wecom::{
-        Errcode, InvalidRecipients, Outcome,
+        Errcode, InvalidRecipients, Outcome, Receipt,
         errcode::{self, Class},
     },
 };
@@ -92,48 +92,13 @@ fn listed(ids: &[String]) -> String {
 }
 
 fn log(report: &AttemptReport<'_>, took: Duration) {
-    let AttemptReport { sender, claimed, outcome, decision, clock } = report;
+    let AttemptReport { sender, claimed, decision, .. } = report;
     let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     match &decision.verdict {
-        Verdict::Delivered(receipt) => {
-            delivery_event!(info, sender, claimed, msgid = clip(&receipt.msgid), duration_ms, "delivered");
-            if !receipt.invalid.is_empty() {
-                let missed = &receipt.invalid;
-                delivery_event!(
-                    warn,
-                    sender,
-                    claimed,
-                    invaliduser = listed(&missed.users),
-                    invalidparty = listed(&missed.parties),
-                    invalidtag = listed(&missed.tags),
-                    unlicenseduser = listed(&missed.unlicensed),
-                    "delivered, but not to all recipients: check that these exist, are visible to the app and have a licence"
-                );
-            }
-        }
+        Verdict::Delivered(receipt) => log_delivered(report, receipt, duration_ms),
         Verdict::Retry { at, charged, .. } => {
-            let outcome = decide::describe(outcome);
-            if *charged {
-                delivery_event!(
-                    warn,
-                    sender,
-                    claimed,
-                    duration_ms,
-                    outcome,
-                    next = format!("{:.3}", clock.wall_time(*at)),
-                    "delivery failed, will retry"
-                );
-            } else {
-                // The time of the next attempt is that of the next probe, which the line about the hold has.
-                delivery_event!(
-                    warn,
-                    sender,
-                    claimed,
-                    duration_ms,
-                    outcome,
-                    "delivery failed, will retry when the sender is released"
-                );
-            }
+            let next_at = charged.then_some(*at);
+            log_retry(report, next_at, duration_ms);
         }
         Verdict::Undo(reason) => delivery_event!(
             warn,
@@ -168,6 +133,51 @@ fn log(report: &AttemptReport<'_>, took: Duration) {
             reason,
             "dead letter: the delivery is not tried again; see `wecom-relay outbox show`"
         ),
+    }
+}
+
+fn log_delivered(report: &AttemptReport<'_>, receipt: &Receipt, duration_ms: u64) {
+    let AttemptReport { sender, claimed, .. } = report;
+    delivery_event!(info, sender, claimed, msgid = clip(&receipt.msgid), duration_ms, "delivered");
+    let invalid = &receipt.invalid;
+    if invalid.is_empty() {
+        return;
+    }
+    delivery_event!(
+        warn,
+        sender,
+        claimed,
+        invaliduser = listed(&invalid.users),
+        invalidparty = listed(&invalid.parties),
+        invalidtag = listed(&invalid.tags),
+        unlicenseduser = listed(&invalid.unlicensed),
+        "delivered, but not to all recipients: check that these exist, are visible to the app and have a licence"
+    );
+}
+
+/// Without `next_at` the next probe of the held sender decides. The line about the hold has its time.
+fn log_retry(report: &AttemptReport<'_>, next_at: Option<Timestamp>, duration_ms: u64) {
+    let AttemptReport { sender, claimed, outcome, clock, .. } = report;
+    let outcome = decide::describe(outcome);
+    if let Some(next_at) = next_at {
+        delivery_event!(
+            warn,
+            sender,
+            claimed,
+            duration_ms,
+            outcome,
+            next = format!("{:.3}", clock.wall_time(next_at)),
+            "delivery failed, will retry"
+        );
+    } else {
+        delivery_event!(
+            warn,
+            sender,
+            claimed,
+            duration_ms,
+            outcome,
+            "delivery failed, will retry when the sender is released"
+        );
     }
 }
 

@@ -32,7 +32,7 @@ impl<L: Lease, W: WeCom> Dispatcher<L, W> {
         self.limiter().start(claimed.id, &claimed.message.recipients, now);
         let destination = self.destination(&claimed);
         self.metrics.rate_limit_wait(&self.sender.0, self.slot_waits.end(destination, now));
-        let later_parts = claimed.part.of.saturating_sub(claimed.part.number);
+        let later_parts = claimed.part.total.saturating_sub(claimed.part.number);
         // With several batches of recipients, this part may still have to go to another batch.
         let reserved = claimed.unsettled_others.min(u32::from(later_parts) + 1);
         self.limiter().reserve(claimed.notification, claimed.id, &claimed.all_recipients, reserved, now);

@@ -27,7 +27,7 @@ pub struct Service<W> {
     pub settings: Settings,
 }
 
-/// The most messages in flight. WeCom answers 45033 to more.
+/// The maximum number of messages in flight. WeCom answers 45033 to more.
 pub const CONCURRENCY: u32 = 32;
 /// The default `duplicate_check_interval`. It covers many attempts, because WeCom delivers a copy after each interval in
 /// which answers are lost. The history of a rate limit reaches as far, so it costs no further reading at a start.

@@ -9,17 +9,17 @@ use crate::{delivery::Monotonic, outbox::Destination};
 pub(super) struct SlotWaits(HashMap<Destination, Monotonic>);
 
 impl SlotWaits {
-    /// `destination` has no free slot.
+    /// Records that `destination` has no free slot. A wait that has begun continues.
     pub(super) fn begin(&mut self, destination: Destination, now: Monotonic) {
         self.0.entry(destination).or_insert(now);
     }
 
-    /// Nothing is due for `destination` any more, for example because it was discarded.
+    /// Forgets the wait of `destination`, because nothing is due for it any more. An operator may have discarded it.
     pub(super) fn cancel(&mut self, destination: Destination) {
         self.0.remove(&destination);
     }
 
-    /// A message starts. Returns how long its destination has waited for a slot.
+    /// Ends the wait of `destination`, because a message starts. Returns the length of the wait.
     pub(super) fn end(&mut self, destination: Destination, now: Monotonic) -> Duration {
         self.0.remove(&destination).map_or(Duration::ZERO, |since| now.since(since))
     }

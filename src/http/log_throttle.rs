@@ -77,10 +77,14 @@ impl RequestLog {
 impl LogThrottles {
     /// As [`LogThrottle::allow`]. A client may choose `receiver`: the receivers beyond a limit share one throttle.
     pub(super) fn allow(&self, log: RequestLog, receiver: &str) -> Option<u64> {
-        const MOST: usize = 256;
+        const MAX_THROTTLES: usize = 256;
         let mut states = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (log, clip(receiver).to_owned());
-        let key = if states.len() < MOST || states.contains_key(&key) { key } else { (log, String::new()) };
+        let key = if states.len() < MAX_THROTTLES || states.contains_key(&key) {
+            key
+        } else {
+            (log, String::new())
+        };
         states.entry(key).or_default().allow(log.interval())
     }
 }

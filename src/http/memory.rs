@@ -26,7 +26,7 @@ use tokio::{
 };
 
 use super::memory_cost::TEXT_COPIES;
-use crate::{alertmanager::Room, allocator};
+use crate::{alertmanager::PayloadMemory, allocator};
 
 /// The largest body; it holds some 80,000 alerts.
 pub const MAX_BODY_BYTES: usize = 32 << 20;
@@ -79,7 +79,7 @@ pub struct Reservation(Option<Arc<WorkReservation>>);
 #[derive(Debug)]
 struct WorkReservation {
     bytes: usize,
-    room: Room,
+    payload: PayloadMemory,
     returns: Arc<Returns>,
     permits: Option<(OwnedSemaphorePermit, Option<OwnedSemaphorePermit>)>,
 }
@@ -167,7 +167,7 @@ impl GrowingReservation {
         Ok(())
     }
 
-    /// Waits for the work memory of a request. If it needs more than the limit, there is less room for its values.
+    /// Waits for the work memory of a request. If it needs more than the limit, less is left for its values.
     pub(super) async fn with_work(
         self,
         texts: usize,
@@ -187,16 +187,16 @@ impl GrowingReservation {
         let permit = work.free.acquire_many_owned(units(bytes)).await.map_err(|_| MemoryError::InUse)?;
         // A body with very long texts still shows its first alerts.
         let values = bytes.saturating_sub(texts).max(bytes / 8);
-        let room = Room { values, texts: texts.min(bytes) / TEXT_COPIES };
-        let work = WorkReservation { bytes, room, returns, permits: Some((permit, self.permit)) };
+        let payload = PayloadMemory { values, texts: texts.min(bytes) / TEXT_COPIES };
+        let work = WorkReservation { bytes, payload, returns, permits: Some((permit, self.permit)) };
         Ok((Reservation(Some(Arc::new(work))), Turn(turn)))
     }
 }
 
 impl Reservation {
-    /// The memory for a payload.
-    pub(super) fn room(&self) -> Room {
-        self.0.as_ref().map_or(Room::UNLIMITED, |work| work.room)
+    /// The memory that the payload of the request may use.
+    pub(super) fn payload(&self) -> PayloadMemory {
+        self.0.as_ref().map_or(PayloadMemory::UNLIMITED, |work| work.payload)
     }
 }
 
@@ -269,13 +269,13 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_request_over_the_limit_has_less_room_for_values() {
+    async fn a_request_over_the_limit_has_less_memory_for_values() {
         let budget = MemoryBudget::new(40 * UNIT);
         let (all, _turn) = work(&budget, 10 * UNIT, usize::MAX).await.unwrap();
-        assert_eq!(all.room(), Room { values: 20 * UNIT, texts: 2 * UNIT });
+        assert_eq!(all.payload(), PayloadMemory { values: 20 * UNIT, texts: 2 * UNIT });
         assert_eq!(work(&budget, 1, 0).await.err(), Some(MemoryError::InUse));
         let (waited, ()) = tokio::join!(work(&budget, UNIT, 7), async { drop(all) });
-        assert_eq!(waited.unwrap().0.room().values, UNIT / 8);
+        assert_eq!(waited.unwrap().0.payload().values, UNIT / 8);
     }
 
     #[tokio::test(start_paused = true)]

@@ -2,7 +2,7 @@
 //!
 //! A few bytes of JSON can be a value, and a value needs much more memory than its text. The estimate counts the values
 //! by their kind. It is at least the memory that is needed, and at most twice as much or so. A body that would need more
-//! than the limit is parsed with the room that there is, and further alerts are only counted.
+//! than the limit is parsed within the limit, and the alerts that do not fit are only counted.
 
 use crate::alertmanager::{
     ALERT_BYTES, ARRAY_BYTES, FIELD_BYTES, ITEM_BYTES, MAX_DEPTH, MAX_FIELDS, OBJECT_BYTES, PAIR_BYTES,

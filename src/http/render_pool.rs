@@ -99,8 +99,8 @@ impl RenderPool {
         now: Timestamp,
     ) -> Result<Parsed, ParseError> {
         let (intake, receiver) = (Arc::clone(&self.intake), receiver.map(str::to_owned));
-        let (size, room) = (body.len(), memory.room());
-        run_to_end(size, memory, move || intake.parse(receiver.as_deref(), &body, room, now)).await
+        let (size, payload_memory) = (body.len(), memory.payload());
+        run_to_end(size, memory, move || intake.parse(receiver.as_deref(), &body, payload_memory, now)).await
     }
 
     /// [`Intake::render`] within the time limit. The memory stays reserved until it is done, even if the caller goes

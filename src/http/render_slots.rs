@@ -20,7 +20,8 @@ use super::memory::Reservation;
 const SLOTS: usize = 2;
 /// The number of stuck threads, of all receivers together, at which no template is run any more.
 const MAX_STUCK: usize = 16;
-/// The most threads that run templates, stuck or not. The runtime needs its other threads, for example for DNS.
+/// The maximum number of threads that run templates, stuck or not. The runtime needs its other threads, for example for
+/// DNS.
 const MAX_THREADS: usize = 64;
 /// The longest time that a notification waits for a slot and a thread.
 const SLOT_WAIT: Duration = Duration::from_secs(5);

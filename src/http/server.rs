@@ -25,7 +25,7 @@ use super::{
     security::SecurityHandle,
 };
 
-/// The most open connections.
+/// The maximum number of open connections.
 pub const MAX_CONNECTIONS: usize = 2000;
 /// The length of the kernel's queue; `net.core.somaxconn` limits it too.
 const BACKLOG: u32 = 4096;

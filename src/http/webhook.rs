@@ -39,8 +39,8 @@ pub(super) async fn receive<O: Outbox>(
     match &answer {
         Ok(accepted) => state.metrics.received(&accepted.receiver().0, accepted.result()),
         Err(rejection) => {
-            let of = rejection.receiver().map_or("", |receiver| receiver.0.as_str());
-            state.metrics.received(of, rejection.result());
+            let known_receiver = rejection.receiver().map_or("", |receiver| receiver.0.as_str());
+            state.metrics.received(known_receiver, rejection.result());
             log_rejection(&state, receiver.as_deref(), rejection);
         }
     }

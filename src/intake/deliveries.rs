@@ -17,12 +17,12 @@ pub fn text_deliveries(recipients: &Recipients, text: String) -> Vec<NewDelivery
 
 /// One delivery for each content and each batch of recipients; all batches of a content come before the next content.
 pub(super) fn deliveries(recipients: &Recipients, contents: Vec<Content>) -> Vec<NewDelivery> {
-    let of = u16::try_from(contents.len()).unwrap_or(u16::MAX);
+    let total = u16::try_from(contents.len()).unwrap_or(u16::MAX);
     let batches = recipients.batches();
     let mut deliveries = Vec::with_capacity(contents.len() * batches.len());
-    for (content, number) in contents.into_iter().zip(1..=of) {
+    for (content, number) in contents.into_iter().zip(1..=total) {
         for recipients in &batches {
-            let part = Part { number, of };
+            let part = Part { number, total };
             deliveries.push(NewDelivery { recipients: recipients.clone(), content: content.clone(), part });
         }
     }

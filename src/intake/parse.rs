@@ -137,7 +137,7 @@ impl Intake {
     }
 
     /// Parses a body. `receiver` is the name in the path; without one, the payload names the receiver. See
-    /// [`alertmanager::parse_within`] for `room`.
+    /// [`alertmanager::parse_within`] for `memory`.
     ///
     /// # Errors
     /// [`ParseError`]
@@ -145,12 +145,12 @@ impl Intake {
         &self,
         receiver: Option<&str>,
         body: &[u8],
-        room: alertmanager::Room,
+        memory: alertmanager::PayloadMemory,
         now: Timestamp,
     ) -> Result<Parsed, ParseError> {
         // The path is checked first, because a wrong path is wrong for every body.
         let from_path = receiver.map(|name| self.find(name)).transpose()?;
-        let payload = alertmanager::parse_within(body, room, now)?;
+        let payload = alertmanager::parse_within(body, memory, now)?;
         let receiver = match from_path {
             Some(receiver) => receiver,
             None => self.find_quoted(&payload.receiver)?,

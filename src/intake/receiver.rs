@@ -25,7 +25,7 @@ pub struct Receiver {
     pub send_resolved: bool,
     /// The language of everything that the relay writes for this receiver.
     pub language: Language,
-    /// The most parts of a long message.
+    /// The maximum number of parts of a long message.
     pub max_parts: u16,
     /// Gets the notifications that have no recipient.
     pub fallback: Option<Fallback>,

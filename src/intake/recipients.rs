@@ -12,8 +12,8 @@ use crate::{
     wecom::{BadId, BadRecipients, BadUserId, Recipients},
 };
 
-/// The most recipients that templates may name: what one call of `message/send` accepts. A larger number is a mistake
-/// or abuse.
+/// The maximum number of recipients that templates may name. One call of `message/send` accepts as many. A larger number
+/// is a mistake or abuse.
 const MAX_TEMPLATED: usize = 1000;
 /// The id of the department that contains all others.
 const ROOT: &str = "1";

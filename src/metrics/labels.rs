@@ -34,11 +34,11 @@ pub const NO_ERRCODE: &str = "none";
 pub const OTHER_ERRCODE: &str = "other";
 
 macro_rules! labels {
-    ($($name:ident { $($label:ident: $of:ty),+ })+) => {
+    ($($name:ident { $($label:ident: $type:ty),+ })+) => {
         $(
             #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
             pub(super) struct $name {
-                $(pub(super) $label: $of),+
+                $(pub(super) $label: $type),+
             }
         )+
     };

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::{
     Backlog, Changes, Claims, ConfiguredSender, Destination, Enqueued, Folding, Hold, MovedSender, NewDigest,
-    NewNotification, NoticeOf, NotificationId, OutboxQuery, OutboxSize, Pick, ReceiverName, Scheduled,
+    NewNotification, NoticeSubject, NotificationId, OutboxQuery, OutboxSize, Pick, ReceiverName, Scheduled,
     SenderName, Sent, Settlement, StoreResult, Unnoticed, Waiting,
 };
 use crate::clock::ReadingRecord;
@@ -77,7 +77,7 @@ pub trait Outbox: OutboxQuery + Clone + Send + Sync + 'static {
     fn notice(
         &self,
         notice: NewNotification,
-        of: NoticeOf,
+        subject: NoticeSubject,
         now: Timestamp,
     ) -> impl Future<Output = StoreResult<NotificationId>> + Send;
 

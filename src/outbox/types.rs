@@ -190,17 +190,17 @@ pub struct NewDelivery {
     pub part: Part,
 }
 
-/// Part `number` of `of`, counted from 1.
+/// Part `number` of `total` parts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Part {
     /// From 1.
     pub number: u16,
-    pub of: u16,
+    pub total: u16,
 }
 
 impl Part {
     /// The only part of a text that is not split.
-    pub const WHOLE: Self = Self { number: 1, of: 1 };
+    pub const WHOLE: Self = Self { number: 1, total: 1 };
 }
 
 /// The answer to [`super::Outbox::enqueue`].
@@ -256,7 +256,7 @@ pub enum Pick {
     /// A digest of notifications that can be folded.
     Digest {
         destination: Destination,
-        /// The most notifications that it may replace.
+        /// The maximum number of notifications that it may replace.
         limit: u32,
     },
 }
@@ -295,7 +295,7 @@ pub struct Foldable {
     /// Its severity; may be empty.
     pub severity: String,
     pub summary: String,
-    /// The most notifications in a digest with this one. See [`super::rules::fold`].
+    /// The maximum number of notifications in a digest with this one. See [`super::rules::fold`].
     pub limit: u32,
 }
 
@@ -416,7 +416,7 @@ pub struct Unnoticed {
 
 /// The subject of a notice, which later notices need not repeat.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum NoticeOf {
+pub enum NoticeSubject {
     /// These dead letters.
     Dead(Vec<DeliveryId>),
     /// The hold of this sender, as it affects this receiver.

@@ -36,7 +36,7 @@ const PLACES: [&str; 23] = [
 const MAX_NAMES: usize = 3;
 const MAX_SEVERITIES: usize = 3;
 const MAX_PLACES: usize = 3;
-/// The most bytes of one value.
+/// The maximum number of bytes of one value.
 const MAX_VALUE_BYTES: usize = 60;
 
 /// The facts of the first line.

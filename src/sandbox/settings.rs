@@ -32,7 +32,7 @@ pub struct Settings {
     pub strict: bool,
     /// Write empty lists into the reply, such as `"invaliduser":""`, as WeCom did up to 2021. Default: false.
     pub legacy: bool,
-    /// The most messages and the most calls that are kept. The oldest are dropped first. Default: 100,000.
+    /// The maximum number of messages, and of calls, that are kept. The oldest are dropped first. Default: 100,000.
     pub history: usize,
 }
 

@@ -1,4 +1,4 @@
-//! The state of the sandbox.
+//! The parts of the sandbox that share one lock.
 
 use rand::{SeedableRng, rngs::StdRng};
 

@@ -4,11 +4,11 @@ use std::{collections::HashSet, fmt};
 
 use crate::text::{named_char, prefix_chars};
 
-/// The most users that one `message/send` takes.
+/// The maximum number of users that one `message/send` takes.
 pub const MAX_USERS: usize = 1000;
-/// The most departments that one `message/send` takes.
+/// The maximum number of departments that one `message/send` takes.
 pub const MAX_PARTIES: usize = 100;
-/// The most tags that one `message/send` takes.
+/// The maximum number of tags that one `message/send` takes.
 pub const MAX_TAGS: usize = 100;
 
 const LONGEST_USER_ID: usize = 64;

@@ -106,9 +106,9 @@ async fn two_hundred_alerts_in_a_group_are_shown_or_counted() {
         let (status, _) = relay.request(Method::POST, "/webhook/wechat", pair.to_owned()).await;
         assert_eq!(status, 200);
         let parts = wecom.sandbox.wait_for_delivered("zhangsan", 1).await[0].text.to_string();
-        let of: usize = parts.split(['/', ')']).nth(1).unwrap().parse().unwrap();
-        let parts = wecom.sandbox.wait_for_delivered("zhangsan", of).await;
-        assert!(of <= max_parts && parts.iter().all(|part| part.text.len() <= 2048));
+        let total: usize = parts.split(['/', ')']).nth(1).unwrap().parse().unwrap();
+        let parts = wecom.sandbox.wait_for_delivered("zhangsan", total).await;
+        assert!(total <= max_parts && parts.iter().all(|part| part.text.len() <= 2048));
         let text: String = parts.iter().map(|part| &*part.text).collect();
         let hidden = text.split(" of 200 alerts are not shown").next().unwrap().rsplit("… ").next().unwrap();
         let shown = 200 - hidden.parse::<usize>().unwrap_or(0);
@@ -116,7 +116,7 @@ async fn two_hundred_alerts_in_a_group_are_shown_or_counted() {
             assert_eq!(shown, 200, "{text}");
             format!("all 200 with `max_parts: {max_parts}`")
         } else {
-            format!("{shown} in {of} numbered parts, with a link to all")
+            format!("{shown} in {total} numbered parts, with a link to all")
         };
         assert!(include_str!("../../README.md").contains(&row), "{row}");
         assert!(text.contains("/#/alerts?receiver="), "{text}");

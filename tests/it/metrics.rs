@@ -181,8 +181,9 @@ async fn token_refreshes_are_counted_by_their_result() {
     wecom.sandbox.inject(Fault::new(lost).on(Api::Gettoken).times(1));
     relay.post(&payload("First", &[("a", true)])).await;
     soon(wecom.sandbox.wait_for_delivered("zhangsan", 1)).await;
-    let of = |result: &str| format!("wecom_relay_token_refreshes_total{{app=\"ops\",result=\"{result}\"}}");
-    let [ok, refused, failed] = ["ok", "refused", "failed"].map(of);
+    let series_of =
+        |result: &str| format!("wecom_relay_token_refreshes_total{{app=\"ops\",result=\"{result}\"}}");
+    let [ok, refused, failed] = ["ok", "refused", "failed"].map(series_of);
     let series = [ok.as_str(), refused.as_str(), failed.as_str()];
     assert_eq!(values(&relay, series).await, [1.0, 0.0, 1.0]);
     wecom.sandbox.inject(Fault::errcode(40001).on(Api::Gettoken).times(1));

@@ -307,14 +307,14 @@ async fn a_moved_directory_is_not_created_again_and_stays_owned() {
     let here = directory.path().join("here");
     fs::create_dir(&here).unwrap();
     outbox.close().await;
-    let of = |folder: &Path| Settings { path: folder.join("outbox.db"), ..settings(&directory) };
-    let outbox = SqliteOutbox::open(of(&here), Access::Owner).unwrap();
+    let settings_in = |folder: &Path| Settings { path: folder.join("outbox.db"), ..settings(&directory) };
+    let outbox = SqliteOutbox::open(settings_in(&here), Access::Owner).unwrap();
     enqueue(&outbox, alert("a", "one"), at(0)).await;
     let there = directory.path().join("there");
     fs::rename(&here, &there).unwrap();
     assert!(outbox.enqueue(alert("a", "two"), at(0)).await.is_err());
     assert!(!here.exists());
-    let second = SqliteOutbox::open(of(&there), Access::Owner);
+    let second = SqliteOutbox::open(settings_in(&there), Access::Owner);
     assert!(matches!(second, Err(OpenError::Owned { .. })), "{second:?}");
     fs::rename(&there, &here).unwrap();
     enqueue(&outbox, alert("a", "two"), at(0)).await;
@@ -716,7 +716,7 @@ async fn an_outbox_of_the_first_schema_is_migrated() {
     let dead = outbox.show(DeliveryId(2)).await.unwrap().unwrap();
     assert_eq!((dead.listed.reason.as_str(), dead.listed.settled_at), ("rejected", Some(at(5))));
     let split = outbox.show(DeliveryId(6)).await.unwrap().unwrap();
-    assert_eq!((split.listed.notification.0, split.listed.part), (5, Part { number: 2, of: 2 }));
+    assert_eq!((split.listed.notification.0, split.listed.part), (5, Part { number: 2, total: 2 }));
     assert_eq!((split.content.text(), &split.recipients), ("b split 2/2", &user("zhang")));
     let members = Filter { digest: Some(DeliveryId(12)), ..Filter::default() };
     assert_eq!(list_all(&outbox, members, ListOrder::OldestFirst, 10).await.len(), 2);
@@ -732,12 +732,13 @@ async fn an_outbox_of_the_first_schema_is_migrated() {
     let sent = lease.sent_since(at(-1)).await.unwrap();
     assert_eq!(sent.iter().filter(|sent| sent.delivery.0 == 1).count(), 2);
     let texts = drain(&lease, at(11)).await;
-    let of = |group: &str| texts.iter().filter(|text| text.starts_with(group)).cloned().collect::<Vec<_>>();
-    assert_eq!(of("a"), ["a ready attempted", "a queued"]);
-    assert_eq!(of("b"), ["b split 2/2", "b later 1/2", "b later 2/2"]);
-    assert_eq!(of("d"), ["digest attempted"]);
-    assert_eq!(of("c"), ["c later"]);
-    assert_eq!(of("f"), ["f first", "f requeued"]);
+    let sent_of =
+        |group: &str| texts.iter().filter(|text| text.starts_with(group)).cloned().collect::<Vec<_>>();
+    assert_eq!(sent_of("a"), ["a ready attempted", "a queued"]);
+    assert_eq!(sent_of("b"), ["b split 2/2", "b later 1/2", "b later 2/2"]);
+    assert_eq!(sent_of("d"), ["digest attempted"]);
+    assert_eq!(sent_of("c"), ["c later"]);
+    assert_eq!(sent_of("f"), ["f first", "f requeued"]);
     let before = |one: &str, other: &str| {
         let place = |text: &str| texts.iter().position(|sent| sent == text).unwrap();
         place(one) < place(other)

@@ -139,13 +139,15 @@ fn a_resolved_alert_without_an_end_is_called_resolved() {
 
 #[test]
 fn alerts_are_told_apart_by_any_label() {
-    let of = |number: u8| {
+    let full_disk = |number: u8| {
         let labels = json!({ "alertname": "Full", "host": format!("db-{number}"), "mountpoint": format!("/d{number}") });
         alert("firing", &labels)
     };
     // The stated common label is wrong for one of them.
-    let text =
-        zh(&payload(&[of(1), of(2)], &json!({ "commonLabels": { "host": "db-1" }, "externalURL": "" })));
+    let text = zh(&payload(
+        &[full_disk(1), full_disk(2)],
+        &json!({ "commonLabels": { "host": "db-1" }, "externalURL": "" }),
+    ));
     insta::assert_snapshot!(text, @r"
     【告警】Full ×2
 

@@ -7,7 +7,7 @@ use crate::text::{escape_controls, shorten_columns, width, wrap_columns};
 /// About the width of a message on a phone: 20 Chinese characters.
 const COLUMNS: usize = 40;
 
-/// The phone with the first `max_rows` rows of a message. Where standard output is not a capable terminal, it has no frame.
+/// Draws a phone with the first `max_rows` rows of a message. It has a frame if standard output is a capable terminal.
 pub(super) fn phone(owner: &str, message: &str, max_rows: usize) -> String {
     let message = without_links(&escape_controls(message.trim_end())).replace('\t', " ");
     let rows: Vec<&str> = message.lines().flat_map(|line| wrap_columns(line, COLUMNS)).collect();
@@ -20,7 +20,7 @@ pub(super) fn phone(owner: &str, message: &str, max_rows: usize) -> String {
     if is_framed { framed(owner, &shown) } else { plain(owner, &shown) }
 }
 
-/// WeCom shows the words of a link in a text, and not its address.
+/// Replaces each link by its words, because WeCom shows no addresses in a text.
 fn without_links(message: &str) -> String {
     let mut words = String::new();
     let mut rest = message;

@@ -34,18 +34,21 @@ impl Relay {
     pub(super) async fn start(folder: &Path, language: Language, tasks: &Tasks) -> anyhow::Result<Self> {
         let clock = Arc::new(SystemClock);
         let sandbox = Sandbox::new(Directory::builtin(), Settings::default(), clock.clone());
-        let wecom = TcpListener::bind("127.0.0.1:0").await.context("listen for the sandbox")?;
-        let api_url = format!("http://{}/cgi-bin/", wecom.local_addr()?);
-        let (served, stop) = (sandbox.clone(), tasks.stop());
-        tasks.spawn("sandbox", async move { served.serve(wecom, stop.cancelled_owned()).await });
+        let wecom_listener =
+            TcpListener::bind("127.0.0.1:0").await.context("cannot listen for the sandbox")?;
+        let api_url = format!("http://{}/cgi-bin/", wecom_listener.local_addr()?);
+        let (wecom, stop) = (sandbox.clone(), tasks.stop());
+        tasks.spawn("sandbox", async move { wecom.serve(wecom_listener, stop.cancelled_owned()).await });
 
-        let listener = StdListener::bind("127.0.0.1:0").context("listen for the relay")?;
+        let listener = StdListener::bind("127.0.0.1:0").context("cannot listen for the relay")?;
         let webhook = format!("http://{}/webhook", listener.local_addr()?);
         let yaml = config_text(&api_url, folder, language);
         let config = config::parse(&yaml, &folder.join("config.yml"), &|_| None)?.config;
         let prepared = Prepared::new(config, PrepareOptions::default())?;
-        let direct =
-            prepared.client(prepared.intake.receiver("direct")?).context("there is no client")?.clone();
+        let direct = prepared
+            .client(prepared.intake.receiver("direct")?)
+            .context("the app `direct` has no client")?
+            .clone();
         let config = prepared.config.clone();
         let outbox = spawn_blocking(move || app::open_outbox(&config, Access::Owner)).await??;
         Running::start(prepared, listener, outbox.clone(), clock, tasks.clone()).await?;

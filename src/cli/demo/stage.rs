@@ -136,7 +136,7 @@ impl<'o> Stage<'o> {
             let Arrival { call, message, .. } = match self.arrivals.try_recv() {
                 Ok(arrival) => arrival,
                 Err(TryRecvError::Empty) => return Ok(shown),
-                Err(error) => return Err(error).context("watch the sandbox"),
+                Err(error) => return Err(error).context("cannot watch the sandbox"),
             };
             if call.app != Some(AGENT) {
                 continue;

@@ -23,14 +23,14 @@ impl Group<'_> {
         let Self { name, severity, status, .. } = self;
         let common = json!({ "alertname": name, "cluster": "prod-hz", "severity": severity });
         let now = now.to_string();
-        let ends = if *status == "resolved" { now.as_str() } else { "0001-01-01T00:00:00Z" };
-        let alert = |alert: &GroupAlert| {
+        let ends_at = if *status == "resolved" { now.as_str() } else { "0001-01-01T00:00:00Z" };
+        let json_of = |alert: &GroupAlert| {
             let GroupAlert { instance, summary } = alert;
             let labels = json!({ "alertname": name, "cluster": "prod-hz", "instance": instance, "severity": severity });
             json!({ "status": status, "labels": labels, "annotations": { "summary": summary },
-                    "startsAt": now, "endsAt": ends, "generatorURL": "http://prometheus.example.com/graph" })
+                    "startsAt": now, "endsAt": ends_at, "generatorURL": "http://prometheus.example.com/graph" })
         };
-        let alerts: Value = self.alerts.iter().map(alert).collect();
+        let alerts: Value = self.alerts.iter().map(json_of).collect();
         json!({
             "version": "4", "receiver": "wechat", "status": status, "alerts": alerts, "truncatedAlerts": 0,
             "groupKey": format!("{{}}:{{alertname={name:?}}}"), "groupLabels": { "alertname": name },

@@ -29,13 +29,13 @@ pub(in crate::cli) struct Args {
     #[arg(long)]
     json: bool,
     /// Wait at most this long for each step
-    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = timeout)]
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = parse_timeout)]
     timeout: Duration,
 }
 
-fn timeout(text: &str) -> Result<Duration, &'static str> {
+fn parse_timeout(text: &str) -> Result<Duration, &'static str> {
     parse_duration(text)
-        .filter(|limit| !limit.is_zero())
+        .filter(|timeout| !timeout.is_zero())
         .ok_or("write a duration above 0, such as 500ms, 2s or 1m")
 }
 
@@ -57,7 +57,7 @@ pub(in crate::cli) fn run(
 
 const CONFIGURATION: &str = "configuration";
 
-/// Checks the configuration. `None` if it has errors.
+/// Reports the problems of the configuration. Returns `None` if it has errors.
 fn prepare(
     args: &Args,
     loaded: Result<Loaded, Failure>,
@@ -103,17 +103,17 @@ fn report_config_error(error: &ConfigError, report: &mut Report<'_>) -> std::io:
     Ok(())
 }
 
-async fn check(prepared: &Prepared, limit: Duration, report: &mut Report<'_>) -> std::io::Result<()> {
-    server::check(&prepared.config, limit, report).await?;
+async fn check(prepared: &Prepared, timeout: Duration, report: &mut Report<'_>) -> std::io::Result<()> {
+    server::check(&prepared.config, timeout, report).await?;
     let mut refused_secrets = RefusedSecrets::default();
     for (sender, client) in &prepared.clients {
         let Some(app) = prepared.config.app(&sender.0) else { continue };
-        let token = app::check(app, client, &mut refused_secrets, limit, report).await?;
+        let token = app::check(app, client, &mut refused_secrets, timeout, report).await?;
         let receivers: Vec<_> = (prepared.config.receivers.iter())
             .filter_map(|receiver| prepared.intake.receiver(receiver.name.as_str()).ok())
             .filter(|receiver| receiver.sender == *sender)
             .collect();
-        app::check_receivers(&receivers, app, client, token.as_ref(), limit, report).await?;
+        app::check_receivers(&receivers, app, client, token.as_ref(), timeout, report).await?;
     }
     Ok(())
 }

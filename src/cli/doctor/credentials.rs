@@ -144,13 +144,13 @@ mod tests {
 
     #[test]
     fn a_disabled_or_invisible_app_is_reported() {
-        let of = |value: Value| app(AgentId(7), value.as_object().unwrap());
+        let checked = |value: Value| app(AgentId(7), value.as_object().unwrap());
         let none = json!({
             "name": "告警", "allow_userinfos": { "user": [] }, "allow_partys": { "partyid": [] },
             "allow_tags": { "tagid": [] },
         });
-        assert_eq!(of(none).status, Status::Warning);
-        assert_eq!(of(json!({ "name": "告警", "close": 1 })).message, "7 is 告警, which is disabled");
-        assert_eq!(of(json!({ "name": "告警" })), Finding::ok(AGENT_ID, "7 is 告警"));
+        assert_eq!(checked(none).status, Status::Warning);
+        assert_eq!(checked(json!({ "name": "告警", "close": 1 })).message, "7 is 告警, which is disabled");
+        assert_eq!(checked(json!({ "name": "告警" })), Finding::ok(AGENT_ID, "7 is 告警"));
     }
 }

@@ -118,18 +118,18 @@ mod tests {
 
     #[test]
     fn an_inactive_member_and_an_empty_tag_are_reported() {
-        let of = |addressee, fields: Value| {
+        let reported = |addressee, fields: Value| {
             finding(&addressee, &Ok(fields.as_object().unwrap().clone())).map(|finding| finding.message)
         };
         let user = || Addressee::User("lisi".to_owned());
-        assert_eq!(of(user(), json!({ "status": 4 })).unwrap(), "user lisi has not joined yet");
-        assert_eq!(of(user(), json!({ "status": 1 })), None);
-        assert_eq!(of(user(), json!({})), None);
+        assert_eq!(reported(user(), json!({ "status": 4 })).unwrap(), "user lisi has not joined yet");
+        assert_eq!(reported(user(), json!({ "status": 1 })), None);
+        assert_eq!(reported(user(), json!({})), None);
         let tag = || Addressee::Tag("7".to_owned());
         assert_eq!(
-            of(tag(), json!({ "userlist": [] })).unwrap(),
+            reported(tag(), json!({ "userlist": [] })).unwrap(),
             "tag 7 has no members that the app can see"
         );
-        assert_eq!(of(tag(), json!({ "userlist": [], "partylist": [2] })), None);
+        assert_eq!(reported(tag(), json!({ "userlist": [], "partylist": [2] })), None);
     }
 }

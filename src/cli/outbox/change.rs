@@ -102,10 +102,10 @@ pub(super) async fn discard(
         State::InFlight => "it is being sent right now; discard it when it is waiting or dead".to_owned(),
         State::Folded => format!("it was folded into {}; discard that one", digest_of(outbox, id).await?),
         State::Delivered => "WeCom has accepted it".to_owned(),
-        State::Discarded => "nothing was changed".to_owned(),
+        State::Discarded => "nothing is left to do".to_owned(),
         State::Queued | State::Ready | State::Dead => "its state has just changed; try again".to_owned(),
     };
-    output.error(&format!("delivery {id} is not discarded: it is {}; {reason}", state.name()));
+    output.error(&format!("delivery {id} is not changed: it is {}; {reason}", state.name()));
     Err(Failure::Reported)
 }
 

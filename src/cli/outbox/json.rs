@@ -65,7 +65,7 @@ impl<'a> From<&'a outbox::Listed> for Listed<'a> {
             settled_at: listed.settled_at.map(moment),
             attempts: listed.attempts,
             part: listed.part.number,
-            parts: listed.part.of,
+            parts: listed.part.total,
             digest: listed.digest.map(|digest| digest.0),
             summary: &listed.summary,
             reason: &listed.reason,

@@ -125,7 +125,7 @@ fn cells(listed: &Listed, now: Timestamp) -> [String; 6] {
         printable(&listed.receiver.0),
         age(now, listed.accepted_at),
         listed.attempts.to_string(),
-        format!("{}/{}", listed.part.number, listed.part.of),
+        format!("{}/{}", listed.part.number, listed.part.total),
     ]
 }
 

@@ -56,7 +56,7 @@ fn fields(detail: &Detail) -> Vec<(&'static str, String)> {
     let (kind, status) = (json::kind(listed.kind), json::status(listed.status));
     let delivery = format!(
         "{id}, part {} of {} of notification {notification} ({kind}, {status})",
-        part.number, part.of
+        part.number, part.total
     );
     let mut fields = vec![("delivery", delivery), ("state", state(listed))];
     if !listed.reason.is_empty() {

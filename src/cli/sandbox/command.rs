@@ -52,7 +52,7 @@ pub(in crate::cli) fn run(args: Args, output: &mut Output) -> Result<(), Failure
     }
     let directory = match &args.directory {
         Some(path) => {
-            let text = fs::read_to_string(path).with_context(|| format!("read {}", path.display()));
+            let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()));
             let text = text.map_err(Failure::Other)?;
             Directory::from_yaml(&text)
                 .map_err(|error| Failure::Other(anyhow!("{}:{error}", path.display())))?
@@ -66,7 +66,7 @@ pub(in crate::cli) fn run(args: Args, output: &mut Output) -> Result<(), Failure
 
 async fn serve(sandbox: Sandbox, args: &Args, output: &mut Output) -> anyhow::Result<()> {
     let listen = args.listen;
-    let listener = TcpListener::bind(listen).await.with_context(|| format!("listen on {listen}"))?;
+    let listener = TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen}"))?;
     let address = listener.local_addr()?;
     output.line(&format!("WeCom's API is at http://{address}/cgi-bin/ (write it into api_url)"))?;
     output.line(&format!("Messages of a member: http://{address}/sandbox/members/zhangsan/messages"))?;

@@ -173,13 +173,13 @@ pub(super) fn max_parts(
     let parse = |text: &str| text.parse().ok().filter(|parts| *parts > 0);
     let given = field.parsed(parse, "a number of parts", &help, diagnostics)?;
     let per_minute = app.and_then(|app| app.limits.per_minute).map_or(u32::MAX, NonZeroU32::get);
-    let most = match message.filter(|message| message.plain_copy).map(|message| &message.message_type) {
+    let max_parts = match message.filter(|message| message.plain_copy).map(|message| &message.message_type) {
         None => per_minute,
         Some(MessageType::Markdown) => per_minute / 2,
         Some(_) => per_minute - 1,
     };
-    let most = u16::try_from(most).unwrap_or(u16::MAX);
-    if most == 0 {
+    let max_parts = u16::try_from(max_parts).unwrap_or(u16::MAX);
+    if max_parts == 0 {
         let message = "the app may not send a message and its plain copy in one minute";
         return Err(diagnostics.error(
             &field.location,
@@ -188,12 +188,12 @@ pub(super) fn max_parts(
         ));
     }
     match given {
-        Some(parts) if parts > most => {
+        Some(parts) if parts > max_parts => {
             let message = format!("the app may not send {parts} parts in a minute");
             let help =
-                format!("write at most {most}, because limits.per_minute and plain_copy allow no more");
+                format!("write at most {max_parts}, because limits.per_minute and plain_copy allow no more");
             Err(diagnostics.error(&field.location, message, help))
         }
-        given => Ok(given.unwrap_or(MAX_PARTS.min(most))),
+        given => Ok(given.unwrap_or(MAX_PARTS.min(max_parts))),
     }
 }

@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// No webhook needs more. A larger value is a mistyped unit.
-const MOST_MEMORY: usize = 64 << 30;
+const MAX_MEMORY: usize = 64 << 30;
 
 pub(super) fn read(
     field: &Field<'_>,
@@ -52,8 +52,8 @@ fn max_memory_bytes(field: &Field<'_>, diagnostics: &mut Diagnostics) -> Result<
         );
         return Err(diagnostics.error(&field.location, "this is too small", help));
     }
-    if size > MOST_MEMORY {
-        let help = format!("write at most {}GiB", MOST_MEMORY >> 30);
+    if size > MAX_MEMORY {
+        let help = format!("write at most {}GiB", MAX_MEMORY >> 30);
         return Err(diagnostics.error(&field.location, "this is too large", help));
     }
     Ok(size)

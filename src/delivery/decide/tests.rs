@@ -52,7 +52,7 @@ fn after(claimed: &Claimed, outcome: &Outcome) -> Decision {
     after_in(ALONE, claimed, outcome)
 }
 
-fn of(outcome: &Outcome) -> Decision {
+fn after_first(outcome: &Outcome) -> Decision {
     after(&claimed(0, Duration::ZERO), outcome)
 }
 
@@ -67,7 +67,7 @@ fn fault(kind: TransportErrorKind) -> TransportError {
 #[test]
 fn an_accepted_message_is_delivered_and_counted() {
     let receipt = Receipt { msgid: "m1".to_owned(), ..Receipt::default() };
-    let decision = of(&Outcome::Accepted(receipt.clone()));
+    let decision = after_first(&Outcome::Accepted(receipt.clone()));
     let verdict = Verdict::Delivered(receipt);
     assert_eq!(decision, Decision { verdict, counted: true, cause: None });
 }
@@ -75,7 +75,7 @@ fn an_accepted_message_is_delivered_and_counted() {
 #[test]
 fn a_rejected_message_or_recipient_is_a_dead_letter() {
     for (errcode, cause) in [(44004, Cause::Rejected), (81013, Cause::Nobody)] {
-        let decision = of(&rejected(errcode));
+        let decision = after_first(&rejected(errcode));
         assert!(matches!(&decision.verdict, Verdict::Dead(reason) if reason.contains(&errcode.to_string())));
         assert_eq!((decision.counted, decision.cause), (false, Some(cause)));
     }
@@ -84,7 +84,7 @@ fn a_rejected_message_or_recipient_is_a_dead_letter() {
 #[test]
 fn a_transient_failure_is_retried_within_seconds() {
     for outcome in [rejected(-1), Outcome::NotSent(fault(TransportErrorKind::Connect))] {
-        let decision = of(&outcome);
+        let decision = after_first(&outcome);
         let Verdict::Retry { at, charged: true, unconfirmed: false, unknown_code: false } = decision.verdict
         else {
             panic!("{decision:?}")
@@ -102,7 +102,7 @@ fn an_unknown_outcome_is_unconfirmed_and_counted() {
         TransportErrorKind::Status(502),
         TransportErrorKind::InvalidReply,
     ] {
-        let decision = of(&Outcome::Unknown(fault(kind)));
+        let decision = after_first(&Outcome::Unknown(fault(kind)));
         assert!(
             matches!(decision.verdict, Verdict::Retry { unconfirmed: true, charged: true, .. }),
             "{decision:?}"
@@ -153,7 +153,7 @@ fn an_unknown_errcode_is_tried_three_times_among_others_that_succeed() {
 
 #[test]
 fn the_reason_of_a_dead_letter_says_what_to_do() {
-    let Verdict::Dead(reason) = of(&rejected(81013)).verdict else { panic!() };
+    let Verdict::Dead(reason) = after_first(&rejected(81013)).verdict else { panic!() };
     assert!(reason.contains("可见范围") && reason.ends_with("WeCom's text: no"), "{reason}");
 }
 

@@ -11,7 +11,7 @@ use std::{
 
 use crate::{delivery::Monotonic, outbox::DeliveryId, wecom::Addressee};
 
-/// The most recipients with counted messages. Beyond it the oldest messages are not counted any more.
+/// The maximum number of recipients with counted messages. Beyond it the oldest messages are not counted any more.
 const MAX_RECIPIENTS: usize = 200_000;
 /// A smaller table is not worth shrinking.
 const SMALL: usize = 1024;

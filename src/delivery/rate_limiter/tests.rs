@@ -265,7 +265,7 @@ fn event() -> impl Strategy<Value = Event> {
 }
 
 /// The largest number of `times` within any `window`.
-fn most(times: &[Monotonic], window: Duration) -> usize {
+fn max_in_window(times: &[Monotonic], window: Duration) -> usize {
     let within = |at: usize| times[at..].iter().take_while(|end| end.since(times[at]) < window).count();
     (0..times.len()).map(within).max().unwrap_or(0)
 }
@@ -313,8 +313,8 @@ proptest! {
                 };
                 let mut times: Vec<_> = ended.iter().filter(|(_, set)| concerns(set)).map(|(at, _)| *at).collect();
                 times.extend(in_flight.iter().filter(|(_, set)| concerns(set)).map(|_| now));
-                prop_assert!(most(&times, Windows::default().minute) <= per_minute as usize);
-                prop_assert!(most(&times, Windows::default().hour) <= per_hour as usize);
+                prop_assert!(max_in_window(&times, Windows::default().minute) <= per_minute as usize);
+                prop_assert!(max_in_window(&times, Windows::default().hour) <= per_hour as usize);
             }
         }
     }

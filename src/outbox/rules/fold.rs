@@ -10,7 +10,7 @@
 //!                                                           └─▶ 1 dead
 //! ```
 
-/// The most notifications in one digest.
+/// The maximum number of notifications in one digest.
 pub const MAX_MEMBERS: u32 = 1000;
 
 /// The number of the first notifications that may share a digest. `limits` has the limit of each, in order.

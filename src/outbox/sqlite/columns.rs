@@ -77,7 +77,7 @@ fn variant<T: Copy>(all: &[T], row: &Row<'_>, column: &str) -> EngineResult<T> {
 }
 
 pub(super) fn part_columns(row: &Row<'_>) -> EngineResult<Part> {
-    Ok(Part { number: row.get("part_number")?, of: row.get("part_of")? })
+    Ok(Part { number: row.get("part_number")?, total: row.get("part_of")? })
 }
 
 pub(super) fn destination_column(row: &Row<'_>) -> EngineResult<Destination> {

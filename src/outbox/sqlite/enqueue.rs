@@ -147,7 +147,7 @@ fn insert_one(
             ":kind": kind_number(new.kind),
             ":status": status_number(new.status),
             ":part_number": part.number,
-            ":part_of": part.of,
+            ":part_of": part.total,
             ":accepted_at": millis(row.now),
             ":foldable": if new.kind == Kind::Alert && new.dead.is_none() { fold::MAX_MEMBERS } else { 0 },
             ":body": BodyHash::of(&row.place.sender, recipients, content).0,

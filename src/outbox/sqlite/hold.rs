@@ -10,7 +10,7 @@ use super::{
     transaction::Transaction,
 };
 use crate::outbox::{
-    Backlog, DeliveryId, Hold, NewNotification, NoticeOf, NotificationId, OrderingKey, ReceiverName,
+    Backlog, DeliveryId, Hold, NewNotification, NoticeSubject, NotificationId, OrderingKey, ReceiverName,
     SenderName, Unnoticed,
 };
 
@@ -102,19 +102,19 @@ pub(super) fn unnoticed(
 pub(super) fn notice(
     tx: &mut Transaction<'_>,
     notice: &NewNotification,
-    of: &NoticeOf,
+    subject: &NoticeSubject,
     now: Timestamp,
 ) -> EngineResult<NotificationId> {
     let queue = sender::present(tx, &notice.sender)?.queue;
     let ordering_key = OrderingKey::of(&queue, &notice.receiver, &notice.group_key).0.short();
     let id = enqueue::enqueue_own(tx, notice, ordering_key, now)?;
-    match of {
-        NoticeOf::Dead(deliveries) => {
+    match subject {
+        NoticeSubject::Dead(deliveries) => {
             for DeliveryId(id) in deliveries {
                 tx.sql.run(MARK_NOTICED, [id])?;
             }
         }
-        NoticeOf::Hold(sender, receiver) => {
+        NoticeSubject::Hold(sender, receiver) => {
             tx.sql.run(RECORD_NOTICE, (&sender.0, &receiver.0))?;
         }
     }

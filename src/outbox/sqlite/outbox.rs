@@ -16,12 +16,13 @@ use super::{
 use crate::clock::{Reading, ReadingRecord};
 use crate::outbox::{
     Backlog, Changed, Changes, Claims, DeliveryId, Depth, Destination, Detail, Enqueued, Filter, Hold, Lease,
-    NewNotification, NoticeOf, NotificationId, Outbox, OutboxQuery, OutboxSize, Page, PageRequest, Planner,
-    ReceiverName, Requeue, Scheduled, SenderName, Sent, Settlement, StoreResult, Unnoticed,
+    NewNotification, NoticeSubject, NotificationId, Outbox, OutboxQuery, OutboxSize, Page, PageRequest,
+    Planner, ReceiverName, Requeue, Scheduled, SenderName, Sent, Settlement, StoreResult, Unnoticed,
 };
 use crate::outbox::{ConfiguredSender, MovedSender};
 
-/// The most dead letters that are requeued in one transaction, so that a running daemon is not locked out for long.
+/// The maximum number of dead letters that are requeued in one transaction. A running daemon must not be locked out for
+/// long.
 const REQUEUED_AT_ONCE: u32 = 500;
 
 /// An outbox in a SQLite file. Clones share it. It closes when the last clone is dropped.
@@ -123,10 +124,10 @@ impl Outbox for SqliteOutbox {
     async fn notice(
         &self,
         notice: NewNotification,
-        of: NoticeOf,
+        subject: NoticeSubject,
         now: Timestamp,
     ) -> StoreResult<NotificationId> {
-        self.worker.run(Effect::FlushedWrite, move |tx| hold::notice(tx, &notice, &of, now)).await
+        self.worker.run(Effect::FlushedWrite, move |tx| hold::notice(tx, &notice, &subject, now)).await
     }
 
     async fn purge(&self, before: Timestamp, limit: u32) -> StoreResult<u32> {

@@ -14,7 +14,7 @@ pub(super) const DELETE_IDLE_KEYS: &str = "DELETE FROM ordering_key WHERE id IN
       ORDER BY expires_at LIMIT ?2)";
 pub(super) const PROBE: &str = "UPDATE numbers SET probed_at = ?1 WHERE id = 1";
 
-/// The most pages that one call returns to the file system, so that nobody waits long behind it: 8 MiB.
+/// The maximum number of pages that one call returns to the file system, so that nobody waits long behind it: 8 MiB.
 const MAX_PAGES: u32 = 2048;
 pub(super) fn purge(tx: &Transaction<'_>, before: Timestamp, limit: u32) -> EngineResult<u32> {
     let mut deleted = 0;

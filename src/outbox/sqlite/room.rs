@@ -27,7 +27,7 @@ pub(super) const RESERVE: &str = "INSERT OR IGNORE INTO reserve (id, room) VALUE
 pub(super) const LAST_SETTLED: &str = "SELECT settled_at FROM delivery INDEXED BY delivery_settled
      WHERE settled_at IS NOT NULL AND state <> 5 ORDER BY settled_at DESC LIMIT 1";
 
-/// The most deliveries that are purged at once, so that nobody waits long behind it.
+/// The maximum number of deliveries that are purged at once, so that nobody waits long behind it.
 const PURGED_AT_ONCE: u32 = 64;
 const MAX_ROUNDS: u32 = 8;
 /// The time between two looks for space on a full file system.

@@ -34,7 +34,7 @@ use super::{
 };
 use crate::outbox::{Changes, SenderName, StoreError};
 
-/// The most jobs that share a commit. It bounds the wait of the first job.
+/// The maximum number of jobs that share a commit. It bounds the wait of the first job.
 const MAX_BATCH: usize = 256;
 /// The interval at which the thread looks for commits of other processes, and flushes commits that nobody waits for.
 const POLL: Duration = Duration::from_millis(500);

@@ -9,7 +9,7 @@ use crate::{
     text::{ELLIPSIS, go_query_escape, one_line, shorten},
 };
 
-/// The most numbers of `range`: enough for any message, and not enough to hang.
+/// The maximum number of numbers of `range`: enough for any message, and not enough to hang.
 const MAX_RANGE: i64 = 1000;
 
 /// Filters and functions that are added to those of Tera, or replace one of them.

@@ -93,10 +93,10 @@ fn many_labels_and_names_take_linear_time() {
         extra: [("names".to_owned(), (0..200_000).map(|n| n.to_string()).collect())].into(),
         ..Payload::default()
     };
-    let of = |template| rendered_with(template, &payload, &time()).unwrap();
-    assert_eq!(of("{{ commonLabels | remove(names=groupLabels) | length }}"), "0");
-    assert_eq!(of("{{ commonLabels | remove(names=names) | length }}"), "100000");
-    assert_eq!(of("{{ names | unique | length }}"), "200000");
+    let render = |template| rendered_with(template, &payload, &time()).unwrap();
+    assert_eq!(render("{{ commonLabels | remove(names=groupLabels) | length }}"), "0");
+    assert_eq!(render("{{ commonLabels | remove(names=names) | length }}"), "100000");
+    assert_eq!(render("{{ names | unique | length }}"), "200000");
     let summary = Templates::compile(&[]).unwrap().with(&payload, &time()).render(DEFAULT_SUMMARY);
     assert!(summary.unwrap().starts_with("[] v v v"));
 }
@@ -148,11 +148,11 @@ fn a_text_that_is_no_time_is_unchanged_and_gos_zero_is_empty() {
 
 #[test]
 fn durations_show_their_two_largest_units() {
-    let of =
+    let shown =
         |seconds: i64, lang| render(&format!("{{{{ {seconds} | duration(lang=\"{lang}\") }}}}")).unwrap();
-    let en = [-5, 0, 59, 60, 3599, 3600, 3660, 86_399, 86_400, 90_061].map(|seconds| of(seconds, "en"));
+    let en = [-5, 0, 59, 60, 3599, 3600, 3660, 86_399, 86_400, 90_061].map(|seconds| shown(seconds, "en"));
     assert_eq!(en, ["0s", "0s", "59s", "1m", "59m 59s", "1h", "1h 1m", "23h 59m", "1d", "1d 1h"]);
-    let zh = [0, 61, 3660, 90_061, 86_400 + 59].map(|seconds| of(seconds, "zh"));
+    let zh = [0, 61, 3660, 90_061, 86_400 + 59].map(|seconds| shown(seconds, "zh"));
     assert_eq!(zh, ["0秒", "1分钟1秒", "1小时1分钟", "1天1小时", "1天"]);
     assert!(render(r#"{{ 1 | duration(lang="fr") }}"#).is_err());
     assert!(render(r#"{{ "x" | duration }}"#).is_err());
@@ -199,10 +199,10 @@ fn an_error_is_one_short_line_for_any_payload() {
 #[test]
 fn bidi_controls_are_removed() {
     let text = "\u{202E}a\u{2066} \u{200F} \u{202C}b\u{61C}c\u{200E}";
-    let of =
+    let filtered =
         |filter: &str| render_fields(&format!("{{{{ text | {filter} }}}}"), json!({ "text": text })).unwrap();
-    assert_eq!(of("one_line"), "a bc");
-    assert_eq!(of("markdown_escape"), "a  bc");
+    assert_eq!(filtered("one_line"), "a bc");
+    assert_eq!(filtered("markdown_escape"), "a  bc");
     assert_eq!(markdown::url("http://p/\u{202E}x"), "http://p/%E2%80%AEx");
     // Removing a control must not create a link.
     assert_eq!(markdown::escape("]\u{202E}("), "]\u{200B}(");

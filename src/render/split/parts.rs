@@ -23,7 +23,7 @@ pub(super) const MAX_PARTS: usize = 1000;
 pub struct Limits {
     /// The longest part with its number; at least 256.
     pub part_bytes: usize,
-    /// The most parts; at least 1.
+    /// The maximum number of parts; at least 1.
     pub max_parts: usize,
 }
 
@@ -81,13 +81,13 @@ fn number(cutter: &Cutter<'_>, limits: Limits) -> Option<Vec<String>> {
     // The room that a number takes depends on how many parts there are.
     let mut max_parts = 9;
     loop {
-        let most = limits.max_parts.min(max_parts);
-        if let Some(bodies) = cutter.pieces(body_room(limits.part_bytes, most), most) {
+        let max = limits.max_parts.min(max_parts);
+        if let Some(bodies) = cutter.pieces(body_room(limits.part_bytes, max), max) {
             let count = bodies.len();
             let numbered = bodies.iter().zip(1..).map(|(body, number)| format!("({number}/{count})\n{body}"));
             return Some(numbered.collect());
         }
-        if most == limits.max_parts {
+        if max == limits.max_parts {
             return None;
         }
         max_parts = max_parts * 10 + 9;

@@ -23,7 +23,7 @@ use crate::{
 /// The least bytes of a shortened piece. A shorter one would help nobody.
 const MIN_PIECE_BYTES: usize = 64;
 
-/// The most bytes of a number and of the line breaks in a part.
+/// The maximum number of bytes of the number of a part, with its line break.
 const NUMBER_BYTES: usize = 24;
 
 /// A stretch of the text.
@@ -99,7 +99,7 @@ pub(super) struct Selection<'a> {
     part_bytes: usize,
 }
 
-/// The most bytes of one piece.
+/// The maximum number of bytes of one piece.
 #[derive(Clone, Copy)]
 struct Caps {
     frame: usize,
@@ -217,7 +217,7 @@ fn largest<T>(max: usize, mut fits: impl FnMut(usize) -> Option<T>) -> Option<T>
     best
 }
 
-/// The most bytes that each of `sizes` may keep so that all together fit in `room`.
+/// The maximum number of bytes that each of `sizes` may keep so that all together fit in `room`.
 fn fair_cap(sizes: &[usize], room: usize) -> usize {
     let mut sizes = sizes.to_vec();
     sizes.sort_unstable();

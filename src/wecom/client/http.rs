@@ -11,7 +11,7 @@ const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// TLS or the proxy could not be set up.
 #[derive(Debug, thiserror::Error)]
-#[error("set up the HTTP client: {0}")]
+#[error("cannot set up the HTTP client: {0}")]
 pub struct SetupError(String);
 
 #[expect(

@@ -7,11 +7,11 @@ use crate::{
     wecom::{InvalidRecipients, Receipt, endpoint::ProxyUrl, token::Token},
 };
 
-/// The most bytes that are kept of an `errmsg` and of the details of a transport error.
+/// The maximum number of bytes that are kept of an `errmsg` and of the details of a transport error.
 const MAX_DETAIL_BYTES: usize = 500;
-/// The most bytes that are kept of a `msgid` or `response_code`. WeCom's have about 100.
+/// The maximum number of bytes that are kept of a `msgid` or `response_code`. WeCom's have about 100.
 const MAX_CODE_BYTES: usize = 512;
-/// The most bytes that are kept of the id of an invalid recipient. WeCom's have 64.
+/// The maximum number of bytes that are kept of the id of an invalid recipient. WeCom's have 64.
 const MAX_ID_BYTES: usize = 128;
 
 /// The secrets of an app.

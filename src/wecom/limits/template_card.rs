@@ -10,8 +10,8 @@ type Object = Map<String, Value>;
 
 /// The only supported type of card, because interactive types need a callback URL.
 const TEXT_NOTICE: &str = "text_notice";
-const MOST_ROWS: usize = 6;
-const MOST_JUMPS: usize = 3;
+const MAX_ROWS: usize = 6;
+const MAX_JUMPS: usize = 3;
 const TASK_ID_BYTES: usize = 128;
 
 /// Recommended lengths in characters, by object and key.
@@ -185,7 +185,7 @@ fn list<'a>(card: &'a mut Object, key: &str, most: usize) -> Result<Vec<&'a mut 
 
 fn rows(card: &mut Object) -> Result<(), CardError> {
     const LIST: &str = "horizontal_content_list";
-    for (row, at) in list(card, LIST, MOST_ROWS)?.into_iter().zip(0..) {
+    for (row, at) in list(card, LIST, MAX_ROWS)?.into_iter().zip(0..) {
         let path = format!("{LIST}[{at}]");
         required(row, &path, "keyname")?;
         shorten(row, "keyname", KEYNAME_CHARS);
@@ -202,7 +202,7 @@ fn rows(card: &mut Object) -> Result<(), CardError> {
 
 fn jumps(card: &mut Object) -> Result<(), CardError> {
     const LIST: &str = "jump_list";
-    for (jump, at) in list(card, LIST, MOST_JUMPS)?.into_iter().zip(0..) {
+    for (jump, at) in list(card, LIST, MAX_JUMPS)?.into_iter().zip(0..) {
         let path = format!("{LIST}[{at}]");
         required(jump, &path, "title")?;
         shorten(jump, "title", JUMP_TITLE_CHARS);

@@ -9,7 +9,7 @@ use crate::{
 };
 
 pub(super) const TITLE_CHARS: usize = 128;
-/// The most characters of a description.
+/// The maximum number of characters of a description.
 pub const DESCRIPTION_CHARS: usize = 512;
 const BUTTON_CHARS: usize = 4;
 

@@ -123,11 +123,11 @@ async fn doctor_prints_json_for_programs() {
     let ended = Workdir::with(&Options::default(), &wecom.url).run(&["doctor", "--json"]).await;
     assert_eq!(ended.code, Some(1), "{ended:?}");
     let lines: Vec<Value> = ended.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    let of = |check: &str| lines.iter().find(|line| line["check"] == check).unwrap();
-    assert_eq!((&of("dns")["status"], &of("dns")["subject"]), (&"ok".into(), &"app ops".into()));
-    assert_eq!(of("agent id")["status"], "failed");
-    insta::assert_snapshot!(of("agent id")["help"].as_str().unwrap(), @"WeCom refused agent/get (40056): agent_id is not an app of this company. Copy agent_id from admin console → App management → the app → AgentId.");
-    assert_eq!(of("recipients")["status"], "skipped");
+    let line = |check: &str| lines.iter().find(|line| line["check"] == check).unwrap();
+    assert_eq!((&line("dns")["status"], &line("dns")["subject"]), (&"ok".into(), &"app ops".into()));
+    assert_eq!(line("agent id")["status"], "failed");
+    insta::assert_snapshot!(line("agent id")["help"].as_str().unwrap(), @"WeCom refused agent/get (40056): agent_id is not an app of this company. Copy agent_id from admin console → App management → the app → AgentId.");
+    assert_eq!(line("recipients")["status"], "skipped");
 }
 
 #[tokio::test]

@@ -76,7 +76,7 @@ async fn health_can_use_a_client_certificate() {
     let err = workdir.run(&["health", "--cert", &key, "--key", &key]).await.failure(1);
     insta::assert_snapshot!(redacted(&err), @"wecom-relay: use --cert and --key: both must be PEM, the key without a passphrase: builder error: unexpected error: private key or certificate not found");
     let err = workdir.run(&["health", "--cert", "no/such", "--key", &key]).await.failure(1);
-    insta::assert_snapshot!(err, @"wecom-relay: read no/such: No such file or directory (os error 2)");
+    insta::assert_snapshot!(err, @"wecom-relay: cannot read no/such: No such file or directory (os error 2)");
     relay.stop().await;
 }
 

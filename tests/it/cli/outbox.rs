@@ -47,7 +47,7 @@ async fn a_dead_letter_is_listed_shown_and_requeued() {
     let table = workdir.run(&["outbox", "list", "--state", "dead", "--receiver", "wechat"]).await.success();
     let rows = table.lines().map(|line| {
         let mut cells: Vec<&str> = line.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).collect();
-        // The age.
+        // The age depends on the time.
         cells.remove(3);
         cells.join(" | ")
     });
@@ -197,7 +197,7 @@ async fn a_dead_letter_is_discarded_once() {
     let out = workdir.run(&["outbox", "discard", "1"]).await.success();
     assert_eq!(out, "delivery 1 discarded; undo this with `wecom-relay outbox requeue 1`\n");
     let err = workdir.run(&["outbox", "discard", "1"]).await.failure(1);
-    assert_eq!(err, "delivery 1 is not discarded: it is discarded; nothing was changed\n");
+    assert_eq!(err, "delivery 1 is not changed: it is discarded; nothing is left to do\n");
     assert_eq!(list(workdir, &["--state", "discarded"]).await.len(), 1);
     assert!(list(workdir, &["--state", "dead"]).await.is_empty());
     setup.relay.stop().await;
@@ -300,7 +300,7 @@ async fn a_missing_outbox_is_an_error_with_its_path() {
     let err = workdir.run(&["outbox", "list"]).await.failure(1);
     insta::assert_snapshot!(redacted(&err), @"wecom-relay: there is no outbox at FOLDER/outbox.db; `serve` creates it: is `outbox.path` the daemon's?");
     assert!(!workdir.folder.path().join("outbox.db").exists());
-    let named = workdir.folder.path().join("config.yml");
-    let elsewhere = command(&["outbox", "list", "--config", named.to_str().unwrap()]);
-    assert_eq!(run(elsewhere, String::new()).await.failure(1), err);
+    let config = workdir.folder.path().join("config.yml");
+    let in_other_folder = command(&["outbox", "list", "--config", config.to_str().unwrap()]);
+    assert_eq!(run(in_other_folder, String::new()).await.failure(1), err);
 }

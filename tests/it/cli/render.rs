@@ -84,7 +84,7 @@ async fn render_reports_a_bad_payload_and_an_unknown_receiver() {
     let err = workdir.run_with(&["render", "-r", "wechta"], "{}").await.failure(1);
     insta::assert_snapshot!(err, @r#"wecom-relay: there is no receiver "wechta"; the configuration has: wechat"#);
     let err = workdir.run(&["render", "-r", "wechat", "none.json"]).await.failure(1);
-    insta::assert_snapshot!(err, @"wecom-relay: read none.json: No such file or directory (os error 2)");
+    insta::assert_snapshot!(err, @"wecom-relay: cannot read none.json: No such file or directory (os error 2)");
 }
 
 #[tokio::test]

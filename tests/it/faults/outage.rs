@@ -19,7 +19,7 @@ const OUTAGE: Duration = Duration::from_secs(5);
 /// The time from the end of the outage to the last delivery. The probes come 3 s after the end, so a slow machine has time.
 const LATEST: Duration = Duration::from_secs(8);
 /// Calls beyond one for each message, and one for the token.
-const MOST_EXTRA_CALLS: usize = 10;
+const MAX_EXTRA_CALLS: usize = 10;
 
 fn effects() -> Vec<Effect> {
     let errcode = |errcode| Effect::Errcode { errcode, errmsg: None, taken: false };
@@ -56,7 +56,7 @@ async fn outage(effect: Effect, alerts: usize, members: usize) {
     let extra = calls.len() - (alerts + 1) - 1;
     let scene = format!("{effect:?}, {alerts} alerts for {members} members");
     assert!(late.unsigned_abs() <= LATEST, "{scene}: delivered {late:#} after the end");
-    assert!(extra <= MOST_EXTRA_CALLS, "{scene}: {extra} extra calls");
+    assert!(extra <= MAX_EXTRA_CALLS, "{scene}: {extra} extra calls");
     all_delivered(&relay, alerts + 1).await;
     relay.stop().await;
     let seen: usize = (0..members).map(|number| seen_by(&wecom, &member(number)).len()).sum();

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::program::{Import, Program, Target};
 
-/// The first import of each file by each other file.
+/// The files that each file imports, with the first import of each.
 type Graph = BTreeMap<String, BTreeMap<String, Import>>;
 
-/// Describes each circle: its files, and its shortest path with a line for each import. The files of a circle import
-/// each other, directly or through others.
+/// Describes each circle: its files, and a line for each import on its shortest path. The files of a circle import each
+/// other, directly or through others.
 pub(super) fn circles(program: &Program) -> Vec<String> {
     let graph = graph(program);
     let reached: BTreeMap<&str, BTreeSet<&str>> =

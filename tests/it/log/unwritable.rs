@@ -20,25 +20,25 @@ use crate::support::{
     soon,
 };
 
-/// A relay whose standard error is of no use. It is killed when it is dropped.
-struct Mute {
+/// A relay whose log cannot be read. It is killed when it is dropped.
+struct UnloggedRelay {
     child: Child,
     url: String,
     client: Client,
 }
 
-impl Mute {
-    /// Starts `command`, and asks for the address where systemd would get it, because the log cannot be read.
+impl UnloggedRelay {
+    /// Starts `command`. The address comes from the notification for systemd, because the log cannot be read.
     async fn start(mut command: Command) -> Self {
         let folder = TempDir::new().unwrap();
         let path = folder.path().join("notify");
-        let manager = UnixDatagram::bind(&path).unwrap();
+        let systemd = UnixDatagram::bind(&path).unwrap();
         command.env("NOTIFY_SOCKET", &path).env_remove("WATCHDOG_USEC").stdin(Stdio::null());
         let child = command.spawn().unwrap();
-        // The command also holds the pipe, and its other end must see that the relay has ended.
+        // The command holds the pipe too. The reader must see the end of the pipe when the relay has ended.
         drop(command);
         let mut message = [0; 1024];
-        let length = soon(manager.recv(&mut message)).await.unwrap();
+        let length = soon(systemd.recv(&mut message)).await.unwrap();
         let message = String::from_utf8(message[..length].to_vec()).unwrap();
         let address = message.split("accepting alerts on ").nth(1).unwrap().trim();
         Self { child, url: format!("http://{address}"), client: http_client() }
@@ -68,7 +68,7 @@ impl Mute {
     }
 }
 
-impl Drop for Mute {
+impl Drop for UnloggedRelay {
     fn drop(&mut self) {
         // The process has usually ended already.
         _ = self.child.kill();
@@ -77,43 +77,43 @@ impl Drop for Mute {
 }
 
 /// `serve` with its standard error closed.
-fn closed(config: &Path) -> Command {
+fn serve_without_stderr(config: &Path) -> Command {
     let relay = serve(config);
     let mut command = Command::new("sh");
     command.args(["-c", "exec \"$@\" 2>&-", "sh"]).arg(relay.get_program()).args(relay.get_args());
     command
 }
 
-fn to(stderr: impl Into<Stdio>, config: &Path) -> Command {
+fn serve_with_stderr(stderr: impl Into<Stdio>, config: &Path) -> Command {
     let mut command = serve(config);
     command.stderr(stderr);
     command
 }
 
-fn dead_pipe() -> std::io::PipeWriter {
+fn pipe_without_reader() -> std::io::PipeWriter {
     pipe().unwrap().1
 }
 
 #[tokio::test]
 async fn a_log_that_cannot_be_written_is_dropped_and_counted() {
-    for what in ["closed", "full disk", "dead pipe"] {
+    for stderr in ["closed", "full disk", "pipe without reader"] {
         let wecom = Wecom::live(Settings::default()).await;
         let (_folder, config) = config_file(&wecom.url, &Options::default());
-        let command = match what {
-            "closed" => closed(&config),
-            "full disk" => to(File::options().write(true).open("/dev/full").unwrap(), &config),
-            _ => to(dead_pipe(), &config),
+        let command = match stderr {
+            "closed" => serve_without_stderr(&config),
+            "full disk" => serve_with_stderr(File::options().write(true).open("/dev/full").unwrap(), &config),
+            _ => serve_with_stderr(pipe_without_reader(), &config),
         };
-        let relay = Mute::start(command).await;
+        let relay = UnloggedRelay::start(command).await;
         for group in ["First", "Second", "Third"] {
             relay.post(group).await;
         }
         soon(wecom.sandbox.wait_for_delivered("zhangsan", 3)).await;
         // For a closed descriptor the standard library opens /dev/null, which takes every line.
-        if what != "closed" {
+        if stderr != "closed" {
             eventually(async || relay.dropped_lines().await, |lines| *lines >= 4).await;
         }
-        assert!(relay.stop().await.success(), "{what}");
+        assert!(relay.stop().await.success(), "{stderr}");
     }
 }
 
@@ -130,7 +130,7 @@ fn drain(mut reader: PipeReader) -> Arc<Mutex<String>> {
     read
 }
 
-/// More than the pipe and the queue of the log have room for.
+/// So many alerts log more than the pipe and the queue of the log can hold.
 const ALERTS: usize = 400;
 
 #[tokio::test]
@@ -143,7 +143,7 @@ async fn a_reader_that_does_not_read_delays_no_alert() {
         let mut command = Command::new(env!("CARGO_BIN_EXE_wecom-relay"));
         command.args(["--log-format", "json", "--log-level", "debug", "serve", "--config"]).arg(&config);
         command.stderr(writer);
-        (Mute::start(command).await, reader)
+        (UnloggedRelay::start(command).await, reader)
     };
     let (relay, reader) = start().await;
     for number in 0..ALERTS {
@@ -153,8 +153,8 @@ async fn a_reader_that_does_not_read_delays_no_alert() {
     eventually(async || relay.dropped_lines().await, |lines| *lines > 0).await;
     // The log goes on as soon as somebody reads it.
     let read = drain(reader);
-    let tells = |text: &String| text.contains("log lines were dropped: they could not be written");
-    eventually(async || read.lock().unwrap().clone(), tells).await;
+    let is_reported = |text: &String| text.contains("log lines were dropped: they could not be written");
+    eventually(async || read.lock().unwrap().clone(), is_reported).await;
     assert!(relay.stop().await.success());
     eventually(async || read.lock().unwrap().clone(), |text| text.contains(r#""message":"stopped""#)).await;
 

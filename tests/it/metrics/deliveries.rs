@@ -167,11 +167,11 @@ async fn skipped_recipients_are_counted_by_kind() {
     relay.post(&payload("Down", &[("a", true)])).await;
     soon(relay.settled(1)).await;
     let text = scrape(&relay).await;
-    let of = |kind: &str| {
+    let invalid = |kind: &str| {
         let series = format!("wecom_relay_invalid_recipients_total{{app=\"ops\",kind=\"{kind}\"}}");
         value(&text, &series).unwrap()
     };
-    assert_eq!((of("invalidparty"), of("invalidtag")), (1.0, 1.0), "{text}");
-    assert_eq!(of("invaliduser") + of("unlicenseduser"), 2.0, "{text}");
+    assert_eq!((invalid("invalidparty"), invalid("invalidtag")), (1.0, 1.0), "{text}");
+    assert_eq!(invalid("invaliduser") + invalid("unlicenseduser"), 2.0, "{text}");
     relay.stop().await;
 }

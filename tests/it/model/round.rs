@@ -134,12 +134,12 @@ impl Round {
     async fn step(&mut self, process: Process) -> Process {
         match self.rng.random_range(0..100) {
             ..40 => {
-                let most = if self.rng.random_range(0..6) == 0 { 20 } else { 3 };
-                return self.accept(process, most).await;
+                let max_notifications = if self.rng.random_range(0..6) == 0 { 20 } else { 3 };
+                return self.accept(process, max_notifications).await;
             }
             40..70 => {
-                let most = [2, 20, 150, 1500][self.rng.random_range(0..4)];
-                let wait = Duration::from_millis(self.rng.random_range(0..most * 1000));
+                let max_seconds = [2, 20, 150, 1500][self.rng.random_range(0..4)];
+                let wait = Duration::from_millis(self.rng.random_range(0..max_seconds * 1000));
                 return self.pass(process, wait).await;
             }
             70..85 => self.wecom.set(Condition::ALL[self.rng.random_range(0..Condition::ALL.len())]),
@@ -159,8 +159,8 @@ impl Round {
     }
 
     /// Posts some notifications, and repeats some of them as Alertmanager does.
-    async fn accept(&mut self, mut process: Process, most: u32) -> Process {
-        for _ in 0..self.rng.random_range(1..=most) {
+    async fn accept(&mut self, mut process: Process, max_notifications: u32) -> Process {
+        for _ in 0..self.rng.random_range(1..=max_notifications) {
             let made = self.scene.next(&mut self.rng);
             let mut promised = None;
             for _ in 0..self.rng.random_range(1..3) {

@@ -15,7 +15,7 @@ use wecom_relay::{
 
 /// WeCom refuses each message with this text.
 pub(super) const REFUSED: &str = "forbidden";
-/// The most parts of a message. No rate limit is lower.
+/// The maximum number of parts of a message. No rate limit is lower.
 const MAX_PARTS: u16 = 3;
 
 /// The fixed part of a round.
@@ -116,7 +116,7 @@ impl Scene {
         self.count += 1;
         let mark = format!("n{} ", self.count);
         let recipients = source.recipients[rng.random_range(0..source.recipients.len())].clone();
-        let of = match rng.random_range(0..6) {
+        let total = match rng.random_range(0..6) {
             0 if source.constant.is_none() => rng.random_range(2..=MAX_PARTS),
             _ => 1,
         };
@@ -130,9 +130,9 @@ impl Scene {
             content: Content::Text(
                 source.constant.clone().unwrap_or_else(|| format!("{mark}part {number} {refused}")),
             ),
-            part: Part { number, of },
+            part: Part { number, total },
         };
-        let deliveries = (1..=of)
+        let deliveries = (1..=total)
             .flat_map(|number| batches.iter().map(move |batch| delivery(number, batch.clone())))
             .collect();
         let new = NewNotification {

@@ -157,12 +157,13 @@ impl State {
     fn accept(&mut self, at: usize) {
         let now = Instant::now();
         let call = &self.calls[at];
-        let of = |other: &Call| {
+        let repeats = |other: &Call| {
             other.message.content == call.message.content
                 && other.message.recipients == call.message.recipients
                 && (other.shown || self.duplicates_prolong)
         };
-        let last = self.calls.iter().filter(|other| of(other)).filter_map(|other| other.accepted_at).max();
+        let last =
+            self.calls.iter().filter(|other| repeats(other)).filter_map(|other| other.accepted_at).max();
         let is_duplicate = match (call.message.duplicate_check, last) {
             (Some(interval), Some(last)) => now.duration_since(last) < interval,
             _ => false,

@@ -9,7 +9,7 @@ use super::fixture::{acquire, alert, at, drain, enqueue, list, state};
 async fn duplicate_of<O: Outbox>(outbox: &O, new: NewNotification, now: Timestamp) -> Option<NotificationId> {
     match outbox.enqueue(new, now).await.unwrap() {
         Enqueued::Accepted(_) => None,
-        Enqueued::Duplicate(of) => Some(of),
+        Enqueued::Duplicate(original) => Some(original),
     }
 }
 

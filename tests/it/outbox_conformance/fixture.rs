@@ -67,13 +67,13 @@ pub(crate) fn addressed(mut new: NewNotification, recipients: &Recipients) -> Ne
     new
 }
 
-pub(crate) fn split(group: &str, text: &str, of: u16) -> NewNotification {
+pub(crate) fn split(group: &str, text: &str, total: u16) -> NewNotification {
     let delivery = |number| NewDelivery {
         recipients: user("zhang"),
-        content: Content::Text(format!("{text} {number}/{of}")),
-        part: Part { number, of },
+        content: Content::Text(format!("{text} {number}/{total}")),
+        part: Part { number, total },
     };
-    NewNotification { deliveries: (1..=of).map(delivery).collect(), ..alert(group, text) }
+    NewNotification { deliveries: (1..=total).map(delivery).collect(), ..alert(group, text) }
 }
 
 pub(crate) fn digest(text: &str) -> NewNotification {

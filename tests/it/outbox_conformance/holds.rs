@@ -1,7 +1,7 @@
 //! Holds, dead letters and the notices of both.
 
 use wecom_relay::outbox::{
-    DeliveryId, Hold, Kind, Lease, NewNotification, NoticeOf, Outbox, ReceiverName, Requeue, SenderName,
+    DeliveryId, Hold, Kind, Lease, NewNotification, NoticeSubject, Outbox, ReceiverName, Requeue, SenderName,
     State,
 };
 
@@ -55,7 +55,7 @@ pub(crate) async fn a_receiver_is_notified_once_of_a_hold<O: Outbox>(outbox: O) 
     }
     let backlog = outbox.held_backlog(&ops(), &team(), 2, 3).await.unwrap().unwrap();
     assert_eq!((backlog.notifications, backlog.summaries), (3, vec!["0".to_owned(), "1".to_owned()]));
-    outbox.notice(notice("held"), NoticeOf::Hold(ops(), team()), at(5)).await.unwrap();
+    outbox.notice(notice("held"), NoticeSubject::Hold(ops(), team()), at(5)).await.unwrap();
     assert_eq!(outbox.held_backlog(&ops(), &team(), 2, 3).await.unwrap(), None);
     lease.hold(Some(Hold { probes: 2, ..held() })).await.unwrap();
     assert_eq!(outbox.held_backlog(&ops(), &team(), 2, 3).await.unwrap(), None);
@@ -69,7 +69,7 @@ pub(crate) async fn a_receiver_is_notified_once_of_a_hold<O: Outbox>(outbox: O) 
 
 pub(crate) async fn a_notice_of_an_ended_hold_does_not_count_for_the_next<O: Outbox>(outbox: O) {
     let lease = acquire(&outbox, at(0)).await;
-    outbox.notice(notice("late"), NoticeOf::Hold(ops(), team()), at(1)).await.unwrap();
+    outbox.notice(notice("late"), NoticeSubject::Hold(ops(), team()), at(1)).await.unwrap();
     lease.hold(Some(held())).await.unwrap();
     assert!(outbox.held_backlog(&ops(), &team(), 1, 1).await.unwrap().is_some());
 }
@@ -85,7 +85,7 @@ pub(crate) async fn dead_letters_are_reported_once<O: Outbox>(outbox: O) {
     assert_eq!(lines, [("1", "rejected"), ("2", "rejected")]);
     assert_eq!(outbox.unnoticed(&team(), at(0), 1).await.unwrap().len(), 1);
     let ids: Vec<DeliveryId> = unnoticed.iter().map(|dead| dead.delivery).collect();
-    outbox.notice(notice("dead"), NoticeOf::Dead(ids), at(20)).await.unwrap();
+    outbox.notice(notice("dead"), NoticeSubject::Dead(ids), at(20)).await.unwrap();
     let left = outbox.unnoticed(&team(), at(0), 10).await.unwrap();
     assert_eq!(left.iter().map(|dead| dead.summary.as_str()).collect::<Vec<_>>(), ["0"]);
 }
@@ -93,7 +93,7 @@ pub(crate) async fn dead_letters_are_reported_once<O: Outbox>(outbox: O) {
 pub(crate) async fn a_dead_notice_is_not_reported<O: Outbox>(outbox: O) {
     let lease = acquire(&outbox, at(0)).await;
     let new = NewNotification { sender: ops(), ..notice("dead") };
-    outbox.notice(new, NoticeOf::Dead(Vec::new()), at(1)).await.unwrap();
+    outbox.notice(new, NoticeSubject::Dead(Vec::new()), at(1)).await.unwrap();
     kill(&lease, &claim_one(&lease, at(1)).await, at(2)).await;
     let oncall = ReceiverName("oncall".to_owned());
     assert!(outbox.unnoticed(&oncall, at(0), 10).await.unwrap().is_empty());

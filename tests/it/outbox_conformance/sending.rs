@@ -49,16 +49,15 @@ pub(crate) async fn a_claim_carries_the_stored_notification<O: Outbox>(outbox: O
     });
     let id = enqueue(&outbox, new.clone(), at(0)).await;
     let claimed = claim_one(&lease, at(1)).await;
-    assert_eq!((claimed.notification, claimed.kind, claimed.part), (id, Kind::Alert, Part::WHOLE));
+    assert_eq!(claimed.notification, id);
+    assert_eq!((claimed.kind, claimed.part), (Kind::Alert, Part::WHOLE));
     assert_eq!((&claimed.receiver, claimed.group_key.as_str()), (&team(), "a"));
     let content = new.deliveries.remove(0).content;
     assert_eq!((&claimed.message.recipients, &claimed.message.content), (&to, &content));
     assert_eq!((claimed.accepted_at, claimed.claimed_at), (at(0), at(1)));
     assert_eq!((claimed.attempts, claimed.unconfirmed_since), (0, None));
-    assert_eq!(
-        (claimed.message.duplicate_check, claimed.unsettled_others, &claimed.all_recipients),
-        (None, 0, &to)
-    );
+    assert_eq!((claimed.message.duplicate_check, claimed.unsettled_others), (None, 0));
+    assert_eq!(claimed.all_recipients, to);
 }
 
 pub(crate) async fn every_message_type_is_returned_as_it_was_stored<O: Outbox>(outbox: O) {
@@ -124,7 +123,8 @@ pub(crate) async fn acquire_makes_deliveries_in_flight_unconfirmed<O: Outbox>(ou
     let claimed = claim(&lease, 2, at(9)).await;
     assert_eq!(texts(&claimed), ["text", "waits"]);
     let again = claimed.first().unwrap();
-    assert_eq!((again.id, again.attempts, again.unconfirmed_since), (before.id, 1, Some(at(2))));
+    assert_eq!((again.id, again.attempts), (before.id, 1));
+    assert_eq!(again.unconfirmed_since, Some(at(2)));
     let detail = outbox.show(before.id).await.unwrap().unwrap();
     let interrupted = detail.attempts.first().unwrap();
     assert_eq!((interrupted.started_at, interrupted.counted), (at(2), true));
@@ -200,7 +200,7 @@ pub(crate) async fn a_dead_letter_of_a_renamed_sender_is_requeued_to_it<O: Outbo
     assert_eq!(ready_texts(&outbox, "last").await, ["text"]);
 }
 
-pub(crate) async fn recovered_deliveries_go_before_what_waits<O: Outbox>(outbox: O) {
+pub(crate) async fn recovered_deliveries_go_before_waiting_ones<O: Outbox>(outbox: O) {
     let lease = acquire(&outbox, at(0)).await;
     for text in ["one", "two", "three"] {
         enqueue(&outbox, alert(text, text), at(0)).await;
@@ -279,7 +279,7 @@ pub(crate) async fn replaced_content_is_sent_in_the_same_place<O: Outbox>(outbox
     assert_eq!(texts(&claim(&lease, 2, at(5)).await), ["later"]);
 }
 
-pub(crate) async fn an_unconfirmed_delivery_keeps_its_first_time<O: Outbox>(outbox: O) {
+pub(crate) async fn a_delivery_stays_unconfirmed_since_its_first_attempt<O: Outbox>(outbox: O) {
     let lease = acquire(&outbox, at(0)).await;
     enqueue(&outbox, alert("a", "text"), at(0)).await;
     for second in [1, 5] {

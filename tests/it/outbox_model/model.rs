@@ -21,7 +21,7 @@ pub(crate) struct Row {
     pub(crate) to: u8,
     pub(crate) part: Part,
     pub(crate) state: State,
-    /// The most members of a digest with it; 0 if it cannot be folded.
+    /// The maximum number of members of a digest with it; 0 if it cannot be folded.
     pub(crate) limit: u32,
     pub(crate) due: i64,
     pub(crate) attempts: u32,
@@ -75,7 +75,7 @@ impl Model {
     }
 
     pub(crate) fn slots(row: &Row) -> u32 {
-        if row.limit > 0 { u32::from(row.part.of) } else { 1 }
+        if row.limit > 0 { u32::from(row.part.total) } else { 1 }
     }
 
     pub(crate) fn foldable(&self, to: u8) -> Vec<i64> {

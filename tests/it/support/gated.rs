@@ -7,8 +7,9 @@ use tokio::sync::watch;
 use wecom_relay::clock::{Reading, ReadingRecord};
 use wecom_relay::outbox::{
     Backlog, Changed, Changes, Claims, DeliveryId, Depth, Destination, Detail, Enqueued, Filter, Hold, Lease,
-    NewNotification, NoticeOf, NotificationId, Outbox, OutboxQuery, OutboxSize, Page, PageRequest, Planner,
-    ReceiverName, Requeue, Scheduled, SenderName, Sent, Settlement, StoreError, StoreResult, Unnoticed,
+    NewNotification, NoticeSubject, NotificationId, Outbox, OutboxQuery, OutboxSize, Page, PageRequest,
+    Planner, ReceiverName, Requeue, Scheduled, SenderName, Sent, Settlement, StoreError, StoreResult,
+    Unnoticed,
     sqlite::{SqliteLease, SqliteOutbox},
 };
 use wecom_relay::outbox::{ConfiguredSender, MovedSender};
@@ -151,10 +152,10 @@ impl Outbox for Gated {
     async fn notice(
         &self,
         notice: NewNotification,
-        of: NoticeOf,
+        subject: NoticeSubject,
         now: Timestamp,
     ) -> StoreResult<NotificationId> {
-        self.inner.notice(notice, of, now).await
+        self.inner.notice(notice, subject, now).await
     }
 
     async fn purge(&self, before: Timestamp, limit: u32) -> StoreResult<u32> {

@@ -99,7 +99,7 @@ impl Simulation {
         self.waiting.remove(&id);
     }
 
-    /// The most failed calls in any time of this length.
+    /// The maximum number of failed calls in any time of this length.
     fn most_failed_calls_in(&self, time: Duration) -> usize {
         let steps = u32::try_from(time.as_millis() / STEP.as_millis()).unwrap();
         let since =
