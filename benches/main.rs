@@ -45,8 +45,8 @@ fn main() {
     match options::read(std::env::args().skip(1)) {
         Action::Help(text) => print!("{text}"),
         Action::Compare { before, after } => print!("{}", json::compare(&before, &after)),
-        Action::Play { role, argument } if role == "growth" => growth::play(&argument),
-        Action::Play { role, argument } => reference::play(&role, &argument),
+        Action::RunChild { role, argument } if role == "growth" => growth::run_child(&argument),
+        Action::RunChild { role, argument } => reference::run_child(&role, &argument),
         Action::Measure { setup, rows, json } => {
             let runtime = tokio::runtime::Runtime::new().unwrap();
             let machine = machine::describe(&setup);

@@ -80,7 +80,7 @@ pub(crate) enum Action {
         after: PathBuf,
     },
     /// Run as one of the processes that are measured.
-    Play {
+    RunChild {
         role: String,
         argument: String,
     },
@@ -104,7 +104,7 @@ pub(crate) fn read(mut arguments: impl Iterator<Item = String>) -> Action {
             "--json" => json = value().into(),
             "--only" => only.extend(value().split(',').map(str::to_owned)),
             "--compare" => return Action::Compare { before: value().into(), after: value().into() },
-            "--role" => return Action::Play { role: value(), argument: value() },
+            "--role" => return Action::RunChild { role: value(), argument: value() },
             "--help" | "-h" => return Action::Help(HELP),
             _ => panic!("unknown argument {argument:?}\n\n{HELP}"),
         }

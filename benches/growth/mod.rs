@@ -17,7 +17,7 @@ use crate::{
     table::{Table, count, mb, ratio},
 };
 
-pub(crate) use worker::play;
+pub(crate) use worker::run_child;
 use worker::{Rates, Worker};
 
 /// An outbox that was filled with this number of deliveries.

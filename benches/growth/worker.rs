@@ -82,8 +82,8 @@ impl Drop for Worker {
     }
 }
 
-/// Runs as the process: carries out the orders on standard input.
-pub(crate) fn play(path: &str) {
+/// Carries out the orders on standard input. The bench starts this in a process of its own.
+pub(crate) fn run_child(path: &str) {
     let runtime = Runtime::new().unwrap();
     let store = runtime.block_on(Store::open(path));
     // The numbers start above those of every earlier process on this outbox, because a repeated one would be a duplicate.

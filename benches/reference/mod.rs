@@ -22,8 +22,8 @@ pub(crate) fn forward(sink: SocketAddr) -> Process {
     Process::reference("forward", &sink.to_string())
 }
 
-/// Runs a reference, until standard input ends.
-pub(crate) fn play(role: &str, argument: &str) {
+/// Serves one of the handlers until standard input ends. The bench starts this in a process of its own.
+pub(crate) fn run_child(role: &str, argument: &str) {
     let router = match role {
         "durable" => durable::router(argument),
         "forward" => forward::router(argument),

@@ -106,23 +106,29 @@ fn diagnose_text(body: &[u8], text: &str, error: &serde_json::Error) -> PayloadE
 /// A well-known format other than JSON, from its first characters.
 fn other_format(text: &str) -> Option<&'static str> {
     let start: String = text.chars().take(100).collect::<String>().to_lowercase();
-    let is_name = |name: &str| {
-        !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "_-.%".contains(c))
-    };
-    let before = |separator| start.split_once(separator).is_some_and(|(name, _)| is_name(name));
+    let has_name_before = |separator| start.split_once(separator).is_some_and(|(name, _)| is_name(name));
     if start.starts_with("<!doctype html") || start.starts_with("<html") {
         Some("an HTML page")
     } else if start.starts_with('<') {
         Some("XML")
     } else if start.starts_with("{'") {
         Some("a Python dictionary")
-    } else if start.starts_with("---") || before(": ") || before(":\n") || start.starts_with("- ") {
+    } else if start.starts_with("---")
+        || has_name_before(": ")
+        || has_name_before(":\n")
+        || start.starts_with("- ")
+    {
         Some("YAML")
-    } else if before("=") {
+    } else if has_name_before("=") {
         Some("form data")
     } else {
         None
     }
+}
+
+/// True if a key of YAML or of form data may be `text`.
+fn is_name(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "_-.%".contains(c))
 }
 
 fn diagnose_object(object: &RawValue) -> PayloadError {

@@ -178,7 +178,7 @@ fn hex(chars: &mut Peekable<Chars<'_>>) -> Option<u32> {
     Some(unit)
 }
 
-/// A number that JSON does not have, such as `NaN`, `-Infinity`, `007`, `+1`, `.5` or `0x1f`.
+/// True for a number that JSON does not have, such as `NaN`, `-Infinity`, `007`, `+1`, `.5` or `0x1f`.
 fn is_odd_number(word: &str) -> bool {
     let unsigned = word.trim_start_matches(['+', '-']);
     let is_named = ["nan", "infinity", "inf"].iter().any(|name| unsigned.eq_ignore_ascii_case(name));

@@ -23,7 +23,7 @@ pub(super) fn is_legacy(fields: &[Field<'_>]) -> bool {
     has("state") && (has("ruleName") || has("ruleUrl") || has("evalMatches"))
 }
 
-/// Makes a payload of the fields of the body, which are all unknown ones.
+/// Fills `payload` from its unknown fields. It has no others, because only the current format has known fields.
 pub(super) fn convert(payload: &mut Payload) {
     let extra = &payload.extra;
     let rule = Some(text(extra, "ruleName")).filter(|name| !name.is_empty());
@@ -60,7 +60,7 @@ pub(super) fn convert(payload: &mut Payload) {
     payload.alerts.push(alert);
 }
 
-/// `web-1 = 93.2, web-2 = 95`
+/// Lists the measured values, such as `web-1 = 93.2, web-2 = 95`.
 fn values(extra: &Extra) -> String {
     const SHOWN: usize = 20;
     let Some(Value::Array(matches)) = extra.get("evalMatches") else { return String::new() };

@@ -77,7 +77,7 @@ impl Alert {
         self.status == "resolved"
     }
 
-    /// The payload says when the alert began to fire.
+    /// True if the payload has the time at which the alert began to fire.
     pub fn has_start(&self) -> bool {
         self.starts_at.starts_with(|c: char| c.is_ascii_digit()) && !time::is_zero(&self.starts_at)
     }
@@ -122,8 +122,8 @@ impl Payload {
         }
     }
 
-    /// The worst known `severity` label of the firing alerts, or of all alerts when none fires. If no severity is
-    /// known, the most common one.
+    /// Returns the worst known `severity` label of the firing alerts, or of all alerts when none fires. Without a known
+    /// severity it returns the most common label.
     pub fn severity(&self) -> Option<&str> {
         let fires = self.alerts.iter().any(Alert::is_firing);
         let alerts = self.alerts.iter().filter(|alert| alert.is_firing() || !fires);

@@ -9,17 +9,17 @@ use jiff::{
 /// Go's zero time, which Alertmanager sends as the end of a firing alert.
 const ZERO: &str = "0001-01-01T00:00:00Z";
 
-/// The text has a date and a `T`, as Alertmanager writes it.
+/// True if the text has a date and a `T`, as Alertmanager writes it.
 fn is_usual(text: &str) -> bool {
     matches!(text.as_bytes(), [b'0'..=b'9', _, _, _, b'-', _, _, b'-', _, _, b'T', ..])
 }
 
-/// No time, or one that stands for no time: 0, the beginning of 1970, or Go's zero time.
+/// True for an empty text, the beginning of 1970 and Go's zero time, which all stand for no time.
 pub(super) fn is_zero(text: &str) -> bool {
     text.is_empty() || text.starts_with("0001-01-01") || text.starts_with("1970-01-01T00:00:00")
 }
 
-/// The time as in RFC 3339, or `None` if it is written so already, or if it cannot be read.
+/// Writes the time as in RFC 3339. Returns `None` if `text` has this form already, or if it is not a time.
 ///
 /// A time without a zone stays without one: `2026-11-21T08:00:00`.
 pub(super) fn corrected(text: &str) -> Option<String> {
@@ -57,8 +57,8 @@ fn with_offset(time: &Zoned) -> String {
     time.timestamp().display_with_offset(time.offset()).to_string()
 }
 
-/// A number of seconds, milliseconds, microseconds or nanoseconds since 1970, by its size. Zero is no time. A number of
-/// 14 digits is a date and a time.
+/// Reads a number of seconds, milliseconds, microseconds or nanoseconds since 1970. Its size decides the unit. Zero and
+/// negative numbers stand for no time and give an empty text. A number of 14 digits is a date and a time.
 fn since_1970(text: &str) -> Option<String> {
     const FIRST_MILLISECONDS: f64 = 1e11;
     const FIRST_MICROSECONDS: f64 = 1e14;

@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 
 use crate::http::OTHER_MEMORY;
 
-/// Says that the control group allows less memory than `max_memory` may need. The kernel would kill the relay.
+/// Returns a warning if the control group allows less memory than the relay may need, because the kernel would kill it.
 pub fn memory_warning(max_memory: usize) -> Option<String> {
     let groups = fs::read_to_string("/proc/self/cgroup").ok()?;
     warning(memory_limit(Path::new("/sys/fs/cgroup"), &groups)?, max_memory)
@@ -24,8 +24,8 @@ fn warning(limit: u64, max_memory: usize) -> Option<String> {
     })
 }
 
-/// The least `memory.max` of the group in `groups`, the text of `/proc/self/cgroup`, and of those that it is in. `None` if
-/// there is no limit, or only version 1 of control groups.
+/// Returns the smallest `memory.max` of the process's control group and of the groups that contain it. `groups` is the
+/// text of `/proc/self/cgroup`. Returns `None` without a limit, and with version 1 of control groups.
 fn memory_limit(root: &Path, groups: &str) -> Option<u64> {
     let group = groups.lines().find_map(|line| line.strip_prefix("0::/"))?;
     let folder = root.join(group);
@@ -39,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_least_limit_of_the_groups_counts() {
+    fn the_smallest_limit_of_the_groups_counts() {
         let root = tempfile::tempdir().unwrap();
         let inner = root.path().join("system.slice/relay.service");
         fs::create_dir_all(&inner).unwrap();
@@ -55,7 +55,7 @@ mod tests {
     }
 
     #[test]
-    fn a_limit_below_the_need_is_told() {
+    fn a_limit_that_is_too_small_gives_a_warning() {
         assert_eq!(warning(448 << 20, 384 << 20), None);
         let text = warning(447 << 20, 384 << 20).unwrap();
         assert!(

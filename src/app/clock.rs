@@ -7,7 +7,7 @@ use crate::{
     outbox::{OutboxQuery, StoreError},
 };
 
-/// The clock of relay time. Everything in `outbox` is stored with it.
+/// Returns the clock of relay time. All times in `outbox` are relay times.
 ///
 /// # Errors
 /// The outbox does not answer.
@@ -20,7 +20,8 @@ pub async fn relay_clock(
     Ok(RelayClock::new(machine, &ReadingRecord { reading, relay_time }))
 }
 
-/// The clock of a daemon whose outbox cannot be read yet. It goes on from the outbox when it is recorded there.
+/// Returns the clock of a daemon whose outbox cannot be read yet. It shows the time of the machine until it catches up
+/// with the relay time in the outbox.
 pub(super) fn unrecorded_clock(machine: Arc<dyn MachineClock>) -> RelayClock {
     let reading = machine.read();
     let relay_time = reading.relay_time(None);

@@ -1,4 +1,4 @@
-//! Reloads: one at a time, each complete or without effect, none after the stop.
+//! Runs reloads one at a time. A reload is complete or has no effect, and none begins after the stop.
 //!
 //! A request that arrives before a reload begins shares that reload. A request that arrives while a reload reads the
 //! configuration waits for the next one, because the file may have changed since.
@@ -27,12 +27,13 @@ pub type Source = dyn Fn() -> Result<Loaded, ConfigError> + Send + Sync;
 /// The pause before the outbox is asked again after it failed.
 const STORE_PAUSE: Duration = Duration::from_millis(500);
 
-struct Reading {
+/// A configuration that was read and can be applied.
+struct PreparedReload {
     prepared: Prepared,
     warnings: Vec<Diagnostic>,
 }
 
-type Read = Result<Reading, ConfigError>;
+type PrepareResult = Result<PreparedReload, ConfigError>;
 
 impl<O: Outbox> Running<O> {
     /// Serves reload requests until the daemon stops.
@@ -44,7 +45,7 @@ impl<O: Outbox> Running<O> {
             let first = tokio::select! {
                 () = stop.cancelled() => break,
                 Some(files) = self.secret_changes.recv() => {
-                    self.take_secrets(files, &mut overdue).await;
+                    self.use_secret_files(files, &mut overdue).await;
                     continue;
                 }
                 request = self.requests.recv() => request,
@@ -60,23 +61,10 @@ impl<O: Outbox> Running<O> {
                 break;
             }
             let result = match read {
-                Ok(reading) => Ok(self.apply_reload(reading).await),
+                Ok(reload) => Ok(self.apply_reload(reload).await),
                 Err(problems) => Err(problems),
             };
-            let status = match &result {
-                Ok(summary) => {
-                    let summary = summary.lines().next().unwrap_or_default();
-                    tracing::info!(summary, "configuration reloaded");
-                    "accepting alerts"
-                }
-                Err(problems) => {
-                    tracing::error!(
-                        "reload failed, the old configuration stays in use; fix the errors and reload again"
-                    );
-                    log_each(problems);
-                    "accepting alerts with the old configuration: the last reload failed"
-                }
-            };
+            log_result(&result);
             self.last_reload_failed = result.is_err();
             self.metrics.reloaded(result.is_ok(), self.clock.wall_time(self.clock.now()));
             for request in requests {
@@ -86,13 +74,20 @@ impl<O: Outbox> Running<O> {
             if stop.is_cancelled() {
                 break;
             }
-            systemd::ready(status);
+            systemd::ready(match &result {
+                Ok(_) => "accepting alerts",
+                Err(_) => "accepting alerts with the old configuration: the last reload failed",
+            });
         }
     }
 
-    /// Uses the secret files as they are now, which differ from those in use. If they are not valid, the old secrets stay
-    /// until the files change again.
-    async fn take_secrets(&mut self, files: SecretFiles, overdue: &mut Option<JoinHandle<Read>>) {
+    /// Uses the secrets in `files`, which differ from those in use. If they are not valid, the old secrets stay in use until
+    /// the files change again.
+    async fn use_secret_files(
+        &mut self,
+        files: SecretFiles,
+        overdue: &mut Option<JoinHandle<PrepareResult>>,
+    ) {
         let paths = self.current.origin.secret_files.changed(&files).join(", ");
         let config = self.current.clone();
         let source: Arc<Source> = Arc::new(move || config::reread_secrets(&config));
@@ -110,7 +105,7 @@ impl<O: Outbox> Running<O> {
         }
         let is_valid = read.is_ok();
         match read {
-            Ok(reading) => _ = self.apply(reading.prepared),
+            Ok(reload) => _ = self.apply(reload.prepared),
             Err(_) => _ = self.secret_files.send_replace(files),
         }
         // New secrets do not correct a configuration that failed to load.
@@ -123,8 +118,8 @@ impl<O: Outbox> Running<O> {
     async fn read(
         &self,
         source: &Arc<Source>,
-        overdue: &mut Option<JoinHandle<Read>>,
-    ) -> Result<Reading, String> {
+        overdue: &mut Option<JoinHandle<PrepareResult>>,
+    ) -> Result<PreparedReload, String> {
         // Each overdue reading holds a thread, so there is at most one.
         if overdue.as_ref().is_some_and(|reading| !reading.is_finished()) {
             return Err(
@@ -137,7 +132,7 @@ impl<O: Outbox> Running<O> {
         let options = PrepareOptions { tuning, token_caches: Some(Arc::clone(self.token_caches())) };
         let mut reading = tokio::task::spawn_blocking(move || {
             let Loaded { config, warnings } = source()?;
-            Ok::<_, ConfigError>(Reading { prepared: Prepared::new(config, options)?, warnings })
+            Ok::<_, ConfigError>(PreparedReload { prepared: Prepared::new(config, options)?, warnings })
         });
         let limit = self.tuning.reload_limit;
         match timeout(limit, &mut reading).await {
@@ -154,8 +149,8 @@ impl<O: Outbox> Running<O> {
     }
 
     /// Applies the new configuration and returns a summary for the operator.
-    async fn apply_reload(&mut self, reading: Reading) -> String {
-        let Reading { prepared, warnings } = reading;
+    async fn apply_reload(&mut self, reload: PreparedReload) -> String {
+        let PreparedReload { prepared, warnings } = reload;
         let (apps, receivers) = (prepared.config.apps.len(), prepared.config.receivers.len());
         self.stop_former_senders(&prepared.config).await;
         // The new dispatchers must not start before they know what was sent under the former names.
@@ -166,7 +161,7 @@ impl<O: Outbox> Running<O> {
             }
         }
         let restart = self.apply(prepared);
-        let waiting = self.unconfigured_senders().await.unwrap_or_else(|error| {
+        let unconfigured = self.unconfigured_senders().await.unwrap_or_else(|error| {
             tracing::warn!(%error, "the outbox did not list the senders of its deliveries");
             Vec::new()
         });
@@ -179,14 +174,29 @@ impl<O: Outbox> Running<O> {
             );
             summary += &format!("\nneeds a restart to change: {keys}");
         }
-        for waits in waiting {
-            summary += &format!("\nwarning: {waits}");
+        for warning in unconfigured {
+            summary += &format!("\nwarning: {warning}");
         }
         for warning in warnings {
             tracing::warn!(%warning, "configuration warning");
             summary += &format!("\nwarning: {warning}");
         }
         summary
+    }
+}
+
+fn log_result(result: &Result<String, String>) {
+    match result {
+        Ok(summary) => {
+            let summary = summary.lines().next().unwrap_or_default();
+            tracing::info!(summary, "configuration reloaded");
+        }
+        Err(problems) => {
+            tracing::error!(
+                "reload failed, the old configuration stays in use; fix the errors and reload again"
+            );
+            log_each(problems);
+        }
     }
 }
 

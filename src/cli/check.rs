@@ -53,10 +53,10 @@ fn check(args: &Args, loaded: Loaded, output: &mut Output) -> Result<(), Failure
     }
     let prepared = Prepared::new(loaded.config, PrepareOptions::default())?;
     let runtime = runtime()?;
-    let found = render_samples(args, &prepared, &runtime, output);
+    let counts = render_samples(args, &prepared, &runtime, output);
     // A template that does not end must not keep the command from ending.
     runtime.shutdown_background();
-    let Found { errors, warnings } = found?;
+    let MistakeCounts { errors, warnings } = counts?;
     if errors > 0 {
         output.error(&format!("the configuration is wrong: {}", counted(errors, "error")));
         return Err(Failure::Reported);
@@ -73,13 +73,13 @@ fn check(args: &Args, loaded: Loaded, output: &mut Output) -> Result<(), Failure
     Ok(())
 }
 
-fn counted(count: usize, what: &str) -> String {
-    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+fn counted(count: usize, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 
 /// The numbers of mistakes in templates.
 #[derive(Default)]
-struct Found {
+struct MistakeCounts {
     errors: usize,
     warnings: usize,
 }
@@ -89,9 +89,9 @@ fn render_samples(
     prepared: &Prepared,
     runtime: &Runtime,
     output: &mut Output,
-) -> Result<Found, Failure> {
+) -> Result<MistakeCounts, Failure> {
     let pool = RenderPool::new(prepared.intake.clone(), RENDER_LIMIT);
-    let mut found = Found::default();
+    let mut counts = MistakeCounts::default();
     for (number, receiver) in prepared.config.receivers.iter().enumerate() {
         let receiver = prepared.intake.receiver(receiver.name.as_str())?;
         if args.samples || number < SHOWN_RECEIVERS {
@@ -113,15 +113,15 @@ fn render_samples(
                 show(name, &rendered, output)?;
             }
         }
-        found.errors += mistakes.errors.len();
-        found.warnings += mistakes.warnings.len();
+        counts.errors += mistakes.errors.len();
+        counts.warnings += mistakes.warnings.len();
         mistakes.report(receiver, output);
     }
     let hidden = prepared.config.receivers.len().saturating_sub(SHOWN_RECEIVERS);
     if hidden > 0 && !args.samples {
         output.line(&format!("and {}; --samples shows all", counted(hidden, "more receiver")))?;
     }
-    Ok(found)
+    Ok(counts)
 }
 
 /// The mistakes of one receiver. A mistake that several samples show is reported once.
@@ -139,28 +139,28 @@ struct Mistake {
 impl Mistakes {
     fn add(&mut self, sample: &'static str, receiver: &Receiver, rendered: &RenderedNotification) {
         for failure in &rendered.failures {
-            note(&mut self.errors, failure.to_string(), sample);
+            add_mistake(&mut self.errors, failure.to_string(), sample);
         }
         if let Some(error) = &rendered.recipient_error {
             let consequence = match &receiver.fallback {
                 Some(fallback) => format!("the message would go to the fallback {}", fallback.name),
                 None => "the message would be a dead letter, because there is no fallback".to_owned(),
             };
-            note(&mut self.warnings, format!("{error}; {consequence}"), sample);
+            add_mistake(&mut self.warnings, format!("{error}; {consequence}"), sample);
         }
     }
 
     fn report(&self, receiver: &Receiver, output: &mut Output) {
-        for (kind, mistakes) in [("", &self.errors), ("warning: ", &self.warnings)] {
+        for (prefix, mistakes) in [("", &self.errors), ("warning: ", &self.warnings)] {
             for Mistake { text, samples } in mistakes {
                 let (name, samples) = (&receiver.name, samples.join(", "));
-                output.error(&format!("{kind}receiver {name}: {text} (samples: {samples})"));
+                output.error(&format!("{prefix}receiver {name}: {text} (samples: {samples})"));
             }
         }
     }
 }
 
-fn note(mistakes: &mut Vec<Mistake>, text: String, sample: &'static str) {
+fn add_mistake(mistakes: &mut Vec<Mistake>, text: String, sample: &'static str) {
     match mistakes.iter_mut().find(|mistake| mistake.text == text) {
         Some(known) => known.samples.push(sample),
         None => mistakes.push(Mistake { text, samples: vec![sample] }),

@@ -1,4 +1,4 @@
-//! `wecom-relay health`: asks a running relay if it is healthy. For containers without a shell, and for people.
+//! `wecom-relay health`: asks a running relay if it is healthy. Container health checks use it where there is no `curl`.
 
 use std::{
     fs,
@@ -59,7 +59,6 @@ struct ClientCertificate(Vec<u8>);
 impl ClientCertificate {
     fn read(args: &Args) -> anyhow::Result<Option<Self>> {
         let (Some(cert), Some(key)) = (&args.cert, &args.key) else { return Ok(None) };
-        let read = |path: &PathBuf| fs::read(path).with_context(|| format!("cannot read {}", path.display()));
         Ok(Some(Self([read(cert)?, b"\n".to_vec(), read(key)?].concat())))
     }
 
@@ -81,20 +80,24 @@ impl ClientCertificate {
     }
 }
 
+fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
+    fs::read(path).with_context(|| format!("cannot read {}", path.display()))
+}
+
 /// This is shorter than the time limit of container health checks, so that this command can print the reason.
 const TIMEOUT: Duration = Duration::from_secs(4);
 
-/// `server` loads the configuration. It is not called if `--url` is given.
+/// `load_server` is called only without `--url`, because the configuration is not needed otherwise.
 pub(super) fn run(
     args: Args,
-    server: impl FnOnce() -> Result<Server, Failure>,
+    load_server: impl FnOnce() -> Result<Server, Failure>,
     output: &mut Output,
 ) -> Result<(), Failure> {
     let certificate = ClientCertificate::read(&args).map_err(Failure::Other)?;
     let extra_roots = extra_roots(args.ca.as_deref()).map_err(Failure::Other)?;
     let (base, trust) = match args.url {
         Some(url) => (url, Trust::Roots(extra_roots)),
-        None => (base_url(&server()?).map_err(Failure::Other)?, Trust::Any),
+        None => (base_url(&load_server()?).map_err(Failure::Other)?, Trust::Any),
     };
     let path = if args.ready { "-/ready" } else { "-/healthy" };
     let url = format!("{}/{path}", base.as_str().trim_end_matches('/'));
@@ -121,7 +124,9 @@ enum Trust {
 fn base_url(server: &Server) -> anyhow::Result<Url> {
     let listen = server.listen;
     if listen.port() == 0 {
-        return Err(anyhow!("server.listen lets the system choose the port (0): name the relay with --url"));
+        return Err(anyhow!(
+            "server.listen lets the system choose the port (0), so the port is not known: use --url"
+        ));
     }
     let ip = match listen.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
@@ -132,15 +137,15 @@ fn base_url(server: &Server) -> anyhow::Result<Url> {
     Ok(Url::parse(&format!("{scheme}://{}", SocketAddr::new(ip, listen.port())))?)
 }
 
-/// The answer of a healthy relay.
+/// Asks the relay at `url`. A relay that is not healthy is an error.
 async fn ask(url: &str, trust: Trust, certificate: Option<ClientCertificate>) -> anyhow::Result<String> {
     let client = match (trust, certificate) {
         (Trust::Roots(extra), None) => http_client()?.tls_backend_preconfigured(tls_config(&extra)?),
-        (Trust::Roots(extra), Some(own)) => {
-            http_client()?.tls_backend_preconfigured(own.add_to(tls_config(&extra)?)?)
+        (Trust::Roots(extra), Some(certificate)) => {
+            http_client()?.tls_backend_preconfigured(certificate.add_to(tls_config(&extra)?)?)
         }
         (Trust::Any, None) => unverified_client(),
-        (Trust::Any, Some(own)) => unverified_client().identity(own.identity()?),
+        (Trust::Any, Some(certificate)) => unverified_client().identity(certificate.identity()?),
     };
     let client = client.redirect(redirect::Policy::none()).timeout(TIMEOUT).build();
     let client = client.context("cannot set up the HTTP client")?;
@@ -149,8 +154,8 @@ async fn ask(url: &str, trust: Trust, certificate: Option<ClientCertificate>) ->
     let response = response.with_context(no_answer)?;
     let status = response.status();
     let text = response.text().await.map_err(reqwest::Error::without_url).with_context(no_answer)?;
-    match status.is_success() {
-        true => Ok(format!("{} ({url})", text.trim_end())),
-        false => Err(anyhow!("{url} answered {}: {}", status.as_u16(), text.trim_end())),
+    if !status.is_success() {
+        return Err(anyhow!("{url} answered {}: {}", status.as_u16(), text.trim_end()));
     }
+    Ok(format!("{} ({url})", text.trim_end()))
 }

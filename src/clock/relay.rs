@@ -28,7 +28,7 @@ pub struct ReadingRecord {
 }
 
 impl Reading {
-    /// The relay time of this reading. `last` is the last record of the outbox; `None` if it is new.
+    /// The relay time of this reading. `last` is the last record of the outbox, and `None` for a new outbox.
     pub fn relay_time(&self, last: Option<&ReadingRecord>) -> Timestamp {
         let Some(last) = last else { return self.wall };
         let passed = match self.uptime.checked_sub(last.reading.uptime) {
@@ -54,21 +54,21 @@ pub struct RelayClock {
 }
 
 impl RelayClock {
-    /// The clock that shows the time of `record` at the moment of `record`.
+    /// Creates a clock that shows the relay time of `record` at the moment of its reading.
     pub fn new(machine: Arc<dyn MachineClock>, record: &ReadingRecord) -> Self {
         let uptime = micros(record.reading.uptime);
         let offset = AtomicI64::new(record.relay_time.as_microsecond().saturating_sub(uptime));
         Self { machine, offset }
     }
 
-    /// All clocks at the present moment.
+    /// Reads the clocks of the machine, with the relay time of the same moment.
     pub fn read(&self) -> ReadingRecord {
         let reading = self.machine.read();
         ReadingRecord { relay_time: self.at_uptime(reading.uptime), reading }
     }
 
-    /// Continues with the relay time of `record`, unless this clock is ahead of it. It may be behind after the file of the
-    /// outbox was replaced.
+    /// Continues with the relay time of `record`, unless this clock is ahead of it. This clock may be behind after the file
+    /// of the outbox was replaced.
     pub fn catch_up(&self, record: &ReadingRecord) {
         let offset = record.relay_time.as_microsecond().saturating_sub(micros(record.reading.uptime));
         self.offset.fetch_max(offset, Ordering::AcqRel);

@@ -84,7 +84,7 @@ impl<'y> Field<'y> {
         self.value().is_some()
     }
 
-    /// `true` also for a key without a value.
+    /// True if the key is in the file, also without a value.
     pub(super) fn is_written(&self) -> bool {
         self.node.is_some()
     }

@@ -50,12 +50,12 @@ pub(super) async fn metrics<O: Outbox>(
 ) -> Response {
     let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
     let format = Exposition::accepted(accept);
-    let figures = async { Ok::<_, StoreError>((state.outbox.depths().await?, state.outbox.size().await?)) };
-    let figures = match timeout(DEPTHS_TIMEOUT, figures).await {
-        Ok(figures) => figures.map_err(|error| error.to_string()),
+    let query = async { Ok::<_, StoreError>((state.outbox.depths().await?, state.outbox.size().await?)) };
+    let answer = match timeout(DEPTHS_TIMEOUT, query).await {
+        Ok(answer) => answer.map_err(|error| error.to_string()),
         Err(_elapsed) => Err(format!("no answer within {} s", DEPTHS_TIMEOUT.as_secs())),
     };
-    if let Err(error) = &figures
+    if let Err(error) = &answer
         && let Some(suppressed) = state.log_throttles.allow(RequestLog::Depths, "")
     {
         tracing::warn!(
@@ -64,8 +64,8 @@ pub(super) async fn metrics<O: Outbox>(
             "the outbox did not answer a scrape; the metrics do not include the queues"
         );
     }
-    let figures = figures.ok();
-    let figures = figures.as_ref().map(|(depths, size)| OutboxFigures {
+    let answer = answer.ok();
+    let figures = answer.as_ref().map(|(depths, size)| OutboxFigures {
         depths: queue_depths(depths),
         bytes: size.bytes,
         max_bytes: size.max_bytes,

@@ -78,14 +78,7 @@ pub(super) fn render(receiver: &Receiver, rendering: &Rendering<'_>) -> Rendered
         failures.push(failure);
         text
     });
-    let body = match &receiver.message_type {
-        MessageType::Text => Ok(Body::Text(plain.clone())),
-        MessageType::Markdown => rendered(rendering, &receiver.message).map(Body::Markdown),
-        MessageType::TextCard { .. } | MessageType::TemplateCard(_) => {
-            card(&receiver.message_type, rendering).map(Body::Card)
-        }
-    };
-    let body = body.unwrap_or_else(|failure| {
+    let body = render_body(receiver, rendering, &plain).unwrap_or_else(|failure| {
         let text = match (&failure, &receiver.message_type) {
             (TemplateFailure::Unfit(_), _) => plain.clone(),
             (_, MessageType::Markdown) => rendering.fallback().headed(&builtin_note(&failure, language)),
@@ -100,6 +93,32 @@ pub(super) fn render(receiver: &Receiver, rendering: &Rendering<'_>) -> Rendered
         rendering.fallback_summary()
     });
     RenderedMessage { body, plain, summary, failures }
+}
+
+/// Renders the configured message. `plain` is its plain text.
+fn render_body(
+    receiver: &Receiver,
+    rendering: &Rendering<'_>,
+    plain: &Rendered,
+) -> Result<Body, TemplateFailure> {
+    match &receiver.message_type {
+        MessageType::Text => Ok(Body::Text(plain.clone())),
+        MessageType::Markdown => rendered(rendering, &receiver.message).map(Body::Markdown),
+        MessageType::TextCard { title, description, url, btntxt } => {
+            let card = TextCard {
+                title: rendering.render(title)?,
+                description: description_text(rendering, description)?,
+                url: rendering.render(url)?,
+                btntxt: rendering.render(btntxt)?,
+            };
+            Ok(Body::Card(limits::text_card(card)?))
+        }
+        MessageType::TemplateCard(template) => {
+            let card = template.json(&mut |template: &String| rendering.render(template))?;
+            let card = card.as_object().cloned().unwrap_or_default();
+            Ok(Body::Card(limits::template_card(card)?))
+        }
+    }
 }
 
 /// Renders the built-in templates, because of `failure`.
@@ -135,21 +154,4 @@ fn rendered(rendering: &Rendering<'_>, template: &str) -> Result<Rendered, Templ
 fn description_text(rendering: &Rendering<'_>, template: &str) -> Result<String, RenderError> {
     let rest = Rest { link: "", language: rendering.language() };
     Ok(render::shortened(&rendering.message(template)?, limits::DESCRIPTION_CHARS, rest))
-}
-
-fn card(message_type: &MessageType<String>, rendering: &Rendering<'_>) -> Result<Content, TemplateFailure> {
-    match message_type {
-        MessageType::TextCard { title, description, url, btntxt } => Ok(limits::text_card(TextCard {
-            title: rendering.render(title)?,
-            description: description_text(rendering, description)?,
-            url: rendering.render(url)?,
-            btntxt: rendering.render(btntxt)?,
-        })?),
-        MessageType::TemplateCard(template) => {
-            let card = template.json(&mut |template: &String| rendering.render(template))?;
-            let card = card.as_object().cloned().unwrap_or_default();
-            Ok(limits::template_card(card)?)
-        }
-        MessageType::Text | MessageType::Markdown => Err(TemplateFailure::Empty("of the card".to_owned())),
-    }
 }

@@ -66,25 +66,12 @@ impl<T> fmt::Display for Address<T> {
     }
 }
 
-/// `message_type`
+/// The key `message_type`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum MessageType<T> {
-    /// `text`
     Text,
-    /// `markdown`
     Markdown,
-    /// `textcard`
-    TextCard {
-        /// `title`
-        title: T,
-        /// `description`
-        description: T,
-        /// `url`
-        url: T,
-        /// `btntxt`
-        btntxt: T,
-    },
-    /// `template_card`
+    TextCard { title: T, description: T, url: T, btntxt: T },
     TemplateCard(JsonTemplate<T>),
 }
 

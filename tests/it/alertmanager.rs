@@ -190,7 +190,7 @@ fn read_by(sandbox: &Sandbox, member: &str) -> BTreeMap<&'static str, Vec<String
     read
 }
 
-/// Waits until both members read the same, and `holds` of every group.
+/// Waits until both members have the same texts, and `holds` is true for every group.
 async fn agree(sandbox: &Sandbox, alertmanager: &Alertmanager, holds: impl Fn(&str, &[String]) -> bool) {
     let reached = sandbox.wait_until(|sandbox| {
         let native = read_by(sandbox, NATIVE);

@@ -45,7 +45,7 @@ pub(crate) fn visible(wecom: &Wecom, whole: &str, line: &str) -> usize {
     (0..GROUPS).filter(is_visible).count()
 }
 
-/// Whether a digest has a line with this summary, which follows the time of acceptance.
+/// True if a digest has a line with this summary, which follows the time of acceptance.
 fn has_line(digest: &str, summary: &str) -> bool {
     let mut lines = digest.lines().filter_map(|line| line.strip_prefix("- ")?.split_once(' '));
     lines.any(|(_time, line)| line.starts_with(summary))

@@ -24,16 +24,16 @@ pub(super) async fn play(stage: &mut Stage<'_>) -> anyhow::Result<()> {
 
 async fn one_alert(stage: &mut Stage<'_>) -> anyhow::Result<()> {
     stage.heading("1. 一条告警，从 Alertmanager 到手机", "1. One alert, from Alertmanager to the phone")?;
-    let sent = Instant::now();
+    let posted = Instant::now();
     stage
         .post(
             "wechat",
             &group("磁盘即将写满", "warning", "firing", &["db-1:9100"], "/data 已用 91%，预计 4 小时后写满"),
         )
         .await?;
-    let stored = sent.elapsed().as_millis();
+    let stored = posted.elapsed().as_millis();
     let messages = stage.until_delivered().await?;
-    let arrived = sent.elapsed().as_millis();
+    let arrived = posted.elapsed().as_millis();
     stage.tell(
         &format!("{stored} 毫秒后已落盘并返回 200，{arrived} 毫秒后到达手机："),
         &format!("stored on disk and answered with 200 after {stored} ms, on the phone after {arrived} ms:"),
@@ -82,7 +82,7 @@ async fn storm(stage: &mut Stage<'_>) -> anyhow::Result<()> {
         &format!("3. 告警风暴：{STORM} 个分组同时告警，发给同一个人"),
         &format!("3. A storm: {STORM} groups fire at once, for one member"),
     )?;
-    let (accepted, shown) = send_directly(stage).await?;
+    let DirectSends { accepted, shown } = send_directly(stage).await?;
     let dropped = accepted.saturating_sub(shown);
     stage.tell(
         &format!("不经 relay 逐条发送：企业微信对 {accepted} 条都返回成功，"),
@@ -115,9 +115,14 @@ async fn storm(stage: &mut Stage<'_>) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Sends one message for each group to the member of the storm, with another app. Returns how many WeCom accepted and how
-/// many the member was shown.
-async fn send_directly(stage: &Stage<'_>) -> anyhow::Result<(usize, usize)> {
+/// The numbers of messages that WeCom accepted, and that the phone showed.
+struct DirectSends {
+    accepted: usize,
+    shown: usize,
+}
+
+/// Sends one message for each group to the member of the storm, with another app.
+async fn send_directly(stage: &Stage<'_>) -> anyhow::Result<DirectSends> {
     let recipients = Recipients::parse("lisi", "", "")?;
     let sends = stream::iter(1..=STORM).map(|number| {
         let (client, recipients) = (stage.relay.direct.clone(), recipients.clone());
@@ -130,8 +135,9 @@ async fn send_directly(stage: &Stage<'_>) -> anyhow::Result<(usize, usize)> {
     let accepted = outcomes.iter().filter(|outcome| matches!(outcome, Outcome::Accepted(_))).count();
     let messages = stage.relay.sandbox.messages();
     let direct = messages.iter().filter(|message| message.agent_id == DIRECT_AGENT);
-    let shown = direct.flat_map(|message| &message.members).filter(|(_, one)| *one == MemberOutcome::Shown);
-    Ok((accepted, shown.count()))
+    let outcomes = direct.flat_map(|message| &message.members);
+    let shown = outcomes.filter(|(_, outcome)| *outcome == MemberOutcome::Shown).count();
+    Ok(DirectSends { accepted, shown })
 }
 
 async fn long_group(stage: &mut Stage<'_>) -> anyhow::Result<()> {
@@ -142,11 +148,11 @@ async fn long_group(stage: &mut Stage<'_>) -> anyhow::Result<()> {
         &format!("4. {count} alerts in one group: over 2,048 bytes, sent in parts"),
     )?;
     let instances: Vec<String> = (1..=count).map(|number| format!("shop-{number:02}:8080")).collect();
-    let named: Vec<&str> = instances.iter().map(String::as_str).collect();
-    stage.post("wechat", &group("订单接口变慢", "warning", "firing", &named, "P99 延迟超过 2 秒")).await?;
+    let names: Vec<&str> = instances.iter().map(String::as_str).collect();
+    stage.post("wechat", &group("订单接口变慢", "warning", "firing", &names, "P99 延迟超过 2 秒")).await?;
     let messages = stage.until_delivered().await?;
-    let is_seen = |instance: &&str| messages.iter().any(|message| message.text.contains(*instance));
-    let seen = named.iter().filter(|instance| is_seen(instance)).count();
+    let shown: String = messages.iter().map(|message| &*message.text).collect();
+    let seen = names.iter().filter(|instance| shown.contains(**instance)).count();
     let parts = messages.len();
     stage.tell(
         &format!("分 {parts} 条到达，{count} 条告警中显示 {seen} 条："),

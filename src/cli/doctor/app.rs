@@ -14,7 +14,7 @@ use super::{
     endpoint::{self, Endpoint},
     finding::Finding,
     network::{self, FirstHop},
-    recipients::{self, RECIPIENTS},
+    recipients::{self, LookupCall, RECIPIENTS},
     report::{CheckSequence, Report},
 };
 use crate::{
@@ -148,7 +148,7 @@ impl RecipientLookup<'_> {
         let addressees = recipients.addressees();
         let mut findings = Vec::new();
         for (index, addressee) in addressees.iter().enumerate() {
-            let Some((api, name, id)) = recipients::lookup_call(addressee) else { continue };
+            let Some(LookupCall { api, parameter, id }) = LookupCall::new(addressee) else { continue };
             if self.good.contains(addressee) {
                 continue;
             }
@@ -159,7 +159,7 @@ impl RecipientLookup<'_> {
                 findings.push(Finding::warning(RECIPIENTS, message, help));
                 break;
             }
-            let answer = self.client.read(self.token, api, (name, id)).await;
+            let answer = self.client.read(self.token, api, (parameter, id)).await;
             match recipients::finding(addressee, &answer) {
                 Some(finding) => findings.push(finding),
                 None => _ = self.good.insert(addressee.clone()),

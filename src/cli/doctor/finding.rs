@@ -71,12 +71,14 @@ impl Finding {
     /// One JSON object. `help` is present only if it is not empty.
     pub(super) fn json(&self, subject: &str) -> String {
         let Self { status, check, message, help } = self;
-        let mut object =
+        let mut finding =
             json!({ "status": status.word(), "subject": subject, "check": check, "message": message });
-        if let (false, Some(object)) = (help.is_empty(), object.as_object_mut()) {
-            object.insert("help".to_owned(), json!(help));
+        if !help.is_empty()
+            && let Some(fields) = finding.as_object_mut()
+        {
+            fields.insert("help".to_owned(), json!(help));
         }
-        object.to_string()
+        finding.to_string()
     }
 }
 

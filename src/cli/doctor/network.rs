@@ -15,25 +15,26 @@ pub(super) struct FirstHop {
     port: u16,
     /// The key of the configuration with its URL.
     key: &'static str,
-    proxy: bool,
+    is_proxy: bool,
 }
 
 impl FirstHop {
-    /// From `proxy_url` if it is set, else from `api_url`. `None` if the URL has no host or no port.
+    /// Reads `proxy_url` if it is set, else `api_url`. Returns `None` if the URL has no host or no port.
     pub(super) fn of(app: &App) -> Option<Self> {
-        let (text, key, proxy) = match &app.proxy_url {
-            Some(proxy_url) => (proxy_url.expose(), "proxy_url", true),
-            None => (app.api_url.as_str(), "api_url", false),
+        let (text, key) = match &app.proxy_url {
+            Some(proxy_url) => (proxy_url.expose(), "proxy_url"),
+            None => (app.api_url.as_str(), "api_url"),
         };
+        let is_proxy = app.proxy_url.is_some();
         let url = Url::parse(text).ok()?;
         let default_port = if url.scheme().starts_with("socks") { Some(1080) } else { None };
         let host = url.host_str()?.trim_start_matches('[').trim_end_matches(']').to_owned();
-        Some(Self { host, port: url.port_or_known_default().or(default_port)?, key, proxy })
+        Some(Self { host, port: url.port_or_known_default().or(default_port)?, key, is_proxy })
     }
 
     /// The name of the connection check.
     pub(super) fn check(&self) -> &'static str {
-        if self.proxy { "proxy" } else { "connect" }
+        if self.is_proxy { "proxy" } else { "connect" }
     }
 }
 
@@ -77,12 +78,12 @@ pub(super) async fn connect(hop: &FirstHop, addresses: &[SocketAddr], limit: Dur
 }
 
 fn connection(hop: &FirstHop, connected: io::Result<()>) -> Finding {
-    let FirstHop { host, port, key, proxy } = hop;
+    let FirstHop { host, port, key, is_proxy } = hop;
     let Err(error) = connected else {
         return Finding::ok(hop.check(), format!("{host} port {port} accepts connections"));
     };
     let message = format!("{host} port {port} does not accept connections: {error}");
-    let help = match (proxy, error.kind()) {
+    let help = match (is_proxy, error.kind()) {
         (true, io::ErrorKind::ConnectionRefused) => {
             format!("nothing listens there: check that the proxy runs, and the port in {key}")
         }
@@ -106,9 +107,9 @@ fn no_answer(limit: Duration) -> String {
 mod tests {
     use super::*;
 
-    fn first(proxy: bool) -> FirstHop {
-        let key = if proxy { "proxy_url" } else { "api_url" };
-        FirstHop { host: "wecom.example.com".to_owned(), port: 443, key, proxy }
+    fn first(is_proxy: bool) -> FirstHop {
+        let key = if is_proxy { "proxy_url" } else { "api_url" };
+        FirstHop { host: "wecom.example.com".to_owned(), port: 443, key, is_proxy }
     }
 
     #[test]

@@ -12,15 +12,25 @@ pub(super) const RECIPIENTS: &str = "recipients";
 
 /// The app may not read this recipient. It may still be able to send to it.
 const NO_PRIVILEGE: Errcode = Errcode(60011);
+/// The app may not call the API that reads the recipient.
 const FORBIDDEN: [Errcode; 2] = [Errcode(48001), Errcode(48002)];
 
-/// The API that reads an addressee, with its parameter. `@all` has none.
-pub(super) fn lookup_call(addressee: &Addressee) -> Option<(Api, &'static str, &str)> {
-    match addressee {
-        Addressee::All => None,
-        Addressee::User(id) => Some((Api::UserGet, "userid", id)),
-        Addressee::Party(id) => Some((Api::DepartmentGet, "id", id)),
-        Addressee::Tag(id) => Some((Api::TagGet, "tagid", id)),
+/// The call that reads an addressee.
+pub(super) struct LookupCall<'a> {
+    pub(super) api: Api,
+    pub(super) parameter: &'static str,
+    pub(super) id: &'a str,
+}
+
+impl<'a> LookupCall<'a> {
+    /// Returns `None` for `@all`, which no call reads.
+    pub(super) fn new(addressee: &'a Addressee) -> Option<Self> {
+        match addressee {
+            Addressee::All => None,
+            Addressee::User(id) => Some(Self { api: Api::UserGet, parameter: "userid", id }),
+            Addressee::Party(id) => Some(Self { api: Api::DepartmentGet, parameter: "id", id }),
+            Addressee::Tag(id) => Some(Self { api: Api::TagGet, parameter: "tagid", id }),
+        }
     }
 }
 
@@ -45,14 +55,12 @@ pub(super) fn finding(
         let help = "test it with a real message: `wecom-relay send` shows the invalid recipients";
         return Some(Finding::warning(RECIPIENTS, format!("{name} cannot be checked: {message}"), help));
     }
-    let recipient =
+    let is_recipient_error =
         errcode::lookup(refusal.errcode).is_some_and(|entry| entry.class == errcode::Class::Recipient);
-    let message =
-        format!("{name} {}: {message}", if recipient { "gets nothing" } else { "cannot be checked" });
-    Some(if recipient {
-        Finding::failed(RECIPIENTS, message, help)
+    Some(if is_recipient_error {
+        Finding::failed(RECIPIENTS, format!("{name} gets nothing: {message}"), help)
     } else {
-        Finding::warning(RECIPIENTS, message, help)
+        Finding::warning(RECIPIENTS, format!("{name} cannot be checked: {message}"), help)
     })
 }
 
@@ -71,10 +79,10 @@ fn unusable(addressee: &Addressee, fields: &Map<String, Value>) -> Option<Findin
             Some(Finding::warning(RECIPIENTS, format!("{name} {state}"), help))
         }
         Addressee::Tag(_) => {
-            let none = |list: &str| fields.get(list).and_then(Value::as_array).is_none_or(Vec::is_empty);
+            let is_empty = |list: &str| fields.get(list).and_then(Value::as_array).is_none_or(Vec::is_empty);
             let help = "add members in admin console → Contacts → Tags (标签), and add them to the app's Visible range \
                         (可见范围)";
-            (none("userlist") && none("partylist")).then(|| {
+            (is_empty("userlist") && is_empty("partylist")).then(|| {
                 Finding::warning(RECIPIENTS, format!("{name} has no members that the app can see"), help)
             })
         }

@@ -1,7 +1,7 @@
 //! `wecom-relay outbox list`: the newest deliveries first. It reads page by page, so that a backlog of any size can be
 //! listed.
 
-use std::time::Duration;
+use std::{io, time::Duration};
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use jiff::Timestamp;
@@ -43,8 +43,8 @@ pub(super) struct Args {
     json: bool,
 }
 
-/// Deliveries per query. A page uses little memory, and a running relay never waits long for its lock.
-const PAGE: u32 = 500;
+/// The deliveries of one query. A page uses little memory, and a running relay never waits long for the lock.
+const PAGE_SIZE: u32 = 500;
 /// The deliveries that a person wants to see without asking for more.
 const DEFAULT_LIMIT: u32 = 50;
 const SUMMARY_COLUMNS: usize = 72;
@@ -64,35 +64,22 @@ pub(super) async fn run(
         accepted_since: args.newer_than.map(|age| earlier(now, age)),
         digest: args.digest.map(DeliveryId),
     };
-    let mut after = None;
     let limit = args.limit.unwrap_or(if args.json { u32::MAX } else { DEFAULT_LIMIT });
-    let mut left = limit;
-    let mut columns = Columns::default();
-    let header = HEADER.map(str::to_owned);
-    columns.widen(&header);
-    let mut has_header = args.json;
-    while left > 0 {
-        let request = PageRequest { order: ListOrder::NewestFirst, after, limit: PAGE.min(left) };
+    let mut table = Table::default();
+    let mut after = None;
+    let mut count = 0;
+    while count < limit {
+        let request =
+            PageRequest { order: ListOrder::NewestFirst, after, limit: PAGE_SIZE.min(limit - count) };
         let Page { deliveries, next } = outbox.list(filter.clone(), request).await?;
         if args.json {
             for listed in &deliveries {
                 output.line(&serde_json::to_string(&json::Listed::from(listed))?)?;
             }
         } else {
-            let rows: Vec<_> =
-                deliveries.iter().map(|listed| (cells(listed, now), summary(listed))).collect();
-            for (row, _) in &rows {
-                columns.widen(row);
-            }
-            if !has_header && !rows.is_empty() {
-                output.line(&fitted(&columns.line(&header, "SUMMARY")))?;
-                has_header = true;
-            }
-            for (row, summary) in &rows {
-                output.line(&fitted(&columns.line(row, summary)))?;
-            }
+            table.print(&deliveries, now, output)?;
         }
-        left = left.saturating_sub(u32::try_from(deliveries.len()).unwrap_or(u32::MAX));
+        count = count.saturating_add(u32::try_from(deliveries.len()).unwrap_or(u32::MAX));
         after = next;
         if after.is_none() {
             break;
@@ -103,10 +90,36 @@ pub(super) async fn run(
             "these are the newest {limit}; see more with --limit, or fewer with --state dead"
         ));
     }
-    if !has_header {
+    if count == 0 && !args.json {
         output.error(if is_filtered(&filter) { "no delivery matches" } else { "the outbox is empty" });
     }
     Ok(())
+}
+
+/// Prints deliveries page by page, below one header. A later page may be wider, because its rows are not known before.
+#[derive(Default)]
+struct Table {
+    columns: Columns<6>,
+    has_header: bool,
+}
+
+impl Table {
+    fn print(&mut self, deliveries: &[Listed], now: Timestamp, output: &mut Output) -> io::Result<()> {
+        let header = HEADER.map(str::to_owned);
+        self.columns.widen(&header);
+        let rows: Vec<[String; 6]> = deliveries.iter().map(|listed| cells(listed, now)).collect();
+        for row in &rows {
+            self.columns.widen(row);
+        }
+        if !self.has_header && !rows.is_empty() {
+            output.line(&fitted(&self.columns.line(&header, "SUMMARY")))?;
+            self.has_header = true;
+        }
+        for (row, listed) in rows.iter().zip(deliveries) {
+            output.line(&fitted(&self.columns.line(row, &summary(listed))))?;
+        }
+        Ok(())
+    }
 }
 
 fn is_filtered(filter: &Filter) -> bool {
@@ -135,8 +148,8 @@ fn summary(listed: &Listed) -> String {
     if let Some(digest) = listed.digest {
         summary.push_str(&format!(" — folded into digest {digest}"));
     }
-    let is_explained = listed.state == State::Delivered || listed.digest.is_some();
-    if !listed.reason.is_empty() && !is_explained {
+    let needs_reason = listed.state != State::Delivered && listed.digest.is_none();
+    if needs_reason && !listed.reason.is_empty() {
         summary.push_str(&format!(" — {}", shorten_columns(&printable(&listed.reason), REASON_COLUMNS)));
     }
     summary

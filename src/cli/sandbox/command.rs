@@ -1,4 +1,4 @@
-//! Runs a WeCom on this machine.
+//! `wecom-relay sandbox`: simulates WeCom on this machine.
 
 use std::{fs, net::SocketAddr, path::PathBuf, sync::Arc, thread, time::Duration};
 
@@ -37,7 +37,7 @@ fn help() -> String {
     let examples = "\
 Examples:
   wecom-relay sandbox
-  curl -s http://127.0.0.1:8062/                 how to look, and how to make it fail
+  curl -s http://127.0.0.1:8062/                 explain how to read messages and inject faults
   curl -s http://127.0.0.1:8062/sandbox/members/zhangsan/messages
   curl -s http://127.0.0.1:8062/sandbox/faults -d '{\"fault\":{\"errcode\":45009},\"count\":3}'
 

@@ -72,7 +72,7 @@ struct Window<'a> {
 }
 
 impl Window<'_> {
-    /// A piece that ends here would fit with the tags that it must close.
+    /// True if a piece that ends at `end` fits, with the tags that it must close.
     fn fits(&self, end: usize) -> bool {
         end - self.start + self.cutter.spans.tags_to_close(end).len() <= self.room
     }

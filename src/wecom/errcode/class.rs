@@ -68,7 +68,7 @@ pub fn is_secret_refused(error: &ApiError) -> bool {
     error.api == Api::GetToken && matches!(error.errcode.0, 40001 | 40013 | 40091 | 41002 | 41004 | 45031)
 }
 
-/// [`is_secret_refused`] for an outcome.
+/// True if the outcome is an error for which [`is_secret_refused`] is true.
 pub fn refuses_secret(outcome: &Outcome) -> bool {
     matches!(outcome, Outcome::Rejected(error) if is_secret_refused(error))
 }

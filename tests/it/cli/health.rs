@@ -100,7 +100,7 @@ async fn health_reports_a_relay_that_does_not_answer() {
     let err = workdir.run(&["health", "--url", &wecom.url]).await.failure(1);
     insta::assert_snapshot!(redacted(&err), @"wecom-relay: http://127.0.0.1:PORT/-/healthy answered 404:");
     let err = listening("127.0.0.1:0").run(&["health"]).await.failure(1);
-    insta::assert_snapshot!(err, @"wecom-relay: server.listen lets the system choose the port (0): name the relay with --url");
+    insta::assert_snapshot!(err, @"wecom-relay: server.listen lets the system choose the port (0), so the port is not known: use --url");
     workdir.run(&["health"]).await.failure(64);
 }
 

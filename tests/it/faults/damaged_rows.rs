@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 use wecom_relay::{
     outbox::State,
-    sandbox::{Effect, Fault},
+    sandbox::{Effect, Fault, Moment},
 };
 
 use super::{quick, seen_by, shown};
@@ -12,7 +12,7 @@ use crate::support::{
     members::{BY_MEMBER, member, payload_for},
 };
 
-/// A damage of the row of each delivery, and the beginning of the reason that is stored.
+/// SQL that damages the row of a delivery, and the reason that the dead letter then has.
 const DAMAGES: &[(&str, &str)] = &[
     ("msgtype = 'fax'", "the outbox is damaged: a message type cannot be fax"),
     ("content = CAST(x'ff' AS TEXT)", "the outbox is damaged: invalid utf-8 sequence"),
@@ -27,7 +27,7 @@ async fn a_row_that_cannot_be_read_stops_no_other_one() {
     let wecom = Wecom::with_members(2 * DAMAGES.len()).await;
     let options = || Options { receivers: BY_MEMBER.to_owned(), ..quick() };
     let relay = Relay::with(&wecom.url, options()).await;
-    wecom.sandbox.inject(Fault::new(Effect::Drop(wecom_relay::sandbox::Moment::Before)));
+    wecom.sandbox.inject(Fault::new(Effect::Drop(Moment::Before)));
     // Each member has a damaged notification, and one that waits behind it.
     for number in 0..DAMAGES.len() {
         for state in [true, false] {

@@ -340,7 +340,7 @@ fn is_declaration(item: &Item) -> bool {
     is_declared || is_test(attributes_and_name(item).0)
 }
 
-/// The item is marked `#[cfg(test)]`.
+/// True if the item is marked `#[cfg(test)]`.
 fn is_test(attributes: &[Attribute]) -> bool {
     attributes.iter().any(|attribute| match &attribute.meta {
         Meta::List(list) => list.path.is_ident("cfg") && list.tokens.to_string() == "test",

@@ -53,8 +53,8 @@ async fn a_removed_app_is_exported_until_its_deliveries_are_gone() {
     let held = r#"wecom_relay_sender_held{app="former",reason="not_in_configuration"}"#;
     let depth = r#"wecom_relay_outbox_depth{receiver="team"}"#;
     assert_eq!(values(&relay, [held, depth]).await, [1.0, 1.0]);
-    let waits = relay.listed(&[]).await.remove(0).id;
-    relay.outbox.discard(waits, SystemClock.now()).await.unwrap();
+    let id = relay.listed(&[]).await.remove(0).id;
+    relay.outbox.discard(id, SystemClock.now()).await.unwrap();
     assert_eq!(values(&relay, [held]).await, [0.0]);
     assert_eq!(value(&scrape(&relay).await, depth), None);
     relay.stop().await;

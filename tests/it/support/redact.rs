@@ -16,7 +16,7 @@ pub(crate) fn redacted(text: &str) -> String {
     }
     // WeCom makes the hint of an error from the time and a random number.
     let text = without_times(&mask(&text, "hint: [", |c| c.is_ascii_digit(), 4, "HINT"));
-    // The times of messages are in words: 2026-11-21 09:30:00 UTC.
+    // A message to members has its time in another format: 2026-11-21 09:30:00 UTC.
     let text = mask(&text, "held since ", |c| c.is_ascii_digit() || "-: UTC".contains(c), 20, "TIME: ");
     mask(&text, "TIME  ", |c| c.is_ascii_digit() || c == '.', 5, "DURATION")
 }
@@ -32,7 +32,7 @@ fn without_times(text: &str) -> String {
     replaced
 }
 
-/// Replaces what follows each `prefix`, if it is made of at least `length` characters that are `part` of it.
+/// Replaces the characters that are `part` of a value and follow a `prefix` by `name`. Fewer than `length` characters stay.
 fn mask(text: &str, prefix: &str, part: fn(char) -> bool, length: usize, name: &str) -> String {
     let mut pieces = text.split(prefix);
     let mut masked = pieces.next().unwrap_or_default().to_owned();
@@ -50,7 +50,7 @@ fn mask(text: &str, prefix: &str, part: fn(char) -> bool, length: usize, name: &
 }
 
 #[test]
-fn what_differs_between_runs_is_redacted() {
+fn values_that_differ_between_runs_are_redacted() {
     let folder = env::temp_dir().join(".tmpA1b2C3/outbox.db").display().to_string();
     let text = format!("{folder} 127.0.0.1:9 127.0.0.1:40123 since 2026-11-21T08:00:00.5Z: 20 times");
     assert_eq!(redacted(&text), "FOLDER/outbox.db 127.0.0.1:9 127.0.0.1:PORT since TIME: 20 times");

@@ -65,7 +65,7 @@ fn fill(path: &Path) {
     for size in [1 << 16, 1 << 12, 1] {
         while file.write_all(&vec![1; size]).is_ok() {}
     }
-    // ext4 allocates later.
+    // ext4 allocates blocks when it writes to the disk, so only a sync shows the space that is left.
     _ = file.sync_all();
     while file.write_all(&[1]).is_ok() {}
 }

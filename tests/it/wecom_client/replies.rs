@@ -86,7 +86,7 @@ async fn an_answer_whose_body_breaks_off_is_read_from_its_headers() {
 
 #[tokio::test]
 async fn an_answer_that_echoes_the_url_shows_no_secret() {
-    // As a URL encodes them, and as some gateways do.
+    // Token and secret are encoded as a URL requires, and as some gateways do.
     let url = format!(
         "/cgi-bin/message/send?access_token={TOKEN}1&x=%61ccesstoken%2d1&y={}",
         SECRET.replace('+', "%2B")
