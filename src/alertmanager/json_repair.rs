@@ -1,5 +1,5 @@
 //! Corrects the mistakes of programs that write JSON by hand: wrong encodings, raw control characters, half surrogate
-//! pairs, unknown escapes, a comma too many, and words such as `NaN`.
+//! pairs, unknown escapes, extra commas, and words such as `NaN`.
 //!
 //! The result need not be JSON. Only a body that is not JSON is corrected, so usual bodies cost nothing.
 
@@ -151,20 +151,25 @@ impl Writer<'_, '_> {
         if !(0xD800..0xE000).contains(&unit) {
             return self.json.push_str(&format!("\\u{unit:04x}"));
         }
-        let mut ahead = self.chars.clone();
-        let low =
-            (ahead.next() == Some('\\') && ahead.next() == Some('u')).then(|| hex(&mut ahead)).flatten();
-        match low {
-            Some(low) if unit < 0xDC00 && (0xDC00..0xE000).contains(&low) => {
-                self.chars = ahead;
-                self.json.push_str(&format!("\\u{unit:04x}\\u{low:04x}"));
-            }
-            _ => {
-                self.repairs.add(Repair::Encoding);
-                self.json.push('\u{FFFD}');
-            }
+        if unit < 0xDC00
+            && let Some(low) = low_surrogate(&mut self.chars)
+        {
+            return self.json.push_str(&format!("\\u{unit:04x}\\u{low:04x}"));
         }
+        self.repairs.add(Repair::Encoding);
+        self.json.push('\u{FFFD}');
     }
+}
+
+/// Reads an escaped low surrogate, or consumes nothing.
+fn low_surrogate(chars: &mut Peekable<Chars<'_>>) -> Option<u32> {
+    let mut ahead = chars.clone();
+    if ahead.next()? != '\\' || ahead.next()? != 'u' {
+        return None;
+    }
+    let unit = hex(&mut ahead).filter(|unit| (0xDC00..0xE000).contains(unit))?;
+    *chars = ahead;
+    Some(unit)
 }
 
 /// Reads four hexadecimal digits, or consumes nothing.

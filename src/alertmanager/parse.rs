@@ -50,7 +50,7 @@ pub fn parse_within(body: &[u8], memory: PayloadMemory, now: Timestamp) -> Resul
 
 fn finish(mut payload: Payload, now: Timestamp) -> Payload {
     let mut repairs = payload.repairs;
-    status::settle(&mut payload, now, &mut repairs);
+    status::normalize(&mut payload, now, &mut repairs);
     payload.repairs = repairs;
     stand_in::add(&mut payload);
     payload.add_common();

@@ -40,12 +40,12 @@ pub(super) fn compile(config: &Config) -> Result<CompiledReceivers, Vec<Diagnost
     }
 }
 
-/// The API URL, the corp and the agent. WeCom counts messages by it.
+/// The API URL, the corp and the agent of an app. WeCom counts messages by these three.
 pub(super) fn identity(app: &App) -> String {
     format!("{} {} {}", app.api_url.as_str(), app.corp_id, app.agent_id)
 }
 
-/// The apps of the configuration that are the same one for WeCom as `app`. They are one sender, with the name and the
+/// The configured apps with the identity of `app`, including `app`. They are one sender, with the name and the
 /// credentials of the first one.
 pub(super) fn same_sender<'c>(app: &App, config: &'c Config) -> Vec<&'c App> {
     let identity = identity(app);

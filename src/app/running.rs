@@ -303,7 +303,7 @@ impl<O: Outbox> Running<O> {
         Ok(())
     }
 
-    /// Logs each app that has queued deliveries but is not in the configuration. Returns the same as sentences.
+    /// Logs each app that has queued deliveries but is not in the configuration. Returns the same warnings as sentences.
     ///
     /// # Errors
     /// The outbox does not answer.

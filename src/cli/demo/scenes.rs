@@ -34,7 +34,7 @@ async fn one_alert(stage: &mut Stage<'_>) -> anyhow::Result<()> {
     let stored = posted.elapsed().as_millis();
     let messages = stage.until_delivered().await?;
     let arrived = posted.elapsed().as_millis();
-    stage.tell(
+    stage.say_with_time(
         &format!("{stored} 毫秒后已落盘并返回 200，{arrived} 毫秒后到达手机："),
         &format!("stored on disk and answered with 200 after {stored} ms, on the phone after {arrived} ms:"),
     )?;
@@ -60,10 +60,10 @@ async fn outage(stage: &mut Stage<'_>) -> anyhow::Result<()> {
         stage.watch(Duration::from_secs(1)).await?;
     }
     stage.relay.sandbox.clear_faults();
-    stage.tell("企业微信恢复", "WeCom works again")?;
+    stage.say_with_time("企业微信恢复", "WeCom works again")?;
     let messages = stage.until_delivered().await?;
     let count = messages.len();
-    stage.tell(
+    stage.say_with_time(
         &format!("{count} 条全部到达，同一组的“恢复”仍在“告警”之后："),
         &format!("all {count} arrived, and \"resolved\" still comes after \"firing\" of the same group:"),
     )?;
@@ -84,11 +84,11 @@ async fn storm(stage: &mut Stage<'_>) -> anyhow::Result<()> {
     )?;
     let DirectSends { accepted, shown } = send_directly(stage).await?;
     let dropped = accepted.saturating_sub(shown);
-    stage.tell(
+    stage.say_with_time(
         &format!("不经 relay 逐条发送：企业微信对 {accepted} 条都返回成功，"),
         &format!("without the relay: WeCom answers {accepted} of {STORM} sends with ok,"),
     )?;
-    stage.tell(
+    stage.say_with_time(
         &format!("手机只显示 {shown} 条，其余 {dropped} 条被静默丢弃"),
         &format!("the phone shows {shown}, and {dropped} are silently dropped"),
     )?;
@@ -98,14 +98,14 @@ async fn storm(stage: &mut Stage<'_>) -> anyhow::Result<()> {
         let (name, instance) = (format!("InstanceDown{number:03}"), format!("10.0.0.{number}:9100"));
         stage.post("storm", &group(&name, "critical", "firing", &[&instance], summary)).await?;
     }
-    stage.tell(
+    stage.say_with_time(
         &format!("relay 已接收 {STORM} 条通知，此时企业微信又在故障中"),
         &format!("the relay has accepted {STORM} notifications, while WeCom fails again"),
     )?;
     stage.relay.sandbox.clear_faults();
     let messages = stage.until_delivered().await?;
     let count = messages.len();
-    stage.tell(
+    stage.say_with_time(
         &format!("{STORM} 条通知合并为 {count} 条消息送达，最长的一条："),
         &format!("{STORM} notifications arrived in {count} messages; the longest one:"),
     )?;
@@ -154,7 +154,7 @@ async fn long_group(stage: &mut Stage<'_>) -> anyhow::Result<()> {
     let shown: String = messages.iter().map(|message| &*message.text).collect();
     let seen = names.iter().filter(|instance| shown.contains(**instance)).count();
     let parts = messages.len();
-    stage.tell(
+    stage.say_with_time(
         &format!("分 {parts} 条到达，{count} 条告警中显示 {seen} 条："),
         &format!("arrived in {parts} parts, which show {seen} of {count} alerts:"),
     )?;

@@ -1,4 +1,4 @@
-//! The tools of a scene: post webhooks, wait with a sign of progress, show phones, count.
+//! The tools of a scene: post webhooks, wait and show the progress, show phones, count.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -30,7 +30,7 @@ pub(super) struct Stage<'o> {
     output: &'o mut Output,
     client: reqwest::Client,
     arrivals: Receiver<Arrival>,
-    began: Instant,
+    started: Instant,
     tally: Tally,
 }
 
@@ -50,22 +50,22 @@ pub(super) struct Tally {
 impl<'o> Stage<'o> {
     pub(super) fn new(relay: Relay, language: Language, output: &'o mut Output) -> anyhow::Result<Self> {
         let arrivals = relay.sandbox.arrivals();
-        let (client, began) = (http_client()?.build()?, Instant::now());
-        Ok(Self { relay, language, output, client, arrivals, began, tally: Tally::default() })
+        let (client, started) = (http_client()?.build()?, Instant::now());
+        Ok(Self { relay, language, output, client, arrivals, started, tally: Tally::default() })
     }
 
     pub(super) fn say(&mut self, zh: &str, en: &str) -> anyhow::Result<()> {
         Ok(self.output.line(self.language.pick(zh, en))?)
     }
 
-    /// A text that is the same in each language.
+    /// Prints a text that is the same in each language.
     pub(super) fn print(&mut self, text: &str) -> anyhow::Result<()> {
         Ok(self.output.line(text)?)
     }
 
-    /// A sentence with the time since the start of the demo.
-    pub(super) fn tell(&mut self, zh: &str, en: &str) -> anyhow::Result<()> {
-        let seconds = self.began.elapsed().as_secs_f64();
+    /// Says a sentence after the time since the start of the demo.
+    pub(super) fn say_with_time(&mut self, zh: &str, en: &str) -> anyhow::Result<()> {
+        let seconds = self.started.elapsed().as_secs_f64();
         Ok(self.output.line(&format!("{seconds:5.1} s  {}", self.language.pick(zh, en)))?)
     }
 
@@ -92,7 +92,7 @@ impl<'o> Stage<'o> {
         Ok(())
     }
 
-    /// Waits until the queue is empty, and returns the messages that members were shown meanwhile.
+    /// Waits until the queue is empty, and returns the messages that arrived meanwhile.
     pub(super) async fn until_delivered(&mut self) -> anyhow::Result<Vec<Message>> {
         let deadline = Instant::now() + PATIENCE;
         let mut messages = self.watch(Duration::ZERO).await?;
@@ -106,7 +106,7 @@ impl<'o> Stage<'o> {
         Ok(messages)
     }
 
-    /// Waits for this time, or until the queue is empty, and says what waits. Returns the messages that were shown
+    /// Waits for this time, or until the queue is empty, and shows the counts. Returns the messages that arrived
     /// meanwhile.
     pub(super) async fn watch(&mut self, time: Duration) -> anyhow::Result<Vec<Message>> {
         let end = Instant::now() + time;
@@ -116,10 +116,12 @@ impl<'o> Stage<'o> {
         let messages = self.arrived()?;
         let waiting = self.waiting().await?;
         if waiting > 0 && !time.is_zero() {
-            let Tally { accepted, messages, failed_calls, .. } = self.tally;
-            self.tell(
-                &format!("已接收 {accepted}，排队 {waiting}，手机收到 {messages} 条，失败调用 {failed_calls}"),
-                &format!("{accepted} accepted, {waiting} queued, {messages} on the phone, {failed_calls} failed calls"),
+            let Tally { accepted, messages: shown, failed_calls, .. } = self.tally;
+            self.say_with_time(
+                &format!("已接收 {accepted}，排队 {waiting}，手机收到 {shown} 条，失败调用 {failed_calls}"),
+                &format!(
+                    "{accepted} accepted, {waiting} queued, {shown} on the phone, {failed_calls} failed calls"
+                ),
             )?;
         }
         Ok(messages)
@@ -129,13 +131,13 @@ impl<'o> Stage<'o> {
         Ok(self.relay.outbox.depths().await?.iter().map(|depth| depth.deliveries).sum())
     }
 
-    /// Counts the calls since the last look, and returns the messages of the relay that members were shown.
+    /// Counts the calls of the relay since the last look, and returns their messages, shown or dropped.
     pub(super) fn arrived(&mut self) -> anyhow::Result<Vec<Message>> {
-        let mut shown = Vec::new();
+        let mut messages = Vec::new();
         loop {
             let Arrival { call, message, .. } = match self.arrivals.try_recv() {
                 Ok(arrival) => arrival,
-                Err(TryRecvError::Empty) => return Ok(shown),
+                Err(TryRecvError::Empty) => return Ok(messages),
                 Err(error) => return Err(error).context("cannot watch the sandbox"),
             };
             if call.app != Some(AGENT) {
@@ -146,7 +148,7 @@ impl<'o> Stage<'o> {
                 let is_shown = message.members.iter().all(|(_, outcome)| *outcome == MemberOutcome::Shown);
                 self.tally.messages += usize::from(is_shown);
                 self.tally.dropped += usize::from(!is_shown);
-                shown.push(message);
+                messages.push(message);
             }
         }
     }
@@ -173,7 +175,7 @@ impl<'o> Stage<'o> {
         Ok(lost == 0)
     }
 
-    /// The notifications of which every delivery was delivered, alone or in a digest.
+    /// The number of notifications of which every delivery was delivered, alone or in a digest.
     async fn delivered(&self) -> anyhow::Result<usize> {
         let mut is_delivered: BTreeMap<NotificationId, bool> = BTreeMap::new();
         let mut page = PageRequest { order: ListOrder::OldestFirst, after: None, limit: 1_000 };

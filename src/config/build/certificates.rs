@@ -58,20 +58,23 @@ pub(super) fn of_environment(context: &LoadContext<'_>, diagnostics: &mut Diagno
         return ExtraRoots::default();
     };
     let path = Path::new(&path);
-    let text =
-        context.secret_file(path, LONGEST_PEM_BYTES).map_err(|error| format!("it cannot be read: {error}"));
-    let roots = text.and_then(|text| ExtraRoots::from_pem(&text)).and_then(|roots| {
-        match roots.expired(context.now).iter().max() {
-            Some(end) if roots.expired(context.now).len() == roots.len() => {
-                Err(format!("its last certificate expired on {}", end.to_zoned(TimeZone::UTC).date()))
-            }
-            _ => Ok(roots),
-        }
-    });
-    roots.unwrap_or_else(|problem| {
+    usable_roots(path, context).unwrap_or_else(|problem| {
         let message = format!("the environment variable SSL_CERT_FILE names this file, but {problem}");
         let help = "correct the variable or unset it; the built-in certificates are still trusted";
         diagnostics.warn(&Location::file(path), message, help);
         ExtraRoots::default()
     })
+}
+
+/// Reads a file of CAs that have not all expired. The error completes a sentence about the file.
+fn usable_roots(path: &Path, context: &LoadContext<'_>) -> Result<ExtraRoots, String> {
+    let text = context.secret_file(path, LONGEST_PEM_BYTES);
+    let roots = ExtraRoots::from_pem(&text.map_err(|error| format!("it cannot be read: {error}"))?)?;
+    let expired = roots.expired(context.now);
+    match expired.iter().max() {
+        Some(end) if expired.len() == roots.len() => {
+            Err(format!("its last certificate expired on {}", end.to_zoned(TimeZone::UTC).date()))
+        }
+        _ => Ok(roots),
+    }
 }

@@ -431,18 +431,18 @@ async fn doctor_sees_the_outbox_port_and_holds_of_a_running_relay() {
     let address = relay.url.strip_prefix("http://").unwrap();
     let path = relay.folder.path().join("outbox.db");
     let ended = examine_default(&wecom, |yaml| {
-        let of_the_relay = format!("path: {}\n", path.display());
+        let path = format!("  path: {}\n", path.display());
         let lines = yaml.lines().map(|line| match line.trim_start().starts_with("path: ") {
-            true => format!("  {of_the_relay}"),
+            true => path.clone(),
             false => format!("{}\n", line.replace("127.0.0.1:0", address)),
         });
         lines.collect()
     })
     .await;
     let out = redacted(&ended.out);
-    let of_the_server: Vec<&str> =
+    let server_lines: Vec<&str> =
         out.lines().filter(|line| line.contains(" server: ") && !line.contains("open files")).collect();
-    insta::assert_snapshot!(of_the_server.join("\n"), @"
+    insta::assert_snapshot!(server_lines.join("\n"), @"
     ok       server: outbox: FOLDER/outbox.db, in use by a running relay
     ok       server: listen: a relay answers at 127.0.0.1:PORT
     ");

@@ -25,7 +25,7 @@ fn every_accepted_notification_ends_once_and_in_order() {
     let rounds = number("WECOM_RELAY_MODEL_ROUNDS", 1000);
     let first = number("WECOM_RELAY_MODEL_SEED", 1);
     let next = AtomicU64::new(0);
-    let play = || {
+    let play_rounds = || {
         loop {
             let round = next.fetch_add(1, Ordering::Relaxed);
             if round >= rounds {
@@ -41,7 +41,7 @@ fn every_accepted_notification_ends_once_and_in_order() {
     };
     thread::scope(|scope| {
         let workers = thread::available_parallelism().map_or(1, usize::from).min(4);
-        let workers: Vec<_> = (0..workers).map(|_| scope.spawn(play)).collect();
+        let workers: Vec<_> = (0..workers).map(|_| scope.spawn(play_rounds)).collect();
         for worker in workers {
             worker.join().unwrap_or_else(|failure| resume_unwind(failure));
         }
