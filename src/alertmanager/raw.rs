@@ -38,13 +38,13 @@ pub(super) struct Field<'a> {
     pub(super) value: &'a RawValue,
 }
 
-/// The maximum number of fields of an object that are read. No message has room for so many labels.
+/// The maximum number of fields of an object that are read. No message can show so many labels.
 pub const MAX_FIELDS: usize = 10_000;
 
 /// The fields of an object, sorted by name. Fields with the same name stay in their order.
 pub(super) struct Fields<'a> {
     pub(super) list: Vec<Field<'a>>,
-    /// The object has more fields than [`MAX_FIELDS`]. The others are not in the list.
+    /// True if the object has more than [`MAX_FIELDS`] fields. The others are not in the list.
     pub(super) has_more: bool,
 }
 
@@ -142,10 +142,12 @@ impl<'de> Visitor<'de> for ItemsVisitor {
     }
 }
 
-/// The memory of an object, of an array, and of another value: as [`serde_json::Value`], and again as a value for
-/// templates.
+/// The memory of an object without its fields. This and the next sizes count a value twice, because it is in the payload
+/// and again among the values for templates.
 pub const OBJECT_BYTES: usize = 1100;
+/// The memory of an array without its items.
 pub const ARRAY_BYTES: usize = 350;
+/// The memory of any other value without its text.
 pub const VALUE_BYTES: usize = 120;
 
 /// The nesting of `json`, and roughly the memory for it beside its texts.

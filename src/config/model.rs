@@ -126,7 +126,7 @@ pub struct Receiver {
     pub message_type: MessageType<Located<String>>,
     /// The template of the message. For a card it is the template of the text form.
     pub message: Located<String>,
-    /// All templates are the defaults.
+    /// True if all templates are the defaults.
     pub default_templates: bool,
     /// The language of the default templates, and of everything else that the relay writes for this receiver.
     pub language: Language,

@@ -93,7 +93,7 @@ pub struct Recorded {
 /// A change of the hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum HoldChange {
-    /// The sender is held, or for another reason than before.
+    /// The sender is held now, or the reason of its hold has changed.
     Held(Hold, BlockKind),
     /// Another probe has failed.
     StillHeld(Hold, BlockKind),
@@ -255,17 +255,16 @@ impl CircuitBreaker {
     }
 
     fn hold(&mut self, block: &Block, now: Timestamp, monotonic: Monotonic) -> Option<HoldChange> {
-        let (since, probes, is_news) = match &self.state {
-            State::Closed => (now, 1, true),
-            State::Held { hold, kind, probe_at, .. } => {
-                let is_news =
-                    block.kind.concerns_all() && (*kind != block.kind || hold.errcode != block.errcode);
-                if monotonic < *probe_at && !is_news {
+        let is_news = self.is_news(block);
+        let (since, probes) = match &self.state {
+            State::Closed => (now, 1),
+            State::Held { hold, probe_at, .. } => {
+                let is_probe = monotonic >= *probe_at;
+                if !is_probe && !is_news {
                     // A message that was in flight when the hold began adds no information.
                     return None;
                 }
-                let is_probe = monotonic >= *probe_at;
-                (hold.since, hold.probes.saturating_add(u32::from(is_probe)), is_news)
+                (hold.since, hold.probes.saturating_add(u32::from(is_probe)))
             }
         };
         let wait = self.probes.after(block.kind, probes);
@@ -289,6 +288,16 @@ impl CircuitBreaker {
         } else {
             HoldChange::StillHeld(hold, block.kind)
         })
+    }
+
+    /// True if `block` begins a hold, or gives a hold another reason.
+    fn is_news(&self, block: &Block) -> bool {
+        match &self.state {
+            State::Closed => true,
+            State::Held { hold, kind, .. } => {
+                block.kind.concerns_all() && (*kind != block.kind || hold.errcode != block.errcode)
+            }
+        }
     }
 }
 

@@ -87,7 +87,7 @@ async fn invite(stage: &mut Stage<'_>) -> anyhow::Result<()> {
     )?;
     loop {
         let Some(message) = stage.next_message().await? else { continue };
-        stage.tell("新消息：", "a message:")?;
+        stage.say_with_time("新消息：", "a message:")?;
         stage.show(&message, usize::MAX)?;
     }
 }

@@ -75,7 +75,7 @@ impl Files {
             sizes,
         };
         for file in [&files.index, &files.main, &files.log] {
-            // The first look for space reports a full file system.
+            // This is no warning, because the check for free space reports a full file system.
             if let Err(error) = file.fill_holes() {
                 tracing::debug!(path = %file.path.display(), %error, "the file has holes");
             }
@@ -177,7 +177,7 @@ impl OpenFile {
 
 pub(super) fn allocate(file: &File, from: u64, len: u64) -> io::Result<()> {
     match fallocate(file, FallocateFlags::empty(), from, len) {
-        // Such a file system cannot promise space, so its trouble shows with the next write.
+        // Such a file system cannot reserve space. The next write fails if it is full.
         Ok(()) | Err(Errno::OPNOTSUPP | Errno::NOSYS) => Ok(()),
         Err(error) => Err(error.into()),
     }

@@ -13,7 +13,7 @@ use crate::support::{AGENT, Options, Relay, ShiftedClock, Wecom, eventually, pay
 const UNKNOWN: i64 = 999_001;
 const BOTH: &str = "  - { name: wechat, to_user: zhangsan }\n  - { name: other, to_user: lisi }\n";
 
-/// Posts alerts for lisi, which arrive, until `is_over`.
+/// Posts alerts for lisi until `is_over`. They arrive.
 async fn post_others_until(relay: &Relay, is_over: impl AsyncFn() -> bool) {
     let mut group = 0;
     let round = async || {
@@ -25,7 +25,7 @@ async fn post_others_until(relay: &Relay, is_over: impl AsyncFn() -> bool) {
     eventually(round, |over| *over).await;
 }
 
-async fn dead(relay: &Relay) -> bool {
+async fn has_dead_letter(relay: &Relay) -> bool {
     !relay.listed(&[State::Dead]).await.is_empty()
 }
 
@@ -37,14 +37,14 @@ async fn an_unknown_errcode_among_successes_has_three_attempts() {
     wecom.sandbox.inject(on_zhangsan(-1).times(2));
     wecom.sandbox.inject(on_zhangsan(UNKNOWN));
     relay.post(&payload("Down", &[("a", true)])).await;
-    post_others_until(&relay, async || dead(&relay).await).await;
+    post_others_until(&relay, async || has_dead_letter(&relay).await).await;
     let dead = relay.listed(&[State::Dead]).await.remove(0);
     assert!(dead.reason.ends_with("; tried 3 times"), "{}", dead.reason);
     relay.stop().await;
     assert!(seen_by(&wecom, "zhangsan").is_empty());
 }
 
-/// Codes that take turns, for one group or for several.
+/// The codes take turns, so no code comes often. One group fails, or several do.
 #[tokio::test]
 async fn unknown_errcodes_for_all_hold_the_sender_and_nothing_dies() {
     for groups in [1, 6] {
@@ -76,7 +76,7 @@ async fn unknown_errcodes_for_all_hold_the_sender_and_nothing_dies() {
     }
 }
 
-/// The codes of a table that is about messages and recipients, an unknown one, and statuses.
+/// The replies have codes that concern a message or a recipient elsewhere, an unknown code, and HTTP statuses.
 #[tokio::test]
 async fn no_answer_of_gettoken_kills_a_message() {
     let errcode = |errcode| Effect::Errcode { errcode, errmsg: None, taken: false };
@@ -118,6 +118,6 @@ async fn attempts_before_a_restart_count() {
     let options = Options { receivers: BOTH.to_owned(), folder: Some(folder), ..quick() };
     let relay = Relay::with(&wecom.url, options).await;
     soon(wecom.sandbox.wait_until(|sandbox| sandbox.send_calls() > before)).await;
-    post_others_until(&relay, async || dead(&relay).await).await;
+    post_others_until(&relay, async || has_dead_letter(&relay).await).await;
     relay.stop().await;
 }

@@ -53,14 +53,14 @@ fn unknown(expr: &str) -> Vec<String> {
 /// The labels of the series that `name` belongs to.
 fn series(name: &str) -> Option<&'static BTreeSet<String>> {
     let parts = ["", "_bucket", "_sum", "_count"];
-    let is_it = |series: &str| {
+    let has_part = |series: &str| {
         let is_histogram = series.ends_with("_seconds") && !series.starts_with("process_");
         parts
             .iter()
             .filter(|part| part.is_empty() || is_histogram)
             .any(|part| name == format!("{series}{part}"))
     };
-    SERIES.iter().find(|(series, _)| is_it(series)).map(|(_, labels)| labels)
+    SERIES.iter().find(|(series, _)| has_part(series)).map(|(_, labels)| labels)
 }
 
 /// The alerts' names and expressions.

@@ -48,7 +48,7 @@ async fn an_app_reads_within_its_visible_range() {
 #[tokio::test]
 async fn a_tag_contains_only_visible_members() {
     let yaml = BUILTIN_YAML.replace("members: [zhangsan, lisi]", "members: [zhaoliu]");
-    let wecom = Wecom::of(Directory::from_yaml(&yaml).unwrap(), Settings::default()).await;
+    let wecom = Wecom::with_directory(Directory::from_yaml(&yaml).unwrap(), Settings::default()).await;
     let token = wecom.token_of(OTHER_SECRET).await;
     let tag = read(&wecom, &token, "tag/get?tagid=1").await;
     assert_eq!((&tag["errcode"], &tag["userlist"]), (&json!(0), &json!([])));
@@ -58,7 +58,7 @@ async fn a_tag_contains_only_visible_members() {
 async fn a_read_needs_a_valid_token_and_a_trusted_ip() {
     let yaml = BUILTIN_YAML
         .replace("sandbox-secret-1000002 }", "sandbox-secret-1000002, trusted_ips: [192.0.2.1] }");
-    let wecom = Wecom::of(Directory::from_yaml(&yaml).unwrap(), Settings::default()).await;
+    let wecom = Wecom::with_directory(Directory::from_yaml(&yaml).unwrap(), Settings::default()).await;
     let token = wecom.token().await;
     let untrusted = read(&wecom, &token, "agent/get?agentid=1000002").await;
     assert_eq!(untrusted["errcode"], 60020);

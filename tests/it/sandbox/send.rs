@@ -58,7 +58,7 @@ async fn an_error_has_hint_address_and_link_also_in_the_headers() {
 async fn token_address_method_and_body_are_checked_in_order() {
     let yaml =
         BUILTIN_YAML.replace("{ agent_id: 1000002,", "{ trusted_ips: [203.0.113.4], agent_id: 1000002,");
-    let wecom = Wecom::of(Directory::from_yaml(&yaml).unwrap(), Settings::default()).await;
+    let wecom = Wecom::with_directory(Directory::from_yaml(&yaml).unwrap(), Settings::default()).await;
     let token = wecom.token().await;
     assert_eq!(wecom.send("", &Value::Null).await["errcode"], 41001);
     assert_eq!(wecom.send("garbage", &Value::Null).await["errcode"], 40014);

@@ -182,20 +182,20 @@ impl Wecom {
     }
 
     pub(crate) async fn with(settings: Settings) -> Self {
-        Self::of(Directory::builtin(), settings).await
+        Self::with_directory(Directory::builtin(), settings).await
     }
 
     /// A sandbox with a running clock.
     pub(crate) async fn live(settings: Settings) -> Self {
-        Self::on(Directory::builtin(), settings, ManualClock::new(), Arc::new(SystemClock)).await
+        Self::build(Directory::builtin(), settings, ManualClock::new(), Arc::new(SystemClock)).await
     }
 
-    pub(crate) async fn of(directory: Directory, settings: Settings) -> Self {
+    pub(crate) async fn with_directory(directory: Directory, settings: Settings) -> Self {
         let clock = ManualClock::new();
-        Self::on(directory, settings, clock.clone(), clock).await
+        Self::build(directory, settings, clock.clone(), clock).await
     }
 
-    async fn on(
+    async fn build(
         directory: Directory,
         settings: Settings,
         manual_clock: Arc<ManualClock>,

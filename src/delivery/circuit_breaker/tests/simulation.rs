@@ -100,7 +100,7 @@ impl Simulation {
     }
 
     /// The maximum number of failed calls in any time of this length.
-    fn most_failed_calls_in(&self, time: Duration) -> usize {
+    fn max_failed_calls_in(&self, time: Duration) -> usize {
         let steps = u32::try_from(time.as_millis() / STEP.as_millis()).unwrap();
         let since =
             |from: u32| self.failed_calls.iter().filter(|call| (from..from + steps).contains(*call)).count();
@@ -121,8 +121,8 @@ proptest! {
         let done = Simulation::new(&posts).run(outage.max(1200) + 130, |step, _| step < outage);
         prop_assert!(done.waiting.is_empty(), "{:?}", done.waiting);
         // Each of 8 destinations is tested once. Two messages are retried before the breaker is half-open.
-        prop_assert!(done.most_failed_calls_in(Duration::from_secs(3600)) <= 66 + 8 + 2);
-        prop_assert!(done.most_failed_calls_in(Duration::from_secs(60)) <= 6 + 8 + 2);
+        prop_assert!(done.max_failed_calls_in(Duration::from_secs(3600)) <= 66 + 8 + 2);
+        prop_assert!(done.max_failed_calls_in(Duration::from_secs(60)) <= 6 + 8 + 2);
     }
 
     #[test]
