@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, fs};
 
 use serde_json::{Value, json};
 use wecom_relay::{
-    alertmanager::Room,
+    alertmanager::PayloadMemory,
     app::{PrepareOptions, Prepared},
     intake::Parsed,
     render::samples,
@@ -35,7 +35,7 @@ fn shown(config: &str, receiver: &str, sample: &str, labels: &[&str]) -> String 
     let now = "2026-11-21T09:28:42Z".parse().unwrap();
     let body = payload(sample, labels);
     let Parsed::Webhook(webhook) =
-        prepared.intake.parse(Some(receiver), &body, Room::UNLIMITED, now).unwrap()
+        prepared.intake.parse(Some(receiver), &body, PayloadMemory::UNLIMITED, now).unwrap()
     else {
         panic!("{sample} shows nothing");
     };
