@@ -27,6 +27,10 @@ fuzz target="payload":
 demo:
     cargo run --locked -- demo
 
-# Build the binary of a release
-dist:
-    cargo build --release --locked --bin wecom-relay
+# Build the artefacts of a release in target/dist: `just dist x86_64 aarch64`, or all that this machine can build
+dist *architectures:
+    packaging/dist {{ architectures }}
+
+# Write the generated Kubernetes manifests
+manifests:
+    packaging/kubernetes/render

@@ -11,7 +11,7 @@ use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use super::{
     check, completion, demo, doctor,
     failure::Failure,
-    health, init, outbox,
+    health, init, man, outbox,
     output::{self, Output},
     render, sandbox, send, serve,
 };
@@ -111,6 +111,10 @@ enum Command {
     Init(init::Args),
     /// Print a script that completes the commands in a shell
     Completion(completion::Args),
+    /// Write manual pages
+    // Hidden, because packages install the pages.
+    #[command(hide = true)]
+    Man(man::Args),
 }
 
 /// The exit code for a wrong configuration: `EX_USAGE` of `sysexits.h`.
@@ -185,6 +189,7 @@ impl Command {
             Command::Demo(args) => demo::run(&args, output),
             Command::Init(args) => init::run(&args, output),
             Command::Completion(args) => completion::run(&args, &mut Cli::command(), output),
+            Command::Man(args) => man::run(&args, Cli::command(), output),
         }
     }
 }

@@ -8,6 +8,7 @@ mod doctor;
 mod failure;
 mod health;
 mod init;
+mod man;
 mod outbox;
 mod output;
 mod render;

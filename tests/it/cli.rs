@@ -6,6 +6,7 @@ mod demo;
 mod doctor;
 mod health;
 mod init;
+mod man;
 mod outbox;
 mod output;
 mod render;

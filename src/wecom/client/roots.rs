@@ -1,12 +1,15 @@
 //! Certificates of CAs that are trusted beside the built-in ones.
 
+use der::{
+    AnyRef, Decode, Reader, SliceReader, Tagged,
+    asn1::{GeneralizedTime, UtcTime},
+};
 use jiff::Timestamp;
 use rustls::{
     RootCertStore,
     pki_types::{CertificateDer, pem::PemObject},
 };
 use sha2::{Digest, Sha256};
-use x509_cert::{Certificate, der::Decode};
 
 /// Certificates of CAs that are trusted beside the built-in ones.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -66,8 +69,27 @@ impl ExtraRoots {
     }
 }
 
+/// The end of the validity: `Certificate.tbsCertificate.validity.notAfter` of RFC 5280, section 4.1.
 fn not_after(certificate: &CertificateDer<'_>) -> Option<Timestamp> {
-    let validity = *Certificate::from_der(certificate).ok()?.tbs_certificate().validity();
-    let seconds = i64::try_from(validity.not_after.to_unix_duration().as_secs()).ok()?;
-    Timestamp::from_second(seconds).ok()
+    let certificate = elements(AnyRef::from_der(certificate).ok()?)?;
+    // The optional elements have a tag of their own. Serial number, algorithm and issuer come before the validity.
+    let mut to_be_signed = elements(*certificate.first()?)?;
+    to_be_signed.retain(|element| !element.tag().is_context_specific());
+    let validity = elements(*to_be_signed.get(3)?)?;
+    let time = validity.get(1)?;
+    let since_1970 = match time.decode_as::<UtcTime>() {
+        Ok(time) => time.to_unix_duration(),
+        Err(_) => time.decode_as::<GeneralizedTime>().ok()?.to_unix_duration(),
+    };
+    Timestamp::from_second(i64::try_from(since_1970.as_secs()).ok()?).ok()
+}
+
+/// The elements of a sequence.
+fn elements(sequence: AnyRef<'_>) -> Option<Vec<AnyRef<'_>>> {
+    let mut reader = SliceReader::new(sequence.value()).ok()?;
+    let mut elements = Vec::new();
+    while !reader.is_finished() {
+        elements.push(AnyRef::decode(&mut reader).ok()?);
+    }
+    Some(elements)
 }

@@ -1,9 +1,12 @@
 //! The files in `packaging/` match the program.
 
+mod kubernetes;
 mod manifests;
 pub(crate) mod monitoring;
 
 use std::{fs, path::PathBuf};
+
+use serde_json::Value;
 
 /// The text of a file in `packaging/`.
 pub(crate) fn text(name: &str) -> String {
@@ -15,6 +18,14 @@ pub(crate) fn path(name: &str) -> PathBuf {
 }
 
 /// The documents of a YAML file in `packaging/`.
-fn documents(name: &str) -> Vec<serde_json::Value> {
-    text(name).split("\n---\n").map(|document| serde_yaml::from_str(document).unwrap()).collect()
+fn documents(name: &str) -> Vec<Value> {
+    parse(&text(name))
+}
+
+fn parse(yaml: &str) -> Vec<Value> {
+    yaml.split("\n---\n").map(|document| serde_yaml::from_str(document).unwrap()).collect()
+}
+
+fn of_kind<'a>(documents: &'a [Value], kind: &str) -> &'a Value {
+    documents.iter().find(|document| document["kind"] == kind).unwrap()
 }

@@ -16,6 +16,7 @@ pub(crate) const PROMETHEUS: Tool = Tool { names: &["prometheus"], package: "pro
 pub(crate) const PROMTOOL: Tool = Tool { names: &["promtool"], package: "prometheus" };
 pub(crate) const STRACE: Tool = Tool { names: &["strace"], package: "strace" };
 pub(crate) const MOUNT: Tool = Tool { names: &["mount"], package: "mount" };
+pub(crate) const KUBECTL: Tool = Tool { names: &["kubectl"], package: "kubernetes-client" };
 pub(crate) const MKFS: Tool = Tool { names: &["mkfs.ext4"], package: "e2fsprogs" };
 
 pub(crate) const OPENSSL: Tool = Tool { names: &["openssl"], package: "openssl" };

@@ -1,0 +1,112 @@
+//! The folders for `kubectl kustomize`. `.ci/run` runs these tests with an old kubectl and with a current one.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use regex::Regex;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::{documents, of_kind, parse, path, text};
+use crate::support::tools::{KUBECTL, find};
+
+/// The output of `kubectl kustomize` for a folder.
+fn render(kubectl: &Path, folder: &Path) -> String {
+    let output = Command::new(kubectl).arg("kustomize").arg(folder).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// A copy of the folders, for changes.
+fn copy() -> TempDir {
+    let copy = tempfile::tempdir().unwrap();
+    let copied = Command::new("cp").arg("-r").arg(path("kubernetes/.")).arg(copy.path()).status().unwrap();
+    assert!(copied.success());
+    copy
+}
+
+fn append(file: PathBuf, line: &str) {
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&file, format!("{text}{line}\n")).unwrap();
+}
+
+/// The names of the configuration and of the secret, which the pod and the monitor must use.
+fn generated_names(manifests: &[Value]) -> [String; 2] {
+    let name = |kind| of_kind(manifests, kind)["metadata"]["name"].as_str().unwrap().to_owned();
+    let (config, secret) = (name("ConfigMap"), name("Secret"));
+    let volumes = &of_kind(manifests, "Deployment")["spec"]["template"]["spec"]["volumes"];
+    let volumes = volumes.as_array().unwrap();
+    assert!(volumes.iter().any(|volume| volume["configMap"]["name"] == config), "{volumes:?}");
+    assert!(volumes.iter().any(|volume| volume["secret"]["secretName"] == secret), "{volumes:?}");
+    let endpoint = &of_kind(manifests, "ServiceMonitor")["spec"]["endpoints"][0];
+    assert_eq!(endpoint["authorization"]["credentials"]["name"], secret);
+    [config, secret]
+}
+
+#[test]
+fn a_change_of_configuration_or_secret_replaces_the_pod() {
+    let Some(kubectl) = find(&KUBECTL) else { return };
+    let folders = copy();
+    let names = || generated_names(&parse(&render(&kubectl, &folders.path().join("monitoring"))));
+    let [config, secret] = names();
+    append(folders.path().join("single/config.yml"), "timezone: Asia/Shanghai");
+    let [changed_config, same_secret] = names();
+    assert_ne!(changed_config, config);
+    assert_eq!(same_secret, secret);
+    append(folders.path().join("single/secrets/ops_secret"), "changed");
+    let [same_config, changed_secret] = names();
+    assert_eq!(same_config, changed_config);
+    assert_ne!(changed_secret, secret);
+}
+
+#[test]
+fn the_plain_manifest_is_what_kubectl_renders() {
+    let Some(kubectl) = find(&KUBECTL) else { return };
+    let hash = Regex::new("(?m)(: wecom-relay)-[a-z0-9]{10}$").unwrap();
+    let rendered = render(&kubectl, &path("kubernetes/single"));
+    let mut rendered = parse(&hash.replace_all(&rendered, "$1"));
+    rendered.retain(|document| document["kind"] != "Secret");
+    let mut plain = documents("kubernetes/wecom-relay.yaml");
+    for manifests in [&mut rendered, &mut plain] {
+        manifests.sort_by_key(|document| document["kind"].as_str().unwrap().to_owned());
+    }
+    assert_eq!(plain, rendered, "run packaging/kubernetes/render");
+}
+
+#[test]
+fn every_folder_renders_its_resources() {
+    let Some(kubectl) = find(&KUBECTL) else { return };
+    let base = ["Deployment", "NetworkPolicy", "Service"];
+    let single = ["ConfigMap", "Deployment", "NetworkPolicy", "PersistentVolumeClaim", "Secret", "Service"];
+    let monitoring = [&single[..], &["PrometheusRule", "ServiceMonitor"]].concat();
+    for (folder, expected) in [("base", &base[..]), ("single", &single), ("monitoring", &monitoring)] {
+        let manifests = parse(&render(&kubectl, &path("kubernetes").join(folder)));
+        let kinds: Vec<_> = manifests.iter().map(|manifest| manifest["kind"].as_str().unwrap()).collect();
+        assert_eq!(kinds.len(), expected.len(), "{folder}: {kinds:?}");
+        for kind in expected {
+            let labels = &of_kind(&manifests, kind)["metadata"]["labels"];
+            assert_eq!(labels, &json!({ "app.kubernetes.io/name": "wecom-relay" }), "{folder}: {kind}");
+        }
+    }
+}
+
+#[test]
+fn the_secret_has_the_files_that_the_configuration_names() {
+    let kustomization = &documents("kubernetes/single/kustomization.yaml")[0];
+    let files = &kustomization["secretGenerator"][0]["files"];
+    assert_eq!(files, &json!(["secrets/ops_secret", "secrets/relay_token"]));
+    let config = text("kubernetes/single/config.yml");
+    for file in ["ops_secret", "relay_token"] {
+        assert!(config.contains(&format!("_file: /run/secrets/wecom-relay/{file}\n")), "{file}");
+    }
+}
+
+#[test]
+fn the_rules_of_the_operator_are_those_of_prometheus() {
+    let operator = &documents("kubernetes/monitoring/prometheusrule.yaml")[0];
+    let prometheus = &documents("prometheus/rules.yml")[0];
+    assert_eq!(&operator["spec"], prometheus, "run packaging/kubernetes/render");
+}
