@@ -2,9 +2,8 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use wecom_relay::cli::Cli;
 
 fn main() -> ExitCode {
-    Cli::parse().run()
+    Cli::of_process().run()
 }

@@ -255,6 +255,11 @@ pub fn named_char(c: char) -> String {
     if c.is_control() || c.is_whitespace() || is_invisible(c) { number } else { format!("{c} ({number})") }
 }
 
+/// `1 app`, `2 apps`. `noun` takes an `s` in the plural.
+pub fn counted(count: usize, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
+
 /// A time in `zone`. UTC is named, because nobody may have configured it.
 pub fn local_time(moment: Timestamp, zone: &TimeZone) -> String {
     let zoned = moment.to_zoned(zone.clone());

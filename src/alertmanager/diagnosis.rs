@@ -49,7 +49,7 @@ pub enum PayloadError {
     )]
     SingleAlert,
     #[error(
-        "this looks like a message for a WeCom group robot: this relay takes Alertmanager's webhook payload and \
+        "this looks like a message for a group robot of WeCom, DingTalk or Feishu: this relay takes Alertmanager's webhook payload and \
          writes the message itself"
     )]
     RobotMessage,
@@ -89,6 +89,9 @@ pub(super) fn diagnose(body: &[u8], json: &str) -> PayloadError {
 }
 
 fn diagnose_text(body: &[u8], text: &str, error: &serde_json::Error) -> PayloadError {
+    if is_multipart(body) {
+        return PayloadError::OtherFormat { found: "a form with files" };
+    }
     if let Some(found) = other_format(text) {
         return PayloadError::OtherFormat { found };
     }
@@ -101,6 +104,13 @@ fn diagnose_text(body: &[u8], text: &str, error: &serde_json::Error) -> PayloadE
         return PayloadError::Truncated { line: error.line(), column: error.column() };
     }
     PayloadError::NotJson { detail: error.to_string() }
+}
+
+/// Looks at the body itself, because a correction makes a word of the boundary.
+fn is_multipart(body: &[u8]) -> bool {
+    const START: usize = 200;
+    let start = String::from_utf8_lossy(body.get(..body.len().min(START)).unwrap_or_default());
+    start.starts_with("--") && start.to_lowercase().contains("\ncontent-disposition:")
 }
 
 /// A well-known format other than JSON, from its first characters.
@@ -136,7 +146,7 @@ fn diagnose_object(object: &RawValue) -> PayloadError {
         return PayloadError::NoAlerts { fields: String::new() };
     };
     let is_status = |word: &str| fields.get("status").is_some_and(|status| status.get() == word);
-    if fields.has("msgtype") {
+    if fields.has("msgtype") || fields.has("msg_type") {
         PayloadError::RobotMessage
     } else if fields.has("data") && (is_status("\"success\"") || is_status("\"error\"")) {
         PayloadError::ApiAnswer

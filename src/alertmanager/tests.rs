@@ -339,6 +339,7 @@ fn an_error_says_what_the_body_looks_like() {
         refusal("payload=%7B%22alerts%22%3A%5B%5D%7D"),
         refusal("status: firing\nalerts: []"),
         refusal("---\nstatus: firing"),
+        refusal("--------------------------4f\r\nContent-Disposition: form-data; name=\"f\""),
         refusal("<!DOCTYPE html><html>"),
         refusal("<xml><alert/></xml>"),
         refusal("{'status': 'firing', 'alerts': []}"),
@@ -366,6 +367,7 @@ fn an_error_says_what_the_body_looks_like() {
     the body is form data, not JSON: send Alertmanager's webhook payload, a JSON object with `alerts`
     the body is YAML, not JSON: send Alertmanager's webhook payload, a JSON object with `alerts`
     the body is YAML, not JSON: send Alertmanager's webhook payload, a JSON object with `alerts`
+    the body is a form with files, not JSON: send Alertmanager's webhook payload, a JSON object with `alerts`
     the body is an HTML page, not JSON: send Alertmanager's webhook payload, a JSON object with `alerts`
     the body is XML, not JSON: send Alertmanager's webhook payload, a JSON object with `alerts`
     the body is a Python dictionary, not JSON: send Alertmanager's webhook payload, a JSON object with `alerts`
@@ -376,7 +378,7 @@ fn an_error_says_what_the_body_looks_like() {
     this looks like the body of Alertmanager's own /api/v2/alerts, to which Prometheus pushes: point Prometheus at Alertmanager, and `webhook_configs` of Alertmanager at this relay
     the body is a JSON array, not Alertmanager's webhook payload, a JSON object with `alerts`
     the body is `null`, not Alertmanager's webhook payload, a JSON object with `alerts`
-    this looks like a message for a WeCom group robot: this relay takes Alertmanager's webhook payload and writes the message itself
+    this looks like a message for a group robot of WeCom, DingTalk or Feishu: this relay takes Alertmanager's webhook payload and writes the message itself
     the JSON object has no `alerts`, so it is not Alertmanager's webhook payload (it has "a", "b"): is a custom payload configured?
     the JSON object has no `alerts`, so it is not Alertmanager's webhook payload (it has no fields): is a custom payload configured?
     this looks like a single alert: send Alertmanager's webhook payload, a JSON object with a list `alerts`

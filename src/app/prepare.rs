@@ -1,6 +1,6 @@
 //! First half of a start or reload: compiles the templates and creates the clients. Changes nothing that runs.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use super::{
     receivers::{self, CompiledReceivers},
@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     config::{Config, ConfigError, Diagnostic, Location},
-    intake::{self, Intake},
+    intake::{self, Intake, TemplateFailure},
     outbox::SenderName,
     wecom::{
         client::{Client, ClientSettings},
@@ -25,6 +25,8 @@ pub struct Prepared {
     pub clients: Vec<(SenderName, Arc<Client>)>,
     pub token_caches: Arc<TokenCaches>,
     pub tuning: Tuning,
+    /// The place where each template is written, by its name.
+    origins: HashMap<String, Location>,
 }
 
 /// Inputs of [`Prepared::new`] beside the configuration.
@@ -72,7 +74,7 @@ impl Prepared {
         if let Some(problems) = ConfigError::new(problems) {
             return Err(problems);
         }
-        let Some(CompiledReceivers { receivers, templates }) = compiled else {
+        let Some(CompiledReceivers { receivers, templates, origins }) = compiled else {
             return Err(Diagnostic::new(Location::default(), "the templates do not compile", "").into());
         };
         let settings = intake::Settings {
@@ -80,7 +82,14 @@ impl Prepared {
             timezone: config.timezone.clone(),
         };
         let intake = Arc::new(Intake::new(receivers, templates, settings));
-        Ok(Self { config, intake, clients, token_caches, tuning })
+        Ok(Self { config, intake, clients, token_caches, tuning, origins })
+    }
+
+    /// A failure as a diagnostic, if its template is in the configuration or in a file.
+    pub fn located(&self, failure: &TemplateFailure) -> Option<Diagnostic> {
+        let TemplateFailure::Render(error) = failure else { return None };
+        let origin = self.origins.get(&error.template)?;
+        Some(receivers::located(origin.clone(), error.at, &error.message))
     }
 
     /// The client that sends for `receiver`.

@@ -1,6 +1,6 @@
 //! Converts the configured receivers to those of `intake`. Each inline template gets a name and is compiled.
 
-use std::path::Path;
+use std::{collections::HashMap, path::Path};
 
 use crate::{
     config::{App, Config, Diagnostic, Located, Location, Position, Receiver},
@@ -14,6 +14,7 @@ use crate::{
 pub(super) struct CompiledReceivers {
     pub(super) receivers: Vec<intake::Receiver>,
     pub(super) templates: Templates,
+    pub(super) origins: HashMap<String, Location>,
 }
 
 /// Compiles the template files and the inline templates of all receivers.
@@ -35,7 +36,7 @@ pub(super) fn compile(config: &Config) -> Result<CompiledReceivers, Vec<Diagnost
     });
     let sources: Vec<_> = files.chain(keys).collect();
     match Templates::compile(&sources) {
-        Ok(templates) => Ok(CompiledReceivers { receivers, templates }),
+        Ok(templates) => Ok(CompiledReceivers { receivers, templates, origins: inline.origins(config) }),
         Err(errors) => Err(errors.into_iter().map(|error| inline.problem(error)).collect()),
     }
 }
@@ -101,18 +102,32 @@ impl<'c> InlineTemplates<'c> {
         name
     }
 
-    /// An inline template is located by its key, because its own line numbers count from the key.
     fn problem(&self, error: CompileError) -> Diagnostic {
         let inline = self.0.iter().find(|(_, template)| template.location.to_string() == error.origin);
-        let Some((_, template)) = inline else {
-            let at = error.at.map(|at| Position { line: at.line as u64, column: at.column as u64 });
-            let location = Location { position: at, ..Location::file(Path::new(&error.origin)) };
-            return Diagnostic::new(location, error.message, "");
+        let origin = match inline {
+            Some((_, template)) => template.location.clone(),
+            None => Location::file(Path::new(&error.origin)),
         };
-        let at = error.at.map(|at| format!("line {}, column {} of the template: ", at.line, at.column));
-        let message = format!("{}{}", at.unwrap_or_default(), error.message);
-        Diagnostic::new(template.location.clone(), message, "")
+        located(origin, error.at, &error.message)
     }
+
+    /// The place where each template is written, by its name.
+    fn origins(&self, config: &Config) -> HashMap<String, Location> {
+        let files = config.templates.iter().map(|file| (file.name.clone(), Location::file(&file.path)));
+        let keys = self.0.iter().map(|(name, template)| (name.clone(), template.location.clone()));
+        files.chain(keys).collect()
+    }
+}
+
+/// A problem at a place of the template that is written at `origin`. An inline template is located by its key, because
+/// its own line numbers count from the key.
+pub(super) fn located(origin: Location, at: Option<render::Position>, message: &str) -> Diagnostic {
+    if origin.key.is_empty() {
+        let at = at.map(|at| Position { line: at.line as u64, column: at.column as u64 });
+        return Diagnostic::new(Location { position: at, ..origin }, message, "");
+    }
+    let at = at.map(|at| format!("line {}, column {} of the template: ", at.line, at.column));
+    Diagnostic::new(origin, format!("{}{message}", at.unwrap_or_default()), "")
 }
 
 fn convert<'c>(

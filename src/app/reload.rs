@@ -19,6 +19,7 @@ use crate::{
     config::{self, ConfigError, Diagnostic, Loaded, SecretFiles},
     outbox::Outbox,
     systemd,
+    text::counted,
 };
 
 /// Reads the configuration, in the same way at the start and at each reload.
@@ -165,7 +166,7 @@ impl<O: Outbox> Running<O> {
             tracing::warn!(%error, "the outbox did not list the senders of its deliveries");
             Vec::new()
         });
-        let mut summary = format!("reloaded: {apps} app(s), {receivers} receiver(s)");
+        let mut summary = format!("reloaded: {}, {}", counted(apps, "app"), counted(receivers, "receiver"));
         if !restart.is_empty() {
             let keys = restart.join(", ");
             tracing::warn!(

@@ -18,6 +18,7 @@ use crate::{
     http::{RENDER_LIMIT, RenderPool, Reservation},
     intake::{Parsed, Receiver, RenderedNotification},
     render,
+    text::counted,
     wecom::limits,
 };
 
@@ -26,6 +27,13 @@ pub(super) struct Args {
     /// Show the message of each sample for each receiver
     #[arg(long)]
     samples: bool,
+    /// Explains how to name the configuration, because other programs take it as an argument.
+    #[arg(hide = true, value_name = "FILE", value_parser = name_it_with_config)]
+    _file: Option<String>,
+}
+
+fn name_it_with_config(_: &str) -> Result<String, &'static str> {
+    Err("name the configuration with --config")
 }
 
 /// The receivers that are shown without `--samples`, so that the verdict stays on the screen.
@@ -73,10 +81,6 @@ fn check(args: &Args, loaded: Loaded, output: &mut Output) -> Result<(), Failure
     Ok(())
 }
 
-fn counted(count: usize, noun: &str) -> String {
-    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
-}
-
 /// The numbers of mistakes in templates.
 #[derive(Default)]
 struct MistakeCounts {
@@ -108,14 +112,14 @@ fn render_samples(
             )?;
             let Parsed::Webhook(webhook) = parsed else { continue };
             let rendered = runtime.block_on(pool.render(webhook, &Reservation::default()))?;
-            mistakes.add(name, receiver, &rendered);
+            mistakes.add(name, prepared, receiver, &rendered);
             if args.samples {
                 show(name, &rendered, output)?;
             }
         }
         counts.errors += mistakes.errors.len();
         counts.warnings += mistakes.warnings.len();
-        mistakes.report(receiver, output);
+        mistakes.report(output);
     }
     let hidden = prepared.config.receivers.len().saturating_sub(SHOWN_RECEIVERS);
     if hidden > 0 && !args.samples {
@@ -137,24 +141,35 @@ struct Mistake {
 }
 
 impl Mistakes {
-    fn add(&mut self, sample: &'static str, receiver: &Receiver, rendered: &RenderedNotification) {
+    fn add(
+        &mut self,
+        sample: &'static str,
+        prepared: &Prepared,
+        receiver: &Receiver,
+        rendered: &RenderedNotification,
+    ) {
+        let name = &receiver.name;
         for failure in &rendered.failures {
-            add_mistake(&mut self.errors, failure.to_string(), sample);
+            let located = prepared.located(failure).map(|diagnostic| diagnostic.to_string());
+            add_mistake(&mut self.errors, located.unwrap_or_else(|| format!("receiver {name}: {failure}")), sample);
         }
         if let Some(error) = &rendered.recipient_error {
             let consequence = match &receiver.fallback {
                 Some(fallback) => format!("the message would go to the fallback {}", fallback.name),
                 None => "the message would be a dead letter, because there is no fallback".to_owned(),
             };
-            add_mistake(&mut self.warnings, format!("{error}; {consequence}"), sample);
+            add_mistake(&mut self.warnings, format!("receiver {name}: {error}; {consequence}"), sample);
         }
     }
 
-    fn report(&self, receiver: &Receiver, output: &mut Output) {
+    fn report(&self, output: &mut Output) {
         for (prefix, mistakes) in [("", &self.errors), ("warning: ", &self.warnings)] {
             for Mistake { text, samples } in mistakes {
-                let (name, samples) = (&receiver.name, samples.join(", "));
-                output.error(&format!("{prefix}receiver {name}: {text} (samples: {samples})"));
+                let samples = match samples.len() == render::samples::ALL.len() {
+                    true => "all samples".to_owned(),
+                    false => format!("{}: {}", if samples.len() == 1 { "sample" } else { "samples" }, samples.join(", ")),
+                };
+                output.error(&format!("{prefix}{text} ({samples})"));
             }
         }
     }

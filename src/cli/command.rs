@@ -1,6 +1,7 @@
 //! The arguments of the program, and the choice of the subcommand.
 
 use std::{
+    ffi::OsString,
     path::{Path, PathBuf},
     process::ExitCode,
     sync::Arc,
@@ -121,6 +122,16 @@ enum Command {
 const BAD_CONFIG: u8 = 64;
 
 impl Cli {
+    /// Reads the command line. A wrong one ends the process.
+    pub fn of_process() -> Self {
+        let mut arguments: Vec<OsString> = std::env::args_os().collect();
+        // clap's own command `help` does not know `--help`.
+        if arguments.get(1).is_some_and(|command| command == "help") {
+            arguments.retain(|argument| argument != "--help" && argument != "-h");
+        }
+        Self::parse_from(arguments)
+    }
+
     /// Runs the chosen command.
     pub fn run(self) -> ExitCode {
         allocator::configure();

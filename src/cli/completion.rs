@@ -2,7 +2,7 @@
 
 use clap_complete::Shell;
 
-use super::{failure::Failure, output::Output};
+use super::{failure::Failure, no_config::NoConfig, output::Output};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -12,6 +12,8 @@ pub(super) struct Args {
     /// Print the script for this shell
     #[arg(value_enum)]
     shell: Shell,
+    #[command(flatten)]
+    no_config: NoConfig,
 }
 
 pub(super) fn run(args: &Args, command: &mut clap::Command, output: &mut Output) -> Result<(), Failure> {

@@ -37,7 +37,7 @@ Examples:
   wecom-relay health --cert client.crt --key client.key    with server.tls.client_ca_file")]
 pub(super) struct Args {
     /// Ask the relay at this URL [default: server.listen of the configuration, on this machine]
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", value_parser = http_url)]
     url: Option<Url>,
     /// Ask if the relay accepts alerts, and not only if it is alive
     #[arg(long)]
@@ -51,6 +51,11 @@ pub(super) struct Args {
     /// Use this private key of --cert, in PEM
     #[arg(long, value_name = "FILE", env = "WECOM_RELAY_HEALTH_KEY", requires = "cert")]
     key: Option<PathBuf>,
+}
+
+fn http_url(text: &str) -> Result<Url, &'static str> {
+    let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+    url.ok_or("write http:// or https://, a host and a port, such as http://127.0.0.1:8061")
 }
 
 /// The certificate and the key of this client, in PEM.

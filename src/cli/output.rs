@@ -2,7 +2,11 @@
 
 use std::io::{self, IsTerminal, Write};
 
-use crate::{telemetry::LogWriter, text::escape_controls, wecom::Content};
+use crate::{
+    telemetry::{LogWriter, has_colours},
+    text::escape_controls,
+    wecom::Content,
+};
 
 /// Control characters of texts are [escaped](escape_controls), because a terminal must not obey an alert.
 #[derive(Debug, Default, Clone)]
@@ -26,10 +30,8 @@ impl Output {
 
     /// Writes a heading to standard output: bold where the terminal allows it.
     pub(super) fn heading(&mut self, text: &str) -> io::Result<()> {
-        let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-        let is_dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
         let mut out = io::stdout().lock();
-        if !out.is_terminal() || is_dumb || is_set("NO_COLOR") {
+        if !has_colours(out.is_terminal(), |name| std::env::var_os(name)) {
             drop(out);
             return self.line(text);
         }

@@ -1,11 +1,11 @@
 //! `wecom-relay serve`: runs the relay.
 
-use std::{io::ErrorKind, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use anyhow::anyhow;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::{failure::Failure, runtime::runtime};
+use super::{failure::Failure, listen_advice::listen_advice, runtime::runtime};
 use crate::{
     app::{self, PrepareOptions, Prepared, Running, Source, Tuning},
     clock::SystemClock,
@@ -118,19 +118,6 @@ fn report_end(end: Shutdown) -> anyhow::Result<()> {
         Shutdown::TaskFailed(task) => Err(anyhow!(
             "task exited unexpectedly: {task}; accepted alerts are stored and will be sent at the next start"
         )),
-    }
-}
-
-fn listen_advice(error: ErrorKind) -> &'static str {
-    match error {
-        ErrorKind::AddrInUse => "stop the program that uses the port, or choose another port",
-        ErrorKind::PermissionDenied => {
-            "choose a port above 1023, or allow this one with CAP_NET_BIND_SERVICE"
-        }
-        ErrorKind::AddrNotAvailable => {
-            "this machine does not have this address; 0.0.0.0 stands for all addresses"
-        }
-        _ => "correct the address",
     }
 }
 

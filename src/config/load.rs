@@ -12,7 +12,7 @@ use super::{
     diagnostic::{ConfigError, Diagnostic, Diagnostics, Location},
     environment,
     model::Config,
-    punctuation::slip_near,
+    punctuation::{check_quotes, slip_near},
 };
 use crate::{
     clock::{Clock as _, SystemClock},
@@ -113,7 +113,7 @@ fn build(context: &LoadContext<'_>) -> Result<Loaded, ConfigError> {
                 slip.help,
             );
         }
-        let help = "look at the line above too; a text that starts with @, *, &, ! or % needs quotes";
+        let help = syntax_help(&error.message);
         Diagnostic::new(Location { position: error.at, ..file.clone() }, error.message, help)
     })?;
     if matches!(document.value, yaml::Value::Null) {
@@ -121,11 +121,15 @@ fn build(context: &LoadContext<'_>) -> Result<Loaded, ConfigError> {
         return Err(Diagnostic::new(file, "the configuration is empty", help).into());
     }
     let mut diagnostics = Diagnostics::default();
+    check_quotes(&document, source, &file, &mut diagnostics);
     environment::expand(&mut document, &file, env, &mut diagnostics);
     let unresolved = std::mem::take(&mut diagnostics.errors);
     let config = build::config(&document, &file, context, &mut diagnostics);
-    // A value without its variable is wrong in other ways too, which would only confuse.
-    diagnostics.errors.retain(|error| unresolved.iter().all(|first| first.location() != error.location()));
+    // Such a value is often wrong in other ways too, which would only confuse.
+    let is_new = |error: &Diagnostic| {
+        unresolved.iter().all(|first| first.location().position != error.location().position)
+    };
+    diagnostics.errors.retain(is_new);
     diagnostics.errors.extend(unresolved);
     match (config, ConfigError::new(diagnostics.errors)) {
         (Ok(config), None) => {
@@ -136,6 +140,24 @@ fn build(context: &LoadContext<'_>) -> Result<Loaded, ConfigError> {
         (_, Some(error)) => Err(error),
         (Err(_), None) => Err(Diagnostic::new(file, "the configuration is not valid", "").into()),
     }
+}
+
+/// The help for a syntax error, chosen by words of its text, because the parser has no codes.
+fn syntax_help(message: &str) -> &'static str {
+    const HELP: [(&str, &str); 10] = [
+        ("second document", "remove the line --- and what follows it"),
+        ("alias (*…)", "quote a text that starts with *"),
+        ("tags are not allowed", "quote a text that starts with !"),
+        ("single-quoted scalar", "write '' for a ' within single quotes"),
+        ("unclosed quote", "close the quote; write '' for a ' within single quotes"),
+        ("unclosed bracket", "close every [ and {, and quote a text that starts with one of them"),
+        ("unknown escape", "write \\\\ for a \\ within double quotes, or use single quotes"),
+        ("quoted scalar", "close the quote; write '' for a ' within single quotes"),
+        ("unexpected character", "quote a text that starts with @, %, ` or |"),
+        ("did not find expected", "give all keys of a mapping, and all dashes of a list, the same indentation"),
+    ];
+    let found = HELP.iter().find(|(words, _)| message.contains(words));
+    found.map_or("look at the line above too; a text that has a colon and a space in it needs quotes", |(_, help)| help)
 }
 
 fn file_text(path: &Path) -> io::Result<String> {

@@ -11,6 +11,7 @@ mod diagnostic;
 mod duration;
 mod environment;
 mod file;
+mod foreign_keys;
 mod load;
 mod model;
 mod punctuation;

@@ -1,6 +1,10 @@
 //! Characters that break YAML or mean something else in it: tabs, full-width marks, and templates without quotes.
 
-use super::diagnostic::Position;
+use super::diagnostic::{Diagnostics, Location, Position};
+use crate::yaml::{Node, Value};
+
+const FULL_WIDTH_QUOTES: [char; 6] = ['“', '”', '‘', '’', '＂', '＇'];
+const QUOTE_HELP: &str = "write half-width quotes, as in \"text\"; for a text that begins with such a quote, write '“text”'";
 
 /// A character that a person should replace.
 pub(super) struct Slip {
@@ -43,12 +47,19 @@ fn slip(index: usize, line: &str) -> Option<Slip> {
         let message = format!("line {number} has a full-width ：");
         return found(start + key_end, message, "write a half-width : and a space");
     }
+    let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    if !key.is_empty() && rest.strip_prefix(':').is_some_and(|value| value.starts_with(|c| is_word(c) || c == '\'' || c == '"')) {
+        return found(start + key_end, format!("line {number} has a : without a space after it"), "write a space after the :");
+    }
+    if before.ends_with('-') && !key.is_empty() {
+        return found(start - 1, format!("line {number} has a - without a space after it"), "write a space after the -");
+    }
     let value = rest.strip_prefix(':').unwrap_or(text).trim_start_matches([' ', '\t', '\u{3000}', '\u{a0}']);
     let value_at = line.len() - value.len();
-    if value.starts_with(['“', '”', '‘', '’', '＂', '＇']) {
+    if value.starts_with(FULL_WIDTH_QUOTES) {
         let quote = value.chars().next().unwrap_or_default();
         let message = format!("line {number} has a full-width quote {quote}");
-        return found(value_at, message, "write half-width quotes, as in \"text\"");
+        return found(value_at, message, QUOTE_HELP);
     }
     if value.starts_with("{{") || value.starts_with("{%") {
         let mark = value.get(..2).unwrap_or_default();
@@ -56,6 +67,30 @@ fn slip(index: usize, line: &str) -> Option<Slip> {
         return found(value_at, message, "quote a text that begins with {{ or {%");
     }
     None
+}
+
+/// Reports each value that begins with a full-width quote, because YAML takes the quotes for a part of the text.
+pub(super) fn check_quotes(node: &Node, source: &str, file: &Location, diagnostics: &mut Diagnostics) {
+    match &node.value {
+        Value::Text(text) if text.starts_with(FULL_WIDTH_QUOTES) => {
+            let Position { line, column } = node.at;
+            let written = usize::try_from(line - 1).ok().and_then(|index| source.lines().nth(index));
+            let at = usize::try_from(column - 1).ok();
+            let first = written.zip(at).and_then(|(line, at)| line.chars().nth(at));
+            let before: String = written.unwrap_or_default().chars().take(at.unwrap_or_default()).collect();
+            // Half-width quotes around the text, or a line of its own, say that it is meant.
+            let is_alone = before.trim().is_empty();
+            if let Some(quote) = first.filter(|first| text.starts_with(*first) && !is_alone) {
+                let location = Location { position: Some(node.at), ..file.clone() };
+                diagnostics.error(&location, format!("line {line} has a full-width quote {quote}"), QUOTE_HELP);
+            }
+        }
+        Value::List(items) => items.iter().for_each(|item| check_quotes(item, source, file, diagnostics)),
+        Value::Map(entries) => {
+            entries.iter().for_each(|entry| check_quotes(&entry.value, source, file, diagnostics));
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Text(_) => {}
+    }
 }
 
 #[cfg(test)]
@@ -70,6 +105,8 @@ mod tests {
             ("  \t- name: ops", 3, "line 2 is indented with a tab"),
             ("\u{3000}name: ops", 1, "line 2 is indented with the character U+3000"),
             ("  name: “ops”", 9, "line 2 has a full-width quote “"),
+            ("  name:ops", 7, "line 2 has a : without a space after it"),
+            ("  -name: ops", 3, "line 2 has a - without a space after it"),
             ("  message: {{ a }} b", 12, "line 2 has a text that begins with {{, without quotes"),
         ] {
             let slip = slip_near(&format!("apps:\n{line}\n"), 3).unwrap();

@@ -7,6 +7,7 @@ use std::borrow::Cow;
 
 use super::{
     diagnostic::{Diagnostics, ErrorGuaranteed, Location, Position, quoted},
+    foreign_keys,
     model::Located,
 };
 use crate::{
@@ -241,9 +242,11 @@ impl<'y> Field<'y> {
         for (i, entry) in entries.iter().enumerate() {
             let location = self.at(Some(entry.at), self.path(shown_key(&entry.key)));
             if !keys.contains(&entry.key.as_str()) {
-                let help = match nearest(&entry.key, keys.iter().copied()) {
-                    Some(key) => format!("did you mean {key}?"),
-                    None => format!("the keys here are {}", keys.join(", ")),
+                let near = nearest(&entry.key, keys.iter().copied());
+                let help = match (foreign_keys::help(&entry.key), near) {
+                    (Some(help), _) => help.to_owned(),
+                    (None, Some(key)) => format!("did you mean {key}?"),
+                    (None, None) => format!("the keys here are {}", keys.join(", ")),
                 };
                 diagnostics.error(&location, "unknown key", help);
             } else if let Some(first) = entries.iter().take(i).find(|first| first.key == entry.key) {

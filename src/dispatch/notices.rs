@@ -14,7 +14,7 @@ use crate::{
     delivery::{decide::earlier, digest},
     language::Language,
     outbox::{Hold, Kind, NoticeSubject, Outbox, ReceiverName, SenderName, Status, StoreResult},
-    text::local_time,
+    text::{counted, local_time},
     wecom::Recipients,
 };
 
@@ -91,8 +91,7 @@ async fn dead<O: Outbox>(outbox: &O, route: &Route, clock: &dyn Clock) -> StoreR
     let (count, receiver) = (lines.len(), &route.receiver);
     let counts = match route.language {
         Language::En => {
-            let messages = if count == 1 { "message" } else { "messages" };
-            format!("[UNDELIVERED] {count} {messages} for receiver {receiver} could not be delivered")
+            format!("[UNDELIVERED] {} for receiver {receiver} could not be delivered", counted(count, "message"))
         }
         Language::Zh => format!("【未送达】{count} 条发给 {receiver} 的通知未能送达"),
     };
@@ -170,6 +169,6 @@ async fn send<O: Outbox>(
     let notice = message.address(route.fallback_sender.clone(), route.fallback_recipients.clone());
     let id = outbox.notice(notice, subject, clock.now()).await?;
     let (app, receiver, fallback) = (&route.sender, &route.receiver, &route.fallback);
-    tracing::warn!(%app, %receiver, notification = %id, %fallback, "fallback notified");
+    tracing::warn!(%app, %receiver, notification = id.0, %fallback, "fallback notified");
     Ok(())
 }

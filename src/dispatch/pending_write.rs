@@ -91,7 +91,7 @@ impl PendingWrite {
     ) {
         let Err(error) = self.write(&lease).await else { return };
         unstored.fetch_add(1, Ordering::AcqRel);
-        let delivery = self.delivery().map(tracing::field::display);
+        let delivery = self.delivery().map(|id| id.0);
         tracing::error!(
             app, delivery, %error,
             "a result cannot be stored; it is kept in memory, and nothing more is sent until it is stored"

@@ -25,7 +25,7 @@ macro_rules! delivery_event {
     ($level:ident, $sender:expr, $claimed:expr, $($more:tt)+) => {
         tracing::$level!(
             app = %$sender, receiver = %$claimed.receiver, group = crate::telemetry::clip(&$claimed.group_key),
-            notification = %$claimed.notification, delivery = %$claimed.id, $($more)+
+            notification = $claimed.notification.0, delivery = $claimed.id.0, $($more)+
         )
     };
 }
@@ -187,7 +187,7 @@ pub(super) fn folded(metrics: &Metrics, sender: &SenderName, digest: &Claimed) {
     metrics.folded(&sender.0, members.len());
     delivery_event!(info, sender, digest, %recipients, members = members.len(), "folded into digest");
     for notification in members {
-        tracing::debug!(app = %sender, %notification, digest = %digest.id, "folded into digest");
+        tracing::debug!(app = %sender, notification = notification.0, digest = digest.id.0, "folded into digest");
     }
 }
 

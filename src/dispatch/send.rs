@@ -41,7 +41,7 @@ impl<L: Lease, W: WeCom> Dispatcher<L, W> {
         self.hold_back_destinations();
         let span = tracing::debug_span!(
             "send", app = %self.sender, receiver = %claimed.receiver, group = claimed.group_key,
-            notification = %claimed.notification, delivery = %claimed.id,
+            notification = claimed.notification.0, delivery = claimed.id.0,
         );
         let (service, clock) = (Arc::clone(&self.service), Arc::clone(&self.clock));
         let send = async move {

@@ -7,7 +7,6 @@ use axum::{
     http::{Method, Uri},
 };
 
-use tracing::field::display;
 
 use super::{
     answer::{Accepted, PathHint, Rejection},
@@ -82,15 +81,15 @@ async fn store<O: Outbox>(
     let dead = notification.dead.clone();
     match state.outbox.enqueue(notification, state.clock.now()).await {
         Ok(Enqueued::Accepted(id)) => {
-            tracing::debug!(%app, %receiver, group, notification = %id, "accepted");
+            tracing::debug!(%app, %receiver, group, notification = id.0, "accepted");
             if let Some(reason) = dead {
                 state.metrics.dead_letter(&receiver.0, Cause::Nobody.name());
                 tracing::error!(
                     %app,
                     %receiver,
                     group,
-                    notification = %id,
-                    delivery = %id,
+                    notification = id.0,
+                    delivery = id.0,
                     reason,
                     "dead letter: no recipient and no fallback; see `wecom-relay outbox show`"
                 );
@@ -99,12 +98,11 @@ async fn store<O: Outbox>(
         }
         Ok(Enqueued::Duplicate(id)) => {
             if let Some(suppressed) = state.log_throttles.allow(RequestLog::Duplicate, &receiver.0) {
-                let notification = display(id);
                 tracing::info!(
                     %app,
                     %receiver,
                     group,
-                    notification,
+                    notification = id.0,
                     suppressed,
                     "duplicate notification ignored"
                 );

@@ -107,14 +107,18 @@ fn render_body(
         MessageType::TextCard { title, description, url, btntxt } => {
             let card = TextCard {
                 title: rendering.render(title)?,
-                description: description_text(rendering, description)?,
+                description: card_text(rendering, description, limits::DESCRIPTION_CHARS)?,
                 url: rendering.render(url)?,
                 btntxt: rendering.render(btntxt)?,
             };
             Ok(Body::Card(limits::text_card(card)?))
         }
         MessageType::TemplateCard(template) => {
-            let card = template.json(&mut |template: &String| rendering.render(template))?;
+            let mut render = |key: &str, template: &String| match key {
+                limits::SUB_TITLE => card_text(rendering, template, limits::SUB_TITLE_CHARS),
+                _ => rendering.render(template),
+            };
+            let card = template.json("", &mut render)?;
             let card = card.as_object().cloned().unwrap_or_default();
             Ok(Body::Card(limits::template_card(card)?))
         }
@@ -150,8 +154,12 @@ fn rendered(rendering: &Rendering<'_>, template: &str) -> Result<Rendered, Templ
     if text.text().trim().is_empty() { Err(TemplateFailure::Empty(template.to_owned())) } else { Ok(text) }
 }
 
-/// The description of a textcard in as many characters as WeCom shows. The link of the card leads to the rest.
-fn description_text(rendering: &Rendering<'_>, template: &str) -> Result<String, RenderError> {
+/// A text of a card in as many characters as WeCom shows. The link of the card leads to the rest.
+fn card_text(
+    rendering: &Rendering<'_>,
+    template: &str,
+    max_chars: usize,
+) -> Result<String, RenderError> {
     let rest = Rest { link: "", language: rendering.language() };
-    Ok(render::shortened(&rendering.message(template)?, limits::DESCRIPTION_CHARS, rest))
+    Ok(render::shortened(&rendering.message(template)?, max_chars, rest))
 }

@@ -109,22 +109,26 @@ impl<T> JsonTemplate<T> {
         }
     }
 
-    /// The JSON value with each string rendered by `render`.
+    /// The JSON value with each string rendered by `render`, which gets the key of the string, or `key` if it has none.
     ///
     /// # Errors
     /// The first error of `render`.
-    pub fn json<E>(&self, render: &mut impl FnMut(&T) -> Result<String, E>) -> Result<Value, E> {
+    pub fn json<E>(
+        &self,
+        key: &str,
+        render: &mut impl FnMut(&str, &T) -> Result<String, E>,
+    ) -> Result<Value, E> {
         match self {
-            Self::Text(text) => Ok(Value::String(render(text)?)),
+            Self::Text(text) => Ok(Value::String(render(key, text)?)),
             Self::Fixed(value) => Ok(value.clone()),
             Self::List(items) => {
-                let items: Result<Vec<Value>, E> = items.iter().map(|item| item.json(render)).collect();
+                let items: Result<Vec<Value>, E> = items.iter().map(|item| item.json(key, render)).collect();
                 Ok(Value::Array(items?))
             }
             Self::Map(entries) => {
                 let mut object = Map::new();
                 for (key, value) in entries {
-                    object.insert(key.clone(), value.json(render)?);
+                    object.insert(key.clone(), value.json(key, render)?);
                 }
                 Ok(Value::Object(object))
             }

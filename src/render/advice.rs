@@ -1,6 +1,7 @@
 //! Advice for errors that people often make in templates.
 
-use crate::nearest::nearest;
+use super::error::Position;
+use crate::{nearest::nearest, text::named_char};
 
 /// The filters of Tera that have no feature flag. A test compares them with Tera.
 const TERA_FILTERS: [&str; 37] = [
@@ -56,14 +57,77 @@ const FOREIGN_FILTERS: [(&str, &str); 9] = [
     ("len", "length"),
 ];
 
+/// Variables of an alert, which the whole payload has under another name.
+const FOREIGN_VARIABLES: [(&str, &str); 4] = [
+    ("labels", "commonLabels"),
+    ("annotations", "commonAnnotations"),
+    ("common_labels", "commonLabels"),
+    ("common_annotations", "commonAnnotations"),
+];
+
+/// The functions that templates may call.
+const OWN_FUNCTIONS: [&str; 4] = ["alerts_url", "headline", "range", "words"];
+
 const GO_ADVICE: &str = "this is a Go template as Alertmanager has them, and the relay's templates are Tera's: write \
                          {% include \"wechat.default.message\" %} for {{ template \"wechat.default.message\" . }}, \
                          {{ commonLabels.alertname }} for {{ .CommonLabels.alertname }}, and {% for alert in alerts %} … \
                          {% endfor %} for {{ range .Alerts }} … {{ end }}";
 
-/// The message for a template that Tera cannot parse.
-pub(super) fn syntax_error(source: &str, message: &str) -> String {
-    if is_go(source) { GO_ADVICE.to_owned() } else { message.to_owned() }
+/// The message for a template that Tera cannot parse. `at` is the place of the error.
+pub(super) fn syntax_error(source: &str, at: Position, message: &str) -> String {
+    if is_go(source) {
+        return GO_ADVICE.to_owned();
+    }
+    let line = source.lines().nth(at.line.saturating_sub(1)).unwrap_or_default();
+    let (before, rest) = split_at_char(line, at.column.saturating_sub(1));
+    match mistake(before, rest, message) {
+        Some(advice) => format!("{}; {advice}", message.trim_end_matches('.')),
+        None => message.to_owned(),
+    }
+}
+
+/// The correction of a mistake that people make who know another language of templates. `rest` begins with the place
+/// that Tera names.
+fn mistake(before: &str, rest: &str, message: &str) -> Option<String> {
+    let word: String = rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+    if message.starts_with("Unexpected end of input") {
+        return Some("close every {% if %} with {% endif %}, every {% for %} with {% endfor %}, and every {{ with }}".to_owned());
+    }
+    if message.starts_with("Unknown tag") {
+        return Some(match word.as_str() {
+            "end" => "write {% endif %} or {% endfor %}".to_owned(),
+            "elseif" | "elsif" | "elif" => "write {% elif … %}, within {% if … %}".to_owned(),
+            _ if word.starts_with("end") => {
+                format!("{{% {word} %}} does not match: close the inner block first, a for with endfor and an if with endif")
+            }
+            _ => format!("there is no tag `{word}`; the tags are if, for, set, filter and include"),
+        });
+    }
+    if word == "if" && before.trim_end().ends_with("else") {
+        return Some("write {% elif … %} for else if".to_owned());
+    }
+    let c = rest.chars().next()?;
+    match c {
+        '“' | '”' | '‘' | '’' | '＂' | '＇' => Some(format!("{} is a full-width quote: write \" or '", named_char(c))),
+        '&' => Some("write `and` for &&".to_owned()),
+        '|' if rest.starts_with("||") || before.ends_with('|') => Some("write `or` for ||".to_owned()),
+        '!' => Some("write `not x` for !x".to_owned()),
+        '?' => Some("write {% if x %}a{% else %}b{% endif %} for x ? a : b".to_owned()),
+        _ if !c.is_ascii() && message == "Unexpected character" => Some(format!("it is {}", named_char(c))),
+        _ if c.is_ascii_digit() && before.ends_with('.') || rest.starts_with('.') && message.contains("float") => {
+            Some("write x[0] for x.0".to_owned())
+        }
+        _ if message.starts_with("Function calls are only allowed") => {
+            Some("use a filter, as in {{ alert.startsAt | date }}".to_owned())
+        }
+        _ => None,
+    }
+}
+
+/// `line` before and after its first `chars` characters.
+fn split_at_char(line: &str, chars: usize) -> (&str, &str) {
+    let at = line.char_indices().nth(chars).map_or(line.len(), |(at, _)| at);
+    line.split_at(at)
 }
 
 /// True if `source` has an action that only Go's text/template has.
@@ -81,10 +145,30 @@ fn is_go(source: &str) -> bool {
     })
 }
 
-/// The message for a reference to something unknown, such as "Unknown filter `titel`".
-pub(super) fn unknown_reference(message: &str, own_filters: &[&'static str]) -> String {
-    let name = message.strip_prefix("Unknown filter `").and_then(|rest| rest.split('`').next());
-    let Some(name) = name else { return message.to_owned() };
+/// The message for a reference to something unknown, such as "Unknown filter `titel`". `templates` are the names of all
+/// templates.
+pub(super) fn unknown_reference<'a>(
+    message: &str,
+    own_filters: &[&'static str],
+    templates: impl IntoIterator<Item = &'a str>,
+) -> String {
+    let name_after = |what: &str| message.strip_prefix(what).and_then(|rest| rest.split('`').next());
+    if let Some(name) = name_after("Unknown template `") {
+        let stem = name.rsplit('/').next().and_then(|file| file.split('.').next()).unwrap_or_default();
+        let names: Vec<&str> = templates.into_iter().filter(|name| !name.contains('/')).collect();
+        let known = names.iter().copied().find(|known| *known == stem).or_else(|| nearest(name, names));
+        return match known {
+            Some(known) => format!("{message}; did you mean `{known}`?"),
+            None => format!("{message}; list its file under `templates`; its name is that of the file without .tera"),
+        };
+    }
+    if let Some(name) = name_after("Unknown function `") {
+        return match nearest(name, OWN_FUNCTIONS) {
+            Some(known) => format!("{message}; did you mean `{known}`?"),
+            None => format!("{message}; docs/templates.md lists the functions and filters"),
+        };
+    }
+    let Some(name) = name_after("Unknown filter `") else { return message.to_owned() };
     let foreign = FOREIGN_FILTERS.iter().find(|(foreign, _)| *foreign == name).map(|(_, filter)| *filter);
     let known = TERA_FILTERS.iter().chain(own_filters).copied();
     match foreign.or_else(|| nearest(name, known)) {
@@ -109,10 +193,27 @@ pub(super) fn undefined_variable(name: &str, known: &[&str]) -> String {
         return "undefined variable; write `{{ x or \"\" }}` if `x` may be missing".to_owned();
     }
     let (first, rest) = name.split_at(name.find(['.', '[']).unwrap_or(name.len()));
-    match nearest(first, known.iter().copied()).filter(|near| *near != first) {
+    if first == "alert" {
+        return format!("undefined variable `{name}`; it exists only within {{% for alert in alerts %}} … {{% endfor %}}");
+    }
+    if let Some(field) = alert_field(name) {
+        return format!("undefined variable `{name}`; did you mean `{field}`?");
+    }
+    let foreign = FOREIGN_VARIABLES.iter().find(|(foreign, _)| *foreign == first).map(|(_, own)| *own);
+    match foreign.or_else(|| nearest(first, known.iter().copied()).filter(|near| *near != first)) {
         Some(near) => format!("undefined variable `{name}`; did you mean `{near}{rest}`?"),
         None => format!("undefined variable `{name}`; write `{{{{ {name} or \"\" }}}}` if it may be missing"),
     }
+}
+
+/// `name` with the right spelling of its last name, if that is a field of an alert in capitals as in Go.
+fn alert_field(name: &str) -> Option<String> {
+    const FIELDS: [&str; 7] =
+        ["status", "labels", "annotations", "startsAt", "endsAt", "generatorURL", "fingerprint"];
+    let (parent, last) = name.rsplit_once('.')?;
+    let is_pairs = parent.ends_with("abels") || parent.ends_with("nnotations");
+    let field = FIELDS.into_iter().find(|field| field.eq_ignore_ascii_case(last) && *field != last)?;
+    (!is_pairs).then(|| format!("{parent}.{field}"))
 }
 
 #[cfg(test)]
@@ -156,12 +257,12 @@ mod tests {
 
     #[test]
     fn an_unknown_filter_has_a_suggestion() {
-        let message = |name: &str| unknown_reference(&format!("Unknown filter `{name}`"), &["since"]);
+        let message = |name: &str| unknown_reference(&format!("Unknown filter `{name}`"), &["since"], []);
         assert_eq!(message("titel"), "Unknown filter `titel`; did you mean `title`?");
         assert_eq!(message("sinc"), "Unknown filter `sinc`; did you mean `since`?");
         assert_eq!(message("toUpper"), "Unknown filter `toUpper`; did you mean `upper`?");
         assert_eq!(message("shout"), "Unknown filter `shout`; docs/templates.md lists the filters");
-        assert_eq!(unknown_reference("Unknown test `x`", &[]), "Unknown test `x`");
+        assert_eq!(unknown_reference("Unknown test `x`", &[], []), "Unknown test `x`");
     }
 
     #[test]

@@ -120,7 +120,8 @@ impl TeraEngine {
     fn with_advice(&self, report: &ReportError) -> String {
         let message = report.message();
         let is_undefined = message == "Tried to render a variable that is undefined"
-            || message.starts_with("Field `") && message.contains("` is not defined");
+            || (message.starts_with("Field `") || message.starts_with("Variable `"))
+                && message.contains("` is not defined");
         if !is_undefined {
             return message.to_owned();
         }
@@ -157,7 +158,7 @@ fn broken_template<'s, 't>(
     };
     let source = sources.iter().find(|source| source.name == name)?;
     let message = match error.kind() {
-        ErrorKind::SyntaxError(_) => advice::syntax_error(&source.text, &message),
+        ErrorKind::SyntaxError(report) => advice::syntax_error(&source.text, position(report), &message),
         _ => message,
     };
     Some((source, CompileError { origin: source.origin.to_string(), at, message }))
@@ -184,7 +185,8 @@ fn unknown_references(reports: &str, sources: &[Source<'_>], has_broken: bool) -
             continue;
         }
         let origin = sources.iter().find(|source| source.name == name).map_or(name, |source| &source.origin);
-        let message = advice::unknown_reference(message, &functions::NAMES);
+        let names = sources.iter().map(|source| source.name.as_ref());
+        let message = advice::unknown_reference(message, &functions::NAMES, names);
         found.push(CompileError { origin: origin.to_owned(), at: Some(at), message });
     }
     if found.is_empty() && !has_broken {

@@ -12,17 +12,20 @@ pub const DEFAULT_SUMMARY: &str = "wechat.default.summary";
 pub const ZH_MESSAGE: &str = "wechat.zh.message";
 /// The description of a textcard.
 pub const TEXTCARD_DESCRIPTION: &str = "wechat.textcard.description";
+/// The sub_title_text of a template_card.
+pub const TEMPLATE_CARD_SUB_TITLE: &str = "wechat.template_card.sub_title";
 /// A message in WeCom's markdown.
 pub const MARKDOWN_MESSAGE: &str = "wechat.markdown.message";
 
 /// The name and the text of each built-in template. A template of the same name overrides it, and
 /// [`builtin_name`] still includes it.
-pub const BUILTIN: [(&str, &str); 5] = [
+pub const BUILTIN: [(&str, &str); 6] = [
     (DEFAULT_MESSAGE, include_str!("../../templates/wechat.default.message.tera")),
     (DEFAULT_SUMMARY, include_str!("../../templates/wechat.default.summary.tera")),
     (ZH_MESSAGE, include_str!("../../templates/wechat.zh.message.tera")),
     (MARKDOWN_MESSAGE, include_str!("../../templates/wechat.markdown.message.tera")),
     (TEXTCARD_DESCRIPTION, include_str!("../../templates/wechat.textcard.description.tera")),
+    (TEMPLATE_CARD_SUB_TITLE, include_str!("../../templates/wechat.template_card.sub_title.tera")),
 ];
 
 /// The text that a receiver gets by default.

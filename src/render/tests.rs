@@ -119,9 +119,9 @@ fn every_mistake_is_reported_with_its_place() {
     ]);
     insta::assert_snapshot!(errors.join("\n"), @r"
     a.tera:2:10: Unknown filter `nope`; docs/templates.md lists the filters
-    a.tera:2:20: Unknown function `nor`
+    a.tera:2:20: Unknown function `nor`; docs/templates.md lists the functions and filters
     b.tera:1:7: Found `%}` but expected one of: integer, float, string, bool, ident, `-`, `not`, `<`, `{`, `[` or `(`
-    c.tera:1:12: Unknown template `nowhere`
+    c.tera:1:12: Unknown template `nowhere`; list its file under `templates`; its name is that of the file without .tera
     d.tera:2:13: Found `%}` but expected one of: integer, float, string, bool, ident, `-`, `not`, `<`, `{`, `[` or `(`
     e.tera:1:9: Unknown test `odder`
     f.tera:1:29: `extends` needs to be the first tag of the template

@@ -5,12 +5,15 @@
 //!   INFO: an operation has finished. DEBUG: its single steps.
 //! - Logging never stops the relay. A line that cannot be written is dropped and counted.
 
+mod colours;
+mod json_lines;
 mod log_time;
 mod log_writer;
 mod logfmt;
 mod subscriber;
 
 pub use self::{
+    colours::has_colours,
     log_time::LogTime,
     log_writer::{LogWriter, dropped_lines},
     subscriber::{BadFilter, LogFormat, clip, init, lines},

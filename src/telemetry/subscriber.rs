@@ -13,6 +13,8 @@ use tracing_subscriber::{
 };
 
 use super::{
+    colours::has_colours,
+    json_lines::{JsonFields, JsonLines},
     log_time::{LogClock, LogTime},
     log_writer::LogWriter,
     logfmt::Logfmt,
@@ -44,7 +46,8 @@ pub struct BadFilter(String);
 pub fn init(format: LogFormat, time: LogTime, filter: &str) -> Result<LogWriter, BadFilter> {
     let writer = LogWriter::stderr();
     let of_event = writer.clone();
-    let lines = subscriber(format, time, filter, has_colours(), move || of_event.clone())?;
+    let colours = has_colours(io::stderr().is_terminal(), |name| std::env::var_os(name));
+    let lines = subscriber(format, time, filter, colours, move || of_event.clone())?;
     // A second call in one process keeps the first subscriber.
     let _ = lines.try_init();
     let of_panic = writer.clone();
@@ -54,14 +57,6 @@ pub fn init(format: LogFormat, time: LogTime, filter: &str) -> Result<LogWriter,
         of_panic.flush();
     }));
     Ok(writer)
-}
-
-/// Colours are for terminals, unless the environment refuses them: <https://no-color.org>.
-fn has_colours() -> bool {
-    let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-    io::stderr().is_terminal()
-        && !is_set("NO_COLOR")
-        && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
 }
 
 /// The hook of the standard library would wait for a reader of standard error that does not read.
@@ -105,17 +100,15 @@ where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
     let filter = env_filter(filter)?;
-    let lines = fmt::layer()
-        .log_internal_errors(false)
-        .with_writer(writer)
-        .with_target(false)
-        .with_timer(LogClock::new(time));
+    let lines = fmt::layer().log_internal_errors(false).with_writer(writer).with_target(false);
+    let clock = LogClock::new(time);
     Ok(match format {
         LogFormat::Text => {
-            Box::new(registry().with(lines.fmt_fields(Logfmt).with_ansi(colours)).with(filter))
+            let lines = lines.with_timer(clock).fmt_fields(Logfmt).with_ansi(colours);
+            Box::new(registry().with(lines).with(filter))
         }
         LogFormat::Json => {
-            let lines = lines.json().flatten_event(true).with_span_list(false);
+            let lines = lines.fmt_fields(JsonFields).event_format(JsonLines(clock));
             Box::new(registry().with(lines).with(filter))
         }
     })
@@ -250,6 +243,23 @@ mod tests {
         assert_eq!(fields, expected, "{text}");
         let time = text.split(' ').next().unwrap();
         assert_eq!(time.len(), "2026-11-21T08:00:00.000Z".len(), "{time}");
+    }
+
+    #[test]
+    fn a_json_line_has_the_fields_of_its_span_and_no_empty_ones() {
+        let buffer = Buffer::default();
+        let writer = buffer.clone();
+        let subscriber = lines(LogFormat::Json, "info", false, move || writer.clone()).unwrap();
+        tracing::subscriber::with_default(subscriber, || {
+            let (receiver, group) = ("ops 值班", "");
+            let _span = tracing::info_span!("send", %receiver, group, delivery = 7_i64).entered();
+            warn!(group, outcome = "\u{1b}[31m\"no\"", took = 1.5, fine = false, none = None::<&str>, "message");
+        });
+        let text = String::from_utf8(buffer.0.lock().unwrap().clone()).unwrap();
+        let (start, fields) = text.trim_end().split_once(r#","level""#).unwrap();
+        assert_eq!(start.len(), r#"{"timestamp":"2026-11-21T08:00:00.000Z""#.len(), "{text}");
+        let expected = r#":"WARN","receiver":"ops 值班","delivery":7,"message":"message","outcome":"\u001b[31m\"no\"","took":1.5,"fine":false}"#;
+        assert_eq!(fields, expected);
     }
 
     #[test]

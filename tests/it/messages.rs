@@ -69,8 +69,22 @@ async fn markdown_is_sent_unchanged() {
 
 #[tokio::test]
 async fn a_textcard_has_defaults_for_everything() {
-    let body = body(keys("message_type: textcard")).await;
-    insta::assert_snapshot!(body, @r#"{"touser":"zhangsan","msgtype":"textcard","agentid":1000002,"textcard":{"title":"[FIRING:1] Down (critical) a","description":"<div class=\"gray\">instance: a</div>since 2026-11-21 08:00:00 UTC<br>","url":"http://alertmanager.example.com/#/alerts?receiver=wechat"},"enable_duplicate_check":1,"duplicate_check_interval":3600}"#);
+    let body = without_age(&body(keys("message_type: textcard")).await, "<br>");
+    insta::assert_snapshot!(body, @r#"{"touser":"zhangsan","msgtype":"textcard","agentid":1000002,"textcard":{"title":"[FIRING:1] Down (critical) a","description":"<div class=\"gray\">instance: a</div>since 2026-11-21 08:00:00 UTC, for AGE<br>","url":"http://alertmanager.example.com/#/alerts?receiver=wechat"},"enable_duplicate_check":1,"duplicate_check_interval":3600}"#);
+}
+
+#[tokio::test]
+async fn a_template_card_has_defaults_for_everything() {
+    let body = without_age(&body(keys("message_type: template_card\nlanguage: zh")).await, "\\n");
+    insta::assert_snapshot!(body, @r#"{"touser":"zhangsan","msgtype":"template_card","agentid":1000002,"template_card":{"main_title":{"title":"【告警】[严重] Down ×1 a","desc":""},"sub_title_text":"故障时间 11-21 08:00:00，已持续 AGE\n实例：a","card_action":{"type":1,"url":"http://alertmanager.example.com/#/alerts?receiver=wechat"},"card_type":"text_notice"},"enable_duplicate_check":1,"duplicate_check_interval":3600}"#);
+}
+
+/// `body` without the age of its alert, which ends before `end`.
+fn without_age(body: &str, end: &str) -> String {
+    let (at, begin) = ["for ", "已持续 "].into_iter().find_map(|begin| Some((body.find(begin)?, begin))).unwrap();
+    let (before, age) = body.split_at(at + begin.len());
+    let (_, after) = age.split_once(end).unwrap();
+    format!("{before}AGE{end}{after}")
 }
 
 #[tokio::test]

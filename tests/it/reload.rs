@@ -81,7 +81,7 @@ async fn a_reload_changes_later_messages_and_keeps_the_token() {
     relay.post(&alert("1")).await;
     relay.settled(1).await;
     let (status, answer) = relay.reload(&wecom.url, &receivers("new")).await;
-    assert_eq!((status, answer.as_str()), (200, "reloaded: 1 app(s), 1 receiver(s)\n"));
+    assert_eq!((status, answer.as_str()), (200, "reloaded: 1 app, 1 receiver\n"));
     relay.post(&alert("2")).await;
     relay.settled(2).await;
     relay.stop().await;

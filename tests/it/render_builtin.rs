@@ -10,7 +10,7 @@ use wecom_relay::{
     alertmanager,
     language::Language,
     render::{self, Limits, Markup, RenderTime, Rest, Templates, samples},
-    wecom::limits::DESCRIPTION_CHARS,
+    wecom::limits::{DESCRIPTION_CHARS, SUB_TITLE_CHARS},
 };
 
 use crate::support::recorded::{self, Recorded};
@@ -41,9 +41,14 @@ fn sent(template: &str, sample: &str, language: Language) -> Sent {
     let rendering = templates.with(&payload, &RenderTime { language, ..time() });
     let rest = Rest { link: rendering.alerts_url(), language };
     let message = rendering.message(template).unwrap();
-    if template == render::TEXTCARD_DESCRIPTION {
+    let max_chars = match template {
+        render::TEXTCARD_DESCRIPTION => Some(DESCRIPTION_CHARS),
+        render::TEMPLATE_CARD_SUB_TITLE => Some(SUB_TITLE_CHARS),
+        _ => None,
+    };
+    if let Some(max_chars) = max_chars {
         let rest = Rest { link: "", language };
-        return Sent { parts: vec![render::shortened(&message, DESCRIPTION_CHARS, rest)] };
+        return Sent { parts: vec![render::shortened(&message, max_chars, rest)] };
     }
     Sent { parts: render::parts(&message, markup, Limits::default(), rest) }
 }

@@ -6,7 +6,7 @@ use anyhow::{anyhow, bail};
 
 use super::{language::Language, relay::Relay, scenes, stage::Stage};
 use crate::{
-    cli::{failure::Failure, output::Output, runtime::runtime},
+    cli::{failure::Failure, no_config::NoConfig, output::Output, runtime::runtime},
     lifecycle::{Lifecycle, Shutdown, Signals},
 };
 
@@ -25,6 +25,8 @@ pub(in crate::cli) struct Args {
     /// Speak this language [default: zh if LANG is Chinese, else en]
     #[arg(long, value_enum, hide_possible_values = true, value_name = "zh|en")]
     language: Option<Language>,
+    #[command(flatten)]
+    no_config: NoConfig,
 }
 
 /// Time for messages in flight at the end. The outbox is deleted, so none of them matters.

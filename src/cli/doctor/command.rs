@@ -12,6 +12,7 @@ use crate::{
     app::{PrepareOptions, Prepared, Tuning},
     cli::{failure::Failure, output::Output, runtime::runtime},
     config::{ConfigError, Loaded, parse_duration},
+    text::counted,
     wecom::client::CONNECT_TIMEOUT,
 };
 
@@ -82,7 +83,7 @@ fn prepare(
     match Prepared::new(config, PrepareOptions { tuning, ..PrepareOptions::default() }) {
         Ok(prepared) => {
             let (apps, receivers) = (prepared.config.apps.len(), prepared.config.receivers.len());
-            let message = format!("valid: {apps} app(s), {receivers} receiver(s)");
+            let message = format!("valid: {}, {}", counted(apps, "app"), counted(receivers, "receiver"));
             report.add(CONFIGURATION, &Finding::ok("file", message))?;
             Ok(Some(prepared))
         }

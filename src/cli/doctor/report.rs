@@ -3,7 +3,7 @@
 use std::io;
 
 use super::finding::{Finding, Status};
-use crate::cli::output::Output;
+use crate::{cli::output::Output, text::counted};
 
 pub(super) struct Report<'o> {
     output: &'o mut Output,
@@ -30,7 +30,7 @@ impl<'o> Report<'o> {
     /// Prints the verdict for people. Returns `true` if nothing failed.
     pub(super) fn finish(self) -> io::Result<bool> {
         if !self.json {
-            self.output.line(&format!("{} failed, {} warning(s)", self.failed, self.warnings))?;
+            self.output.line(&format!("{} failed, {}", self.failed, counted(self.warnings, "warning")))?;
         }
         Ok(self.failed == 0)
     }

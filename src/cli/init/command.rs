@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::cli::{failure::Failure, output::Output};
+use crate::cli::{failure::Failure, no_config::NoConfig, output::Output};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -20,6 +20,8 @@ pub(in crate::cli) struct Args {
     /// Write the files into this folder
     #[arg(value_name = "FOLDER", default_value = ".")]
     folder: PathBuf,
+    #[command(flatten)]
+    no_config: NoConfig,
 }
 
 const CONFIG: &str = include_str!("config.yml");

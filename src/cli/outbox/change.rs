@@ -6,6 +6,7 @@ use super::text::unknown_delivery;
 use crate::{
     cli::{failure::Failure, output::Output},
     outbox::{Changed, DeliveryId, OutboxQuery, Requeue, State},
+    text::counted,
 };
 
 #[derive(Debug, clap::Args)]
@@ -44,7 +45,10 @@ async fn requeue_all_dead(
 ) -> Result<(), Failure> {
     let result = match outbox.requeue(Requeue::AllDead, now).await? {
         Changed::Deliveries(count @ 1..) => {
-            format!("{count} dead letter(s) requeued; the running relay sends them")
+            let (letters, them) = (counted(count as usize, "dead letter"), if count == 1 { "it" } else { "them" });
+            format!(
+                "{letters} requeued; the running relay sends {them}, and `wecom-relay outbox list` shows the results"
+            )
         }
         _ => "there are no dead letters".to_owned(),
     };
@@ -61,7 +65,8 @@ async fn requeue_one(
     let state = match outbox.requeue(Requeue::One(id), now).await? {
         Changed::Deliveries(_) => {
             output.line(&format!(
-                "delivery {id} requeued; the running relay sends it as soon as its app is not held"
+                "delivery {id} requeued; the running relay sends it as soon as its app is not held, and `wecom-relay \
+                 outbox show {id}` shows the result"
             ))?;
             return Ok(());
         }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{change, list, show, text::moment};
+use super::{change, list, show, text::held};
 use crate::{
     app::{self, relay_clock},
     cli::{failure::Failure, output::Output, runtime::runtime},
@@ -46,8 +46,11 @@ pub(in crate::cli) fn run(args: &Args, config: &Config, output: &mut Output) -> 
                 list::run(args, &outbox, clock.wall_time(now), output).await?;
                 show_holds(&outbox, &clock, output).await
             }
-            Command::Show(args) => show::run(args, &outbox, output).await,
-            Command::Requeue(args) => change::requeue(args, &outbox, now, output).await,
+            Command::Show(args) => show::run(args, &outbox, &clock, output).await,
+            Command::Requeue(args) => {
+                change::requeue(args, &outbox, now, output).await?;
+                show_holds(&outbox, &clock, output).await
+            }
             Command::Discard(args) => change::discard(args, &outbox, now, output).await,
         }
     })
@@ -56,12 +59,7 @@ pub(in crate::cli) fn run(args: &Args, config: &Config, output: &mut Output) -> 
 /// Names the held apps, because they explain why deliveries wait.
 async fn show_holds(outbox: &impl Outbox, clock: &RelayClock, output: &mut Output) -> Result<(), Failure> {
     for hold in outbox.holds().await? {
-        let (since, next) =
-            (moment(clock.wall_time(hold.since)), moment(clock.wall_time(hold.next_probe_at)));
-        output.error(&format!(
-            "app {} is held since {since}, and the next attempt is at {next}: {}",
-            hold.sender, hold.reason
-        ));
+        output.error(&format!("app {} is held {}", hold.sender, held(&hold, clock)));
     }
     Ok(())
 }

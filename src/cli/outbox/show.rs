@@ -2,14 +2,15 @@
 
 use super::{
     json,
-    text::{moment, unknown_delivery},
+    text::{held, moment, unknown_delivery},
 };
 use crate::{
     cli::{
         failure::Failure,
         output::{Output, shown},
     },
-    outbox::{DeliveryId, Detail, Listed, OutboxQuery, State},
+    clock::RelayClock,
+    outbox::{DeliveryId, Detail, Listed, Outbox, State},
     text::printable,
 };
 
@@ -23,14 +24,21 @@ pub(super) struct Args {
     json: bool,
 }
 
-pub(super) async fn run(args: &Args, outbox: &impl OutboxQuery, output: &mut Output) -> Result<(), Failure> {
+pub(super) async fn run(
+    args: &Args,
+    outbox: &impl Outbox,
+    clock: &RelayClock,
+    output: &mut Output,
+) -> Result<(), Failure> {
     let id = DeliveryId(args.id);
     let Some(detail) = outbox.show(id).await? else { return Err(unknown_delivery(id, output)) };
     if args.json {
         output.line(&serde_json::to_string(&json::Detail::from(&detail))?)?;
         return Ok(());
     }
-    for (name, value) in fields(&detail) {
+    let holds = outbox.holds().await?;
+    let hold = holds.iter().find(|hold| hold.sender == detail.listed.sender);
+    for (name, value) in fields(&detail, hold.map(|hold| held(hold, clock))) {
         output.line(&format!("{:<20}{value}", format!("{name}:")))?;
     }
     for attempt in &detail.attempts {
@@ -50,7 +58,8 @@ pub(super) async fn run(args: &Args, outbox: &impl OutboxQuery, output: &mut Out
     Ok(())
 }
 
-fn fields(detail: &Detail) -> Vec<(&'static str, String)> {
+/// The fields of a delivery. `held` says why its app is held, if it is.
+fn fields(detail: &Detail, held: Option<String>) -> Vec<(&'static str, String)> {
     let listed = &detail.listed;
     let Listed { id, notification, part, .. } = listed;
     let (kind, status) = (json::kind(listed.kind), json::status(listed.status));
@@ -58,7 +67,10 @@ fn fields(detail: &Detail) -> Vec<(&'static str, String)> {
         "{id}, part {} of {} of notification {notification} ({kind}, {status})",
         part.number, part.total
     );
-    let mut fields = vec![("delivery", delivery), ("state", state(listed))];
+    let is_waiting = matches!(listed.state, State::Queued | State::Ready);
+    let held = held.filter(|_| is_waiting);
+    let mut fields = vec![("delivery", delivery), ("state", state(listed, held.is_some()))];
+    fields.extend(held.map(|held| ("app held", held)));
     if !listed.reason.is_empty() {
         fields.push(("reason", printable(&listed.reason)));
     }
@@ -83,13 +95,25 @@ fn fields(detail: &Detail) -> Vec<(&'static str, String)> {
         fields.push(("invalid recipients", printable(&detail.invalid_recipients)));
     }
     fields.push(("summary", printable(&listed.summary)));
-    fields.push(("attempts", format!("{} made, {} counted", detail.attempts.len(), listed.attempts)));
+    fields.push(("attempts", attempts(detail.attempts.len(), listed.attempts)));
     fields
 }
 
-fn state(listed: &Listed) -> String {
+fn attempts(made: usize, counted: u32) -> String {
+    if made == counted as usize {
+        return made.to_string();
+    }
+    let count = if counted == 1 { "counts" } else { "count" };
+    format!(
+        "{made}, of which {counted} {count}: attempts before a requeue, and failures of the app or of WeCom, do not"
+    )
+}
+
+fn state(listed: &Listed, is_held: bool) -> String {
     let name = listed.state.name();
     match (listed.state, listed.due_at, listed.settled_at) {
+        (State::Queued, ..) => format!("{name} behind an earlier delivery of its group"),
+        (State::Ready, ..) if is_held => format!("{name}, and waits until its app is released"),
         (State::Ready, Some(due), _) => format!("{name}, due {}", moment(due)),
         (_, _, Some(settled)) => format!("{name} since {}", moment(settled)),
         _ => name.to_owned(),

@@ -10,8 +10,9 @@ use jiff::{Timestamp, tz::TimeZone};
 
 use crate::{
     cli::{failure::Failure, output::Output},
-    outbox::DeliveryId,
-    text::{shorten_columns, width},
+    clock::{Clock, RelayClock},
+    outbox::{DeliveryId, Hold},
+    text::{printable, shorten_columns, width},
 };
 
 /// The time since `then`, in its largest unit.
@@ -66,6 +67,12 @@ fn moment_in(zone: TimeZone, at: Timestamp) -> String {
         true => format!("{at:.0}"),
         false => local.strftime("%Y-%m-%dT%H:%M:%S%:z").to_string(),
     }
+}
+
+/// Says since when and why an app is held, and when it is tried again.
+pub(super) fn held(hold: &Hold, clock: &RelayClock) -> String {
+    let (since, next) = (moment(clock.wall_time(hold.since)), moment(clock.wall_time(hold.next_probe_at)));
+    format!("since {since}, and the next attempt is at {next}: {}", printable(&hold.reason))
 }
 
 /// The first columns of `line` that fit the terminal. All of it if standard output is no terminal.

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use jiff::tz::TimeZone;
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 
 use crate::{
@@ -11,10 +12,12 @@ use crate::{
 };
 
 /// Prints until the sandbox or the reader of standard output is gone.
+/// Times are in the zone of `TZ` or of the system, as in `outbox list`.
 pub(super) fn print(mut arrivals: Receiver<Arrival>, mut output: Output) {
+    let zone = TimeZone::system();
     loop {
         let text = match arrivals.blocking_recv() {
-            Ok(arrival) => described(&arrival),
+            Ok(arrival) => described(&arrival, &zone),
             Err(RecvError::Lagged(missed)) => {
                 Some(format!("{missed} calls came too fast to be printed; see GET /sandbox/messages"))
             }
@@ -27,9 +30,9 @@ pub(super) fn print(mut arrivals: Receiver<Arrival>, mut output: Output) {
 }
 
 /// `None` for a call without a message that succeeded.
-fn described(arrival: &Arrival) -> Option<String> {
+fn described(arrival: &Arrival, zone: &TimeZone) -> Option<String> {
     let Arrival { call, message, .. } = arrival;
-    let time = call.at.strftime("%H:%M:%SZ");
+    let time = call.at.to_zoned(zone.clone()).strftime("%H:%M:%S");
     let failure = failure(arrival);
     let Some(message) = message else {
         return failure.map(|failure| format!("{time} {}: {failure}", call.api.name()));
@@ -114,6 +117,7 @@ mod tests {
     #[test]
     fn a_message_is_printed_with_its_results() {
         use MemberOutcome::{Dropped, Duplicate, Shown};
+        let zone = TimeZone::get("Asia/Shanghai").unwrap();
         let ok = CallResponse::Errcode(0);
         let printed = [
             arrival(ok, "ok", &[("zhangsan", Shown), ("lisi", Dropped), ("wangwu", Shown)]),
@@ -122,21 +126,21 @@ mod tests {
             arrival(CallResponse::Errcode(45009), "api freq out of limit, hint: [1]", &[]),
             arrival(CallResponse::None, "", &[]),
         ];
-        let printed: Vec<String> = printed.iter().filter_map(described).collect();
+        let printed: Vec<String> = printed.iter().filter_map(|arrival| described(arrival, &zone)).collect();
         assert_eq!(
             printed,
             [
-                "08:00:00Z zhangsan, wangwu: shown; lisi: dropped by WeCom's rate limit (text of app 1000002)\n    磁盘满\n    db-1",
-                "08:00:00Z zhangsan: duplicate, not shown again (text of app 1000002): 磁盘满",
-                "08:00:00Z zhangsan: dropped by WeCom's rate limit, and fault: HTTP 502 (text of app 1000002): 磁盘满",
-                "08:00:00Z message/send: fault: errcode 45009, api freq out of limit",
-                "08:00:00Z message/send: fault: no complete answer",
+                "16:00:00 zhangsan, wangwu: shown; lisi: dropped by WeCom's rate limit (text of app 1000002)\n    磁盘满\n    db-1",
+                "16:00:00 zhangsan: duplicate, not shown again (text of app 1000002): 磁盘满",
+                "16:00:00 zhangsan: dropped by WeCom's rate limit, and fault: HTTP 502 (text of app 1000002): 磁盘满",
+                "16:00:00 message/send: fault: errcode 45009, api freq out of limit",
+                "16:00:00 message/send: fault: no complete answer",
             ]
         );
     }
 
     #[test]
     fn a_call_that_succeeds_without_a_message_is_not_printed() {
-        assert_eq!(described(&arrival(CallResponse::Errcode(0), "ok", &[])), None);
+        assert_eq!(described(&arrival(CallResponse::Errcode(0), "ok", &[]), &TimeZone::UTC), None);
     }
 }

@@ -7,7 +7,9 @@ use tokio::net::TcpListener;
 
 use super::arrivals;
 use crate::{
-    cli::{failure::Failure, output::Output, runtime::runtime},
+    cli::{
+        failure::Failure, listen_advice::listen_advice, no_config::NoConfig, output::Output, runtime::runtime,
+    },
     clock::SystemClock,
     lifecycle::{Lifecycle, Shutdown, Signals},
     sandbox::{BUILTIN_YAML, Directory, FAULTS_HELP, Sandbox, Settings},
@@ -17,7 +19,7 @@ use crate::{
 #[command(after_help = help())]
 pub(in crate::cli) struct Args {
     /// Listen on this address
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8062")]
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8062", value_parser = address)]
     listen: SocketAddr,
     /// Read corps, apps and members from this YAML file [default: a built-in directory]
     #[arg(long, value_name = "FILE")]
@@ -31,6 +33,12 @@ pub(in crate::cli) struct Args {
     /// Do not print the messages that arrive
     #[arg(long, short)]
     quiet: bool,
+    #[command(flatten)]
+    no_config: NoConfig,
+}
+
+fn address(text: &str) -> Result<SocketAddr, &'static str> {
+    text.parse().map_err(|_| "write an IP address and a port, such as 127.0.0.1:8062")
 }
 
 fn help() -> String {
@@ -66,7 +74,9 @@ pub(in crate::cli) fn run(args: Args, output: &mut Output) -> Result<(), Failure
 
 async fn serve(sandbox: Sandbox, args: &Args, output: &mut Output) -> anyhow::Result<()> {
     let listen = args.listen;
-    let listener = TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen}"))?;
+    let listener = TcpListener::bind(listen).await.map_err(|error| {
+        anyhow!("cannot listen on {listen} (--listen): {error}; {}", listen_advice(error.kind()))
+    })?;
     let address = listener.local_addr()?;
     output.line(&format!("WeCom's API is at http://{address}/cgi-bin/ (write it into api_url)"))?;
     output.line(&format!("Messages of a member: http://{address}/sandbox/members/zhangsan/messages"))?;

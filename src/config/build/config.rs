@@ -76,8 +76,14 @@ fn outbox(
     let max_size_bytes = max_size_bytes(&raw.max_size, diagnostics);
     let expire_after = duration(&raw.expire_after, MINUTE, DAY, diagnostics);
     let retention = duration(&raw.retention, HOUR, 7 * DAY, diagnostics);
+    let path = context.path(path?);
+    if path.is_dir() {
+        let message = format!("{} is a folder", path.display());
+        let help = format!("name the database file, such as {}", path.join("outbox.db").display());
+        return Err(diagnostics.error(&raw.path.location, message, help));
+    }
     Ok(Outbox {
-        path: context.path(path?),
+        path,
         dedupe_window: Some(dedupe_window?).filter(|window| !window.is_zero()),
         max_size_bytes: max_size_bytes?,
         expire_after: expire_after?,

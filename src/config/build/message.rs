@@ -7,7 +7,7 @@ use std::{num::NonZeroU32, sync::Arc};
 use super::values;
 use crate::{
     config::{
-        diagnostic::{Diagnostics, ErrorGuaranteed},
+        diagnostic::{Diagnostics, ErrorGuaranteed, Location},
         model::{App, Located, TemplateFile},
         raw::{self, Field},
     },
@@ -21,6 +21,9 @@ const MARKDOWN: &str = r#"{% include "wechat.markdown.message" %}"#;
 const TITLE: &str = "{{ headline() }}";
 const DESCRIPTION: &str = r#"{% include "wechat.textcard.description" %}"#;
 const URL: &str = "{{ alerts_url() }}";
+const DESC: &str = "\
+    {% for detail in sharedAnnotations | details %}{% if loop.first %}{{ detail.value | one_line }}{% endif %}{% endfor %}";
+const SUB_TITLE: &str = r#"{% include "wechat.template_card.sub_title" %}"#;
 
 const MAX_PARTS: u16 = 5;
 
@@ -67,6 +70,12 @@ pub(super) fn read(
     let text = configured.unwrap_or_default().choose(MESSAGE, ZH_MESSAGE);
     let default = if kind == Ok(Some(Type::Markdown)) { MARKDOWN } else { text };
     let message = template(&raw.message, default, diagnostics);
+    if let Ok(message) = &message
+        && is_file_name(&message.value)
+    {
+        let help = "list the file below templates, and write '{% include \"name\" %}' here, with its name without .tera";
+        diagnostics.warn(&message.location, "this is the name of a file, and would be sent as it is", help);
+    }
     let written = message.as_ref().map(|message| language_of(&message.value, defaults.templates));
     let language = configured.or(written.ok()).unwrap_or_default();
     let fields = [(&raw.title, TITLE), (&raw.description, DESCRIPTION), (&raw.url, URL), (&raw.btntxt, "")];
@@ -82,11 +91,18 @@ pub(super) fn read(
         Type::TextCard => {
             MessageType::TextCard { title: title?, description: description?, url: url?, btntxt: btntxt? }
         }
-        Type::TemplateCard => MessageType::TemplateCard(card_of(card?, &raw.template_card, diagnostics)?),
+        Type::TemplateCard => {
+            MessageType::TemplateCard(card?.unwrap_or_else(|| default_card(&raw.template_card.location)))
+        }
     };
     checked?;
     own_language?;
     Ok(Message { language, message: message?, message_type, plain_copy: plain_copy?.unwrap_or(false) })
+}
+
+fn is_file_name(message: &str) -> bool {
+    let endings = [".tera", ".tmpl", ".tpl", ".j2", ".txt"];
+    !message.contains(char::is_whitespace) && endings.iter().any(|ending| message.ends_with(ending))
 }
 
 /// The language in which the author of a template writes: Chinese if the template, or a file that it includes, has a
@@ -117,16 +133,17 @@ fn template(
     Ok(Located { value: text.to_owned(), location: field.location.clone() })
 }
 
-fn card_of(
-    card: Option<JsonTemplate<Located<String>>>,
-    field: &Field<'_>,
-    diagnostics: &mut Diagnostics,
-) -> Result<JsonTemplate<Located<String>>, ErrorGuaranteed> {
-    card.ok_or_else(|| {
-        let help =
-            "write the card's fields: at least main_title with title, and card_action with type and url";
-        diagnostics.error(&field.location, "the card is missing", help)
-    })
+/// The card of a receiver that configures none.
+fn default_card(location: &Location) -> JsonTemplate<Located<String>> {
+    let text = |value: &str| JsonTemplate::Text(Located { value: value.to_owned(), location: location.clone() });
+    let map = |entries: Vec<(&str, JsonTemplate<_>)>| {
+        JsonTemplate::Map(entries.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
+    };
+    map(vec![
+        ("main_title", map(vec![("title", text(TITLE)), ("desc", text(DESC))])),
+        ("sub_title_text", text(SUB_TITLE)),
+        ("card_action", map(vec![("type", JsonTemplate::Fixed(1.into())), ("url", text(URL))])),
+    ])
 }
 
 fn check_keys(

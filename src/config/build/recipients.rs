@@ -51,6 +51,10 @@ fn users(field: &Field<'_>, text: &str, diagnostics: &mut Diagnostics) -> Result
             "write the account that the console shows at 通讯录 → the member → 账号; separate several with |";
         diagnostics.error(&field.location, message, help)
     })?;
+    if text.trim().eq_ignore_ascii_case("all") {
+        let message = "this is the member with the account all";
+        diagnostics.warn(&field.location, message, "to address everybody, write '@all'");
+    }
     warn_of_separators(field, text, diagnostics);
     Ok(())
 }

@@ -22,7 +22,9 @@ const LENGTHS: [(&str, &str, usize); 5] = [
     ("emphasis_content", "title", 14),
     ("emphasis_content", "desc", 22),
 ];
-const SUB_TITLE_CHARS: usize = 160;
+/// The key of the longest text of a card, and its recommended length.
+pub const SUB_TITLE: &str = "sub_title_text";
+pub const SUB_TITLE_CHARS: usize = 160;
 const KEYNAME_CHARS: usize = 5;
 const VALUE_CHARS: usize = 30;
 const JUMP_TITLE_CHARS: usize = 18;
@@ -68,9 +70,9 @@ pub fn template_card(mut card: Object) -> Result<Content, CardError> {
             shorten(inner, key, max);
         }
     }
-    shorten(&mut card, "sub_title_text", SUB_TITLE_CHARS);
+    shorten(&mut card, SUB_TITLE, SUB_TITLE_CHARS);
     let title = inner(&mut card, "main_title")?.is_some_and(|title| !text(title, "title").trim().is_empty());
-    if !title && text(&card, "sub_title_text").trim().is_empty() {
+    if !title && text(&card, SUB_TITLE).trim().is_empty() {
         return Err(CardError::new("main_title.title", "is empty, and so is sub_title_text"));
     }
     if let Some(quote) = inner(&mut card, "quote_area")? {

@@ -144,8 +144,86 @@ async fn a_template_that_fails_on_a_sample_fails_the_check() {
     let ended = Workdir::with(&options, "http://127.0.0.1:9").run(&["check"]).await;
     assert_eq!(ended.code, Some(1), "{ended:?}");
     insta::assert_snapshot!(ended.err, @r#"
-    receiver wechat: receiver/wechat/message, line 1, column 17: undefined variable `commonLabels.no_such_label`; write `{{ commonLabels.no_such_label or "" }}` if it may be missing (samples: firing, resolved, mixed, storm, missing-labels, grafana)
+    config.yml:11:49: receivers[0].message: line 1, column 17 of the template: undefined variable `commonLabels.no_such_label`; write `{{ commonLabels.no_such_label or "" }}` if it may be missing (all samples)
     the configuration is wrong: 1 error
+    "#);
+}
+
+#[tokio::test]
+async fn a_mistake_in_a_template_has_its_place_and_its_correction() {
+    let mut errors = String::new();
+    for message in [
+        "{{ CommonLabels.alertname }}",
+        "{{ labels.alertname }}",
+        "{{ alert.labels.alertname }}",
+        "{{ alerts[0].Labels.alertname }}",
+        "{{ alerts.0.labels.alertname }}",
+        "{% if firing %}x",
+        "{% for a in alerts %}x{% endif %}",
+        "{% if firing %}x{% else if resolved %}y{% endif %}",
+        "{% if firing %}x{% elseif resolved %}y{% endif %}",
+        "{% if firing %}x{% end %}",
+        "{% if firing && resolved %}x{% endif %}",
+        "{% if firing || resolved %}x{% endif %}",
+        "{% if !firing %}x{% endif %}",
+        "{{ status | default(value=“x”) }}",
+        "{{ status ，}}",
+        "{{ alerts[0].startsAt.strftime() }}",
+        "{{ headlin() }}",
+        "{% include \"wechat.zh.mesage\" %}",
+        "{% include \"my.tmpl\" %}",
+    ] {
+        let quoted = message.replace('\'', "''");
+        let receivers = format!("  - {{ name: wechat, to_user: zhangsan, message: '{quoted}' }}\n");
+        let workdir = Workdir::with(&Options { receivers, ..Options::default() }, "http://127.0.0.1:9");
+        let ended = workdir.run(&["check"]).await;
+        assert_eq!(ended.code, Some(1), "{message}: {ended:?}");
+        let wrong = ended.err.lines().filter(|line| !line.starts_with("warning: "));
+        let lines: Vec<&str> = wrong.collect();
+        let [problem, "the configuration is wrong: 1 error"] = lines.as_slice() else { panic!("{ended:?}") };
+        let (place, problem) = problem.split_once(" of the template: ").unwrap_or_else(|| panic!("{ended:?}"));
+        assert!(place.contains("config.yml:") && place.contains("receivers[0].message: line 1"), "{place}");
+        errors += &format!("{message}\n    {problem}\n");
+    }
+    insta::assert_snapshot!(errors, @r#"
+    {{ CommonLabels.alertname }}
+        undefined variable `CommonLabels`; did you mean `commonLabels`? (all samples)
+    {{ labels.alertname }}
+        undefined variable `labels`; did you mean `commonLabels`? (all samples)
+    {{ alert.labels.alertname }}
+        undefined variable `alert`; it exists only within {% for alert in alerts %} … {% endfor %} (all samples)
+    {{ alerts[0].Labels.alertname }}
+        undefined variable `alerts[0].Labels`; did you mean `alerts[0].labels`? (all samples)
+    {{ alerts.0.labels.alertname }}
+        Found float but expected identifier; write x[0] for x.0
+    {% if firing %}x
+        Unexpected end of input; close every {% if %} with {% endif %}, every {% for %} with {% endfor %}, and every {{ with }}
+    {% for a in alerts %}x{% endif %}
+        Unknown tag; {% endif %} does not match: close the inner block first, a for with endfor and an if with endif
+    {% if firing %}x{% else if resolved %}y{% endif %}
+        Found identifier but expected %}; write {% elif … %} for else if
+    {% if firing %}x{% elseif resolved %}y{% endif %}
+        Unknown tag; write {% elif … %}, within {% if … %}
+    {% if firing %}x{% end %}
+        Unknown tag; write {% endif %} or {% endfor %}
+    {% if firing && resolved %}x{% endif %}
+        Unexpected character; write `and` for &&
+    {% if firing || resolved %}x{% endif %}
+        Found `|` but expected identifier; write `or` for ||
+    {% if !firing %}x{% endif %}
+        Found `!` but expected one of: integer, float, string, bool, ident, `-`, `not`, `<`, `{`, `[` or `(`; write `not x` for !x
+    {{ status | default(value=“x”) }}
+        Unexpected character; “ (U+201C) is a full-width quote: write " or '
+    {{ status ，}}
+        Unexpected character; it is ， (U+FF0C)
+    {{ alerts[0].startsAt.strftime() }}
+        Function calls are only allowed at the first element of a chain; use a filter, as in {{ alert.startsAt | date }}
+    {{ headlin() }}
+        Unknown function `headlin`; did you mean `headline`?
+    {% include "wechat.zh.mesage" %}
+        Unknown template `wechat.zh.mesage`; did you mean `wechat.zh.message`?
+    {% include "my.tmpl" %}
+        Unknown template `my.tmpl`; list its file under `templates`; its name is that of the file without .tera
     "#);
 }
 
@@ -158,10 +236,10 @@ async fn a_card_that_wecom_would_refuse_fails_the_check() {
     assert_eq!(ended.code, Some(1), "{ended:?}");
     insta::assert_snapshot!(ended.err, @r#"
     receiver wechat: WeCom would refuse the card, and the text is sent: url does not start with http:// or https://: {}:{alertname="InstanceDown"} (samples: firing, resolved)
-    receiver wechat: WeCom would refuse the card, and the text is sent: url does not start with http:// or https://: {}:{namespace="shop"} (samples: mixed)
-    receiver wechat: WeCom would refuse the card, and the text is sent: url does not start with http:// or https://: {}:{alertname="DiskFull"} (samples: storm)
-    receiver wechat: WeCom would refuse the card, and the text is sent: url does not start with http:// or https://: {}:{} (samples: missing-labels)
-    receiver wechat: WeCom would refuse the card, and the text is sent: url does not start with http:// or https://: {}/{__grafana_autogenerated__="true"}:{alertname="High CPU"… (samples: grafana)
+    receiver wechat: WeCom would refuse the card, and the text is sent: url does not start with http:// or https://: {}:{namespace="shop"} (sample: mixed)
+    receiver wechat: WeCom would refuse the card, and the text is sent: url does not start with http:// or https://: {}:{alertname="DiskFull"} (sample: storm)
+    receiver wechat: WeCom would refuse the card, and the text is sent: url does not start with http:// or https://: {}:{} (sample: missing-labels)
+    receiver wechat: WeCom would refuse the card, and the text is sent: url does not start with http:// or https://: {}/{__grafana_autogenerated__="true"}:{alertname="High CPU"… (sample: grafana)
     the configuration is wrong: 5 errors
     "#);
 }
@@ -173,7 +251,7 @@ async fn empty_templated_recipients_are_a_warning() {
     let options = Options { receivers: receivers.to_owned(), ..Options::default() };
     let ended = Workdir::with(&options, "http://127.0.0.1:9").run(&["check"]).await;
     assert_eq!(ended.code, Some(0), "{ended:?}");
-    insta::assert_snapshot!(ended.err, @"warning: receiver wechat: to_user, to_party and to_tag are empty after rendering; the message would be a dead letter, because there is no fallback (samples: firing, resolved, mixed, storm, missing-labels, grafana)");
+    insta::assert_snapshot!(ended.err, @"warning: receiver wechat: to_user, to_party and to_tag are empty after rendering; the message would be a dead letter, because there is no fallback (all samples)");
     insta::assert_snapshot!(ended.out, @"
     receiver wechat: app ops, to recipients from templates
     times in messages are in the zone UTC

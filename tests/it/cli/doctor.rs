@@ -96,7 +96,7 @@ async fn doctor_finds_nothing_wrong_in_a_good_setup() {
     let lines: Vec<_> = shown.lines().filter(|line| !line.contains("open files")).collect();
     assert_eq!(
         lines.join("\n"),
-        "ok       configuration: file: valid: 1 app(s), 3 receiver(s)\n\
+        "ok       configuration: file: valid: 1 app, 3 receivers\n\
          ok       server: outbox: FOLDER/outbox.db does not exist yet; `serve` creates it\n\
          ok       server: listen: 127.0.0.1:0 is free\n\
          ok       app ops: dns: 127.0.0.1 is an address\n\
@@ -110,7 +110,7 @@ async fn doctor_finds_nothing_wrong_in_a_good_setup() {
          ok       receiver wechat: recipients: the app sees user ZhangSan|lisi, party 3, tag 1\n\
          ok       receiver all: recipients: everybody in the app's visible range\n\
          ok       receiver owner: recipients: templates choose them for each payload\n\
-         0 failed, 0 warning(s)"
+         0 failed, 0 warnings"
     );
     assert_eq!(wecom.sandbox.send_calls(), 0);
     assert!(!workdir.folder.path().join("outbox.db").exists());
@@ -370,7 +370,7 @@ async fn doctor_reports_recipients_outside_the_visible_range() {
     warning  receiver wechat: recipients: party 1 is not visible to the app
              WeCom refused department/get (60011): the app may not see a member, department or tag. Add them in admin console → App management → the app → Visible range (可见范围).
     ");
-    assert!(ended.out.ends_with("0 failed, 2 warning(s)\n"), "{ended:?}");
+    assert!(ended.out.ends_with("0 failed, 2 warnings\n"), "{ended:?}");
 }
 
 #[tokio::test]

@@ -81,6 +81,26 @@ async fn health_can_use_a_client_certificate() {
 }
 
 #[tokio::test]
+async fn health_trusts_a_private_ca_if_it_is_named() {
+    let pair = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    let files = tempfile::tempdir().unwrap();
+    let (cert, key) = (files.path().join("tls.crt"), files.path().join("tls.key"));
+    fs::write(&cert, pair.cert.pem()).unwrap();
+    fs::write(&key, pair.signing_key.serialize_pem()).unwrap();
+    let server = format!(", tls: {{ cert_file: {}, key_file: {} }}", cert.display(), key.display());
+    let relay = Relay::with(NOWHERE, Options { server, ..Options::default() }).await;
+    let workdir = Workdir::of("no configuration");
+    let url = relay.url.as_str();
+    let err = workdir.run(&["health", "--url", url]).await.failure(1);
+    assert!(err.contains("invalid peer certificate: UnknownIssuer"), "{err}");
+    let out = workdir.run(&["health", "--url", url, "--ca", cert.to_str().unwrap()]).await.success();
+    assert_eq!(out, format!("alive ({url}/-/healthy)\n"));
+    let err = workdir.run(&["health", "--url", url, "--ca", key.to_str().unwrap()]).await.failure(1);
+    assert!(err.contains("tls.key cannot be used: it has no certificate"), "{err}");
+    relay.stop().await;
+}
+
+#[tokio::test]
 async fn health_with_a_url_needs_no_configuration() {
     let relay = Relay::start(NOWHERE).await;
     let workdir = Workdir::of("no configuration");

@@ -7,7 +7,7 @@ use wecom_relay::{
 };
 
 use super::{Workdir, command, run};
-use crate::support::{Options, Relay, Wecom, payload, payload_at, redacted};
+use crate::support::{Options, Relay, Wecom, eventually, payload, payload_at, redacted};
 
 /// A running relay, and a folder for commands that use its outbox.
 struct Setup {
@@ -66,7 +66,7 @@ async fn a_dead_letter_is_listed_shown_and_requeued() {
     to:                 user zhangsan
     accepted:           TIME
     summary:            [FIRING:1] Down (critical) a
-    attempts:           1 made, 1 counted
+    attempts:           1
       TIME  DURATION s  errcode 40008  message/send answered errcode 40008: invalid message type, hint: [HINT], from ip: 127.0.0.1, more info at https://open.work.weixin.qq.com/devtool/query?e=40008
     message (text, 242 bytes):
       | [FIRING:1] Down (critical)
@@ -90,7 +90,11 @@ async fn a_dead_letter_is_listed_shown_and_requeued() {
     assert_eq!(json["accepted_at"].as_str().unwrap().len(), "2026-11-21T08:00:00Z".len());
 
     let out = workdir.run(&["outbox", "requeue", "1"]).await.success();
-    assert_eq!(out, "delivery 1 requeued; the running relay sends it as soon as its app is not held\n");
+    assert_eq!(
+        out,
+        "delivery 1 requeued; the running relay sends it as soon as its app is not held, and `wecom-relay outbox show 1` \
+         shows the result\n"
+    );
     let seen = wecom.sandbox.wait_for_delivered("zhangsan", 1).await;
     assert!(seen[0].text.starts_with("[FIRING:1] Down "));
     relay.settled(1).await;
@@ -105,7 +109,7 @@ async fn a_dead_letter_is_listed_shown_and_requeued() {
     accepted:           TIME
     msgid:              MSGID
     summary:            [FIRING:1] Down (critical) a
-    attempts:           2 made, 1 counted
+    attempts:           2, of which 1 counts: attempts before a requeue, and failures of the app or of WeCom, do not
       TIME  DURATION s  errcode 40008  message/send answered errcode 40008: invalid message type, hint: [HINT], from ip: 127.0.0.1, more info at https://open.work.weixin.qq.com/devtool/query?e=40008
       TIME  DURATION s  errcode 0  accepted
     message (text, 242 bytes):
@@ -144,7 +148,10 @@ async fn all_dead_letters_are_requeued_at_once() {
     relay.post(&payload("Slow", &[("a", true)])).await;
     relay.settled(2).await;
     let out = workdir.run(&["outbox", "requeue", "--all-dead"]).await.success();
-    assert_eq!(out, "2 dead letter(s) requeued; the running relay sends them\n");
+    assert_eq!(
+        out,
+        "2 dead letters requeued; the running relay sends them, and `wecom-relay outbox list` shows the results\n"
+    );
     wecom.sandbox.wait_for_delivered("zhangsan", 2).await;
     setup.relay.stop().await;
 }
@@ -187,6 +194,34 @@ async fn retry_is_a_hidden_alias_of_requeue() {
       wecom-relay outbox show 42
       wecom-relay outbox requeue --all-dead
     ");
+    setup.relay.stop().await;
+}
+
+#[tokio::test]
+async fn a_waiting_delivery_shows_why_it_waits() {
+    let setup = Setup::start().await;
+    let Setup { wecom, relay, workdir } = &setup;
+    wecom.sandbox.inject(Fault::errcode(60020).on(Api::MessageSend));
+    relay.post(&payload("Down", &[("a", true)])).await;
+    relay.post(&payload("Down", &[("a", false)])).await;
+    let is_held = |shown: &String| shown.contains("app held:");
+    let shown = eventually(async || workdir.run(&["outbox", "show", "1"]).await.success(), is_held).await;
+    let line = |shown: &str, name: &str| {
+        let line = shown.lines().find(|line| line.starts_with(name));
+        redacted(line.unwrap_or_else(|| panic!("{name}: {shown}")))
+    };
+    assert_eq!(line(&shown, "state:"), "state:              ready, and waits until its app is released");
+    let held = line(&shown, "app held:");
+    assert!(held.contains("since TIME, and the next attempt is at TIME: ") && held.contains("60020"), "{held}");
+    let attempts = "attempts:           1, of which 0 count: attempts before a requeue, and failures of the app or of WeCom, do not";
+    assert_eq!(line(&shown, "attempts:"), attempts);
+    let newest = list(workdir, &["--limit", "1"]).await[0]["id"].to_string();
+    let shown = workdir.run(&["outbox", "show", &newest]).await.success();
+    let state = "state:              queued behind an earlier delivery of its group";
+    assert_eq!(line(&shown, "state:"), state);
+    let requeued = workdir.run(&["outbox", "requeue", "1"]).await;
+    assert!(requeued.out.starts_with("delivery 1 requeued; "), "{requeued:?}");
+    assert!(requeued.err.starts_with("app ops is held since "), "{requeued:?}");
     setup.relay.stop().await;
 }
 

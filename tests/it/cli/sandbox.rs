@@ -38,7 +38,7 @@ async fn the_sandbox_prints_each_message_and_each_error() {
     let token = token(&address).await;
     send(&address, &token, "磁盘满\non db-1").await;
     let line = sandbox.line_with("zhangsan").await;
-    assert!(line.ends_with("Z zhangsan: shown (text of app 1000002)"), "{line}");
+    assert!(line.ends_with(" zhangsan: shown (text of app 1000002)"), "{line}");
     sandbox.line_with("    磁盘满").await;
     sandbox.line_with("    on db-1").await;
     send(&address, &token, "磁盘满\non db-1").await;

@@ -4,6 +4,7 @@ mod certificates;
 mod example;
 mod refused;
 mod server;
+mod slips;
 
 use std::{
     fs::{self, Permissions},

@@ -17,6 +17,17 @@ async fn a_relay_is_healthy_and_ready_without_wecom() {
 }
 
 #[tokio::test]
+async fn a_reload_with_the_wrong_method_says_which_is_right() {
+    let relay = Relay::start("http://127.0.0.1:9").await;
+    let answer = relay.request(Method::GET, "/-/reload", "").await;
+    assert_eq!(answer, (405, "this method is not allowed; a reload is a POST\n".to_owned()));
+    let answer = relay.request(Method::GET, "/webhook", "").await;
+    let right = "this method is not allowed; send a webhook by POST, or see the Allow header\n";
+    assert_eq!(answer, (405, right.to_owned()));
+    relay.stop().await;
+}
+
+#[tokio::test]
 async fn the_404_of_an_unknown_path_names_the_right_paths() {
     let wecom = Wecom::start().await;
     let relay = Relay::start(&wecom.url).await;

@@ -45,7 +45,7 @@ async fn the_400_says_what_the_body_looks_like() {
     the JSON ends before it is complete, at line 1, column 100000: was the body cut off?
     the JSON ends before it is complete, at line 1, column 30010: was the body cut off?
     this looks like the body of Alertmanager's own /api/v2/alerts, to which Prometheus pushes: point Prometheus at Alertmanager, and `webhook_configs` of Alertmanager at this relay
-    this looks like a message for a WeCom group robot: this relay takes Alertmanager's webhook payload and writes the message itself
+    this looks like a message for a group robot of WeCom, DingTalk or Feishu: this relay takes Alertmanager's webhook payload and writes the message itself
     the JSON object has no `alerts`, so it is not Alertmanager's webhook payload (it has "ruleId", "title"): is a custom payload configured?
     the JSON object has no `alerts`, so it is not Alertmanager's webhook payload (it has no fields): is a custom payload configured?
     the body is `null`, not Alertmanager's webhook payload, a JSON object with `alerts`

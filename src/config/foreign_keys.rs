@@ -1,0 +1,36 @@
+//! Keys of other programs, and of wishes that the relay does not fulfil, with what to write instead.
+
+const ROUTES: &str = "routes stay in alertmanager.yml; the relay needs only the receivers";
+const APP: &str = "write corp_id, agent_id and the secret as an app below apps";
+const ROBOT: &str = "group robots are not supported; messages go to members, through an app with corp_id, agent_id and a secret";
+const TEMPLATE: &str = "list the file below templates, and write message: '{% include \"name\" %}' with its name without .tera";
+
+const HELP: [(&str, &str); 19] = [
+    ("global", APP),
+    ("route", ROUTES),
+    ("routes", ROUTES),
+    ("inhibit_rules", ROUTES),
+    ("mute_time_intervals", ROUTES),
+    ("time_intervals", ROUTES),
+    (
+        "wechat_configs",
+        "write corp_id, agent_id and the secret as an app below apps, and to_user, to_party, to_tag and message here",
+    ),
+    ("webhook_configs", "this belongs to alertmanager.yml, which sends to the relay"),
+    ("webhook_url", ROBOT),
+    ("webhook", ROBOT),
+    ("robot", ROBOT),
+    ("webhook_key", ROBOT),
+    ("mentioned_list", ROBOT),
+    ("secret", "did you mean api_secret?"),
+    ("corpsecret", "did you mean api_secret?"),
+    ("users", "did you mean to_user?"),
+    ("message_file", TEMPLATE),
+    ("template_file", TEMPLATE),
+    ("template", TEMPLATE),
+];
+
+/// The help for a key that the relay does not have, if it is known from elsewhere.
+pub(super) fn help(key: &str) -> Option<&'static str> {
+    HELP.iter().find(|(foreign, _)| *foreign == key).map(|(_, help)| *help)
+}
