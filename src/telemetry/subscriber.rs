@@ -258,7 +258,7 @@ mod tests {
         let text = String::from_utf8(buffer.0.lock().unwrap().clone()).unwrap();
         let (start, fields) = text.trim_end().split_once(r#","level""#).unwrap();
         assert_eq!(start.len(), r#"{"timestamp":"2026-11-21T08:00:00.000Z""#.len(), "{text}");
-        let expected = r#":"WARN","receiver":"ops 值班","delivery":7,"message":"message","outcome":"\u001b[31m\"no\"","took":1.5,"fine":false}"#;
+        let expected = r#":"WARN","delivery":7,"receiver":"ops 值班","message":"message","outcome":"\u001b[31m\"no\"","took":1.5,"fine":false}"#;
         assert_eq!(fields, expected);
     }
 
