@@ -151,7 +151,11 @@ impl Mistakes {
         let name = &receiver.name;
         for failure in &rendered.failures {
             let located = prepared.located(failure).map(|diagnostic| diagnostic.to_string());
-            add_mistake(&mut self.errors, located.unwrap_or_else(|| format!("receiver {name}: {failure}")), sample);
+            add_mistake(
+                &mut self.errors,
+                located.unwrap_or_else(|| format!("receiver {name}: {failure}")),
+                sample,
+            );
         }
         if let Some(error) = &rendered.recipient_error {
             let consequence = match &receiver.fallback {
@@ -167,7 +171,11 @@ impl Mistakes {
             for Mistake { text, samples } in mistakes {
                 let samples = match samples.len() == render::samples::ALL.len() {
                     true => "all samples".to_owned(),
-                    false => format!("{}: {}", if samples.len() == 1 { "sample" } else { "samples" }, samples.join(", ")),
+                    false => format!(
+                        "{}: {}",
+                        if samples.len() == 1 { "sample" } else { "samples" },
+                        samples.join(", ")
+                    ),
                 };
                 output.error(&format!("{prefix}{text} ({samples})"));
             }

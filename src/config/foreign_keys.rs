@@ -3,7 +3,8 @@
 const ROUTES: &str = "routes stay in alertmanager.yml; the relay needs only the receivers";
 const APP: &str = "write corp_id, agent_id and the secret as an app below apps";
 const ROBOT: &str = "group robots are not supported; messages go to members, through an app with corp_id, agent_id and a secret";
-const TEMPLATE: &str = "list the file below templates, and write message: '{% include \"name\" %}' with its name without .tera";
+const TEMPLATE: &str =
+    "list the file below templates, and write message: '{% include \"name\" %}' with its name without .tera";
 
 const HELP: [(&str, &str); 19] = [
     ("global", APP),

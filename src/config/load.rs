@@ -154,10 +154,16 @@ fn syntax_help(message: &str) -> &'static str {
         ("unknown escape", "write \\\\ for a \\ within double quotes, or use single quotes"),
         ("quoted scalar", "close the quote; write '' for a ' within single quotes"),
         ("unexpected character", "quote a text that starts with @, %, ` or |"),
-        ("did not find expected", "give all keys of a mapping, and all dashes of a list, the same indentation"),
+        (
+            "did not find expected",
+            "give all keys of a mapping, and all dashes of a list, the same indentation",
+        ),
     ];
     let found = HELP.iter().find(|(words, _)| message.contains(words));
-    found.map_or("look at the line above too; a text that has a colon and a space in it needs quotes", |(_, help)| help)
+    found.map_or(
+        "look at the line above too; a text that has a colon and a space in it needs quotes",
+        |(_, help)| help,
+    )
 }
 
 fn file_text(path: &Path) -> io::Result<String> {

@@ -4,7 +4,8 @@ use super::diagnostic::{Diagnostics, Location, Position};
 use crate::yaml::{Node, Value};
 
 const FULL_WIDTH_QUOTES: [char; 6] = ['“', '”', '‘', '’', '＂', '＇'];
-const QUOTE_HELP: &str = "write half-width quotes, as in \"text\"; for a text that begins with such a quote, write '“text”'";
+const QUOTE_HELP: &str =
+    "write half-width quotes, as in \"text\"; for a text that begins with such a quote, write '“text”'";
 
 /// A character that a person should replace.
 pub(super) struct Slip {
@@ -48,11 +49,23 @@ fn slip(index: usize, line: &str) -> Option<Slip> {
         return found(start + key_end, message, "write a half-width : and a space");
     }
     let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    if !key.is_empty() && rest.strip_prefix(':').is_some_and(|value| value.starts_with(|c| is_word(c) || c == '\'' || c == '"')) {
-        return found(start + key_end, format!("line {number} has a : without a space after it"), "write a space after the :");
+    if !key.is_empty()
+        && rest
+            .strip_prefix(':')
+            .is_some_and(|value| value.starts_with(|c| is_word(c) || c == '\'' || c == '"'))
+    {
+        return found(
+            start + key_end,
+            format!("line {number} has a : without a space after it"),
+            "write a space after the :",
+        );
     }
     if before.ends_with('-') && !key.is_empty() {
-        return found(start - 1, format!("line {number} has a - without a space after it"), "write a space after the -");
+        return found(
+            start - 1,
+            format!("line {number} has a - without a space after it"),
+            "write a space after the -",
+        );
     }
     let value = rest.strip_prefix(':').unwrap_or(text).trim_start_matches([' ', '\t', '\u{3000}', '\u{a0}']);
     let value_at = line.len() - value.len();
@@ -82,7 +95,11 @@ pub(super) fn check_quotes(node: &Node, source: &str, file: &Location, diagnosti
             let is_alone = before.trim().is_empty();
             if let Some(quote) = first.filter(|first| text.starts_with(*first) && !is_alone) {
                 let location = Location { position: Some(node.at), ..file.clone() };
-                diagnostics.error(&location, format!("line {line} has a full-width quote {quote}"), QUOTE_HELP);
+                diagnostics.error(
+                    &location,
+                    format!("line {line} has a full-width quote {quote}"),
+                    QUOTE_HELP,
+                );
             }
         }
         Value::List(items) => items.iter().for_each(|item| check_quotes(item, source, file, diagnostics)),

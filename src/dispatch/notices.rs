@@ -91,7 +91,10 @@ async fn dead<O: Outbox>(outbox: &O, route: &Route, clock: &dyn Clock) -> StoreR
     let (count, receiver) = (lines.len(), &route.receiver);
     let counts = match route.language {
         Language::En => {
-            format!("[UNDELIVERED] {} for receiver {receiver} could not be delivered", counted(count, "message"))
+            format!(
+                "[UNDELIVERED] {} for receiver {receiver} could not be delivered",
+                counted(count, "message")
+            )
         }
         Language::Zh => format!("【未送达】{count} 条发给 {receiver} 的通知未能送达"),
     };

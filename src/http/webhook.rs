@@ -7,7 +7,6 @@ use axum::{
     http::{Method, Uri},
 };
 
-
 use super::{
     answer::{Accepted, PathHint, Rejection},
     body::{self, Body},

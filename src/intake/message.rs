@@ -155,11 +155,7 @@ fn rendered(rendering: &Rendering<'_>, template: &str) -> Result<Rendered, Templ
 }
 
 /// A text of a card in as many characters as WeCom shows. The link of the card leads to the rest.
-fn card_text(
-    rendering: &Rendering<'_>,
-    template: &str,
-    max_chars: usize,
-) -> Result<String, RenderError> {
+fn card_text(rendering: &Rendering<'_>, template: &str, max_chars: usize) -> Result<String, RenderError> {
     let rest = Rest { link: "", language: rendering.language() };
     Ok(render::shortened(&rendering.message(template)?, max_chars, rest))
 }

@@ -91,14 +91,19 @@ pub(super) fn syntax_error(source: &str, at: Position, message: &str) -> String 
 fn mistake(before: &str, rest: &str, message: &str) -> Option<String> {
     let word: String = rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
     if message.starts_with("Unexpected end of input") {
-        return Some("close every {% if %} with {% endif %}, every {% for %} with {% endfor %}, and every {{ with }}".to_owned());
+        return Some(
+            "close every {% if %} with {% endif %}, every {% for %} with {% endfor %}, and every {{ with }}"
+                .to_owned(),
+        );
     }
     if message.starts_with("Unknown tag") {
         return Some(match word.as_str() {
             "end" => "write {% endif %} or {% endfor %}".to_owned(),
             "elseif" | "elsif" | "elif" => "write {% elif … %}, within {% if … %}".to_owned(),
             _ if word.starts_with("end") => {
-                format!("{{% {word} %}} does not match: close the inner block first, a for with endfor and an if with endif")
+                format!(
+                    "{{% {word} %}} does not match: close the inner block first, a for with endfor and an if with endif"
+                )
             }
             _ => format!("there is no tag `{word}`; the tags are if, for, set, filter and include"),
         });
@@ -108,13 +113,17 @@ fn mistake(before: &str, rest: &str, message: &str) -> Option<String> {
     }
     let c = rest.chars().next()?;
     match c {
-        '“' | '”' | '‘' | '’' | '＂' | '＇' => Some(format!("{} is a full-width quote: write \" or '", named_char(c))),
+        '“' | '”' | '‘' | '’' | '＂' | '＇' => {
+            Some(format!("{} is a full-width quote: write \" or '", named_char(c)))
+        }
         '&' => Some("write `and` for &&".to_owned()),
         '|' if rest.starts_with("||") || before.ends_with('|') => Some("write `or` for ||".to_owned()),
         '!' => Some("write `not x` for !x".to_owned()),
         '?' => Some("write {% if x %}a{% else %}b{% endif %} for x ? a : b".to_owned()),
         _ if !c.is_ascii() && message == "Unexpected character" => Some(format!("it is {}", named_char(c))),
-        _ if c.is_ascii_digit() && before.ends_with('.') || rest.starts_with('.') && message.contains("float") => {
+        _ if c.is_ascii_digit() && before.ends_with('.')
+            || rest.starts_with('.') && message.contains("float") =>
+        {
             Some("write x[0] for x.0".to_owned())
         }
         _ if message.starts_with("Function calls are only allowed") => {
@@ -159,7 +168,9 @@ pub(super) fn unknown_reference<'a>(
         let known = names.iter().copied().find(|known| *known == stem).or_else(|| nearest(name, names));
         return match known {
             Some(known) => format!("{message}; did you mean `{known}`?"),
-            None => format!("{message}; list its file under `templates`; its name is that of the file without .tera"),
+            None => format!(
+                "{message}; list its file under `templates`; its name is that of the file without .tera"
+            ),
         };
     }
     if let Some(name) = name_after("Unknown function `") {
@@ -194,7 +205,9 @@ pub(super) fn undefined_variable(name: &str, known: &[&str]) -> String {
     }
     let (first, rest) = name.split_at(name.find(['.', '[']).unwrap_or(name.len()));
     if first == "alert" {
-        return format!("undefined variable `{name}`; it exists only within {{% for alert in alerts %}} … {{% endfor %}}");
+        return format!(
+            "undefined variable `{name}`; it exists only within {{% for alert in alerts %}} … {{% endfor %}}"
+        );
     }
     if let Some(field) = alert_field(name) {
         return format!("undefined variable `{name}`; did you mean `{field}`?");

@@ -253,7 +253,14 @@ mod tests {
         tracing::subscriber::with_default(subscriber, || {
             let (receiver, group) = ("ops 值班", "");
             let _span = tracing::info_span!("send", %receiver, group, delivery = 7_i64).entered();
-            warn!(group, outcome = "\u{1b}[31m\"no\"", took = 1.5, fine = false, none = None::<&str>, "message");
+            warn!(
+                group,
+                outcome = "\u{1b}[31m\"no\"",
+                took = 1.5,
+                fine = false,
+                none = None::<&str>,
+                "message"
+            );
         });
         let text = String::from_utf8(buffer.0.lock().unwrap().clone()).unwrap();
         let (start, fields) = text.trim_end().split_once(r#","level""#).unwrap();

@@ -81,7 +81,8 @@ async fn a_template_card_has_defaults_for_everything() {
 
 /// `body` without the age of its alert, which ends before `end`.
 fn without_age(body: &str, end: &str) -> String {
-    let (at, begin) = ["for ", "已持续 "].into_iter().find_map(|begin| Some((body.find(begin)?, begin))).unwrap();
+    let (at, begin) =
+        ["for ", "已持续 "].into_iter().find_map(|begin| Some((body.find(begin)?, begin))).unwrap();
     let (before, age) = body.split_at(at + begin.len());
     let (_, after) = age.split_once(end).unwrap();
     format!("{before}AGE{end}{after}")

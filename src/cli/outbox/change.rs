@@ -45,7 +45,8 @@ async fn requeue_all_dead(
 ) -> Result<(), Failure> {
     let result = match outbox.requeue(Requeue::AllDead, now).await? {
         Changed::Deliveries(count @ 1..) => {
-            let (letters, them) = (counted(count as usize, "dead letter"), if count == 1 { "it" } else { "them" });
+            let (letters, them) =
+                (counted(count as usize, "dead letter"), if count == 1 { "it" } else { "them" });
             format!(
                 "{letters} requeued; the running relay sends {them}, and `wecom-relay outbox list` shows the results"
             )

@@ -135,7 +135,8 @@ fn template(
 
 /// The card of a receiver that configures none.
 fn default_card(location: &Location) -> JsonTemplate<Located<String>> {
-    let text = |value: &str| JsonTemplate::Text(Located { value: value.to_owned(), location: location.clone() });
+    let text =
+        |value: &str| JsonTemplate::Text(Located { value: value.to_owned(), location: location.clone() });
     let map = |entries: Vec<(&str, JsonTemplate<_>)>| {
         JsonTemplate::Map(entries.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
     };

@@ -181,7 +181,8 @@ async fn a_mistake_in_a_template_has_its_place_and_its_correction() {
         let wrong = ended.err.lines().filter(|line| !line.starts_with("warning: "));
         let lines: Vec<&str> = wrong.collect();
         let [problem, "the configuration is wrong: 1 error"] = lines.as_slice() else { panic!("{ended:?}") };
-        let (place, problem) = problem.split_once(" of the template: ").unwrap_or_else(|| panic!("{ended:?}"));
+        let (place, problem) =
+            problem.split_once(" of the template: ").unwrap_or_else(|| panic!("{ended:?}"));
         assert!(place.contains("config.yml:") && place.contains("receivers[0].message: line 1"), "{place}");
         errors += &format!("{message}\n    {problem}\n");
     }

@@ -212,7 +212,10 @@ async fn a_waiting_delivery_shows_why_it_waits() {
     };
     assert_eq!(line(&shown, "state:"), "state:              ready, and waits until its app is released");
     let held = line(&shown, "app held:");
-    assert!(held.contains("since TIME, and the next attempt is at TIME: ") && held.contains("60020"), "{held}");
+    assert!(
+        held.contains("since TIME, and the next attempt is at TIME: ") && held.contains("60020"),
+        "{held}"
+    );
     let attempts = "attempts:           1, of which 0 count: attempts before a requeue, and failures of the app or of WeCom, do not";
     assert_eq!(line(&shown, "attempts:"), attempts);
     let newest = list(workdir, &["--limit", "1"]).await[0]["id"].to_string();

@@ -5,7 +5,9 @@ use super::{MINIMAL, parse, warnings};
 /// The error for [`MINIMAL`] with `to` in place of `from`.
 fn error(from: &str, to: &str) -> String {
     assert!(MINIMAL.contains(from), "{from}");
-    parse(&MINIMAL.replacen(from, to, 1)).map(|_| "no error".to_owned()).unwrap_or_else(|error| error.to_string())
+    parse(&MINIMAL.replacen(from, to, 1))
+        .map(|_| "no error".to_owned())
+        .unwrap_or_else(|error| error.to_string())
 }
 
 #[test]
@@ -43,7 +45,8 @@ fn slips_of_the_keyboard_are_named() {
 fn a_text_may_begin_with_a_full_width_quote_in_quotes() {
     let quoted = MINIMAL.replace("to_user: zhangsan", "to_user: zhangsan\n    message: '“{{ headline() }}”'");
     assert!(parse(&quoted).is_ok());
-    let block = MINIMAL.replace("to_user: zhangsan", "to_user: zhangsan\n    message: |\n      “{{ headline() }}”");
+    let block =
+        MINIMAL.replace("to_user: zhangsan", "to_user: zhangsan\n    message: |\n      “{{ headline() }}”");
     assert!(parse(&block).is_ok());
 }
 
@@ -52,7 +55,10 @@ fn keys_of_other_programs_are_explained() {
     let user = "to_user: zhangsan";
     let errors = [
         error(user, "to_user: zhangsan\n    wechat_configs: []"),
-        error(user, "to_user: zhangsan\n    webhook_url: https://qyapi.weixin.qq.com/cgi-bin/webhook/send?key=k"),
+        error(
+            user,
+            "to_user: zhangsan\n    webhook_url: https://qyapi.weixin.qq.com/cgi-bin/webhook/send?key=k",
+        ),
         error(user, "to_user: zhangsan\n    message_file: a.tera"),
         error("apps:", "route: { receiver: wechat }\napps:"),
         error("apps:", "global: { wechat_api_corp_id: ww1 }\napps:"),
