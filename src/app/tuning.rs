@@ -13,7 +13,7 @@ use crate::{
 // One send may need two calls with an old access token and two with a new one.
 const _: () = assert!(
     4 * LONGEST_CALL_TIMEOUT.as_secs() < DUPLICATE_CHECK_MARGIN.as_secs(),
-    "a send is longer than DUPLICATE_CHECK_MARGIN"
+    "a send may take longer than DUPLICATE_CHECK_MARGIN"
 );
 
 /// Values that are fixed in the product. Tests shorten them.

@@ -126,7 +126,7 @@ impl Cause {
 
 /// The number of attempts after which the content of a digest or a notice is a suspect, if others succeed.
 const SUSPECT_ATTEMPTS: u32 = 5;
-/// The same if there are no others: the attempts of about half an hour.
+/// The same number if no other messages succeed. These attempts take about half an hour.
 const SUSPECT_ATTEMPTS_ALONE: u32 = 30;
 
 /// Decides the consequences of `outcome`, which is attributed to `scope`.
@@ -241,7 +241,7 @@ impl Case<'_> {
     fn reject_suspect(&self, rng: &mut impl Rng) -> Fate {
         let tried = self.claimed.attempts.saturating_add(1);
         let rejected = self.reject(Cause::Rejected, format!("{}; tried {tried} times", reason(self.outcome)));
-        // A notice that is short already is tried on.
+        // A notice without a plainer form is retried.
         if rejected.cause.is_none() { rejected } else { self.retry(rng) }
     }
 

@@ -230,7 +230,8 @@ impl OneDestination<'_> {
     }
 
     fn wait(&self, until: Option<Monotonic>) -> Left {
-        let is_blocked = until.is_none() || self.limiter.has_pending(&self.waiting.recipients, self.plan.now);
+        let is_blocked =
+            until.is_none() || self.limiter.may_free_slot(&self.waiting.recipients, self.plan.now);
         Left::Waits { until, is_blocked }
     }
 }

@@ -199,9 +199,9 @@ impl RateLimiter {
         releases.min()
     }
 
-    /// True if one of `recipients` has no free slot, and a message in flight or a reservation takes one of its slots. The
-    /// end of a message may free it.
-    pub fn has_pending(&self, recipients: &Recipients, now: Monotonic) -> bool {
+    /// True if the end of a message may free a slot: one of `recipients` has no free slot, and a message in flight or a
+    /// reservation takes one of its slots.
+    pub fn may_free_slot(&self, recipients: &Recipients, now: Monotonic) -> bool {
         let counts = self.counts(recipients);
         let mut full = counts.iter().filter(|counts| self.budget_of_one(**counts, now).free == 0);
         full.any(|counts| counts.ledgers().any(|ledger| ledger.in_flight > 0 || ledger.reserved > 0))
@@ -257,7 +257,7 @@ impl RateLimiter {
             let taken = self.ledgers.update(&addressee, |ledger| {
                 ledger.in_flight += 1;
                 ledger.last = Some(now);
-                replaces.then(|| ledger.take(delivery)).flatten()
+                if replaces { ledger.take(delivery) } else { None }
             });
             self.replaced.extend(taken.map(|ended| (delivery, ended)));
         }

@@ -38,7 +38,7 @@ impl Manager {
 }
 
 /// Starts a relay under a manager without a watchdog, and receives its READY message.
-async fn unwatched(config: &Path) -> (Manager, Process) {
+async fn start_without_watchdog(config: &Path) -> (Manager, Process) {
     let manager = Manager::new();
     let mut command = serve(config);
     command.env("NOTIFY_SOCKET", &manager.path).env_remove("WATCHDOG_USEC");
@@ -81,7 +81,7 @@ async fn systemd_gets_ready_keepalives_and_stopping() {
 async fn a_reload_after_the_stop_sends_no_message() {
     let wecom = Wecom::live(Settings::default()).await;
     let (_folder, config) = config_file(&wecom.url, &Options::default());
-    let (manager, mut relay) = unwatched(&config).await;
+    let (manager, mut relay) = start_without_watchdog(&config).await;
     // The configuration is a pipe, so the reload waits for its content.
     let yaml = std::fs::read(&config).unwrap();
     std::fs::remove_file(&config).unwrap();
@@ -101,7 +101,7 @@ async fn a_reload_after_the_stop_sends_no_message() {
 async fn without_a_watchdog_no_keepalive_is_sent() {
     let wecom = Wecom::live(Settings::default()).await;
     let (_folder, config) = config_file(&wecom.url, &Options::default());
-    let (manager, mut relay) = unwatched(&config).await;
+    let (manager, mut relay) = start_without_watchdog(&config).await;
     relay.signal("TERM");
     assert_eq!(manager.received().await[0], "STOPPING=1");
     assert!(relay.ended().await.success());
@@ -156,17 +156,24 @@ impl Watchdog {
     }
 }
 
-async fn gated(wecom: &Wecom) -> (Relay, Gated, Arc<Gates>) {
+/// A relay whose outbox can be stopped by its gates.
+struct GatedRelay {
+    relay: Relay,
+    outbox: Gated,
+    gates: Arc<Gates>,
+}
+
+async fn start_gated(wecom: &Wecom) -> GatedRelay {
     let gates = Arc::new(Gates::default());
     let relay = Relay::with_outbox(&wecom.url, Options::default(), |outbox| Gated::new(outbox, &gates)).await;
     let outbox = Gated::new(relay.outbox.clone(), &gates);
-    (relay, outbox, gates)
+    GatedRelay { relay, outbox, gates }
 }
 
 #[tokio::test]
 async fn keepalives_stop_when_the_outbox_hangs_not_when_it_is_full() {
     let wecom = Wecom::live(Settings::default()).await;
-    let (relay, outbox, gates) = gated(&wecom).await;
+    let GatedRelay { relay, outbox, gates } = start_gated(&wecom).await;
     let mut watchdog = Watchdog::of(&relay, &outbox, relay.heartbeats.clone());
     watchdog.wait_for_keepalive().await;
     gates.holds.hold();
@@ -181,7 +188,7 @@ async fn keepalives_stop_when_the_outbox_hangs_not_when_it_is_full() {
 #[tokio::test]
 async fn keepalives_stop_when_a_dispatcher_hangs() {
     let wecom = Wecom::live(Settings::default()).await;
-    let (relay, outbox, gates) = gated(&wecom).await;
+    let GatedRelay { relay, outbox, gates } = start_gated(&wecom).await;
     assert_eq!(relay.heartbeats.len(), 1);
     let mut watchdog = Watchdog::of(&relay, &outbox, relay.heartbeats.clone());
     watchdog.wait_for_keepalive().await;

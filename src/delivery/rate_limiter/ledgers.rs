@@ -20,20 +20,20 @@ const SMALL: usize = 1024;
 #[derive(Debug, Default)]
 pub(super) struct Ledgers {
     hasher: RandomState,
-    ledgers: HashMap<Name, Ledger>,
+    ledgers: HashMap<RecipientHash, Ledger>,
     /// The counted messages, oldest first.
     counted: VecDeque<Counted>,
 }
 
-/// A hash of a recipient, which takes less memory than its name. Recipients with the same hash share a ledger, so fewer
+/// The hash of a recipient takes less memory than its name. Recipients with the same hash share a ledger, so fewer
 /// messages may go out, and never more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-struct Name(u64);
+struct RecipientHash(u64);
 
 #[derive(Debug)]
 struct Counted {
     at: Monotonic,
-    names: Box<[Name]>,
+    hashes: Box<[RecipientHash]>,
 }
 
 /// The messages that count for one recipient.
@@ -55,33 +55,33 @@ struct Ended {
 
 impl Ledgers {
     pub(super) fn get(&self, addressee: &Addressee) -> Option<&Ledger> {
-        self.ledgers.get(&self.name(addressee))
+        self.ledgers.get(&self.hash(addressee))
     }
 
-    /// The ledgers of all recipients except those of `@all`.
+    /// The ledgers of all recipients except that of `@all`.
     pub(super) fn named(&self) -> impl Iterator<Item = &Ledger> {
-        let all = self.name(&Addressee::All);
-        self.ledgers.iter().filter(move |(name, _)| **name != all).map(|(_, ledger)| ledger)
+        let all = self.hash(&Addressee::All);
+        self.ledgers.iter().filter(move |(hash, _)| **hash != all).map(|(_, ledger)| ledger)
     }
 
     /// Changes the ledger of `addressee`, and forgets it if nothing counts any more.
     pub(super) fn update<T>(&mut self, addressee: &Addressee, change: impl FnOnce(&mut Ledger) -> T) -> T {
-        let name = self.name(addressee);
-        let ledger = self.ledgers.entry(name).or_default();
+        let hash = self.hash(addressee);
+        let ledger = self.ledgers.entry(hash).or_default();
         let result = change(ledger);
         if ledger.is_idle() {
-            self.ledgers.remove(&name);
+            self.ledgers.remove(&hash);
         }
         result
     }
 
     /// Counts a message that ended at `at`.
     pub(super) fn count(&mut self, delivery: DeliveryId, addressees: &[Addressee], at: Monotonic) {
-        let names: Box<[Name]> = addressees.iter().map(|addressee| self.name(addressee)).collect();
-        for name in &names {
-            self.ledgers.entry(*name).or_default().insert(Ended { at, delivery });
+        let hashes: Box<[RecipientHash]> = addressees.iter().map(|addressee| self.hash(addressee)).collect();
+        for hash in &hashes {
+            self.ledgers.entry(*hash).or_default().insert(Ended { at, delivery });
         }
-        self.counted.push_back(Counted { at, names });
+        self.counted.push_back(Counted { at, hashes });
     }
 
     /// Forgets the messages that ended before the last `reach`, and the oldest ones if there are too many recipients.
@@ -90,11 +90,11 @@ impl Ledgers {
             && (now.since(oldest.at) >= reach || self.ledgers.len() > MAX_RECIPIENTS)
         {
             let at = oldest.at;
-            for name in self.counted.pop_front().into_iter().flat_map(|oldest| oldest.names) {
-                if let Some(ledger) = self.ledgers.get_mut(&name) {
+            for hash in self.counted.pop_front().into_iter().flat_map(|oldest| oldest.hashes) {
+                if let Some(ledger) = self.ledgers.get_mut(&hash) {
                     ledger.forget_until(at);
                     if ledger.is_idle() {
-                        self.ledgers.remove(&name);
+                        self.ledgers.remove(&hash);
                     }
                 }
             }
@@ -106,8 +106,8 @@ impl Ledgers {
         }
     }
 
-    fn name(&self, addressee: &Addressee) -> Name {
-        Name(self.hasher.hash_one(addressee))
+    fn hash(&self, addressee: &Addressee) -> RecipientHash {
+        RecipientHash(self.hasher.hash_one(addressee))
     }
 
     #[cfg(test)]

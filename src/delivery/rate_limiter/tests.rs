@@ -164,10 +164,10 @@ fn a_full_recipient_does_not_wait_for_messages_to_others() {
     send(&mut limiter, 1, &user(), true, at(0));
     let other = Recipients::parse("u2", "", "").unwrap();
     limiter.start(DeliveryId(2), &other, at(1));
-    assert!(!limiter.has_pending(&user(), at(1)));
-    assert!(limiter.has_pending(&other, at(1)) && limiter.has_pending(&Recipients::All, at(1)));
+    assert!(!limiter.may_free_slot(&user(), at(1)));
+    assert!(limiter.may_free_slot(&other, at(1)) && limiter.may_free_slot(&Recipients::All, at(1)));
     limiter.end(DeliveryId(2), &other, true, None, at(2));
-    assert!(!limiter.has_pending(&Recipients::All, at(2)));
+    assert!(!limiter.may_free_slot(&Recipients::All, at(2)));
 }
 
 #[test]
