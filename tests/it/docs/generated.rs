@@ -44,7 +44,7 @@ fn compare(page: &str, table: &str, rows: &[Row]) {
     for Row { name, given, prose: count } in rows {
         let kept = prose.get(name.as_str()).map(Vec::as_slice).unwrap_or_default();
         let kept = kept.get(kept.len().saturating_sub(*count)..).unwrap_or_default();
-        if kept.is_empty() && *count > 0 {
+        if *count > 0 && kept.iter().all(String::is_empty) {
             missing.push(name.as_str());
         }
         let blank = vec![String::new(); count - kept.len()];
