@@ -30,8 +30,16 @@ struct Row {
     prose: usize,
 }
 
-/// Replaces the rows of a table in a page, or fails if they are not the rows of the page.
-fn compare(page: &str, table: &str, rows: &[Row]) {
+/// Compares the tables of both pages, so that one run updates both.
+fn compare(page: &str, table: &str, rows: [Vec<Row>; 2]) {
+    let pages = FOLDERS.map(|folder| format!("{folder}/{page}"));
+    let problems = pages.iter().zip(&rows).filter_map(|(page, rows)| problem(page, table, rows));
+    let problems: Vec<_> = problems.collect();
+    assert!(problems.is_empty(), "{}", problems.join("\n"));
+}
+
+/// Replaces the rows of a table in a page, or says what is wrong with them.
+fn problem(page: &str, table: &str, rows: &[Row]) -> Option<String> {
     let text = fs::read_to_string(path(page)).unwrap();
     let begin = format!("<!-- generated: {table} -->\n\n");
     let (before, rest) = text.split_once(&begin).unwrap_or_else(|| panic!("{page} has no {begin}"));
@@ -54,16 +62,14 @@ fn compare(page: &str, table: &str, rows: &[Row]) {
     }
     if generated != written && std::env::var_os("UPDATE_DOCS").is_some() {
         fs::write(path(page), format!("{before}{begin}{generated}\n<!-- end -->{after}")).unwrap();
-    } else {
-        assert!(
-            generated == written,
-            "the table of {table} in {page} is stale: run `UPDATE_DOCS=1 cargo test --test it -- docs`"
-        );
+    } else if generated != written {
+        return Some(format!(
+            "the {table} in {page} are stale: run `UPDATE_DOCS=1 cargo test --test it -- docs`"
+        ));
     }
-    assert!(
-        missing.is_empty(),
-        "{page} describes no {table} {missing:?}: write the last cells of these rows"
-    );
+    let unfinished =
+        format!("{page} does not describe the {table} {missing:?}: write the last cells of these rows");
+    (!missing.is_empty()).then_some(unfinished)
 }
 
 fn cells(row: &str) -> Vec<String> {
@@ -95,10 +101,7 @@ fn the_tables_of_keys_are_those_of_the_program() {
     in_order("", &accepted_keys(), &mut ordered);
     assert_eq!(ordered.len(), accepted_keys().len());
     let row = |key: &String| Row { name: format!("`{key}`"), given: Vec::new(), prose: 2 };
-    let rows: Vec<_> = ordered.iter().map(row).collect();
-    for folder in FOLDERS {
-        compare(&format!("{folder}/configuration.md"), "keys", &rows);
-    }
+    compare("configuration.md", "keys", [(); 2].map(|()| ordered.iter().map(row).collect()));
 }
 
 fn reaction(class: Class, chinese: bool) -> String {
@@ -130,7 +133,7 @@ fn grouped() -> Vec<(String, &'static Entry)> {
 
 #[test]
 fn the_tables_of_errcodes_are_those_of_the_program() {
-    for (folder, chinese) in FOLDERS.into_iter().zip([false, true]) {
+    let rows = [false, true].map(|chinese| {
         let row = |(name, entry): (String, &Entry)| {
             let mut given = vec![reaction(entry.class, chinese)];
             if !chinese {
@@ -138,9 +141,9 @@ fn the_tables_of_errcodes_are_those_of_the_program() {
             }
             Row { name, given, prose: if chinese { 2 } else { 0 } }
         };
-        let rows: Vec<_> = grouped().into_iter().map(row).collect();
-        compare(&format!("{folder}/troubleshooting.md"), "errcodes", &rows);
-    }
+        grouped().into_iter().map(row).collect()
+    });
+    compare("troubleshooting.md", "errcodes", rows);
 }
 
 #[test]
@@ -174,14 +177,14 @@ async fn the_tables_of_metrics_are_those_of_the_program() {
     let wecom = Wecom::start().await;
     let relay = Relay::start(&wecom.url).await;
     let metrics = exported(&scrape(&relay).await);
-    for (folder, separator) in FOLDERS.into_iter().zip([", ", "、"]) {
+    let rows = [", ", "、"].map(|separator| {
         let row = |metric: &Metric| {
             let labels: Vec<_> = metric.labels.iter().map(|label| format!("`{label}`")).collect();
             let given = vec![metric.kind.clone(), labels.join(separator)];
             Row { name: format!("`{}`", metric.name), given, prose: 2 }
         };
-        let rows: Vec<_> = metrics.iter().map(row).collect();
-        compare(&format!("{folder}/metrics.md"), "metrics", &rows);
-    }
+        metrics.iter().map(row).collect()
+    });
+    compare("metrics.md", "metrics", rows);
     relay.stop().await;
 }
