@@ -139,6 +139,8 @@ fn memory_limits_leave_room_for_the_default_configuration() {
 fn the_image_has_a_static_binary_and_a_numeric_user() {
     let image = text("docker/Dockerfile");
     for line in [
+        "ARG REGISTRY=docker.io/library",
+        "ARG CRATES_MIRROR=",
         "FROM scratch",
         "USER 65532:65532",
         "VOLUME /data",
