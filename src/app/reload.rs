@@ -17,7 +17,7 @@ use super::{
 use crate::{
     clock::Clock as _,
     config::{self, ConfigError, Diagnostic, Loaded, SecretFiles},
-    outbox::Outbox,
+    outbox::{Outbox, StoreError},
     systemd,
     text::counted,
 };
@@ -43,6 +43,7 @@ impl<O: Outbox> Running<O> {
         // A reading that missed its time limit still runs, because a blocking call cannot be cancelled.
         let mut overdue = None;
         loop {
+            let is_adopted = self.is_adopted;
             let first = tokio::select! {
                 () = stop.cancelled() => break,
                 Some(files) = self.secret_changes.recv() => {
@@ -50,6 +51,10 @@ impl<O: Outbox> Running<O> {
                     continue;
                 }
                 request = self.requests.recv() => request,
+                () = sleep(STORE_PAUSE), if !is_adopted => {
+                    self.adopt_late(&mut overdue).await;
+                    continue;
+                }
             };
             let Some(first) = first else { break };
             let mut requests = vec![first];
@@ -79,6 +84,19 @@ impl<O: Outbox> Running<O> {
                 Ok(_) => "accepting alerts",
                 Err(_) => "accepting alerts with the old configuration: the last reload failed",
             });
+        }
+    }
+
+    /// Moves what waits under former names of senders, as soon as the outbox has space for that.
+    async fn adopt_late(&mut self, overdue: &mut Option<JoinHandle<PrepareResult>>) {
+        if self.outbox.probe(self.clock.now()).await.is_err() {
+            return;
+        }
+        let config = self.current.clone();
+        let source: Arc<Source> = Arc::new(move || config::reread_secrets(&config));
+        match self.read(&source, overdue).await {
+            Ok(reload) => _ = self.apply_reload(reload).await,
+            Err(problems) => tracing::debug!(problems, "the senders cannot be renamed yet"),
         }
     }
 
@@ -157,6 +175,10 @@ impl<O: Outbox> Running<O> {
         // The new dispatchers must not start before they know what was sent under the former names.
         while let Err(error) = self.adopt_senders(&prepared.config).await {
             tracing::warn!(%error, "the outbox does not answer; trying again");
+            // No alert is accepted on a full file system, so the new dispatchers have nothing to send before that.
+            if matches!(error, StoreError::Full(_)) {
+                break;
+            }
             if self.tasks.stop().run_until_cancelled(sleep(STORE_PAUSE)).await.is_none() {
                 return "not reloaded, because the relay is stopping".to_owned();
             }

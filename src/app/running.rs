@@ -56,7 +56,7 @@ pub struct Running<O> {
     pub(super) metrics: Arc<Metrics>,
     pub(super) clock: Arc<RelayClock>,
     pub(super) tuning: Tuning,
-    outbox: O,
+    pub(super) outbox: O,
     pub(super) tasks: Tasks,
     seeds: StdRng,
     /// The configuration of the start: some keys need a restart.
@@ -68,6 +68,8 @@ pub struct Running<O> {
     pub(super) secret_changes: mpsc::Receiver<SecretFiles>,
     token_caches: Arc<TokenCaches>,
     senders: BTreeMap<SenderName, ActiveSender>,
+    /// False if what waits under former names of senders was not moved at the start, because the outbox did not answer.
+    pub(super) is_adopted: bool,
     heartbeats: Heartbeats,
     render_pool: Arc<ArcSwap<RenderPool>>,
     security: SecurityHandle,
@@ -121,6 +123,7 @@ impl<O: Outbox> Running<O> {
             secret_changes,
             token_caches: Arc::clone(&prepared.token_caches),
             senders: BTreeMap::new(),
+            is_adopted: false,
             heartbeats: Heartbeats::default(),
             render_pool: Arc::new(ArcSwap::from_pointee(render_pool)),
             security: SecurityHandle::new(prepared.config.server.security.clone()),
@@ -277,8 +280,11 @@ impl<O: Outbox> Running<O> {
     /// Stops the dispatchers of senders that are renamed or removed, and waits until their messages in flight have ended.
     pub(super) async fn stop_former_senders(&mut self, config: &Config) {
         let configured = receivers::configured_senders(config);
+        // A dispatcher that began without the messages under a former name must count them.
+        let is_adopted = self.is_adopted;
         let stays = |name: &SenderName, active: &ActiveSender| {
-            configured.iter().any(|sender| sender.name == *name && sender.identity == active.identity)
+            is_adopted
+                && configured.iter().any(|sender| sender.name == *name && sender.identity == active.identity)
         };
         let former = self.senders.iter().filter(|(name, active)| !stays(name, active));
         let former: Vec<_> = former.map(|(name, _)| name.clone()).collect();
@@ -295,11 +301,13 @@ impl<O: Outbox> Running<O> {
     ///
     /// # Errors
     /// The outbox does not answer.
-    pub(super) async fn adopt_senders(&self, config: &Config) -> Result<(), StoreError> {
+    pub(super) async fn adopt_senders(&mut self, config: &Config) -> Result<(), StoreError> {
+        self.is_adopted = false;
         let senders = receivers::configured_senders(config);
         for MovedSender { from, to, deliveries } in self.outbox.adopt(senders, self.clock.now()).await? {
             tracing::info!(app = %to, former = %from, deliveries, "sender renamed; its deliveries are sent by its new name");
         }
+        self.is_adopted = true;
         Ok(())
     }
 

@@ -126,8 +126,11 @@ impl Cause {
 
 /// The number of attempts after which the content of a digest or a notice is a suspect, if others succeed.
 const SUSPECT_ATTEMPTS: u32 = 5;
-/// The same number if no other messages succeed. These attempts take about half an hour.
-const SUSPECT_ATTEMPTS_ALONE: u32 = 30;
+/// The same number if no other messages succeed, and every attempt was refused. These attempts take a few minutes. An outage
+/// then costs no more than some smaller digests, because nobody has received the message.
+const SUSPECT_ATTEMPTS_REFUSED: u32 = 10;
+/// The same number if members may have received the message. These attempts take about half an hour.
+const SUSPECT_ATTEMPTS_UNKNOWN: u32 = 30;
 
 /// Decides the consequences of `outcome`, which is attributed to `scope`.
 pub fn decide(
@@ -215,22 +218,26 @@ impl Case<'_> {
     }
 
     /// True if the text of one alert may be the reason why a digest or a notice fails: a firewall may refuse it, or a proxy
-    /// may fail on it. Without other messages, only many failures tell that from an outage, because WeCom may have
-    /// accepted the digest.
+    /// may fail on it. Without other messages, only many failures tell that from an outage.
     fn is_suspect(&self, others_succeed: bool) -> bool {
-        let attempts = if others_succeed { SUSPECT_ATTEMPTS } else { SUSPECT_ATTEMPTS_ALONE };
+        let attempts = match self.outcome {
+            _ if others_succeed => SUSPECT_ATTEMPTS,
+            Outcome::Unknown(_) => SUSPECT_ATTEMPTS_UNKNOWN,
+            Outcome::Accepted(_) | Outcome::Rejected(_) | Outcome::NotSent(_) => SUSPECT_ATTEMPTS_REFUSED,
+        };
         self.claimed.kind != Kind::Alert && self.claimed.attempts.saturating_add(1) >= attempts
     }
 
     /// True if the content of a digest or a notice may be the reason of the failure.
     fn may_be_content(&self, class: Class) -> bool {
-        let api = match self.outcome {
-            Outcome::Rejected(refusal) => Some(refusal.api),
-            Outcome::Unknown(fault) => Some(fault.api),
-            Outcome::Accepted(_) | Outcome::NotSent(_) => None,
+        let is_read = match self.outcome {
+            Outcome::Rejected(refusal) => refusal.api == Api::MessageSend,
+            Outcome::Unknown(fault) => fault.api == Api::MessageSend,
+            Outcome::NotSent(fault) => errcode::may_depend_on_content(fault),
+            Outcome::Accepted(_) => false,
         };
         let is_about_message = matches!(class, Class::Unknown | Class::Transient);
-        self.claimed.kind != Kind::Alert && is_about_message && api == Some(Api::MessageSend)
+        self.claimed.kind != Kind::Alert && is_about_message && is_read
     }
 
     /// The attempts are charged, because a digest that waited for its sender for ever would hold its members back.

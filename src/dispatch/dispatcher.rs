@@ -45,7 +45,7 @@ use crate::{
         schedule::{Schedule, time_until},
     },
     heartbeat::Heartbeat,
-    metrics::Metrics,
+    metrics::{DAMAGED, Metrics},
     outbox::{Lease, Outbox, SenderName, Sent, StoreError},
     wecom::WeCom,
 };
@@ -211,6 +211,9 @@ impl<L: Lease, W: WeCom> Dispatcher<L, W> {
         self.state.has_stale_schedule |= changed.everything;
         for destination in changed.destinations {
             self.state.schedule.touch(destination, now);
+        }
+        for receiver in changed.damaged {
+            self.metrics.dead_letter(&receiver.0, DAMAGED);
         }
         self.state.in_flight = self.sends.len();
         self.state.settling = self.writes.len();

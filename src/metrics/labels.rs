@@ -3,7 +3,9 @@
 use prometheus_client::encoding::EncodeLabelSet;
 
 /// `reason` of a dead delivery in `wecom_relay_deliveries_total`.
-pub const DEAD_REASONS: [&str; 5] = ["rejected", "nobody", "unknown_code", "expired", "discarded"];
+pub const DEAD_REASONS: [&str; 6] = ["rejected", "nobody", "unknown_code", "expired", "discarded", DAMAGED];
+/// The reason of a dead letter whose row in the outbox cannot be read.
+pub const DAMAGED: &str = "damaged";
 /// `reason` of `wecom_relay_sender_held`, beside [`NOT_IN_CONFIGURATION`].
 pub const HELD_REASONS: [&str; 4] = ["configuration", "rate_limited", "failing", "unanswered"];
 /// `reason` of `wecom_relay_sender_held` while deliveries are queued for an app that is not configured.

@@ -20,8 +20,8 @@ mod tests;
 pub use self::{
     exposition::Exposition,
     labels::{
-        DEAD_REASONS, HELD_REASONS, INVALID_KINDS, NO_ERRCODE, OTHER_ERRCODE, REFRESH_RESULTS, REPAIR_KINDS,
-        RESULTS, RESULTS_WITHOUT_RECEIVER,
+        DAMAGED, DEAD_REASONS, HELD_REASONS, INVALID_KINDS, NO_ERRCODE, OTHER_ERRCODE, REFRESH_RESULTS,
+        REPAIR_KINDS, RESULTS, RESULTS_WITHOUT_RECEIVER,
     },
     queue::{OutboxFigures, QueueDepth},
     registry::Metrics,

@@ -7,7 +7,7 @@ use std::{
 
 use tokio::sync::Notify;
 
-use super::Destination;
+use super::{Destination, ReceiverName};
 
 /// The destinations of one sender whose deliveries may have become claimable. Clones share the same set.
 ///
@@ -29,12 +29,19 @@ pub struct ChangedDestinations {
     pub destinations: HashSet<Destination>,
     /// Another process changed something: any destination may have changed.
     pub everything: bool,
+    /// The receivers of deliveries that became dead letters because their rows cannot be read.
+    pub damaged: Vec<ReceiverName>,
 }
 
 impl Changes {
     /// Marks destinations as changed.
     pub fn mark(&self, destinations: impl IntoIterator<Item = Destination>) {
         self.update(|changed| changed.destinations.extend(destinations));
+    }
+
+    /// Reports a delivery of `receiver` whose row cannot be read.
+    pub fn mark_damaged(&self, receiver: ReceiverName) {
+        self.update(|changed| changed.damaged.push(receiver));
     }
 
     /// Marks every destination as changed.

@@ -41,7 +41,7 @@ pub trait Outbox: OutboxQuery + Clone + Send + Sync + 'static {
     /// Names the senders of the configuration. What waits, counts or is held under another name of the same identity
     /// moves to the present name, and later notifications under the other name too. An identity that the configuration
     /// does not have any more leaves its deliveries to the sender with its name. Call it while no sender that moves has
-    /// a lease.
+    /// a lease. After an error some deliveries may have moved already, and the next call goes on.
     fn adopt(
         &self,
         senders: Vec<ConfiguredSender>,

@@ -1,6 +1,6 @@
 //! The outbox is written before a webhook is answered, and before a message is sent.
 
-use std::{fs, path::Path, process::Command, sync::Arc, time::Duration};
+use std::{fs, path::Path, sync::Arc, time::Duration};
 
 use wecom_relay::{
     outbox::Outbox,
@@ -8,10 +8,8 @@ use wecom_relay::{
 };
 
 use crate::support::{
-    Gated, Gates, Options, Process, Relay, Wecom, config_file, eventually, payload,
-    process::serve,
-    soon,
-    tools::{STRACE, find, skip},
+    Gated, Gates, Options, Process, Relay, Wecom, config_file, eventually, payload, process::serve_traced,
+    soon, tools::strace,
 };
 
 async fn gated(wecom: &Wecom) -> (Relay, Arc<Gates>) {
@@ -163,20 +161,12 @@ impl Trace {
 
 #[tokio::test]
 async fn the_database_log_is_synced_between_a_post_and_its_200() {
-    let Some(strace) = find(&STRACE) else { return };
-    let tried = Command::new(&strace).args(["-f", "-o", "/dev/null", "true"]).output().unwrap();
-    if !tried.status.success() {
-        return skip(&format!("strace may not trace (a container needs SYS_PTRACE): {tried:?}"));
-    }
+    let Some(strace) = strace() else { return };
     let wecom = Wecom::live(Settings::default()).await;
     let (folder, config) = config_file(&wecom.url, &Options::default());
     let traced = folder.path().join("trace");
-    let mut command = Command::new(strace);
-    // -D: the relay itself is the child, so that it can be signalled and killed.
-    command.args(["-D", "-f", "-y", "-s", "40", "-e"]);
-    command.arg("trace=fdatasync,fsync,recvfrom,read,write,writev,sendto,sendmsg").arg("-o").arg(&traced);
-    let relay = serve(&config);
-    command.arg(relay.get_program()).args(relay.get_args());
+    let calls = ["-s", "40", "-e", "trace=fdatasync,fsync,recvfrom,read,write,writev,sendto,sendmsg"];
+    let command = serve_traced(&strace, &calls, &traced, &config);
     let mut relay = Process::launch(command);
     relay.ready().await;
     for group in ["First", "Second", "Third"] {
@@ -194,5 +184,24 @@ async fn the_database_log_is_synced_between_a_post_and_its_200() {
         at = trace.next(posted, &["write", "writev", "sendto", "sendmsg"], "HTTP/1.1 200 OK").unwrap();
         let synced = trace.next_sync(posted).unwrap();
         assert!(synced < at, "{}", trace.0[posted..=at].join("\n"));
+    }
+}
+
+#[tokio::test]
+async fn the_directories_of_a_new_outbox_are_flushed() {
+    let Some(strace) = strace() else { return };
+    let (folder, config) = config_file("http://127.0.0.1:9", &Options::default());
+    let yaml = fs::read_to_string(&config).unwrap();
+    fs::write(&config, yaml.replace("outbox.db", "a/b/outbox.db")).unwrap();
+    let traced = folder.path().join("trace");
+    let calls = ["-e", "trace=fdatasync,fsync"];
+    let mut relay = Process::launch(serve_traced(&strace, &calls, &traced, &config));
+    relay.ready().await;
+    relay.signal("TERM");
+    assert!(relay.ended().await.success());
+    for directory in ["", "/a", "/a/b"] {
+        let directory = format!("{}{directory}>", folder.path().display());
+        let trace = async || Trace::read(&traced);
+        eventually(trace, |trace| trace.next(0, &["fsync", "fdatasync"], &directory).is_some()).await;
     }
 }

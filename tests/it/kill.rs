@@ -3,13 +3,13 @@
 use std::{collections::HashMap, path::Path, time::Duration};
 
 use rand::{RngExt, SeedableRng, rngs::StdRng};
-use tokio::sync::watch;
+use tokio::{sync::watch, time::Instant};
 use wecom_relay::{
     outbox::{
         self, OutboxQuery,
         sqlite::{Access, SqliteOutbox},
     },
-    sandbox::{Api, Effect, Fault, MemberOutcome, Settings},
+    sandbox::{Api, Effect, Fault, MemberOutcome, Moment, Settings},
 };
 
 use crate::support::{
@@ -17,7 +17,7 @@ use crate::support::{
     members::{self, BY_MEMBER, member, payload_for},
     payload,
     process::{post, serve},
-    soon,
+    soon, within,
 };
 
 #[tokio::test]
@@ -180,4 +180,67 @@ async fn kills_under_load_show_every_accepted_alert_once_in_order() {
     assert_eq!(places, HashMap::new());
     let duplicates = members::count(&wecom.sandbox, MemberOutcome::Duplicate);
     eprintln!("{count} notifications, {duplicates} duplicates suppressed by WeCom's duplicate check");
+}
+
+/// A kill between a refusal and its commit may cost one more call, because both cannot happen at once.
+#[tokio::test]
+async fn a_kill_costs_no_more_than_one_call_with_a_refused_secret() {
+    const KILLS: usize = 4;
+    let wecom = Wecom::live(Settings::default()).await;
+    let calls = || wecom.sandbox.calls().iter().filter(|call| call.api == Api::Gettoken).count();
+    let (_folder, config) = config_file(&wecom.url, &Options { secret: "wrong", ..Options::default() });
+    for kills in 0..KILLS {
+        let relay = Process::start(&config).await;
+        assert_eq!(relay.post(&payload(&format!("Group{kills}"), &[("a", true)])).await, Some(200));
+        soon(wecom.sandbox.wait_until(|_| calls() > 0)).await;
+        relay.kill().await;
+    }
+    assert!(calls() <= KILLS, "{}", calls());
+    let mut relay = Process::start(&config).await;
+    relay.signal("TERM");
+    assert!(relay.ended().await.success());
+    assert!(calls() <= KILLS + 1, "{}", calls());
+}
+
+/// The time that kills go on: the limit is that of a minute, and a process cannot have another one.
+const PACE: Duration = Duration::from_secs(75);
+
+/// Kills and lost answers while far more alerts come than the limits allow.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_kill_lets_a_member_get_more_than_the_limit() {
+    let wecom = Wecom::live(Settings::default()).await;
+    let receivers = "  - { name: wechat, to_user: zhangsan }\n  - { name: two, to_user: zhangsan|lisi }\n  \
+                     - { name: all, to_user: '@all' }\n";
+    let options = Options { receivers: receivers.to_owned(), ..Options::default() };
+    let (_folder, config) = config_file(&wecom.url, &options);
+    let mut rng = StdRng::seed_from_u64(1);
+    let (client, began) = (http_client(), Instant::now());
+    let (mut accepted, mut number) = (Vec::new(), 0);
+    let mut relay = Process::start(&config).await;
+    while began.elapsed() < PACE {
+        if rng.random_ratio(1, 4) {
+            let taken = Effect::Drop(Moment::After);
+            wecom.sandbox.inject(Fault::new(taken).on(Api::MessageSend).times(1));
+        }
+        for _ in 0..rng.random_range(1..30) {
+            number += 1;
+            let receiver = ["wechat", "two", "all"][rng.random_range(0..3)];
+            let alert = payload(&format!("Pace{number:05}"), &[("a", true)]).to_string();
+            let posted = client.post(format!("{}/webhook/{receiver}", relay.url)).body(alert).send().await;
+            assert_eq!(posted.unwrap().status(), 200);
+            accepted.push(number);
+        }
+        tokio::time::sleep(Duration::from_millis(rng.random_range(0..4000))).await;
+        relay.kill().await;
+        relay = Process::start(&config).await;
+    }
+    // The last ones wait for the next minute.
+    let missing = || {
+        let seen: String = wecom.sandbox.delivered_to("zhangsan").iter().map(|seen| &*seen.text).collect();
+        accepted.iter().filter(|number| !seen.contains(&format!("Pace{number:05}"))).count()
+    };
+    within(2 * PACE, wecom.sandbox.wait_until(|_| missing() == 0)).await;
+    assert_eq!(members::count(&wecom.sandbox, MemberOutcome::Dropped), 0);
+    relay.signal("TERM");
+    assert!(relay.ended().await.success());
 }

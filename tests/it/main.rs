@@ -26,6 +26,7 @@ mod outbox_files;
 mod outbox_model;
 mod outbox_sqlite;
 mod packaging;
+mod power;
 mod prometheus;
 
 mod relay;

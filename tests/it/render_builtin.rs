@@ -247,3 +247,19 @@ fn the_default_text_says_what_alertmanager_left_out() {
     assert!(grafana.ends_with("\nGrafanaUrl:\nhttps://grafana.example.com/alerting/list"), "{grafana}");
     assert!(!text(&json!({ "externalURL": "" })).contains("/#/"));
 }
+
+#[test]
+fn a_link_that_is_too_long_is_left_out() {
+    let alerts: Vec<Value> =
+        (0..40).map(|number| alert("firing", &json!({ "alertname": "Down", "instance": number }))).collect();
+    let long = "x".repeat(2000);
+    for (more, link) in [
+        (json!({ "receiver": long }), Some("http://am.example.com/#/alerts)")),
+        (json!({ "externalURL": format!("http://am.example.com/{long}") }), None),
+    ] {
+        let sent = sent(render::MARKDOWN_MESSAGE, &payload(&alerts, &more), Language::En);
+        let text = sent.to_string();
+        assert!(!text.contains("xxx"), "{text}");
+        assert!(link.is_none_or(|link| text.contains(link)), "{text}");
+    }
+}

@@ -15,7 +15,7 @@ use wecom_relay::sandbox::{Api, Effect, Fault, Settings};
 use crate::support::{
     Options, Process, Wecom, config_file, eventually,
     members::{self, BY_MEMBER, member, payload_for},
-    process::serve,
+    process::{post, serve},
     small_disk::SmallDisk,
     soon,
 };
@@ -172,4 +172,45 @@ async fn a_start_on_a_full_disk_waits_for_space() {
     eventually(async || relay.post(&alert).await, |status| *status == Some(200)).await;
     soon(wecom.sandbox.wait_for_delivered("zhangsan", 1)).await;
     assert_eq!(status(&relay, "/-/ready").await, 200);
+}
+
+#[tokio::test]
+async fn a_renamed_app_gets_its_queue_when_there_is_space() {
+    let Some(disk) = SmallDisk::memory(4) else { return };
+    let wecom = Wecom::with_members(MEMBERS).await;
+    let (_folder, config) = config_on(&disk, &wecom);
+    wecom.sandbox.inject(hangs());
+    let mut relay = Process::start(&config).await;
+    let accepted = post_until_full(&relay).await;
+    relay.signal("TERM");
+    assert!(relay.ended().await.success());
+    disk.fill();
+    let text = fs::read_to_string(&config).unwrap();
+    fs::write(&config, text.replacen("- name: ops", "- name: dev", 1)).unwrap();
+    wecom.sandbox.clear_faults();
+    let _relay = Process::start(&config).await;
+    disk.free();
+    all_are_seen(&wecom, &accepted).await;
+}
+
+#[tokio::test]
+async fn a_reader_without_an_end_is_reported() {
+    let Some(disk) = SmallDisk::memory(24) else { return };
+    let wecom = Wecom::with_members(MEMBERS).await;
+    let (_folder, config) = config_on(&disk, &wecom);
+    let mut relay = Process::start(&config).await;
+    assert_eq!(relay.post(&alert(0)).await, Some(200));
+    let reader = Connection::open(disk.path("outbox.db")).unwrap();
+    reader.execute_batch("BEGIN; SELECT count(*) FROM delivery").unwrap();
+    let (client, url) = (relay.client.clone(), relay.url.clone());
+    let posts = async {
+        for number in 1.. {
+            assert_eq!(post(&client, &url, &alert(number)).await, Some(200));
+        }
+    };
+    tokio::select! {
+        () = posts => {}
+        _ = relay.logged("the log of the outbox grows, because another process reads the outbox without an end; end that process") => {}
+    }
+    drop(reader);
 }

@@ -215,14 +215,18 @@ fn a_digest_that_may_contain_the_reason_is_undone() {
     assert!(is_undone(after_in(AMONG_OTHERS, &unknown, &rejected(999_001))));
     let lost = Outcome::Unknown(fault(TransportErrorKind::Lost));
     let of_sender = Scope::Sender { retry_in: Duration::ZERO };
-    for (scope, attempts) in [
-        (AMONG_OTHERS, SUSPECT_ATTEMPTS),
-        (ALONE, SUSPECT_ATTEMPTS_ALONE),
-        (of_sender, SUSPECT_ATTEMPTS_ALONE),
+    let blocked = Outcome::NotSent(fault(TransportErrorKind::Status(403)));
+    for (scope, outcome, attempts) in [
+        (AMONG_OTHERS, &lost, SUSPECT_ATTEMPTS),
+        (ALONE, &lost, SUSPECT_ATTEMPTS_UNKNOWN),
+        (of_sender, &lost, SUSPECT_ATTEMPTS_UNKNOWN),
+        (of_sender, &blocked, SUSPECT_ATTEMPTS_REFUSED),
+        (of_sender, &rejected(-1), SUSPECT_ATTEMPTS_REFUSED),
+        (of_sender, &rejected(999_001), SUSPECT_ATTEMPTS_REFUSED),
     ] {
-        assert!(is_undone(after_in(scope, &digest(attempts - 1), &lost)));
-        assert!(!is_undone(after_in(scope, &digest(attempts - 2), &lost)));
-        assert!(!is_undone(after_in(scope, &claimed(attempts - 1, Duration::ZERO), &lost)));
+        assert!(is_undone(after_in(scope, &digest(attempts - 1), outcome)));
+        assert!(!is_undone(after_in(scope, &digest(attempts - 2), outcome)));
+        assert!(!is_undone(after_in(scope, &claimed(attempts - 1, Duration::ZERO), outcome)));
     }
     // These failures say nothing about the message.
     let not_sent = Outcome::NotSent(fault(TransportErrorKind::Lost));

@@ -41,7 +41,11 @@ struct Planned {
 }
 
 fn plan_for(all: &[Waiting], limiter: &RateLimiter, capacity: u32) -> Planned {
-    let mut plan = Plan::new(capacity, NOW);
+    plan_at(NOW, all, limiter, capacity)
+}
+
+fn plan_at(now: Monotonic, all: &[Waiting], limiter: &RateLimiter, capacity: u32) -> Planned {
+    let mut plan = Plan::new(capacity, now);
     let mut picks = Vec::new();
     for waiting in all {
         if !plan.is_full() {
@@ -133,6 +137,19 @@ fn no_slot_is_planned_twice_for_a_common_recipient() {
     let all = [waiting(1, &user("u1"), 1, 20), waiting(2, &user("u1|u2"), 1, 20)];
     let plan = plan_for(&all, &limiter(30), 32);
     assert!(plan.picks.len() <= 30, "{plan:?}");
+}
+
+#[test]
+fn a_digest_and_resends_take_turns() {
+    let mut all = waiting(1, &user("u1"), 1, 40);
+    all.heads[39].started = true;
+    let digests = (0..100).filter(|milliseconds| {
+        let now = NOW + Duration::from_millis(*milliseconds);
+        let plan = plan_at(now, std::slice::from_ref(&all), &limiter(30), 8);
+        assert_eq!((plan.picks.len(), plan.left), (1, vec![Left::More]));
+        plan.picks != [Pick::Delivery(DeliveryId(1039))]
+    });
+    assert!((40..=60).contains(&digests.count()));
 }
 
 #[test]

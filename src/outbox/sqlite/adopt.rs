@@ -1,8 +1,10 @@
 //! Moves what is stored under a former name of a sender to its present name.
 
+use std::collections::BTreeMap;
+
 use jiff::{SignedDuration, Timestamp};
 
-use super::{columns::millis, error::EngineResult, hold, sender, transaction::Transaction};
+use super::{columns::millis, error::EngineResult, hold, sender, settle, transaction::Transaction};
 use crate::outbox::{
     ConfiguredSender, Hold, MovedSender, SenderName,
     rules::senders::{self, KnownSender},
@@ -15,14 +17,14 @@ pub(super) const IS_STORED: &str =
     "SELECT 1 FROM sender WHERE name = ?1 AND identity = ?2 AND queue = ?3 AND moved_to IS ?4";
 pub(super) const FORWARD: &str = "UPDATE sender SET moved_to = ?2 WHERE moved_to = ?1";
 pub(super) const OPEN: &str = "SELECT id FROM delivery INDEXED BY delivery_open
-     WHERE settled_at IS NULL AND sender = ?1";
+     WHERE settled_at IS NULL AND sender = ?1 LIMIT ?2";
 pub(super) const COUNTED: &str = "SELECT id FROM delivery INDEXED BY delivery_counted
-     WHERE attempt_counted = 1 AND sender = ?1 AND attempt_ended_at > ?2";
+     WHERE attempt_counted = 1 AND sender = ?1 AND attempt_ended_at > ?2 LIMIT ?3";
 pub(super) const COUNTED_EARLIER: &str = "SELECT delivery FROM attempt INDEXED BY attempt_counted
-     WHERE counted = 1 AND sender = ?1 AND ended_at > ?2";
+     WHERE counted = 1 AND sender = ?1 AND ended_at > ?2 LIMIT ?3";
 
 pub(super) const PURGED: &str = "SELECT rowid FROM purged_attempt INDEXED BY purged_attempt_ended
-     WHERE sender = ?1 AND ended_at > ?2";
+     WHERE sender = ?1 AND ended_at > ?2 LIMIT ?3";
 pub(super) const RENAME_PURGED: &str = "UPDATE purged_attempt SET sender = ?2 WHERE rowid = ?1";
 
 /// Attempts that ended longer ago count for no rate limit and no duplicate check.
@@ -41,12 +43,27 @@ struct Move {
     hold: Option<Hold>,
 }
 
-/// Moves what waits, counts or is held under former names to the present names of `configured`.
+/// The rows of one step.
+pub(super) struct Adopted {
+    pub(super) moved: Vec<MovedSender>,
+    /// False if more rows wait for the next step.
+    pub(super) is_complete: bool,
+}
+
+impl Move {
+    /// The number of rows in the longest list.
+    fn len(&self) -> usize {
+        self.open.len().max(self.counted.len()).max(self.purged.len())
+    }
+}
+
+/// Moves what waits, counts or is held under former names to the present names of `configured`. A step moves no more than
+/// has space in the log, because the file system may be full.
 pub(super) fn adopt(
     tx: &mut Transaction<'_>,
     configured: &[ConfiguredSender],
     now: Timestamp,
-) -> EngineResult<Vec<MovedSender>> {
+) -> EngineResult<Adopted> {
     let known = tx.sql.all(KNOWN, [], |row| {
         Ok(KnownSender {
             name: SenderName(row.get("name")?),
@@ -56,13 +73,32 @@ pub(super) fn adopt(
         })
     })?;
     let names = senders::moves(&known, configured);
-    // All of it is read before anything is written, because two senders may swap their names.
-    let moves = names.iter().map(|(from, to)| read(tx, from, to, now)).collect::<EngineResult<Vec<_>>>()?;
+    // Senders that swap their names move in one step, because a name would mean both of them in between. All of it is read
+    // before anything is written.
+    let is_swap = names.keys().any(|from| names.values().any(|to| to == from));
+    let limit = if is_swap { usize::MAX } else { tx.rows_of_step() };
+    let moves =
+        names.iter().map(|(from, to)| read(tx, from, to, limit, now)).collect::<EngineResult<Vec<_>>>()?;
     for moved in &moves {
-        write(tx, moved)?;
+        write(tx, moved, now)?;
     }
+    let is_complete = moves.iter().all(|moved| moved.len() < limit);
+    if is_complete {
+        store_names(tx, &known, configured, &names)?;
+    }
+    let moved = moves.into_iter().filter(|moved| !moved.open.is_empty());
+    let moved = moved.map(|Move { from, to, open, .. }| MovedSender { from, to, deliveries: open.len() });
+    Ok(Adopted { moved: moved.collect(), is_complete })
+}
+
+fn store_names(
+    tx: &Transaction<'_>,
+    known: &[KnownSender],
+    configured: &[ConfiguredSender],
+    names: &BTreeMap<SenderName, SenderName>,
+) -> EngineResult<()> {
     for sender in configured {
-        let queue = senders::queue(&known, configured, sender);
+        let queue = senders::queue(known, configured, sender);
         let present = KnownSender {
             name: sender.name.clone(),
             identity: sender.identity.clone(),
@@ -78,8 +114,7 @@ pub(super) fn adopt(
             }
         }
     }
-    let moved = moves.into_iter().filter(|moved| !moved.open.is_empty());
-    Ok(moved.map(|Move { from, to, open, .. }| MovedSender { from, to, deliveries: open.len() }).collect())
+    Ok(())
 }
 
 /// Stores what is known of a name, unless it is stored already, so that a start on a full disk writes nothing.
@@ -92,25 +127,41 @@ fn store(tx: &Transaction<'_>, sender: &KnownSender, moved_to: Option<&SenderNam
     Ok(())
 }
 
-fn read(tx: &Transaction<'_>, from: &SenderName, to: &SenderName, now: Timestamp) -> EngineResult<Move> {
-    let since = now.checked_sub(REACH).unwrap_or(Timestamp::MIN);
-    let mut counted = tx.sql.all(COUNTED, (&from.0, millis(since)), |row| Ok(row.get("id")?))?;
+fn read(
+    tx: &Transaction<'_>,
+    from: &SenderName,
+    to: &SenderName,
+    limit: usize,
+    now: Timestamp,
+) -> EngineResult<Move> {
+    let since = millis(now.checked_sub(REACH).unwrap_or(Timestamp::MIN));
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let mut counted = tx.sql.all(COUNTED, (&from.0, since, limit), |row| Ok(row.get("id")?))?;
     counted.extend(
-        tx.sql.all(COUNTED_EARLIER, (&from.0, millis(since)), |row| Ok(row.get::<_, i64>("delivery")?))?,
+        tx.sql.all(COUNTED_EARLIER, (&from.0, since, limit), |row| Ok(row.get::<_, i64>("delivery")?))?,
     );
     Ok(Move {
         from: from.clone(),
         to: to.clone(),
-        open: tx.sql.all(OPEN, [&from.0], |row| Ok(row.get("id")?))?,
+        open: tx.sql.all(OPEN, (&from.0, limit), |row| Ok(row.get("id")?))?,
         counted,
-        purged: tx.sql.all(PURGED, (&from.0, millis(since)), |row| Ok(row.get("rowid")?))?,
+        purged: tx.sql.all(PURGED, (&from.0, since, limit), |row| Ok(row.get("rowid")?))?,
         hold: hold::holds(tx, Some(from))?.pop(),
     })
 }
 
-fn write(tx: &mut Transaction<'_>, moved: &Move) -> EngineResult<()> {
-    for id in moved.open.iter().chain(&moved.counted) {
-        sender::rename(tx, *id, &moved.to)?;
+fn write(tx: &mut Transaction<'_>, moved: &Move, now: Timestamp) -> EngineResult<()> {
+    for id in &moved.open {
+        if let Err(error) = sender::rename(tx, *id, &moved.to) {
+            sender::rename_damaged(tx, *id, &moved.to)?;
+            settle::set_aside(tx, *id, error, now)?;
+        }
+    }
+    for id in &moved.counted {
+        match sender::rename(tx, *id, &moved.to) {
+            Err(error) if error.is_unreadable_row() => sender::rename_damaged(tx, *id, &moved.to)?,
+            renamed => renamed?,
+        }
     }
     for id in &moved.purged {
         tx.sql.run(RENAME_PURGED, (id, &moved.to.0))?;

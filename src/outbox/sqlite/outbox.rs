@@ -5,7 +5,9 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::{
-    admin, adopt, claim, enqueue, hold,
+    admin,
+    adopt::{self, Adopted},
+    claim, enqueue, hold,
     job::{Effect, Handle},
     open::{Access, OpenError, Settings},
     purge, query, reader, relay_time, settle,
@@ -87,7 +89,21 @@ impl Outbox for SqliteOutbox {
     }
 
     async fn adopt(&self, senders: Vec<ConfiguredSender>, now: Timestamp) -> StoreResult<Vec<MovedSender>> {
-        self.worker.run(Effect::FlushedWrite, move |tx| adopt::adopt(tx, &senders, now)).await
+        let mut all: Vec<MovedSender> = Vec::new();
+        loop {
+            let configured = senders.clone();
+            let step = move |tx: &mut Transaction<'_>| adopt::adopt(tx, &configured, now);
+            let Adopted { moved, is_complete } = self.worker.run(Effect::FlushedWrite, step).await?;
+            for moved in moved {
+                match all.iter_mut().find(|all| (&all.from, &all.to) == (&moved.from, &moved.to)) {
+                    Some(all) => all.deliveries += moved.deliveries,
+                    None => all.push(moved),
+                }
+            }
+            if is_complete {
+                return Ok(all);
+            }
+        }
     }
 
     async fn senders(&self) -> StoreResult<Vec<SenderName>> {

@@ -36,6 +36,7 @@ const STATEMENTS: &[(&str, &str)] = &[
     (sender::PRESENT, "PRIMARY KEY"),
     (sender::LOAD, "PRIMARY KEY"),
     (sender::RENAME, "PRIMARY KEY"),
+    (sender::RENAME_DAMAGED, "PRIMARY KEY"),
     (sender::RENAME_ATTEMPTS, "PRIMARY KEY (delivery=?)"),
     (settle::LOAD, "PRIMARY KEY"),
     (settle::MOVE_LAST_ATTEMPT, "PRIMARY KEY"),

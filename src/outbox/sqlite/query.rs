@@ -12,9 +12,12 @@ use super::{
     relay_time::WallTimes,
     sql::Sql,
 };
-use crate::outbox::{
-    Attempt, DeliveryId, Depth, Detail, Filter, Kind, ListOrder, Listed, NotificationId, Page, PageRequest,
-    ReceiverName, SenderName, State, Status,
+use crate::{
+    outbox::{
+        Attempt, DeliveryId, Depth, Detail, Filter, Kind, ListOrder, Listed, NotificationId, Page,
+        PageRequest, ReceiverName, SenderName, State, Status,
+    },
+    wecom::{Content, Recipients},
 };
 
 macro_rules! listed {
@@ -115,10 +118,8 @@ pub(super) fn list(sql: Sql<'_>, filter: &Filter, page: &PageRequest) -> EngineR
         filter.digest.map(|digest| digest.0),
         page.limit,
     );
-    let deliveries = sql.all(&page_statement(source, order), params, |row| match read_listed(row) {
-        Err(error) if error.is_unreadable_row() => Ok(times.listed(read_damaged(row, &error)?)),
-        read => Ok(times.listed(read?)),
-    })?;
+    let deliveries =
+        sql.all(&page_statement(source, order), params, |row| Ok(times.listed(read_or_damaged(row)?)))?;
     let is_full = deliveries.len() >= page.limit as usize;
     let next = if is_full { deliveries.last().map(|listed| listed.id) } else { end.map(DeliveryId) };
     Ok(Page { deliveries, next })
@@ -152,6 +153,13 @@ fn read_listed(row: &Row<'_>) -> EngineResult<Listed> {
     })
 }
 
+fn read_or_damaged(row: &Row<'_>) -> EngineResult<Listed> {
+    match read_listed(row) {
+        Err(error) if error.is_unreadable_row() => read_damaged(row, &error),
+        read => read,
+    }
+}
+
 /// The readable values of a damaged row, with the damage as its reason.
 fn read_damaged(row: &Row<'_>, error: &EngineError) -> EngineResult<Listed> {
     let settled_at = optional_time_column(row, "settled_at").unwrap_or_default();
@@ -176,20 +184,22 @@ fn read_damaged(row: &Row<'_>, error: &EngineError) -> EngineResult<Listed> {
 
 pub(super) fn show(sql: Sql<'_>, DeliveryId(id): DeliveryId) -> EngineResult<Option<Detail>> {
     let times = WallTimes::read(sql)?;
-    let mut attempts = sql.all(EARLIER_ATTEMPTS, [id], read_attempt)?;
+    // A damaged row is shown without the values that cannot be read.
+    let mut attempts = sql.all(EARLIER_ATTEMPTS, [id], |row| Ok(read_attempt(row).ok()))?;
     let detail = sql.first(SHOW, [id], |row| {
         if row.get::<_, i64>("tries")? > 0 {
-            attempts.push(read_attempt(row)?);
+            attempts.push(read_attempt(row).ok());
         }
+        let content = content_columns(row).or_else(|_| text_column(row, "content").map(Content::Text));
         Ok(Detail {
-            listed: read_listed(row)?,
-            group_key: row.get("group_key")?,
-            recipients: recipients_columns(row)?,
-            content: content_columns(row)?,
-            msgid: row.get("msgid")?,
-            invalid_recipients: row.get("invalid_recipients")?,
-            unconfirmed_since: optional_time_column(row, "unconfirmed_since")?,
-            attempts,
+            listed: read_or_damaged(row)?,
+            group_key: text_column(row, "group_key")?,
+            recipients: recipients_columns(row).unwrap_or(Recipients::Nobody),
+            content: content?,
+            msgid: text_column(row, "msgid")?,
+            invalid_recipients: text_column(row, "invalid_recipients")?,
+            unconfirmed_since: optional_time_column(row, "unconfirmed_since").unwrap_or_default(),
+            attempts: attempts.into_iter().flatten().collect(),
         })
     })?;
     Ok(detail.map(|detail| times.detail(detail)))
@@ -200,7 +210,7 @@ fn read_attempt(row: &Row<'_>) -> EngineResult<Attempt> {
         started_at: time_column(row, "started_at")?,
         duration: duration(row.get("ms")?),
         errcode: row.get("errcode")?,
-        detail: row.get("detail")?,
+        detail: text_column(row, "detail")?,
         counted: row.get("counted")?,
     })
 }

@@ -84,6 +84,12 @@ impl Room {
         Err(StoreError::Full(no_space("stored deliveries are still sent")).into())
     }
 
+    /// The number of rows that one transaction may change. A row has about 16 pages in the table and in its indexes.
+    pub(super) fn rows_of_step(&self) -> usize {
+        let log_pages = self.files.as_ref().map_or(0, |files| files.sizes.log_bytes / PAGE_BYTES);
+        usize::try_from(log_pages / 16).unwrap_or(usize::MAX).max(8)
+    }
+
     pub(super) fn size(&self, sql: Sql<'_>) -> EngineResult<OutboxSize> {
         Ok(OutboxSize { bytes: self.used_bytes(sql)?, max_bytes: self.max_size_bytes })
     }

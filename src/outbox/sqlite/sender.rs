@@ -13,6 +13,7 @@ pub(super) const LOAD: &str =
     "SELECT to_users, to_parties, to_tags, all_users, all_parties, all_tags, msgtype,
      content FROM delivery WHERE id = ?1";
 pub(super) const RENAME: &str = "UPDATE delivery SET sender = ?2, destination = ?3, body = ?4 WHERE id = ?1";
+pub(super) const RENAME_DAMAGED: &str = "UPDATE delivery SET sender = ?2 WHERE id = ?1";
 pub(super) const RENAME_ATTEMPTS: &str = "UPDATE attempt SET sender = ?2 WHERE delivery = ?1";
 
 /// A sender under its present name.
@@ -33,6 +34,13 @@ pub(super) fn rename(tx: &mut Transaction<'_>, id: i64, to: &SenderName) -> Engi
     tx.sql.run(RENAME, (id, &to.0, destination.0.0, body.0))?;
     tx.sql.run(RENAME_ATTEMPTS, (id, &to.0))?;
     tx.mark_changed(to, destination);
+    Ok(())
+}
+
+/// Stores a delivery under another name whose recipients or content cannot be read.
+pub(super) fn rename_damaged(tx: &Transaction<'_>, id: i64, to: &SenderName) -> EngineResult<()> {
+    tx.sql.run(RENAME_DAMAGED, (id, &to.0))?;
+    tx.sql.run(RENAME_ATTEMPTS, (id, &to.0))?;
     Ok(())
 }
 

@@ -8,7 +8,7 @@ use rusqlite::{ToSql, params};
 use super::{
     columns::{
         destination_column, duration_millis, invalid_recipients, kind_column, millis, recipients_columns,
-        state_column, state_number, timestamp,
+        state_column, state_number, text_column, timestamp,
     },
     error::{EngineError, EngineResult},
     order,
@@ -53,7 +53,8 @@ pub(super) const REPLACE: &str = update_after_attempt!(
     "state = 1, due_at = ?8, attempts = attempts + 1, reason = ?9, msgtype = ?10, content = ?11, body = ?12,
      unconfirmed_since = NULL, unknown_codes = 0"
 );
-pub(super) const LOAD_DAMAGED: &str = "SELECT state, ordering_key FROM delivery WHERE id = ?1";
+pub(super) const LOAD_DAMAGED: &str =
+    "SELECT state, ordering_key, sender, receiver FROM delivery WHERE id = ?1";
 pub(super) const SET_ASIDE: &str =
     "UPDATE delivery SET state = 5, foldable = 0, settled_at = ?2, reason = ?3 WHERE id = ?1";
 pub(super) const RECIPIENTS: &str = "SELECT to_users, to_parties, to_tags FROM delivery WHERE id = ?1";
@@ -341,11 +342,16 @@ pub(super) fn set_aside(
     if !error.is_unreadable_row() {
         return Err(error);
     }
-    // Several values may be damaged, so only numbers are read.
+    // Several values may be damaged, so nothing is read that must have a certain form.
     let found = tx.sql.first(LOAD_DAMAGED, [id], |row| {
-        Ok((row.get::<_, i64>("state")?, row.get::<_, i64>("ordering_key")?))
+        Ok(DamagedEntry {
+            state: row.get("state")?,
+            ordering_key: row.get("ordering_key")?,
+            sender: SenderName(text_column(row, "sender")?),
+            receiver: ReceiverName(text_column(row, "receiver")?),
+        })
     })?;
-    let Some((state, ordering_key)) = found else { return Ok(()) };
+    let Some(DamagedEntry { state, ordering_key, sender, receiver }) = found else { return Ok(()) };
     let entry = load(tx, id);
     let reason = error.store_error().to_string();
     tx.sql.run(SET_ASIDE, (id, millis(now), format!("a row cannot be read: {reason}")))?;
@@ -355,11 +361,23 @@ pub(super) fn set_aside(
         _ => {}
     }
     tracing::error!(
+        app = %sender,
+        %receiver,
         delivery = id,
+        cause = "damaged",
         reason,
         "dead letter: its row cannot be read; everything else goes out; check the disk, and see \"Damaged files\" in docs/operations.md"
     );
+    tx.mark_damaged(sender, receiver);
     Ok(())
+}
+
+/// The readable values of an [`Entry`].
+struct DamagedEntry {
+    state: i64,
+    ordering_key: i64,
+    sender: SenderName,
+    receiver: ReceiverName,
 }
 
 /// The numbers of the states in which others wait behind a delivery: ready, in flight and folded.

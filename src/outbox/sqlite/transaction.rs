@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::{error::EngineResult, room::Room, sql::Sql};
-use crate::outbox::{Destination, OutboxSize, SenderName, StoreError};
+use crate::outbox::{Destination, OutboxSize, ReceiverName, SenderName, StoreError};
 
 // SQLite makes a temporary table for RETURNING, so the number is read by a statement of its own.
 pub(super) const TAKE_NUMBERS: &str = "UPDATE numbers SET last = last + ?1 WHERE id = 1";
@@ -18,11 +18,13 @@ pub(super) struct Transaction<'c> {
     changed: Vec<Change>,
 }
 
-/// A destination whose deliveries may be claimable after the commit.
+/// A change that the dispatcher of a sender must know after the commit.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Change {
-    pub(super) sender: SenderName,
-    pub(super) destination: Destination,
+pub(super) enum Change {
+    /// Deliveries of a destination may be claimable.
+    Claimable(SenderName, Destination),
+    /// A delivery is a dead letter because its row cannot be read.
+    Damaged(SenderName, ReceiverName),
 }
 
 /// The arguments of a look.
@@ -46,7 +48,12 @@ impl<'c> Transaction<'c> {
 
     /// Marks a destination whose deliveries may be claimable after the commit.
     pub(super) fn mark_changed(&mut self, sender: &SenderName, destination: Destination) {
-        self.changed.push(Change { sender: sender.clone(), destination });
+        self.changed.push(Change::Claimable(sender.clone(), destination));
+    }
+
+    /// Reports a delivery whose row cannot be read.
+    pub(super) fn mark_damaged(&mut self, sender: SenderName, receiver: ReceiverName) {
+        self.changed.push(Change::Damaged(sender, receiver));
     }
 
     /// The number of changes so far, for [`Self::forget_changes_after`].
@@ -79,6 +86,11 @@ impl<'c> Transaction<'c> {
         };
         self.has_room = Some(has_room.clone());
         Ok(has_room?)
+    }
+
+    /// The number of rows that one transaction may change, so that it has space in the log.
+    pub(super) fn rows_of_step(&self) -> usize {
+        self.room.rows_of_step()
     }
 
     pub(super) fn size(&self) -> EngineResult<OutboxSize> {

@@ -53,10 +53,18 @@ impl Subscribers {
         if changes.is_empty() {
             return;
         }
-        let subscribed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        for Change { sender, destination } in changes {
-            if let Some(subscriber) = subscribed.get(&sender) {
-                subscriber.mark([destination]);
+        let mut subscribed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for change in changes {
+            match change {
+                Change::Claimable(sender, destination) => {
+                    if let Some(subscriber) = subscribed.get(&sender) {
+                        subscriber.mark([destination]);
+                    }
+                }
+                // It is kept for a lease that begins, because nothing else reports it.
+                Change::Damaged(sender, receiver) => {
+                    subscribed.entry(sender).or_default().mark_damaged(receiver);
+                }
             }
         }
     }

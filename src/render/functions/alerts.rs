@@ -4,7 +4,10 @@ use std::collections::HashSet;
 
 use tera::{Kwargs, Map, State, TeraResult, Value, value::Key};
 
-use super::{links::silence_link, wording::language};
+use super::{
+    links::{MAX_LINK_BYTES, silence_link},
+    wording::language,
+};
 use crate::{
     alertmanager::{SEVERITY_RANKS, severity_rank},
     language::Language,
@@ -13,9 +16,6 @@ use crate::{
 
 /// Annotations that say what is wrong, in the order in which people read them.
 const FIRST: [&str; 3] = ["summary", "description", "message"];
-
-/// The longest address of a link. A longer one would take the room of several alerts.
-const MAX_LINK_BYTES: usize = 500;
 
 /// The rank of an alert's severity; 0 is the worst.
 pub(super) fn rank(alert: &Map) -> usize {

@@ -4,20 +4,28 @@ use tera::{Error, Kwargs, Map, State, TeraResult, Value, value::Key};
 
 use crate::{
     alertmanager::Payload,
-    render::render_context,
+    render::{markdown, render_context},
     text::{go_query_escape, percent_encode},
 };
 
-/// A page with the alerts of this notification; empty without an `externalURL`.
+/// The longest address of a link. A longer one would take the room of several alerts.
+pub(super) const MAX_LINK_BYTES: usize = 500;
+
+/// A page with the alerts of this notification; empty without an `externalURL`. A name of a receiver or an
+/// `externalURL` that makes the link too long for a message is left out.
 pub(in crate::render) fn alerts_url(payload: &Payload) -> String {
     let base = payload.external_url.trim_end_matches('/');
     if base.is_empty() {
-        String::new()
-    } else if is_grafana(payload) {
-        format!("{base}/alerting/list")
-    } else {
-        format!("{base}/#/alerts?receiver={}", go_query_escape(&payload.receiver))
+        return String::new();
     }
+    let pages = if is_grafana(payload) {
+        vec![format!("{base}/alerting/list")]
+    } else {
+        let all = format!("{base}/#/alerts");
+        vec![format!("{all}?receiver={}", go_query_escape(&payload.receiver)), all]
+    };
+    let is_short = |url: &String| url.len().max(markdown::url(url).len()) <= MAX_LINK_BYTES;
+    pages.into_iter().find(is_short).unwrap_or_default()
 }
 
 fn is_grafana(payload: &Payload) -> bool {

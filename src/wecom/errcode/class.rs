@@ -57,7 +57,7 @@ fn transport_class(error: &TransportError) -> Class {
 
 /// True if a server between the relay and WeCom may have refused this message because of its content. It let `gettoken`
 /// pass, so the path to WeCom works. Firewalls answer many statuses: 400, 403, 405, 413, 418, 493.
-pub(super) fn may_depend_on_content(error: &TransportError) -> bool {
+pub fn may_depend_on_content(error: &TransportError) -> bool {
     let is_about_the_path = |status| matches!(status, 401 | 404 | 407 | 408 | 410 | 421 | 425 | 426 | 429);
     error.api == Api::MessageSend
         && matches!(error.kind, TransportErrorKind::Status(status @ 400..=499) if !is_about_the_path(status))

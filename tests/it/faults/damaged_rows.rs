@@ -1,8 +1,9 @@
 //! Rows of the outbox that cannot be read: everything else goes out.
 
+use reqwest::Method;
 use rusqlite::Connection;
 use wecom_relay::{
-    outbox::State,
+    outbox::{OutboxQuery, State},
     sandbox::{Effect, Fault, Moment},
 };
 
@@ -22,8 +23,8 @@ const DAMAGES: &[(&str, &str)] = &[
     ("accepted_at = 9223372036854775807", "the outbox is damaged: a time cannot be 9223372036854775807"),
 ];
 
-#[tokio::test]
-async fn a_row_that_cannot_be_read_stops_no_other_one() {
+/// Damages rows, starts the relay again with the app under `name`, and waits until everything else is delivered.
+async fn only_damaged_rows_die(name: &str) {
     let wecom = Wecom::with_members(2 * DAMAGES.len()).await;
     let options = || Options { receivers: BY_MEMBER.to_owned(), ..quick() };
     let relay = Relay::with(&wecom.url, options()).await;
@@ -44,7 +45,8 @@ async fn a_row_that_cannot_be_read_stops_no_other_one() {
     drop(connection);
 
     wecom.sandbox.clear_faults();
-    let relay = Relay::with(&wecom.url, Options { folder: Some(folder), ..options() }).await;
+    let relay =
+        Relay::with(&wecom.url, Options { folder: Some(folder), name: name.to_owned(), ..options() }).await;
     for number in 0..DAMAGES.len() {
         let seen = shown(&wecom, &member(number), 1).await;
         assert!(seen[0].starts_with(&format!("[RESOLVED] Group{number} ")), "{}", seen[0]);
@@ -53,7 +55,25 @@ async fn a_row_that_cannot_be_read_stops_no_other_one() {
     let dead = eventually(dead, |dead| dead.len() == DAMAGES.len()).await;
     for (listed, (damage, reason)) in dead.iter().zip(DAMAGES) {
         assert!(listed.reason.contains(reason), "{damage}: {}", listed.reason);
+        let detail = relay.outbox.show(listed.id).await.unwrap().unwrap();
+        assert_eq!((&detail.listed, detail.group_key.is_empty()), (listed, false), "{damage}");
     }
+    let counted = format!(
+        r#"wecom_relay_deliveries_total{{receiver="wechat",state="dead",reason="damaged"}} {}"#,
+        DAMAGES.len()
+    );
+    let metrics = async || relay.request(Method::GET, "/metrics", String::new()).await.1;
+    eventually(metrics, |metrics| metrics.contains(&counted)).await;
     relay.stop().await;
     assert!((0..DAMAGES.len()).all(|number| seen_by(&wecom, &member(number)).len() == 1));
+}
+
+#[tokio::test]
+async fn a_row_that_cannot_be_read_stops_no_other_one() {
+    only_damaged_rows_die("ops").await;
+}
+
+#[tokio::test]
+async fn a_row_that_cannot_be_read_stops_no_renamed_app() {
+    only_damaged_rows_die("dev").await;
 }

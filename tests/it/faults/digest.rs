@@ -146,3 +146,16 @@ async fn a_line_that_a_proxy_fails_on_delays_no_other_for_long() {
 async fn a_line_that_closes_the_connection_delays_no_other_for_long() {
     good_ones_pass_a_firewall(Effect::Drop(Moment::Before)).await;
 }
+
+#[tokio::test]
+async fn a_refused_line_is_found_although_nothing_else_is_sent() {
+    for effect in [
+        Effect::HttpStatus { status: 403, body: "blocked".to_owned(), taken: false },
+        Effect::Errcode { errcode: 999_001, errmsg: None, taken: false },
+    ] {
+        let (wecom, relay) = storm_with(effect).await;
+        all_good_ones_are_seen_once(&wecom).await;
+        assert_eq!(times_seen(&wecom, BAD), 0);
+        relay.stop().await;
+    }
+}

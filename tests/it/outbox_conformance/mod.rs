@@ -64,6 +64,7 @@ macro_rules! conformance {
                 replaced_content_is_sent_in_the_same_place,
                 acquire_recovers_only_its_sender,
                 senders_that_swap_their_names_keep_their_queues,
+                merged_senders_deliver_both_queues,
                 a_renamed_sender_keeps_its_order_and_its_duplicates,
                 a_dead_letter_of_a_renamed_sender_is_requeued_to_it,
                 recovered_deliveries_go_before_waiting_ones,

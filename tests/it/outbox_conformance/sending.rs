@@ -13,8 +13,8 @@ use wecom_relay::{
 };
 
 use super::fixture::{
-    acquire, addressed, alert, at, attempt, claim, claim_one, claim_zhang, deliver, digest, enqueue, fold,
-    kill, list, owned, postpone, settle, settlement, split, state, states, team, texts, user, waiting,
+    acquire, addressed, alert, at, attempt, claim, claim_one, claim_zhang, deliver, digest, drain, enqueue,
+    fold, kill, list, owned, postpone, settle, settlement, split, state, states, team, texts, user, waiting,
 };
 
 pub(crate) async fn a_claimed_delivery_is_not_claimed_again<O: Outbox>(outbox: O) {
@@ -165,6 +165,29 @@ pub(crate) async fn senders_that_swap_their_names_keep_their_queues<O: Outbox>(o
     assert_eq!(adopt(&outbox, &[("three", "A"), ("one", "B")]).await, 1);
     enqueue(&outbox, NewNotification { sender: sender("two"), ..alert("c", "late of A") }, at(6)).await;
     assert_eq!(ready_texts(&outbox, "three").await, ["of A", "late of A"]);
+}
+
+pub(crate) async fn merged_senders_deliver_both_queues<O: Outbox>(outbox: O) {
+    let new = |name: &str, text: &str| NewNotification { sender: sender(name), ..alert("a", text) };
+    adopt(&outbox, &[("one", "A"), ("two", "B")]).await;
+    for name in ["one", "two"] {
+        for text in ["fires", "ends"] {
+            enqueue(&outbox, new(name, &format!("{text} at {name}")), at(0)).await;
+        }
+    }
+    // The entry "two" gets the agent of "one", and the entry "one" is removed.
+    assert_eq!(adopt(&outbox, &[("two", "A")]).await, 2);
+    assert_eq!(ready_texts(&outbox, "two").await, ["fires at one", "fires at two"]);
+    enqueue(&outbox, new("two", "fires again"), at(6)).await;
+    let lease = outbox.acquire(&sender("two"), at(6)).await.unwrap();
+    let sent = drain(&lease, at(7)).await;
+    assert_eq!(sent.len(), 5);
+    for (earlier, later) in
+        [("fires at one", "ends at one"), ("fires at two", "ends at two"), ("ends at one", "fires again")]
+    {
+        let place = |text: &str| sent.iter().position(|sent| sent == text).unwrap();
+        assert!(place(earlier) < place(later), "{sent:?}");
+    }
 }
 
 pub(crate) async fn a_renamed_sender_keeps_its_order_and_its_duplicates<O: Outbox>(outbox: O) {

@@ -112,6 +112,16 @@ pub(crate) fn serve(config: &Path) -> Command {
     command
 }
 
+/// [`serve`], with these system calls written to the file `traced`.
+pub(crate) fn serve_traced(strace: &Path, calls: &[&str], traced: &Path, config: &Path) -> Command {
+    let mut command = Command::new(strace);
+    // -D: the relay itself is the child, so that it can be signalled and killed.
+    command.args(["-D", "-f", "-y"]).args(calls).arg("-o").arg(traced);
+    let relay = serve(config);
+    command.arg(relay.get_program()).args(relay.get_args());
+    command
+}
+
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Posts a payload to the relay at `url`; `None` when there was no answer.

@@ -1,6 +1,6 @@
 //! Programs that some tests need. In CI a missing one is a failure, elsewhere the test is skipped.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, process::Command};
 
 /// A program under its possible names, and the Debian package that has it.
 pub(crate) struct Tool {
@@ -14,7 +14,7 @@ pub(crate) const ALERTMANAGER: Tool =
 pub(crate) const AMTOOL: Tool = Tool { names: &["amtool"], package: "prometheus-alertmanager" };
 pub(crate) const PROMETHEUS: Tool = Tool { names: &["prometheus"], package: "prometheus" };
 pub(crate) const PROMTOOL: Tool = Tool { names: &["promtool"], package: "prometheus" };
-pub(crate) const STRACE: Tool = Tool { names: &["strace"], package: "strace" };
+const STRACE: Tool = Tool { names: &["strace"], package: "strace" };
 pub(crate) const MOUNT: Tool = Tool { names: &["mount"], package: "mount" };
 pub(crate) const KUBECTL: Tool = Tool { names: &["kubectl"], package: "kubernetes-client" };
 pub(crate) const MKFS: Tool = Tool { names: &["mkfs.ext4"], package: "e2fsprogs" };
@@ -34,6 +34,17 @@ pub(crate) fn find(tool: &Tool) -> Option<PathBuf> {
         skip(&format!("{names} is not on the PATH: apt-get install {}", tool.package));
     }
     found
+}
+
+/// strace, if it may trace processes here.
+pub(crate) fn strace() -> Option<PathBuf> {
+    let strace = find(&STRACE)?;
+    let tried = Command::new(&strace).args(["-f", "-o", "/dev/null", "true"]).output().unwrap();
+    if !tried.status.success() {
+        skip(&format!("strace may not trace (a container needs SYS_PTRACE): {tried:?}"));
+        return None;
+    }
+    Some(strace)
 }
 
 /// Says why a test is skipped. Panics in CI, because a test that did not run must not look like one that did.
