@@ -126,20 +126,32 @@ fn alertmanager_accepts_every_configuration() {
     }
 }
 
+/// The receivers of an alert with this label, in the configuration that contains `word`.
+fn receivers(amtool: &Path, word: &str, label: &str) -> String {
+    let configs = alertmanager_configs();
+    let has_word = |(_, file): &&(String, tempfile::NamedTempFile)| {
+        fs::read_to_string(file.path()).unwrap().contains(word)
+    };
+    let (_, config) = configs.iter().find(has_word).unwrap();
+    let mut routes = Command::new(amtool);
+    routes.args(["config", "routes", "test", "--config.file"]).arg(config.path());
+    let routed = routes.arg(label).output().unwrap();
+    String::from_utf8(routed.stdout).unwrap().trim().to_owned()
+}
+
+#[test]
+fn critical_alerts_reach_somebody_by_day_and_by_night() {
+    let Some(amtool) = find(&AMTOOL) else { return };
+    assert_eq!(receivers(&amtool, "active_time_intervals", "severity=critical"), "night,day");
+    assert_eq!(receivers(&amtool, "active_time_intervals", "severity=warning"), "day");
+}
+
 #[test]
 fn alerts_about_the_relay_take_another_way() {
     let Some(amtool) = find(&AMTOOL) else { return };
-    let configs = alertmanager_configs();
-    let with_heartbeat = |(_, file): &&(String, tempfile::NamedTempFile)| {
-        fs::read_to_string(file.path()).unwrap().contains("DeadMansSwitch")
-    };
-    let (_, config) = configs.iter().find(with_heartbeat).unwrap();
-    for (alert, receivers) in
+    for (alert, expected) in
         [("WecomRelayDown", "email,wechat"), ("DeadMansSwitch", "heartbeat"), ("DiskFull", "wechat")]
     {
-        let mut routes = Command::new(&amtool);
-        routes.args(["config", "routes", "test", "--config.file"]).arg(config.path());
-        let routed = routes.arg(format!("alertname={alert}")).output().unwrap();
-        assert_eq!(String::from_utf8(routed.stdout).unwrap().trim(), receivers, "{alert}");
+        assert_eq!(receivers(&amtool, "DeadMansSwitch", &format!("alertname={alert}")), expected, "{alert}");
     }
 }
