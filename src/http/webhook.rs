@@ -77,12 +77,14 @@ async fn store<O: Outbox>(
 ) -> Result<Accepted, Rejection> {
     let NewNotification { sender, receiver, group_key, .. } = &notification;
     let (app, receiver, group) = (sender.clone(), receiver.clone(), clip(group_key).to_owned());
-    let dead = notification.dead.clone();
+    let (dead, deliveries) = (notification.dead.clone(), notification.deliveries.len());
     match state.outbox.enqueue(notification, state.clock.now()).await {
         Ok(Enqueued::Accepted(id)) => {
             tracing::debug!(%app, %receiver, group, notification = id.0, "accepted");
             if let Some(reason) = dead {
-                state.metrics.dead_letter(&receiver.0, Cause::Nobody.name());
+                for _ in 0..deliveries {
+                    state.metrics.dead_letter(&receiver.0, Cause::Nobody.name());
+                }
                 tracing::error!(
                     %app,
                     %receiver,

@@ -174,6 +174,8 @@ pub enum Changed {
     Unknown,
     /// The delivery is in this state, which does not allow the command.
     NotIn(State),
+    /// The delivery has no recipient, so it cannot be sent.
+    NoRecipient,
 }
 
 /// The outbox as operators use it. Every call is safe beside a running daemon. Queries use their own connection, so they

@@ -1,5 +1,7 @@
 //! The first line of a message: status, severity, name, count, place. It is all that a locked phone shows.
 
+use std::collections::{HashMap, HashSet};
+
 use crate::{
     alertmanager::{Alert, Pairs, Payload, severity_rank},
     language::Language,
@@ -77,15 +79,16 @@ impl Headline {
             let severity = alert.labels.get("severity").map_or("", String::as_str);
             (!alert.is_firing(), severity_rank(severity))
         });
-        for alert in alerts {
-            headline.add_name(alert);
-            if alert.is_firing() || firing == 0 {
-                headline.add_severity(alert.labels.get("severity"));
-            }
-        }
+        headline.names = distinct_names(&alerts);
+        headline.severities = counts(
+            alerts
+                .iter()
+                .filter(|alert| alert.is_firing() || firing == 0)
+                .filter_map(|alert| alert.labels.get("severity")),
+        );
         if payload.alerts.is_empty() {
             headline.names.extend(shared.get("alertname").map(|name| value(name)));
-            headline.add_severity(shared.get("severity"));
+            headline.severities = counts(shared.get("severity").into_iter());
         }
         headline.severities.sort_by(|a, b| {
             severity_rank(&a.severity)
@@ -93,22 +96,6 @@ impl Headline {
                 .then_with(|| a.severity.cmp(&b.severity))
         });
         headline
-    }
-
-    fn add_name(&mut self, alert: &Alert) {
-        let Some(name) = alert.labels.get("alertname").filter(|name| !name.trim().is_empty()) else { return };
-        let name = value(name);
-        if !self.names.contains(&name) {
-            self.names.push(name);
-        }
-    }
-
-    fn add_severity(&mut self, severity: Option<&String>) {
-        let Some(severity) = severity.filter(|severity| !severity.trim().is_empty()) else { return };
-        match self.severities.iter_mut().find(|count| count.severity == *severity) {
-            Some(count) => count.alerts += 1,
-            None => self.severities.push(Count { severity: severity.clone(), alerts: 1 }),
-        }
     }
 
     /// The line in `language`.
@@ -172,6 +159,24 @@ impl Headline {
         let shown = self.severities.iter().take(MAX_SEVERITIES);
         shown.map(|count| format!("{} {}", word(count), count.alerts)).collect::<Vec<_>>().join(separator)
     }
+}
+
+/// The names of alerts without repetition, in their order. A payload may have many thousands.
+fn distinct_names(alerts: &[&Alert]) -> Vec<String> {
+    let mut seen = HashSet::new();
+    let names = alerts.iter().filter_map(|alert| alert.labels.get("alertname"));
+    let names = names.filter(|name| !name.trim().is_empty()).map(|name| value(name));
+    names.filter(|name| seen.insert(name.clone())).collect()
+}
+
+/// How many alerts have each severity.
+fn counts<'a>(severities: impl Iterator<Item = &'a String>) -> Vec<Count> {
+    let mut counts: HashMap<&str, usize> = HashMap::new();
+    for severity in severities.filter(|severity| !severity.trim().is_empty()) {
+        *counts.entry(severity).or_default() += 1;
+    }
+    let count = |(severity, alerts): (&str, usize)| Count { severity: severity.to_owned(), alerts };
+    counts.into_iter().map(count).collect()
 }
 
 /// Values that say where the alerts are: group labels, then the shared labels of [`PLACES`].

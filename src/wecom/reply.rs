@@ -87,14 +87,13 @@ fn object(body: &[u8]) -> Result<Map<String, Value>, InvalidReply> {
     }
 }
 
-/// The error of a reply, `None` for success. A missing errcode is 0 only if the reply has another field of WeCom's,
-/// because the JSON of a gateway must not count as a delivery.
+/// The error of a reply, `None` for success. A missing errcode is 0 only if `errmsg` is `ok` or a field of `known` has
+/// a value, because the JSON of a gateway must not count as a delivery.
 fn api_error<T>(fields: &Map<String, Value>, known: &[&str]) -> Result<Option<ApiReply<T>>, InvalidReply> {
     let errcode = match fields.get("errcode") {
         None | Some(Value::Null) => {
-            let is_wecoms =
-                fields.contains_key("errmsg") || known.iter().any(|name| fields.contains_key(*name));
-            if !is_wecoms {
+            let is_ok = text(fields, "errmsg").trim_start().starts_with("ok");
+            if !is_ok && !known.iter().any(|name| has_value(fields, name)) {
                 return Err(InvalidReply::UnknownFields);
             }
             0
@@ -105,6 +104,14 @@ fn api_error<T>(fields: &Map<String, Value>, known: &[&str]) -> Result<Option<Ap
         return Ok(None);
     }
     Ok(Some(ApiReply::Error { errcode: Errcode(errcode), errmsg: text(fields, "errmsg") }))
+}
+
+fn has_value(fields: &Map<String, Value>, name: &str) -> bool {
+    match fields.get(name) {
+        None | Some(Value::Null) => false,
+        Some(Value::String(text)) => !text.trim().is_empty(),
+        Some(_) => true,
+    }
 }
 
 fn integer(value: &Value) -> Option<i64> {
@@ -225,6 +232,9 @@ mod tests {
         for body in [
             "{}",
             r#"{"code":403,"message":"denied"}"#,
+            r#"{"errmsg":"system error"}"#,
+            r#"{"errmsg":"","msgid":""}"#,
+            r#"{"msgid":" ","invaliduser":null}"#,
             r#"{"errcode":true}"#,
             r#"{"errcode":"x"}"#,
             r#"{"errcode":0.5}"#,

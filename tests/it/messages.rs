@@ -6,7 +6,8 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use wecom_relay::{
     app::Tuning,
-    outbox::State,
+    clock::{Clock as _, SystemClock},
+    outbox::{Changed, OutboxQuery as _, Requeue, State},
     sandbox::{Api, Fault},
 };
 
@@ -270,6 +271,11 @@ async fn a_label_with_everybody_or_nobody_is_a_dead_letter() {
         let (_, metrics) = relay.request(Method::GET, "/metrics", "").await;
         let counted = r#"wecom_relay_deliveries_total{receiver="wechat",state="dead",reason="nobody"} 1"#;
         assert!(metrics.contains(counted), "{metrics}");
+        // It can be sent to nobody, whoever asks for it.
+        let now = SystemClock.now();
+        let one = relay.outbox.requeue(Requeue::One(settled[0].id), now).await.unwrap();
+        let all = relay.outbox.requeue(Requeue::AllDead, now).await.unwrap();
+        assert_eq!((one, all), (Changed::NoRecipient, Changed::Deliveries(0)));
         relay.stop().await;
         assert!(wecom.sandbox.messages().is_empty());
     }

@@ -30,11 +30,11 @@ const SECRET_NAME: &str = "ops_secret";
 
 pub(in crate::cli) fn run(args: &Args, output: &mut Output) -> Result<(), Failure> {
     let (config, secret) = (args.folder.join(CONFIG_NAME), args.folder.join(SECRET_NAME));
-    if !write_new(&config, CONFIG, output)? {
+    if !write_new(&config, CONFIG, PUBLIC, output)? {
         return Err(Failure::Reported);
     }
     let has_new_secret = !secret.exists();
-    if has_new_secret && !write_new(&secret, "", output)? {
+    if has_new_secret && !write_new(&secret, "", PRIVATE, output)? {
         return Err(Failure::Reported);
     }
     let (config, secret) = (config.display(), secret.display());
@@ -51,9 +51,14 @@ pub(in crate::cli) fn run(args: &Args, output: &mut Output) -> Result<(), Failur
     Ok(())
 }
 
-/// Writes a file that does not exist yet, and that only its owner can read. Returns false if that is not possible.
-fn write_new(path: &Path, text: &str, output: &mut Output) -> io::Result<bool> {
-    let created: io::Result<File> = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+/// The configuration has no secret, and the user of the systemd unit must be able to read it.
+const PUBLIC: u32 = 0o644;
+/// Only the owner can read the secret.
+const PRIVATE: u32 = 0o600;
+
+/// Writes a file that does not exist yet. Returns false if that is not possible.
+fn write_new(path: &Path, text: &str, mode: u32, output: &mut Output) -> io::Result<bool> {
+    let created: io::Result<File> = OpenOptions::new().write(true).create_new(true).mode(mode).open(path);
     let mut file = match created {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {

@@ -48,10 +48,10 @@ async fn requeue_all_dead(
             let (letters, them) =
                 (counted(count as usize, "dead letter"), if count == 1 { "it" } else { "them" });
             format!(
-                "{letters} requeued; the running relay sends {them}, and `wecom-relay outbox list` shows the results"
+                "{letters} requeued; the relay sends {them} while it runs, and `wecom-relay outbox list` shows the results"
             )
         }
-        _ => "there are no dead letters".to_owned(),
+        _ => "there are no dead letters with a recipient".to_owned(),
     };
     output.line(&result)?;
     Ok(())
@@ -66,12 +66,20 @@ async fn requeue_one(
     let state = match outbox.requeue(Requeue::One(id), now).await? {
         Changed::Deliveries(_) => {
             output.line(&format!(
-                "delivery {id} requeued; the running relay sends it as soon as its app is not held, and `wecom-relay \
+                "delivery {id} requeued; the relay sends it while it runs and its app is not held, and `wecom-relay \
                  outbox show {id}` shows the result"
             ))?;
             return Ok(());
         }
         Changed::Unknown => return Err(unknown_delivery(id, output)),
+        Changed::NoRecipient => {
+            output.error(&format!(
+                "delivery {id} is not requeued: its template named no recipient, so it can be sent to nobody; read it \
+                 with `wecom-relay outbox show {id}`, and correct the receiver's recipients or add a fallback for later \
+                 alerts"
+            ));
+            return Err(Failure::Reported);
+        }
         Changed::NotIn(state) => state,
     };
     let reason = match state {
@@ -95,7 +103,7 @@ pub(super) async fn discard(
 ) -> Result<(), Failure> {
     let id = DeliveryId(args.id);
     let state = match outbox.discard(id, now).await? {
-        Changed::Deliveries(_) => {
+        Changed::Deliveries(_) | Changed::NoRecipient => {
             output.line(&format!(
                 "delivery {id} discarded; undo this with `wecom-relay outbox requeue {id}`"
             ))?;

@@ -9,7 +9,10 @@ use super::{
     settle::{self, Entry},
     transaction::Transaction,
 };
-use crate::outbox::{Changed, DeliveryId, Kind, State};
+use crate::{
+    outbox::{Changed, DeliveryId, Destination, Kind, State},
+    wecom::Recipients,
+};
 
 pub(super) const DUE_NOW: &str = "UPDATE delivery SET due_at = min(due_at, ?2) WHERE id = ?1";
 // A requeued delivery is sent by itself, because a digest may be what WeCom refused.
@@ -38,6 +41,9 @@ pub(super) struct RequeuedBatch {
 
 pub(super) fn requeue(tx: &mut Transaction<'_>, id: DeliveryId, now: Timestamp) -> EngineResult<Changed> {
     let Some(entry) = settle::load(tx, id.0)? else { return Ok(Changed::Unknown) };
+    if !has_recipient(&entry) {
+        return Ok(Changed::NoRecipient);
+    }
     match entry.state {
         State::Ready => {
             tx.sql.run(DUE_NOW, (entry.id, millis(now)))?;
@@ -62,12 +68,17 @@ pub(super) fn requeue_dead(
     let mut batch = RequeuedBatch { last: ids.last().copied().unwrap_or(after), count: 0 };
     for id in ids {
         let entry = settle::load(tx, id)?;
-        if let Some(entry) = entry.filter(|entry| entry.state == State::Dead) {
+        if let Some(entry) = entry.filter(|entry| entry.state == State::Dead && has_recipient(entry)) {
             put_at_end(tx, &entry, now)?;
             batch.count += 1;
         }
     }
     Ok(batch)
+}
+
+/// False if a template named nobody. Such a delivery has always been a dead letter.
+fn has_recipient(entry: &Entry) -> bool {
+    entry.destination != Destination::of(&entry.sender, &Recipients::Nobody)
 }
 
 /// Puts a settled delivery at the end of its ordering key.

@@ -7,17 +7,22 @@ use reqwest::{Response, Url, header, header::HeaderMap};
 use serde_json::json;
 
 use super::error::CallError;
-use crate::wecom::TransportErrorKind;
+use crate::wecom::{Api, TransportErrorKind};
 
 /// The body of a 2xx response with at most `max_bytes`, before and after decompression.
 ///
 /// WeCom writes errcode and errmsg into the headers, too. They replace a body that cannot be read, because the message must
-/// not be sent again if WeCom has answered.
-pub(super) async fn read_body(mut response: Response, max_bytes: usize) -> Result<Vec<u8>, CallError> {
+/// not be sent again if WeCom has answered. For another API than `message/send` this holds for errors only, because a
+/// success is in the body.
+pub(super) async fn read_body(
+    api: Api,
+    mut response: Response,
+    max_bytes: usize,
+) -> Result<Vec<u8>, CallError> {
     if !response.status().is_success() {
         return Err(unexpected_status(&response));
     }
-    let reply_in_headers = reply_in_headers(response.headers());
+    let reply_in_headers = reply_in_headers(api, response.headers());
     let is_deflate = has_content_coding(response.headers(), "deflate");
     match read(&mut response, max_bytes).await {
         Ok(body) => decompress(body, is_deflate, max_bytes),
@@ -41,8 +46,11 @@ async fn read(response: &mut Response, max_bytes: usize) -> Result<Vec<u8>, Call
     }
 }
 
-fn reply_in_headers(headers: &HeaderMap) -> Option<Vec<u8>> {
+fn reply_in_headers(api: Api, headers: &HeaderMap) -> Option<Vec<u8>> {
     let errcode: i64 = headers.get("error-code")?.to_str().ok()?.trim().parse().ok()?;
+    if errcode == 0 && api != Api::MessageSend {
+        return None;
+    }
     let errmsg = headers.get("error-msg").map(|text| String::from_utf8_lossy(text.as_bytes()));
     Some(json!({ "errcode": errcode, "errmsg": errmsg }).to_string().into_bytes())
 }
@@ -90,4 +98,21 @@ fn redirect_origin(response: &Response) -> Option<String> {
     let location = response.headers().get(header::LOCATION)?.to_str().ok()?;
     let url = Url::parse(location).ok()?;
     Some(url.origin().ascii_serialization())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_success_in_the_headers_counts_only_for_messages() {
+        let headers = |errcode: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert("error-code", errcode.parse().unwrap());
+            headers
+        };
+        assert!(reply_in_headers(Api::MessageSend, &headers("0")).is_some());
+        assert!(reply_in_headers(Api::GetToken, &headers("0")).is_none());
+        assert!(reply_in_headers(Api::GetToken, &headers("40001")).is_some());
+    }
 }

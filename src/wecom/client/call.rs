@@ -87,7 +87,7 @@ impl Caller {
         let status = response.status().as_u16();
         let duration_ms = u64::try_from(started_at.elapsed().as_millis()).unwrap_or(u64::MAX);
         debug!(api = api.name(), status, duration_ms, "WeCom answered");
-        read_body(response, MAX_REPLY_BYTES).await
+        read_body(api, response, MAX_REPLY_BYTES).await
     }
 
     pub(super) fn transport_error(

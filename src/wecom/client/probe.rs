@@ -78,7 +78,7 @@ impl Client {
             }
         };
         let date = date(&response);
-        match read_reply(response).await {
+        match read_reply(api, response).await {
             Ok(_) => Ok(Reached { date }),
             Err(error) if error.kind == TransportErrorKind::Status(407) => {
                 Err(failed(Stage::ProxyLogin, error))
@@ -101,7 +101,7 @@ impl Client {
         let mut url = self.caller.settings().api_url.call(api.name());
         url.query_pairs_mut().append_pair("access_token", token.secret().expose()).append_pair(name, value);
         let reply = match self.caller.get(url).await {
-            Ok(response) => read_reply(response).await,
+            Ok(response) => read_reply(api, response).await,
             Err(error) => Err(error.into()),
         };
         match reply {
@@ -114,8 +114,8 @@ impl Client {
     }
 }
 
-async fn read_reply(response: Response) -> Result<ApiReply<Map<String, Value>>, CallError> {
-    let body = read_body(response, MAX_BODY_BYTES).await?;
+async fn read_reply(api: Api, response: Response) -> Result<ApiReply<Map<String, Value>>, CallError> {
+    let body = read_body(api, response, MAX_BODY_BYTES).await?;
     reply::fields_reply(&body).map_err(|error| CallError::foreign_reply(error, &body))
 }
 

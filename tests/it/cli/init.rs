@@ -20,9 +20,9 @@ async fn init_writes_what_check_accepts_by_hand_and_under_systemd() {
       4. wecom-relay doctor --config ./config.yml
       5. wecom-relay serve --config ./config.yml
     ");
-    for name in ["config.yml", "ops_secret"] {
+    for (name, expected) in [("config.yml", 0o644), ("ops_secret", 0o600)] {
         let mode = folder.join(name).metadata().unwrap().permissions().mode();
-        assert_eq!(mode & 0o777, 0o600, "{name}");
+        assert_eq!(mode & 0o777, expected, "{name}");
     }
     let err = workdir.run(&["check"]).await.failure(1);
     insta::assert_snapshot!(err, @"

@@ -92,7 +92,7 @@ async fn a_dead_letter_is_listed_shown_and_requeued() {
     let out = workdir.run(&["outbox", "requeue", "1"]).await.success();
     assert_eq!(
         out,
-        "delivery 1 requeued; the running relay sends it as soon as its app is not held, and `wecom-relay outbox show 1` \
+        "delivery 1 requeued; the relay sends it while it runs and its app is not held, and `wecom-relay outbox show 1` \
          shows the result\n"
     );
     let seen = wecom.sandbox.wait_for_delivered("zhangsan", 1).await;
@@ -141,7 +141,7 @@ async fn all_dead_letters_are_requeued_at_once() {
     let Setup { wecom, relay, workdir } = &setup;
     assert_eq!(
         workdir.run(&["outbox", "requeue", "--all-dead"]).await.success(),
-        "there are no dead letters\n"
+        "there are no dead letters with a recipient\n"
     );
     wecom.sandbox.inject(Fault::errcode(40008).on(Api::MessageSend).times(2));
     relay.post(&payload("Down", &[("a", true)])).await;
@@ -150,7 +150,7 @@ async fn all_dead_letters_are_requeued_at_once() {
     let out = workdir.run(&["outbox", "requeue", "--all-dead"]).await.success();
     assert_eq!(
         out,
-        "2 dead letters requeued; the running relay sends them, and `wecom-relay outbox list` shows the results\n"
+        "2 dead letters requeued; the relay sends them while it runs, and `wecom-relay outbox list` shows the results\n"
     );
     wecom.sandbox.wait_for_delivered("zhangsan", 2).await;
     setup.relay.stop().await;
@@ -160,7 +160,7 @@ async fn all_dead_letters_are_requeued_at_once() {
 async fn retry_is_a_hidden_alias_of_requeue() {
     let setup = Setup::start().await;
     let out = setup.workdir.run(&["outbox", "retry", "--all-dead"]).await.success();
-    assert_eq!(out, "there are no dead letters\n");
+    assert_eq!(out, "there are no dead letters with a recipient\n");
     let help = setup.workdir.run(&["outbox", "--help"]).await.success();
     insta::assert_snapshot!(help, @"
     Show, requeue and discard deliveries
