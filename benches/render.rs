@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use wecom_relay::{
     alertmanager,
     language::Language,
-    render::{DEFAULT_MESSAGE, DEFAULT_SUMMARY, RenderTime, Templates},
+    render::{self, DEFAULT_MESSAGE, DEFAULT_SUMMARY, RenderTime, Source, TemplateLanguage, Templates},
 };
 
 use crate::{
@@ -26,10 +26,20 @@ const PLAIN: &str = "[{{ status }}] {% for name, value in groupLabels %}{{ value
 {% for name, value in alert.annotations %} - {{ name }} = {{ value }}
 {% endfor %}Source: {{ alert.generatorURL }}
 {% endfor %}{{ externalURL }}";
-const STEPS: [&str; 4] = ["plain", "parse", "message", "summary"];
+const STEPS: [&str; 5] = ["plain", "parse", "message", "summary", "go"];
+/// The default message as a Go template.
+const GO: &str = r#"{{ template "wechat.default.message" . }}"#;
 
 pub(crate) fn run(setup: &Setup) -> Report {
     let templates = Templates::compile(&[]).unwrap();
+    let go_name = render::receiver_template("go", "message");
+    let go_source = Source {
+        name: go_name.as_str().into(),
+        origin: "bench".into(),
+        text: GO.into(),
+        language: TemplateLanguage::Go,
+    };
+    let go_templates = Templates::compile(&[go_source]).unwrap();
     let mut tera = tera::Tera::new();
     tera.autoescape_on(Vec::<&str>::new());
     tera.add_raw_template("plain", PLAIN).unwrap();
@@ -37,9 +47,9 @@ pub(crate) fn run(setup: &Setup) -> Report {
     let mut report = Report::default();
     let mut table = Table::new(
         "render: built-in templates, runs a second on one thread",
-        ["alerts", "plain Tera", "parse", "message", "summary", "message/plain Tera"],
+        ["alerts", "plain Tera", "parse", "message", "summary", "Go", "message/plain Tera", "Go/message"],
     );
-    for alerts in [1, 50, 500] {
+    for alerts in [1, 50, 200, 500] {
         let body = payload::payload(0, alerts);
         let payload = alertmanager::parse(body.as_bytes(), fixed_time().now).unwrap();
         let value: Value = serde_json::from_str(&body).unwrap();
@@ -51,8 +61,9 @@ pub(crate) fn run(setup: &Setup) -> Report {
         let parse = || alertmanager::parse(body.as_bytes(), fixed_time().now).unwrap().alerts.len();
         let message = || rendered(DEFAULT_MESSAGE);
         let summary = || rendered(DEFAULT_SUMMARY);
-        let steps: [&dyn Fn() -> usize; 4] = [&plain, &parse, &message, &summary];
-        let mut rates: [Samples; 4] = Default::default();
+        let go = || go_templates.with(&payload, &fixed_time()).render(&go_name).unwrap().len();
+        let steps: [&dyn Fn() -> usize; 5] = [&plain, &parse, &message, &summary, &go];
+        let mut rates: [Samples; 5] = Default::default();
         for _ in 0..setup.rounds() {
             for (rates, step) in rates.iter_mut().zip(steps) {
                 rates.push(repeat(setup.time() / 10, step));
@@ -61,13 +72,17 @@ pub(crate) fn run(setup: &Setup) -> Report {
         for (step, rates) in STEPS.iter().zip(&rates) {
             report.samples(format!("render/{alerts}/{step}/per_s"), rates);
         }
-        let [plain, parse, message, summary] = &rates;
+        let [plain, parse, message, summary, go] = &rates;
         let ratio_to_plain = message.ratio_to(plain);
+        let go_ratio = go.ratio_to(message);
         report.figure(format!("render/{alerts}/ratio"), ratio_to_plain);
-        let [plain, parse, message, summary] =
-            [plain, parse, message, summary].map(|rates| count(rates.median()));
-        table.row([alerts.to_string(), plain, parse, message, summary, ratio(ratio_to_plain)]);
+        report.figure(format!("render/{alerts}/go_ratio"), go_ratio);
+        let [plain, parse, message, summary, go] =
+            [plain, parse, message, summary, go].map(|rates| count(rates.median()));
+        let (to_plain, to_message) = (ratio(ratio_to_plain), ratio(go_ratio));
+        table.row([alerts.to_string(), plain, parse, message, summary, go, to_plain, to_message]);
     }
+    table.note("Go: the same message as a Go template, with the values for templates of both languages");
     table.note("message, summary: with the values that templates see; plain Tera: a similar message");
     report.tables.push(table);
     report

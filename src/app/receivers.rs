@@ -3,7 +3,7 @@
 use std::{collections::HashMap, path::Path};
 
 use crate::{
-    config::{App, Config, Diagnostic, Located, Location, Position, Receiver},
+    config::{App, Config, Diagnostic, Located, Location, Position, Receiver, Template},
     intake::{self, Address, MessageType},
     language::Language,
     outbox::{ConfiguredSender, ReceiverName, SenderName},
@@ -28,11 +28,13 @@ pub(super) fn compile(config: &Config) -> Result<CompiledReceivers, Vec<Diagnost
         name: (&file.name).into(),
         origin: file.path.display().to_string().into(),
         text: (&file.text).into(),
+        language: file.language,
     });
     let keys = inline.0.iter().map(|(name, template)| Source {
         name: name.into(),
         origin: template.location.to_string().into(),
-        text: (&template.value).into(),
+        text: (&template.value.text).into(),
+        language: template.value.language,
     });
     let sources: Vec<_> = files.chain(keys).collect();
     match Templates::compile(&sources) {
@@ -93,10 +95,10 @@ pub(super) fn fallback(receiver: &Receiver, config: &Config) -> Option<intake::F
 
 /// Templates that are written in the configuration itself, by the names that they are compiled under.
 #[derive(Default)]
-struct InlineTemplates<'c>(Vec<(String, &'c Located<String>)>);
+struct InlineTemplates<'c>(Vec<(String, &'c Located<Template>)>);
 
 impl<'c> InlineTemplates<'c> {
-    fn add(&mut self, receiver: &Receiver, field: &str, template: &'c Located<String>) -> String {
+    fn add(&mut self, receiver: &Receiver, field: &str, template: &'c Located<Template>) -> String {
         let name = render::receiver_template(receiver.name.as_str(), field);
         self.0.push((name.clone(), template));
         name
@@ -135,7 +137,7 @@ fn convert<'c>(
     config: &Config,
     inline: &mut InlineTemplates<'c>,
 ) -> intake::Receiver {
-    let mut name = |field: &str, template: &'c Located<String>| inline.add(receiver, field, template);
+    let mut name = |field: &str, template: &'c Located<Template>| inline.add(receiver, field, template);
     let address = match &receiver.recipients {
         Address::Literal(recipients) => Address::Literal(recipients.clone()),
         Address::Template { to_user, to_party, to_tag } => Address::Template {

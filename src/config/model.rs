@@ -9,6 +9,7 @@ use crate::{
     http::ServerSecurity,
     intake::{Address, MessageType},
     language::Language,
+    render::TemplateLanguage,
     secret::Secret,
     wecom::{
         client::ExtraRoots,
@@ -85,10 +86,18 @@ pub struct Outbox {
 /// A template file that is not compiled yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TemplateFile {
-    /// The name of the template: the file's name without its last extension.
+    /// The name of the template: the file's name, for Tera without its last extension.
     pub name: String,
     pub path: PathBuf,
     pub text: String,
+    pub language: TemplateLanguage,
+}
+
+/// A template in the configuration itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Template {
+    pub text: String,
+    pub language: TemplateLanguage,
 }
 
 /// `apps[]`
@@ -121,11 +130,11 @@ pub struct Limits {
 pub struct Receiver {
     pub name: ReceiverName,
     pub app: Arc<App>,
-    pub recipients: Address<Located<String>>,
+    pub recipients: Address<Located<Template>>,
     /// The message type, with the templates that only this type has.
-    pub message_type: MessageType<Located<String>>,
+    pub message_type: MessageType<Located<Template>>,
     /// The template of the message. For a card it is the template of the text form.
-    pub message: Located<String>,
+    pub message: Located<Template>,
     /// True if all templates are the defaults.
     pub default_templates: bool,
     /// The language of the default templates, and of everything else that the relay writes for this receiver.
@@ -152,6 +161,13 @@ pub struct Located<T> {
     pub value: T,
     /// The location of the enclosing mapping if the value is a default.
     pub location: Location,
+}
+
+impl Located<String> {
+    /// The text as a template.
+    pub(super) fn in_language(self, language: TemplateLanguage) -> Located<Template> {
+        Located { value: Template { text: self.value, language }, location: self.location }
+    }
 }
 
 /// The name of an app.

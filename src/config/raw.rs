@@ -58,8 +58,8 @@ shapes! {
     }
     Limits at "apps[].limits." { per_minute, per_hour }
     Receiver at "receivers[]." {
-        name, app, to_user, to_party, to_tag, language, message_type, message, title, description, url, btntxt, template_card,
-        plain_copy, max_parts, send_resolved, fallback, fallback_after,
+        name, app, to_user, to_party, to_tag, language, template_language, message_type, message, title, description, url,
+        btntxt, template_card, plain_copy, max_parts, send_resolved, fallback, fallback_after,
     }
 }
 

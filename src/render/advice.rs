@@ -68,10 +68,8 @@ const FOREIGN_VARIABLES: [(&str, &str); 4] = [
 /// The functions that templates may call.
 const OWN_FUNCTIONS: [&str; 4] = ["alerts_url", "headline", "range", "words"];
 
-const GO_ADVICE: &str = "this is a Go template as Alertmanager has them, and the relay's templates are Tera's: write \
-                         {% include \"wechat.default.message\" %} for {{ template \"wechat.default.message\" . }}, \
-                         {{ commonLabels.alertname }} for {{ .CommonLabels.alertname }}, and {% for alert in alerts %} … \
-                         {% endfor %} for {{ range .Alerts }} … {{ end }}";
+const GO_ADVICE: &str = "this is a Go template as Alertmanager has them, and Tera is expected here: write \
+                         `template_language: go` for the receiver, or let the name of the file end in `.tmpl`";
 
 /// The message for a template that Tera cannot parse. `at` is the place of the error.
 pub(super) fn syntax_error(source: &str, at: Position, message: &str) -> String {

@@ -15,16 +15,12 @@ use tera::{Error, ErrorKind, ReportError, Tera};
 
 use super::{
     advice,
-    error::{CompileError, Position, RenderError},
+    error::{CompileError, Position, RenderError, short_line},
     functions,
     render_context::{self, RenderContext},
     sources::Source,
     variables::VARIABLES,
 };
-use crate::text::{one_line, shorten};
-
-/// The longest message of a [`RenderError`], because it becomes the first line of the message that is sent.
-const MAX_MESSAGE_BYTES: usize = 200;
 
 /// Compiled Tera templates.
 #[derive(Debug)]
@@ -129,11 +125,6 @@ impl TeraEngine {
         let before = text.get(..report.span().range.end).unwrap_or_default();
         advice::undefined_variable(advice::last_name(before), &VARIABLES)
     }
-}
-
-/// One short line, because the message of an engine may repeat the payload.
-fn short_line(message: &str) -> String {
-    shorten(&one_line(message), MAX_MESSAGE_BYTES).into_owned()
 }
 
 /// The template that Tera cannot parse or link, with the error. `None` if the error lists unknown references.

@@ -2,8 +2,13 @@
 
 use std::fmt;
 
+use crate::text::{one_line, shorten};
+
 /// The longest text that a template may write: the built-in message of some 25,000 alerts.
 pub const MAX_OUTPUT_BYTES: usize = 8 << 20;
+
+/// The longest message of a [`RenderError`], because it becomes the first line of the message that is sent.
+const MAX_MESSAGE_BYTES: usize = 200;
 
 /// A place in a template.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,4 +56,9 @@ impl fmt::Display for RenderError {
             None => write!(f, "{}: {}", self.template, self.message),
         }
     }
+}
+
+/// One short line, because the message of an engine may repeat the payload.
+pub(super) fn short_line(message: &str) -> String {
+    shorten(&one_line(message), MAX_MESSAGE_BYTES).into_owned()
 }

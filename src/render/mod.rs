@@ -12,6 +12,7 @@
 //! | `sources` | has the built-in templates |
 //! | `templates` | compiles templates, prepares a payload and renders it |
 //! | `engine` | calls Tera, and makes its errors readable; `advice` says what would be right |
+//! | `go` | is the engine for Go templates |
 //! | `variables` | converts a payload into variables of Tera |
 //! | `headline` | writes the first line of messages; `shared` finds what all alerts have in common |
 //! | `functions` | adds filters and functions; `render_context` has what they need beside their arguments |
@@ -24,6 +25,7 @@ mod alert_marks;
 mod engine;
 mod error;
 mod functions;
+mod go;
 mod headline;
 mod markdown;
 mod render_context;
@@ -40,7 +42,7 @@ pub use render_context::RenderTime;
 pub use rendered::Rendered;
 pub use sources::{
     BUILTIN, DEFAULT_MESSAGE, DEFAULT_SUMMARY, MARKDOWN_MESSAGE, Source, TEMPLATE_CARD_SUB_TITLE,
-    TEXTCARD_DESCRIPTION, ZH_MESSAGE, default_message, receiver_template,
+    TEXTCARD_DESCRIPTION, TemplateLanguage, ZH_MESSAGE, default_message, receiver_template,
 };
 pub use split::{Limits, Markup, Rest, parts, shortened};
 pub use templates::{RenderValues, Rendering, Templates};

@@ -1,6 +1,6 @@
 //! The built-in templates, and templates to compile.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, ffi::OsStr, path::Path};
 
 use crate::language::Language;
 
@@ -33,6 +33,33 @@ pub fn default_message(language: Language) -> &'static str {
     language.choose(DEFAULT_MESSAGE, ZH_MESSAGE)
 }
 
+/// The language of a template.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum TemplateLanguage {
+    /// Tera 2.
+    #[default]
+    Tera,
+    /// Go's text/template as Alertmanager has it.
+    Go,
+}
+
+impl TemplateLanguage {
+    /// The languages by the names that the configuration has for them.
+    const NAMES: [(&str, Self); 2] = [("tera", Self::Tera), ("go", Self::Go)];
+
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::NAMES.into_iter().find(|(known, _)| *known == name).map(|(_, language)| language)
+    }
+
+    /// The language of a file, by the ending of its name.
+    pub fn of_file(path: &Path) -> Self {
+        match path.extension().and_then(OsStr::to_str) {
+            Some("tmpl" | "tpl") => Self::Go,
+            _ => Self::Tera,
+        }
+    }
+}
+
 /// A template to compile.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Source<'a> {
@@ -41,18 +68,27 @@ pub struct Source<'a> {
     /// A path, or a key of the configuration.
     pub origin: Cow<'a, str>,
     pub text: Cow<'a, str>,
+    pub language: TemplateLanguage,
 }
 
 impl<'a> Source<'a> {
     pub(super) fn builtin(name: impl Into<Cow<'a, str>>, text: &'a str) -> Self {
         let name = name.into();
-        Self { origin: Cow::Owned(format!("{name} (built in)")), name, text: Cow::Borrowed(text) }
+        let origin = Cow::Owned(format!("{name} (built in)"));
+        Self { name, origin, text: Cow::Borrowed(text), language: TemplateLanguage::Tera }
     }
 }
 
+const RECEIVER_PREFIX: &str = "receiver/";
+
 /// The name of a receiver's own template: `receiver/<name>/<field>`.
 pub fn receiver_template(receiver: &str, field: &str) -> String {
-    format!("receiver/{receiver}/{field}")
+    format!("{RECEIVER_PREFIX}{receiver}/{field}")
+}
+
+/// True for a name of [`receiver_template`]. The name of a file has no slash.
+pub(super) fn is_receiver_template(name: &str) -> bool {
+    name.starts_with(RECEIVER_PREFIX)
 }
 
 /// The second name of a built-in template, which an override does not replace: `builtin/<name>`.

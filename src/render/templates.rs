@@ -10,11 +10,15 @@ use super::{
     engine::TeraEngine,
     error::{CompileError, MAX_OUTPUT_BYTES, RenderError},
     functions::alerts_url,
+    go::{GoEngine, GoPayload},
     headline::Headline,
     render_context::{RenderContext, RenderTime},
     rendered::Rendered,
     shared::shared_labels,
-    sources::{BUILTIN, DEFAULT_SUMMARY, Source, builtin_name, default_message},
+    sources::{
+        BUILTIN, DEFAULT_SUMMARY, Source, TemplateLanguage, builtin_name, default_message,
+        is_receiver_template,
+    },
     variables::variables,
 };
 use crate::{
@@ -29,20 +33,22 @@ const USUAL_OUTPUT_BYTES: usize = 4096;
 /// All templates of a configuration and the built-in ones.
 #[derive(Debug)]
 pub struct Templates {
-    engine: TeraEngine,
+    tera: TeraEngine,
+    go: GoEngine,
     used_chars: UsedChars,
     fingerprint: u64,
 }
 
 impl Templates {
-    /// Compiles the built-in templates and `sources`, which override them by name.
+    /// Compiles the built-in templates and `sources`, which override them by name. Templates of different languages do
+    /// not see each other.
     ///
     /// # Errors
-    /// Every mistake in every template.
+    /// Every mistake in every template of Tera, and the first one in each Go template.
     pub fn compile(sources: &[Source<'_>]) -> Result<Self, Vec<CompileError>> {
         let mut all: Vec<Source<'_>> = Vec::with_capacity(sources.len() + 2 * BUILTIN.len());
         let mut errors = Vec::new();
-        for source in sources {
+        for source in sources.iter().filter(|source| source.language == TemplateLanguage::Tera) {
             match all.iter().find(|other| other.name == source.name) {
                 None => all.push(source.clone()),
                 Some(first) => errors.push(CompileError {
@@ -58,17 +64,24 @@ impl Templates {
             }
             all.push(Source::builtin(builtin_name(name), text));
         }
+        let go: Vec<&Source<'_>> =
+            sources.iter().filter(|source| source.language == TemplateLanguage::Go).collect();
         let mut hasher = DefaultHasher::new();
         let mut used_chars = UsedChars::default();
-        for source in &all {
-            (&source.name, &source.text).hash(&mut hasher);
+        for source in all.iter().chain(go.iter().copied()) {
+            (&source.name, &source.text, source.language).hash(&mut hasher);
             used_chars.add(&source.text);
         }
-        match TeraEngine::compile(&all) {
-            Ok(engine) if errors.is_empty() => Ok(Self { engine, used_chars, fingerprint: hasher.finish() }),
-            Ok(_) => Err(errors),
-            Err(more) => {
-                errors.extend(more);
+        let (go_texts, go_files): (Vec<_>, Vec<_>) =
+            go.into_iter().partition(|source| is_receiver_template(&source.name));
+        let (tera, go) = (TeraEngine::compile(&all), GoEngine::compile(&go_files, &go_texts));
+        match (tera, go) {
+            (Ok(tera), Ok(go)) if errors.is_empty() => {
+                Ok(Self { tera, go, used_chars, fingerprint: hasher.finish() })
+            }
+            (tera, go) => {
+                errors.extend(tera.err().unwrap_or_default());
+                errors.extend(go.err().unwrap_or_default());
                 Err(errors)
             }
         }
@@ -85,7 +98,7 @@ impl Templates {
     }
 
     pub fn rendering(&self, values: RenderValues) -> Rendering<'_> {
-        Rendering { engine: &self.engine, values }
+        Rendering { tera: &self.tera, go: &self.go, values }
     }
 
     /// Prepares `payload` once for all templates that are rendered with it.
@@ -101,14 +114,16 @@ impl Templates {
             alerts_url: alerts_url(payload),
         };
         let variables = Arc::new(variables(payload, &shared_labels, time.language));
-        RenderValues { variables, context: Arc::new(context) }
+        let go = (!self.go.is_empty()).then(|| GoPayload::of(payload, time));
+        RenderValues { variables, go, context: Arc::new(context) }
     }
 }
 
 /// A payload that is ready to be rendered.
 #[derive(Debug)]
 pub struct Rendering<'a> {
-    engine: &'a TeraEngine,
+    tera: &'a TeraEngine,
+    go: &'a GoEngine,
     values: RenderValues,
 }
 
@@ -116,6 +131,8 @@ pub struct Rendering<'a> {
 #[derive(Debug, Clone)]
 pub struct RenderValues {
     variables: Arc<tera::Context>,
+    /// `None` if there is no Go template.
+    go: Option<GoPayload>,
     context: Arc<RenderContext>,
 }
 
@@ -133,6 +150,11 @@ impl Rendering<'_> {
     /// # Errors
     /// As [`Self::render`].
     pub fn message(&self, template: &str) -> Result<Rendered, RenderError> {
+        if let Some(payload) = &self.values.go
+            && self.go.has(template)
+        {
+            return self.go.render(template, payload);
+        }
         let mut text = String::with_capacity(USUAL_OUTPUT_BYTES);
         self.write(template, &mut text)?;
         // A parsed payload has no control characters, but a template can write some. WeCom refuses a few of them, and
@@ -174,6 +196,6 @@ impl Rendering<'_> {
     }
 
     fn write(&self, template: &str, out: &mut String) -> Result<(), RenderError> {
-        self.engine.render(template, &self.values.variables, &self.values.context, MAX_OUTPUT_BYTES, out)
+        self.tera.render(template, &self.values.variables, &self.values.context, MAX_OUTPUT_BYTES, out)
     }
 }

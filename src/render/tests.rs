@@ -5,7 +5,12 @@ use crate::{
 };
 
 fn source<'a>(name: &'a str, text: &'a str) -> Source<'a> {
-    Source { name: name.into(), origin: format!("{name}.tera").into(), text: text.into() }
+    Source {
+        name: name.into(),
+        origin: format!("{name}.tera").into(),
+        text: text.into(),
+        language: TemplateLanguage::Tera,
+    }
 }
 
 fn compile(sources: &[(&str, &str)]) -> Result<Templates, Vec<String>> {

@@ -27,6 +27,11 @@ fn seeds_of_texts_pass() {
 }
 
 #[test]
+fn seeds_of_go_templates_pass() {
+    seeds("go_template", checks::go_template);
+}
+
+#[test]
 fn seeds_of_configurations_pass() {
     seeds("config", checks::config);
 }

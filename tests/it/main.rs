@@ -14,6 +14,7 @@ mod dedupe;
 mod disk;
 mod docs;
 mod faults;
+mod go;
 mod http;
 mod kill;
 mod layers;

@@ -42,7 +42,7 @@ impl Relay {
         self.reload_yaml(&options.yaml(wecom, &self.folder)).await
     }
 
-    async fn reload_yaml(&self, yaml: &str) -> (u16, String) {
+    pub(crate) async fn reload_yaml(&self, yaml: &str) -> (u16, String) {
         fs::write(self.folder.path().join("config.yml"), yaml).unwrap();
         self.request(Method::POST, "/-/reload", "").await
     }

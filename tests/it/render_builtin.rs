@@ -74,7 +74,12 @@ fn every_built_in_template_renders_every_sample() {
 fn templates_see_the_fields_of_grafana() {
     let text = "{% for a in firing %}{{ a.values.A }} {{ a.silenceURL }} {{ a.panelURL }} {{ a | silence_url }}{% endfor %}\
         {% for a in resolved %}[{% for name, value in a.values or {} %}{{ name }}{% endfor %}]{% endfor %} {{ alerts_url() }}";
-    let source = render::Source { name: "t".into(), origin: "t".into(), text: text.into() };
+    let source = render::Source {
+        name: "t".into(),
+        origin: "t".into(),
+        text: text.into(),
+        language: render::TemplateLanguage::Tera,
+    };
     let templates = Templates::compile(&[source]).unwrap();
     let (_, grafana) = samples::ALL[5];
     let payload = alertmanager::parse(grafana.as_bytes(), time().now).unwrap();

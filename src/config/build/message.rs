@@ -8,16 +8,18 @@ use super::values;
 use crate::{
     config::{
         diagnostic::{Diagnostics, ErrorGuaranteed, Location},
-        model::{App, Located, TemplateFile},
+        model::{App, Located, Template, TemplateFile},
         raw::{self, Field},
     },
     intake::{JsonTemplate, MessageType},
     language::Language,
+    render::TemplateLanguage,
 };
 
 const MESSAGE: &str = r#"{% include "wechat.default.message" %}"#;
 const ZH_MESSAGE: &str = r#"{% include "wechat.zh.message" %}"#;
 const MARKDOWN: &str = r#"{% include "wechat.markdown.message" %}"#;
+const GO_MESSAGE: &str = r#"{{ template "wechat.default.message" . }}"#;
 const TITLE: &str = "{{ headline() }}";
 const DESCRIPTION: &str = r#"{% include "wechat.textcard.description" %}"#;
 const URL: &str = "{{ alerts_url() }}";
@@ -37,8 +39,8 @@ pub(super) struct Defaults<'c> {
 /// The settings of a receiver's messages.
 pub(super) struct Message {
     pub(super) language: Language,
-    pub(super) message: Located<String>,
-    pub(super) message_type: MessageType<Located<String>>,
+    pub(super) message: Located<Template>,
+    pub(super) message_type: MessageType<Located<Template>>,
     pub(super) plain_copy: bool,
 }
 
@@ -59,6 +61,7 @@ const TYPES: [(&str, Type); 4] = [
 
 pub(super) fn read(
     raw: &raw::Receiver<'_>,
+    template_language: TemplateLanguage,
     defaults: &Defaults<'_>,
     diagnostics: &mut Diagnostics,
 ) -> Result<Message, ErrorGuaranteed> {
@@ -68,19 +71,31 @@ pub(super) fn read(
     let own_language = values::language(&raw.language, diagnostics);
     let configured = own_language.unwrap_or_default().or(defaults.language);
     let text = configured.unwrap_or_default().choose(MESSAGE, ZH_MESSAGE);
-    let default = if kind == Ok(Some(Type::Markdown)) { MARKDOWN } else { text };
-    let message = template(&raw.message, default, diagnostics);
+    let default = match (template_language, kind) {
+        // Templates of Alertmanager often define this name and nothing else.
+        (TemplateLanguage::Go, _) => Template { text: GO_MESSAGE.to_owned(), language: TemplateLanguage::Go },
+        (TemplateLanguage::Tera, Ok(Some(Type::Markdown))) => tera(MARKDOWN),
+        (TemplateLanguage::Tera, _) => tera(text),
+    };
+    let message = template(&raw.message, template_language, default, diagnostics);
     if let Ok(message) = &message
-        && is_file_name(&message.value)
+        && is_file_name(&message.value.text)
     {
-        let help = "list the file below templates, and write '{% include \"name\" %}' here, with its name without .tera";
+        let help = match template_language {
+            TemplateLanguage::Tera => {
+                "list the file below templates, and write '{% include \"name\" %}' here, with its name without .tera"
+            }
+            TemplateLanguage::Go => {
+                "list the file below templates, and write '{{ template \"name\" . }}' here, with a name that it defines"
+            }
+        };
         diagnostics.warn(&message.location, "this is the name of a file, and would be sent as it is", help);
     }
     let written = message.as_ref().map(|message| language_of(&message.value, defaults.templates));
     let language = configured.or(written.ok()).unwrap_or_default();
     let fields = [(&raw.title, TITLE), (&raw.description, DESCRIPTION), (&raw.url, URL), (&raw.btntxt, "")];
     let [title, description, url, btntxt] =
-        fields.map(|(field, default)| template(field, default, diagnostics));
+        fields.map(|(field, default)| template(field, template_language, tera(default), diagnostics));
     let card = raw.template_card.tree(diagnostics);
     let plain_copy = raw.plain_copy.bool(diagnostics);
     let kind = kind?.unwrap_or(Type::Text);
@@ -92,7 +107,11 @@ pub(super) fn read(
             MessageType::TextCard { title: title?, description: description?, url: url?, btntxt: btntxt? }
         }
         Type::TemplateCard => {
-            MessageType::TemplateCard(card?.unwrap_or_else(|| default_card(&raw.template_card.location)))
+            let (card, language) = match card? {
+                Some(card) => (card, template_language),
+                None => (default_card(&raw.template_card.location), TemplateLanguage::Tera),
+            };
+            MessageType::TemplateCard(card.map("", &mut |_, text| text.clone().in_language(language)))
         }
     };
     checked?;
@@ -107,12 +126,17 @@ fn is_file_name(message: &str) -> bool {
 
 /// The language in which the author of a template writes: Chinese if the template, or a file that it includes, has a
 /// Chinese character or includes the Chinese message.
-fn language_of(template: &str, files: &[TemplateFile]) -> Language {
+fn language_of(template: &Template, files: &[TemplateFile]) -> Language {
     let is_chinese = |text: &str| {
         text.contains("wechat.zh.message") || text.contains(|c| matches!(c, '\u{4E00}'..='\u{9FFF}'))
     };
-    let included = files.iter().filter(|file| template.contains(&format!("\"{}\"", file.name)));
-    let mut texts = included.map(|file| file.text.as_str()).chain([template]);
+    let is_included = |file: &&TemplateFile| match template.language {
+        TemplateLanguage::Tera => template.text.contains(&format!("\"{}\"", file.name)),
+        // All Go files are one set, in which names do not show the file.
+        TemplateLanguage::Go => file.language == TemplateLanguage::Go,
+    };
+    let included = files.iter().filter(is_included);
+    let mut texts = included.map(|file| file.text.as_str()).chain([template.text.as_str()]);
     if texts.any(is_chinese) { Language::Zh } else { Language::En }
 }
 
@@ -121,16 +145,22 @@ pub(super) fn is_default(raw: &raw::Receiver<'_>) -> bool {
     !keys.into_iter().any(Field::is_set)
 }
 
+fn tera(text: &str) -> Template {
+    Template { text: text.to_owned(), language: TemplateLanguage::Tera }
+}
+
 fn template(
     field: &Field<'_>,
-    default: &str,
+    language: TemplateLanguage,
+    default: Template,
     diagnostics: &mut Diagnostics,
-) -> Result<Located<String>, ErrorGuaranteed> {
-    let text = match field.is_set() {
-        true => field.required_text("write a template, or remove the key", diagnostics)?,
-        false => default,
-    };
-    Ok(Located { value: text.to_owned(), location: field.location.clone() })
+) -> Result<Located<Template>, ErrorGuaranteed> {
+    if !field.is_set() {
+        return Ok(Located { value: default, location: field.location.clone() });
+    }
+    let text = field.required_text("write a template, or remove the key", diagnostics)?;
+    let value = Template { text: text.to_owned(), language };
+    Ok(Located { value, location: field.location.clone() })
 }
 
 /// The card of a receiver that configures none.

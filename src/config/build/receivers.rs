@@ -7,7 +7,7 @@ use super::{
     fallbacks::FallbackGraph,
     message::{self, Defaults},
     recipients,
-    values::{MINUTE, Slashes, duration, unique_name},
+    values::{MINUTE, Slashes, duration, template_language, unique_name},
 };
 use crate::{
     config::{
@@ -17,6 +17,7 @@ use crate::{
     },
     intake::Address,
     nearest::suggestion,
+    render::TemplateLanguage,
 };
 
 pub(super) fn read(
@@ -69,16 +70,22 @@ fn build<'y>(
 ) -> Result<Receiver, ErrorGuaranteed> {
     let NamedReceiver { name, location, raw } = named;
     let app = app(&raw.app, apps, diagnostics);
-    let recipients = recipients::read(&raw, diagnostics);
-    let message = message::read(&raw, defaults, diagnostics);
+    let template_language = template_language(&raw.template_language, diagnostics);
+    // The texts are checked also if the language is wrong, so that all errors are reported.
+    let language = template_language.unwrap_or_default();
+    let recipients = recipients::read(&raw, language, diagnostics);
+    let message = message::read(&raw, language, defaults, diagnostics);
     let max_parts = message::max_parts(&raw.max_parts, message.as_ref().ok(), app.as_ref().ok(), diagnostics);
     let send_resolved = raw.send_resolved.bool(diagnostics);
     let fallback = fallback(name, &raw, fallbacks, diagnostics);
     let (name, message) = (name?, message?);
+    template_language?;
     Ok(Receiver {
         name: ReceiverName::checked(name),
         app: app?,
-        default_templates: message::is_default(&raw) && matches!(recipients, Ok(Address::Literal(_))),
+        default_templates: message::is_default(&raw)
+            && language == TemplateLanguage::Tera
+            && matches!(recipients, Ok(Address::Literal(_))),
         recipients: recipients?,
         language: message.language,
         message: message.message,

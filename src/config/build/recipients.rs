@@ -3,18 +3,20 @@
 use crate::{
     config::{
         diagnostic::{Diagnostics, ErrorGuaranteed, quoted},
-        model::Located,
+        model::{Located, Template},
         raw::{self, Field},
     },
     intake::Address,
+    render::TemplateLanguage,
     text::named_char,
     wecom::{self, BadId, Recipients},
 };
 
 pub(super) fn read(
     raw: &raw::Receiver<'_>,
+    language: TemplateLanguage,
     diagnostics: &mut Diagnostics,
-) -> Result<Address<Located<String>>, ErrorGuaranteed> {
+) -> Result<Address<Located<Template>>, ErrorGuaranteed> {
     let texts = [&raw.to_user, &raw.to_party, &raw.to_tag].map(|field| field.joined("|", diagnostics));
     let [to_user, to_party, to_tag] = texts;
     let texts = [to_user?, to_party?, to_tag?].map(Option::unwrap_or_default);
@@ -29,9 +31,9 @@ pub(super) fn read(
     user.and(party).and(tag)?;
     if [to_user, to_party, to_tag].into_iter().any(is_template) {
         return Ok(Address::Template {
-            to_user: located(&raw.to_user, to_user),
-            to_party: located(&raw.to_party, to_party),
-            to_tag: located(&raw.to_tag, to_tag),
+            to_user: located(&raw.to_user, to_user, language),
+            to_party: located(&raw.to_party, to_party, language),
+            to_tag: located(&raw.to_tag, to_tag, language),
         });
     }
     Recipients::parse(to_user, to_party, to_tag).map(Address::Literal).map_err(|error| {
@@ -88,8 +90,8 @@ fn warn_of_separators(field: &Field<'_>, text: &str, diagnostics: &mut Diagnosti
     }
 }
 
-fn located(field: &Field<'_>, text: &str) -> Located<String> {
-    Located { value: text.to_owned(), location: field.location.clone() }
+fn located(field: &Field<'_>, text: &str, language: TemplateLanguage) -> Located<Template> {
+    Located { value: Template { text: text.to_owned(), language }, location: field.location.clone() }
 }
 
 fn is_template(text: &str) -> bool {

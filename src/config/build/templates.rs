@@ -5,11 +5,14 @@ use std::path::{Path, PathBuf};
 use glob::{MatchOptions, Pattern};
 
 use super::LoadContext;
-use crate::config::{
-    diagnostic::{Diagnostics, ErrorGuaranteed, Location, quoted},
-    file,
-    model::TemplateFile,
-    raw::Field,
+use crate::{
+    config::{
+        diagnostic::{Diagnostics, ErrorGuaranteed, Location, quoted},
+        file,
+        model::TemplateFile,
+        raw::Field,
+    },
+    render::TemplateLanguage,
 };
 
 const LONGEST_BYTES: u64 = 1 << 20;
@@ -35,7 +38,7 @@ fn add_pattern(
     templates: &mut Vec<TemplateFile>,
     diagnostics: &mut Diagnostics,
 ) -> Result<(), ErrorGuaranteed> {
-    let help = "write a file or a pattern such as templates/*.tera";
+    let help = "write a file or a pattern such as templates/*.tera or templates/*.tmpl";
     let pattern = field.required_text(help, diagnostics)?;
     let paths = matching_files(context.folder(), pattern).map_err(|message| {
         let help = "*, ? and [a-z] are allowed; a relative path starts at the configuration's folder";
@@ -59,7 +62,13 @@ fn add_file(
     if templates.iter().any(|template| template.path == path) {
         return Ok(());
     }
-    let Some(name) = path.file_stem().and_then(|stem| stem.to_str()) else {
+    let language = TemplateLanguage::of_file(path);
+    let name = match language {
+        TemplateLanguage::Tera => path.file_stem(),
+        // As in Alertmanager, the whole name is the name of what the file writes outside of definitions.
+        TemplateLanguage::Go => path.file_name(),
+    };
+    let Some(name) = name.and_then(|name| name.to_str()) else {
         let message = format!("the name of {} is not UTF-8", path.display());
         return Err(diagnostics.error(location, message, "rename the file"));
     };
@@ -72,7 +81,7 @@ fn add_file(
         let message = format!("{} cannot be read: {error}", path.display());
         diagnostics.error(location, message, "fix the file or its permissions")
     })?;
-    templates.push(TemplateFile { name: name.to_owned(), path: path.to_owned(), text });
+    templates.push(TemplateFile { name: name.to_owned(), path: path.to_owned(), text, language });
     Ok(())
 }
 

@@ -9,6 +9,7 @@ use crate::{
         raw::Field,
     },
     language::Language,
+    render::TemplateLanguage,
 };
 
 pub(super) const MINUTE: Duration = Duration::from_secs(60);
@@ -37,6 +38,15 @@ pub(super) fn language(
     diagnostics: &mut Diagnostics,
 ) -> Result<Option<Language>, ErrorGuaranteed> {
     field.parsed(Language::parse, "a language", "write en, or zh for Chinese", diagnostics)
+}
+
+pub(super) fn template_language(
+    field: &Field<'_>,
+    diagnostics: &mut Diagnostics,
+) -> Result<TemplateLanguage, ErrorGuaranteed> {
+    let help = "write tera, or go for templates of Alertmanager";
+    let language = field.parsed(TemplateLanguage::parse, "a language of templates", help, diagnostics)?;
+    Ok(language.unwrap_or_default())
 }
 
 /// A name that is in use, with the location of its first use.

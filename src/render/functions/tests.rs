@@ -11,7 +11,9 @@ use super::registry::{NAMES, register};
 use crate::{
     alertmanager::{Pairs, Payload, parse},
     language::Language,
-    render::{DEFAULT_SUMMARY, RenderError, RenderTime, Source, Templates, markdown, samples},
+    render::{
+        DEFAULT_SUMMARY, RenderError, RenderTime, Source, TemplateLanguage, Templates, markdown, samples,
+    },
     text::is_bidi_control,
 };
 
@@ -27,7 +29,12 @@ fn rendered(template: &str, time: &RenderTime) -> Result<String, String> {
 }
 
 fn rendered_with(template: &str, payload: &Payload, time: &RenderTime) -> Result<String, RenderError> {
-    let source = Source { name: "t".into(), origin: "t".into(), text: template.into() };
+    let source = Source {
+        name: "t".into(),
+        origin: "t".into(),
+        text: template.into(),
+        language: TemplateLanguage::Tera,
+    };
     Templates::compile(&[source]).unwrap().with(payload, time).render("t")
 }
 

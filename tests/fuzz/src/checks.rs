@@ -46,6 +46,28 @@ pub(crate) fn config(source: &[u8]) {
     let _ = config::parse(source, Path::new("config.yml"), &|_| None);
 }
 
+/// A Go template is refused, or renders a payload to a text or an error.
+pub(crate) fn go_template(source: &[u8]) {
+    let source = render::Source {
+        name: render::receiver_template("r", "message").into(),
+        origin: "fuzz".into(),
+        text: String::from_utf8_lossy(source),
+        language: render::TemplateLanguage::Go,
+    };
+    let name = source.name.clone();
+    let Ok(templates) = Templates::compile(&[source]) else { return };
+    let (_, sample) = render::samples::ALL[2];
+    let payload = alertmanager::parse(sample.as_bytes(), jiff::Timestamp::UNIX_EPOCH).unwrap();
+    let time = RenderTime {
+        now: jiff::Timestamp::UNIX_EPOCH,
+        zone: jiff::tz::TimeZone::UTC,
+        language: Language::En,
+    };
+    if let Err(error) = templates.with(&payload, &time).message(&name) {
+        assert!(!error.message.contains("panicked"), "{error}");
+    }
+}
+
 fn fit(message: &Rendered, markup: Markup, limits: Limits, link: &str) {
     let parts = render::parts(message, markup, limits, Rest { link, language: Language::En });
     assert!(!parts.is_empty() && parts.len() <= limits.max_parts.max(1), "{} parts", parts.len());

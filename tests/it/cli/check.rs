@@ -229,6 +229,45 @@ async fn a_mistake_in_a_template_has_its_place_and_its_correction() {
 }
 
 #[tokio::test]
+async fn the_other_template_language_is_recognized() {
+    let receivers = "  - { name: wechat, to_user: zhangsan, message: '{{ template \"a\" . }}' }\n  - { name: oncall, to_user: \
+                     zhangsan, template_language: go, message: '{% include \"a\" %}' }\n  - { name: ops, to_user: zhangsan, \
+                     template_language: golang }\n";
+    let options = Options { receivers: receivers.to_owned(), ..Options::default() };
+    let workdir = Workdir::with(&options, "http://127.0.0.1:9");
+    let err = workdir.run(&["check"]).await.failure(1);
+    insta::assert_snapshot!(err, @r#"
+    config.yml:13:56: receivers[2].template_language: "golang" is not a language of templates; write tera, or go for templates of Alertmanager
+    the configuration is wrong: 1 error
+    "#);
+    let receivers =
+        receivers.replace(", template_language: golang", "").replace("\n                     ", "");
+    let options = Options { receivers, more: "templates: [ a.tmpl ]\n".to_owned(), ..Options::default() };
+    let workdir = Workdir::with(&options, "http://127.0.0.1:9");
+    workdir.write("a.tmpl", "{% for a in alerts %}{{ a.labels.x }}{% endfor %}");
+    let err = workdir.run(&["check"]).await.failure(1);
+    insta::assert_snapshot!(err, @r#"
+    a.tmpl: this is a Tera template, and Go is expected here: write `template_language: tera` for the receiver, or let the name of the file end in `.tera`
+    config.yml:11:49: receivers[0].message: line 1, column 13 of the template: this is a Go template as Alertmanager has them, and Tera is expected here: write `template_language: go` for the receiver, or let the name of the file end in `.tmpl`
+    config.yml:12:72: receivers[1].message: this is a Tera template, and Go is expected here: write `template_language: tera` for the receiver, or let the name of the file end in `.tera`
+    the configuration is wrong: 3 errors
+    "#);
+}
+
+#[tokio::test]
+async fn a_go_template_that_fails_on_a_sample_fails_the_check() {
+    let receivers = "  - { name: wechat, to_user: zhangsan, template_language: go, message: '{{ (index .Alerts 1).Labels.x }}' }\n";
+    let options = Options { receivers: receivers.to_owned(), ..Options::default() };
+    let ended = Workdir::with(&options, "http://127.0.0.1:9").run(&["check"]).await;
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    insta::assert_snapshot!(ended.err, @r#"
+    receiver wechat: receiver/wechat/message, line 1, column 5: executing "receiver/wechat/message" at <index .Alerts 1>: error calling index: reflect: slice index out of range (samples: firing, resolved, missing-labels)
+    receiver wechat: template receiver/wechat/message wrote an empty message (samples: mixed, storm, grafana)
+    the configuration is wrong: 2 errors
+    "#);
+}
+
+#[tokio::test]
 async fn a_card_that_wecom_would_refuse_fails_the_check() {
     let receivers =
         "  - { name: wechat, to_user: zhangsan, message_type: textcard, url: '{{ groupKey }}' }\n";

@@ -15,8 +15,9 @@ use std::{
 
 use jiff::tz::TimeZone;
 use proptest::prelude::*;
-use wecom_relay::config::{self, Loaded};
+use wecom_relay::config::{self, Loaded, Template};
 use wecom_relay::intake::{Address, JsonTemplate, MessageType};
+use wecom_relay::render::TemplateLanguage;
 
 const MINIMAL: &str = "
 apps:
@@ -74,7 +75,7 @@ fn a_minimal_configuration_gets_the_defaults() {
     assert_eq!(receiver.message_type, MessageType::Text);
     assert_eq!((receiver.plain_copy, receiver.max_parts), (false, 5));
     assert_eq!(config.timezone, TimeZone::try_system().unwrap_or(TimeZone::UTC));
-    assert_eq!(receiver.message.value, r#"{% include "wechat.default.message" %}"#);
+    assert_eq!(receiver.message.value.text, r#"{% include "wechat.default.message" %}"#);
     assert!(receiver.send_resolved);
     assert_eq!(receiver.fallback, None);
     assert_eq!(receiver.message.location.to_string(), "config.yml:8:5: receivers[0].message");
@@ -100,9 +101,22 @@ fn recipients_are_fixed_or_templates() {
     else {
         panic!("no template");
     };
-    assert_eq!([to_user, to_party, to_tag].map(|to| to.value), ["{{ commonLabels.owner }}", "3", ""]);
+    assert_eq!([to_user, to_party, to_tag].map(|to| to.value.text), ["{{ commonLabels.owner }}", "3", ""]);
     let all = Address::Literal(wecom_relay::wecom::Recipients::All);
     assert_eq!(with("to_user: '@all'\n    to_party: '{{ commonLabels.owner }}'"), all);
+}
+
+#[test]
+fn a_receiver_may_have_go_templates() {
+    let keys = "    template_language: go\n    message_type: textcard\n    url: '{{ .ExternalURL }}'\n";
+    let config = parse(&(MINIMAL.to_owned() + keys)).unwrap().config;
+    let receiver = config.receiver("wechat").unwrap();
+    let go = |text: &str| Template { text: text.to_owned(), language: TemplateLanguage::Go };
+    assert_eq!(receiver.message.value, go(r#"{{ template "wechat.default.message" . }}"#));
+    assert!(!receiver.default_templates);
+    let MessageType::TextCard { title, url, .. } = &receiver.message_type else { panic!("no card") };
+    assert_eq!(url.value, go("{{ .ExternalURL }}"));
+    assert_eq!(title.value.language, TemplateLanguage::Tera, "defaults of cards stay Tera's");
 }
 
 #[test]
@@ -115,7 +129,7 @@ fn a_card_is_a_tree_of_templates_with_locations() {
     };
     let paths = tree.map("template_card", &mut |path, text| {
         assert!(text.location.to_string().ends_with(&format!("receivers[0].{path}")), "{}", text.location);
-        format!("{path}={}", text.value)
+        format!("{path}={}", text.value.text)
     });
     let text = |text: &str| JsonTemplate::Text(text.to_owned());
     let fixed = |json: serde_json::Value| JsonTemplate::Fixed(json);
@@ -328,7 +342,7 @@ receivers:
     assert_eq!(app.api_secret.expose(), "not-a-real-secret");
     assert_eq!(receiver.recipients.to_string(), "user zhangsan|lisi");
     assert!(!receiver.send_resolved);
-    assert_eq!(receiver.message.value, "{{ title }} costs ${x}");
+    assert_eq!(receiver.message.value.text, "{{ title }} costs ${x}");
     assert_eq!(config.server.listen.to_string(), "127.0.0.1:8061");
 }
 
