@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 
-use super::{failure::Failure, output::Output};
+use super::{failure::Failure, no_config::NoConfig, output::Output};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -14,6 +14,8 @@ pub(super) struct Args {
     /// Write the pages into this folder, one for each command
     #[arg(value_name = "FOLDER")]
     folder: PathBuf,
+    #[command(flatten)]
+    no_config: NoConfig,
 }
 
 pub(super) fn run(args: &Args, command: clap::Command, output: &mut Output) -> Result<(), Failure> {

@@ -15,7 +15,7 @@ use crate::{
     language::Language,
     outbox::{Hold, Kind, NoticeSubject, Outbox, ReceiverName, SenderName, Status, StoreResult},
     text::{counted, local_time},
-    wecom::Recipients,
+    wecom::{Recipients, errcode},
 };
 
 /// The fallback of a receiver.
@@ -87,7 +87,8 @@ async fn dead<O: Outbox>(outbox: &O, route: &Route, clock: &dyn Clock) -> StoreR
     lines.dedup();
     let alike = dead.iter().all(|dead| dead.reason == first.reason);
     let others = route.language.choose(" (and other reasons)", "（另有其他原因）");
-    let reason = if alike { first.reason.clone() } else { format!("{}{others}", first.reason) };
+    let reason = reason_in(route.language, &first.reason);
+    let reason = if alike { reason } else { format!("{reason}{others}") };
     let (count, receiver) = (lines.len(), &route.receiver);
     let counts = match route.language {
         Language::En => {
@@ -122,10 +123,16 @@ async fn held<O: Outbox>(outbox: &O, route: &Route, hold: &Hold, clock: &dyn Clo
             format!("【发送暂停】{count} 条发给 {receiver} 的通知等待发送，自 {since} 起暂停")
         }
     };
-    let notice =
-        Notice::new(&counts, &hold.reason, backlog.summaries.into_iter(), count as usize, route.language);
+    let reason = reason_in(route.language, &hold.reason);
+    let notice = Notice::new(&counts, &reason, backlog.summaries.into_iter(), count as usize, route.language);
     send(outbox, route, notice, NoticeSubject::Hold(route.sender.clone(), route.receiver.clone()), clock)
         .await
+}
+
+/// `reason` in `language`, as far as it is known in Chinese.
+fn reason_in(language: Language, reason: &str) -> String {
+    let chinese = if language == Language::Zh { errcode::chinese(reason) } else { None };
+    chinese.unwrap_or_else(|| reason.to_owned())
 }
 
 /// The texts of a notice.

@@ -77,7 +77,7 @@ async fn a_textcard_has_defaults_for_everything() {
 #[tokio::test]
 async fn a_template_card_has_defaults_for_everything() {
     let body = without_age(&body(keys("message_type: template_card\nlanguage: zh")).await, "\\n");
-    insta::assert_snapshot!(body, @r#"{"touser":"zhangsan","msgtype":"template_card","agentid":1000002,"template_card":{"card_action":{"type":1,"url":"http://alertmanager.example.com/#/alerts?receiver=wechat"},"card_type":"text_notice","main_title":{"desc":"","title":"【告警】[严重] Down ×1 a"},"sub_title_text":"故障时间 11-21 08:00:00，已持续 AGE\n实例：a"},"enable_duplicate_check":1,"duplicate_check_interval":3600}"#);
+    insta::assert_snapshot!(body, @r#"{"touser":"zhangsan","msgtype":"template_card","agentid":1000002,"template_card":{"card_action":{"type":1,"url":"http://alertmanager.example.com/#/alerts?receiver=wechat"},"card_type":"text_notice","main_title":{"desc":"","title":"【告警】[严重] Down ×1 a"},"sub_title_text":"故障时间 2026-11-21 08:00:00 UTC，已持续 AGE\n实例：a"},"enable_duplicate_check":1,"duplicate_check_interval":3600}"#);
 }
 
 /// `body` without the age of its alert, which ends before `end`.

@@ -3,11 +3,13 @@
 //! The knowledge is a table, and [`class_of`] classifies every outcome of a send.
 
 mod advice;
+mod chinese;
 mod class;
 mod entry;
 mod table;
 
 pub use advice::{advice, advice_of, seen_ip, transport_advice};
+pub use chinese::chinese;
 pub(super) use class::is_token_refused;
 pub use class::{class_of, entries, is_secret_refused, lookup, may_depend_on_content, refuses_secret};
 pub use entry::{Class, Entry, NOT_TRUSTED, Source};

@@ -40,6 +40,23 @@ async fn the_fallback_is_notified_once_of_every_dead_letter() {
 }
 
 #[tokio::test]
+async fn a_notice_in_chinese_has_the_advice_in_chinese() {
+    let wecom = Wecom::live(Settings::default()).await;
+    let receivers =
+        "  - { name: wechat, app: ops, to_user: nobody, fallback: oncall }\n  - { name: oncall, app: \
+                     second, to_user: lisi, language: zh }\n"
+            .to_owned();
+    let relay = Relay::with(&wecom.url, Options { receivers, app: second_app(&wecom), ..quick() }).await;
+    relay.post(&payload("Lost", &[("a", true)])).await;
+    let notices = shown(&wecom, "lisi", 1).await;
+    insta::assert_snapshot!(redacted(&notices[0]), @"
+    【未送达】1 条发给 wechat 的通知未能送达：企业微信拒绝 message/send（81013）：收件成员、部门、标签都收不到消息。请确认它们存在，并已加入管理后台 → 应用管理 → 该应用 → 可见范围。
+    - [FIRING:1] Lost (critical) a
+    ");
+    relay.stop().await;
+}
+
+#[tokio::test]
 async fn the_fallback_is_notified_once_of_a_long_hold() {
     let wecom = Wecom::live(Settings::default()).await;
     let receivers =
