@@ -276,7 +276,7 @@ fn push_float(out: &mut Buffer, value: &Value, number: f64, verb: char, flags: &
         text.extend(std::iter::repeat_n('0', missing));
     }
     if flags.sharp && verb != 'b' && number.is_finite() {
-        let digits = if matches!(verb, 'g' | 'G' | 'x') { precision.unwrap_or(6) } else { 0 };
+        let digits = if matches!(verb, 'v' | 'g' | 'G' | 'x') { precision.unwrap_or(6) } else { 0 };
         text = with_point(&text, digits, matches!(verb, 'x' | 'X'));
     }
     let has_sign = text.starts_with(['+', '-']);

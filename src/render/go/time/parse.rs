@@ -280,9 +280,8 @@ impl Fields {
 
 /// Reads a number of `shortest` to `longest` digits.
 fn digits(text: &mut &str, shortest: usize, longest: usize) -> Option<i64> {
-    let all = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
-    let (number, rest) =
-        text.split_at_checked(all.min(longest)).filter(|(number, _)| number.len() >= shortest)?;
+    let count = text.bytes().take(longest).take_while(u8::is_ascii_digit).count();
+    let (number, rest) = text.split_at_checked(count).filter(|_| count >= shortest)?;
     *text = rest;
     number.parse().ok()
 }
