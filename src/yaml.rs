@@ -116,6 +116,45 @@ fn position(location: &Location) -> Position {
 }
 
 impl Node {
+    /// The bytes of a scalar in the source, with its quotes. Lists and mappings have none.
+    pub(crate) fn scalar_bytes(&self) -> Option<Range<usize>> {
+        match self.value {
+            Value::List(_) | Value::Map(_) => None,
+            _ => self.bytes.clone(),
+        }
+    }
+
+    /// The value of a key, if this is a mapping with the key.
+    pub(crate) fn get(&self, key: &str) -> Option<&Node> {
+        self.entries().iter().find(|entry| entry.key == key).map(|entry| &entry.value)
+    }
+
+    /// The entries of a mapping. Another value has none.
+    pub(crate) fn entries(&self) -> &[Entry] {
+        match &self.value {
+            Value::Map(entries) => entries,
+            _ => &[],
+        }
+    }
+
+    /// The items of a list. Another value has none.
+    pub(crate) fn items(&self) -> &[Node] {
+        match &self.value {
+            Value::List(items) => items,
+            _ => &[],
+        }
+    }
+
+    /// A scalar as a text. A missing value, a list and a mapping are none.
+    pub(crate) fn scalar(&self) -> Option<&str> {
+        match &self.value {
+            Value::Text(text) | Value::Number(text) => Some(text),
+            Value::Bool(true) => Some("true"),
+            Value::Bool(false) => Some("false"),
+            Value::Null | Value::List(_) | Value::Map(_) => None,
+        }
+    }
+
     /// Restores the spelling of numbers in the source, because some of them are ids.
     fn restore_spelling(&mut self, source: &str) {
         match &mut self.value {

@@ -30,6 +30,20 @@ pub(super) struct Args {
     /// Explains how to name the configuration, because other programs take it as an argument.
     #[arg(hide = true, value_name = "FILE", value_parser = name_it_with_config)]
     _file: Option<String>,
+    /// Show the message of this sample only.
+    #[arg(skip)]
+    only_sample: Option<&'static str>,
+}
+
+impl Args {
+    /// Shows the message of one sample for each receiver.
+    pub(super) fn with_sample(name: &'static str) -> Self {
+        Self { samples: true, _file: None, only_sample: Some(name) }
+    }
+
+    fn shows(&self, sample: &str) -> bool {
+        self.samples && self.only_sample.is_none_or(|only| only == sample)
+    }
 }
 
 fn name_it_with_config(_: &str) -> Result<String, &'static str> {
@@ -113,7 +127,7 @@ fn render_samples(
             let Parsed::Webhook(webhook) = parsed else { continue };
             let rendered = runtime.block_on(pool.render(webhook, &Reservation::default()))?;
             mistakes.add(name, prepared, receiver, &rendered);
-            if args.samples {
+            if args.shows(name) {
                 show(name, &rendered, output)?;
             }
         }

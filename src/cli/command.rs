@@ -12,7 +12,7 @@ use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use super::{
     check, completion, demo, doctor,
     failure::Failure,
-    health, init, man, outbox,
+    health, import, init, man, outbox,
     output::{self, Output},
     render, sandbox, send, serve,
 };
@@ -110,6 +110,8 @@ enum Command {
     Demo(demo::Args),
     /// Write a configuration to start with
     Init(init::Args),
+    /// Make a configuration out of an alertmanager.yml with wechat_configs
+    Import(import::Args),
     /// Print a script that completes the commands in a shell
     Completion(completion::Args),
     /// Write manual pages
@@ -199,6 +201,7 @@ impl Command {
             Command::Health(args) => health::run(args, || Ok(load()?.config.server), output),
             Command::Demo(args) => demo::run(&args, output),
             Command::Init(args) => init::run(&args, output),
+            Command::Import(args) => import::run(&args, output),
             Command::Completion(args) => completion::run(&args, &mut Cli::command(), output),
             Command::Man(args) => man::run(&args, Cli::command(), output),
         }

@@ -7,6 +7,7 @@ mod demo;
 mod doctor;
 mod failure;
 mod health;
+mod import;
 mod init;
 mod listen_advice;
 mod man;

@@ -105,7 +105,7 @@ receivers:
 }
 
 /// The alerts of all groups. An alert is firing if `fires` is true for its instance, else resolved.
-fn alerts(fires: impl Fn(&str) -> bool) -> Value {
+pub(crate) fn alerts(fires: impl Fn(&str) -> bool) -> Value {
     let alert = |group: &str, instance: &str, labels: Value, annotations: Value| {
         let mut alert = json!({
             "labels": { "alertname": group, "instance": instance },
@@ -205,15 +205,15 @@ async fn agree(sandbox: &Sandbox, alertmanager: &Alertmanager, holds: impl Fn(&s
 }
 
 /// A real Alertmanager, which ends when this is dropped.
-struct Alertmanager(Daemon);
+pub(crate) struct Alertmanager(Daemon);
 
 impl Alertmanager {
-    async fn start(binary: &Path, config: &str) -> Self {
+    pub(crate) async fn start(binary: &Path, config: &str) -> Self {
         let options = ["--web.external-url=http://alertmanager.example.com", "--log.level=debug"];
         Self(Daemon::alertmanager(binary, config, &options).await)
     }
 
-    async fn post(&self, alerts: &Value) {
+    pub(crate) async fn post(&self, alerts: &Value) {
         let request = http_client().request(Method::POST, format!("{}/api/v2/alerts", self.0.url));
         let request = request.header(CONTENT_TYPE, "application/json").body(alerts.to_string());
         let answer = request.send().await.unwrap();

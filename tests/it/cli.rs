@@ -5,6 +5,7 @@ mod completion;
 mod demo;
 mod doctor;
 mod health;
+mod import;
 mod init;
 mod man;
 mod outbox;

@@ -16,6 +16,7 @@ mod docs;
 mod faults;
 mod go;
 mod http;
+mod import;
 mod kill;
 mod layers;
 mod log;

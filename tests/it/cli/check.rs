@@ -261,7 +261,7 @@ async fn a_go_template_that_fails_on_a_sample_fails_the_check() {
     let ended = Workdir::with(&options, "http://127.0.0.1:9").run(&["check"]).await;
     assert_eq!(ended.code, Some(1), "{ended:?}");
     insta::assert_snapshot!(ended.err, @r#"
-    receiver wechat: receiver/wechat/message, line 1, column 5: executing "receiver/wechat/message" at <index .Alerts 1>: error calling index: reflect: slice index out of range (samples: firing, resolved, missing-labels)
+    config.yml:11:72: receivers[0].message: line 1, column 5 of the template: executing "receiver/wechat/message" at <index .Alerts 1>: error calling index: reflect: slice index out of range (samples: firing, resolved, missing-labels)
     receiver wechat: template receiver/wechat/message wrote an empty message (samples: mixed, storm, grafana)
     the configuration is wrong: 2 errors
     "#);

@@ -1,0 +1,229 @@
+//! The command: reads, writes into a new folder, shows and checks.
+
+use std::{
+    fs::{self, DirBuilder, File, OpenOptions},
+    io::{self, Read as _, Write as _},
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    path::{Path, PathBuf, absolute},
+};
+
+use anyhow::{Context as _, anyhow};
+use reqwest::Url;
+
+use super::{
+    diff,
+    plan::Plan,
+    relay_config::{self, RelayConfig, Secrets, Settings},
+    report,
+    rewrite::{self, Rewritten, Webhook, Webhooks},
+    source::{self, Source},
+    templates,
+};
+use crate::{
+    cli::{check, failure::Failure, output::Output},
+    config,
+    yaml::{self, Node},
+};
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+alertmanager.yml itself is not changed. The folder gets config.yml for the relay, the secrets, and a new
+alertmanager.yml in which webhook_configs replace wechat_configs.
+
+The exit code is 0 if everything was carried over, and 1 otherwise.
+
+Examples:
+  wecom-relay import /etc/alertmanager/alertmanager.yml
+  wecom-relay import --out /etc/wecom-relay --timezone Asia/Shanghai alertmanager.yml
+  kubectl get secret alertmanager -o jsonpath='{.data.alertmanager\\.yaml}' | base64 -d | wecom-relay import -")]
+pub(in crate::cli) struct Args {
+    /// Read this alertmanager.yml; - is standard input
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// Write the files into this folder, which must be new or empty
+    #[arg(long, value_name = "FOLDER", default_value = "wecom-relay-import")]
+    out: PathBuf,
+    /// Let Alertmanager reach the relay at this URL
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8061", value_parser = relay_url)]
+    relay_url: String,
+    /// Show times in this zone where a template asks for the local one [default: that of TZ or the system]
+    #[arg(long, value_name = "ZONE")]
+    timezone: Option<String>,
+    /// Put the secrets of apps here
+    #[arg(long, value_enum, default_value = "file")]
+    secrets: Secrets,
+}
+
+/// The longest `alertmanager.yml`.
+const LONGEST_BYTES: u64 = 4 << 20;
+const CONFIG: &str = "config.yml";
+const ALERTMANAGER: &str = "alertmanager.yml";
+
+pub(in crate::cli) fn run(args: &Args, output: &mut Output) -> Result<(), Failure> {
+    let input = Input::read(args).map_err(Failure::Other)?;
+    let (source, mut findings) = source::read(&input.root, &input.path, &input.folder);
+    if source.receivers.is_empty() {
+        let path = input.path.display();
+        output.error(&format!("{path}: no receiver has wechat_configs, so there is nothing to import"));
+        return Err(Failure::Reported);
+    }
+    let templates = templates::read(&source.templates);
+    findings.add(&templates);
+    let plan = Plan::new(&source);
+    let settings = Settings {
+        listen: listen_address(&args.relay_url),
+        timezone: args.timezone.as_deref(),
+        secrets: args.secrets,
+        default_recipients: &templates.default_recipients,
+    };
+    let config = relay_config::write(&plan, &templates.patterns, &settings);
+    let webhooks = webhooks(&source, &plan, &args.relay_url);
+    let rewritten = rewrite::rewrite(&input.text, &input.root, &webhooks)
+        .map_err(|error| Failure::Other(by_hand(&input, &error, &webhooks)))?;
+    for by_hand in &rewritten.by_hand {
+        findings.add_by_hand(by_hand, &input.path);
+    }
+    write(&args.out, &config, &rewritten).map_err(Failure::Other)?;
+    report::written(&args.out, &config, output)?;
+    let url = format!("{}/", args.relay_url);
+    report::diff(&diff::without_secrets(&input.text, &rewritten.text, &url), output)?;
+    report::carried(&plan, output)?;
+    report::findings(&findings, output)?;
+    let is_valid = check(&args.out, &config, output)?;
+    report::next_steps(&args.out, &config, is_valid, output)?;
+    if is_valid && findings.errors.is_empty() { Ok(()) } else { Err(Failure::Reported) }
+}
+
+/// An `alertmanager.yml`.
+struct Input {
+    /// For diagnostics.
+    path: PathBuf,
+    /// Where its relative paths start.
+    folder: PathBuf,
+    text: String,
+    root: Node,
+}
+
+impl Input {
+    fn read(args: &Args) -> anyhow::Result<Self> {
+        let is_stdin = args.file.as_os_str() == "-";
+        let path = if is_stdin { PathBuf::from("standard input") } else { args.file.clone() };
+        let mut bytes = Vec::new();
+        let read = if is_stdin {
+            io::stdin().lock().take(LONGEST_BYTES + 1).read_to_end(&mut bytes)
+        } else {
+            File::open(&path).and_then(|file| file.take(LONGEST_BYTES + 1).read_to_end(&mut bytes))
+        };
+        let shown = path.display();
+        read.with_context(|| format!("{shown} cannot be read"))?;
+        if bytes.len() as u64 > LONGEST_BYTES {
+            return Err(anyhow!("{shown} is longer than 4 MiB, so it is not alertmanager.yml"));
+        }
+        let text = String::from_utf8(bytes).map_err(|_| anyhow!("{shown} is not UTF-8; convert it first"))?;
+        let root = yaml::parse(&text).map_err(|error| {
+            let at = error.at.map(|at| format!(":{}:{}", at.line, at.column)).unwrap_or_default();
+            anyhow!("{shown}{at}: {}; correct it, so that amtool check-config accepts it", error.message)
+        })?;
+        if let Some(reason) = source::wrong_kind(&root) {
+            return Err(anyhow!("{shown}: {reason}"));
+        }
+        let folder = if is_stdin { Path::new("") } else { path.parent().unwrap_or(Path::new("")) };
+        let folder = absolute(Path::new(".").join(folder)).context("find the working directory")?;
+        Ok(Self { folder, path, text, root })
+    }
+}
+
+fn webhooks(source: &Source, plan: &Plan<'_>, relay_url: &str) -> Vec<Webhooks> {
+    let of_receiver = |index: usize| {
+        let receivers = plan.receivers.iter().filter(|receiver| receiver.source_index == index);
+        let webhook = receivers.map(|receiver| Webhook {
+            url: receiver.webhook_url(relay_url),
+            send_resolved: receiver.notifier.send_resolved,
+        });
+        Webhooks { receiver: index, webhooks: webhook.collect() }
+    };
+    source.receivers.iter().map(|receiver| of_receiver(receiver.index)).collect()
+}
+
+/// The error for a file that cannot be edited, with what to write instead.
+fn by_hand(input: &Input, error: &str, webhooks: &[Webhooks]) -> anyhow::Error {
+    let all: Vec<_> = webhooks.iter().map(rewrite::text_of).collect();
+    anyhow!(
+        "{}: {error}, so nothing was written; replace wechat_configs yourself by webhook_configs with:\n{}",
+        input.path.display(),
+        all.join("\n")
+    )
+}
+
+fn write(folder: &Path, config: &RelayConfig, rewritten: &Rewritten) -> anyhow::Result<()> {
+    let shown = folder.display();
+    let is_empty = fs::read_dir(folder).map(|mut files| files.next().is_none()).unwrap_or(true);
+    if !is_empty {
+        return Err(anyhow!(
+            "{shown} is not empty, and no file is overwritten; name another folder with --out"
+        ));
+    }
+    private_folder(folder)?;
+    if !config.secret_files.is_empty() {
+        private_folder(&folder.join(relay_config::SECRETS_FOLDER))?;
+    }
+    for secret in &config.secret_files {
+        private_file(&folder.join(&secret.path), secret.value.expose())?;
+    }
+    private_file(&folder.join(CONFIG), &config.text)?;
+    private_file(&folder.join(ALERTMANAGER), &rewritten.text)
+}
+
+fn private_folder(path: &Path) -> anyhow::Result<()> {
+    let created = DirBuilder::new().recursive(true).mode(0o700).create(path);
+    created.with_context(|| format!("the folder {} cannot be made", path.display()))
+}
+
+fn private_file(path: &Path, text: &str) -> anyhow::Result<()> {
+    let write = || {
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()
+    };
+    write().with_context(|| format!("{} cannot be written", path.display()))
+}
+
+/// Checks the new configuration, and shows a sample message of each receiver. Returns true if it is valid.
+fn check(folder: &Path, config: &RelayConfig, output: &mut Output) -> Result<bool, Failure> {
+    if config.variables.iter().any(|name| config::environment_variable(name).is_none()) {
+        return Ok(true);
+    }
+    output.heading("Check of the new configuration")?;
+    let path = folder.join(CONFIG);
+    let loaded = config::load(&path, &config::environment_variable).map_err(Failure::from);
+    match check::run(&check::Args::with_sample(SAMPLE), loaded, output) {
+        Ok(()) => Ok(true),
+        Err(Failure::Reported) => Ok(false),
+        Err(other) => Err(other),
+    }
+}
+
+/// The sample that is shown for each receiver.
+const SAMPLE: &str = "mixed";
+
+/// An address that accepts requests to `relay_url`: this machine only, if the URL names it.
+fn listen_address(relay_url: &str) -> String {
+    let url = Url::parse(relay_url).ok();
+    let port = url.as_ref().and_then(Url::port_or_known_default).unwrap_or(DEFAULT_PORT);
+    match url.as_ref().and_then(Url::host_str) {
+        Some("[::1]") => format!("[::1]:{port}"),
+        Some("127.0.0.1" | "localhost") => format!("127.0.0.1:{port}"),
+        _ => format!("0.0.0.0:{port}"),
+    }
+}
+
+const DEFAULT_PORT: u16 = 8061;
+
+/// Checks a URL for `--relay-url`, and removes the slash at its end.
+fn relay_url(text: &str) -> Result<String, String> {
+    let url = Url::parse(text).map_err(|_| "this is not a URL; write one such as http://127.0.0.1:8061")?;
+    if !matches!(url.scheme(), "http" | "https") || !url.has_host() || text.contains(['\'', '?', '#', ' ']) {
+        return Err("write http:// or https://, a host and a port, such as http://127.0.0.1:8061".to_owned());
+    }
+    Ok(text.trim_end_matches('/').to_owned())
+}

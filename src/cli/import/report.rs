@@ -1,0 +1,74 @@
+//! What the command shows.
+
+use std::{io, path::Path};
+
+use super::{plan::Plan, relay_config::RelayConfig, source::Findings};
+use crate::cli::output::Output;
+
+pub(super) fn written(folder: &Path, config: &RelayConfig, output: &mut Output) -> io::Result<()> {
+    output.heading("Written")?;
+    for secret in &config.secret_files {
+        output.line(&format!("  {} (only its owner can read it)", folder.join(&secret.path).display()))?;
+    }
+    output.line(&format!("  {}", folder.join("config.yml").display()))?;
+    output.line(&format!("  {}", folder.join("alertmanager.yml").display()))
+}
+
+pub(super) fn diff(diff: &str, output: &mut Output) -> io::Result<()> {
+    output.heading("Changes of alertmanager.yml, without secrets")?;
+    for line in diff.lines() {
+        output.line(&format!("  {line}"))?;
+    }
+    Ok(())
+}
+
+pub(super) fn carried(plan: &Plan<'_>, output: &mut Output) -> io::Result<()> {
+    output.heading("Carried over")?;
+    for receiver in &plan.receivers {
+        let what = if receiver.notifier.send_resolved { "firing and resolved" } else { "firing only" };
+        output.line(&format!("  receiver {}, app {}: {what}", receiver.name, receiver.app))?;
+    }
+    Ok(())
+}
+
+pub(super) fn findings(findings: &Findings, output: &mut Output) -> io::Result<()> {
+    if !findings.errors.is_empty() {
+        output.heading("Not carried over")?;
+    }
+    for error in &findings.errors {
+        output.line(&format!("  {error}"))?;
+    }
+    if !findings.warnings.is_empty() {
+        output.heading("Warnings")?;
+    }
+    for warning in &findings.warnings {
+        output.line(&format!("  {warning}"))?;
+    }
+    Ok(())
+}
+
+pub(super) fn next_steps(
+    folder: &Path,
+    config: &RelayConfig,
+    is_valid: bool,
+    output: &mut Output,
+) -> io::Result<()> {
+    let folder = folder.display();
+    output.heading("Next steps")?;
+    let mut steps = Vec::new();
+    if !config.variables.is_empty() {
+        steps.push(format!("set for the relay: {}", config.variables.join(", ")));
+    }
+    if !is_valid {
+        steps.push(format!("correct {folder}/config.yml; until then, keep Alertmanager as it is"));
+    }
+    steps.push(format!("wecom-relay check --config {folder}/config.yml"));
+    steps.push(format!("wecom-relay serve --config {folder}/config.yml"));
+    steps.push(format!(
+        "give Alertmanager {folder}/alertmanager.yml, and reload it; keep the old file as a way back"
+    ));
+    for (step, number) in steps.iter().zip(1..) {
+        output.line(&format!("  {number}. {step}"))?;
+    }
+    Ok(())
+}
