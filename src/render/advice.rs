@@ -69,7 +69,8 @@ const FOREIGN_VARIABLES: [(&str, &str); 4] = [
 const OWN_FUNCTIONS: [&str; 4] = ["alerts_url", "headline", "range", "words"];
 
 const GO_ADVICE: &str = "this is a Go template as Alertmanager has them, and Tera is expected here: write \
-                         `template_language: go` for the receiver, or let the name of the file end in `.tmpl`";
+                         `template_language: go` for the receiver, or let the name of the file end in `.tmpl`; \
+                         Tera writes {% include \"wechat.default.message\" %} and {{ commonLabels.alertname }}";
 
 /// The message for a template that Tera cannot parse. `at` is the place of the error.
 pub(super) fn syntax_error(source: &str, at: Position, message: &str) -> String {

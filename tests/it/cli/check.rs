@@ -248,7 +248,7 @@ async fn the_other_template_language_is_recognized() {
     let err = workdir.run(&["check"]).await.failure(1);
     insta::assert_snapshot!(err, @r#"
     a.tmpl: this is a Tera template, and Go is expected here: write `template_language: tera` for the receiver, or let the name of the file end in `.tera`
-    config.yml:11:49: receivers[0].message: line 1, column 13 of the template: this is a Go template as Alertmanager has them, and Tera is expected here: write `template_language: go` for the receiver, or let the name of the file end in `.tmpl`
+    config.yml:11:49: receivers[0].message: line 1, column 13 of the template: this is a Go template as Alertmanager has them, and Tera is expected here: write `template_language: go` for the receiver, or let the name of the file end in `.tmpl`; Tera writes {% include "wechat.default.message" %} and {{ commonLabels.alertname }}
     config.yml:12:72: receivers[1].message: this is a Tera template, and Go is expected here: write `template_language: tera` for the receiver, or let the name of the file end in `.tera`
     the configuration is wrong: 3 errors
     "#);
