@@ -27,7 +27,7 @@ fuzz target="payload":
 demo:
     cargo run --locked -- demo
 
-# Build the artefacts of a release in target/dist: `just dist x86_64 aarch64`, or all that this machine can build
+# Build the artefacts of a release in target/artefacts: `just dist x86_64 aarch64`, or all that this machine can build
 dist *architectures:
     packaging/dist {{ architectures }}
 
