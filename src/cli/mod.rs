@@ -11,6 +11,7 @@ mod import;
 mod init;
 mod listen_advice;
 mod man;
+mod new_file;
 mod no_config;
 mod outbox;
 mod output;

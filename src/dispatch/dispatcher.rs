@@ -213,7 +213,7 @@ impl<L: Lease, W: WeCom> Dispatcher<L, W> {
             self.state.schedule.touch(destination, now);
         }
         for receiver in changed.damaged {
-            self.metrics.dead_letter(&receiver.0, DAMAGED);
+            self.metrics.dead_letters(&receiver.0, DAMAGED, 1);
         }
         self.state.in_flight = self.sends.len();
         self.state.settling = self.writes.len();

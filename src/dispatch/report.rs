@@ -63,7 +63,7 @@ pub(super) fn attempt(metrics: &Metrics, report: &AttemptReport<'_>, took: Durat
             }
         }
         Verdict::Dead(_) => {
-            metrics.dead_letter(receiver, report.decision.cause.unwrap_or(Cause::Rejected).name());
+            metrics.dead_letters(receiver, report.decision.cause.unwrap_or(Cause::Rejected).name(), 1);
         }
         Verdict::Retry { .. } | Verdict::Replace { .. } | Verdict::Undo(_) => {}
     }

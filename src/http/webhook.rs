@@ -82,9 +82,7 @@ async fn store<O: Outbox>(
         Ok(Enqueued::Accepted(id)) => {
             tracing::debug!(%app, %receiver, group, notification = id.0, "accepted");
             if let Some(reason) = dead {
-                for _ in 0..deliveries {
-                    state.metrics.dead_letter(&receiver.0, Cause::Nobody.name());
-                }
+                state.metrics.dead_letters(&receiver.0, Cause::Nobody.name(), deliveries);
                 tracing::error!(
                     %app,
                     %receiver,

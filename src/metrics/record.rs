@@ -55,9 +55,9 @@ impl Metrics {
         self.latency.get_or_create(&ByReceiver::new(receiver)).observe(latency.as_secs_f64());
     }
 
-    /// Records a dead letter. `reason` is one of [`super::DEAD_REASONS`].
-    pub fn dead_letter(&self, receiver: &str, reason: &'static str) {
-        self.settled.get_or_create(&Settled::dead(receiver, reason)).inc();
+    /// Records dead letters. `reason` is one of [`super::DEAD_REASONS`].
+    pub fn dead_letters(&self, receiver: &str, reason: &'static str, deliveries: usize) {
+        self.settled.get_or_create(&Settled::dead(receiver, reason)).inc_by(deliveries as u64);
     }
 
     /// Records that `app` is held for one of [`HELD_REASONS`], or that it is not held.

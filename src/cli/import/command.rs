@@ -1,9 +1,9 @@
-//! The command: reads, writes into a new folder, shows and checks.
+//! Runs the command: reads the file, writes the new files, shows the changes, and checks the result.
 
 use std::{
-    fs::{self, DirBuilder, File, OpenOptions},
-    io::{self, Read as _, Write as _},
-    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    fs::{self, DirBuilder, File},
+    io::{self, Read as _},
+    os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf, absolute},
 };
 
@@ -20,7 +20,13 @@ use super::{
     templates,
 };
 use crate::{
-    cli::{check, failure::Failure, output::Output},
+    cli::{
+        check,
+        failure::Failure,
+        new_file::{self, PRIVATE},
+        no_config::NoConfig,
+        output::Output,
+    },
     config,
     yaml::{self, Node},
 };
@@ -45,13 +51,15 @@ pub(in crate::cli) struct Args {
     out: PathBuf,
     /// Let Alertmanager reach the relay at this URL
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8061", value_parser = relay_url)]
-    relay_url: String,
+    relay_url: Url,
     /// Show times in this zone where a template asks for the local one [default: that of TZ or the system]
     #[arg(long, value_name = "ZONE")]
     timezone: Option<String>,
     /// Put the secrets of apps here
     #[arg(long, value_enum, default_value = "file")]
     secrets: Secrets,
+    #[command(flatten)]
+    no_config: NoConfig,
 }
 
 /// The longest `alertmanager.yml`.
@@ -77,7 +85,8 @@ pub(in crate::cli) fn run(args: &Args, output: &mut Output) -> Result<(), Failur
         default_recipients: &templates.default_recipients,
     };
     let config = relay_config::write(&plan, &templates.patterns, &settings);
-    let webhooks = webhooks(&source, &plan, &args.relay_url);
+    let relay_url = args.relay_url.as_str().trim_end_matches('/');
+    let webhooks = webhooks(&source, &plan, relay_url);
     let rewritten = rewrite::rewrite(&input.text, &input.root, &webhooks)
         .map_err(|error| Failure::Other(by_hand(&input, &error, &webhooks)))?;
     for by_hand in &rewritten.by_hand {
@@ -85,7 +94,7 @@ pub(in crate::cli) fn run(args: &Args, output: &mut Output) -> Result<(), Failur
     }
     write(&args.out, &config, &rewritten).map_err(Failure::Other)?;
     report::written(&args.out, &config, output)?;
-    let url = format!("{}/", args.relay_url);
+    let url = format!("{relay_url}/");
     report::diff(&diff::without_secrets(&input.text, &rewritten.text, &url), output)?;
     report::carried(&plan, output)?;
     report::findings(&findings, output)?;
@@ -180,12 +189,8 @@ fn private_folder(path: &Path) -> anyhow::Result<()> {
 }
 
 fn private_file(path: &Path, text: &str) -> anyhow::Result<()> {
-    let write = || {
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()
-    };
-    write().with_context(|| format!("{} cannot be written", path.display()))
+    let written = new_file::write(path, text, PRIVATE);
+    written.with_context(|| format!("{} cannot be written", path.display()))
 }
 
 /// Checks the new configuration, and shows a sample message of each receiver. Returns true if it is valid.
@@ -207,23 +212,24 @@ fn check(folder: &Path, config: &RelayConfig, output: &mut Output) -> Result<boo
 const SAMPLE: &str = "mixed";
 
 /// An address that accepts requests to `relay_url`: this machine only, if the URL names it.
-fn listen_address(relay_url: &str) -> String {
-    let url = Url::parse(relay_url).ok();
-    let port = url.as_ref().and_then(Url::port_or_known_default).unwrap_or(DEFAULT_PORT);
-    match url.as_ref().and_then(Url::host_str) {
-        Some("[::1]") => format!("[::1]:{port}"),
-        Some("127.0.0.1" | "localhost") => format!("127.0.0.1:{port}"),
-        _ => format!("0.0.0.0:{port}"),
-    }
+fn listen_address(relay_url: &Url) -> String {
+    let host = match relay_url.host_str() {
+        Some("[::1]") => "[::1]",
+        Some("127.0.0.1" | "localhost") => "127.0.0.1",
+        _ => "0.0.0.0",
+    };
+    let port = relay_url.port_or_known_default().unwrap_or(DEFAULT_PORT);
+    format!("{host}:{port}")
 }
 
+/// The relay's port by default. An http URL always has a port.
 const DEFAULT_PORT: u16 = 8061;
 
-/// Checks a URL for `--relay-url`, and removes the slash at its end.
-fn relay_url(text: &str) -> Result<String, String> {
+/// Checks a URL for `--relay-url`.
+fn relay_url(text: &str) -> Result<Url, String> {
     let url = Url::parse(text).map_err(|_| "this is not a URL; write one such as http://127.0.0.1:8061")?;
     if !matches!(url.scheme(), "http" | "https") || !url.has_host() || text.contains(['\'', '?', '#', ' ']) {
         return Err("write http:// or https://, a host and a port, such as http://127.0.0.1:8061".to_owned());
     }
-    Ok(text.trim_end_matches('/').to_owned())
+    Ok(url)
 }

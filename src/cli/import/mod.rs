@@ -7,6 +7,7 @@
 
 mod command;
 mod diff;
+mod findings;
 mod plan;
 mod relay_config;
 mod report;

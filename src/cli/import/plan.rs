@@ -1,4 +1,4 @@
-//! What becomes of the notifiers of an `alertmanager.yml`: apps, receivers and their names.
+//! Decides which app and which receiver replace each notifier of an `alertmanager.yml`, and names them.
 
 use super::source::{Notifier, Sender, Source};
 use crate::text::percent_encode;

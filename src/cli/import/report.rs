@@ -1,8 +1,8 @@
-//! What the command shows.
+//! Prints the result of an import.
 
 use std::{io, path::Path};
 
-use super::{plan::Plan, relay_config::RelayConfig, source::Findings};
+use super::{findings::Findings, plan::Plan, relay_config::RelayConfig};
 use crate::cli::output::Output;
 
 pub(super) fn written(folder: &Path, config: &RelayConfig, output: &mut Output) -> io::Result<()> {

@@ -117,7 +117,7 @@ fn unused_defaults<'t>(root: &Node, lines: &[&'t str]) -> Vec<(&'static str, Blo
 
 /// The lines of a key and its value.
 struct Block<'t> {
-    /// What stands before the key: spaces, and the dash of the item if this is its first key.
+    /// The beginning of the line up to the key. It has a dash if this is the first key of an item.
     head: &'t str,
     /// The number of characters before the key.
     column: usize,
@@ -195,7 +195,7 @@ fn apply(lines: &[&str], mut edits: Vec<Edit>) -> String {
     new.join("\n")
 }
 
-/// What the edited file must say.
+/// The structure that the edited file must have.
 fn intended(root: &Node, moved: &[&Webhooks], unused_defaults: impl Iterator<Item = &'static str>) -> Json {
     let mut document = structure(root);
     for webhooks in moved {
@@ -227,7 +227,7 @@ fn structure(node: &Node) -> Json {
     match &node.value {
         Value::Null => Json::Null,
         Value::Bool(value) => json!(value),
-        // A number is told apart from a text with the same digits.
+        // The mark makes a number differ from a text with the same digits.
         Value::Number(number) => json!({ "number": number }),
         Value::Text(text) => json!(text),
         Value::List(items) => items.iter().map(structure).collect(),

@@ -1,11 +1,11 @@
-//! What an `alertmanager.yml` says about WeChat.
+//! Reads the WeChat part of an `alertmanager.yml`.
 
 use std::{
     cell::RefCell,
     path::{Path, PathBuf},
 };
 
-use super::{rewrite::ByHand, templates::Templates};
+use super::findings::Findings;
 use crate::{
     config::{Diagnostic, Location, Position},
     nearest::suggestion,
@@ -39,7 +39,7 @@ pub(super) struct Notifier {
     pub(super) send_resolved: bool,
 }
 
-/// What the messages are sent with.
+/// The application that sends, and the way to WeCom.
 #[derive(PartialEq)]
 pub(super) struct Sender {
     pub(super) corp_id: Option<String>,
@@ -62,28 +62,6 @@ impl PartialEq for SourceSecret {
             (Self::File(one), Self::File(other)) => one == other,
             _ => false,
         }
-    }
-}
-
-/// What could not be carried over, and what a person should know. Each has its line in `alertmanager.yml`.
-#[derive(Default)]
-pub(super) struct Findings {
-    pub(super) errors: Vec<Diagnostic>,
-    pub(super) warnings: Vec<Diagnostic>,
-}
-
-impl Findings {
-    pub(super) fn add(&mut self, templates: &Templates) {
-        let of_file = |text: &String| Diagnostic::new(Location::default(), text, "");
-        self.errors.extend(templates.errors.iter().map(of_file));
-        self.warnings.extend(templates.warnings.iter().map(of_file));
-    }
-
-    pub(super) fn add_by_hand(&mut self, by_hand: &ByHand, file: &Path) {
-        let location = Location { position: Some(by_hand.at), ..Location::file(file) };
-        let message = "this receiver is written in one line or in another unusual form, so it was not edited";
-        let help = format!("replace its wechat_configs by webhook_configs: {}", by_hand.text);
-        self.errors.push(Diagnostic::new(location, message, help));
     }
 }
 

@@ -1,13 +1,16 @@
 //! `wecom-relay init`: writes a configuration to start with.
 
 use std::{
-    fs::{File, OpenOptions},
-    io::{self, Write},
-    os::unix::fs::OpenOptionsExt,
+    io,
     path::{Path, PathBuf},
 };
 
-use crate::cli::{failure::Failure, no_config::NoConfig, output::Output};
+use crate::cli::{
+    failure::Failure,
+    new_file::{self, PRIVATE, PUBLIC},
+    no_config::NoConfig,
+    output::Output,
+};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -30,11 +33,12 @@ const SECRET_NAME: &str = "ops_secret";
 
 pub(in crate::cli) fn run(args: &Args, output: &mut Output) -> Result<(), Failure> {
     let (config, secret) = (args.folder.join(CONFIG_NAME), args.folder.join(SECRET_NAME));
-    if !write_new(&config, CONFIG, PUBLIC, output)? {
+    // The configuration has no secret, and the user of the systemd unit must be able to read it.
+    if !write_new(&config, CONFIG, PUBLIC, output) {
         return Err(Failure::Reported);
     }
     let has_new_secret = !secret.exists();
-    if has_new_secret && !write_new(&secret, "", PRIVATE, output)? {
+    if has_new_secret && !write_new(&secret, "", PRIVATE, output) {
         return Err(Failure::Reported);
     }
     let (config, secret) = (config.display(), secret.display());
@@ -51,32 +55,17 @@ pub(in crate::cli) fn run(args: &Args, output: &mut Output) -> Result<(), Failur
     Ok(())
 }
 
-/// The configuration has no secret, and the user of the systemd unit must be able to read it.
-const PUBLIC: u32 = 0o644;
-/// Only the owner can read the secret.
-const PRIVATE: u32 = 0o600;
-
 /// Writes a file that does not exist yet. Returns false if that is not possible.
-fn write_new(path: &Path, text: &str, mode: u32, output: &mut Output) -> io::Result<bool> {
-    let created: io::Result<File> = OpenOptions::new().write(true).create_new(true).mode(mode).open(path);
-    let mut file = match created {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            output.error(&format!(
-                "{} exists already, and is not changed; name another folder",
-                path.display()
-            ));
-            return Ok(false);
+fn write_new(path: &Path, text: &str, mode: u32, output: &mut Output) -> bool {
+    let Err(error) = new_file::write(path, text, mode) else { return true };
+    let path = path.display();
+    output.error(&match error.kind() {
+        io::ErrorKind::AlreadyExists => {
+            format!("{path} exists already, and is not changed; name another folder")
         }
-        Err(error) => {
-            output.error(&format!(
-                "{} cannot be written: {error}; name a folder that exists and that this user can write to",
-                path.display()
-            ));
-            return Ok(false);
-        }
-    };
-    file.write_all(text.as_bytes())?;
-    file.sync_all()?;
-    Ok(true)
+        _ => format!(
+            "{path} cannot be written: {error}; name a folder that exists and that this user can write to"
+        ),
+    });
+    false
 }

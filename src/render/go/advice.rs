@@ -45,7 +45,7 @@ const FOREIGN_FUNCTIONS: [(&str, &str); 10] = [
     ("b64enc", "base64encode"),
 ];
 
-/// What to write instead of a field that a value of this type does not have, with a semicolon before it.
+/// The end of the error for a field that a value of this type does not have. It begins with a semicolon, or is empty.
 pub(super) fn missing_field(field: &str, type_name: &str) -> String {
     let fields: &[&str] = match type_name {
         "template.Data" => &DATA_FIELDS,
@@ -75,7 +75,7 @@ pub(super) fn missing_field(field: &str, type_name: &str) -> String {
     }
 }
 
-/// What to write instead of a function that does not exist, with a semicolon before it.
+/// The end of the error for an unknown function. It begins with a semicolon, or is empty.
 pub(super) fn missing_function(name: &str) -> String {
     let foreign = FOREIGN_FUNCTIONS.iter().find(|(foreign, _)| *foreign == name).map(|(_, own)| *own);
     match foreign.or_else(|| nearest(name, functions::names())) {

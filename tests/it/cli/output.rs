@@ -93,7 +93,7 @@ async fn the_help_command_explains_each_command_and_itself() {
 
 #[tokio::test]
 async fn a_command_without_configuration_does_not_offer_one() {
-    for name in ["demo", "sandbox", "init", "completion", "man"] {
+    for name in ["demo", "sandbox", "init", "import", "completion", "man"] {
         let out = run(command(&[name, "--help"]), String::new()).await.success();
         assert!(!out.contains("--config") && out.contains("--log-level"), "{name}: {out}");
         let err = run(command(&[name, "--config", "config.yml"]), String::new()).await.failure(2);
