@@ -103,6 +103,7 @@ impl From<UnpackError> for Rejection {
     fn from(error: UnpackError) -> Self {
         match error {
             UnpackError::Encoding(error) => Self::Encoding(error),
+            UnpackError::Incomplete => Self::Incomplete(error.to_string()),
             UnpackError::Memory(error) => error.into(),
         }
     }

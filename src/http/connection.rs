@@ -59,7 +59,7 @@ pub(super) struct Connection {
     pub(super) security: watch::Receiver<Arc<ServerSecurity>>,
     pub(super) idle_timer: IdleTimer,
     pub(super) router: Router,
-    pub(super) handshake_log: Arc<LogThrottle>,
+    pub(super) log_throttle: Arc<LogThrottle>,
     pub(super) stop: CancellationToken,
 }
 
@@ -80,7 +80,7 @@ impl Connection {
         if error.kind() == io::ErrorKind::UnexpectedEof {
             return;
         }
-        if let Some(suppressed) = self.handshake_log.allow() {
+        if let Some(suppressed) = self.log_throttle.allow() {
             let peer = self.peer.ip();
             tracing::warn!(
                 %peer,
@@ -124,7 +124,21 @@ impl Connection {
                 let stream = http.into_parts().io.into_inner();
                 close(stream, answered_early.load(Ordering::Relaxed)).await;
             }
+            Err(error) if error.is_parse() => self.log_invalid_request(&error),
             Err(error) => tracing::debug!(peer = %self.peer.ip(), %error, "connection ended early"),
+        }
+    }
+
+    /// Such a request does not reach a handler. hyper has answered 400, or 431 if the head is too long.
+    fn log_invalid_request(&self, error: &hyper::Error) {
+        if let Some(suppressed) = self.log_throttle.allow() {
+            let peer = self.peer.ip();
+            tracing::warn!(
+                %peer,
+                %error,
+                suppressed,
+                "request refused: not valid HTTP/1.1, or its head is over 32 KiB; does the client use https without server.tls?"
+            );
         }
     }
 

@@ -1,6 +1,6 @@
 //! Compressed bodies.
 
-use std::io::Read;
+use std::io::{self, Read};
 
 use axum::http::{HeaderMap, header::CONTENT_ENCODING};
 use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
@@ -11,7 +11,7 @@ use super::memory::{GrowingReservation, MAX_BODY_BYTES, MemoryError};
 /// A mistake of the sender.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum EncodingError {
-    #[error("the compressed body is damaged or cut off")]
+    #[error("the compressed body is damaged")]
     Damaged,
     #[error("the body is compressed with zstd; send it with gzip, deflate or uncompressed")]
     Zstd,
@@ -24,6 +24,8 @@ pub(super) enum EncodingError {
 pub(super) enum UnpackError {
     #[error(transparent)]
     Encoding(#[from] EncodingError),
+    #[error("the compressed data end early")]
+    Incomplete,
     #[error("no memory")]
     Memory(MemoryError),
 }
@@ -75,7 +77,10 @@ pub(super) async fn unpack(
     loop {
         reserved.grow_to(body.len() + unpacked.len() + STEP).map_err(UnpackError::Memory)?;
         let mut step = unpacker.by_ref().take(STEP as u64);
-        let read = step.read_to_end(&mut unpacked).map_err(|_| EncodingError::Damaged)?;
+        let read = step.read_to_end(&mut unpacked).map_err(|error| match error.kind() {
+            io::ErrorKind::UnexpectedEof => UnpackError::Incomplete,
+            _ => EncodingError::Damaged.into(),
+        })?;
         if unpacked.len() > MAX_BODY_BYTES {
             return Err(UnpackError::Memory(MemoryError::TooLarge));
         }

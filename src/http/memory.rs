@@ -6,8 +6,8 @@
 //! - *Work*, the rest: the payload, the values for templates, and the messages. A request reserves its share once, when
 //!   its body is complete, and waits for it. So no request holds a part of the work memory while it waits for more.
 //!
-//! Large requests are handled one after the other, so that small ones need not wait until there is memory for a large
-//! one. Free memory is given back to the system before another request may use it, and once more after a while, because
+//! Large requests are handled one after the other, and leave some work memory free, so that small ones need not wait for a
+//! large one. Free memory is given back to the system before another request may use it, and once more after a while, because
 //! the memory of small requests adds up.
 
 use std::{
@@ -39,7 +39,7 @@ pub const OTHER_MEMORY: usize = 64 << 20;
 
 /// The unit in which memory is reserved.
 const UNIT: usize = 4096;
-/// Requests that need more are handled one after the other.
+/// Requests that need more are handled one after the other. They leave this much work memory to smaller ones.
 const LARGE: usize = 32 << 20;
 /// Free memory is given back at once when requests have released this much.
 const GIVE_BACK: usize = 16 << 20;
@@ -178,7 +178,8 @@ impl GrowingReservation {
 
     async fn wait_for_work(self, texts: usize, values: usize) -> Result<(Reservation, Turn), MemoryError> {
         let MemoryBudget { work, turn, returns, .. } = self.budget;
-        let bytes = texts.saturating_add(values).min(work.bytes);
+        let most = work.bytes.saturating_sub(LARGE).max(work.bytes / 2);
+        let bytes = texts.saturating_add(values).min(most);
         // The semaphores are never closed.
         let turn = match bytes > LARGE {
             true => Some(turn.acquire_owned().await.map_err(|_| MemoryError::InUse)?),
@@ -270,12 +271,20 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_request_over_the_limit_has_less_memory_for_values() {
-        let budget = MemoryBudget::new(40 * UNIT);
-        let (all, _turn) = work(&budget, 10 * UNIT, usize::MAX).await.unwrap();
-        assert_eq!(all.payload(), PayloadMemory { values: 20 * UNIT, texts: 2 * UNIT });
+        let budget = MemoryBudget::new(80 * UNIT);
+        let (half, _turn) = work(&budget, 10 * UNIT, usize::MAX).await.unwrap();
+        assert_eq!(half.payload(), PayloadMemory { values: 20 * UNIT, texts: 2 * UNIT });
+        let (_other_half, _turn) = work(&budget, 10 * UNIT, usize::MAX).await.unwrap();
         assert_eq!(work(&budget, 1, 0).await.err(), Some(MemoryError::InUse));
-        let (waited, ()) = tokio::join!(work(&budget, UNIT, 7), async { drop(all) });
+        let (waited, ()) = tokio::join!(work(&budget, UNIT, 7), async { drop(half) });
         assert_eq!(waited.unwrap().0.payload().values, UNIT / 8);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_largest_request_leaves_memory_for_small_ones() {
+        let budget = MemoryBudget::default();
+        let (_largest, _turn) = work(&budget, LARGE, usize::MAX).await.unwrap();
+        assert!(work(&budget, LARGE, 0).await.is_ok());
     }
 
     #[tokio::test(start_paused = true)]

@@ -58,7 +58,7 @@ pub async fn serve(
 ) -> io::Result<()> {
     listener.set_nonblocking(true)?;
     let acceptor = Acceptor::new(tokio::net::TcpListener::from_std(listener)?, max_connections);
-    let handshake_log = Arc::new(LogThrottle::every(LOG_INTERVAL));
+    let log_throttle = Arc::new(LogThrottle::every(LOG_INTERVAL));
     let mut open = JoinSet::new();
     loop {
         let accepted = tokio::select! {
@@ -75,7 +75,7 @@ pub async fn serve(
             security: security.subscribe(),
             idle_timer: idle_timer.clone(),
             router: router.clone(),
-            handshake_log: Arc::clone(&handshake_log),
+            log_throttle: Arc::clone(&log_throttle),
             stop: stop.clone(),
         };
         open.spawn(async move {

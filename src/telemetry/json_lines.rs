@@ -19,6 +19,7 @@ use tracing_subscriber::{
 };
 
 use super::log_time::LogClock;
+use crate::text::is_bidi_control;
 
 /// Writes one object per line.
 pub(super) struct JsonLines(pub(super) LogClock);
@@ -84,8 +85,19 @@ impl Object {
         let mut json = Vec::new();
         let pairs = self.0.iter().map(|(name, value)| (name, value));
         serde_json::Serializer::new(&mut json).collect_map(pairs).map_err(|_| fmt::Error)?;
-        String::from_utf8(json).map_err(|_| fmt::Error)
+        let json = String::from_utf8(json).map_err(|_| fmt::Error)?;
+        Ok(without_bidi_controls(json))
     }
+}
+
+/// Escapes controls of the direction of text, because they would change how the line looks on a terminal. In JSON they can
+/// only be within strings.
+fn without_bidi_controls(json: String) -> String {
+    if !json.contains(is_bidi_control) {
+        return json;
+    }
+    let escaped = |c| if is_bidi_control(c) { format!("\\u{:04x}", u32::from(c)) } else { String::from(c) };
+    json.chars().map(escaped).collect()
 }
 
 impl Visit for Object {

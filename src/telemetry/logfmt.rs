@@ -8,6 +8,8 @@ use tracing_subscriber::{
     fmt::{FormatFields, format::Writer},
 };
 
+use crate::text::is_bidi_control;
+
 /// Writes fields as logfmt, after the message.
 pub(super) struct Logfmt;
 
@@ -58,16 +60,19 @@ impl Visit for Line<'_> {
 }
 
 fn needs_quotes(value: &str) -> bool {
-    value.chars().any(|c| c.is_whitespace() || c.is_control() || matches!(c, '"' | '=' | '\\'))
+    value
+        .chars()
+        .any(|c| c.is_whitespace() || c.is_control() || is_bidi_control(c) || matches!(c, '"' | '=' | '\\'))
 }
 
-/// A text whose control characters are escaped, so that no value can start a line or change a terminal.
+/// A text whose control characters are escaped, so that no value can start a line, change a terminal, or turn the
+/// direction of what follows.
 struct Escaped<'t>(&'t str);
 
 impl fmt::Display for Escaped<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for c in self.0.chars() {
-            if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') {
+            if c.is_control() || is_bidi_control(c) || matches!(c, '\u{2028}' | '\u{2029}') {
                 write!(f, "{}", c.escape_default())?;
             } else {
                 f.write_char(c)?;

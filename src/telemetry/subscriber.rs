@@ -227,6 +227,18 @@ mod tests {
     }
 
     #[test]
+    fn no_value_turns_the_direction_of_a_line() {
+        for format in [LogFormat::Text, LogFormat::Json] {
+            let buffer = Buffer::default();
+            let writer = buffer.clone();
+            let subscriber = lines(format, "info", false, move || writer.clone()).unwrap();
+            tracing::subscriber::with_default(subscriber, || warn!(group = "\u{202E}nwod", "message"));
+            let text = String::from_utf8(buffer.0.lock().unwrap().clone()).unwrap();
+            assert!(!text.contains('\u{202E}') && text.contains("202e") && text.contains("nwod"), "{text}");
+        }
+    }
+
+    #[test]
     fn every_text_line_is_logfmt() {
         let buffer = Buffer::default();
         let writer = buffer.clone();

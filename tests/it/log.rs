@@ -3,6 +3,10 @@
 mod unwritable;
 
 use serde_json::Value;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 use wecom_relay::{
     sandbox::{Api, Fault, Settings},
     telemetry::{self, LogFormat},
@@ -11,7 +15,7 @@ use wecom_relay::{
 use crate::support::{
     Options, Relay, SECRET, Wecom, eventually,
     log::{LogGuard, Written, log_to},
-    payload, short_delays,
+    payload, short_delays, soon,
 };
 
 /// The log of this thread, until this is dropped.
@@ -156,4 +160,25 @@ async fn a_hold_is_an_error_when_a_person_must_act() {
         assert_eq!(errors, usize::from(level == "ERROR"), "{}", log.text());
         relay.stop().await;
     }
+}
+
+/// Such requests do not reach a handler.
+#[tokio::test]
+async fn a_request_that_is_not_http_is_logged() {
+    let log = Log::start();
+    let relay = Relay::start("http://127.0.0.1:9").await;
+    let long_head = format!("GET / HTTP/1.1\r\nHost: relay\r\nX: {}\r\n\r\n", "x".repeat(64 << 10));
+    let hello = "\u{16}\u{3}\u{1}\u{2}\u{0}\u{1}".to_owned();
+    for (request, expected) in [(hello, "HTTP/1.1 400 "), (long_head, "HTTP/1.1 431 ")] {
+        let address = relay.url.trim_start_matches("http://");
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let mut answer = Vec::new();
+        // The relay may close the connection before it has read all.
+        _ = stream.write_all(request.as_bytes()).await;
+        _ = soon(stream.read_to_end(&mut answer)).await;
+        assert!(answer.is_empty() || answer.starts_with(expected.as_bytes()), "{answer:?}");
+    }
+    log.wait_for("request refused: not valid HTTP/1.1, or its head is over 32 KiB; does the client use https without server.tls?")
+        .await;
+    relay.stop().await;
 }

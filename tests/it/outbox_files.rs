@@ -119,3 +119,25 @@ async fn restarted(ended: Process, config: &Path) -> Process {
     ended.kill().await;
     Process::start(config).await
 }
+
+#[tokio::test]
+async fn the_log_of_a_moved_outbox_is_kept() {
+    let wecom = Wecom::live(Settings::default()).await;
+    let (folder, config) = config_file(&wecom.url, &Options::default());
+    let (database, away) = (folder.path().join("outbox.db"), folder.path().join("away.db"));
+    wecom.sandbox.inject(Fault::new(Effect::Hang { taken: false }).on(Api::Gettoken));
+    let relay = Process::start(&config).await;
+    post(&relay, 0).await;
+    relay.kill().await;
+    fs::rename(&database, &away).unwrap();
+    let relay = Process::start(&config).await;
+    assert!(relay.log.iter().any(|line| line.contains("a new outbox begins")), "{:?}", relay.log);
+    relay.kill().await;
+    fs::rename(&away, &database).unwrap();
+    fs::rename(folder.path().join("outbox.db-wal.orphaned"), log_file(folder.path())).unwrap();
+    wecom.sandbox.clear_faults();
+    let mut relay = Process::start(&config).await;
+    soon(wecom.sandbox.wait_for_delivered("zhangsan", ALERTS)).await;
+    relay.signal("TERM");
+    assert!(relay.ended().await.success());
+}

@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    path::{Path, PathBuf},
+    path::{self, Path, PathBuf},
 };
 
 use crate::cli::{
@@ -28,13 +28,21 @@ pub(in crate::cli) struct Args {
 }
 
 const CONFIG: &str = include_str!("config.yml");
+/// The lines of [`CONFIG`] about the outbox.
+const OUTBOX_BESIDE: &str =
+    "  # systemd sets STATE_DIRECTORY. Without systemd the outbox is beside this file.
+  path: ${STATE_DIRECTORY:-.}/outbox.db
+";
+/// The same in `/etc`. A fixed path lets commands of an operator find the outbox of the service.
+const OUTBOX_OF_SERVICE: &str = "  path: /var/lib/wecom-relay/outbox.db
+";
 const CONFIG_NAME: &str = "config.yml";
 const SECRET_NAME: &str = "ops_secret";
 
 pub(in crate::cli) fn run(args: &Args, output: &mut Output) -> Result<(), Failure> {
     let (config, secret) = (args.folder.join(CONFIG_NAME), args.folder.join(SECRET_NAME));
     // The configuration has no secret, and the user of the systemd unit must be able to read it.
-    if !write_new(&config, CONFIG, PUBLIC, output) {
+    if !write_new(&config, &config_in(&args.folder), PUBLIC, output) {
         return Err(Failure::Reported);
     }
     let has_new_secret = !secret.exists();
@@ -55,6 +63,16 @@ pub(in crate::cli) fn run(args: &Args, output: &mut Output) -> Result<(), Failur
     Ok(())
 }
 
+/// The configuration to write into `folder`.
+fn config_in(folder: &Path) -> String {
+    let absolute = path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
+    if absolute.starts_with("/etc") {
+        CONFIG.replace(OUTBOX_BESIDE, OUTBOX_OF_SERVICE)
+    } else {
+        CONFIG.to_owned()
+    }
+}
+
 /// Writes a file that does not exist yet. Returns false if that is not possible.
 fn write_new(path: &Path, text: &str, mode: u32, output: &mut Output) -> bool {
     let Err(error) = new_file::write(path, text, mode) else { return true };
@@ -68,4 +86,15 @@ fn write_new(path: &Path, text: &str, mode: u32, output: &mut Output) -> bool {
         ),
     });
     false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_configuration_in_etc_has_the_outbox_of_the_service() {
+        assert!(config_in(Path::new("/etc/wecom-relay")).contains("path: /var/lib/wecom-relay/outbox.db\n"));
+        assert_eq!(config_in(Path::new(".")), CONFIG);
+    }
 }

@@ -108,7 +108,7 @@ pub(super) fn log_path(path: &Path) -> PathBuf {
 }
 
 /// SQLite follows links before it adds the suffix.
-fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+pub(super) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut path = OsString::from(fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()));
     path.push(suffix);
     PathBuf::from(path)

@@ -277,6 +277,7 @@ fn create(path: &Path) -> Result<(), OpenError> {
     make_directory(path)?;
     match private(OpenOptions::new().create_new(true).write(true)).open(path) {
         Ok(_) => {
+            keep_log_of_lost_file(path)?;
             flush_parent(path);
             Ok(())
         }
@@ -284,6 +285,23 @@ fn create(path: &Path) -> Result<(), OpenError> {
         Err(error) if is_no_space(&error) => Err(OpenError::of_system(path, &error)),
         Err(error) => Err(OpenError::Permission { path: path.to_owned(), reason: error.to_string() }),
     }
+}
+
+/// Renames the log that lies beside a new database, because SQLite would delete it. Somebody deleted or moved the database.
+fn keep_log_of_lost_file(path: &Path) -> Result<(), OpenError> {
+    let log = files::log_path(path);
+    if !log.metadata().is_ok_and(|metadata| metadata.len() > 0) {
+        return Ok(());
+    }
+    let kept = files::with_suffix(path, "-wal.orphaned");
+    fs::rename(&log, &kept).map_err(|error| OpenError::of_system(&log, &error))?;
+    tracing::error!(
+        path = %path.display(),
+        kept = %kept.display(),
+        "the outbox is missing, although its log is there, so a new outbox begins; if outbox.db was moved, stop the relay, \
+         and put both files back under their names"
+    );
+    Ok(())
 }
 
 /// Creates the directory of the file at `path`, for this user alone. New directories survive a power failure.

@@ -202,11 +202,12 @@ async fn compressed_bodies_are_unpacked() {
 #[tokio::test]
 async fn a_body_that_cannot_be_unpacked_is_refused() {
     let direct = Direct::roomy();
-    let packed = gzip(&changed(|_| {}));
+    let mut damaged = gzip(&changed(|_| {}));
+    damaged[40] ^= 0xFF;
     let bomb = gzip(&vec![b' '; 40 << 20]);
     let mut texts = String::new();
     for (encoding, packed, expected) in [
-        ("gzip", packed[..packed.len() / 2].to_vec(), 400),
+        ("gzip", damaged, 400),
         ("gzip", bomb, 413),
         ("zstd", b"\x28\xb5\x2f\xfd\x00".to_vec(), 415),
         ("br", b"\x1b\x0e\x01".to_vec(), 415),
@@ -216,11 +217,23 @@ async fn a_body_that_cannot_be_unpacked_is_refused() {
         texts += &text;
     }
     insta::assert_snapshot!(texts, @r"
-    the compressed body is damaged or cut off
+    the compressed body is damaged
     the body is larger than 32 MiB; set max_alerts in Alertmanager's webhook_configs
     the body is compressed with zstd; send it with gzip, deflate or uncompressed
     the body is compressed with br; send it with gzip, deflate or uncompressed
     ");
+}
+
+/// A retry may bring the whole body.
+#[tokio::test]
+async fn a_compressed_body_that_is_cut_off_may_be_sent_again() {
+    let direct = Direct::roomy();
+    let packed = gzip(&changed(|_| {}));
+    for length in [3, 12, packed.len() / 2, packed.len() - 6] {
+        let (status, text) = post_encoded(&direct, "gzip", packed[..length].to_vec()).await;
+        assert_eq!(status, 503, "{text}");
+        assert!(text.contains("the compressed data end early"), "{text}");
+    }
 }
 
 /// The recorded bodies of Alertmanager, except very large ones.

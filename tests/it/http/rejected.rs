@@ -19,7 +19,6 @@ async fn the_400_says_what_the_body_looks_like() {
         b" \n".to_vec(),
         good.as_bytes()[..good.len() / 2].to_vec(),
         b"\xff\xd8\xff\xe0".to_vec(),
-        vec![0x1F, 0x8B, 8, 0, 0],
         "[".repeat(100_000).into_bytes(),
         format!("{{\"alerts\":{}", "[{\"a\":".repeat(5_000)).into_bytes(),
         push.into_bytes(),
@@ -41,7 +40,6 @@ async fn the_400_says_what_the_body_looks_like() {
     the body is empty: send Alertmanager's webhook payload, a JSON object with `alerts`
     the JSON ends before it is complete, at line 1, column 270: was the body cut off?
     the body is not UTF-8: byte 0 is invalid; is the body compressed? send it as plain JSON or with gzip
-    the compressed body is damaged or cut off
     the JSON ends before it is complete, at line 1, column 100000: was the body cut off?
     the JSON ends before it is complete, at line 1, column 30010: was the body cut off?
     this looks like the body of Alertmanager's own /api/v2/alerts, to which Prometheus pushes: point Prometheus at Alertmanager, and `webhook_configs` of Alertmanager at this relay

@@ -15,7 +15,7 @@ use wecom_relay::{
 
 use super::{direct::Direct, for_receiver, raw};
 use crate::support::{
-    Relay, Wecom,
+    Relay, Wecom, eventually,
     log::{Written, log_to},
     payload, payload_at, redacted,
 };
@@ -53,7 +53,7 @@ async fn a_locked_outbox_is_answered_with_503_until_it_is_free() {
     assert_eq!(status, 503, "{text}");
     assert_eq!(direct.get("/-/ready").await.0, 503);
     other.execute_batch("ROLLBACK").unwrap();
-    assert_eq!(direct.get("/-/ready").await.0, 200);
+    eventually(async || direct.get("/-/ready").await.0, |status| *status == 200).await;
     assert_eq!(direct.post(body).await, (200, "accepted as notification 1\n".to_owned()));
 }
 
