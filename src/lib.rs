@@ -23,5 +23,6 @@ pub mod secret;
 pub mod systemd;
 pub mod telemetry;
 pub mod text;
+pub mod tls;
 pub mod wecom;
 mod yaml;

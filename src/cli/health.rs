@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     config::Server,
-    wecom::client::{ExtraRoots, tls_config},
+    tls::{ExtraRoots, client_config},
 };
 
 #[derive(Debug, clap::Args)]
@@ -145,9 +145,9 @@ fn base_url(server: &Server) -> anyhow::Result<Url> {
 /// Asks the relay at `url`. A relay that is not healthy is an error.
 async fn ask(url: &str, trust: Trust, certificate: Option<ClientCertificate>) -> anyhow::Result<String> {
     let client = match (trust, certificate) {
-        (Trust::Roots(extra), None) => http_client()?.tls_backend_preconfigured(tls_config(&extra)?),
+        (Trust::Roots(extra), None) => http_client()?.tls_backend_preconfigured(client_config(&extra)?),
         (Trust::Roots(extra), Some(certificate)) => {
-            http_client()?.tls_backend_preconfigured(certificate.add_to(tls_config(&extra)?)?)
+            http_client()?.tls_backend_preconfigured(certificate.add_to(client_config(&extra)?)?)
         }
         (Trust::Any, None) => unverified_client(),
         (Trust::Any, Some(certificate)) => unverified_client().identity(certificate.identity()?),

@@ -1,6 +1,6 @@
 //! The async runtime and the HTTP clients of commands.
 
-use crate::wecom::client::{ExtraRoots, SetupError, tls_config};
+use crate::tls::{ExtraRoots, client_config};
 
 pub(super) fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build()
@@ -8,8 +8,10 @@ pub(super) fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
 
 /// A client for calls to a relay. It has its own root certificates, because a container may have none.
 #[expect(clippy::disallowed_methods, reason = "this client calls a relay, and not WeCom")]
-pub(super) fn http_client() -> Result<reqwest::ClientBuilder, SetupError> {
-    Ok(reqwest::Client::builder().tls_backend_preconfigured(tls_config(&ExtraRoots::default())?).no_proxy())
+pub(super) fn http_client() -> Result<reqwest::ClientBuilder, rustls::Error> {
+    Ok(reqwest::Client::builder()
+        .tls_backend_preconfigured(client_config(&ExtraRoots::default())?)
+        .no_proxy())
 }
 
 /// A client that accepts every certificate.

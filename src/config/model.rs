@@ -11,8 +11,8 @@ use crate::{
     language::Language,
     render::TemplateLanguage,
     secret::Secret,
+    tls::ExtraRoots,
     wecom::{
-        client::ExtraRoots,
         endpoint::{ApiUrl, ProxyUrl},
         message::AgentId,
     },

@@ -1,6 +1,6 @@
 //! The outbox: accepted notifications and their deliveries, until they are settled and purged.
 //!
-//! This module is the port. [`sqlite`] implements it; [`rules`] has the decisions that every engine shares.
+//! This module is the port. [`sqlite`] and [`postgres`] implement it; [`rules`] has the decisions that every engine shares.
 //!
 //! ```text
 //! enqueue ──▶ queued ──▶ ready ──▶ in flight ──▶ delivered | dead | discarded
@@ -25,6 +25,7 @@
 mod changes;
 mod error;
 mod port;
+pub mod postgres;
 mod query;
 pub mod rules;
 pub mod sqlite;

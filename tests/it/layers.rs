@@ -26,7 +26,7 @@ enum Rule {
 use Rule::{Below, Driver, Only, Pure};
 
 /// The modules from the top layer to the bottom one. A file belongs to the entry with the longest matching name.
-const MODULES: [(&str, Rule); 33] = [
+const MODULES: [(&str, Rule); 35] = [
     // shell
     ("main", Below),
     ("cli", Below),
@@ -37,6 +37,7 @@ const MODULES: [(&str, Rule); 33] = [
     ("http", Driver),
     ("dispatch", Driver),
     // adapters: each knows its own port and the vocabulary of the port
+    ("outbox::postgres", Only(&["outbox", "outbox::rules", "wecom"])),
     ("outbox::sqlite", Only(&["outbox", "outbox::rules", "wecom"])),
     ("wecom::client", Only(&["wecom", "wecom::token", "wecom::endpoint", "wecom::errcode"])),
     ("wecom::token", Only(&["wecom", "wecom::endpoint", "wecom::errcode"])),
@@ -60,6 +61,7 @@ const MODULES: [(&str, Rule); 33] = [
     ("lifecycle", Below),
     ("heartbeat", Below),
     ("retry", Below),
+    ("tls", Below),
     ("secret", Below),
     ("yaml", Below),
     ("language", Below),
@@ -69,14 +71,15 @@ const MODULES: [(&str, Rule); 33] = [
     ("allocator", Below),
 ];
 const DRIVERS: [&str; 2] = ["http", "dispatch"];
-const ADAPTERS: [&str; 3] = ["outbox::sqlite", "wecom::client", "wecom::token"];
-const KERNEL: [&str; 12] = [
+const ADAPTERS: [&str; 4] = ["outbox::postgres", "outbox::sqlite", "wecom::client", "wecom::token"];
+const KERNEL: [&str; 13] = [
     "telemetry",
     "metrics",
     "lifecycle",
     "heartbeat",
     "retry",
     "secret",
+    "tls",
     "yaml",
     "language",
     "text",
@@ -85,13 +88,14 @@ const KERNEL: [&str; 12] = [
     "allocator",
 ];
 /// Other crates that a pure module must not use. `std::io` is not in the list, because its traits also write to memory.
-const IMPURE: [&str; 13] = [
+const IMPURE: [&str; 14] = [
     "tokio",
     "tokio_util",
     "reqwest",
     "axum",
     "hyper",
     "rusqlite",
+    "tokio_postgres",
     "std::fs",
     "std::net::Tcp",
     "std::net::Udp",

@@ -10,7 +10,7 @@ use crate::{
         diagnostic::{Diagnostics, ErrorGuaranteed, Location},
         raw::Field,
     },
-    wecom::client::ExtraRoots,
+    tls::ExtraRoots,
 };
 
 pub(super) const LONGEST_PEM_BYTES: u64 = 1 << 20;

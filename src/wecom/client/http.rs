@@ -1,10 +1,9 @@
 //! The HTTP client below the calls: timeouts, root certificates, proxy and redirects.
 
-use std::{error::Error as _, sync::Arc, time::Duration};
+use std::{error::Error as _, time::Duration};
 
-use rustls::{ClientConfig, RootCertStore, crypto::ring};
-
-use super::{roots::ExtraRoots, settings::ClientSettings};
+use super::settings::ClientSettings;
+use crate::tls::client_config;
 
 /// Less than the usual keep-alive time of servers, so that few pooled connections are stale when they are used.
 const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(30);
@@ -19,8 +18,9 @@ pub struct SetupError(String);
     reason = "the one place that sets timeouts, root certificates, proxy and redirects"
 )]
 pub(super) fn http_client(settings: &ClientSettings) -> Result<reqwest::Client, SetupError> {
+    let tls = client_config(&settings.extra_roots).map_err(|error| SetupError(error.to_string()))?;
     let mut builder = reqwest::Client::builder()
-        .tls_backend_preconfigured(tls_config(&settings.extra_roots)?)
+        .tls_backend_preconfigured(tls)
         .no_proxy()
         .redirect(reqwest::redirect::Policy::none())
         .referer(false)
@@ -35,21 +35,6 @@ pub(super) fn http_client(settings: &ClientSettings) -> Result<reqwest::Client, 
         builder = builder.proxy(proxy);
     }
     builder.build().map_err(|error| SetupError(describe(error)))
-}
-
-/// TLS with the bundled root certificates and `extra` ones. Neither the system's certificate store nor a process-wide
-/// default provider is needed.
-///
-/// # Errors
-/// [`SetupError`], never in practice.
-pub fn tls_config(extra: &ExtraRoots) -> Result<ClientConfig, SetupError> {
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter().cloned());
-    extra.add_to(&mut roots);
-    let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(|error| SetupError(error.to_string()))?;
-    Ok(builder.with_root_certificates(roots).with_no_client_auth())
 }
 
 /// The error and its causes. The URL is left out, because it contains secrets.

@@ -17,12 +17,10 @@ mod error;
 mod http;
 mod probe;
 mod redact;
-mod roots;
 mod send;
 mod settings;
 
-pub use http::{SetupError, tls_config};
+pub use http::SetupError;
 pub use probe::{InvalidCertificate, ReachError, Reached, Stage};
-pub use roots::ExtraRoots;
 pub use send::Client;
 pub use settings::{CALL_TIMEOUT, CONNECT_TIMEOUT, ClientSettings, LONGEST_CALL_TIMEOUT};

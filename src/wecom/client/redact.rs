@@ -71,7 +71,7 @@ mod tests {
             agent_id: AgentId(1),
             api_secret: Secret::new("verysecret0123456789"),
             api_url: ApiUrl::parse("https://qyapi.weixin.qq.com").unwrap(),
-            extra_roots: super::super::ExtraRoots::default(),
+            extra_roots: crate::tls::ExtraRoots::default(),
             proxy_url: None,
             connect_timeout: CONNECT_TIMEOUT,
             call_timeout: CALL_TIMEOUT,

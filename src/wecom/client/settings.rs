@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::roots::ExtraRoots;
+use crate::tls::ExtraRoots;
 use crate::{
     secret::Secret,
     wecom::{

@@ -1,4 +1,6 @@
-//! Certificates of CAs that are trusted beside the built-in ones.
+//! TLS of clients: the trusted CAs, which are the built-in ones and those of the configuration.
+
+use std::sync::Arc;
 
 use der::{
     AnyRef, Decode, Reader, SliceReader, Tagged,
@@ -6,7 +8,8 @@ use der::{
 };
 use jiff::Timestamp;
 use rustls::{
-    RootCertStore,
+    ClientConfig, RootCertStore,
+    crypto::ring,
     pki_types::{CertificateDer, pem::PemObject},
 };
 use sha2::{Digest, Sha256};
@@ -63,10 +66,20 @@ impl ExtraRoots {
         let digest = self.0.iter().fold(Sha256::new(), |hash, certificate| hash.chain_update(certificate));
         digest.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
     }
+}
 
-    pub(super) fn add_to(&self, store: &mut RootCertStore) {
-        store.add_parsable_certificates(self.0.iter().cloned());
-    }
+/// TLS with the bundled root certificates and `extra` ones. Neither the system's certificate store nor a process-wide
+/// default provider is needed.
+///
+/// # Errors
+/// None in practice.
+pub fn client_config(extra: &ExtraRoots) -> Result<ClientConfig, rustls::Error> {
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter().cloned());
+    roots.add_parsable_certificates(extra.0.iter().cloned());
+    let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()?;
+    Ok(builder.with_root_certificates(roots).with_no_client_auth())
 }
 
 /// The end of the validity: `Certificate.tbsCertificate.validity.notAfter` of RFC 5280, section 4.1.
