@@ -28,6 +28,7 @@ mod outbox_files;
 mod outbox_model;
 mod outbox_sqlite;
 mod packaging;
+mod postgres;
 mod power;
 mod prometheus;
 

@@ -23,7 +23,7 @@ use wecom_relay::{
     secret::Secret,
     wecom::{
         Api, Content, Message, Outcome, Recipients, TransportError, TransportErrorKind, WeCom,
-        client::{CALL_TIMEOUT, CONNECT_TIMEOUT, Client, ClientSettings, ExtraRoots, Stage},
+        client::{CALL_TIMEOUT, CONNECT_TIMEOUT, Client, ClientSettings, Stage},
         endpoint::{ApiUrl, ProxyUrl},
         message::{AgentId, request_body},
         token::TokenCaches,
@@ -44,7 +44,7 @@ fn settings(api_url: &str) -> ClientSettings {
         api_secret: Secret::new(SECRET),
         api_url: ApiUrl::parse(api_url).unwrap(),
         proxy_url: None,
-        extra_roots: ExtraRoots::default(),
+        extra_roots: wecom_relay::tls::ExtraRoots::default(),
         connect_timeout: CONNECT_TIMEOUT,
         call_timeout: CALL_TIMEOUT,
     }

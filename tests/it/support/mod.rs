@@ -4,6 +4,7 @@ pub(crate) mod daemon;
 mod gated;
 pub(crate) mod log;
 pub(crate) mod members;
+pub(crate) mod postgres;
 mod printing;
 pub(crate) mod process;
 pub(crate) mod recorded;
