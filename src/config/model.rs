@@ -1,6 +1,13 @@
 //! The valid configuration, as the rest of the program uses it.
 
-use std::{fmt, net::SocketAddr, num::NonZeroU32, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    net::SocketAddr,
+    num::NonZeroU32,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use jiff::{Timestamp, tz::TimeZone};
 
@@ -9,6 +16,7 @@ use crate::{
     http::ServerSecurity,
     intake::{Address, MessageType},
     language::Language,
+    outbox::postgres::PostgresUrl,
     render::TemplateLanguage,
     secret::Secret,
     tls::ExtraRoots,
@@ -74,13 +82,40 @@ pub struct Server {
 /// `outbox`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outbox {
-    /// The database file.
-    pub path: PathBuf,
+    pub database: Database,
     /// `None` switches deduplication off.
     pub dedupe_window: Option<Duration>,
     pub max_size_bytes: u64,
     pub expire_after: Duration,
     pub retention: Duration,
+}
+
+impl Outbox {
+    /// The database file. `None` for PostgreSQL.
+    pub fn path(&self) -> Option<&Path> {
+        match &self.database {
+            Database::File(path) => Some(path),
+            Database::Postgres(_) => None,
+        }
+    }
+}
+
+/// The place of the outbox.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Database {
+    /// A file of SQLite.
+    File(PathBuf),
+    /// A database of PostgreSQL, which several replicas may share.
+    Postgres(Box<Postgres>),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Postgres {
+    pub url: PostgresUrl,
+    /// CAs of `ca_file` and of the URL's `sslrootcert`.
+    pub extra_roots: ExtraRoots,
+    /// The name of this relay among those that share the outbox.
+    pub replica: String,
 }
 
 /// A template file that is not compiled yet.

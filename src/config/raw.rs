@@ -51,7 +51,9 @@ shapes! {
     Auth at "server.auth." { bearer_token, bearer_token_file, bearer_token_env, basic_auth }
     BasicAuth at "server.auth.basic_auth." { username, password, password_file, password_env }
     Tls at "server.tls." { cert_file, key_file, client_ca_file }
-    Outbox at "outbox." { path, dedupe_window, max_size, expire_after, retention }
+    Outbox at "outbox." {
+        path, url, url_file, url_env, ca_file, replica, dedupe_window, max_size, expire_after, retention,
+    }
     App at "apps[]." {
         name, corp_id, agent_id, api_secret, api_secret_file, api_secret_env, api_url, proxy_url, proxy_url_file,
         proxy_url_env, ca_file, timeout, limits,

@@ -14,6 +14,8 @@ use crate::{
 };
 
 pub(super) const LONGEST_PEM_BYTES: u64 = 1 << 20;
+const CA_HELP: &str =
+    "name a PEM file with the certificate of the CA, which starts with -----BEGIN CERTIFICATE-----";
 
 /// The text of the file that a field names.
 pub(super) fn pem(
@@ -37,16 +39,27 @@ pub(super) fn ca_file(
     if !field.is_written() {
         return Ok(ExtraRoots::default());
     }
-    let help =
-        "name a PEM file with the certificate of the CA, which starts with -----BEGIN CERTIFICATE-----";
-    let text = pem(field, help, context, diagnostics)?;
+    let path = context.path(field.required_text(CA_HELP, diagnostics)?);
+    roots_in(&path, &field.location, context, diagnostics)
+}
+
+/// The CAs in a file that is named at `location`.
+pub(super) fn roots_in(
+    path: &Path,
+    location: &Location,
+    context: &LoadContext<'_>,
+    diagnostics: &mut Diagnostics,
+) -> Result<ExtraRoots, ErrorGuaranteed> {
+    let text = context.secret_file(path, LONGEST_PEM_BYTES).map_err(|error| {
+        diagnostics.error(location, format!("{} cannot be read: {error}", path.display()), CA_HELP)
+    })?;
     let roots = ExtraRoots::from_pem(&text).map_err(|problem| {
-        diagnostics.error(&field.location, format!("this file cannot be used: {problem}"), help)
+        diagnostics.error(location, format!("this file cannot be used: {problem}"), CA_HELP)
     })?;
     for end in roots.expired(context.now) {
         let day = end.to_zoned(TimeZone::UTC).date();
         let message = format!("a certificate in this file expired on {day}");
-        diagnostics.warn(&field.location, message, "ask for the present certificate of the CA");
+        diagnostics.warn(location, message, "ask for the present certificate of the CA");
     }
     Ok(roots)
 }

@@ -30,7 +30,7 @@ pub(in crate::config) struct LoadContext<'a> {
 }
 
 impl LoadContext<'_> {
-    pub(super) fn path(&self, path: &str) -> PathBuf {
+    pub(super) fn path(&self, path: impl AsRef<Path>) -> PathBuf {
         self.folder().join(path)
     }
 

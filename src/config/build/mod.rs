@@ -9,6 +9,7 @@ mod config;
 mod context;
 mod fallbacks;
 mod message;
+mod outbox;
 mod receivers;
 mod recipients;
 mod secrets;

@@ -47,6 +47,10 @@ impl<'f, 'y> SecretSource<'f, 'y> {
         }
     }
 
+    pub(super) fn of_outbox(raw: &'f raw::Outbox<'y>) -> Self {
+        Self { inline: &raw.url, file: &raw.url_file, env: &raw.url_env, owner: "the outbox", key: "url" }
+    }
+
     pub(super) fn of_bearer_token(raw: &'f raw::Auth<'y>) -> Self {
         Self {
             inline: &raw.bearer_token,
@@ -162,6 +166,7 @@ impl<'f, 'y> SecretSource<'f, 'y> {
             "bearer_token" => "token",
             "password" => "password",
             "proxy_url" => "proxy's address",
+            "url" => "URL",
             _ => "secret",
         }
     }

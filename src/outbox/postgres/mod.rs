@@ -5,5 +5,5 @@ mod url;
 
 pub use self::{
     tls::Tls,
-    url::{PostgresUrl, UrlProblem},
+    url::{PostgresUrl, Transport, UrlProblem},
 };
