@@ -31,7 +31,7 @@ use crate::{
     },
     lifecycle::Tasks,
     metrics::Metrics,
-    outbox::{Lease as _, MovedSender, Outbox, SenderName, StoreError},
+    outbox::{MovedSender, Outbox, SenderName, StoreError},
     wecom::{client::Client, token::TokenCaches},
 };
 
@@ -325,7 +325,7 @@ impl<O: Outbox> Running<O> {
         let mut sentences = Vec::new();
         for (sender, deliveries) in waiting {
             // Deliveries that the last process left in flight become unconfirmed, so that an operator can discard them.
-            self.outbox.acquire(&sender, self.clock.now()).await?.release().await;
+            self.outbox.recover(&sender, self.clock.now()).await?;
             tracing::error!(
                 app = %sender,
                 deliveries,
@@ -349,7 +349,7 @@ fn wait_for_space(error: StoreError) -> Result<(), StoreError> {
             tracing::warn!(%error, "the outbox does not answer yet");
             Ok(())
         }
-        StoreError::Damaged(_) | StoreError::Closed => Err(error),
+        StoreError::Damaged(_) | StoreError::LeaseLost | StoreError::Closed => Err(error),
     }
 }
 

@@ -25,6 +25,8 @@ pub struct DispatchState {
     /// True if past messages must be counted again, because a reload changed the limits.
     pub has_new_limits: bool,
     pub is_draining: bool,
+    /// True while the lease may have ended.
+    pub is_paused: bool,
 }
 
 /// The next action of a dispatcher.
@@ -51,6 +53,9 @@ impl DispatchState {
         let is_idle = self.in_flight == 0 && self.settling == 0;
         if self.is_draining {
             return if is_idle { Action::Finish } else { Action::Wait { until: None } };
+        }
+        if self.is_paused {
+            return Action::Wait { until: None };
         }
         if let Some(retry_at) = self.store_retry_at.filter(|retry_at| *retry_at > now) {
             return Action::Wait { until: Some(retry_at) };
@@ -122,6 +127,7 @@ mod tests {
             has_stale_schedule: false,
             has_new_limits: false,
             is_draining: false,
+            is_paused: false,
         }
     }
 

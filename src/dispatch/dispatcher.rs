@@ -7,10 +7,13 @@
 //! - While a result cannot be stored, nothing is claimed. The result is kept and stored as soon as possible.
 //! - New limits take effect after the messages in flight have ended, because these must be counted.
 //! - A shutdown claims nothing more, and waits for messages in flight and their results.
+//! - No message outlives the lease. When the lease is taken away, the dispatcher waits until it has the lease again, as a
+//!   process that starts.
 //!
 //! [`DispatchState::next`] decides, and the loop in [`Dispatcher::run`] only executes.
 
 use std::{
+    pin::pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
@@ -18,7 +21,7 @@ use std::{
     time::Duration,
 };
 
-use rand::rngs::StdRng;
+use rand::{SeedableRng, rngs::StdRng};
 use tokio::{
     sync::watch,
     task::{JoinError, JoinSet},
@@ -46,7 +49,7 @@ use crate::{
     },
     heartbeat::Heartbeat,
     metrics::{DAMAGED, Metrics},
-    outbox::{Lease, Outbox, SenderName, Sent, StoreError},
+    outbox::{Lease, Outbox, SenderName, Sent, StoreError, TermState},
     wecom::WeCom,
 };
 
@@ -105,15 +108,18 @@ pub(super) struct Dispatcher<L, W> {
 /// # Errors
 /// [`Died`] if it cannot go on.
 pub async fn run<O: Outbox, W: WeCom>(context: Context<O, W>, stop: CancellationToken) -> Result<(), Died> {
-    let Some(lease) = stop.run_until_cancelled(acquire(&context)).await else { return Ok(()) };
-    Dispatcher::new(context, lease?).run(stop).await
+    let mut context = context;
+    while let Some(lease) = stop.run_until_cancelled(acquire(&context)).await {
+        let (lease, rng) = (lease?, StdRng::from_rng(&mut context.rng));
+        Dispatcher::new(&context, lease, rng).run(&stop).await?;
+    }
+    Ok(())
 }
 
 /// Acquires the lease, and tries again until that succeeds.
 async fn acquire<O: Outbox, W>(context: &Context<O, W>) -> Result<O::Lease, Died> {
     loop {
-        context.heartbeat.tick();
-        let error = match context.outbox.acquire(&context.sender, context.clock.now()).await {
+        let error = match alive(&context.heartbeat, context.outbox.acquire(&context.sender, context.clock.now())).await {
             Ok(lease) => return Ok(lease),
             Err(StoreError::Closed) => return Err(Died::Store(StoreError::Closed)),
             Err(error) => error,
@@ -123,10 +129,23 @@ async fn acquire<O: Outbox, W>(context: &Context<O, W>) -> Result<O::Lease, Died
     }
 }
 
+/// Ticks while `future` waits.
+async fn alive<T>(heartbeat: &Heartbeat, future: impl Future<Output = T>) -> T {
+    let mut future = pin!(future);
+    loop {
+        heartbeat.tick();
+        tokio::select! {
+            result = &mut future => return result,
+            () = heartbeat.requested() => {}
+        }
+    }
+}
+
 impl<L: Lease, W: WeCom> Dispatcher<L, W> {
-    fn new<O>(context: Context<O, W>, lease: L) -> Self {
-        let Context { sender, services, clock, rng, metrics, heartbeat, .. } = context;
-        let mut services = services;
+    fn new<O>(context: &Context<O, W>, lease: L, rng: StdRng) -> Self {
+        let (sender, clock) = (context.sender.clone(), Arc::clone(&context.clock));
+        let (metrics, heartbeat) = (Arc::clone(&context.metrics), context.heartbeat.clone());
+        let mut services = context.services.clone();
         let service = Arc::clone(&services.borrow_and_update());
         let Settings { concurrency, limits, windows, duplicate_check, policy, credentials } =
             &service.settings;
@@ -151,6 +170,7 @@ impl<L: Lease, W: WeCom> Dispatcher<L, W> {
             // Messages of an earlier lease count.
             has_new_limits: true,
             is_draining: false,
+            is_paused: false,
         };
         Self {
             limiter: Arc::new(Mutex::new(RateLimiter::new(*limits, *windows))),
@@ -173,17 +193,24 @@ impl<L: Lease, W: WeCom> Dispatcher<L, W> {
         }
     }
 
-    async fn run(mut self, stop: CancellationToken) -> Result<(), Died> {
+    /// Returns when nothing is in flight after `stop`, or when another process has or should have the lease.
+    async fn run(mut self, stop: &CancellationToken) -> Result<(), Died> {
+        let mut seen = TermState::Valid;
         loop {
             self.heartbeat.tick();
-            self.state.is_draining = stop.is_cancelled();
+            let term = self.lease.term().state();
+            if term != std::mem::replace(&mut seen, term) {
+                report::term_change(&self.sender, term);
+            }
+            self.state.is_draining = stop.is_cancelled() || matches!(term, TermState::Offered | TermState::Lost);
+            self.state.is_paused = term == TermState::Ended;
             self.collect()?;
             match self.state.next(self.now()) {
                 Action::Finish => break,
                 Action::Recount => self.recount().await?,
                 Action::Reschedule => self.reschedule().await?,
                 Action::Claim { slots } => self.claim_and_send(slots).await?,
-                Action::Wait { until } => self.wait(until, &stop).await?,
+                Action::Wait { until } => self.wait(until, stop, term).await?,
             }
         }
         self.lease.release().await;
@@ -222,12 +249,18 @@ impl<L: Lease, W: WeCom> Dispatcher<L, W> {
     }
 
     /// Waits for the next event. [`Self::collect`] handles it.
-    async fn wait(&mut self, until: Option<Monotonic>, stop: &CancellationToken) -> Result<(), Died> {
+    async fn wait(
+        &mut self,
+        until: Option<Monotonic>,
+        stop: &CancellationToken,
+        term: TermState,
+    ) -> Result<(), Died> {
         let is_draining = self.state.is_draining;
         let until = until.map(|until| self.started + until.since(ORIGIN));
         tokio::select! {
             biased;
-            () = stop.cancelled(), if !is_draining => {}
+            () = stop.cancelled(), if !stop.is_cancelled() => {}
+            () = self.lease.term().changed_from(term) => {}
             Some(ended) = self.sends.join_next() => self.settle(ended?),
             Some(written) = self.writes.join_next() => written?,
             () = self.lease.changes().notified(), if !is_draining => {}

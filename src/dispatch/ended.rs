@@ -13,6 +13,8 @@ pub(super) struct Ended<W> {
     pub(super) service: Arc<Service<W>>,
     pub(super) claimed: Claimed,
     pub(super) outcome: Outcome,
+    /// True if it was given up, because the lease had ended.
+    pub(super) is_cut_off: bool,
     pub(super) started_at: Timestamp,
     pub(super) duration: Duration,
 }

@@ -177,7 +177,10 @@ async fn send<O: Outbox>(
         text_form: Some(notice.text_form),
     };
     let notice = message.address(route.fallback_sender.clone(), route.fallback_recipients.clone());
-    let id = outbox.notice(notice, subject, clock.now()).await?;
+    let Some(id) = outbox.notice(notice, subject, clock.now()).await? else {
+        tracing::debug!(receiver = %route.receiver, "another replica has notified the fallback");
+        return Ok(());
+    };
     let (app, receiver, fallback) = (&route.sender, &route.receiver, &route.fallback);
     tracing::warn!(%app, %receiver, notification = id.0, %fallback, "fallback notified");
     Ok(())

@@ -89,7 +89,11 @@ impl PendingWrite {
         app: String,
         unstored: Arc<AtomicUsize>,
     ) {
-        let Err(error) = self.write(&lease).await else { return };
+        let error = match self.write(&lease).await {
+            // The process that has the lease now stores its own hold.
+            Ok(()) | Err(StoreError::LeaseLost) => return,
+            Err(error) => error,
+        };
         unstored.fetch_add(1, Ordering::AcqRel);
         let delivery = self.delivery().map(|id| id.0);
         tracing::error!(
@@ -100,7 +104,7 @@ impl PendingWrite {
         loop {
             tokio::time::sleep(STORE_PAUSE).await;
             match self.write(&lease).await {
-                Ok(()) => break,
+                Ok(()) | Err(StoreError::LeaseLost) => break,
                 // The next process recovers the delivery.
                 Err(StoreError::Closed) => return,
                 Err(error @ StoreError::Damaged(_)) if damaged >= MAX_DAMAGED => {

@@ -12,7 +12,7 @@ use crate::{
         evidence::BlockKind,
     },
     metrics::{INVALID_KINDS, Metrics, NO_ERRCODE, OTHER_ERRCODE},
-    outbox::{Claimed, Hold, Kind, SenderName, Verdict},
+    outbox::{Claimed, Hold, Kind, SenderName, TermState, Verdict},
     telemetry::clip,
     wecom::{
         Errcode, InvalidRecipients, Outcome, Receipt,
@@ -279,6 +279,24 @@ pub(super) fn inherited(metrics: &Metrics, sender: &SenderName, recovered: u32, 
         _ => CONFIGURATION,
     });
     metrics.held(&sender.0, reason);
+}
+
+/// Reports a change of the lease.
+pub(super) fn term_change(sender: &SenderName, state: TermState) {
+    match state {
+        TermState::Valid => tracing::info!(app = %sender, "the lease is renewed again, sending resumes"),
+        TermState::Offered => {
+            tracing::info!(app = %sender, "the sender is handed over to a replica with fewer senders");
+        }
+        TermState::Ended => tracing::warn!(
+            app = %sender,
+            "the lease could not be renewed in time; nothing is sent until the outbox answers"
+        ),
+        TermState::Lost => tracing::warn!(
+            app = %sender,
+            "another replica has taken the lease; it sends the deliveries of this sender now"
+        ),
+    }
 }
 
 #[cfg(test)]

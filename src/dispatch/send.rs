@@ -21,7 +21,7 @@ use crate::{
         evidence::{Evidence, Scope, evidence},
     },
     outbox::{Attempt, Claimed, Lease, Settlement, Verdict},
-    wecom::{Outcome, WeCom},
+    wecom::{Api, Outcome, TransportError, TransportErrorKind, WeCom},
 };
 
 impl<L: Lease, W: WeCom> Dispatcher<L, W> {
@@ -44,10 +44,16 @@ impl<L: Lease, W: WeCom> Dispatcher<L, W> {
             notification = claimed.notification.0, delivery = claimed.id.0,
         );
         let (service, clock) = (Arc::clone(&self.service), Arc::clone(&self.clock));
+        let term = self.lease.term().clone();
         let send = async move {
             let (started_at, started) = (clock.now(), Instant::now());
-            let outcome = service.wecom.send(&claimed.message).await;
-            Ended { service, claimed, outcome, started_at, duration: started.elapsed() }
+            let (outcome, is_cut_off) = tokio::select! {
+                biased;
+                // From now on another process may send the message again.
+                () = term.ended() => (Outcome::Unknown(lease_ended()), true),
+                outcome = service.wecom.send(&claimed.message) => (outcome, false),
+            };
+            Ended { service, claimed, outcome, is_cut_off, started_at, duration: started.elapsed() }
         };
         self.sends.spawn(send.instrument(span));
         self.state.in_flight = self.sends.len();
@@ -71,9 +77,16 @@ impl<L: Lease, W: WeCom> Dispatcher<L, W> {
 
     /// Decides about an outcome, and stores the result.
     pub(super) fn settle(&mut self, ended: Ended<W>) {
-        let Ended { service, claimed, outcome, started_at, duration } = ended;
+        let Ended { service, claimed, outcome, is_cut_off, started_at, duration } = ended;
         let (now, clock) = (self.now(), self.clock.now());
-        let scope = self.weigh(&service, &claimed, &outcome, clock);
+        let scope = match is_cut_off {
+            // It says nothing about WeCom.
+            true => {
+                self.state.breaker.ignore(self.destination(&claimed));
+                Scope::Sender { retry_in: Duration::ZERO }
+            }
+            false => self.weigh(&service, &claimed, &outcome, clock),
+        };
         let policy = &self.service.settings.policy;
         let decision = decide::decide(&claimed, &outcome, scope, policy, clock, &mut self.rng);
         // WeCom's interval counts from the start of the first attempt, and the resend must arrive before its end.
@@ -144,5 +157,14 @@ impl<L: Lease, W: WeCom> Dispatcher<L, W> {
     pub(super) fn hold_back_destinations(&mut self) {
         let (waiting, now) = (self.state.breaker.waiting(), self.now());
         self.state.schedule.hold_back(waiting, now);
+    }
+}
+
+/// The reason why a message was given up at the end of the lease.
+fn lease_ended() -> TransportError {
+    TransportError {
+        api: Api::MessageSend,
+        kind: TransportErrorKind::Lost,
+        detail: "given up, because the lease of this sender has ended".to_owned(),
     }
 }

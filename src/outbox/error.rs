@@ -12,6 +12,9 @@ pub enum StoreError {
     /// The file is damaged. A person must act.
     #[error("the outbox is damaged: {0}")]
     Damaged(String),
+    /// Another process dispatches the sender now. Acquire the lease again.
+    #[error("another replica has taken the lease of this sender")]
+    LeaseLost,
     /// The daemon is shutting down.
     #[error("the outbox is closed")]
     Closed,

@@ -24,6 +24,7 @@
 
 mod changes;
 mod error;
+mod lease_term;
 mod port;
 pub mod postgres;
 mod query;
@@ -31,4 +32,4 @@ pub mod rules;
 pub mod sqlite;
 mod types;
 
-pub use self::{changes::*, error::*, port::*, query::*, types::*};
+pub use self::{changes::*, error::*, lease_term::*, port::*, query::*, types::*};

@@ -5,9 +5,9 @@ use std::future::Future;
 use jiff::Timestamp;
 
 use super::{
-    Backlog, Changes, Claims, ConfiguredSender, Destination, Enqueued, Folding, Hold, MovedSender, NewDigest,
-    NewNotification, NoticeSubject, NotificationId, OutboxQuery, OutboxSize, Pick, ReceiverName, Scheduled,
-    SenderName, Sent, Settlement, StoreResult, Unnoticed, Waiting,
+    Backlog, Changes, Claims, ConfiguredSender, Destination, Enqueued, Folding, Hold, LeaseTerm, MovedSender,
+    NewDigest, NewNotification, NoticeSubject, NotificationId, OutboxQuery, OutboxSize, Pick, ReceiverName,
+    Scheduled, SenderName, Sent, Settlement, StoreResult, Unnoticed, Waiting,
 };
 use crate::clock::ReadingRecord;
 
@@ -30,13 +30,18 @@ pub trait Outbox: OutboxQuery + Clone + Send + Sync + 'static {
         now: Timestamp,
     ) -> impl Future<Output = StoreResult<Enqueued>> + Send;
 
-    /// Begins the lease of `sender`. Deliveries that an earlier lease left in flight become unconfirmed: they are due
-    /// now, before what waits, and an interrupted attempt is recorded, which counts as an attempt.
+    /// Begins the lease of `sender`, as soon as no other process has it. Deliveries that an earlier lease left in flight
+    /// become unconfirmed: they are due now, before what waits, and an interrupted attempt is recorded, which counts as an
+    /// attempt.
     fn acquire(
         &self,
         sender: &SenderName,
         now: Timestamp,
     ) -> impl Future<Output = StoreResult<Self::Lease>> + Send;
+
+    /// Makes the deliveries of `sender` unconfirmed that an earlier lease left in flight, as [`Self::acquire`] does. Call it
+    /// for a sender that this process does not dispatch. Another process may have its lease; then nothing changes.
+    fn recover(&self, sender: &SenderName, now: Timestamp) -> impl Future<Output = StoreResult<()>> + Send;
 
     /// Names the senders of the configuration. What waits, counts or is held under another name of the same identity
     /// moves to the present name, and later notifications under the other name too. An identity that the configuration
@@ -73,13 +78,14 @@ pub trait Outbox: OutboxQuery + Clone + Send + Sync + 'static {
         count_to: u32,
     ) -> impl Future<Output = StoreResult<Option<Backlog>>> + Send;
 
-    /// Stores a notice and records what it reports, in one transaction.
+    /// Stores a notice and records what it reports, in one transaction. `None` if any of it was reported meanwhile, by
+    /// another process; then nothing is stored.
     fn notice(
         &self,
         notice: NewNotification,
         subject: NoticeSubject,
         now: Timestamp,
-    ) -> impl Future<Output = StoreResult<NotificationId>> + Send;
+    ) -> impl Future<Output = StoreResult<Option<NotificationId>>> + Send;
 
     /// Deletes up to `limit` deliveries that were settled before `before`, and returns freed space to the file
     /// system. Returns the number of deleted deliveries. [`Self::enqueue`] deletes the oldest settled ones earlier when
@@ -105,6 +111,10 @@ pub trait Lease: Clone + Send + Sync + 'static {
     /// The number of deliveries that an earlier lease left in flight.
     fn recovered(&self) -> u32;
 
+    /// The time until which this lease is valid. [`Self::claim`] and [`Self::hold`] fail with
+    /// [`super::StoreError::LeaseLost`] when another process has taken the lease.
+    fn term(&self) -> &LeaseTerm;
+
     /// Reports destinations whose deliveries may have become claimable.
     fn changes(&self) -> &Changes;
 
@@ -128,7 +138,7 @@ pub trait Lease: Clone + Send + Sync + 'static {
     ) -> impl Future<Output = StoreResult<Claims<P>>> + Send;
 
     /// Ends a claim. When a delivery is settled for good, the next delivery of its ordering key becomes ready.
-    /// Settling a claim that has already ended changes nothing.
+    /// Settling a claim that has already ended changes nothing. A result can be stored after the lease has ended.
     fn settle(&self, settlement: Settlement, now: Timestamp) -> impl Future<Output = StoreResult<()>> + Send;
 
     /// Stores the hold of this sender, or deletes it.

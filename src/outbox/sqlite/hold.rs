@@ -104,7 +104,7 @@ pub(super) fn notice(
     notice: &NewNotification,
     subject: &NoticeSubject,
     now: Timestamp,
-) -> EngineResult<NotificationId> {
+) -> EngineResult<Option<NotificationId>> {
     let queue = sender::present(tx, &notice.sender)?.queue;
     let ordering_key = OrderingKey::of(&queue, &notice.receiver, &notice.group_key).0.short();
     let id = enqueue::enqueue_own(tx, notice, ordering_key, now)?;
@@ -118,5 +118,6 @@ pub(super) fn notice(
             tx.sql.run(RECORD_NOTICE, (&sender.0, &receiver.0))?;
         }
     }
-    Ok(id)
+    // This process alone reports, so nothing was reported meanwhile.
+    Ok(Some(id))
 }

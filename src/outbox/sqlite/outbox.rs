@@ -18,7 +18,7 @@ use super::{
 use crate::clock::{Reading, ReadingRecord};
 use crate::outbox::{
     Backlog, Changed, Changes, Claims, DeliveryId, Depth, Destination, Detail, Enqueued, Filter, Hold, Lease,
-    NewNotification, NoticeSubject, NotificationId, Outbox, OutboxQuery, OutboxSize, Page, PageRequest,
+    LeaseTerm, NewNotification, NoticeSubject, NotificationId, Outbox, OutboxQuery, OutboxSize, Page, PageRequest,
     Planner, ReceiverName, Requeue, Scheduled, SenderName, Sent, Settlement, StoreResult, Unnoticed,
 };
 use crate::outbox::{ConfiguredSender, MovedSender};
@@ -84,8 +84,14 @@ impl Outbox for SqliteOutbox {
             reader: self.reader.clone(),
             sender: sender.clone(),
             changes,
+            term: LeaseTerm::default(),
             inherited: Arc::new(inherited),
         })
+    }
+
+    /// No other process can have a lease.
+    async fn recover(&self, sender: &SenderName, now: Timestamp) -> StoreResult<()> {
+        self.acquire(sender, now).await.map(drop)
     }
 
     async fn adopt(&self, senders: Vec<ConfiguredSender>, now: Timestamp) -> StoreResult<Vec<MovedSender>> {
@@ -142,7 +148,7 @@ impl Outbox for SqliteOutbox {
         notice: NewNotification,
         subject: NoticeSubject,
         now: Timestamp,
-    ) -> StoreResult<NotificationId> {
+    ) -> StoreResult<Option<NotificationId>> {
         self.worker.run(Effect::FlushedWrite, move |tx| hold::notice(tx, &notice, &subject, now)).await
     }
 
@@ -177,6 +183,7 @@ pub struct SqliteLease {
     reader: Handle,
     sender: SenderName,
     changes: Changes,
+    term: LeaseTerm,
     inherited: Arc<Inherited>,
 }
 
@@ -187,6 +194,11 @@ impl Lease for SqliteLease {
 
     fn recovered(&self) -> u32 {
         self.inherited.recovered
+    }
+
+    /// The process that owns the file has the lease for ever.
+    fn term(&self) -> &LeaseTerm {
+        &self.term
     }
 
     fn changes(&self) -> &Changes {

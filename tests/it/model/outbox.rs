@@ -17,7 +17,7 @@ use rand::{RngExt, SeedableRng, rngs::StdRng};
 use tokio::sync::Notify;
 use wecom_relay::clock::{Reading, ReadingRecord};
 use wecom_relay::outbox::{
-    Backlog, Changed, Changes, Claims, DeliveryId, Depth, Destination, Detail, Enqueued, Filter, Hold, Lease,
+    Backlog, Changed, Changes, Claims, DeliveryId, Depth, Destination, Detail, Enqueued, Filter, Hold, Lease, LeaseTerm,
     NewNotification, NoticeSubject, NotificationId, Outbox, OutboxQuery, OutboxSize, Page, PageRequest,
     Planner, ReceiverName, Requeue, Scheduled, SenderName, Sent, Settlement, StoreError, StoreResult,
     Unnoticed,
@@ -170,6 +170,10 @@ impl Outbox for FaultyOutbox {
         Ok(FaultyLease { inner, faults: Arc::clone(&self.faults) })
     }
 
+    async fn recover(&self, sender: &SenderName, now: Timestamp) -> StoreResult<()> {
+        self.faults.run(self.inner.recover(sender, now)).await
+    }
+
     async fn enqueue(&self, notification: NewNotification, now: Timestamp) -> StoreResult<Enqueued> {
         self.faults.run(self.inner.enqueue(notification, now)).await
     }
@@ -210,7 +214,7 @@ impl Outbox for FaultyOutbox {
         notice: NewNotification,
         subject: NoticeSubject,
         now: Timestamp,
-    ) -> StoreResult<NotificationId> {
+    ) -> StoreResult<Option<NotificationId>> {
         self.faults.run(self.inner.notice(notice, subject, now)).await
     }
 
@@ -238,6 +242,10 @@ impl Lease for FaultyLease {
 
     fn recovered(&self) -> u32 {
         self.inner.recovered()
+    }
+
+    fn term(&self) -> &LeaseTerm {
+        self.inner.term()
     }
 
     fn changes(&self) -> &Changes {

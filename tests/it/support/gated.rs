@@ -7,7 +7,7 @@ use tokio::sync::watch;
 use wecom_relay::clock::{Reading, ReadingRecord};
 use wecom_relay::outbox::{
     Backlog, Changed, Changes, Claims, DeliveryId, Depth, Destination, Detail, Enqueued, Filter, Hold, Lease,
-    NewNotification, NoticeSubject, NotificationId, Outbox, OutboxQuery, OutboxSize, Page, PageRequest,
+    LeaseTerm, NewNotification, NoticeSubject, NotificationId, Outbox, OutboxQuery, OutboxSize, Page, PageRequest,
     Planner, ReceiverName, Requeue, Scheduled, SenderName, Sent, Settlement, StoreError, StoreResult,
     Unnoticed,
     sqlite::{SqliteLease, SqliteOutbox},
@@ -108,6 +108,10 @@ impl Outbox for Gated {
         Ok(GatedLease { inner, gates: Arc::clone(&self.gates) })
     }
 
+    async fn recover(&self, sender: &SenderName, now: Timestamp) -> StoreResult<()> {
+        self.inner.recover(sender, now).await
+    }
+
     async fn enqueue(&self, notification: NewNotification, now: Timestamp) -> StoreResult<Enqueued> {
         self.gates.enqueue.pass().await?;
         self.inner.enqueue(notification, now).await
@@ -154,7 +158,7 @@ impl Outbox for Gated {
         notice: NewNotification,
         subject: NoticeSubject,
         now: Timestamp,
-    ) -> StoreResult<NotificationId> {
+    ) -> StoreResult<Option<NotificationId>> {
         self.inner.notice(notice, subject, now).await
     }
 
@@ -179,6 +183,10 @@ impl Lease for GatedLease {
 
     fn recovered(&self) -> u32 {
         self.inner.recovered()
+    }
+
+    fn term(&self) -> &LeaseTerm {
+        self.inner.term()
     }
 
     fn changes(&self) -> &Changes {
