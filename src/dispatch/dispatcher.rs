@@ -119,11 +119,14 @@ pub async fn run<O: Outbox, W: WeCom>(context: Context<O, W>, stop: Cancellation
 /// Acquires the lease, and tries again until that succeeds.
 async fn acquire<O: Outbox, W>(context: &Context<O, W>) -> Result<O::Lease, Died> {
     loop {
-        let error = match alive(&context.heartbeat, context.outbox.acquire(&context.sender, context.clock.now())).await {
-            Ok(lease) => return Ok(lease),
-            Err(StoreError::Closed) => return Err(Died::Store(StoreError::Closed)),
-            Err(error) => error,
-        };
+        let error =
+            match alive(&context.heartbeat, context.outbox.acquire(&context.sender, context.clock.now()))
+                .await
+            {
+                Ok(lease) => return Ok(lease),
+                Err(StoreError::Closed) => return Err(Died::Store(StoreError::Closed)),
+                Err(error) => error,
+            };
         tracing::warn!(app = %context.sender, %error, "the outbox does not answer; trying again");
         tokio::time::sleep(STORE_PAUSE).await;
     }
@@ -202,7 +205,8 @@ impl<L: Lease, W: WeCom> Dispatcher<L, W> {
             if term != std::mem::replace(&mut seen, term) {
                 report::term_change(&self.sender, term);
             }
-            self.state.is_draining = stop.is_cancelled() || matches!(term, TermState::Offered | TermState::Lost);
+            self.state.is_draining =
+                stop.is_cancelled() || matches!(term, TermState::Offered | TermState::Lost);
             self.state.is_paused = term == TermState::Ended;
             self.collect()?;
             match self.state.next(self.now()) {

@@ -4,3 +4,4 @@
 pub mod dedup;
 pub mod fold;
 pub mod senders;
+pub mod stored;

@@ -1,31 +1,19 @@
-//! Converts between values of the port and columns. A stored value that no version of this program writes is reported as
-//! damage and never replaced by a guess.
-
-use std::time::Duration;
+//! Reads columns. [`stored`] has the form of their values.
 
 use jiff::Timestamp;
 use rusqlite::Row;
 
-use super::error::{EngineError, EngineResult};
+use super::error::EngineResult;
+pub(super) use crate::outbox::rules::stored::{
+    duration, duration_millis, invalid_recipients, kind_number, millis, state_number, status_number,
+};
 use crate::{
-    outbox::{Destination, Key, Kind, Part, State, Status},
-    wecom::{Content, InvalidRecipients, Recipients},
+    outbox::{Destination, Key, Kind, Part, State, Status, rules::stored},
+    wecom::{Content, Recipients},
 };
 
-pub(super) fn millis(at: Timestamp) -> i64 {
-    at.as_millisecond()
-}
-
-pub(super) fn duration_millis(duration: Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
-}
-
-pub(super) fn duration(millis: i64) -> Duration {
-    Duration::from_millis(u64::try_from(millis).unwrap_or(0))
-}
-
 pub(super) fn timestamp(millis: i64) -> EngineResult<Timestamp> {
-    Timestamp::from_millisecond(millis).map_err(|_| EngineError::unreadable("a time", millis))
+    Ok(stored::timestamp(millis)?)
 }
 
 pub(super) fn time_column(row: &Row<'_>, column: &str) -> EngineResult<Timestamp> {
@@ -42,38 +30,16 @@ pub(super) fn text_column(row: &Row<'_>, column: &str) -> EngineResult<String> {
     Ok(String::from_utf8_lossy(bytes).into_owned())
 }
 
-// The number of a variant is its place in the type, and in these lists.
-const KINDS: [Kind; 3] = [Kind::Alert, Kind::Digest, Kind::Notice];
-const STATUSES: [Status; 2] = [Status::Firing, Status::Resolved];
-
-pub(super) fn state_number(state: State) -> i64 {
-    state as i64
-}
-
-pub(super) fn kind_number(kind: Kind) -> i64 {
-    kind as i64
-}
-
-pub(super) fn status_number(status: Status) -> i64 {
-    status as i64
-}
-
 pub(super) fn state_column(row: &Row<'_>) -> EngineResult<State> {
-    variant(&State::ALL, row, "state")
+    Ok(stored::state(row.get("state")?)?)
 }
 
 pub(super) fn kind_column(row: &Row<'_>) -> EngineResult<Kind> {
-    variant(&KINDS, row, "kind")
+    Ok(stored::kind(row.get("kind")?)?)
 }
 
 pub(super) fn status_column(row: &Row<'_>) -> EngineResult<Status> {
-    variant(&STATUSES, row, "status")
-}
-
-fn variant<T: Copy>(all: &[T], row: &Row<'_>, column: &str) -> EngineResult<T> {
-    let number: i64 = row.get(column)?;
-    let found = usize::try_from(number).ok().and_then(|number| all.get(number));
-    found.copied().ok_or_else(|| EngineError::unreadable(column, number))
+    Ok(stored::status(row.get("status")?)?)
 }
 
 pub(super) fn part_columns(row: &Row<'_>) -> EngineResult<Part> {
@@ -86,8 +52,7 @@ pub(super) fn destination_column(row: &Row<'_>) -> EngineResult<Destination> {
 
 pub(super) fn content_columns(row: &Row<'_>) -> EngineResult<Content> {
     let msgtype: String = row.get("msgtype")?;
-    Content::stored(&msgtype, row.get("content")?)
-        .ok_or_else(|| EngineError::unreadable("a message type", msgtype))
+    Ok(stored::content(&msgtype, row.get("content")?)?)
 }
 
 /// The recipients of one delivery.
@@ -103,37 +68,5 @@ pub(super) fn all_recipients_columns(row: &Row<'_>) -> EngineResult<Recipients> 
 }
 
 fn recipients(users: String, parties: String, tags: String) -> EngineResult<Recipients> {
-    if [&users, &parties, &tags].iter().all(|ids| ids.is_empty()) {
-        return Ok(Recipients::Nobody);
-    }
-    Recipients::parse(&users, &parties, &tags)
-        .map_err(|_| EngineError::unreadable("a list of recipients", "empty"))
-}
-
-/// The recipients that WeCom could not reach, as one line.
-pub(super) fn invalid_recipients(invalid: &InvalidRecipients) -> String {
-    let kinds = [
-        ("user", &invalid.users),
-        ("party", &invalid.parties),
-        ("tag", &invalid.tags),
-        ("without licence", &invalid.unlicensed),
-    ];
-    let named = kinds.into_iter().filter(|(_, ids)| !ids.is_empty());
-    named.map(|(kind, ids)| format!("{kind} {}", ids.join("|"))).collect::<Vec<_>>().join(", ")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_stored_numbers_are_places_in_the_lists() {
-        assert!((0..).zip(State::ALL).all(|(number, state)| state_number(state) == number));
-        assert!((0..).zip(KINDS).all(|(number, kind)| kind_number(kind) == number));
-        assert!((0..).zip(STATUSES).all(|(number, status)| status_number(status) == number));
-        assert_eq!(
-            State::ALL.map(State::name).join(" "),
-            "queued ready in-flight folded delivered dead discarded"
-        );
-    }
+    Ok(stored::recipients(&users, &parties, &tags)?)
 }

@@ -2,7 +2,7 @@
 
 use rusqlite::ErrorCode;
 
-use crate::outbox::StoreError;
+use crate::outbox::{StoreError, rules::stored::Unreadable};
 
 /// The reason why a job failed.
 #[derive(Debug)]
@@ -28,10 +28,16 @@ impl From<StoreError> for EngineError {
     }
 }
 
+impl From<Unreadable> for EngineError {
+    fn from(unreadable: Unreadable) -> Self {
+        Self::Store(StoreError::Damaged(unreadable.to_string()))
+    }
+}
+
 impl EngineError {
     /// A stored value that no version of this program writes.
     pub(super) fn unreadable(column: &str, value: impl std::fmt::Display) -> Self {
-        Self::Store(StoreError::Damaged(format!("{column} cannot be {value}")))
+        Unreadable::new(column, value).into()
     }
 
     /// The error that the caller gets.

@@ -18,8 +18,9 @@ use super::{
 use crate::clock::{Reading, ReadingRecord};
 use crate::outbox::{
     Backlog, Changed, Changes, Claims, DeliveryId, Depth, Destination, Detail, Enqueued, Filter, Hold, Lease,
-    LeaseTerm, NewNotification, NoticeSubject, NotificationId, Outbox, OutboxQuery, OutboxSize, Page, PageRequest,
-    Planner, ReceiverName, Requeue, Scheduled, SenderName, Sent, Settlement, StoreResult, Unnoticed,
+    LeaseTerm, NewNotification, NoticeSubject, NotificationId, Outbox, OutboxQuery, OutboxSize, Page,
+    PageRequest, Planner, ReceiverName, Requeue, Scheduled, SenderName, Sent, Settlement, StoreResult,
+    Unnoticed,
 };
 use crate::outbox::{ConfiguredSender, MovedSender};
 

@@ -17,10 +17,10 @@ use rand::{RngExt, SeedableRng, rngs::StdRng};
 use tokio::sync::Notify;
 use wecom_relay::clock::{Reading, ReadingRecord};
 use wecom_relay::outbox::{
-    Backlog, Changed, Changes, Claims, DeliveryId, Depth, Destination, Detail, Enqueued, Filter, Hold, Lease, LeaseTerm,
-    NewNotification, NoticeSubject, NotificationId, Outbox, OutboxQuery, OutboxSize, Page, PageRequest,
-    Planner, ReceiverName, Requeue, Scheduled, SenderName, Sent, Settlement, StoreError, StoreResult,
-    Unnoticed,
+    Backlog, Changed, Changes, Claims, DeliveryId, Depth, Destination, Detail, Enqueued, Filter, Hold, Lease,
+    LeaseTerm, NewNotification, NoticeSubject, NotificationId, Outbox, OutboxQuery, OutboxSize, Page,
+    PageRequest, Planner, ReceiverName, Requeue, Scheduled, SenderName, Sent, Settlement, StoreError,
+    StoreResult, Unnoticed,
     sqlite::{SqliteLease, SqliteOutbox},
 };
 use wecom_relay::outbox::{ConfiguredSender, MovedSender};

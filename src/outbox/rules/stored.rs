@@ -1,0 +1,125 @@
+//! The stored form of values of the port, which every engine shares. A stored value that no version of this program writes
+//! is reported and never replaced by a guess.
+
+use std::{fmt::Display, time::Duration};
+
+use jiff::Timestamp;
+
+use crate::{
+    outbox::{Kind, State, Status},
+    wecom::{Content, InvalidRecipients, Recipients},
+};
+
+// The number of a variant is its place in the type, and in these lists.
+const KINDS: [Kind; 3] = [Kind::Alert, Kind::Digest, Kind::Notice];
+const STATUSES: [Status; 2] = [Status::Firing, Status::Resolved];
+
+/// A stored value that no version of this program writes.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{name} cannot be {value}")]
+pub struct Unreadable {
+    name: String,
+    value: String,
+}
+
+impl Unreadable {
+    pub fn new(name: &str, value: impl Display) -> Self {
+        Self { name: name.to_owned(), value: value.to_string() }
+    }
+}
+
+pub fn millis(at: Timestamp) -> i64 {
+    at.as_millisecond()
+}
+
+/// # Errors
+/// The time is out of range.
+pub fn timestamp(millis: i64) -> Result<Timestamp, Unreadable> {
+    Timestamp::from_millisecond(millis).map_err(|_| Unreadable::new("a time", millis))
+}
+
+pub fn duration_millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+pub fn duration(millis: i64) -> Duration {
+    Duration::from_millis(u64::try_from(millis).unwrap_or(0))
+}
+
+pub fn state_number(state: State) -> i64 {
+    state as i64
+}
+
+pub fn kind_number(kind: Kind) -> i64 {
+    kind as i64
+}
+
+pub fn status_number(status: Status) -> i64 {
+    status as i64
+}
+
+/// # Errors
+/// No state has this number.
+pub fn state(number: i64) -> Result<State, Unreadable> {
+    variant(&State::ALL, "state", number)
+}
+
+/// # Errors
+/// No kind has this number.
+pub fn kind(number: i64) -> Result<Kind, Unreadable> {
+    variant(&KINDS, "kind", number)
+}
+
+/// # Errors
+/// No status has this number.
+pub fn status(number: i64) -> Result<Status, Unreadable> {
+    variant(&STATUSES, "status", number)
+}
+
+fn variant<T: Copy>(all: &[T], name: &str, number: i64) -> Result<T, Unreadable> {
+    let found = usize::try_from(number).ok().and_then(|number| all.get(number));
+    found.copied().ok_or_else(|| Unreadable::new(name, number))
+}
+
+/// # Errors
+/// There is no such message type.
+pub fn content(msgtype: &str, text: String) -> Result<Content, Unreadable> {
+    Content::stored(msgtype, text).ok_or_else(|| Unreadable::new("a message type", msgtype))
+}
+
+/// # Errors
+/// The lists have separators only.
+pub fn recipients(users: &str, parties: &str, tags: &str) -> Result<Recipients, Unreadable> {
+    if [users, parties, tags].iter().all(|ids| ids.is_empty()) {
+        return Ok(Recipients::Nobody);
+    }
+    Recipients::parse(users, parties, tags).map_err(|_| Unreadable::new("a list of recipients", "empty"))
+}
+
+/// The recipients that WeCom could not reach, as one line.
+pub fn invalid_recipients(invalid: &InvalidRecipients) -> String {
+    let kinds = [
+        ("user", &invalid.users),
+        ("party", &invalid.parties),
+        ("tag", &invalid.tags),
+        ("without licence", &invalid.unlicensed),
+    ];
+    let named = kinds.into_iter().filter(|(_, ids)| !ids.is_empty());
+    named.map(|(kind, ids)| format!("{kind} {}", ids.join("|"))).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_stored_numbers_are_places_in_the_lists() {
+        assert!((0..).zip(State::ALL).all(|(number, state)| state_number(state) == number));
+        assert!((0..).zip(KINDS).all(|(number, kind)| kind_number(kind) == number));
+        assert!((0..).zip(STATUSES).all(|(number, status)| status_number(status) == number));
+        assert_eq!(
+            State::ALL.map(State::name).join(" "),
+            "queued ready in-flight folded delivered dead discarded"
+        );
+    }
+}
