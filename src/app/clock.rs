@@ -19,11 +19,3 @@ pub async fn relay_clock(
     let relay_time = outbox.relay_time(reading.clone()).await?;
     Ok(RelayClock::new(machine, &ReadingRecord { reading, relay_time }))
 }
-
-/// Returns the clock of a daemon whose outbox cannot be read yet. It shows the time of the machine until it catches up
-/// with the relay time in the outbox.
-pub(super) fn unrecorded_clock(machine: Arc<dyn MachineClock>) -> RelayClock {
-    let reading = machine.read();
-    let relay_time = reading.relay_time(None);
-    RelayClock::new(machine, &ReadingRecord { reading, relay_time })
-}

@@ -9,6 +9,7 @@ mod receivers;
 mod reload;
 mod running;
 mod secret_watch;
+mod store;
 mod token_metrics;
 mod tuning;
 
@@ -16,9 +17,10 @@ pub use self::{
     cgroup::memory_warning,
     clock::relay_clock,
     heartbeats::Heartbeats,
-    outbox::open_outbox,
+    outbox::{Access, OpenError, open_outbox},
     prepare::{PrepareOptions, Prepared},
     reload::Source,
     running::Running,
+    store::{Store, StoreLease},
     tuning::Tuning,
 };

@@ -12,16 +12,12 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    clock::{relay_clock, unrecorded_clock},
-    heartbeats::Heartbeats,
-    prepare::Prepared,
-    receivers, secret_watch,
-    token_metrics::RefreshCounter,
-    tuning::Tuning,
+    clock::relay_clock, heartbeats::Heartbeats, prepare::Prepared, receivers, secret_watch,
+    token_metrics::RefreshCounter, tuning::Tuning,
 };
 use crate::{
     clock::{Clock as _, MachineClock, RelayClock},
-    config::{App, Config, Receiver, SecretFiles},
+    config::{App, Config, Database, Receiver, SecretFiles},
     delivery::{decide::Policy, rate_limiter::Limits},
     dispatch::{dispatcher, janitor, notices, service},
     heartbeat::Heartbeat,
@@ -101,7 +97,7 @@ impl<O: Outbox> Running<O> {
             Ok(clock) => clock,
             Err(error) => {
                 wait_for_space(error)?;
-                unrecorded_clock(machine)
+                RelayClock::unknown(machine)
             }
         };
         let clock = Arc::new(clock);
@@ -227,9 +223,7 @@ impl<O: Outbox> Running<O> {
         if old.server.max_memory_bytes != new.server.max_memory_bytes {
             keys.push("server.max_memory");
         }
-        if old.outbox.path != new.outbox.path {
-            keys.push("outbox.path");
-        }
+        keys.extend(changed_database(&old.outbox.database, &new.outbox.database));
         if old.outbox.max_size_bytes != new.outbox.max_size_bytes {
             keys.push("outbox.max_size");
         }
@@ -339,6 +333,25 @@ impl<O: Outbox> Running<O> {
             ));
         }
         Ok(sentences)
+    }
+}
+
+/// The keys of `outbox` that name another database.
+fn changed_database(old: &Database, new: &Database) -> Vec<&'static str> {
+    match (old, new) {
+        (Database::File(old), Database::File(new)) if old != new => vec!["outbox.path"],
+        (Database::File(_), Database::File(_)) => Vec::new(),
+        (Database::Postgres(old), Database::Postgres(new)) => {
+            let changed = [
+                (old.url != new.url, "outbox.url"),
+                (old.extra_roots != new.extra_roots, "outbox.ca_file"),
+                (old.replica != new.replica, "outbox.replica"),
+            ];
+            changed.into_iter().filter(|(is_changed, _)| *is_changed).map(|(_, key)| key).collect()
+        }
+        (Database::File(_), Database::Postgres(_)) | (Database::Postgres(_), Database::File(_)) => {
+            vec!["outbox.path", "outbox.url"]
+        }
     }
 }
 

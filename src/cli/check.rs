@@ -14,9 +14,10 @@ use crate::{
     alertmanager::PayloadMemory,
     app::{self, PrepareOptions, Prepared},
     clock::{Clock, SystemClock},
-    config::Loaded,
+    config::{Database, Loaded},
     http::{RENDER_LIMIT, RenderPool, Reservation},
     intake::{Parsed, Receiver, RenderedNotification},
+    outbox::postgres::Transport,
     render,
     text::counted,
     wecom::limits,
@@ -84,6 +85,13 @@ fn check(args: &Args, loaded: Loaded, output: &mut Output) -> Result<(), Failure
         return Err(Failure::Reported);
     }
     output.line(&format!("times in messages are in the zone {}", prepared.config.timezone_name()))?;
+    if let Database::Postgres(database) = &prepared.config.outbox.database {
+        let tls = if database.url.transport() == Transport::Tls { "with TLS" } else { "without TLS" };
+        output.line(&format!(
+            "the outbox is {} {tls}, and this replica is {}; `wecom-relay doctor` checks the server",
+            database.url, database.replica
+        ))?;
+    }
     let warnings = warnings + loaded.warnings.len() + usize::from(memory_warning.is_some());
     let verdict = format!(
         "the configuration is valid: {}, {}, {}",

@@ -7,11 +7,10 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{failure::Failure, listen_advice::listen_advice, runtime::runtime};
 use crate::{
-    app::{self, PrepareOptions, Prepared, Running, Source, Tuning},
+    app::{self, Access, PrepareOptions, Prepared, Running, Source, Store, Tuning},
     clock::SystemClock,
     http,
     lifecycle::{DRAIN, Lifecycle, Shutdown, Signals},
-    outbox::sqlite::{Access, SqliteOutbox},
     systemd,
 };
 
@@ -32,8 +31,8 @@ pub(super) fn run(source: Arc<Source>) -> Result<(), Failure> {
         let _context = runtime.enter();
         ServeSignals::listen()?
     };
-    // The outbox is opened outside of the runtime, because it blocks while it waits for the lock file.
-    let outbox = app::open_outbox(&prepared.config, Access::Owner)?;
+    // The outbox is opened outside of the runtime, because it blocks while it waits for the lock file or the network.
+    let outbox = app::open_outbox(&prepared.config, Access::Daemon)?;
     let served = runtime.block_on(serve(prepared, source, outbox, signals)).map_err(Failure::Other);
     runtime.shutdown_background();
     served
@@ -54,7 +53,7 @@ impl ServeSignals {
 async fn serve(
     prepared: Prepared,
     source: Arc<Source>,
-    outbox: SqliteOutbox,
+    outbox: Store,
     signals: ServeSignals,
 ) -> anyhow::Result<()> {
     let ServeSignals { stop: stop_signals, reload: mut reload_signal } = signals;

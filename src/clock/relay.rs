@@ -7,7 +7,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicI64, Ordering},
+        atomic::{AtomicBool, AtomicI64, Ordering},
     },
     time::Duration,
 };
@@ -51,14 +51,23 @@ pub struct RelayClock {
     machine: Arc<dyn MachineClock>,
     /// Relay time minus uptime, in microseconds.
     offset: AtomicI64,
+    /// False while the relay time of the outbox is not known.
+    is_known: AtomicBool,
 }
 
 impl RelayClock {
     /// Creates a clock that shows the relay time of `record` at the moment of its reading.
     pub fn new(machine: Arc<dyn MachineClock>, record: &ReadingRecord) -> Self {
-        let uptime = micros(record.reading.uptime);
-        let offset = AtomicI64::new(record.relay_time.as_microsecond().saturating_sub(uptime));
-        Self { machine, offset }
+        Self { machine, offset: AtomicI64::new(offset(record)), is_known: AtomicBool::new(true) }
+    }
+
+    /// Creates a clock that shows the wall-clock time until it catches up with the outbox.
+    pub fn unknown(machine: Arc<dyn MachineClock>) -> Self {
+        let reading = machine.read();
+        let relay_time = reading.relay_time(None);
+        let clock = Self::new(machine, &ReadingRecord { reading, relay_time });
+        clock.is_known.store(false, Ordering::Release);
+        clock
     }
 
     /// Reads the clocks of the machine, with the relay time of the same moment.
@@ -68,10 +77,13 @@ impl RelayClock {
     }
 
     /// Continues with the relay time of `record`, unless this clock is ahead of it. This clock may be behind after the file
-    /// of the outbox was replaced.
+    /// of the outbox was replaced. A clock that did not know the relay time of the outbox continues with it in any case.
     pub fn catch_up(&self, record: &ReadingRecord) {
-        let offset = record.relay_time.as_microsecond().saturating_sub(micros(record.reading.uptime));
-        self.offset.fetch_max(offset, Ordering::AcqRel);
+        if self.is_known.swap(true, Ordering::AcqRel) {
+            self.offset.fetch_max(offset(record), Ordering::AcqRel);
+        } else {
+            self.offset.store(offset(record), Ordering::Release);
+        }
     }
 
     fn at_uptime(&self, uptime: Duration) -> Timestamp {
@@ -89,6 +101,10 @@ impl Clock for RelayClock {
         let age = self.now().duration_since(at);
         self.machine.wall().checked_sub(age).unwrap_or(at)
     }
+}
+
+fn offset(record: &ReadingRecord) -> i64 {
+    record.relay_time.as_microsecond().saturating_sub(micros(record.reading.uptime))
 }
 
 fn micros(duration: Duration) -> i64 {
@@ -163,5 +179,15 @@ mod tests {
         assert_eq!(clock.now(), at(17));
         clock.catch_up(&record("one", 60, 0, 30));
         assert_eq!((clock.now(), clock.read()), (at(30), record("one", 60, 500, 30)));
+    }
+
+    #[test]
+    fn an_unknown_relay_time_is_taken_from_the_outbox() {
+        let clock = RelayClock::unknown(Arc::new(Fixed(reading("one", 60, 500))));
+        assert_eq!(clock.now(), at(500));
+        clock.catch_up(&record("one", 60, 0, 30));
+        assert_eq!(clock.now(), at(30));
+        clock.catch_up(&record("one", 60, 0, 3));
+        assert_eq!(clock.now(), at(30));
     }
 }

@@ -2,11 +2,12 @@
 
 const ROUTES: &str = "routes stay in alertmanager.yml; the relay needs only the receivers";
 const APP: &str = "write corp_id, agent_id and the secret as an app below apps";
+const DATABASE: &str = "write the URL of a PostgreSQL database into a file, and name it in outbox.url_file";
 const ROBOT: &str = "group robots are not supported; messages go to members, through an app with corp_id, agent_id and a secret";
 const TEMPLATE: &str =
     "list the file below templates, and write message: '{% include \"name\" %}' with its name without .tera";
 
-const HELP: [(&str, &str); 19] = [
+const HELP: [(&str, &str); 22] = [
     ("global", APP),
     ("route", ROUTES),
     ("routes", ROUTES),
@@ -26,6 +27,9 @@ const HELP: [(&str, &str); 19] = [
     ("secret", "did you mean api_secret?"),
     ("corpsecret", "did you mean api_secret?"),
     ("users", "did you mean to_user?"),
+    ("dsn", DATABASE),
+    ("database", DATABASE),
+    ("database_url", DATABASE),
     ("message_file", TEMPLATE),
     ("template_file", TEMPLATE),
     ("template", TEMPLATE),

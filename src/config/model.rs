@@ -64,6 +64,14 @@ impl Config {
         }
     }
 
+    /// Differs if the file or a template differs, apart from the lines that replicas have for themselves.
+    pub fn fingerprint(&self) -> String {
+        let own = |line: &&str| ["replica:", "listen:"].iter().any(|key| line.trim_start().starts_with(key));
+        let mut text: String = self.origin.text.expose().lines().filter(|line| !own(line)).collect();
+        text.extend(self.templates.iter().map(|template| template.text.as_str()));
+        Secret::new(text).fingerprint()
+    }
+
     pub fn app(&self, name: &str) -> Option<&Arc<App>> {
         self.apps.iter().find(|app| app.name.as_str() == name)
     }

@@ -13,6 +13,8 @@ use crate::{
 
 /// The time between two rounds.
 const INTERVAL: Duration = Duration::from_secs(60);
+/// The time between two rounds while the outbox does not answer. Its time is needed as soon as it answers again.
+const RETRY_INTERVAL: Duration = Duration::from_secs(2);
 /// The maximum number of deliveries in one transaction, so that acceptance never waits long.
 const BATCH: u32 = 200;
 
@@ -23,10 +25,16 @@ pub async fn run<O: Outbox>(
     clock: Arc<RelayClock>,
     stop: CancellationToken,
 ) {
+    let mut is_first_failure = true;
     loop {
-        record_time(&outbox, &clock).await;
-        if stop.run_until_cancelled(tokio::time::sleep(INTERVAL)).await.is_none() {
+        let is_recorded = record_time(&outbox, &clock, is_first_failure).await;
+        let pause = if is_recorded { INTERVAL } else { RETRY_INTERVAL };
+        is_first_failure = is_recorded;
+        if stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
             return;
+        }
+        if !is_recorded {
+            continue;
         }
         let retention = *retention.borrow();
         loop {
@@ -43,10 +51,18 @@ pub async fn run<O: Outbox>(
     }
 }
 
-async fn record_time(outbox: &impl Outbox, clock: &RelayClock) {
+/// Returns true if the time was recorded. A failure is logged only once in a row.
+async fn record_time(outbox: &impl Outbox, clock: &RelayClock, is_first_failure: bool) -> bool {
     let present = clock.read();
     match outbox.record_time(present.clone()).await {
-        Ok(relay_time) => clock.catch_up(&ReadingRecord { relay_time, ..present }),
-        Err(error) => tracing::warn!(%error, "the time could not be recorded; trying again later"),
+        Ok(relay_time) => {
+            clock.catch_up(&ReadingRecord { relay_time, ..present });
+            return true;
+        }
+        Err(error) if is_first_failure => {
+            tracing::warn!(%error, "the time could not be recorded; trying again later");
+        }
+        Err(error) => tracing::debug!(%error, "the time could not be recorded"),
     }
+    false
 }

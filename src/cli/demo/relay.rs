@@ -7,11 +7,10 @@ use tokio::{net::TcpListener, task::spawn_blocking};
 
 use super::language::Language;
 use crate::{
-    app::{self, PrepareOptions, Prepared, Running},
+    app::{self, Access, PrepareOptions, Prepared, Running, Store},
     clock::SystemClock,
     config,
     lifecycle::Tasks,
-    outbox::sqlite::{Access, SqliteOutbox},
     sandbox::{Directory, Sandbox, Settings},
     wecom::client::Client,
 };
@@ -23,7 +22,7 @@ pub(super) const DIRECT_AGENT: u64 = 1_000_030;
 
 pub(super) struct Relay {
     pub(super) sandbox: Sandbox,
-    pub(super) outbox: SqliteOutbox,
+    pub(super) outbox: Store,
     /// The URL of the webhooks, without a receiver.
     pub(super) webhook: String,
     /// Sends as another app, without the relay.
@@ -50,7 +49,7 @@ impl Relay {
             .context("the app `direct` has no client")?
             .clone();
         let config = prepared.config.clone();
-        let outbox = spawn_blocking(move || app::open_outbox(&config, Access::Owner)).await??;
+        let outbox = spawn_blocking(move || app::open_outbox(&config, Access::Daemon)).await??;
         Running::start(prepared, listener, outbox.clone(), clock, tasks.clone()).await?;
         Ok(Self { sandbox, outbox, webhook, direct })
     }

@@ -10,11 +10,11 @@ use std::{
 
 use super::{finding::Finding, report::Report};
 use crate::{
-    app,
-    config::Config,
+    app::{self, Access},
+    config::{Config, Database},
     outbox::{
         Hold, Outbox,
-        sqlite::{Access, OpenError, is_owned},
+        sqlite::{OpenError, is_owned},
     },
 };
 
@@ -27,9 +27,16 @@ const OPEN_FILES: &str = "open files";
 const ENOUGH_FILES: u64 = 256;
 
 pub(super) async fn check(config: &Config, limit: Duration, report: &mut Report<'_>) -> io::Result<()> {
-    let owned = is_owned(&config.outbox.path);
-    let (finding, holds) = outbox(config, owned).await;
-    report.add(SUBJECT, &finding)?;
+    let (mut owned, mut holds) = (false, Vec::new());
+    match &config.outbox.database {
+        Database::File(path) => {
+            owned = is_owned(path);
+            let (finding, found) = outbox(config, path, owned).await;
+            report.add(SUBJECT, &finding)?;
+            holds = found;
+        }
+        Database::Postgres(_) => {}
+    }
     report.add(SUBJECT, &listen(config.server.listen, owned, limit))?;
     if let Some(files) = std::fs::read_to_string("/proc/self/limits").ok().as_deref().and_then(open_files) {
         report.add(SUBJECT, &open_files_finding(files))?;
@@ -40,8 +47,7 @@ pub(super) async fn check(config: &Config, limit: Duration, report: &mut Report<
     Ok(())
 }
 
-async fn outbox(config: &Config, owned: bool) -> (Finding, Vec<Hold>) {
-    let path = &config.outbox.path;
+async fn outbox(config: &Config, path: &Path, owned: bool) -> (Finding, Vec<Hold>) {
     let shown = path.display();
     if !path.exists() {
         return (missing_outbox(path), Vec::new());
@@ -58,7 +64,7 @@ async fn outbox(config: &Config, owned: bool) -> (Finding, Vec<Hold>) {
             holds.map_err(|error| error.to_string())
         }
         // `serve` creates or upgrades the database at its start.
-        Err(OpenError::Missing { .. } | OpenError::Older { .. }) => Ok(Vec::new()),
+        Err(app::OpenError::Sqlite(OpenError::Missing { .. } | OpenError::Older { .. })) => Ok(Vec::new()),
         Err(error) => Err(error.to_string()),
     };
     match opened {

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use super::{change, list, show, text::held};
 use crate::{
-    app::{self, relay_clock},
+    app::{self, Access, relay_clock},
     cli::{failure::Failure, output::Output, runtime::runtime},
     clock::{Clock, RelayClock, SystemClock},
     config::Config,
-    outbox::{Outbox, sqlite::Access},
+    outbox::Outbox,
 };
 
 #[derive(Debug, clap::Args)]

@@ -41,7 +41,7 @@ async fn init_writes_what_check_accepts_by_hand_and_under_systemd() {
         "STATE_DIRECTORY" => Some("/var/lib/wecom-relay".to_owned()),
         _ => None,
     });
-    let path = config.unwrap().config.outbox.path;
+    let path = config.unwrap().config.outbox.path().unwrap().to_owned();
     assert_eq!(path.to_str(), Some("/var/lib/wecom-relay/outbox.db"));
 }
 

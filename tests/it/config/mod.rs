@@ -2,6 +2,7 @@
 
 mod certificates;
 mod example;
+mod outbox;
 mod refused;
 mod server;
 mod slips;

@@ -30,7 +30,7 @@ fn is_known(block: &Block) -> bool {
         "text" if block.mark().starts_with("shows ") => true,
         // An output or a drawing. A command must be in a block `sh`.
         "" | "text" => block.mark().is_empty() && !block.text.contains("wecom-relay serve"),
-        "ini" | "rust" => has_reason,
+        "ini" | "rust" | "sql" => has_reason,
         _ => false,
     }
 }

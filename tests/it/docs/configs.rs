@@ -94,6 +94,7 @@ fn support_files(folder: &str, yaml: &str) {
         let text = match word.rsplit('.').next().unwrap() {
             "crt" => certified.cert.pem(),
             "key" => certified.signing_key.serialize_pem(),
+            _ if word.ends_with("_url") => "postgres://relay:not-a-real-password@db1/relay".to_owned(),
             _ => "not-a-real-secret\n".to_owned(),
         };
         fs::write(word, text).unwrap();

@@ -82,7 +82,18 @@ fn every_folder_renders_its_resources() {
     let base = ["Deployment", "NetworkPolicy", "Service"];
     let single = ["ConfigMap", "Deployment", "NetworkPolicy", "PersistentVolumeClaim", "Secret", "Service"];
     let monitoring = [&single[..], &["PrometheusRule", "ServiceMonitor"]].concat();
-    for (folder, expected) in [("base", &base[..]), ("single", &single), ("monitoring", &monitoring)] {
+    let replicas = [
+        "ConfigMap",
+        "Deployment",
+        "NetworkPolicy",
+        "NetworkPolicy",
+        "PodDisruptionBudget",
+        "Secret",
+        "Service",
+    ];
+    for (folder, expected) in
+        [("base", &base[..]), ("single", &single), ("replicas", &replicas), ("monitoring", &monitoring)]
+    {
         let manifests = parse(&render(&kubectl, &path("kubernetes").join(folder)));
         let kinds: Vec<_> = manifests.iter().map(|manifest| manifest["kind"].as_str().unwrap()).collect();
         assert_eq!(kinds.len(), expected.len(), "{folder}: {kinds:?}");
@@ -94,13 +105,35 @@ fn every_folder_renders_its_resources() {
 }
 
 #[test]
+fn replicas_roll_without_a_gap_and_share_no_node() {
+    let Some(kubectl) = find(&KUBECTL) else { return };
+    let manifests = parse(&render(&kubectl, &path("kubernetes/replicas")));
+    let spec = &of_kind(&manifests, "Deployment")["spec"];
+    assert_eq!(spec["replicas"], 2);
+    assert_eq!(spec["strategy"]["rollingUpdate"], json!({ "maxUnavailable": 0, "maxSurge": 1 }));
+    let pod = &spec["template"]["spec"];
+    assert!(pod["securityContext"]["fsGroup"].is_null());
+    assert_eq!(pod["topologySpreadConstraints"][0]["topologyKey"], "kubernetes.io/hostname");
+    let mounts = pod["containers"][0]["volumeMounts"].as_array().unwrap();
+    assert!(mounts.iter().all(|mount| mount["readOnly"] == true), "{mounts:?}");
+    let labels = &spec["template"]["metadata"]["labels"];
+    assert_eq!(&of_kind(&manifests, "PodDisruptionBudget")["spec"]["selector"]["matchLabels"], labels);
+    assert_eq!(of_kind(&manifests, "Service")["spec"]["publishNotReadyAddresses"], false);
+}
+
+#[test]
 fn the_secret_has_the_files_that_the_configuration_names() {
-    let kustomization = &documents("kubernetes/single/kustomization.yaml")[0];
-    let files = &kustomization["secretGenerator"][0]["files"];
-    assert_eq!(files, &json!(["secrets/ops_secret", "secrets/relay_token"]));
-    let config = text("kubernetes/single/config.yml");
-    for file in ["ops_secret", "relay_token"] {
-        assert!(config.contains(&format!("_file: /run/secrets/wecom-relay/{file}\n")), "{file}");
+    for (folder, expected) in [
+        ("single", &["ops_secret", "relay_token"][..]),
+        ("replicas", &["ops_secret", "relay_token", "outbox_url"]),
+    ] {
+        let kustomization = &documents(&format!("kubernetes/{folder}/kustomization.yaml"))[0];
+        let files: Vec<_> = expected.iter().map(|file| format!("secrets/{file}")).collect();
+        assert_eq!(kustomization["secretGenerator"][0]["files"], json!(files));
+        let config = text(&format!("kubernetes/{folder}/config.yml"));
+        for file in expected {
+            assert!(config.contains(&format!("_file: /run/secrets/wecom-relay/{file}\n")), "{file}");
+        }
     }
 }
 

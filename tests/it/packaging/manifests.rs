@@ -10,7 +10,7 @@ use std::{
 use serde_json::json;
 use wecom_relay::{
     app::{PrepareOptions, Prepared},
-    config::{self, parse_duration},
+    config::{self, Database, parse_duration},
     http::{DEFAULT_MAX_MEMORY, OTHER_MEMORY},
     lifecycle::DRAIN,
 };
@@ -23,9 +23,13 @@ const STOP: Duration = Duration::from_secs(DRAIN.as_secs() + 5);
 /// Checks a configuration like `wecom-relay check`, with files in place of the deployment's secrets.
 fn check(yaml: &str, secrets: &str) -> Prepared {
     let folder = tempfile::tempdir().unwrap();
-    for name in ["ops_secret", "relay_token"] {
+    for (name, text) in [
+        ("ops_secret", "not-a-real-secret"),
+        ("relay_token", "not-a-real-secret"),
+        ("outbox_url", "postgres://relay:not-a-real-password@db1,db2/relay"),
+    ] {
         let secret = folder.path().join(name);
-        fs::write(&secret, "not-a-real-secret").unwrap();
+        fs::write(&secret, text).unwrap();
         fs::set_permissions(&secret, Permissions::from_mode(0o440)).unwrap();
     }
     assert!(yaml.contains(&format!("api_secret_file: {secrets}/ops_secret")), "{yaml}");
@@ -56,7 +60,7 @@ fn the_kubernetes_configuration_is_valid_and_uses_the_volume() {
     let documents = documents("kubernetes/wecom-relay.yaml");
     let config = of_kind(&documents, "ConfigMap")["data"]["config.yml"].as_str().unwrap();
     let prepared = check(config, "/run/secrets/wecom-relay");
-    assert_eq!(prepared.config.outbox.path, Path::new("/data/outbox.db"));
+    assert_eq!(prepared.config.outbox.path().unwrap(), Path::new("/data/outbox.db"));
     let pod = &of_kind(&documents, "Deployment")["spec"]["template"]["spec"];
     let mounts = pod["containers"][0]["volumeMounts"].as_array().unwrap();
     let mut mounted: Vec<_> = mounts.iter().map(|mount| mount["mountPath"].as_str().unwrap()).collect();
@@ -99,7 +103,7 @@ fn the_pod_is_single_unprivileged_and_has_time_to_stop() {
 #[test]
 fn the_docker_configuration_is_valid_and_uses_the_volume() {
     let prepared = check(&text("docker/config.yml"), "/run/secrets");
-    assert_eq!(prepared.config.outbox.path, Path::new("/data/outbox.db"));
+    assert_eq!(prepared.config.outbox.path().unwrap(), Path::new("/data/outbox.db"));
     let compose = &documents("docker/compose.yml")[0];
     let relay = &compose["services"]["wecom-relay"];
     assert!(parse_duration(relay["stop_grace_period"].as_str().unwrap()).unwrap() > STOP);
@@ -110,6 +114,33 @@ fn the_docker_configuration_is_valid_and_uses_the_volume() {
     let port = prepared.config.server.listen.port();
     let url = format!("http://wecom-relay:{port}/webhook");
     assert_eq!(alertmanager["receivers"][0]["webhook_configs"][0]["url"], url);
+}
+
+#[test]
+fn the_replicas_share_a_database_and_alertmanager_names_both() {
+    for (config, secrets) in [
+        ("docker/config.replicas.yml", "/run/secrets"),
+        ("kubernetes/replicas/config.yml", "/run/secrets/wecom-relay"),
+    ] {
+        let prepared = check(&text(config), secrets);
+        assert!(matches!(prepared.config.outbox.database, Database::Postgres(_)), "{config}");
+        assert_eq!(prepared.config.server.max_memory_bytes, DEFAULT_MAX_MEMORY);
+    }
+    let compose = &documents("docker/compose.replicas.yml")[0];
+    let alertmanager = &documents("docker/alertmanager.replicas.yml")[0];
+    for (number, name) in ["relay-a", "relay-b"].into_iter().enumerate() {
+        let relay = &compose["services"][name];
+        assert_eq!(relay["hostname"], name);
+        assert_eq!(relay["secrets"], json!(["ops_secret", "relay_token", "outbox_url"]));
+        assert!(parse_duration(relay["stop_grace_period"].as_str().unwrap()).unwrap() > STOP);
+        let url = &alertmanager["receivers"][0]["webhook_configs"][number]["url"];
+        assert_eq!(url, &json!(format!("http://{name}:8061/webhook")));
+    }
+    // The relay of the other example differs only in its volume and secrets.
+    let single = &documents("docker/compose.yml")[0]["services"]["wecom-relay"];
+    for key in ["build", "image", "restart", "mem_limit", "read_only", "cap_drop", "security_opt", "expose"] {
+        assert_eq!(compose["services"]["relay-a"][key], single[key], "{key}");
+    }
 }
 
 #[test]

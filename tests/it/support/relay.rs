@@ -148,7 +148,10 @@ impl Relay {
         let tuned = PrepareOptions { tuning: options.tuning, ..PrepareOptions::default() };
         let prepared = Prepared::new(config, tuned).unwrap();
         let outbox = &prepared.config.outbox;
-        let settings = (options.outbox_settings)(Settings::new(outbox.path.clone(), outbox.max_size_bytes));
+        let settings = (options.outbox_settings)(Settings::new(
+            outbox.path().unwrap().to_owned(),
+            outbox.max_size_bytes,
+        ));
         let outbox = SqliteOutbox::open(settings, Access::Owner).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let scheme = if prepared.config.server.security.tls.is_some() { "https" } else { "http" };
