@@ -2,7 +2,7 @@
 
 use super::store::Store;
 use crate::{
-    config::{Config, Database, Postgres},
+    config::{self, Database, Postgres},
     outbox::{
         postgres::{self, PostgresOutbox, Tls},
         sqlite::{self, SqliteOutbox},
@@ -10,10 +10,13 @@ use crate::{
 };
 
 /// The role of a process that opens the outbox.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Access {
     /// The daemon. It creates the outbox if there is none. PostgreSQL may be away; then it is tried again.
-    Daemon,
+    Daemon {
+        /// [`config::Config::fingerprint`], by which replicas notice that their configurations differ.
+        fingerprint: String,
+    },
     /// A command beside the daemon. It creates nothing.
     Guest,
 }
@@ -29,28 +32,30 @@ pub enum OpenError {
     Tls(#[from] rustls::Error),
 }
 
-/// Opens the outbox of `config`. Blocks on locks and on the network.
+/// Opens the outbox of a configuration. Blocks on locks and on the network.
 ///
 /// # Errors
 /// [`OpenError`] says what to do.
-pub fn open_outbox(config: &Config, access: Access) -> Result<Store, OpenError> {
-    let max_size_bytes = config.outbox.max_size_bytes;
-    match &config.outbox.database {
+pub fn open_outbox(outbox: &config::Outbox, access: Access) -> Result<Store, OpenError> {
+    let max_size_bytes = outbox.max_size_bytes;
+    match &outbox.database {
         Database::File(path) => {
             let access = match access {
-                Access::Daemon => sqlite::Access::Owner,
+                Access::Daemon { .. } => sqlite::Access::Owner,
                 Access::Guest => sqlite::Access::Guest,
             };
             let settings = sqlite::Settings::new(path.clone(), max_size_bytes);
             Ok(Store::Sqlite(SqliteOutbox::open(settings, access)?))
         }
         Database::Postgres(database) => {
+            let mut settings = postgres_settings(database, max_size_bytes)?;
             let access = match access {
-                Access::Daemon => postgres::Access::Replica,
+                Access::Daemon { fingerprint } => {
+                    settings.config = fingerprint;
+                    postgres::Access::Replica
+                }
                 Access::Guest => postgres::Access::Guest,
             };
-            let config = config.fingerprint();
-            let settings = postgres::Settings { config, ..postgres_settings(database, max_size_bytes)? };
             Ok(Store::Postgres(PostgresOutbox::open(settings, access)?))
         }
     }

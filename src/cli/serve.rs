@@ -31,8 +31,9 @@ pub(super) fn run(source: Arc<Source>) -> Result<(), Failure> {
         let _context = runtime.enter();
         ServeSignals::listen()?
     };
+    let access = Access::Daemon { fingerprint: prepared.config.fingerprint() };
     // The outbox is opened outside of the runtime, because it blocks while it waits for the lock file or the network.
-    let outbox = app::open_outbox(&prepared.config, Access::Daemon)?;
+    let outbox = app::open_outbox(&prepared.config.outbox, access)?;
     let served = runtime.block_on(serve(prepared, source, outbox, signals)).map_err(Failure::Other);
     runtime.shutdown_background();
     served

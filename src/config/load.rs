@@ -11,7 +11,7 @@ use super::{
     build::{self, LoadContext},
     diagnostic::{ConfigError, Diagnostic, Diagnostics, Location},
     environment,
-    model::Config,
+    model::{Config, Outbox},
     punctuation::{check_quotes, slip_near},
 };
 use crate::{
@@ -56,11 +56,43 @@ fn find_among(paths: &[&Path]) -> Result<PathBuf, ConfigError> {
 /// # Errors
 /// All errors at once.
 pub fn load(path: &Path, env: &dyn Fn(&str) -> Option<String>) -> Result<Loaded, ConfigError> {
-    let source = file_text(path).map_err(|error| {
+    parse(&read(path)?, path, env)
+}
+
+/// `outbox` of a configuration. The rest of the file may have mistakes, and its secrets need not be readable.
+///
+/// # Errors
+/// All errors of `outbox` at once.
+pub fn load_outbox(path: &Path, env: &dyn Fn(&str) -> Option<String>) -> Result<Outbox, ConfigError> {
+    let text = read(path)?;
+    let context = LoadContext {
+        file: path,
+        text: &text,
+        env,
+        now: SystemClock.now(),
+        only_secrets: true,
+        secret_files: RefCell::default(),
+    };
+    let file = Location::file(path);
+    let mut document = tree(&context)?;
+    if let yaml::Value::Map(entries) = &mut document.value {
+        entries.retain(|entry| entry.key == "outbox");
+    }
+    let mut diagnostics = Diagnostics::default();
+    environment::expand(&mut document, &file, env, &mut diagnostics);
+    let outbox = build::only_outbox(&document, &file, &context, &mut diagnostics);
+    match (outbox, ConfigError::new(diagnostics.errors)) {
+        (Ok(outbox), None) => Ok(outbox),
+        (_, Some(error)) => Err(error),
+        (Err(_), None) => Err(Diagnostic::new(file, "the outbox is not valid", "").into()),
+    }
+}
+
+fn read(path: &Path) -> Result<String, ConfigError> {
+    file_text(path).map_err(|error| {
         let message = format!("the configuration cannot be read: {error}");
-        Diagnostic::new(Location::file(path), message, "")
-    })?;
-    parse(&source, path, env)
+        Diagnostic::new(Location::file(path), message, "").into()
+    })
 }
 
 /// [`load`] with the text of the file. Relative paths start at the folder of `path`.
@@ -102,10 +134,10 @@ pub fn environment_variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
-fn build(context: &LoadContext<'_>) -> Result<Loaded, ConfigError> {
-    let (source, path, env) = (context.text, context.file, context.env);
-    let file = Location::file(path);
-    let mut document = yaml::parse(source).map_err(|error| {
+/// The tree of the file.
+fn tree(context: &LoadContext<'_>) -> Result<yaml::Node, ConfigError> {
+    let (source, file) = (context.text, Location::file(context.file));
+    let document = yaml::parse(source).map_err(|error| {
         if let Some(slip) = error.at.and_then(|at| slip_near(source, at.line)) {
             return Diagnostic::new(
                 Location { position: Some(slip.at), ..file.clone() },
@@ -120,6 +152,13 @@ fn build(context: &LoadContext<'_>) -> Result<Loaded, ConfigError> {
         let help = "see config.example.yml; at least apps and receivers are needed";
         return Err(Diagnostic::new(file, "the configuration is empty", help).into());
     }
+    Ok(document)
+}
+
+fn build(context: &LoadContext<'_>) -> Result<Loaded, ConfigError> {
+    let (source, path, env) = (context.text, context.file, context.env);
+    let file = Location::file(path);
+    let mut document = tree(context)?;
     let mut diagnostics = Diagnostics::default();
     check_quotes(&document, source, &file, &mut diagnostics);
     environment::expand(&mut document, &file, env, &mut diagnostics);

@@ -21,7 +21,7 @@ mod size;
 
 pub use diagnostic::{ConfigError, Diagnostic, Location, Position};
 pub use duration::parse as parse_duration;
-pub use load::{Loaded, environment_variable, find, load, parse, reread_secrets};
+pub use load::{Loaded, environment_variable, find, load, load_outbox, parse, reread_secrets};
 pub use model::{
     App, AppName, Config, Database, Fallback, Limits, Located, Outbox, Postgres, Receiver, ReceiverName,
     Server, Template, TemplateFile,

@@ -49,7 +49,8 @@ impl Relay {
             .context("the app `direct` has no client")?
             .clone();
         let config = prepared.config.clone();
-        let outbox = spawn_blocking(move || app::open_outbox(&config, Access::Daemon)).await??;
+        let access = Access::Daemon { fingerprint: config.fingerprint() };
+        let outbox = spawn_blocking(move || app::open_outbox(&config.outbox, access)).await??;
         Running::start(prepared, listener, outbox.clone(), clock, tasks.clone()).await?;
         Ok(Self { sandbox, outbox, webhook, direct })
     }

@@ -57,7 +57,7 @@ async fn outbox(config: &Config, path: &Path, owned: bool) -> (Finding, Vec<Hold
     {
         return (unwritable(&format!("{shown} cannot be written: {error}")), Vec::new());
     }
-    let opened = match app::open_outbox(config, Access::Guest) {
+    let opened = match app::open_outbox(&config.outbox, Access::Guest) {
         Ok(outbox) => {
             let holds = outbox.holds().await;
             outbox.close().await;

@@ -7,7 +7,7 @@ use crate::{
     app::{self, Access, relay_clock},
     cli::{failure::Failure, output::Output, runtime::runtime},
     clock::{Clock, RelayClock, SystemClock},
-    config::Config,
+    config,
     outbox::Outbox,
 };
 
@@ -36,8 +36,8 @@ enum Command {
     Discard(change::DiscardArgs),
 }
 
-pub(in crate::cli) fn run(args: &Args, config: &Config, output: &mut Output) -> Result<(), Failure> {
-    let outbox = app::open_outbox(config, Access::Guest)?;
+pub(in crate::cli) fn run(args: &Args, outbox: &config::Outbox, output: &mut Output) -> Result<(), Failure> {
+    let outbox = app::open_outbox(outbox, Access::Guest)?;
     runtime()?.block_on(async {
         let clock = relay_clock(&outbox, Arc::new(SystemClock)).await?;
         let now = clock.now();

@@ -8,11 +8,22 @@ use super::{
 use crate::{
     config::{
         diagnostic::{Diagnostics, ErrorGuaranteed, Location},
-        model::Config,
+        model::{Config, Outbox},
         raw::{self, Field},
     },
     yaml::Node,
 };
+
+/// `outbox` of a document that has nothing else.
+pub(in crate::config) fn only_outbox(
+    document: &Node,
+    file: &Location,
+    context: &LoadContext<'_>,
+    diagnostics: &mut Diagnostics,
+) -> Result<Outbox, ErrorGuaranteed> {
+    let root = raw::Root::read(&Field::root(document, file), diagnostics)?;
+    outbox::read(&root.outbox, context, diagnostics)
+}
 
 pub(in crate::config) fn config(
     document: &Node,

@@ -17,5 +17,5 @@ mod server;
 mod templates;
 mod values;
 
-pub(super) use config::config;
+pub(super) use config::{config, only_outbox};
 pub(super) use context::LoadContext;

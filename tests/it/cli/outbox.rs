@@ -1,5 +1,7 @@
 //! `outbox`, beside a running relay.
 
+use std::fs;
+
 use serde_json::Value;
 use wecom_relay::{
     outbox::State,
@@ -239,6 +241,23 @@ async fn a_dead_letter_is_discarded_once() {
     assert_eq!(list(workdir, &["--state", "discarded"]).await.len(), 1);
     assert!(list(workdir, &["--state", "dead"]).await.is_empty());
     setup.relay.stop().await;
+}
+
+/// An operator may look at the outbox without the right to read the secret of an app.
+#[tokio::test]
+async fn only_the_outbox_of_a_configuration_must_be_valid() {
+    let Setup { wecom: _wecom, relay, workdir } = Setup::start().await;
+    relay.post(&payload("Down", &[("a", true)])).await;
+    let _folder = relay.stop().await;
+    let config = workdir.folder.path().join("config.yml");
+    let outbox = fs::read_to_string(&config).unwrap();
+    let outbox = outbox.lines().find(|line| line.contains("outbox.db")).unwrap().to_owned();
+    let apps = "apps: [{ name: ops, api_secret_file: /no/such/file, corp_id: '${NOT_SET}' }]";
+    fs::write(&config, format!("outbox:\n  {}\n{apps}\nreceivers: wrong\n", outbox.trim())).unwrap();
+    assert_eq!(list(&workdir, &[]).await.len(), 1);
+    fs::write(&config, "outbox: { paht: x, max_size: 1 }\n").unwrap();
+    let error = workdir.run(&["outbox", "list"]).await.failure(64);
+    assert_eq!(error.lines().count(), 2, "{error}");
 }
 
 #[tokio::test]
