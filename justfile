@@ -19,7 +19,11 @@ bench-quick:
     cargo build --release --locked --bin wecom-relay
     cargo bench --locked --profile dev -- --quick --relay target/release/wecom-relay
 
-# Fuzz one target for a minute: payload, split or config. Needs cargo-fuzz; see tests/fuzz/README.md
+# Compare this many random Go templates of each kind with amtool, and print the seed that repeats the run
+go-templates count="5000":
+    WECOM_RELAY_GO_TEMPLATES={{ count }} cargo test --locked --test it -- go::generated --nocapture
+
+# Fuzz one target for a minute: payload, split, go_template or config. Needs cargo-fuzz; see tests/fuzz/README.md
 fuzz target="payload":
     cd tests/fuzz && RUSTC_BOOTSTRAP=1 cargo fuzz run {{ target }} --fuzz-dir . -- -max_total_time=60
 

@@ -1,6 +1,7 @@
 //! Go templates: the same text, and the same refusals, as in Alertmanager.
 
 mod amtool;
+mod errors;
 mod generated;
 mod hostile;
 mod messages;

@@ -23,7 +23,7 @@ use crate::{
     cli::{
         check,
         failure::Failure,
-        new_file::{self, PRIVATE},
+        new_file::{self, PRIVATE, PUBLIC},
         no_config::NoConfig,
         output::Output,
     },
@@ -172,24 +172,28 @@ fn write(folder: &Path, config: &RelayConfig, rewritten: &Rewritten) -> anyhow::
             "{shown} is not empty, and no file is overwritten; name another folder with --out"
         ));
     }
-    private_folder(folder)?;
+    new_folder(folder, 0o755)?;
+    let secrets_folder = folder.join(relay_config::SECRETS_FOLDER);
     if !config.secret_files.is_empty() {
-        private_folder(&folder.join(relay_config::SECRETS_FOLDER))?;
+        new_folder(&secrets_folder, 0o700)?;
     }
     for secret in &config.secret_files {
-        private_file(&folder.join(&secret.path), secret.value.expose())?;
+        new_file(&secrets_folder.join(&secret.name), secret.value.expose(), PRIVATE)?;
     }
-    private_file(&folder.join(CONFIG), &config.text)?;
-    private_file(&folder.join(ALERTMANAGER), &rewritten.text)
+    // The relay may run as a user of its own, which must be able to read its configuration.
+    let config_mode = if config.has_secrets { PRIVATE } else { PUBLIC };
+    new_file(&folder.join(CONFIG), &config.text, config_mode)?;
+    // Other receivers have secrets, too.
+    new_file(&folder.join(ALERTMANAGER), &rewritten.text, PRIVATE)
 }
 
-fn private_folder(path: &Path) -> anyhow::Result<()> {
-    let created = DirBuilder::new().recursive(true).mode(0o700).create(path);
+fn new_folder(path: &Path, mode: u32) -> anyhow::Result<()> {
+    let created = DirBuilder::new().recursive(true).mode(mode).create(path);
     created.with_context(|| format!("the folder {} cannot be made", path.display()))
 }
 
-fn private_file(path: &Path, text: &str) -> anyhow::Result<()> {
-    let written = new_file::write(path, text, PRIVATE);
+fn new_file(path: &Path, text: &str, mode: u32) -> anyhow::Result<()> {
+    let written = new_file::write(path, text, mode);
     written.with_context(|| format!("{} cannot be written", path.display()))
 }
 

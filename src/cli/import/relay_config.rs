@@ -29,13 +29,15 @@ pub(super) enum Secrets {
 pub(super) struct RelayConfig {
     pub(super) text: String,
     pub(super) secret_files: Vec<SecretFile>,
+    /// The text itself has a secret.
+    pub(super) has_secrets: bool,
     /// Environment variables that a person must set.
     pub(super) variables: Vec<String>,
 }
 
 pub(super) struct SecretFile {
-    /// Relative to the folder of the configuration.
-    pub(super) path: PathBuf,
+    /// Of the file in the folder of secrets.
+    pub(super) name: String,
     pub(super) value: Secret,
 }
 
@@ -52,6 +54,7 @@ pub(super) fn write(plan: &Plan<'_>, templates: &[PathBuf], settings: &Settings<
     let mut config = RelayConfig {
         text: "# Made by wecom-relay import. config.example.yml explains every key.\n".to_owned(),
         secret_files: Vec::new(),
+        has_secrets: false,
         variables: Vec::new(),
     };
     config.push(&format!("server:\n  listen: {}\n", value(&settings.listen, 2)));
@@ -110,12 +113,15 @@ impl RelayConfig {
             None => {}
         }
         self.optional_key("api_url", sender.api_url.as_deref());
+        self.has_secrets |= sender.api_url.as_deref().is_some_and(has_password);
         match sender.proxy_url.as_deref() {
-            // The URL may have a password.
-            Some(url) if url.contains('@') && secrets != Secrets::Inline => {
+            Some(url) if has_password(url) && secrets != Secrets::Inline => {
                 self.secret_file("proxy_url_file", &format!("{}_proxy", app.name), &Secret::new(url));
             }
-            url => self.optional_key("proxy_url", url),
+            url => {
+                self.optional_key("proxy_url", url);
+                self.has_secrets |= url.is_some_and(has_password);
+            }
         }
         self.optional_key("ca_file", sender.ca_file.as_deref());
     }
@@ -127,7 +133,10 @@ impl RelayConfig {
             return;
         }
         match secrets {
-            Secrets::Inline => self.key("api_secret", secret.expose()),
+            Secrets::Inline => {
+                self.key("api_secret", secret.expose());
+                self.has_secrets = true;
+            }
             Secrets::File => self.secret_file("api_secret_file", app, secret),
             Secrets::Env => {
                 let variable = format!("WECOM_SECRET_{}", app.replace('-', "_").to_uppercase());
@@ -138,9 +147,9 @@ impl RelayConfig {
     }
 
     fn secret_file(&mut self, key: &str, name: &str, secret: &Secret) {
-        let path = PathBuf::from(SECRETS_FOLDER).join(name);
-        self.key(key, &path.to_string_lossy());
-        self.secret_files.push(SecretFile { path, value: secret.clone() });
+        // systemd sets CREDENTIALS_DIRECTORY for a unit with LoadCredential=.
+        self.key(key, &format!("${{CREDENTIALS_DIRECTORY:-{SECRETS_FOLDER}}}/{name}"));
+        self.secret_files.push(SecretFile { name: name.to_owned(), value: secret.clone() });
     }
 
     fn receiver(&mut self, receiver: &PlannedReceiver<'_>, default_recipients: &[&'static str]) {
@@ -167,6 +176,11 @@ impl RelayConfig {
         );
         _ = writeln!(self.text, "    send_resolved: {}", notifier.send_resolved);
     }
+}
+
+/// True if `url` may have a password.
+fn has_password(url: &str) -> bool {
+    url.contains('@')
 }
 
 /// `NAME` of a text that is `${NAME}`, which programs such as `envsubst` replace.

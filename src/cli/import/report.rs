@@ -2,16 +2,23 @@
 
 use std::{io, path::Path};
 
-use super::{findings::Findings, plan::Plan, relay_config::RelayConfig};
+use super::{
+    findings::Findings,
+    plan::Plan,
+    relay_config::{RelayConfig, SECRETS_FOLDER},
+};
 use crate::cli::output::Output;
 
 pub(super) fn written(folder: &Path, config: &RelayConfig, output: &mut Output) -> io::Result<()> {
+    const PRIVATE: &str = " (only its owner can read it)";
     output.heading("Written")?;
     for secret in &config.secret_files {
-        output.line(&format!("  {} (only its owner can read it)", folder.join(&secret.path).display()))?;
+        let path = folder.join(SECRETS_FOLDER).join(&secret.name);
+        output.line(&format!("  {}{PRIVATE}", path.display()))?;
     }
-    output.line(&format!("  {}", folder.join("config.yml").display()))?;
-    output.line(&format!("  {}", folder.join("alertmanager.yml").display()))
+    let note = if config.has_secrets { PRIVATE } else { "" };
+    output.line(&format!("  {}{note}", folder.join("config.yml").display()))?;
+    output.line(&format!("  {}{PRIVATE}", folder.join("alertmanager.yml").display()))
 }
 
 pub(super) fn diff(diff: &str, output: &mut Output) -> io::Result<()> {
@@ -61,6 +68,18 @@ pub(super) fn next_steps(
     }
     if !is_valid {
         steps.push(format!("correct {folder}/config.yml; until then, keep Alertmanager as it is"));
+    }
+    if config.has_secrets {
+        steps.push(format!(
+            "run the relay as the owner of {folder}/config.yml, which has secrets; for a relay with a user of its own, import \
+             again without --secrets inline"
+        ));
+    }
+    if let Some(secret) = config.secret_files.first() {
+        let name = &secret.name;
+        steps.push(format!(
+            "under systemd, put the files into /etc/wecom-relay, and add a line to the unit for each secret: LoadCredential={name}:/etc/wecom-relay/{SECRETS_FOLDER}/{name}"
+        ));
     }
     steps.push(format!("wecom-relay check --config {folder}/config.yml"));
     steps.push(format!("wecom-relay serve --config {folder}/config.yml"));

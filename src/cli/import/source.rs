@@ -10,7 +10,7 @@ use crate::{
     config::{Diagnostic, Location, Position},
     nearest::suggestion,
     secret::Secret,
-    yaml::Node,
+    yaml::{Node, Value},
 };
 
 /// The WeChat part of an `alertmanager.yml`.
@@ -148,7 +148,6 @@ impl<'n> Reader<'n> {
             }
         }
         let text = |key: &str| entry.get(key).and_then(Node::scalar).map(str::to_owned);
-        let send_resolved = text("send_resolved").is_some_and(|value| value == "true");
         Notifier {
             sender: self.sender(entry),
             to_user: self.recipients(entry, "to_user"),
@@ -156,7 +155,22 @@ impl<'n> Reader<'n> {
             to_tag: self.recipients(entry, "to_tag"),
             message: text("message"),
             message_type: text("message_type").filter(|kind| !kind.is_empty()),
-            send_resolved,
+            send_resolved: self.send_resolved(entry),
+        }
+    }
+
+    /// Alertmanager reads YAML 1.1, which has more words for true and false.
+    fn send_resolved(&self, entry: &Node) -> bool {
+        let Some(node) = entry.get("send_resolved") else { return false };
+        let word = node.scalar().map(str::to_ascii_lowercase);
+        match word.as_deref() {
+            Some("true" | "yes" | "y" | "on") => true,
+            Some("false" | "no" | "n" | "off") => false,
+            None if matches!(node.value, Value::Null) => false,
+            _ => {
+                self.error(node.at, "send_resolved is neither true nor false", "write true or false");
+                false
+            }
         }
     }
 

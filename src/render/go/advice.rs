@@ -75,6 +75,17 @@ pub(super) fn missing_field(field: &str, type_name: &str) -> String {
     }
 }
 
+/// The end of the error for a method with several results, which a template cannot call.
+pub(super) fn several_results(method: &str) -> &'static str {
+    match method {
+        "Date" => "; use Year, Month and Day",
+        "Clock" => "; use Hour, Minute and Second",
+        "ISOWeek" => "; use YearDay",
+        "Zone" => "; use Format \"MST -0700\"",
+        _ => "",
+    }
+}
+
 /// The end of the error for an unknown function. It begins with a semicolon, or is empty.
 pub(super) fn missing_function(name: &str) -> String {
     let foreign = FOREIGN_FUNCTIONS.iter().find(|(foreign, _)| *foreign == name).map(|(_, own)| *own);

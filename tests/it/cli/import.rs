@@ -60,6 +60,10 @@ impl Workdir {
         self.run(&[&["import", "alertmanager.yml"], args].concat()).await
     }
 
+    fn mode(&self, path: &str) -> u32 {
+        self.folder.path().join(path).metadata().unwrap().permissions().mode() & 0o777
+    }
+
     fn read(&self, path: &str) -> String {
         fs::read_to_string(self.folder.path().join(path)).unwrap()
     }
@@ -73,7 +77,7 @@ async fn import_writes_a_configuration_that_is_valid() {
     Written
       wecom-relay-import/secrets/app-1000002 (only its owner can read it)
       wecom-relay-import/config.yml
-      wecom-relay-import/alertmanager.yml
+      wecom-relay-import/alertmanager.yml (only its owner can read it)
     Changes of alertmanager.yml, without secrets
       @@ -3,8 +3,5 @@
        receivers:
@@ -138,9 +142,10 @@ async fn import_writes_a_configuration_that_is_valid() {
     times in messages are in the zone Asia/Shanghai
     the configuration is valid: 1 app, 1 receiver, 0 warnings
     Next steps
-      1. wecom-relay check --config wecom-relay-import/config.yml
-      2. wecom-relay serve --config wecom-relay-import/config.yml
-      3. give Alertmanager wecom-relay-import/alertmanager.yml, and reload it; keep the old file as a way back
+      1. under systemd, put the files into /etc/wecom-relay, and add a line to the unit for each secret: LoadCredential=app-1000002:/etc/wecom-relay/secrets/app-1000002
+      2. wecom-relay check --config wecom-relay-import/config.yml
+      3. wecom-relay serve --config wecom-relay-import/config.yml
+      4. give Alertmanager wecom-relay-import/alertmanager.yml, and reload it; keep the old file as a way back
     ");
     insta::assert_snapshot!(workdir.read("wecom-relay-import/config.yml"), @"
     # Made by wecom-relay import. config.example.yml explains every key.
@@ -157,7 +162,7 @@ async fn import_writes_a_configuration_that_is_valid() {
       - name: app-1000002
         corp_id: ww1234567890abcdef
         agent_id: 1000002
-        api_secret_file: secrets/app-1000002
+        api_secret_file: '${CREDENTIALS_DIRECTORY:-secrets}/app-1000002'
 
     receivers:
       - name: ops
@@ -176,13 +181,10 @@ async fn import_writes_a_configuration_that_is_valid() {
           send_resolved: true
     ");
     assert_eq!(workdir.read("wecom-relay-import/secrets/app-1000002"), "sandbox-secret-1000002");
-    let mode = |path: &str| {
-        workdir.folder.path().join("wecom-relay-import").join(path).metadata().unwrap().permissions().mode()
-            & 0o777
-    };
+    let mode = |path: &str| workdir.mode(&format!("wecom-relay-import/{path}"));
     assert_eq!(
         [mode(""), mode("secrets"), mode("secrets/app-1000002"), mode("config.yml")],
-        [0o700, 0o700, 0o600, 0o600]
+        [0o755, 0o700, 0o600, 0o644]
     );
     assert_eq!(workdir.read("alertmanager.yml"), SIMPLE);
 }
@@ -229,12 +231,12 @@ async fn import_edits_each_form_and_keeps_the_rest() {
       - name: app-1000002
         corp_id: ww1234567890abcdef
         agent_id: 1000002
-        api_secret_file: secrets/app-1000002
+        api_secret_file: '${CREDENTIALS_DIRECTORY:-secrets}/app-1000002'
         api_url: 'https://qyapi.weixin.qq.com/cgi-bin/'
       - name: app-1000030
         corp_id: ww1234567890abcdef
         agent_id: 1000030
-        api_secret_file: secrets/app-1000030
+        api_secret_file: '${CREDENTIALS_DIRECTORY:-secrets}/app-1000030'
         api_url: 'https://qyapi.weixin.qq.com/cgi-bin/'
 
     receivers:
@@ -271,15 +273,43 @@ async fn import_keeps_line_ends() {
 #[tokio::test]
 async fn import_puts_secrets_where_it_is_told() {
     let workdir = Workdir::of("");
-    workdir.import(SIMPLE, &["--secrets", "inline", "--out", "inline"]).await.success();
+    let out = workdir.import(SIMPLE, &["--secrets", "inline", "--out", "inline"]).await.success();
+    assert_eq!(workdir.mode("inline/config.yml"), 0o600);
+    assert!(out.contains("1. run the relay as the owner of inline/config.yml, which has secrets"), "{out}");
     assert!(workdir.read("inline/config.yml").contains("api_secret: sandbox-secret-1000002\n"));
     let out = workdir.import(SIMPLE, &["--secrets", "env", "--out", "env"]).await.success();
     assert!(workdir.read("env/config.yml").contains("api_secret_env: WECOM_SECRET_APP_1000002\n"));
+    assert_eq!(workdir.mode("env/config.yml"), 0o644);
     assert!(out.contains("set for the relay: WECOM_SECRET_APP_1000002\n"), "{out}");
     // Programs such as envsubst fill in this value.
     let variable = SIMPLE.replace("sandbox-secret-1000002", "'${SHOP_SECRET}'");
     workdir.import(&variable, &["--out", "variable"]).await.success();
     assert!(workdir.read("variable/config.yml").contains("api_secret_env: SHOP_SECRET\n"));
+}
+
+#[tokio::test]
+async fn import_reads_true_and_false_as_alertmanager_does() {
+    let workdir = Workdir::of("");
+    for (number, (word, meaning)) in [
+        ("yes", "true"),
+        ("On", "true"),
+        ("y", "true"),
+        ("TRUE", "true"),
+        ("no", "false"),
+        ("Off", "false"),
+        ("", "false"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let out = number.to_string();
+        let alertmanager = SIMPLE.replace("send_resolved: true", &format!("send_resolved: {word}"));
+        workdir.import(&alertmanager, &["--out", &out]).await.success();
+        for file in ["config.yml", "alertmanager.yml"] {
+            let text = workdir.read(&format!("{out}/{file}"));
+            assert!(text.contains(&format!("send_resolved: {meaning}\n")), "{word}: {text}");
+        }
+    }
 }
 
 #[tokio::test]
@@ -292,7 +322,7 @@ async fn import_carries_the_proxy_and_a_ca() {
     assert!(out.out.contains("http_config.basic_auth has no equivalent"), "{}", out.out);
     assert!(out.out.contains("http_config.tls_config.insecure_skip_verify has no equivalent"), "{}", out.out);
     let config = workdir.read("wecom-relay-import/config.yml");
-    assert!(config.contains("proxy_url_file: secrets/app-1000002_proxy\n"), "{config}");
+    assert!(config.contains("secrets}/app-1000002_proxy'\n"), "{config}");
     assert!(config.contains("/missing.crt\n"), "{config}");
 }
 
@@ -300,6 +330,7 @@ async fn import_carries_the_proxy_and_a_ca() {
 async fn import_tells_what_it_cannot_carry_over() {
     let cases = [
         ("send_resolved: true", "send_resolve: true"),
+        ("send_resolved: true", "send_resolved: 1"),
         ("agent_id: '1000002'", "agent_id: '{{ .CommonLabels.agent }}'"),
         ("agent_id: '1000002'", "agent_id: 你的应用"),
         ("to_user: zhangsan", "to_user: ''"),
@@ -321,6 +352,8 @@ async fn import_tells_what_it_cannot_carry_over() {
     insta::assert_snapshot!(told, @r#"
     send_resolve: true
         alertmanager.yml:10:9: wechat_configs has no key send_resolve; Alertmanager refuses it, too; did you mean send_resolved?
+    send_resolved: 1
+        alertmanager.yml:10:24: send_resolved is neither true nor false; write true or false
     agent_id: '{{ .CommonLabels.agent }}'
         alertmanager.yml:7:19: agent_id is a template, and the relay has one app for each fixed value; list an app for each value, and a receiver for each app
         wecom-relay-import/config.yml:12:15: apps[0].agent_id: "{{ .CommonLabels.agent }}" is not an agent id; write the app's AgentId, a whole number above 0, such as 1000030

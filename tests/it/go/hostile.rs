@@ -94,3 +94,13 @@ fn a_hostile_argument_is_bounded() {
         assert!(text.len() < 100_000, "{template}");
     }
 }
+
+#[test]
+fn a_long_annotation_may_be_replaced_everywhere() {
+    let long = r#"{{ $s := "ab " }}{{ range 16 }}{{ $s = print $s $s }}{{ end }}"#;
+    let replaced = r#"{{ $s = reReplaceAll "\\s" "_" $s }}{{ len (reReplaceAll "([a-z])" "<$1>" $s) }}"#;
+    assert_eq!(rendered(&format!("{long}{replaced}")), Ok("458752".to_owned()));
+    // Most patterns read no more than they replace, so many alerts may have long annotations.
+    let often = r#"{{ range 20 }}{{ $x := reReplaceAll "(?i)AB\\s*" "" $s }}{{ $x }}{{ end }}"#;
+    assert_eq!(rendered(&format!("{long}{often}")), Ok(String::new()));
+}

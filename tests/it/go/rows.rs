@@ -1,7 +1,7 @@
 //! Templates for each row of the functions, methods and rules of the syntax.
 
 /// What every release of Alertmanager since 0.25 has.
-pub(super) const ROWS: [&str; 215] = [
+pub(super) const ROWS: [&str; 246] = [
     r#"{{ .Status | toUpper }} {{ "ABC中É" | toLower }} {{ "straße ǆ" | toUpper }}"#,
     r#"{{ title "hello wORLD it's a.b 3rd 4TH g0.expr snake_case a中b ßa a..b x:y 'tis o’clock ABC1def" }}"#,
     r#"{{ title "a·b 1st ab_cd é.é a\u00ada  a٣b aアb aあb a한b aกb a²b ⅷa ªb a\u0301b" }}"#,
@@ -220,10 +220,41 @@ b` }} {{
     r#"{{ match "\\pN\\PN" "1a" }} {{ match "\\p{^Greek}" "a" }} {{ match "\\P{^Greek}" "α" }} {{ match "\\p{Any}" "a" }}"#,
     r#"{{ match "\\p{Nope}" "a" }}"#,
     r#"{{ match "(?i)\\w" "ſ" }} {{ match "(?i)k" "K" }}"#,
+    r#"{{ .Status }} {{ (index .Alerts 0).StartsAt.Local.Location }}|{{ (index .Alerts 1).EndsAt.UTC.Location.String }}"#,
+    "{{\n  .+Status }}",
+    "{{ .Status\u{a0}}}",
+    "{{- /* a\n */ }}",
+    "{{-\n/* a",
+    r#"{{ (index .Alerts 0) .Status }}"#,
+    r#"{{ match "(a" "a" }}"#,
+    r#"{{ match "a)" "a" }}"#,
+    r#"{{ match "[z-a]x" "a" }}"#,
+    r#"{{ reReplaceAll "xa(?i)*b" "_" "xaaB" }} {{ reReplaceAll "^(?:ab)+(?s)?.c" "_" "abab\nc" }} {{ match "a*(?i){2}$" "A" }}"#,
+    r#"{{ reReplaceAll "(?U)a+" "_" "aaa" }} {{ reReplaceAll "(?U)a+?" "_" "aaa" }} {{ reReplaceAll "a(?U)+b(?-U)c+" "_" "aabcc" }} {{ reReplaceAll "(?U:a{1,2})a*" "<$0>" "aaa" }}"#,
+    r#"{{ match "(?i)*" "a" }}"#,
+    r#"{{ (index .Alerts 0).StartsAt.Clock 1 }}"#,
+    "{{ $.",
+    "{{.",
+    r#"{{ match "(?" "a" }}"#,
+    r#"{{ match "(?i-" "a" }}"#,
+    r#"{{ match "(?=a" "a" }}"#,
+    r#"{{ match "(?ix:a)" "a" }}"#,
+    r#"{{ match "(?--i)" "a" }}"#,
+    r#"{{ match "(?i-i-s)" "a" }}"#,
+    r#"{{ match "(?P<" "a" }}"#,
+    r#"{{ match "(?P<a" "a" }}"#,
+    r#"{{ match "(?P<1 2>a)" "a" }}"#,
+    r#"{{ match "\\x{110000}" "a" }}"#,
+    r#"{{ match "\\xg" "a" }}"#,
+    r#"{{ match "[a-\\d]" "a" }}"#,
+    r#"{{ match "\\Z" "a" }}"#,
+    r#"{{ match "a{1001}?" "a" }}"#,
+    r#"{{ match "*?" "a" }}"#,
+    r#"{{ match "[a--b]" "a" }}"#,
 ];
 
 /// What later releases have, or what only the relay's payload shows.
-pub(super) const NEWER_ROWS: [&str; 51] = [
+pub(super) const NEWER_ROWS: [&str; 52] = [
     r#"{{ template "wechat.default.message" . }}"#,
     r#"{{ template "__subject" . }}|{{ template "__alertmanagerURL" . }}|{{ template "__alertmanager" . }}|{{ template "__description" . }}|{{ template "__text_alert_list" .Alerts }}|{{ template "wechat.default.to_user" . }}{{ template "wechat.default.to_party" . }}{{ template "wechat.default.to_tag" . }}{{ template "wechat.default.agent_id" . }}"#,
     r#"{{ match "(?<n>a)" "a" }}"#,
@@ -275,4 +306,5 @@ pub(super) const NEWER_ROWS: [&str; 51] = [
     r#"{% include "x" %}"#,
     r#"{{ if eq (index .Alerts 0).StartsAt (index .Alerts 0).StartsAt }}same{{ end }}"#,
     r#"{{ print 1i }}"#,
+    r#"{{ $i := 0 }}{{ $p := 0 }}{{ range $i, $p = .CommonLabels.SortedPairs }}{{ $i }}{{ $p.Name }} {{ end }}{{ $i }}{{ $p.Name }}"#,
 ];

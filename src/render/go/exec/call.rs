@@ -6,6 +6,7 @@ use super::{
     failure::Place,
 };
 use crate::render::go::{
+    advice::several_results,
     functions::{Arguments, Call, Function, Param},
     syntax::Operand,
     value::{IntType, ListType, StrType, Value},
@@ -46,6 +47,11 @@ impl<'t> Execution<'t> {
         dot: &Value,
     ) -> Run<Value> {
         self.check_count(function, &passed)?;
+        if function.results > 1 {
+            let (name, results, advice) = (function.name, function.results, several_results(function.name));
+            return self
+                .fail(format!("can't call method/function \"{name}\" with {results} results{advice}"));
+        }
         let mut arguments = Vec::with_capacity(passed.operands.len() + 2);
         arguments.extend(receiver.cloned());
         let mut params = Params::of(function);

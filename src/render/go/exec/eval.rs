@@ -69,7 +69,11 @@ impl<'t> Execution<'t> {
         if passed.is_empty() {
             return Ok(());
         }
-        self.fail(format!("can't give argument to non-function {operand}"))
+        // As in Go, without the parentheses of a pipeline.
+        match &operand.term {
+            Term::Pipe(pipe) => self.fail(format!("can't give argument to non-function {pipe}")),
+            _ => self.fail(format!("can't give argument to non-function {operand}")),
+        }
     }
 
     /// The value of a term that is neither called nor looked up.
@@ -148,6 +152,9 @@ impl<'t> Execution<'t> {
                 self.fail(format!("{name} has arguments but cannot be invoked as function"))
             }
             Some(value) => Ok(value),
+            None if matches!((receiver, name), (Value::Time(_), "wall" | "ext" | "loc")) => {
+                self.fail(format!("{name} is an unexported field of struct type time.Time"))
+            }
             None => {
                 let type_name = receiver.type_name();
                 let advice = missing_field(name, type_name);

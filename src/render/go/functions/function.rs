@@ -19,6 +19,8 @@ pub(in crate::render::go) struct Function {
     pub(in crate::render::go) params: &'static [Param],
     /// Any number of values for the last parameter.
     pub(in crate::render::go) is_variadic: bool,
+    /// A template cannot call what has several results.
+    pub(in crate::render::go) results: usize,
     pub(in crate::render::go) body: Body,
 }
 
@@ -118,11 +120,11 @@ impl Call<'_> {
 }
 
 pub(super) const fn function(name: &'static str, params: &'static [Param], body: Body) -> Function {
-    Function { name, params, is_variadic: false, body }
+    Function { name, params, is_variadic: false, results: 1, body }
 }
 
 pub(super) const fn variadic(name: &'static str, params: &'static [Param], body: Body) -> Function {
-    Function { name, params, is_variadic: true, body }
+    Function { name, params, is_variadic: true, results: 1, body }
 }
 
 impl std::fmt::Debug for Function {

@@ -1,7 +1,4 @@
 //! `match` and `reReplaceAll`.
-//!
-//! All searches together are quadratic for a pattern that looks at the whole rest of the text before each match of one
-//! character. So `reReplaceAll` searches the beginning of a text alone, and the rest is unchanged.
 
 use regex_automata::util::captures::Captures;
 
@@ -11,11 +8,8 @@ use crate::{
         budget::Buffer,
         runes::{is_digit, is_letter, lossy},
     },
-    text::{prefix, slice, slice_from},
+    text::{slice, slice_from},
 };
-
-/// The searched beginning of a text: three times as much as five parts show.
-const MAX_SEARCHED_BYTES: usize = 32 << 10;
 
 /// Go's `regexp.MatchString`.
 pub(super) fn is_match(call: &mut Call<'_>, pattern: &str, text: &[u8]) -> Result<bool, String> {
@@ -26,7 +20,7 @@ pub(super) fn is_match(call: &mut Call<'_>, pattern: &str, text: &[u8]) -> Resul
     Ok(found.is_some())
 }
 
-/// Go's `ReplaceAllString` in the beginning of `text`.
+/// Go's `ReplaceAllString`.
 pub(super) fn replace_all(
     call: &mut Call<'_>,
     pattern: &str,
@@ -37,21 +31,16 @@ pub(super) fn replace_all(
     let compiled = compiled.map_err(|reason| format!("regexp: Compile(`{pattern}`): {reason}"))?;
     let mut scratch = compiled.scratch();
     let text = lossy(text.to_vec());
-    let searched = prefix(&text, MAX_SEARCHED_BYTES);
     let mut replaced = Buffer::with_capacity(text.len());
     let (mut copied, mut at) = (0, 0);
-    while let Some(found) = compiled.find(searched, at, &mut scratch, call.budget)? {
-        // In the whole text, this match could be longer or not match at all.
-        if found.end() == searched.len() && searched.len() < text.len() {
-            break;
-        }
+    while let Some(found) = compiled.find(&text, at, &mut scratch, call.budget)? {
         // An empty match directly after another match is none.
         let is_after_match = at > 0 && found.is_empty() && found.start() == copied && copied == at;
         if !is_after_match {
             replaced.push(slice(&text, copied..found.start()))?;
             if replacement.contains('$') {
-                let groups = compiled.groups(searched, found, &mut scratch, call.budget)?;
-                expand(replacement, searched, &groups, &compiled, &mut replaced)?;
+                let groups = compiled.groups(&text, found, &mut scratch, call.budget)?;
+                expand(replacement, &text, &groups, &compiled, &mut replaced)?;
             } else {
                 replaced.push(replacement)?;
             }
@@ -59,7 +48,7 @@ pub(super) fn replace_all(
         }
         at = found.end();
         if found.is_empty() {
-            let Some(c) = slice_from(searched, at).chars().next() else { break };
+            let Some(c) = slice_from(&text, at).chars().next() else { break };
             at += c.len_utf8();
         }
     }

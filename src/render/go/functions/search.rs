@@ -1,8 +1,11 @@
 //! Searches with regular expressions, bounded in time and memory for any pattern and text.
 //!
-//! Most patterns are searched with a lazy DFA, in about a nanosecond for each byte. It gives up when a pattern needs too
-//! many states for a text. Then the slow search, whose time grows with the size of the pattern, must be paid for in advance.
-//! The crate `regex` would begin it at once, and one search could take minutes.
+//! Most patterns are searched with a lazy DFA, which pays for each byte that it reads. So most patterns can replace
+//! everything in a long text, and one that reads the whole rest of the text before each match ends at the limit.
+//!
+//! The lazy DFA gives up when a pattern needs too many states for a text. Then the slow search, whose time grows with the
+//! size of the pattern, must be paid for in advance. The crate `regex` would begin it at once, and one search could take
+//! minutes.
 
 use std::{
     collections::HashMap,
@@ -11,8 +14,8 @@ use std::{
 };
 
 use regex_automata::{
-    Anchored, Input, Match,
-    hybrid::{self, regex::Regex},
+    Anchored, Input, Match, MatchError,
+    hybrid::{self, CacheError, regex::Regex},
     nfa::thompson::{
         self,
         pikevm::{self, PikeVM},
@@ -21,7 +24,7 @@ use regex_automata::{
 };
 
 use super::pattern::translated;
-use crate::render::go::budget::Budget;
+use crate::render::go::budget::{Budget, Limit};
 
 /// The memory that a compiled pattern may use.
 const MAX_PATTERN_BYTES: usize = 1 << 20;
@@ -31,10 +34,12 @@ const MAX_STATES_BYTES: usize = 256 << 10;
 const MAX_PATTERNS: usize = 64;
 /// The price of compiling a pattern, in steps for each state.
 const STEPS_PER_STATE: u64 = 10;
+/// The price of the beginning of a search, in bytes.
+const SEARCH_BYTES: usize = 32;
 /// The price of a search that gives up, in bytes.
-const GIVEN_UP_BYTES: usize = 2 << 20;
+const GIVEN_UP_BYTES: usize = 1 << 20;
 /// The price of one byte and one state in a slow search.
-const SLOW_WEIGHT: u64 = 4;
+const SLOW_WEIGHT: u64 = 2;
 
 /// Compiled patterns.
 #[derive(Debug, Default)]
@@ -123,16 +128,75 @@ impl Pattern {
         scratch: &mut Scratch,
         budget: &mut Budget,
     ) -> Result<Option<Match>, String> {
-        let input = Input::new(text).range(from..);
-        budget.search(text.len() - from, 1)?;
-        if let Ok(found) = self.fast.try_search(&mut scratch.fast, &input) {
-            return Ok(found);
+        budget.search(SEARCH_BYTES, 1)?;
+        match self.find_fast(text, from, &mut scratch.fast, budget) {
+            Ok(found) => return Ok(found),
+            Err(Stopped::Limit(limit)) => return Err(limit.into()),
+            Err(Stopped::GaveUp) => {}
         }
+        let input = Input::new(text).range(from..);
         budget.search(GIVEN_UP_BYTES, 1)?;
         budget.search(text.len() - from, self.states * SLOW_WEIGHT)?;
         let mut groups = self.slow.create_captures();
         self.slow.search(&mut scratch.slow, &input, &mut groups);
         Ok(groups.get_match())
+    }
+
+    fn find_fast(
+        &self,
+        text: &str,
+        from: usize,
+        cache: &mut hybrid::regex::Cache,
+        budget: &mut Budget,
+    ) -> Result<Option<Match>, Stopped> {
+        let (forward, reverse) = cache.as_parts_mut();
+        let mut start = from;
+        let end = loop {
+            let Some(end) = self.find_end(text, start, forward, budget)? else { return Ok(None) };
+            if text.is_char_boundary(end) {
+                break end;
+            }
+            // An empty match within a character is none.
+            start = end + 1;
+        };
+        budget.search(end - start, 1)?;
+        let input = Input::new(text).range(start..end).anchored(Anchored::Yes);
+        let found = self.fast.reverse().try_search_rev(reverse, &input).ok().flatten();
+        let found = found.ok_or(Stopped::GaveUp)?;
+        Ok(Some(Match::new(found.pattern(), found.offset()..end)))
+    }
+
+    /// The end of the first match that begins at `from` or later. The DFA enters the state of a match one byte late.
+    fn find_end(
+        &self,
+        text: &str,
+        from: usize,
+        cache: &mut hybrid::dfa::Cache,
+        budget: &mut Budget,
+    ) -> Result<Option<usize>, Stopped> {
+        let dfa = self.fast.forward();
+        let mut state = dfa.start_state_forward(cache, &Input::new(text).range(from..))?;
+        cache.search_start(from);
+        let mut end = None;
+        for (byte, at) in text.bytes().skip(from).zip(from..) {
+            if let Err(limit) = budget.search(1, 1) {
+                cache.search_finish(at);
+                return Err(limit.into());
+            }
+            cache.search_update(at);
+            state = dfa.next_state(cache, state, byte)?;
+            if state.is_match() {
+                end = Some(at);
+            } else if state.is_dead() {
+                cache.search_finish(at);
+                return Ok(end);
+            } else if state.is_quit() {
+                return Err(Stopped::GaveUp);
+            }
+        }
+        cache.search_finish(text.len());
+        let is_match_at_end = dfa.next_eoi_state(cache, state)?.is_match();
+        Ok(if is_match_at_end { Some(text.len()) } else { end })
     }
 
     /// The groups of a match.
@@ -155,6 +219,31 @@ impl Pattern {
     pub(super) fn groups_named<'n>(&'n self, name: &'n str) -> impl Iterator<Item = usize> + 'n {
         let names = (1..).zip(&self.group_names);
         names.filter(move |(_, known)| known.as_deref() == Some(name)).map(|(index, _)| index)
+    }
+}
+
+/// The reason why a search with the lazy DFA did not end.
+enum Stopped {
+    Limit(Limit),
+    /// The pattern needs too many states.
+    GaveUp,
+}
+
+impl From<Limit> for Stopped {
+    fn from(limit: Limit) -> Self {
+        Self::Limit(limit)
+    }
+}
+
+impl From<CacheError> for Stopped {
+    fn from(_: CacheError) -> Self {
+        Self::GaveUp
+    }
+}
+
+impl From<MatchError> for Stopped {
+    fn from(_: MatchError) -> Self {
+        Self::GaveUp
     }
 }
 

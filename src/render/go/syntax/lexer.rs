@@ -1,7 +1,10 @@
 //! Splits the text of a template into tokens.
 
 use crate::{
-    render::go::runes::{is_digit, is_letter},
+    render::go::{
+        format::quoted,
+        runes::{is_digit, is_letter, is_printable},
+    },
     text::{slice, slice_from},
 };
 
@@ -125,12 +128,12 @@ impl<'s> Lexer<'s> {
             let inside = action + LEFT.len() + if is_trimmed { 2 } else { 0 };
             self.at = inside;
             if self.rest().starts_with("/*") {
-                self.comment(action)?;
+                self.comment()?;
                 continue;
             }
             self.tokens.list.push(Token { kind: Kind::Left, at: action, text: LEFT });
             self.open_parens = 0;
-            while self.token()? {}
+            while self.token().map_err(|error| self.within_action(action, error))? {}
         }
         let start = self.at;
         self.at = self.source.len();
@@ -141,14 +144,29 @@ impl<'s> Lexer<'s> {
         Ok(())
     }
 
-    fn comment(&mut self, action: usize) -> Result<(), LexError> {
-        let start = self.at + "/*".len();
-        let Some(length) = slice_from(self.source, start).find("*/") else {
-            return error(action, "unclosed comment");
+    /// `error` with the line where its action started, if that is an earlier one.
+    fn within_action(&self, action: usize, error: LexError) -> LexError {
+        let lines = |range| slice(self.source, range).matches('\n').count();
+        if lines(action..error.at) == 0 {
+            return error;
+        }
+        let line = lines(0..action) + 1;
+        let message = match error.message.strip_suffix(" action") {
+            Some(_) => format!("{} started at line {line}", error.message),
+            None => format!("{} in action started at line {line}", error.message),
         };
-        self.at = start + length + "*/".len();
+        LexError { message, ..error }
+    }
+
+    fn comment(&mut self) -> Result<(), LexError> {
+        let start = self.at;
+        let inside = start + "/*".len();
+        let Some(length) = slice_from(self.source, inside).find("*/") else {
+            return error(start, "unclosed comment");
+        };
+        self.at = inside + length + "*/".len();
         let Some(length) = self.right_delimiter() else {
-            return error(self.at, "comment ends before closing delimiter");
+            return error(start, "comment ends before closing delimiter");
         };
         self.end_action(length);
         Ok(())
@@ -193,9 +211,7 @@ impl<'s> Lexer<'s> {
             '\'' => self.quoted('\'', Kind::CharConstant, "unterminated character constant")?,
             '`' => self.raw_text()?,
             '$' => self.name(Kind::Variable, Kind::Variable)?,
-            '.' if !self.rest().starts_with(|c: char| c.is_ascii_digit()) => {
-                self.name(Kind::Dot, Kind::Field)?
-            }
+            '.' if self.peek().is_some_and(|c| !c.is_ascii_digit()) => self.name(Kind::Dot, Kind::Field)?,
             '.' | '+' | '-' | '0'..='9' => {
                 self.at = start;
                 self.number()?
@@ -292,6 +308,21 @@ impl<'s> Lexer<'s> {
 
     fn number(&mut self) -> Result<Kind, LexError> {
         let start = self.at;
+        let is_number = self.skip_number();
+        // A second number with a sign would be the other part of a complex number.
+        let is_sum = is_number && self.rest().starts_with(['+', '-']);
+        if is_number && !is_sum {
+            return Ok(Kind::Number);
+        }
+        if is_sum {
+            self.skip_number();
+        }
+        let text = slice(self.source, start..self.at);
+        error(start, format!("bad number syntax: {}", quoted(text)))
+    }
+
+    /// Reads a number with its sign. False if another character follows, which is read too.
+    fn skip_number(&mut self) -> bool {
         self.accept(&['+', '-']);
         let mut radix = 10;
         if self.accept(&['0']) {
@@ -317,14 +348,11 @@ impl<'s> Lexer<'s> {
             self.digits(10);
         }
         self.accept(&['i']);
-        match self.peek() {
-            Some(c) if is_alphanumeric(c) || matches!(c, '+' | '-') => {
-                self.next();
-                let text = slice(self.source, start..self.at);
-                error(start, format!("bad number syntax: {text:?}"))
-            }
-            _ => Ok(Kind::Number),
+        let is_end = !self.peek().is_some_and(is_alphanumeric);
+        if !is_end {
+            self.next();
         }
+        is_end
     }
 
     fn digits(&mut self, radix: u32) {
@@ -374,5 +402,6 @@ fn error<T>(at: usize, message: impl Into<String>) -> Result<T, LexError> {
 
 /// A character with its number, as Go's `%#U` writes it.
 fn numbered(c: char) -> String {
-    format!("U+{:04X} '{c}'", u32::from(c))
+    let number = format!("U+{:04X}", u32::from(c));
+    if is_printable(c) { format!("{number} '{c}'") } else { number }
 }

@@ -13,7 +13,7 @@ pub(in crate::render::go) enum Zone {
     /// Seconds east of UTC, without a name.
     Fixed(i64),
     Named {
-        /// As Go's `Location.String` shows it: `Local`, or the name that `tz` got.
+        /// As Go's `Location.String` shows it: the name that TZ or `tz` got, or `Local`.
         name: String,
         zone: TimeZone,
     },
@@ -32,7 +32,7 @@ pub(super) struct ZoneOffset {
 impl Zone {
     /// The zone of the process.
     pub(in crate::render::go) fn local(zone: &TimeZone) -> Self {
-        Self::Named { name: "Local".to_owned(), zone: zone.clone() }
+        Self::Named { name: zone.iana_name().unwrap_or("Local").to_owned(), zone: zone.clone() }
     }
 
     /// Go's `time.LoadLocation`.
