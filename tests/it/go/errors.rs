@@ -27,7 +27,11 @@ pub(super) fn is_same(template: &str, relay: &str, amtool: &str) -> bool {
         if is_cut { amtool.words.starts_with(kept) } else { kept.starts_with(&amtool.words) };
     let has_same_place = match amtool.column {
         Some(_) => (relay.line, relay.column) == (amtool.line, amtool.column),
-        None => relay.line == amtool.line || is_line_ahead(template, relay.line, amtool.line),
+        None => {
+            relay.line == amtool.line
+                || is_line_ahead(template, relay.line, amtool.line)
+                || is_within_block(&relay, &amtool)
+        }
     };
     has_same_words && has_same_place
 }
@@ -41,6 +45,11 @@ fn is_line_ahead(template: &str, line: usize, amtool: usize) -> bool {
 /// True if later releases than 0.25 have other words.
 fn is_newer(relay: &str, amtool: &str) -> bool {
     relay.starts_with("unexpected right paren") && amtool.starts_with("unexpected \")\" in ")
+}
+
+/// True if `amtool` names the line of a block, and the engine that of the mistake within it.
+fn is_within_block(relay: &Words, amtool: &Words) -> bool {
+    amtool.words == "unexpected {{else}} in block clause" && relay.line > amtool.line
 }
 
 /// `receiver/r/message:1:4: words`, or `receiver/r/message, line 1, column 4: words`.

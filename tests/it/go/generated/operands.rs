@@ -302,7 +302,7 @@ fn odd() -> Text {
             "($.CommonLabels.Remove \"a\")", "(stringSlice 1)", "(and)", "(or)", "(index 1 2)", "(slice 5 1)", "()",
             "(\"a\" | $.Status)", "(nil)", "(print nil | len)", "(true).x", "(index \"abc\" 3)", "(index \"abc\" -1)",
             "(slice \"abc\" 0 9)", "(slice $.Alerts 0 9)", "(eq $.CommonLabels nil)", "(lt true false)", "(ge nil nil)",
-            "(html)", "(js)", "(urlquery)", "(println)", "(print)", "(index $.CommonLabels)", "(index $.Alerts 0 0)",
+            "(html)", "(js)", "(urlquery)", "(println)", "(print)", "(len (index $.CommonLabels))", "(index $.Alerts 0 0)",
             "(index $.Alerts nil)", "(index $.CommonLabels nil)", "(slice $.CommonLabels 1)", "(slice \"abc\" \"a\")",
             "(slice nil)", "(gt $.Alerts 1)", "(eq . .)", "(eq $ $)", "(index $.Alerts 0 \"Status\")", "(index $.Alerts 1.5)",
             "(len $)", "(match \"a\")", "(title nil)", "(toUpper 1.5)", "(html nil nil)", "($.Alerts.Firing 1)",
