@@ -33,7 +33,7 @@ impl Run {
         let templates = number("WECOM_RELAY_GO_TEMPLATES");
         let seed = number("WECOM_RELAY_GO_SEED");
         Self {
-            seed: seed.unwrap_or_else(|| if templates.is_some() { rand::random::<u32>().into() } else { 1 }),
+            seed: seed.unwrap_or(if templates.is_some() { std::process::id().into() } else { 1 }),
             templates: templates.map_or(usual, |templates| usize::try_from(templates).unwrap()),
         }
     }
@@ -77,7 +77,11 @@ fn shortened(amtool: &Amtool, tree: &mut dyn ValueTree<Value = String>, mut foun
         if !tree.simplify() {
             break;
         }
-        while let None = amtool.difference(&tree.current()).map(|shorter| found = shorter) {
+        loop {
+            if let Some(shorter) = amtool.difference(&tree.current()) {
+                found = shorter;
+                break;
+            }
             if !tree.complicate() {
                 return found;
             }

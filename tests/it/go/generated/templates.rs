@@ -217,7 +217,7 @@ fn conditions(operands: &Operands, body: &Text) -> Text {
             .prop_map(|(test, a, b)| format!("{{{{ if {test} }}}}{a}{{{{ else }}}}{b}{{{{ end }}}}")),
         (boolean.clone(), body.clone())
             .prop_map(|(test, a)| format!("{{{{- if {test} -}}}}{a}{{{{- end -}}}}")),
-        (boolean, any.clone(), body.clone(), body.clone(), body.clone()).prop_map(|(a, b, x, y, z)| {
+        (boolean, any, body.clone(), body.clone(), body.clone()).prop_map(|(a, b, x, y, z)| {
             format!(
                 "{{{{if {a}}}}}{x}{{{{ else if $y := {b} }}}}{{{{ $y }}}}{y}{{{{- else -}}}}{z}{{{{end}}}}"
             )
