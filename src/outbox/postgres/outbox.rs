@@ -1,10 +1,26 @@
-//! The port.
+//! The port, implemented by jobs for the workers.
+
+use std::sync::Arc;
 
 use jiff::Timestamp;
+use tokio::time::Instant;
+use tokio_util::sync::DropGuard;
 
 use super::{
+    admin,
+    adopt::{self, Adopted},
+    claim::{self, Fence},
+    engine::{self, Engine},
+    hold,
+    job::Life,
+    lease::{self, Candidate, LeaseRow, Taken},
+    leases::Takeover,
     open_error::OpenError,
-    settings::{Access, Settings},
+    purge, query, relay_time,
+    replica::{self, Overview},
+    session::Transaction,
+    settings::{Access, LeaseTimes, Settings},
+    waiting::{self, Look},
 };
 use crate::{
     clock::{Reading, ReadingRecord},
@@ -12,187 +28,399 @@ use crate::{
         Backlog, Changed, Changes, Claims, ConfiguredSender, DeliveryId, Depth, Destination, Detail,
         Enqueued, Filter, Hold, Lease, LeaseTerm, MovedSender, NewNotification, NoticeSubject,
         NotificationId, Outbox, OutboxQuery, OutboxSize, Page, PageRequest, Planner, ReceiverName, Requeue,
-        Scheduled, SenderName, Sent, Settlement, StoreError, StoreResult, Unnoticed,
+        Scheduled, SenderName, Sent, Settlement, StoreResult, Unnoticed,
     },
 };
 
+/// The maximum number of dead letters that are requeued in one transaction. Others must not wait long.
+const REQUEUED_AT_ONCE: u32 = 500;
+/// The longest time between two looks at a lease of another process.
+const MAX_LOOK: std::time::Duration = std::time::Duration::from_secs(1);
+/// A lease whose row stays the same this much longer than its time is free, whatever the clock of the server says.
+const OVERDUE: std::time::Duration = std::time::Duration::from_secs(2);
+
 /// An outbox in a PostgreSQL database. Clones share it. It closes when the last clone is dropped.
 #[derive(Debug, Clone)]
-pub struct PostgresOutbox {}
+pub struct PostgresOutbox {
+    engine: Engine,
+    times: LeaseTimes,
+    is_fenced: bool,
+    _closes: Arc<DropGuard>,
+}
+
+/// The state of a process, for metrics.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReplicaStatus {
+    /// The senders whose lease this process has.
+    pub leases: Vec<SenderName>,
+    /// The number of processes that are alive.
+    pub replicas: usize,
+    /// The leases that this process has taken over, with the way in which the one before ended.
+    pub takeovers: Vec<(SenderName, Takeover, u64)>,
+}
 
 impl PostgresOutbox {
     /// Opens the outbox. Blocks on the network.
     ///
     /// # Errors
     /// [`OpenError`] says what the problem is and what to do.
-    pub fn open(settings: Settings, _access: Access) -> Result<Self, OpenError> {
-        Err(OpenError::Unavailable {
-            outbox: settings.url.to_string(),
-            reason: "the engine is not built yet".to_owned(),
-        })
+    pub fn open(settings: Settings, access: Access) -> Result<Self, OpenError> {
+        let (times, is_fenced) = (settings.lease, settings.is_fenced);
+        let engine = engine::start(settings, access)?;
+        let closes = Arc::new(engine.closing.clone().drop_guard());
+        Ok(Self { engine, times, is_fenced, _closes: closes })
     }
 
     /// Returns when the thread of the outbox has panicked, and never otherwise. The daemon then ends.
     pub async fn failed(&self) {
-        std::future::pending::<()>().await;
+        let mut life = self.engine.life.clone();
+        if life.wait_for(|life| *life == Life::Closed).await.is_ok() {
+            std::future::pending::<()>().await;
+        }
     }
 
-    /// Finishes all jobs that were handed over, and closes the sessions. Other clones get [`StoreError::Closed`] from then
-    /// on.
-    pub async fn close(self) {}
-}
+    /// Finishes all jobs that were handed over, and closes the sessions. Other clones get
+    /// [`crate::outbox::StoreError::Closed`] from then on.
+    pub async fn close(self) {
+        self.engine.closing.cancel();
+        let mut life = self.engine.life.clone();
+        // An error means that the thread has panicked, so it has ended as well.
+        _ = life.wait_for(|life| *life == Life::Closed).await;
+    }
 
-fn unbuilt<T>() -> StoreResult<T> {
-    Err(StoreError::Unavailable("the engine is not built yet".to_owned()))
-}
+    pub fn status(&self) -> ReplicaStatus {
+        let leases = self.engine.leases.held().into_iter().map(|(sender, _)| sender).collect();
+        let replicas = self.engine.leases.peer_count() + 1;
+        ReplicaStatus { leases, replicas, takeovers: self.engine.leases.takeovers() }
+    }
 
-/// The right to dispatch one sender from a [`PostgresOutbox`].
-#[derive(Debug, Clone)]
-pub struct PostgresLease {
-    changes: Changes,
-    term: LeaseTerm,
+    /// All processes that share this outbox, and their leases.
+    ///
+    /// # Errors
+    /// The server does not answer.
+    pub async fn overview(&self) -> StoreResult<Overview> {
+        self.engine.reader.run(replica::overview).await
+    }
+
+    fn candidate(&self) -> Candidate {
+        Candidate { owner: self.engine.name.clone(), ttl: self.times.ttl }
+    }
+
+    /// Takes the lease if it is free for this process.
+    async fn take(
+        &self,
+        sender: &SenderName,
+        overdue: Option<LeaseRow>,
+        now: Timestamp,
+    ) -> StoreResult<Option<Taken>> {
+        let (sender, candidate) = (sender.clone(), self.candidate());
+        let take = async move |tx: &Transaction<'_>| {
+            lease::take(tx, &sender, &candidate, overdue.as_ref(), now).await
+        };
+        self.engine.owner.run(take).await
+    }
+
+    async fn look(&self, sender: &SenderName) -> StoreResult<Option<LeaseRow>> {
+        let sender = sender.clone();
+        self.engine.owner.run(async move |tx: &Transaction<'_>| lease::look(tx, &sender).await).await
+    }
+
+    fn begin(&self, sender: &SenderName, taken: Taken, changes: Changes, asked_at: Instant) -> PostgresLease {
+        let term = self.engine.leases.begin(sender, taken.token, asked_at, self.times);
+        PostgresLease(Arc::new(HeldLease {
+            outbox: self.clone(),
+            sender: sender.clone(),
+            changes,
+            term,
+            taken,
+        }))
+    }
 }
 
 impl Outbox for PostgresOutbox {
     type Lease = PostgresLease;
 
-    async fn acquire(&self, _sender: &SenderName, _now: Timestamp) -> StoreResult<PostgresLease> {
-        unbuilt()
+    async fn enqueue(&self, notification: NewNotification, now: Timestamp) -> StoreResult<Enqueued> {
+        self.engine.intake.accept(notification, now).await
     }
 
-    async fn recover(&self, _sender: &SenderName, _now: Timestamp) -> StoreResult<()> {
-        unbuilt()
+    async fn acquire(&self, sender: &SenderName, now: Timestamp) -> StoreResult<PostgresLease> {
+        let _wanted = self.engine.leases.want(sender);
+        let (started, owner) = (Instant::now(), &self.engine.name);
+        // The row as it was seen first, with the time of that.
+        let mut seen: Option<(LeaseRow, Instant)> = None;
+        loop {
+            let released = self.engine.wakeups.released();
+            let row = self.look(sender).await?;
+            let is_same = |row: &LeaseRow| seen.as_ref().is_some_and(|(first, _)| first.is_unchanged(row));
+            if !row.as_ref().is_some_and(is_same) {
+                seen = row.clone().map(|row| (row, Instant::now()));
+            }
+            let is_overdue = |since: &Instant| since.elapsed() > self.times.ttl + OVERDUE;
+            let overdue = seen.as_ref().filter(|(_, since)| is_overdue(since)).map(|(row, _)| row.clone());
+            let is_own = |row: &LeaseRow| row.owner == *owner;
+            let is_free = row.as_ref().is_none_or(|row| row.is_free() || is_own(row)) || overdue.is_some();
+            if is_free {
+                tokio::time::sleep(self.engine.leases.wait_before(row.as_ref(), owner)).await;
+                // Changes count from before the lease, so that none is missed.
+                let (changes, asked_at) = (self.engine.wakeups.subscribe(sender), Instant::now());
+                let passed = started.elapsed();
+                let now = now.checked_add(passed).unwrap_or(now);
+                if let Some(taken) = self.take(sender, overdue, now).await? {
+                    if let Some(row) = row.filter(|row| !is_own(row)) {
+                        let takeover =
+                            if row.was_released() { Takeover::Released } else { Takeover::Expired };
+                        self.engine.leases.count_takeover(sender, takeover);
+                    }
+                    return Ok(self.begin(sender, taken, changes, asked_at));
+                }
+            }
+            let remaining = row.map_or(MAX_LOOK, |row| row.remaining()).clamp(self.times.ttl / 16, MAX_LOOK);
+            tokio::select! {
+                () = released => {}
+                () = tokio::time::sleep(remaining) => {}
+            }
+        }
     }
 
-    async fn enqueue(&self, _notification: NewNotification, _now: Timestamp) -> StoreResult<Enqueued> {
-        unbuilt()
+    async fn recover(&self, sender: &SenderName, now: Timestamp) -> StoreResult<()> {
+        let (sender, owner) = (sender.clone(), self.engine.name.clone());
+        let recover = async move |tx: &Transaction<'_>| lease::recover(tx, &sender, &owner, now).await;
+        self.engine.owner.run(recover).await
     }
 
-    async fn size(&self) -> StoreResult<OutboxSize> {
-        unbuilt()
-    }
-
-    async fn adopt(&self, _senders: Vec<ConfiguredSender>, _now: Timestamp) -> StoreResult<Vec<MovedSender>> {
-        unbuilt()
+    async fn adopt(&self, senders: Vec<ConfiguredSender>, now: Timestamp) -> StoreResult<Vec<MovedSender>> {
+        let mut all: Vec<MovedSender> = Vec::new();
+        loop {
+            let (configured, owner) = (senders.clone(), self.engine.name.clone());
+            let step = async move |tx: &Transaction<'_>| adopt::adopt(tx, &configured, &owner, now).await;
+            let Adopted { moved, is_complete } = self.engine.owner.run(step).await?;
+            for moved in moved {
+                match all.iter_mut().find(|all| (&all.from, &all.to) == (&moved.from, &moved.to)) {
+                    Some(all) => all.deliveries += moved.deliveries,
+                    None => all.push(moved),
+                }
+            }
+            if is_complete {
+                return Ok(all);
+            }
+        }
     }
 
     async fn senders(&self) -> StoreResult<Vec<SenderName>> {
-        unbuilt()
+        self.engine.reader.run(waiting::senders).await
     }
 
     async fn holds(&self) -> StoreResult<Vec<Hold>> {
-        unbuilt()
+        self.engine.owner.run(hold::holds).await
     }
 
     async fn unnoticed(
         &self,
-        _receiver: &ReceiverName,
-        _since: Timestamp,
-        _limit: u32,
+        receiver: &ReceiverName,
+        since: Timestamp,
+        limit: u32,
     ) -> StoreResult<Vec<Unnoticed>> {
-        unbuilt()
+        let receiver = receiver.clone();
+        let read = async move |tx: &Transaction<'_>| hold::unnoticed(tx, &receiver, since, limit).await;
+        self.engine.reader.run(read).await
     }
 
     async fn held_backlog(
         &self,
-        _sender: &SenderName,
-        _receiver: &ReceiverName,
-        _lines: u32,
-        _count_to: u32,
+        sender: &SenderName,
+        receiver: &ReceiverName,
+        lines: u32,
+        count_to: u32,
     ) -> StoreResult<Option<Backlog>> {
-        unbuilt()
+        let (sender, receiver) = (sender.clone(), receiver.clone());
+        let read = async move |tx: &Transaction<'_>| {
+            hold::held_backlog(tx, &sender, &receiver, lines, count_to).await
+        };
+        self.engine.reader.run(read).await
     }
 
     async fn notice(
         &self,
-        _notice: NewNotification,
-        _subject: NoticeSubject,
-        _now: Timestamp,
+        notice: NewNotification,
+        subject: NoticeSubject,
+        now: Timestamp,
     ) -> StoreResult<Option<NotificationId>> {
-        unbuilt()
+        let room = self.engine.room.clone();
+        let store = async move |tx: &Transaction<'_>| hold::notice(tx, &notice, &subject, &room, now).await;
+        self.engine.intake.run(store).await
     }
 
-    async fn purge(&self, _before: Timestamp, _limit: u32) -> StoreResult<u32> {
-        unbuilt()
+    async fn purge(&self, before: Timestamp, limit: u32) -> StoreResult<u32> {
+        let room = self.engine.room.clone();
+        let purge = async move |tx: &Transaction<'_>| purge::purge(tx, before, limit, &room).await;
+        self.engine.reader.run(purge).await
     }
 
-    async fn record_time(&self, _present: ReadingRecord) -> StoreResult<Timestamp> {
-        unbuilt()
+    async fn record_time(&self, present: ReadingRecord) -> StoreResult<Timestamp> {
+        let record = async move |tx: &Transaction<'_>| relay_time::record(tx, &present).await;
+        self.engine.owner.run(record).await
     }
 
-    async fn probe(&self, _now: Timestamp) -> StoreResult<()> {
-        unbuilt()
+    async fn size(&self) -> StoreResult<OutboxSize> {
+        let room = self.engine.room.clone();
+        self.engine.reader.run(async move |tx: &Transaction<'_>| room.look(tx).await).await
+    }
+
+    async fn probe(&self, now: Timestamp) -> StoreResult<()> {
+        let room = self.engine.room.clone();
+        self.engine.intake.run(async move |tx: &Transaction<'_>| purge::probe(tx, &room, now).await).await
+    }
+}
+
+/// The right to dispatch one sender from a [`PostgresOutbox`]. If it is dropped without [`Lease::release`], it runs out.
+#[derive(Debug, Clone)]
+pub struct PostgresLease(Arc<HeldLease>);
+
+#[derive(Debug)]
+struct HeldLease {
+    outbox: PostgresOutbox,
+    sender: SenderName,
+    changes: Changes,
+    term: LeaseTerm,
+    taken: Taken,
+}
+
+impl HeldLease {
+    fn fence(&self) -> Fence {
+        Fence { token: self.taken.token, is_locked: self.outbox.is_fenced }
+    }
+
+    fn forget(&self) {
+        if self.outbox.engine.leases.forget(&self.sender, self.taken.token) {
+            self.outbox.engine.wakeups.unsubscribe(&self.sender);
+        }
+    }
+}
+
+impl Drop for HeldLease {
+    fn drop(&mut self) {
+        self.forget();
     }
 }
 
 impl Lease for PostgresLease {
     fn inherited_hold(&self) -> Option<&Hold> {
-        None
+        self.0.taken.hold.as_ref()
     }
 
     fn recovered(&self) -> u32 {
-        0
+        self.0.taken.recovered
     }
 
     fn term(&self) -> &LeaseTerm {
-        &self.term
+        &self.0.term
     }
 
     fn changes(&self) -> &Changes {
-        &self.changes
+        &self.0.changes
     }
 
     async fn scheduled(&self) -> StoreResult<Vec<Scheduled>> {
-        unbuilt()
+        let sender = self.0.sender.clone();
+        let read = async move |tx: &Transaction<'_>| waiting::scheduled(tx, &sender).await;
+        self.0.outbox.engine.reader.run(read).await
     }
 
     async fn claim<P: Planner>(
         &self,
-        _destinations: Vec<Destination>,
-        _count_to: u32,
-        _planner: P,
-        _now: Timestamp,
+        destinations: Vec<Destination>,
+        count_to: u32,
+        planner: P,
+        now: Timestamp,
     ) -> StoreResult<Claims<P>> {
-        unbuilt()
+        let (sender, fence, room) =
+            (self.0.sender.clone(), self.0.fence(), self.0.outbox.engine.room.clone());
+        let claim = async move |tx: &Transaction<'_>| {
+            let look = Look { sender: &sender, count_to, now };
+            let number = claim::fence(tx, &look, fence).await?;
+            claim::claim(tx, &look, number, &destinations, planner, &room).await
+        };
+        self.0.outbox.engine.owner.run_once(claim).await
     }
 
-    async fn settle(&self, _settlement: Settlement, _now: Timestamp) -> StoreResult<()> {
-        unbuilt()
+    async fn settle(&self, settlement: Settlement, now: Timestamp) -> StoreResult<()> {
+        self.0.outbox.engine.owner.settle(settlement, now).await
     }
 
-    async fn hold(&self, _hold: Option<Hold>) -> StoreResult<()> {
-        unbuilt()
+    async fn hold(&self, hold: Option<Hold>) -> StoreResult<()> {
+        let (sender, fence) = (self.0.sender.clone(), self.0.fence());
+        let store = async move |tx: &Transaction<'_>| {
+            let look = Look { sender: &sender, count_to: 0, now: Timestamp::UNIX_EPOCH };
+            claim::fence(tx, &look, fence).await?;
+            match &hold {
+                Some(hold) => hold::store(tx, hold).await,
+                None => hold::delete(tx, &sender).await,
+            }
+        };
+        self.0.outbox.engine.owner.run(store).await
     }
 
-    async fn sent_since(&self, _since: Timestamp) -> StoreResult<Vec<Sent>> {
-        unbuilt()
+    async fn sent_since(&self, since: Timestamp) -> StoreResult<Vec<Sent>> {
+        let sender = self.0.sender.clone();
+        let read = async move |tx: &Transaction<'_>| waiting::sent_since(tx, &sender, since).await;
+        self.0.outbox.engine.reader.run(read).await
     }
 
-    async fn release(self) {}
+    async fn release(self) {
+        let HeldLease { outbox, sender, taken, .. } = self.0.as_ref();
+        let (heir, token) = (outbox.engine.leases.heir(sender), taken.token);
+        self.0.forget();
+        let name = sender.clone();
+        let release =
+            async move |tx: &Transaction<'_>| lease::release(tx, &name, token, heir.as_deref()).await;
+        if let Err(error) = outbox.engine.owner.run(release).await {
+            tracing::warn!(app = %sender, %error, "the lease was not given back; it runs out by itself");
+        }
+    }
 }
 
 impl OutboxQuery for PostgresOutbox {
     async fn relay_time(&self, _reading: Reading) -> StoreResult<Timestamp> {
-        unbuilt()
+        self.engine.reader.run(relay_time::now).await
     }
 
-    async fn list(&self, _filter: Filter, _page: PageRequest) -> StoreResult<Page> {
-        unbuilt()
+    async fn list(&self, filter: Filter, page: PageRequest) -> StoreResult<Page> {
+        let list = async move |tx: &Transaction<'_>| query::list(tx, &filter, &page).await;
+        self.engine.reader.run(list).await
     }
 
-    async fn show(&self, _id: DeliveryId) -> StoreResult<Option<Detail>> {
-        unbuilt()
+    async fn show(&self, id: DeliveryId) -> StoreResult<Option<Detail>> {
+        self.engine.reader.run(async move |tx: &Transaction<'_>| query::show(tx, id).await).await
     }
 
     async fn depths(&self) -> StoreResult<Vec<Depth>> {
-        unbuilt()
+        self.engine.reader.run(query::depths).await
     }
 
-    async fn requeue(&self, _which: Requeue, _now: Timestamp) -> StoreResult<Changed> {
-        unbuilt()
+    async fn requeue(&self, which: Requeue, now: Timestamp) -> StoreResult<Changed> {
+        let mut after = match which {
+            Requeue::One(id) => {
+                let requeue = async move |tx: &Transaction<'_>| admin::requeue(tx, id, now).await;
+                return self.engine.reader.run(requeue).await;
+            }
+            Requeue::AllDead => i64::MIN,
+        };
+        let mut total = 0;
+        loop {
+            let requeue =
+                async move |tx: &Transaction<'_>| admin::requeue_dead(tx, after, REQUEUED_AT_ONCE, now).await;
+            let batch = self.engine.reader.run(requeue).await?;
+            total += batch.count;
+            if batch.last == after {
+                return Ok(Changed::Deliveries(total));
+            }
+            after = batch.last;
+        }
     }
 
-    async fn discard(&self, _id: DeliveryId, _now: Timestamp) -> StoreResult<Changed> {
-        unbuilt()
+    async fn discard(&self, id: DeliveryId, now: Timestamp) -> StoreResult<Changed> {
+        let discard = async move |tx: &Transaction<'_>| admin::discard(tx, id, now).await;
+        self.engine.reader.run(discard).await
     }
 }

@@ -3,5 +3,6 @@
 
 pub mod dedup;
 pub mod fold;
+pub mod room;
 pub mod senders;
 pub mod stored;

@@ -20,7 +20,7 @@ use super::{
     history,
     sql::Sql,
 };
-use crate::outbox::{OutboxSize, StoreError};
+use crate::outbox::{OutboxSize, StoreError, rules::room};
 
 pub(super) const GIVE_UP: &str = "DELETE FROM reserve WHERE id = 1";
 pub(super) const RESERVE: &str = "INSERT OR IGNORE INTO reserve (id, room) VALUES (1, zeroblob(?1))";
@@ -52,7 +52,7 @@ impl Room {
             let reason = "its file was deleted or replaced; deliveries that are left in it are sent first";
             return Ok(Err(StoreError::Unavailable(reason.to_owned())));
         }
-        let wanted = self.max_size_bytes - self.max_size_bytes / 16;
+        let wanted = room::wanted_bytes(self.max_size_bytes);
         let mut used = self.used_bytes(sql)?;
         for _ in 0..MAX_ROUNDS {
             if used <= wanted || history::purge_early(sql, PURGED_AT_ONCE, now)? == 0 {
@@ -63,11 +63,7 @@ impl Room {
         if used < self.max_size_bytes {
             return Ok(self.require_space(sql).map_err(|error| error.store_error()));
         }
-        let (used, max) = (mebibytes(used), mebibytes(self.max_size_bytes));
-        Ok(Err(StoreError::Full(format!(
-            "it holds {used}, and `outbox.max_size` is {max}; find out why its deliveries wait (`wecom-relay outbox \
-             list`), or set a larger `outbox.max_size`"
-        ))))
+        Ok(Err(room::full(used, self.max_size_bytes)))
     }
 
     /// Fails when the changes of the transaction need space that claims and settlements must keep.
@@ -197,9 +193,4 @@ fn free_pages(sql: Sql<'_>) -> EngineResult<u64> {
 
 fn pragma(sql: Sql<'_>, pragma: &str) -> EngineResult<u64> {
     sql.only(pragma, [], |row| Ok(row.get::<_, i64>(0)?.unsigned_abs()))
-}
-
-fn mebibytes(bytes: u64) -> String {
-    let tenths = bytes.saturating_mul(10) / (1 << 20);
-    format!("{}.{} MiB", tenths / 10, tenths % 10)
 }

@@ -1,0 +1,196 @@
+//! Moves what is stored under a former name of a sender to its present name.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{
+    columns::{column, millis},
+    error::EngineResult,
+    hold, sender,
+    session::{Param, Transaction},
+};
+use crate::outbox::{
+    ConfiguredSender, Hold, MovedSender, SenderName, StoreError,
+    rules::senders::{self, KnownSender},
+};
+
+// Acceptances read the table, so they wait, and see the new names afterwards.
+pub(super) const LOCK: &str = "LOCK TABLE wecom_relay.sender IN ACCESS EXCLUSIVE MODE";
+pub(super) const KNOWN: &str = "SELECT name, identity, queue, moved_to FROM wecom_relay.sender ORDER BY name";
+pub(super) const STORE: &str =
+    "INSERT INTO wecom_relay.sender AS s (name, identity, queue, moved_to) VALUES ($1, $2, $3, $4)
+     ON CONFLICT (name) DO UPDATE SET identity = $2, queue = $3, moved_to = $4
+     WHERE (s.identity, s.queue) <> ($2, $3) OR s.moved_to IS DISTINCT FROM $4";
+pub(super) const FORWARD: &str = "UPDATE wecom_relay.sender SET moved_to = $2 WHERE moved_to = $1";
+pub(super) const LEASED: &str = "SELECT l.sender, l.owner FROM wecom_relay.lease l
+     WHERE l.sender = ANY($1) AND l.until > clock_timestamp() AND l.token <> 0 AND l.owner <> $2 LIMIT 1";
+pub(super) const OPEN: &str =
+    "SELECT id FROM wecom_relay.delivery WHERE settled_at IS NULL AND sender = $1 LIMIT $2";
+pub(super) const COUNTED: &str = "SELECT id FROM wecom_relay.delivery
+     WHERE attempt_counted AND sender = $1 AND attempt_ended_at > $2 LIMIT $3";
+pub(super) const COUNTED_EARLIER: &str = "SELECT delivery AS id FROM wecom_relay.attempt
+     WHERE counted AND sender = $1 AND ended_at > $2 LIMIT $3";
+pub(super) const PURGED: &str = "SELECT id FROM wecom_relay.purged_attempt
+     WHERE sender = $1 AND ended_at > $2 LIMIT $3";
+pub(super) const RENAME_PURGED: &str = "UPDATE wecom_relay.purged_attempt SET sender = $2 WHERE id = ANY($1)";
+
+/// Attempts that ended longer ago count for no rate limit and no duplicate check.
+const REACH: SignedDuration = SignedDuration::from_hours(5);
+/// The maximum number of rows of a kind in one transaction, so that acceptance never waits long.
+const ROWS_OF_STEP: i64 = 500;
+
+/// Rows that are stored under a former name of a sender, and must move to the present one.
+struct Move {
+    from: SenderName,
+    to: SenderName,
+    /// Deliveries that are not settled.
+    open: Vec<i64>,
+    /// Deliveries with attempts that may count.
+    counted: Vec<i64>,
+    /// Attempts that may count although their deliveries are purged.
+    purged: Vec<i64>,
+    hold: Option<Hold>,
+}
+
+/// The rows of one step.
+pub(super) struct Adopted {
+    pub(super) moved: Vec<MovedSender>,
+    /// False if more rows wait for the next step.
+    pub(super) is_complete: bool,
+}
+
+impl Move {
+    /// The number of rows in the longest list.
+    fn len(&self) -> usize {
+        self.open.len().max(self.counted.len()).max(self.purged.len())
+    }
+}
+
+/// Moves what waits, counts or is held under former names to the present names of `configured`.
+pub(super) async fn adopt(
+    tx: &Transaction<'_>,
+    configured: &[ConfiguredSender],
+    owner: &str,
+    now: Timestamp,
+) -> EngineResult<Adopted> {
+    tx.run(LOCK, &[]).await?;
+    let known = tx
+        .all(KNOWN, &[], |row| {
+            Ok(KnownSender {
+                name: SenderName(column(row, "name")?),
+                identity: column(row, "identity")?,
+                queue: SenderName(column(row, "queue")?),
+                is_former: column::<Option<String>>(row, "moved_to")?.is_some(),
+            })
+        })
+        .await?;
+    let known = known;
+    let names = senders::moves(&known, configured);
+    require_free(tx, &names, owner).await?;
+    // Senders that swap their names move in one step, because a name would mean both of them in between. All of it is read
+    // before anything is written.
+    let is_swap = names.keys().any(|from| names.values().any(|to| to == from));
+    let limit = if is_swap { i64::MAX } else { ROWS_OF_STEP };
+    let mut moves = Vec::new();
+    for (from, to) in &names {
+        moves.push(read(tx, from, to, limit, now).await?);
+    }
+    for moved in &moves {
+        write(tx, moved).await?;
+    }
+    let is_complete = moves.iter().all(|moved| (moved.len() as i64) < limit);
+    if is_complete {
+        store_names(tx, &known, configured, &names).await?;
+    }
+    let moved = moves.into_iter().filter(|moved| !moved.open.is_empty());
+    let moved = moved.map(|Move { from, to, open, .. }| MovedSender { from, to, deliveries: open.len() });
+    Ok(Adopted { moved: moved.collect(), is_complete })
+}
+
+/// Fails while another process dispatches a sender that moves, because its configuration has the former name.
+async fn require_free(
+    tx: &Transaction<'_>,
+    names: &BTreeMap<SenderName, SenderName>,
+    owner: &str,
+) -> EngineResult<()> {
+    let moving: Vec<&str> = names.iter().flat_map(|(from, to)| [from.0.as_str(), to.0.as_str()]).collect();
+    let leased = tx
+        .first(LEASED, &[&moving, &owner], |row| {
+            Ok((column::<String>(row, "sender")?, column::<String>(row, "owner")?))
+        })
+        .await?;
+    let Some((sender, owner)) = leased else { return Ok(()) };
+    Err(StoreError::Unavailable(format!(
+        "the replica {owner} still sends for {sender} under its former configuration; give all replicas the same \
+         configuration"
+    ))
+    .into())
+}
+
+async fn store_names(
+    tx: &Transaction<'_>,
+    known: &[KnownSender],
+    configured: &[ConfiguredSender],
+    names: &BTreeMap<SenderName, SenderName>,
+) -> EngineResult<()> {
+    for sender in configured {
+        let queue = senders::queue(known, configured, sender);
+        store(tx, &sender.name, &sender.identity, &queue, None).await?;
+        for (from, _) in names.iter().filter(|(_, to)| **to == sender.name) {
+            if configured.iter().all(|other| other.name != *from) {
+                store(tx, from, &sender.identity, &queue, Some(&sender.name)).await?;
+                tx.run(FORWARD, &[&from.0, &sender.name.0]).await?;
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn store(
+    tx: &Transaction<'_>,
+    name: &SenderName,
+    identity: &str,
+    queue: &SenderName,
+    moved_to: Option<&SenderName>,
+) -> EngineResult<()> {
+    let moved_to = moved_to.map(|name| name.0.as_str());
+    let params: [Param<'_>; 4] = [&name.0, &identity, &queue.0, &moved_to];
+    tx.run(STORE, &params).await.map(drop)
+}
+
+async fn read(
+    tx: &Transaction<'_>,
+    from: &SenderName,
+    to: &SenderName,
+    limit: i64,
+    now: Timestamp,
+) -> EngineResult<Move> {
+    let since = millis(now.checked_sub(REACH).unwrap_or(Timestamp::MIN));
+    let params: [Param<'_>; 3] = [&from.0, &since, &limit];
+    let mut counted: Vec<i64> = tx.all(COUNTED, &params, |row| column(row, "id")).await?;
+    counted.extend(tx.all(COUNTED_EARLIER, &params, |row| column::<i64>(row, "id")).await?);
+    Ok(Move {
+        from: from.clone(),
+        to: to.clone(),
+        open: tx.all(OPEN, &[&from.0, &limit], |row| column(row, "id")).await?,
+        counted,
+        purged: tx.all(PURGED, &params, |row| column(row, "id")).await?,
+        hold: hold::hold_of(tx, from).await?,
+    })
+}
+
+async fn write(tx: &Transaction<'_>, moved: &Move) -> EngineResult<()> {
+    for id in moved.open.iter().chain(&moved.counted) {
+        sender::rename(tx, *id, &moved.to).await?;
+    }
+    tx.run(RENAME_PURGED, &[&moved.purged, &moved.to.0]).await?;
+    if let Some(hold) = &moved.hold {
+        // A hold that another sender got in this name's place is kept.
+        if hold::hold_of(tx, &moved.from).await?.as_ref() == Some(hold) {
+            hold::delete(tx, &moved.from).await?;
+        }
+        hold::store(tx, &Hold { sender: moved.to.clone(), ..hold.clone() }).await?;
+    }
+    Ok(())
+}

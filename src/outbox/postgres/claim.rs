@@ -1,0 +1,177 @@
+//! Claims: looks at what is due, marks the deliveries that the planner picks as in flight, and returns them.
+
+use std::collections::HashMap;
+
+use tokio_postgres::Row;
+
+use super::{
+    columns::{
+        all_recipients, column, content, count, kind, millis, number, optional_time, part, recipients, time,
+    },
+    error::EngineResult,
+    fold::{self, Folded},
+    room::Room,
+    session::{Param, Transaction},
+    settle::set_aside,
+    waiting::{self, Look},
+};
+use crate::{
+    outbox::{
+        BodyHash, ClaimId, Claimed, Claims, DeliveryId, Destination, NotificationId, Pick, Planner,
+        ReceiverName, StoreError,
+    },
+    wecom::Message,
+};
+
+/// A random number of 60 bits: no number of a lease or a claim is given out twice, not even after a failover to a server
+/// that has lost the last transactions.
+macro_rules! random {
+    () => {
+        "('x' || translate(left(gen_random_uuid()::text, 18), '-', ''))::bit(64)::bigint"
+    };
+}
+pub(super) use random;
+
+// Who takes the lease updates its row. So each claim is committed before that, or sees that the lease is gone.
+pub(super) const FENCE: &str = concat!(
+    "SELECT ",
+    random!(),
+    " AS claim FROM wecom_relay.lease WHERE sender = $1 AND token = $2
+     AND until > clock_timestamp() FOR SHARE"
+);
+pub(super) const UNFENCED: &str = concat!(
+    "SELECT ",
+    random!(),
+    " AS claim FROM wecom_relay.lease WHERE sender = $1 AND token = $2
+     AND until > clock_timestamp()"
+);
+pub(super) const MARK: &str =
+    "UPDATE wecom_relay.delivery SET state = 2, foldable = 0, claim = $2, claimed_at = $3
+     WHERE id = ANY($1) AND state = 1 RETURNING id, notification, siblings, kind, receiver, group_key, part_number, part_of,
+     accepted_at, attempts, unknown_codes, unconfirmed_since, body, msgtype, content, to_users, to_parties, to_tags,
+     all_users, all_parties, all_tags, text_form";
+pub(super) const MARK_STARTED: &str =
+    "UPDATE wecom_relay.delivery SET foldable = 0 WHERE id = ANY($1) AND foldable > 0";
+pub(super) const UNSETTLED_OTHERS: &str = "SELECT u.id, (SELECT count(*) FROM wecom_relay.delivery s
+         WHERE s.id = ANY(d.siblings) AND s.id <> d.id AND s.settled_at IS NULL) AS count
+     FROM unnest($1::bigint[]) AS u (id) JOIN wecom_relay.delivery d ON d.id = u.id";
+
+/// The lease of a claim.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Fence {
+    pub(super) token: i64,
+    /// False if the claim does not hold the row of the lease.
+    pub(super) is_locked: bool,
+}
+
+/// Fails if another process has the lease. Returns the number of a claim.
+pub(super) async fn fence(tx: &Transaction<'_>, look: &Look<'_>, fence: Fence) -> EngineResult<ClaimId> {
+    let statement = if fence.is_locked { FENCE } else { UNFENCED };
+    let claim = tx.first(statement, &[&look.sender.0, &fence.token], |row| column(row, "claim")).await?;
+    claim.map(ClaimId).ok_or_else(|| StoreError::LeaseLost.into())
+}
+
+pub(super) async fn claim<P: Planner>(
+    tx: &Transaction<'_>,
+    look: &Look<'_>,
+    claim: ClaimId,
+    destinations: &[Destination],
+    mut planner: P,
+    room: &Room,
+) -> EngineResult<Claims<P>> {
+    let (mut picked, mut claimed) = (Vec::new(), Vec::new());
+    for destination in destinations {
+        if planner.is_full() {
+            break;
+        }
+        let waiting = waiting::waiting(tx, look, *destination).await?;
+        for pick in planner.plan(&waiting) {
+            match pick {
+                Pick::Delivery(DeliveryId(id)) => picked.push(id),
+                Pick::Digest { destination, limit } => {
+                    // A delivery that is picked is not folded.
+                    claimed.extend(mark(tx, look, claim, &std::mem::take(&mut picked)).await?);
+                    let folded = fold::fold(tx, look, destination, limit, &planner, room).await?;
+                    let Some(Folded { digest, members }) = folded else { continue };
+                    let digest = mark(tx, look, claim, &[digest.0]).await?.pop();
+                    claimed.extend(digest.map(|digest| Claimed { members, ..digest }));
+                }
+            }
+        }
+    }
+    claimed.extend(mark(tx, look, claim, &picked).await?);
+    Ok(Claims { planner, claimed })
+}
+
+/// A delivery that was marked.
+struct Marked {
+    claimed: Claimed,
+    siblings: Vec<i64>,
+}
+
+/// Marks deliveries as in flight, as far as they are still ready and can be read.
+async fn mark(
+    tx: &Transaction<'_>,
+    look: &Look<'_>,
+    claim: ClaimId,
+    ids: &[i64],
+) -> EngineResult<Vec<Claimed>> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let params: [Param<'_>; 3] = [&ids, &claim.0, &millis(look.now)];
+    let marked = tx.all(MARK, &params, |row| Ok((column::<i64>(row, "id")?, read(row, claim, look)))).await?;
+    let mut marked: HashMap<i64, EngineResult<Marked>> = marked.into_iter().collect();
+    let (mut all, mut split) = (Vec::new(), Vec::new());
+    for id in ids {
+        match marked.remove(id) {
+            None => {}
+            Some(Ok(Marked { claimed, siblings })) => {
+                if !siblings.is_empty() {
+                    split.push(*id);
+                    tx.run(MARK_STARTED, &[&siblings]).await?;
+                }
+                all.push(claimed);
+            }
+            Some(Err(error)) => set_aside(tx, *id, &error.reason(), look.now).await?,
+        }
+    }
+    if !split.is_empty() {
+        let others = tx
+            .all(UNSETTLED_OTHERS, &[&split], |row| {
+                let others = count(row, "count")?;
+                Ok((DeliveryId(column(row, "id")?), u32::try_from(others).unwrap_or(u32::MAX)))
+            })
+            .await?;
+        let others: HashMap<DeliveryId, u32> = others.into_iter().collect();
+        for claimed in &mut all {
+            claimed.unsettled_others = others.get(&claimed.id).copied().unwrap_or(0);
+        }
+    }
+    Ok(all)
+}
+
+fn read(row: &Row, claim: ClaimId, look: &Look<'_>) -> EngineResult<Marked> {
+    let claimed = Claimed {
+        id: DeliveryId(column(row, "id")?),
+        claim,
+        notification: NotificationId(column(row, "notification")?),
+        kind: kind(row)?,
+        members: Vec::new(),
+        receiver: ReceiverName(column(row, "receiver")?),
+        group_key: column(row, "group_key")?,
+        message: Message { recipients: recipients(row)?, content: content(row)?, duplicate_check: None },
+        body: BodyHash(column(row, "body")?),
+        all_recipients: all_recipients(row)?,
+        unsettled_others: 0,
+        part: part(row)?,
+        accepted_at: time(row, "accepted_at")?,
+        claimed_at: look.now,
+        attempts: number(row, "attempts")?,
+        unknown_codes: number(row, "unknown_codes")?,
+        unconfirmed_since: optional_time(row, "unconfirmed_since")?,
+        text_form: column(row, "text_form")?,
+    };
+    let siblings = column::<Option<Vec<i64>>>(row, "siblings")?.unwrap_or_default();
+    Ok(Marked { claimed, siblings })
+}

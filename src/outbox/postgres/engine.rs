@@ -1,0 +1,182 @@
+//! The thread of the engine: it runs the workers and the keeper.
+
+use std::{
+    hash::{BuildHasher as _, RandomState},
+    rc::Rc,
+    sync::mpsc,
+    thread,
+};
+
+use tokio::{
+    sync::{Mutex, watch},
+    task::{JoinSet, LocalSet},
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    error::EngineError,
+    job::{Life, Queue},
+    keeper::Keeper,
+    leases::Leases,
+    open_error::OpenError,
+    room::Room,
+    schema,
+    schema_problem::SchemaProblem,
+    settings::{Access, Settings},
+    wakeups::Wakeups,
+    worker::{Inbox, Server, Worker},
+};
+
+/// The number of sessions that accept notifications. While one waits for a commit, the other one works.
+const INTAKES: usize = 2;
+
+/// The parts that the thread shares with the rest of the process.
+#[derive(Debug, Clone)]
+pub(super) struct Engine {
+    /// Acceptances.
+    pub(super) intake: Queue,
+    /// Claims, settlements and leases.
+    pub(super) owner: Queue,
+    /// Queries and commands of operators.
+    pub(super) reader: Queue,
+    pub(super) wakeups: Wakeups,
+    pub(super) leases: Leases,
+    pub(super) room: Room,
+    /// The name of this process in leases.
+    pub(super) name: String,
+    pub(super) closing: CancellationToken,
+    pub(super) life: watch::Receiver<Life>,
+}
+
+/// Starts the thread and waits until it has tried to connect.
+pub(super) fn start(settings: Settings, access: Access) -> Result<Engine, OpenError> {
+    let (living, life) = watch::channel(Life::Running);
+    let (intake, intake_jobs) = Queue::new(life.clone());
+    let (owner, owner_jobs) = Queue::new(life.clone());
+    let (reader, reader_jobs) = Queue::new(life.clone());
+    let engine = Engine {
+        intake,
+        owner,
+        reader,
+        wakeups: Wakeups::default(),
+        leases: Leases::default(),
+        room: Room::new(settings.max_size_bytes),
+        name: unique_name(&settings.replica),
+        closing: CancellationToken::new(),
+        life,
+    };
+    let (opened, answer) = mpsc::sync_channel(1);
+    let thread = Thread { engine: engine.without_queues(), settings, access };
+    let run = move || {
+        let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+            Ok(runtime) => runtime,
+            Err(error) => {
+                _ = opened.send(Err(OpenError::Thread { reason: error.to_string() }));
+                return;
+            }
+        };
+        let inboxes = [(intake_jobs, INTAKES), (owner_jobs, 1), (reader_jobs, 1)];
+        let inboxes = inboxes.map(|(jobs, workers)| (Rc::new(Mutex::new(jobs)), workers));
+        let tasks = LocalSet::new();
+        if tasks.block_on(&runtime, thread.run(inboxes, opened)) {
+            living.send_replace(Life::Closed);
+        }
+    };
+    let spawned = thread::Builder::new().name("outbox".to_owned()).spawn(run);
+    spawned.map_err(|error| OpenError::Thread { reason: error.to_string() })?;
+    let opened = answer.recv().map_err(|error| OpenError::Thread { reason: error.to_string() })?;
+    opened.map(|()| engine)
+}
+
+/// The parts of an engine that its thread uses. It has no queue, because the queues end when nobody else has them.
+struct Parts {
+    wakeups: Wakeups,
+    leases: Leases,
+    room: Room,
+    name: String,
+    closing: CancellationToken,
+}
+
+impl Engine {
+    fn without_queues(&self) -> Parts {
+        Parts {
+            wakeups: self.wakeups.clone(),
+            leases: self.leases.clone(),
+            room: self.room.clone(),
+            name: self.name.clone(),
+            closing: self.closing.clone(),
+        }
+    }
+}
+
+struct Thread {
+    engine: Parts,
+    settings: Settings,
+    access: Access,
+}
+
+impl Thread {
+    /// Runs the workers until the outbox is closed. Returns false if one has panicked.
+    async fn run(
+        self,
+        inboxes: [(Inbox, usize); 3],
+        opened: mpsc::SyncSender<Result<(), OpenError>>,
+    ) -> bool {
+        let Parts { wakeups, leases, room, name, closing } = self.engine;
+        let shown = self.settings.url.to_string();
+        let server = Rc::new(Server { settings: self.settings, access: self.access, wakeups, room, closing });
+        let mut first = match server.connect(None).await {
+            Ok(session) => Some(session),
+            Err(error) if self.access == Access::Replica && !error.is_permanent() => {
+                let reason = server.settings.url.hide_in(&error.reason());
+                tracing::warn!(outbox = shown, reason, "the outbox cannot be reached yet; trying again");
+                None
+            }
+            Err(error) => {
+                let reason = server.settings.url.hide_in(&error.reason());
+                _ = opened.send(Err(open_error(shown, &error, reason)));
+                return true;
+            }
+        };
+        _ = opened.send(Ok(()));
+        let mut tasks = JoinSet::new();
+        for (inbox, workers) in inboxes {
+            for _ in 0..workers {
+                let worker = Worker::new(Rc::clone(&server), first.take());
+                tasks.spawn_local(worker.run(Rc::clone(&inbox)));
+            }
+        }
+        if self.access == Access::Replica {
+            let keeper = Keeper { server: Rc::clone(&server), leases, owner: name };
+            tasks.spawn_local(keeper.run());
+        }
+        while let Some(ended) = tasks.join_next().await {
+            if let Err(error) = ended {
+                tracing::error!(%error, "a task of the outbox panicked");
+                return false;
+            }
+        }
+        true
+    }
+}
+
+fn open_error(outbox: String, error: &EngineError, reason: String) -> OpenError {
+    match error {
+        EngineError::Schema(SchemaProblem::Missing) => OpenError::Missing { outbox },
+        EngineError::Schema(SchemaProblem::Newer(found)) => {
+            OpenError::Newer { outbox, found: *found, known: schema::VERSION }
+        }
+        EngineError::Schema(SchemaProblem::Older(found)) => {
+            OpenError::Older { outbox, found: *found, known: schema::VERSION }
+        }
+        _ if error.is_permanent() => OpenError::Refused { outbox, reason },
+        _ => OpenError::Unavailable { outbox, reason },
+    }
+}
+
+/// `replica` with a suffix that no other process has.
+fn unique_name(replica: &str) -> String {
+    // The keys of the hasher are random.
+    let suffix = RandomState::new().hash_one(std::process::id());
+    format!("{replica}-{suffix:08x}")
+}

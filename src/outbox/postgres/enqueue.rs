@@ -1,0 +1,155 @@
+//! Accepting notifications: deduplication, room, and places in ordering keys.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+
+use super::{
+    columns::millis,
+    error::EngineResult,
+    insert::{NewRows, Place},
+    job::Acceptance,
+    order::{self, OrderState},
+    room::Room,
+    sender::PresentSenders,
+    session::{Param, TAKE_NUMBERS, Transaction},
+};
+use crate::outbox::{
+    Dedupe, Enqueued, Kind, NewNotification, NotificationId, OrderingKey, SenderName, StoreResult,
+    rules::dedup::{self, LastAccepted},
+};
+
+pub(super) const STORE_ORDER: &str = "UPDATE wecom_relay.ordering_key k SET heads = u.heads,
+     last_key = coalesce(u.last_key, k.last_key), last_notification = coalesce(u.last_notification, k.last_notification),
+     last_accepted_at = coalesce(u.last_accepted_at, k.last_accepted_at),
+     expires_at = coalesce(u.expires_at, k.expires_at)
+     FROM unnest($1::bigint[], $2::integer[], $3::bytea[], $4::bigint[], $5::bigint[], $6::bigint[])
+     AS u (id, heads, last_key, last_notification, last_accepted_at, expires_at) WHERE k.id = u.id";
+
+/// The ordering keys that a batch changes, by column.
+#[derive(Default)]
+struct ChangedKeys {
+    id: Vec<i64>,
+    heads: Vec<i32>,
+    last_key: Vec<Option<Vec<u8>>>,
+    last_notification: Vec<Option<i64>>,
+    last_accepted_at: Vec<Option<i64>>,
+    expires_at: Vec<Option<i64>>,
+}
+
+/// An ordering key with what the batch has accepted for it.
+struct Key {
+    state: OrderState,
+    /// The end of the time in which the last accepted notification can be repeated, if the batch has accepted it.
+    expires_at: Option<Timestamp>,
+    is_changed: bool,
+}
+
+/// Stores notifications that were received by webhooks. The inner results are those of each.
+pub(super) async fn accept_all(
+    tx: &Transaction<'_>,
+    batch: &[Acceptance],
+    room: &Room,
+) -> EngineResult<Vec<StoreResult<Enqueued>>> {
+    let names: BTreeSet<&SenderName> = batch.iter().map(|one| &one.notification.sender).collect();
+    let senders = PresentSenders::read(tx, &names.into_iter().collect::<Vec<_>>()).await?;
+    let key = |new: &NewNotification| {
+        let queue = senders.of(&new.sender).queue;
+        OrderingKey::of(&queue, &new.receiver, &new.group_key).0.short()
+    };
+    let keys: BTreeSet<i64> = batch.iter().map(|one| key(&one.notification)).collect();
+    let keys: Vec<i64> = keys.into_iter().collect();
+    let deliveries = batch.iter().map(|one| one.notification.deliveries.len()).sum();
+    // The numbers are taken under the locks, so those of an ordering key rise with its commits.
+    tx.prepare(&[order::MAKE, order::LOCK, TAKE_NUMBERS]).await?;
+    let (locked, numbers) = tokio::join!(order::lock(tx, &keys), tx.take_numbers(deliveries));
+    let locked = locked?.into_iter();
+    let mut locked: BTreeMap<i64, Key> =
+        locked.map(|(id, state)| (id, Key { state, expires_at: None, is_changed: false })).collect();
+    let (numbers, mut rows, mut answers) = (numbers?, NewRows::default(), Vec::new());
+    let mut free = numbers.as_slice();
+    for Acceptance { notification: new, now, .. } in batch {
+        let ordering_key = key(new);
+        let Some(key) = locked.get_mut(&ordering_key) else { continue };
+        let order = &key.state;
+        if let Some(dedupe) = &new.dedupe
+            && let Some(last) = order.last.filter(|last| last.is_repeated_by(dedupe, *now))
+        {
+            answers.push(Ok(Enqueued::Duplicate(last.notification)));
+            continue;
+        }
+        if new.kind == Kind::Alert
+            && let Err(error) = room.require()
+        {
+            answers.push(Err(error));
+            continue;
+        }
+        let (numbers, rest) = free.split_at_checked(new.deliveries.len()).unwrap_or((free, &[]));
+        free = rest;
+        let sender = senders.of(&new.sender).name;
+        let place = Place { sender, ordering_key, numbers, is_occupied: order.heads > 0, now: *now };
+        let added = rows.add(tx, new, &place);
+        key.state.heads += i32::from(added.is_head);
+        key.is_changed |= added.is_head || new.dedupe.is_some();
+        if let Some(Dedupe { key: repeated, window }) = new.dedupe {
+            let notification = added.notification;
+            key.state.last = Some(LastAccepted { key: repeated, notification, at: *now });
+            key.expires_at = Some(dedup::expires_at(window, *now));
+        }
+        answers.push(Ok(Enqueued::Accepted(added.notification)));
+    }
+    let changed = changed_keys(locked);
+    let (inserted, stored, counted) =
+        tokio::join!(rows.insert(tx), changed.store(tx), room.change(tx, rows.bytes()));
+    inserted.and(stored).and(counted)?;
+    Ok(answers)
+}
+
+fn changed_keys(locked: BTreeMap<i64, Key>) -> ChangedKeys {
+    let mut changed = ChangedKeys::default();
+    for (id, key) in locked.into_iter().filter(|(_, key)| key.is_changed) {
+        let last = key.state.last.filter(|_| key.expires_at.is_some());
+        changed.id.push(id);
+        changed.heads.push(key.state.heads);
+        changed.last_key.push(last.map(|last| last.key.0.to_vec()));
+        changed.last_notification.push(last.map(|last| last.notification.0));
+        changed.last_accepted_at.push(last.map(|last| millis(last.at)));
+        changed.expires_at.push(key.expires_at.map(millis));
+    }
+    changed
+}
+
+impl ChangedKeys {
+    async fn store(&self, tx: &Transaction<'_>) -> EngineResult<()> {
+        if self.id.is_empty() {
+            return Ok(());
+        }
+        let Self { id, heads, last_key, last_notification, last_accepted_at, expires_at } = self;
+        let params: [Param<'_>; 6] = [id, heads, last_key, last_notification, last_accepted_at, expires_at];
+        tx.run(STORE_ORDER, &params).await?;
+        Ok(())
+    }
+}
+
+/// Stores a digest or a notice: without deduplication, and even if there is no room.
+pub(super) async fn enqueue_own(
+    tx: &Transaction<'_>,
+    new: &NewNotification,
+    ordering_key: i64,
+    room: &Room,
+    now: Timestamp,
+) -> EngineResult<NotificationId> {
+    let sender = PresentSenders::read(tx, &[&new.sender]).await?.of(&new.sender).name;
+    let locked = order::lock(tx, &[ordering_key]).await?;
+    let numbers = tx.take_numbers(new.deliveries.len()).await?;
+    let is_occupied = locked.values().any(|state| state.heads > 0);
+    let place = Place { sender, ordering_key, numbers: &numbers, is_occupied, now };
+    let mut rows = NewRows::default();
+    let added = rows.add(tx, new, &place);
+    rows.insert(tx).await?;
+    room.change(tx, rows.bytes()).await?;
+    if added.is_head {
+        order::add_heads(tx, &[(ordering_key, 1)].into()).await?;
+    }
+    Ok(added.notification)
+}

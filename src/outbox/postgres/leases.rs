@@ -1,0 +1,278 @@
+//! The leases of this process, and the processes that share the senders with it.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::{sync::watch, time::Instant};
+
+use super::{lease::LeaseRow, settings::LeaseTimes};
+use crate::outbox::{LeaseTerm, SenderName, Validity};
+
+/// The wait of a candidate for each lease that it has, so that others take a free lease first.
+const WAIT_PER_LEASE: Duration = Duration::from_millis(150);
+const MAX_WAIT: Duration = Duration::from_secs(1);
+/// The time for which owners may renew their leases first, after the server was away.
+pub(super) const GRACE: Duration = Duration::from_secs(3);
+
+/// The way in which the lease before ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Takeover {
+    /// It was not renewed.
+    Expired,
+    /// It was given back.
+    Released,
+}
+
+/// A process that shares the senders.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Peer {
+    pub(super) owner: String,
+    /// The senders that it dispatches, or would dispatch.
+    pub(super) senders: Vec<String>,
+    /// The number of its leases.
+    pub(super) held: usize,
+}
+
+/// The leases of this process. Clones share them.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Leases(Arc<Mutex<State>>);
+
+#[derive(Debug, Default)]
+struct State {
+    held: BTreeMap<SenderName, Held>,
+    /// The number of calls that wait for each lease.
+    wanted: BTreeMap<SenderName, usize>,
+    peers: Vec<Peer>,
+    grace_until: Option<Instant>,
+    takeovers: BTreeMap<(SenderName, Takeover), u64>,
+}
+
+#[derive(Debug)]
+struct Held {
+    token: i64,
+    validity: watch::Sender<Validity>,
+    heir: Option<String>,
+}
+
+impl Leases {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Announces that this process would dispatch `sender`, until the result is dropped.
+    pub(super) fn want(&self, sender: &SenderName) -> Wanted {
+        *self.state().wanted.entry(sender.clone()).or_default() += 1;
+        Wanted { leases: self.clone(), sender: sender.clone() }
+    }
+
+    /// Registers a lease that was asked for at `asked_at`. A lease of the same sender that this process had is lost.
+    pub(super) fn begin(
+        &self,
+        sender: &SenderName,
+        token: i64,
+        asked_at: Instant,
+        times: LeaseTimes,
+    ) -> LeaseTerm {
+        let (validity, term) = watch::channel(Validity::Until(end(asked_at, times)));
+        let held = Held { token, validity, heir: None };
+        if let Some(former) = self.state().held.insert(sender.clone(), held) {
+            former.validity.send_replace(Validity::Lost);
+        }
+        LeaseTerm::new(term)
+    }
+
+    pub(super) fn count_takeover(&self, sender: &SenderName, takeover: Takeover) {
+        *self.state().takeovers.entry((sender.clone(), takeover)).or_default() += 1;
+    }
+
+    /// Forgets a lease that nobody uses any more, so it is not renewed. Returns false if it was lost or forgotten before.
+    pub(super) fn forget(&self, sender: &SenderName, token: i64) -> bool {
+        let mut state = self.state();
+        let is_held = state.held.get(sender).is_some_and(|held| held.token == token);
+        if is_held {
+            state.held.remove(sender);
+        }
+        is_held
+    }
+
+    /// The owner that should have the lease of `sender` next.
+    pub(super) fn heir(&self, sender: &SenderName) -> Option<String> {
+        let state = self.state();
+        let offered = state.held.get(sender).and_then(|held| held.heir.clone());
+        offered.or_else(|| {
+            let wants = |peer: &&Peer| peer.senders.contains(&sender.0);
+            state.peers.iter().filter(wants).min_by_key(|peer| peer.held).map(|peer| peer.owner.clone())
+        })
+    }
+
+    pub(super) fn held(&self) -> Vec<(SenderName, i64)> {
+        self.state().held.iter().map(|(sender, held)| (sender.clone(), held.token)).collect()
+    }
+
+    /// Records which of `asked` were renewed by a call that began at `asked_at`. The others are lost.
+    pub(super) fn renewed(
+        &self,
+        asked: &[(SenderName, i64)],
+        renewed: &[SenderName],
+        asked_at: Instant,
+        times: LeaseTimes,
+    ) {
+        let mut state = self.state();
+        for (sender, token) in asked {
+            let Some(held) = state.held.get(sender).filter(|held| held.token == *token) else { continue };
+            if renewed.contains(sender) {
+                let end = end(asked_at, times);
+                let is_offered = held.heir.is_some();
+                let validity = if is_offered { Validity::Offered(end) } else { Validity::Until(end) };
+                held.validity.send_replace(validity);
+            } else {
+                held.validity.send_replace(Validity::Lost);
+                state.held.remove(sender);
+            }
+        }
+    }
+
+    /// All senders that this process dispatches, or would dispatch.
+    pub(super) fn senders(&self) -> Vec<String> {
+        let state = self.state();
+        let mut senders: Vec<String> =
+            state.held.keys().chain(state.wanted.keys()).map(|sender| sender.0.clone()).collect();
+        senders.sort_unstable();
+        senders.dedup();
+        senders
+    }
+
+    pub(super) fn set_peers(&self, peers: Vec<Peer>) {
+        self.state().peers = peers;
+    }
+
+    pub(super) fn peer_count(&self) -> usize {
+        self.state().peers.len()
+    }
+
+    pub(super) fn takeovers(&self) -> Vec<(SenderName, Takeover, u64)> {
+        let state = self.state();
+        let takeovers = state.takeovers.iter();
+        takeovers.map(|((sender, takeover), count)| (sender.clone(), *takeover, *count)).collect()
+    }
+
+    /// Offers one lease to the peer with the fewest, if that has at least two less than this process.
+    pub(super) fn offer_one(&self) -> Option<SenderName> {
+        let mut state = self.state();
+        let state = &mut *state;
+        let has_offer = state.held.values().any(|held| held.heir.is_some());
+        let peer = state.peers.iter().min_by_key(|peer| peer.held)?;
+        if has_offer || state.held.len() < peer.held + 2 {
+            return None;
+        }
+        let (sender, held) = state.held.iter_mut().find(|(sender, _)| peer.senders.contains(&sender.0))?;
+        held.heir = Some(peer.owner.clone());
+        held.validity.send_modify(|validity| {
+            if let Validity::Until(end) = *validity {
+                *validity = Validity::Offered(end);
+            }
+        });
+        Some(sender.clone())
+    }
+
+    /// Leaves the leases of others alone for a while, after the server was away.
+    pub(super) fn begin_grace(&self) {
+        self.state().grace_until = Some(Instant::now() + GRACE);
+    }
+
+    /// The time that this process should wait before it takes the lease with `row`.
+    pub(super) fn wait_before(&self, row: Option<&LeaseRow>, owner: &str) -> Duration {
+        let state = self.state();
+        let grace = state.grace_until.map_or(Duration::ZERO, |until| until.duration_since(Instant::now()));
+        match row {
+            Some(row) if row.owner == owner || row.offered_to.as_deref() == Some(owner) => Duration::ZERO,
+            Some(row) if !row.was_released() && !grace.is_zero() => grace,
+            _ if state.peers.is_empty() => Duration::ZERO,
+            _ => (WAIT_PER_LEASE * u32::try_from(state.held.len()).unwrap_or(u32::MAX)).min(MAX_WAIT),
+        }
+    }
+}
+
+/// The end of a lease that was asked for at `asked_at`, as its owner counts it.
+fn end(asked_at: Instant, times: LeaseTimes) -> Instant {
+    asked_at + times.ttl.saturating_sub(times.margin)
+}
+
+/// A call that waits for a lease.
+pub(super) struct Wanted {
+    leases: Leases,
+    sender: SenderName,
+}
+
+impl Drop for Wanted {
+    fn drop(&mut self) {
+        let mut state = self.leases.state();
+        if let Some(count) = state.wanted.get_mut(&self.sender) {
+            *count -= 1;
+            if *count == 0 {
+                state.wanted.remove(&self.sender);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::outbox::TermState;
+
+    fn name(name: &str) -> SenderName {
+        SenderName(name.to_owned())
+    }
+
+    fn peer(owner: &str, held: usize) -> Peer {
+        Peer { owner: owner.to_owned(), senders: vec!["a".to_owned(), "b".to_owned()], held }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lease_that_is_not_renewed_is_lost() {
+        let (leases, times) = (Leases::default(), LeaseTimes::default());
+        let term = leases.begin(&name("a"), 1, Instant::now(), times);
+        leases.renewed(&[(name("a"), 7)], &[], Instant::now(), times);
+        assert_eq!(term.state(), TermState::Valid, "that was an earlier lease");
+        leases.renewed(&[(name("a"), 1)], &[], Instant::now(), times);
+        assert_eq!((term.state(), leases.held()), (TermState::Lost, Vec::new()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lease_is_offered_to_a_replica_with_two_less() {
+        let (leases, times) = (Leases::default(), LeaseTimes::default());
+        leases.begin(&name("a"), 1, Instant::now(), times);
+        leases.set_peers(vec![peer("other", 0)]);
+        assert_eq!(leases.offer_one(), None);
+        let term = leases.begin(&name("c"), 2, Instant::now(), times);
+        assert_eq!(leases.offer_one(), Some(name("a")));
+        assert_eq!(leases.offer_one(), None, "one at a time");
+        assert_eq!(leases.heir(&name("a")), Some("other".to_owned()));
+        assert_eq!((leases.heir(&name("c")), term.state()), (None, TermState::Valid));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_replica_with_many_leases_lets_others_go_first() {
+        let (leases, times) = (Leases::default(), LeaseTimes::default());
+        for n in 0..20 {
+            leases.begin(&name(&n.to_string()), n, Instant::now(), times);
+        }
+        assert_eq!(leases.wait_before(None, "me"), Duration::ZERO, "there are no others");
+        leases.set_peers(vec![peer("other", 0)]);
+        assert_eq!(leases.wait_before(None, "me"), MAX_WAIT);
+    }
+
+    #[test]
+    fn a_sender_is_wanted_while_a_call_waits() {
+        let leases = Leases::default();
+        let wanted = (leases.want(&name("a")), leases.want(&name("a")));
+        drop(wanted.0);
+        assert_eq!(leases.senders(), ["a"]);
+        drop(wanted.1);
+        assert_eq!(leases.senders(), [""; 0]);
+    }
+}

@@ -1,0 +1,251 @@
+//! The queries of operators. They run on a session of their own, and each looks at a bounded number of rows.
+
+use jiff::Timestamp;
+use tokio_postgres::Row;
+
+use super::{
+    columns::{
+        column, content, count, kind, limit, millis, number, optional_time, part, recipients, state, status,
+        time,
+    },
+    error::EngineResult,
+    relay_time::WallTimes,
+    session::{Param, Transaction},
+};
+use crate::{
+    outbox::{
+        Attempt, DeliveryId, Depth, Detail, Filter, Kind, ListOrder, Listed, NotificationId, Page,
+        PageRequest, ReceiverName, SenderName, State, Status, rules::stored,
+    },
+    wecom::{Content, Recipients},
+};
+
+macro_rules! listed {
+    ($rest:literal) => {
+        concat!(
+            "SELECT id, notification, kind, state, receiver, sender, status, accepted_at, due_at, settled_at,
+             attempts, part_number, part_of, digest, summary, coalesce(reason, attempt_detail, '') AS reason",
+            $rest
+        )
+    };
+}
+// The states are the bits of $3.
+const PAGE: &str = listed!(
+    " FROM wecom_relay.delivery WHERE {source} AND id >= $1 AND id <= $2 AND ($3::bigint >> state) & 1 = 1
+     AND ($4::text IS NULL OR receiver = $4) AND ($5::bigint IS NULL OR accepted_at < $5)
+     AND ($6::bigint IS NULL OR accepted_at >= $6) AND ($7::bigint IS NULL OR digest = $7)
+     ORDER BY id {direction} LIMIT $8"
+);
+const WINDOW_END: &str =
+    "SELECT id FROM wecom_relay.delivery WHERE id {comparison} $1 ORDER BY id {direction} LIMIT 1 OFFSET $2";
+pub(super) const SHOW: &str = listed!(
+    ", group_key, to_users, to_parties, to_tags, msgtype, content, coalesce(msgid, '') AS msgid,
+     coalesce(invalid_recipients, '') AS invalid_recipients, unconfirmed_since, tries, attempt_started_at AS started_at,
+     attempt_ms AS ms, attempt_errcode AS errcode, attempt_counted AS counted, attempt_detail AS detail
+     FROM wecom_relay.delivery WHERE id = $1"
+);
+pub(super) const EARLIER_ATTEMPTS: &str = "SELECT started_at, ms, errcode, counted, detail
+     FROM wecom_relay.attempt WHERE delivery = $1 ORDER BY n";
+pub(super) const DEPTHS: &str = "SELECT o.sender, o.receiver, o.deliveries,
+         (SELECT accepted_at FROM wecom_relay.delivery d WHERE d.id = o.oldest) AS accepted_at
+     FROM (SELECT sender, receiver, count(*) AS deliveries, min(id) AS oldest FROM wecom_relay.delivery
+           WHERE settled_at IS NULL GROUP BY sender, receiver) o";
+pub(super) const DISCARDED: &str =
+    "SELECT sender, receiver, deliveries FROM wecom_relay.discarded ORDER BY sender, receiver";
+
+/// The largest number of rows that one call of [`list`] looks at.
+const WINDOW: i64 = 20_000;
+
+/// The index that finds the deliveries of a filter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Source {
+    All,
+    Dead,
+    Digest,
+}
+
+impl Source {
+    fn of(filter: &Filter) -> Self {
+        match filter.digest {
+            Some(_) => Self::Digest,
+            None if filter.states == [State::Dead] => Self::Dead,
+            None => Self::All,
+        }
+    }
+}
+
+/// The statement that reads a page.
+pub(super) fn page_statement(source: Source, order: ListOrder) -> String {
+    let source = match source {
+        Source::All => "true",
+        Source::Dead => "state = 5",
+        Source::Digest => "digest = $7",
+    };
+    PAGE.replace("{source}", source).replace("{direction}", direction(order))
+}
+
+/// The statement that finds the last delivery that a call looks at.
+pub(super) fn window_statement(order: ListOrder) -> String {
+    let comparison = if order == ListOrder::OldestFirst { ">=" } else { "<=" };
+    WINDOW_END.replace("{comparison}", comparison).replace("{direction}", direction(order))
+}
+
+fn direction(order: ListOrder) -> &'static str {
+    if order == ListOrder::OldestFirst { "ASC" } else { "DESC" }
+}
+
+pub(super) async fn list(tx: &Transaction<'_>, filter: &Filter, page: &PageRequest) -> EngineResult<Page> {
+    let times = WallTimes::read(tx).await?;
+    let filter = &times.filter(filter);
+    let (order, source) = (page.order, Source::of(filter));
+    let (step, first, last) = match order {
+        ListOrder::OldestFirst => (1, i64::MIN, i64::MAX),
+        ListOrder::NewestFirst => (-1, i64::MAX, i64::MIN),
+    };
+    let start = page.after.map_or(first, |DeliveryId(after)| after.saturating_add(step));
+    // The other indexes have only rows that match, so their searches need no bound.
+    let end: Option<i64> = match source {
+        Source::All => {
+            tx.first(&window_statement(order), &[&start, &(WINDOW - 1)], |row| column(row, "id")).await?
+        }
+        Source::Dead | Source::Digest => None,
+    };
+    let end_or_last = end.unwrap_or(last);
+    let (low, high) = (start.min(end_or_last), start.max(end_or_last));
+    let params: [Param<'_>; 8] = [
+        &low,
+        &high,
+        &states(filter),
+        &filter.receiver.as_ref().map(|receiver| receiver.0.as_str()),
+        &filter.accepted_before.map(millis),
+        &filter.accepted_since.map(millis),
+        &filter.digest.map(|digest| digest.0),
+        &limit(page.limit),
+    ];
+    let read = |row: &Row| Ok(times.listed(read_or_damaged(row)?));
+    let deliveries = tx.all(&page_statement(source, order), &params, read).await?;
+    let is_full = deliveries.len() >= page.limit as usize;
+    let next = if is_full { deliveries.last().map(|listed| listed.id) } else { end.map(DeliveryId) };
+    Ok(Page { deliveries, next })
+}
+
+/// The states of a filter as bits.
+fn states(filter: &Filter) -> i64 {
+    let states = if filter.states.is_empty() { &State::ALL[..] } else { &filter.states };
+    states.iter().fold(0, |bits, state| bits | 1 << stored::state_number(*state))
+}
+
+fn read_listed(row: &Row) -> EngineResult<Listed> {
+    let state = state(row)?;
+    let due_at = time(row, "due_at")?;
+    Ok(Listed {
+        id: DeliveryId(column(row, "id")?),
+        notification: NotificationId(column(row, "notification")?),
+        kind: kind(row)?,
+        state,
+        receiver: ReceiverName(column(row, "receiver")?),
+        sender: SenderName(column(row, "sender")?),
+        status: status(row)?,
+        accepted_at: time(row, "accepted_at")?,
+        due_at: (state == State::Ready).then_some(due_at),
+        settled_at: optional_time(row, "settled_at")?,
+        attempts: number(row, "attempts")?,
+        part: part(row)?,
+        digest: column::<Option<i64>>(row, "digest")?.map(DeliveryId),
+        summary: column(row, "summary")?,
+        reason: column(row, "reason")?,
+    })
+}
+
+/// The readable values of a row, with the damage as its reason if there is any.
+fn read_or_damaged(row: &Row) -> EngineResult<Listed> {
+    let damage = match read_listed(row) {
+        Err(error) if error.is_unreadable_row() => error.reason(),
+        read => return read,
+    };
+    Ok(Listed {
+        id: DeliveryId(column(row, "id")?),
+        notification: NotificationId(column(row, "notification")?),
+        kind: kind(row).unwrap_or(Kind::Alert),
+        state: state(row)?,
+        receiver: ReceiverName(column(row, "receiver")?),
+        sender: SenderName(column(row, "sender")?),
+        status: status(row).unwrap_or(Status::Firing),
+        accepted_at: time(row, "accepted_at").unwrap_or(Timestamp::UNIX_EPOCH),
+        due_at: None,
+        settled_at: optional_time(row, "settled_at").unwrap_or_default(),
+        attempts: number(row, "attempts").unwrap_or_default(),
+        part: part(row)?,
+        digest: column::<Option<i64>>(row, "digest")?.map(DeliveryId),
+        summary: column(row, "summary")?,
+        reason: damage,
+    })
+}
+
+pub(super) async fn show(tx: &Transaction<'_>, DeliveryId(id): DeliveryId) -> EngineResult<Option<Detail>> {
+    let times = WallTimes::read(tx).await?;
+    // A damaged row is shown without the values that cannot be read.
+    let mut attempts = tx.all(EARLIER_ATTEMPTS, &[&id], |row| Ok(read_attempt(row).ok())).await?;
+    let detail = tx
+        .first(SHOW, &[&id], |row| {
+            if column::<i32>(row, "tries")? > 0 {
+                attempts.push(read_attempt(row).ok());
+            }
+            Ok(Detail {
+                listed: read_or_damaged(row)?,
+                group_key: column(row, "group_key")?,
+                recipients: recipients(row).unwrap_or(Recipients::Nobody),
+                content: content(row).or_else(|_| column(row, "content").map(Content::Text))?,
+                msgid: column(row, "msgid")?,
+                invalid_recipients: column(row, "invalid_recipients")?,
+                unconfirmed_since: optional_time(row, "unconfirmed_since").unwrap_or_default(),
+                attempts: attempts.into_iter().flatten().collect(),
+            })
+        })
+        .await?;
+    Ok(detail.map(|detail| times.detail(detail)))
+}
+
+fn read_attempt(row: &Row) -> EngineResult<Attempt> {
+    Ok(Attempt {
+        started_at: time(row, "started_at")?,
+        duration: stored::duration(column(row, "ms")?),
+        errcode: column(row, "errcode")?,
+        detail: column(row, "detail")?,
+        counted: column(row, "counted")?,
+    })
+}
+
+pub(super) async fn depths(tx: &Transaction<'_>) -> EngineResult<Vec<Depth>> {
+    let depths = tx
+        .all(DEPTHS, &[], |row| {
+            Ok(Depth {
+                sender: SenderName(column(row, "sender")?),
+                receiver: ReceiverName(column(row, "receiver")?),
+                deliveries: count(row, "deliveries")?,
+                oldest_accepted_at: optional_time(row, "accepted_at")?,
+                discarded: 0,
+            })
+        })
+        .await?;
+    let mut depths = depths;
+    let discarded = tx
+        .all(DISCARDED, &[], |row| {
+            Ok(Depth {
+                sender: SenderName(column(row, "sender")?),
+                receiver: ReceiverName(column(row, "receiver")?),
+                deliveries: 0,
+                oldest_accepted_at: None,
+                discarded: count(row, "deliveries")?,
+            })
+        })
+        .await?;
+    for other in discarded {
+        let same = |depth: &&mut Depth| depth.sender == other.sender && depth.receiver == other.receiver;
+        match depths.iter_mut().find(same) {
+            Some(depth) => depth.discarded = other.discarded,
+            None => depths.push(other),
+        }
+    }
+    Ok(depths)
+}

@@ -1,0 +1,143 @@
+//! Settlements: the ends of claims, by their dispatcher or by the next lease.
+
+use std::collections::HashMap;
+
+use jiff::Timestamp;
+
+use super::{
+    columns::{millis, recipients, state_number},
+    ending::{Ending, Endings},
+    entry::{self, Entry},
+    error::EngineResult,
+    job::PendingSettlement,
+    members,
+    order::{self, Heads, LOCK_OF_DELIVERIES},
+    session::{Change, Transaction},
+};
+use crate::outbox::{
+    Attempt, BodyHash, ClaimId, Kind, SenderName, Settlement, State, Verdict, rules::stored,
+};
+
+pub(super) const RECIPIENTS: &str =
+    "SELECT to_users, to_parties, to_tags FROM wecom_relay.delivery WHERE id = $1";
+pub(super) const SET_ASIDE: &str =
+    "UPDATE wecom_relay.delivery SET state = $2, foldable = 0, settled_at = $3, reason = $4 WHERE id = $1";
+
+/// Ends claims. A claim that has already ended is left alone.
+pub(super) async fn settle_all(tx: &Transaction<'_>, batch: &[PendingSettlement]) -> EngineResult<()> {
+    let ids: Vec<i64> = batch.iter().map(|one| one.settlement.delivery.0).collect();
+    tx.prepare(&[LOCK_OF_DELIVERIES, entry::LOAD]).await?;
+    let (locked, entries) = tokio::join!(order::lock_of_deliveries(tx, &ids), entry::load(tx, &ids));
+    locked?;
+    let mut entries: HashMap<i64, Entry> = entries?.into_iter().map(|entry| (entry.id, entry)).collect();
+    let (mut endings, mut settled, mut digests) = (Endings::default(), Heads::new(), Vec::new());
+    for PendingSettlement { settlement, now, .. } in batch {
+        let Settlement { delivery, claim: ClaimId(claim), attempt, verdict } = settlement;
+        let is_claim = |entry: &Entry| entry.state == State::InFlight && entry.claim == Some(*claim);
+        // It is removed, because a result may be handed in twice.
+        let Some(entry) = entries.remove(&delivery.0).filter(is_claim) else { continue };
+        let ending = match verdict {
+            Verdict::Delivered(receipt) => Ending::Delivered(receipt),
+            Verdict::Dead(reason) => Ending::Given { state: State::Dead, reason },
+            Verdict::Undo(reason) => {
+                let is_undone = members::undo(tx, &entry, reason, *now, &mut settled).await?;
+                Ending::Given { state: if is_undone { State::Discarded } else { State::Dead }, reason }
+            }
+            Verdict::Retry { at, charged, unconfirmed, unknown_code } => Ending::Retry {
+                due_at: millis(*at),
+                charged: *charged,
+                unconfirmed: *unconfirmed,
+                unknown_code: *unknown_code,
+            },
+            Verdict::Replace { content, reason } => {
+                let recipients = tx.only(RECIPIENTS, &[&entry.id], recipients).await?;
+                Ending::Replace { content, body: BodyHash::of(&entry.sender, &recipients, content), reason }
+            }
+        };
+        endings.add(entry.id, attempt, &ending, *now);
+        match ending {
+            Ending::Retry { .. } | Ending::Replace { .. } => {
+                tx.mark_changed(&entry.sender, entry.destination)
+            }
+            Ending::Delivered(_) | Ending::Given { .. } => {
+                *settled.entry(entry.ordering_key).or_default() += 1;
+                if entry.kind == Kind::Digest {
+                    digests.push((entry, *now));
+                }
+            }
+        }
+    }
+    endings.store(tx).await?;
+    for (digest, now) in digests {
+        members::settle(tx, &digest, now, &mut settled).await?;
+    }
+    order::remove_heads(tx, &settled).await
+}
+
+/// Updates the ordering key of a delivery that was just settled, and the members of a digest. The caller holds the locks of
+/// the ordering keys.
+pub(super) async fn after_settlement(
+    tx: &Transaction<'_>,
+    entry: &Entry,
+    now: Timestamp,
+) -> EngineResult<()> {
+    let mut settled = Heads::new();
+    if entry.is_head() {
+        settled.insert(entry.ordering_key, 1);
+    }
+    if entry.kind == Kind::Digest {
+        members::settle(tx, entry, now, &mut settled).await?;
+    }
+    order::remove_heads(tx, &settled).await
+}
+
+/// Makes the deliveries of `sender` unconfirmed that an earlier lease left in flight, and returns their number.
+pub(super) async fn recover(tx: &Transaction<'_>, sender: &SenderName, now: Timestamp) -> EngineResult<u32> {
+    let entries = tx.all(entry::LOAD_IN_FLIGHT, &[&sender.0], Entry::read).await?;
+    let mut endings = Endings::default();
+    for entry in &entries {
+        let claimed_at = entry.claimed_at.map(stored::timestamp).transpose()?;
+        // The clock of another process may be ahead.
+        let started_at = claimed_at.unwrap_or(now).min(now);
+        let attempt = Attempt {
+            started_at,
+            duration: now.duration_since(started_at).unsigned_abs(),
+            errcode: None,
+            detail: "interrupted: the relay ended while it was sending this".to_owned(),
+            counted: true,
+        };
+        // It keeps its place before what waits, so that it is sent again while WeCom's duplicate check reaches back to it.
+        let ending =
+            Ending::Retry { due_at: entry.due_at, charged: true, unconfirmed: true, unknown_code: false };
+        endings.add(entry.id, &attempt, &ending, now);
+        tx.mark_changed(&entry.sender, entry.destination);
+    }
+    endings.store(tx).await?;
+    Ok(u32::try_from(entries.len()).unwrap_or(u32::MAX))
+}
+
+/// Makes a dead letter of an open delivery whose row cannot be read for `reason`. So a damaged row does not stop everything
+/// else.
+pub(super) async fn set_aside(
+    tx: &Transaction<'_>,
+    id: i64,
+    reason: &str,
+    now: Timestamp,
+) -> EngineResult<()> {
+    order::lock_of_deliveries(tx, &[id]).await?;
+    let Some(entry) = entry::load(tx, &[id]).await?.pop() else { return Ok(()) };
+    let text = format!("a row cannot be read: {reason}");
+    tx.run(SET_ASIDE, &[&id, &state_number(State::Dead), &millis(now), &text]).await?;
+    after_settlement(tx, &entry, now).await?;
+    let Entry { sender, receiver, .. } = entry;
+    tracing::error!(
+        app = %sender,
+        %receiver,
+        delivery = id,
+        cause = "damaged",
+        reason,
+        "dead letter: its row cannot be read; everything else goes out; find out who changed it in the database"
+    );
+    tx.mark(Change::Damaged(sender, receiver));
+    Ok(())
+}

@@ -1,0 +1,168 @@
+//! Wake-ups of dispatchers: within this process at once, to other processes by NOTIFY.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use tokio::sync::Notify;
+
+use super::{
+    error::EngineResult,
+    session::{Change, Transaction},
+};
+use crate::outbox::{Changes, Destination, Key, SenderName};
+
+pub(super) const NOTIFY: &str =
+    "SELECT pg_notify('wecom_relay', payload) FROM unnest($1::text[]) AS u (payload)";
+pub(super) const LISTEN: &str = "LISTEN wecom_relay";
+/// The payload after a lease was released.
+const RELEASED: &str = "lease";
+/// Above this number of destinations, one wake-up for all of them costs less.
+const MAX_PAYLOADS: usize = 64;
+
+/// The wake-ups of all leases of this process. Clones share them.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Wakeups(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    leased: Mutex<HashMap<SenderName, Changes>>,
+    released: Notify,
+}
+
+impl Wakeups {
+    fn leased(&self) -> MutexGuard<'_, HashMap<SenderName, Changes>> {
+        self.0.leased.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The wake-ups of a lease that begins.
+    pub(super) fn subscribe(&self, sender: &SenderName) -> Changes {
+        let changes = Changes::default();
+        self.leased().insert(sender.clone(), changes.clone());
+        changes
+    }
+
+    pub(super) fn unsubscribe(&self, sender: &SenderName) {
+        self.leased().remove(sender);
+    }
+
+    /// Returns after a lease was released somewhere.
+    pub(super) async fn released(&self) {
+        self.0.released.notified().await;
+    }
+
+    /// Wakes the dispatchers of this process. Returns what other processes must hear.
+    pub(super) fn mark(&self, changes: Vec<Change>) -> Vec<String> {
+        let leased = self.leased();
+        let (mut payloads, mut senders) = (BTreeSet::new(), BTreeSet::new());
+        for change in changes {
+            match change {
+                Change::Claimable(sender, destination) => match leased.get(&sender) {
+                    Some(changes) => changes.mark([destination]),
+                    None => {
+                        payloads.insert(format!("{:?} {sender}", destination.0));
+                        senders.insert(sender);
+                    }
+                },
+                // Only the claim of its owner finds a damaged row.
+                Change::Damaged(sender, receiver) => {
+                    if let Some(changes) = leased.get(&sender) {
+                        changes.mark_damaged(receiver);
+                    }
+                }
+                Change::Released => {
+                    self.0.released.notify_waiters();
+                    payloads.insert(RELEASED.to_owned());
+                }
+            }
+        }
+        if payloads.len() <= MAX_PAYLOADS {
+            return payloads.into_iter().collect();
+        }
+        let is_released = payloads.contains(RELEASED).then(|| RELEASED.to_owned());
+        senders.into_iter().map(|sender| format!("* {sender}")).chain(is_released).collect()
+    }
+
+    /// Passes on what another process has said.
+    pub(super) fn hear(&self, payload: &str) {
+        if payload == RELEASED {
+            self.0.released.notify_waiters();
+            return;
+        }
+        let Some((destination, sender)) = payload.split_once(' ') else { return };
+        if let Some(changes) = self.leased().get(&SenderName(sender.to_owned())) {
+            match parse(destination) {
+                Some(destination) => changes.mark([destination]),
+                None => changes.mark_everything(),
+            }
+        }
+    }
+
+    /// Looks for everything, because something may not have been heard.
+    pub(super) fn mark_everything(&self) {
+        self.leased().values().for_each(Changes::mark_everything);
+        self.0.released.notify_waiters();
+    }
+}
+
+/// Tells other processes. It is not worth a wait for the disk, because they also look by themselves.
+pub(super) async fn notify(tx: &Transaction<'_>, payloads: &[String]) -> EngineResult<()> {
+    tx.run("SET LOCAL synchronous_commit = off", &[]).await?;
+    tx.run(NOTIFY, &[&payloads]).await.map(drop)
+}
+
+fn parse(hex: &str) -> Option<Destination> {
+    let mut key = [0; 16];
+    if hex.len() != 2 * key.len() {
+        return None;
+    }
+    for (n, byte) in key.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(hex.get(2 * n..2 * n + 2)?, 16).ok()?;
+    }
+    Some(Destination(Key(key)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ops() -> SenderName {
+        SenderName("ops 运维".to_owned())
+    }
+
+    fn destination(n: u8) -> Destination {
+        Destination(Key([n; 16]))
+    }
+
+    #[test]
+    fn another_process_hears_which_destination_changed() {
+        let (here, there) = (Wakeups::default(), Wakeups::default());
+        let changes = there.subscribe(&ops());
+        let payloads = here.mark(vec![Change::Claimable(ops(), destination(0xab))]);
+        payloads.iter().for_each(|payload| there.hear(payload));
+        assert_eq!(changes.take().destinations, [destination(0xab)].into());
+        there.hear("* other");
+        there.hear("nonsense");
+        assert_eq!(changes.take(), Default::default());
+    }
+
+    #[test]
+    fn many_destinations_make_one_wake_up() {
+        let (here, there) = (Wakeups::default(), Wakeups::default());
+        let changes = there.subscribe(&ops());
+        let all = (0..=u8::MAX).map(|n| Change::Claimable(ops(), destination(n)));
+        let payloads = here.mark(all.collect());
+        assert_eq!(payloads.len(), 1);
+        there.hear(&payloads[0]);
+        assert!(changes.take().everything);
+    }
+
+    #[test]
+    fn a_sender_of_this_process_needs_no_notification() {
+        let here = Wakeups::default();
+        let changes = here.subscribe(&ops());
+        assert_eq!(here.mark(vec![Change::Claimable(ops(), destination(1))]), [""; 0]);
+        assert_eq!(changes.take().destinations, [destination(1)].into());
+    }
+}
