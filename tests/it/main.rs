@@ -26,6 +26,7 @@ mod model;
 mod outbox_conformance;
 mod outbox_files;
 mod outbox_model;
+mod outbox_postgres;
 mod outbox_sqlite;
 mod packaging;
 mod postgres;

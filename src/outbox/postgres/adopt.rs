@@ -85,7 +85,6 @@ pub(super) async fn adopt(
             })
         })
         .await?;
-    let known = known;
     let names = senders::moves(&known, configured);
     require_free(tx, &names, owner).await?;
     // Senders that swap their names move in one step, because a name would mean both of them in between. All of it is read

@@ -105,7 +105,6 @@ async fn members(
             Ok(Member { seq, notification, ordering_key: column(row, "ordering_key")?, is_head: true })
         })
         .await?;
-    let heads = heads;
     with_followers(tx, heads, destination, limit as usize).await
 }
 

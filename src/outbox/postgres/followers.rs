@@ -53,7 +53,6 @@ pub(super) async fn with_followers(
             })
         })
         .await?;
-    let followers = followers;
     let mut members = heads;
     members.extend(followers);
     Ok(members)

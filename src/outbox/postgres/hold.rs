@@ -116,17 +116,15 @@ pub(super) async fn unnoticed(
     since: Timestamp,
     most: u32,
 ) -> EngineResult<Vec<Unnoticed>> {
-    let unnoticed = tx
-        .all(UNNOTICED, &[&receiver.0, &millis(since), &limit(most)], |row| {
-            Ok(Unnoticed {
-                delivery: DeliveryId(column(row, "id")?),
-                notification: NotificationId(column(row, "notification")?),
-                summary: column(row, "summary")?,
-                reason: column(row, "reason")?,
-            })
+    tx.all(UNNOTICED, &[&receiver.0, &millis(since), &limit(most)], |row| {
+        Ok(Unnoticed {
+            delivery: DeliveryId(column(row, "id")?),
+            notification: NotificationId(column(row, "notification")?),
+            summary: column(row, "summary")?,
+            reason: column(row, "reason")?,
         })
-        .await;
-    unnoticed
+    })
+    .await
 }
 
 /// `None` if another process has reported any of the subject.

@@ -132,8 +132,8 @@ impl NewRows {
         self.settled_at.push(new.dead.is_some().then_some(millis(now)));
         self.reason.push(new.dead.as_deref().map(text));
         // They are only shown. The ordering key has the whole group key.
-        self.severity.push(text(&clip(&new.severity)));
-        self.group_key.push(text(&clip(&new.group_key)));
+        self.severity.push(text(clip(&new.severity)));
+        self.group_key.push(text(clip(&new.group_key)));
         self.summary.push(text(&new.summary));
         self.to_users.push(recipients.touser());
         self.to_parties.push(recipients.toparty());

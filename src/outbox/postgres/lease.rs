@@ -94,18 +94,16 @@ pub(super) struct Taken {
 }
 
 pub(super) async fn look(tx: &Transaction<'_>, sender: &SenderName) -> EngineResult<Option<LeaseRow>> {
-    let row = tx
-        .first(LOOK, &[&sender.0], |row| {
-            Ok(LeaseRow {
-                token: column(row, "token")?,
-                owner: column(row, "owner")?,
-                offered_to: column(row, "offered_to")?,
-                until: column(row, "until")?,
-                remaining_ms: column(row, "remaining_ms")?,
-            })
+    tx.first(LOOK, &[&sender.0], |row| {
+        Ok(LeaseRow {
+            token: column(row, "token")?,
+            owner: column(row, "owner")?,
+            offered_to: column(row, "offered_to")?,
+            until: column(row, "until")?,
+            remaining_ms: column(row, "remaining_ms")?,
         })
-        .await;
-    row
+    })
+    .await
 }
 
 /// Takes the lease if it is free, and makes unconfirmed what an earlier lease left in flight, as a process that starts. A

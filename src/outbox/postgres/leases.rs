@@ -88,14 +88,12 @@ impl Leases {
         *self.state().takeovers.entry((sender.clone(), takeover)).or_default() += 1;
     }
 
-    /// Forgets a lease that nobody uses any more, so it is not renewed. Returns false if it was lost or forgotten before.
-    pub(super) fn forget(&self, sender: &SenderName, token: i64) -> bool {
+    /// Forgets a lease that nobody uses any more, so it is not renewed.
+    pub(super) fn forget(&self, sender: &SenderName, token: i64) {
         let mut state = self.state();
-        let is_held = state.held.get(sender).is_some_and(|held| held.token == token);
-        if is_held {
+        if state.held.get(sender).is_some_and(|held| held.token == token) {
             state.held.remove(sender);
         }
-        is_held
     }
 
     /// The owner that should have the lease of `sender` next.

@@ -112,7 +112,6 @@ pub(super) async fn undo(
             })
         })
         .await?;
-    let folded = folded;
     let parts = parts_of(tx, digest).await?;
     if folded.is_empty() || parts.iter().any(|part| part.state == State::Delivered) {
         return Ok(false);

@@ -21,6 +21,7 @@ use super::{
     session::Transaction,
     settings::{Access, LeaseTimes, Settings},
     waiting::{self, Look},
+    wakeups::Subscription,
 };
 use crate::{
     clock::{Reading, ReadingRecord},
@@ -125,12 +126,18 @@ impl PostgresOutbox {
         self.engine.owner.run(async move |tx: &Transaction<'_>| lease::look(tx, &sender).await).await
     }
 
-    fn begin(&self, sender: &SenderName, taken: Taken, changes: Changes, asked_at: Instant) -> PostgresLease {
+    fn begin(
+        &self,
+        sender: &SenderName,
+        taken: Taken,
+        subscription: Subscription,
+        asked_at: Instant,
+    ) -> PostgresLease {
         let term = self.engine.leases.begin(sender, taken.token, asked_at, self.times);
         PostgresLease(Arc::new(HeldLease {
             outbox: self.clone(),
             sender: sender.clone(),
-            changes,
+            subscription,
             term,
             taken,
         }))
@@ -163,7 +170,7 @@ impl Outbox for PostgresOutbox {
             if is_free {
                 tokio::time::sleep(self.engine.leases.wait_before(row.as_ref(), owner)).await;
                 // Changes count from before the lease, so that none is missed.
-                let (changes, asked_at) = (self.engine.wakeups.subscribe(sender), Instant::now());
+                let (subscription, asked_at) = (self.engine.wakeups.subscribe(sender), Instant::now());
                 let passed = started.elapsed();
                 let now = now.checked_add(passed).unwrap_or(now);
                 if let Some(taken) = self.take(sender, overdue, now).await? {
@@ -172,7 +179,7 @@ impl Outbox for PostgresOutbox {
                             if row.was_released() { Takeover::Released } else { Takeover::Expired };
                         self.engine.leases.count_takeover(sender, takeover);
                     }
-                    return Ok(self.begin(sender, taken, changes, asked_at));
+                    return Ok(self.begin(sender, taken, subscription, asked_at));
                 }
             }
             let remaining = row.map_or(MAX_LOOK, |row| row.remaining()).clamp(self.times.ttl / 16, MAX_LOOK);
@@ -281,7 +288,7 @@ pub struct PostgresLease(Arc<HeldLease>);
 struct HeldLease {
     outbox: PostgresOutbox,
     sender: SenderName,
-    changes: Changes,
+    subscription: Subscription,
     term: LeaseTerm,
     taken: Taken,
 }
@@ -291,10 +298,10 @@ impl HeldLease {
         Fence { token: self.taken.token, is_locked: self.outbox.is_fenced }
     }
 
+    /// From now on the lease is not renewed.
     fn forget(&self) {
-        if self.outbox.engine.leases.forget(&self.sender, self.taken.token) {
-            self.outbox.engine.wakeups.unsubscribe(&self.sender);
-        }
+        self.subscription.end();
+        self.outbox.engine.leases.forget(&self.sender, self.taken.token);
     }
 }
 
@@ -318,7 +325,7 @@ impl Lease for PostgresLease {
     }
 
     fn changes(&self) -> &Changes {
-        &self.0.changes
+        &self.0.subscription.changes
     }
 
     async fn scheduled(&self) -> StoreResult<Vec<Scheduled>> {

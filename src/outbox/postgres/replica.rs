@@ -78,16 +78,14 @@ pub(super) async fn forget(tx: &Transaction<'_>, owner: &str) -> EngineResult<()
 
 /// The other processes that are alive.
 pub(super) async fn peers(tx: &Transaction<'_>, owner: &str) -> EngineResult<Vec<Peer>> {
-    let peers = tx
-        .all(PEERS, &[&owner], |row| {
-            Ok(Peer {
-                owner: column(row, "owner")?,
-                senders: column(row, "senders")?,
-                held: usize::try_from(column::<i64>(row, "held")?).unwrap_or(0),
-            })
+    tx.all(PEERS, &[&owner], |row| {
+        Ok(Peer {
+            owner: column(row, "owner")?,
+            senders: column(row, "senders")?,
+            held: usize::try_from(column::<i64>(row, "held")?).unwrap_or(0),
         })
-        .await;
-    peers
+    })
+    .await
 }
 
 pub(super) async fn overview(tx: &Transaction<'_>) -> EngineResult<Overview> {
@@ -102,7 +100,6 @@ pub(super) async fn overview(tx: &Transaction<'_>) -> EngineResult<Overview> {
             })
         })
         .await?;
-    let replicas = replicas;
     let leases = tx
         .all(LEASES, &[], |row| {
             let owner: String = column(row, "owner")?;

@@ -34,7 +34,7 @@ pub(super) const HEAD: &str = head!("");
 const HEAD_WITH_SYNC: &str = head!("; SET LOCAL synchronous_commit = on");
 
 pub(super) const TAKE_NUMBERS: &str =
-    "SELECT nextval('wecom_relay.number') AS number FROM generate_series(1, $1)";
+    "SELECT nextval('wecom_relay.number') AS number FROM generate_series(1, $1::bigint)";
 
 /// A transaction without an answer for this time is given up. Alertmanager waits longer.
 pub(super) const TIME_LIMIT: Duration = Duration::from_secs(5);

@@ -57,7 +57,7 @@ pub(super) async fn settle_all(tx: &Transaction<'_>, batch: &[PendingSettlement]
         endings.add(entry.id, attempt, &ending, *now);
         match ending {
             Ending::Retry { .. } | Ending::Replace { .. } => {
-                tx.mark_changed(&entry.sender, entry.destination)
+                tx.mark_changed(&entry.sender, entry.destination);
             }
             Ending::Delivered(_) | Ending::Given { .. } => {
                 *settled.entry(entry.ordering_key).or_default() += 1;

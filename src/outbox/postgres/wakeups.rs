@@ -27,24 +27,67 @@ pub(super) struct Wakeups(Arc<Shared>);
 
 #[derive(Debug, Default)]
 struct Shared {
-    leased: Mutex<HashMap<SenderName, Changes>>,
+    leased: Mutex<Leased>,
     released: Notify,
 }
 
+#[derive(Debug, Default)]
+struct Leased {
+    subscriptions: HashMap<SenderName, Subscribed>,
+    last: u64,
+}
+
+#[derive(Debug)]
+struct Subscribed {
+    number: u64,
+    changes: Changes,
+}
+
+impl Leased {
+    fn changes(&self, sender: &SenderName) -> Option<&Changes> {
+        self.subscriptions.get(sender).map(|subscribed| &subscribed.changes)
+    }
+}
+
+/// The wake-ups of one lease. They end when this is dropped.
+#[derive(Debug)]
+pub(super) struct Subscription {
+    wakeups: Wakeups,
+    sender: SenderName,
+    number: u64,
+    pub(super) changes: Changes,
+}
+
+impl Subscription {
+    /// From now on another process has the sender.
+    pub(super) fn end(&self) {
+        let mut leased = self.wakeups.leased();
+        // A later lease of this process may have taken its place.
+        if leased.subscriptions.get(&self.sender).is_some_and(|other| other.number == self.number) {
+            leased.subscriptions.remove(&self.sender);
+        }
+    }
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
 impl Wakeups {
-    fn leased(&self) -> MutexGuard<'_, HashMap<SenderName, Changes>> {
+    fn leased(&self) -> MutexGuard<'_, Leased> {
         self.0.leased.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The wake-ups of a lease that begins.
-    pub(super) fn subscribe(&self, sender: &SenderName) -> Changes {
-        let changes = Changes::default();
-        self.leased().insert(sender.clone(), changes.clone());
-        changes
-    }
-
-    pub(super) fn unsubscribe(&self, sender: &SenderName) {
-        self.leased().remove(sender);
+    pub(super) fn subscribe(&self, sender: &SenderName) -> Subscription {
+        let (mut leased, changes) = (self.leased(), Changes::default());
+        leased.last += 1;
+        let number = leased.last;
+        leased.subscriptions.insert(sender.clone(), Subscribed { number, changes: changes.clone() });
+        drop(leased);
+        Subscription { wakeups: self.clone(), sender: sender.clone(), number, changes }
     }
 
     /// Returns after a lease was released somewhere.
@@ -58,7 +101,7 @@ impl Wakeups {
         let (mut payloads, mut senders) = (BTreeSet::new(), BTreeSet::new());
         for change in changes {
             match change {
-                Change::Claimable(sender, destination) => match leased.get(&sender) {
+                Change::Claimable(sender, destination) => match leased.changes(&sender) {
                     Some(changes) => changes.mark([destination]),
                     None => {
                         payloads.insert(format!("{:?} {sender}", destination.0));
@@ -67,7 +110,7 @@ impl Wakeups {
                 },
                 // Only the claim of its owner finds a damaged row.
                 Change::Damaged(sender, receiver) => {
-                    if let Some(changes) = leased.get(&sender) {
+                    if let Some(changes) = leased.changes(&sender) {
                         changes.mark_damaged(receiver);
                     }
                 }
@@ -91,7 +134,7 @@ impl Wakeups {
             return;
         }
         let Some((destination, sender)) = payload.split_once(' ') else { return };
-        if let Some(changes) = self.leased().get(&SenderName(sender.to_owned())) {
+        if let Some(changes) = self.leased().changes(&SenderName(sender.to_owned())) {
             match parse(destination) {
                 Some(destination) => changes.mark([destination]),
                 None => changes.mark_everything(),
@@ -101,7 +144,9 @@ impl Wakeups {
 
     /// Looks for everything, because something may not have been heard.
     pub(super) fn mark_everything(&self) {
-        self.leased().values().for_each(Changes::mark_everything);
+        let leased = self.leased();
+        leased.subscriptions.values().for_each(|subscribed| subscribed.changes.mark_everything());
+        drop(leased);
         self.0.released.notify_waiters();
     }
 }
@@ -138,7 +183,8 @@ mod tests {
     #[test]
     fn another_process_hears_which_destination_changed() {
         let (here, there) = (Wakeups::default(), Wakeups::default());
-        let changes = there.subscribe(&ops());
+        let there_subscribed = there.subscribe(&ops());
+        let changes = &there_subscribed.changes;
         let payloads = here.mark(vec![Change::Claimable(ops(), destination(0xab))]);
         payloads.iter().for_each(|payload| there.hear(payload));
         assert_eq!(changes.take().destinations, [destination(0xab)].into());
@@ -150,7 +196,8 @@ mod tests {
     #[test]
     fn many_destinations_make_one_wake_up() {
         let (here, there) = (Wakeups::default(), Wakeups::default());
-        let changes = there.subscribe(&ops());
+        let there_subscribed = there.subscribe(&ops());
+        let changes = &there_subscribed.changes;
         let all = (0..=u8::MAX).map(|n| Change::Claimable(ops(), destination(n)));
         let payloads = here.mark(all.collect());
         assert_eq!(payloads.len(), 1);
@@ -161,8 +208,18 @@ mod tests {
     #[test]
     fn a_sender_of_this_process_needs_no_notification() {
         let here = Wakeups::default();
-        let changes = here.subscribe(&ops());
+        let subscription = here.subscribe(&ops());
         assert_eq!(here.mark(vec![Change::Claimable(ops(), destination(1))]), [""; 0]);
-        assert_eq!(changes.take().destinations, [destination(1)].into());
+        assert_eq!(subscription.changes.take().destinations, [destination(1)].into());
+    }
+
+    #[test]
+    fn a_lease_that_ended_does_not_keep_notifications_back() {
+        let here = Wakeups::default();
+        let (first, second) = (here.subscribe(&ops()), here.subscribe(&ops()));
+        drop(first);
+        assert_eq!(here.mark(vec![Change::Claimable(ops(), destination(1))]), [""; 0]);
+        drop(second);
+        assert_eq!(here.mark(vec![Change::Claimable(ops(), destination(1))]).len(), 1);
     }
 }

@@ -37,7 +37,8 @@ pub(crate) async fn a_hold_is_stored_changed_and_deleted<O: Outbox>(outbox: O) {
     let changed = Hold { probes: 2, errcode: None, next_probe_at: at(180), ..held() };
     lease.hold(Some(changed.clone())).await.unwrap();
     assert_eq!(outbox.holds().await.unwrap(), std::slice::from_ref(&changed));
-    assert_eq!(acquire(&outbox, at(1)).await.inherited_hold(), Some(&changed));
+    let lease = acquire(&outbox, at(1)).await;
+    assert_eq!(lease.inherited_hold(), Some(&changed));
     let other = outbox.acquire(&SenderName("other".to_owned()), at(1)).await.unwrap();
     other.hold(None).await.unwrap();
     assert_eq!((other.inherited_hold(), outbox.holds().await.unwrap().len()), (None, 1));

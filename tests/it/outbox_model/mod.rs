@@ -10,8 +10,7 @@ use proptest::prelude::*;
 use wecom_relay::{
     outbox::{
         Changed, ClaimId, DeliveryId, Filter, Kind, Lease, ListOrder, NewDigest, NewNotification, Outbox,
-        OutboxQuery, Requeue, Settlement, State, Verdict,
-        sqlite::{SqliteLease, SqliteOutbox},
+        Requeue, Settlement, State, Verdict,
     },
     wecom::Receipt,
 };
@@ -22,7 +21,7 @@ use crate::{
         self, Take, acquire, addressed, alert, at, attempt, claim_of, destination, drain, list, list_all,
         split, user, waiting_for,
     },
-    outbox_sqlite::fresh,
+    outbox_postgres, outbox_sqlite,
 };
 
 #[derive(Debug, Clone)]
@@ -63,7 +62,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     proptest::collection::vec(step, 1..60)
 }
 
-async fn new_ids(outbox: &SqliteOutbox, model: &Model) -> (i64, Vec<i64>) {
+async fn new_ids<O: Outbox>(outbox: &O, model: &Model) -> (i64, Vec<i64>) {
     let known = |id| model.rows.iter().any(|row| row.id == id);
     let new: Vec<_> = list(outbox).await.into_iter().filter(|listed| !known(listed.id.0)).collect();
     (new.first().unwrap().notification.0, new.iter().map(|listed| listed.id.0).collect())
@@ -74,18 +73,18 @@ fn to_name(to: u8) -> String {
 }
 
 /// The outbox with a lease, and the model that it must follow.
-struct Both {
-    outbox: SqliteOutbox,
-    lease: SqliteLease,
+struct Both<O: Outbox> {
+    outbox: O,
+    lease: O::Lease,
     model: Model,
 }
 
-async fn settle(lease: &SqliteLease, id: i64, claim: ClaimId, verdict: Verdict, now: Timestamp) {
+async fn settle<L: Lease>(lease: &L, id: i64, claim: ClaimId, verdict: Verdict, now: Timestamp) {
     let settlement = Settlement { delivery: DeliveryId(id), claim, attempt: attempt(now), verdict };
     lease.settle(settlement, now).await.unwrap();
 }
 
-async fn step(both: &mut Both, step: Step, count: usize) {
+async fn step<O: Outbox>(both: &mut Both<O>, step: Step, count: usize) {
     let Both { outbox, lease, model } = both;
     let now = at(model.now);
     let in_flight = |n: usize, model: &Model| {
@@ -251,7 +250,7 @@ fn ready(model: &Model) -> BTreeSet<(u8, i64, i64)> {
 }
 
 /// Asserts that every query gives the model's answer.
-async fn compare(both: &Both) {
+async fn compare<O: Outbox>(both: &Both<O>) {
     let Both { outbox, lease, model } = both;
     let listed = list(outbox).await;
     let mut reversed = list_all(outbox, Filter::default(), ListOrder::NewestFirst, 7).await;
@@ -309,7 +308,7 @@ async fn compare(both: &Both) {
 }
 
 /// Asserts that every delivery that became ready was reported. Otherwise the dispatcher would not look at it.
-fn check_changes(both: &Both, ready_before: &BTreeSet<(u8, i64, i64)>) {
+fn check_changes<O: Outbox>(both: &Both<O>, ready_before: &BTreeSet<(u8, i64, i64)>) {
     let changed = both.lease.changes().take();
     let ready_now = ready(&both.model);
     let new: HashSet<_> =
@@ -317,31 +316,48 @@ fn check_changes(both: &Both, ready_before: &BTreeSet<(u8, i64, i64)>) {
     assert!(changed.everything || new.is_subset(&changed.destinations), "{new:?} {changed:?}");
 }
 
+/// Takes all steps, and then sends what is left.
+async fn follow(outbox: impl Outbox, steps: Vec<Step>) {
+    let lease = acquire(&outbox, at(0)).await;
+    lease.changes().take();
+    let mut both = Both { outbox, lease, model: Model::default() };
+    for (count, next) in steps.into_iter().enumerate() {
+        let ready_before = ready(&both.model);
+        step(&mut both, next, count).await;
+        check_changes(&both, &ready_before);
+        compare(&both).await;
+    }
+    both.model.now += 1000;
+    step(&mut both, Step::Acquire, 0).await;
+    let now = at(both.model.now);
+    drain(&both.lease, now).await;
+    let open = list(&both.outbox).await.into_iter().filter(|row| !row.state.is_settled());
+    assert_eq!(open.count(), 0);
+    both.outbox.enqueue(alert("last", "last"), now).await.unwrap();
+    assert_eq!(drain(&both.lease, now).await, ["last"]);
+}
+
+fn run(test: impl Future<Output = ()>) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(test);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn order_is_kept_and_nothing_is_lost_after_any_steps(steps in steps()) {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async {
-            let (outbox, _kept) = fresh();
-            let lease = acquire(&outbox, at(0)).await;
-            lease.changes().take();
-            let mut both = Both { outbox, lease, model: Model::default() };
-            for (count, next) in steps.into_iter().enumerate() {
-                let ready_before = ready(&both.model);
-                step(&mut both, next, count).await;
-                check_changes(&both, &ready_before);
-                compare(&both).await;
-            }
-            both.model.now += 1000;
-            step(&mut both, Step::Acquire, 0).await;
-            let now = at(both.model.now);
-            drain(&both.lease, now).await;
-            let open = list(&both.outbox).await.into_iter().filter(|row| !row.state.is_settled());
-            assert_eq!(open.count(), 0);
-            both.outbox.enqueue(alert("last", "last"), now).await.unwrap();
-            assert_eq!(drain(&both.lease, now).await, ["last"]);
-        });
+        let (outbox, _kept) = outbox_sqlite::fresh();
+        run(follow(outbox, steps));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 16, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn postgres_keeps_order_and_loses_nothing_after_any_steps(steps in steps()) {
+        let (outbox, _kept) = outbox_postgres::fresh();
+        run(follow(outbox, steps));
     }
 }
