@@ -19,13 +19,14 @@ use crate::outbox::{Destination, ReceiverName, SenderName, rules::stored::Unread
 ///
 /// - The limits of time are shorter than a lease, so that a process that was stopped holds no lock when others take its
 ///   senders.
-/// - The planner may only search indexes. Otherwise it reads whole tables when its statistics are old.
+/// - The planner may only search indexes, in their order. Otherwise it reads whole tables when its statistics are old.
 macro_rules! head {
     ($more:literal) => {
         concat!(
             "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL statement_timeout = '5s'; SET LOCAL lock_timeout = '3s'; \
              SET LOCAL idle_in_transaction_session_timeout = '3s'; SET LOCAL jit = off; SET LOCAL enable_seqscan = off; \
-             SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; SET LOCAL enable_bitmapscan = off",
+             SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; SET LOCAL enable_bitmapscan = off; \
+             SET LOCAL enable_sort = off",
             $more
         )
     };

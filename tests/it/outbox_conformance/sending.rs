@@ -239,7 +239,9 @@ pub(crate) async fn acquire_recovers_only_its_sender<O: Outbox>(outbox: O) {
     enqueue(&outbox, NewNotification { sender: other_sender.clone(), ..alert("b", "other") }, at(0)).await;
     let mine = claim_one(&lease, at(1)).await;
     let theirs = claim_one(&other, at(1)).await;
-, State::InFlight), ("other", State::Ready)]));
+    let other = outbox.acquire(&other_sender, at(2)).await.unwrap();
+    assert_eq!(other.recovered(), 1);
+    assert_eq!(states(&outbox).await, owned(&[("mine", State::InFlight), ("other", State::Ready)]));
     deliver(&lease, &mine, at(3)).await;
     let again = claim_one(&other, at(3)).await;
     assert_eq!((again.id, again.unconfirmed_since), (theirs.id, Some(at(1))));

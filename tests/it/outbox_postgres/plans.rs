@@ -2,7 +2,8 @@
 //! nothing that grows is sorted.
 
 use wecom_relay::outbox::{
-    Filter, Lease, ListOrder, NewNotification, NoticeSubject, Outbox, OutboxQuery, PageRequest, Requeue, SenderName, State, Verdict,
+    Filter, Lease, ListOrder, NewNotification, NoticeSubject, Outbox, OutboxQuery, PageRequest, Requeue,
+    SenderName, State, Verdict,
     postgres::{LeaseTimes, PostgresOutbox},
 };
 
