@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use tokio::time::Instant;
 use wecom_relay::outbox::{
     DeliveryId, Enqueued, Lease, NoticeSubject, Outbox, State, StoreError, TermState,
     postgres::{Access, LeaseTimes, PostgresLease, PostgresOutbox, Takeover},
@@ -40,11 +39,9 @@ async fn a_released_lease_goes_to_the_process_that_waits() {
     let release = async {
         tokio::time::sleep(Duration::from_millis(100)).await;
         assert_eq!(two.status().leases, []);
-        let started = Instant::now();
         lease.release().await;
-        started
     };
-    let (next, _) = soon(async { tokio::join!(next, release) }).await;
+    let (next, ()) = soon(async { tokio::join!(next, release) }).await;
     assert_eq!(next.term().state(), TermState::Valid);
     assert_eq!(two.status().takeovers, [(ops(), Takeover::Released, 1)]);
     assert_eq!((one.status().leases, two.status().leases), (vec![], vec![ops()]));
@@ -213,10 +210,8 @@ async fn an_owner_hears_what_another_process_has_accepted() {
     let lease = acquire(&two, at(0)).await;
     // The first look of the keeper reports everything.
     eventually(async || (one.status().replicas, two.status().replicas), |seen| *seen == (2, 2)).await;
-    let mut times = Vec::new();
     for n in 0..40 {
         lease.changes().take();
-        let started = Instant::now();
         enqueue(&one, alert(&n.to_string(), "text"), at(0)).await;
         loop {
             soon(lease.changes().notified()).await;
@@ -225,10 +220,7 @@ async fn an_owner_hears_what_another_process_has_accepted() {
             }
         }
         assert!(!claim(&lease, 1, at(1)).await.is_empty());
-        times.push(started.elapsed());
     }
-    times.sort();
-    eprintln!("accepted to claimed by the other process: p50 {:?}, p95 {:?}", times[20], times[38]);
 }
 
 #[tokio::test]
@@ -307,7 +299,6 @@ async fn without_the_share_lock_deliveries_would_be_left() {
             break;
         }
     }
-    eprintln!("left in flight without the share lock: {left}");
     assert!(left > 0);
 }
 

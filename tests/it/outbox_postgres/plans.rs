@@ -149,6 +149,7 @@ async fn every_statement_searches_an_index() {
         let is_of_list = [
             "= ANY",
             "unnest",
+            "wecom_relay.migration",
             "wecom_relay.replica",
             "wecom_relay.lease",
             "wecom_relay.hold",
