@@ -7,9 +7,9 @@ use crate::render::error::MAX_OUTPUT_BYTES;
 const MAX_STEPS: u64 = 2_000_000;
 /// The bytes of all values that functions make, also of those that are dropped again.
 const MAX_VALUE_BYTES: usize = 24 << 20;
-/// The bytes that regular expressions may read: enough to replace every character of some megabytes. A slow search of a
+/// The bytes that regular expressions may read: enough to replace each of a million characters. A slow search of a
 /// byte counts several times.
-const MAX_SEARCHED_BYTES: u64 = 256 << 20;
+const MAX_SEARCHED_BYTES: u64 = 64 << 20;
 /// Bytes that are compared or copied in the time of one step.
 const BYTES_PER_STEP: u64 = 256;
 
