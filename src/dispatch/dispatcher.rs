@@ -334,7 +334,12 @@ impl<L: Lease, W: WeCom> Dispatcher<L, W> {
         if *error == StoreError::Closed {
             return Err(Died::Store(error.clone()));
         }
-        tracing::warn!(app = %self.sender, %error, "the outbox does not answer; trying again");
+        if *error == StoreError::LeaseLost {
+            // The term of the lease tells what follows.
+            tracing::debug!(app = %self.sender, "nothing is claimed, because the lease has ended");
+        } else {
+            tracing::warn!(app = %self.sender, %error, "the outbox does not answer; trying again");
+        }
         self.state.store_retry_at = Some(self.now() + STORE_PAUSE);
         Ok(())
     }

@@ -8,7 +8,7 @@ use std::{rc::Rc, time::Duration};
 use tokio::{sync::mpsc, time::Instant};
 
 use super::{
-    error::EngineResult,
+    error::{EngineError, EngineResult},
     lease,
     leases::Leases,
     purge, relay_time, replica,
@@ -17,6 +17,8 @@ use super::{
     worker::{CONNECT_PAUSE, Server},
 };
 
+/// A renewal without an answer for this time is tried again with another session, so that the lease does not run out.
+const RENEWAL_LIMIT: Duration = Duration::from_millis(1500);
 /// The time between two looks for changes that were not heard, if the session hears anything, and if it does not.
 const POLL: Duration = Duration::from_secs(5);
 const POLL_UNHEARD: Duration = Duration::from_secs(1);
@@ -62,6 +64,8 @@ impl Keeper {
                 }
                 Err(error) => tracing::debug!(error = error.reason(), "the leases cannot be renewed yet"),
             }
+            // The owners of other leases may not have renewed them either.
+            self.leases.begin_grace();
             was_away = true;
             closing.run_until_cancelled(tokio::time::sleep(CONNECT_PAUSE)).await;
         }
@@ -111,7 +115,8 @@ impl Keeper {
         let (held, asked_at) = (self.leases.held(), Instant::now());
         if !held.is_empty() {
             let mut renew = async |tx: &Transaction<'_>| lease::renew(tx, &held, times.ttl).await;
-            let (renewed, _) = session.transaction(&mut renew).await?;
+            let renewed = tokio::time::timeout(RENEWAL_LIMIT, session.transaction(&mut renew)).await;
+            let (renewed, _) = renewed.unwrap_or(Err(EngineError::TimedOut(RENEWAL_LIMIT)))?;
             self.leases.renewed(&held, &renewed, asked_at, times);
         }
         let settings = &self.server.settings;

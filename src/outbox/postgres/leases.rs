@@ -196,7 +196,12 @@ impl Leases {
 
 /// The end of a lease that was asked for at `asked_at`, as its owner counts it.
 fn end(asked_at: Instant, times: LeaseTimes) -> Instant {
-    asked_at + times.ttl.saturating_sub(times.margin)
+    asked_at + valid_for(times)
+}
+
+/// The time for which a lease is valid from the moment at which it was asked for, which is before the server wrote it.
+fn valid_for(times: LeaseTimes) -> Duration {
+    times.ttl.saturating_sub(times.margin)
 }
 
 /// A call that waits for a lease.
@@ -219,6 +224,8 @@ impl Drop for Wanted {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::outbox::TermState;
 
@@ -272,5 +279,82 @@ mod tests {
         assert_eq!(leases.senders(), ["a"]);
         drop(wanted.1);
         assert_eq!(leases.senders(), [""; 0]);
+    }
+
+    /// A call of a process that takes or renews the lease, with times in milliseconds.
+    #[derive(Debug, Clone, Copy)]
+    struct Call {
+        process: usize,
+        /// The time since the call before.
+        after: u64,
+        /// The time until the server writes the row.
+        request: u64,
+        /// The time until the answer comes back; `None` if it is lost.
+        answer: Option<u64>,
+    }
+
+    /// A time in which a process sends messages.
+    #[derive(Debug, Clone, Copy)]
+    struct Sending {
+        process: usize,
+        from: f64,
+        to: f64,
+    }
+
+    /// The times in which the processes send. Their clocks have these rates, in percent of the server's clock.
+    fn sendings(calls: &[Call], rates: &[u64], times: LeaseTimes) -> Vec<Sending> {
+        let mut now = 0;
+        let mut arrivals: Vec<(u64, u64, Call)> = Vec::new();
+        for call in calls {
+            now += call.after;
+            arrivals.push((now + call.request, now, *call));
+        }
+        arrivals.sort_by_key(|(arrival, asked_at, _)| (*arrival, *asked_at));
+        let (ttl, valid) = (times.ttl.as_millis() as u64, valid_for(times).as_millis() as f64);
+        let mut row: Option<(usize, u64)> = None;
+        let mut sendings = Vec::new();
+        for (arrival, asked_at, Call { process, answer, .. }) in arrivals {
+            if row.is_some_and(|(owner, until)| owner != process && until >= arrival) {
+                continue;
+            }
+            row = Some((process, arrival + ttl));
+            let Some(answer) = answer else { continue };
+            let to = asked_at as f64 + valid * 100.0 / rates[process] as f64;
+            sendings.push(Sending { process, from: (arrival + answer) as f64, to });
+        }
+        sendings.retain(|sending| sending.from < sending.to);
+        sendings
+    }
+
+    proptest! {
+        #[test]
+        fn two_processes_never_send_at_the_same_time(
+            calls in prop::collection::vec(
+                (0..3_usize, 0..4000_u64, 0..6000_u64, prop::option::weighted(0.8, 0..6000_u64)), 1..80),
+            rates in prop::collection::vec(95..=105_u64, 3),
+        ) {
+            let call = |(process, after, request, answer)| Call { process, after, request, answer };
+            let calls: Vec<_> = calls.into_iter().map(call).collect();
+            let sendings = sendings(&calls, &rates, LeaseTimes::default());
+            for (n, one) in sendings.iter().enumerate() {
+                for other in &sendings[..n] {
+                    let is_apart = one.from >= other.to || other.from >= one.to;
+                    prop_assert!(one.process == other.process || is_apart, "{one:?} {other:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_margin_is_needed_for_clocks_of_different_rates() {
+        let call = |process, after| Call { process, after, request: 0, answer: Some(0) };
+        let calls = [call(0, 0), call(1, 8001)];
+        let overlap = |margin| {
+            let times = LeaseTimes { margin, ..LeaseTimes::default() };
+            let sendings = sendings(&calls, &[95, 100], times);
+            sendings[0].to > sendings[1].from
+        };
+        assert!(overlap(Duration::ZERO));
+        assert!(!overlap(LeaseTimes::default().margin));
     }
 }

@@ -1,4 +1,23 @@
 //! The outbox on PostgreSQL, which several replicas of the relay may share.
+//!
+//! - A **lease** is a row with a deadline by the server's clock. Its owner dispatches the sender; others wait. A claim holds a
+//!   share lock on the row, and who takes the lease updates it: so a claim is committed before a takeover, which then recovers
+//!   it, or it fails. A takeover is the same as a restart. No message outlives the lease of its claim.
+//! - A settlement is fenced by the random number of its claim. So the result of a former owner counts until another owner
+//!   has recovered the delivery.
+//! - The row of an **ordering key** is its lock. Deduplication and order are decided under it, so they hold whichever replica
+//!   a webhook reaches. Locks are taken in one order: lease, ordering keys by number, deliveries.
+//! - One thread runs all sessions: two accept, one claims and settles, one reads, and the keeper renews the leases
+//!   and hears wake-ups. Jobs that wait at the same time share a commit.
+//! - Relay time is the server's clock, so all replicas agree.
+//! - After a commit, NOTIFY wakes the owner of a sender. It also looks by itself every few seconds, so a lost wake-up
+//!   costs time only.
+//! - Every transaction begins with limits of time and with a planner that only searches indexes (`session`).
+//!
+//! Each file depends only on those before it: `settings`, `schema_problem`, `error`, `columns`, `session`, `room` and `sender`;
+//! then the operations (`order`, `insert`, `job`, `enqueue`, `entry`, `members`, `ending`, `settle`, `followers`, `waiting`,
+//! `fold`, `claim`, `hold`, `lease`, `purge`, `admin`, `adopt`, `relay_time`, `query`); then `leases`, `replica`, `schema`,
+//! `wakeups`, `worker`, `keeper` and `engine`; then `outbox`, which implements the port.
 
 mod admin;
 mod adopt;

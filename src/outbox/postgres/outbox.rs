@@ -1,6 +1,6 @@
 //! The port, implemented by jobs for the workers.
 
-use std::sync::Arc;
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use tokio::time::Instant;
@@ -36,9 +36,9 @@ use crate::{
 /// The maximum number of dead letters that are requeued in one transaction. Others must not wait long.
 const REQUEUED_AT_ONCE: u32 = 500;
 /// The longest time between two looks at a lease of another process.
-const MAX_LOOK: std::time::Duration = std::time::Duration::from_secs(1);
+const MAX_LOOK: Duration = Duration::from_secs(1);
 /// A lease whose row stays the same this much longer than its time is free, whatever the clock of the server says.
-const OVERDUE: std::time::Duration = std::time::Duration::from_secs(2);
+const OVERDUE: Duration = Duration::from_secs(2);
 
 /// An outbox in a PostgreSQL database. Clones share it. It closes when the last clone is dropped.
 #[derive(Debug, Clone)]
@@ -157,7 +157,9 @@ impl Outbox for PostgresOutbox {
         // The row as it was seen first, with the time of that.
         let mut seen: Option<(LeaseRow, Instant)> = None;
         loop {
-            let released = self.engine.wakeups.released();
+            let mut released = pin!(self.engine.wakeups.released());
+            // From now on no release is missed.
+            released.as_mut().enable();
             let row = self.look(sender).await?;
             let is_same = |row: &LeaseRow| seen.as_ref().is_some_and(|(first, _)| first.is_unchanged(row));
             if !row.as_ref().is_some_and(is_same) {

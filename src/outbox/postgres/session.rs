@@ -26,7 +26,7 @@ macro_rules! head {
             "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL statement_timeout = '5s'; SET LOCAL lock_timeout = '3s'; \
              SET LOCAL idle_in_transaction_session_timeout = '3s'; SET LOCAL jit = off; SET LOCAL enable_seqscan = off; \
              SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; SET LOCAL enable_bitmapscan = off; \
-             SET LOCAL enable_sort = off",
+             SET LOCAL enable_sort = off; SET LOCAL enable_incremental_sort = off",
             $more
         )
     };

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, futures::Notified};
 
 use super::{
     error::EngineResult,
@@ -91,8 +91,8 @@ impl Wakeups {
     }
 
     /// Returns after a lease was released somewhere.
-    pub(super) async fn released(&self) {
-        self.0.released.notified().await;
+    pub(super) fn released(&self) -> Notified<'_> {
+        self.0.released.notified()
     }
 
     /// Wakes the dispatchers of this process. Returns what other processes must hear.
