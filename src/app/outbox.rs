@@ -45,7 +45,7 @@ pub fn open_outbox(outbox: &config::Outbox, access: Access) -> Result<Store, Ope
                 Access::Guest => sqlite::Access::Guest,
             };
             let settings = sqlite::Settings::new(path.clone(), max_size_bytes);
-            Ok(Store::Sqlite(SqliteOutbox::open(settings, access)?))
+            Ok(SqliteOutbox::open(settings, access)?.into())
         }
         Database::Postgres(database) => {
             let mut settings = postgres_settings(database, max_size_bytes)?;
@@ -56,7 +56,7 @@ pub fn open_outbox(outbox: &config::Outbox, access: Access) -> Result<Store, Ope
                 }
                 Access::Guest => postgres::Access::Guest,
             };
-            Ok(Store::Postgres(PostgresOutbox::open(settings, access)?))
+            Ok(PostgresOutbox::open(settings, access)?.into())
         }
     }
 }

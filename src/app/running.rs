@@ -88,9 +88,9 @@ impl<O: Outbox> Running<O> {
         machine: Arc<dyn MachineClock>,
         tasks: Tasks,
     ) -> Result<Self, StoreError> {
-        let metrics = Arc::new(Metrics::default());
+        let metrics = Arc::new(Metrics::new(&outbox.metrics()));
         match outbox.depths().await {
-            Ok(depths) => metrics.discarded_before_start(&http::queue_depths(&depths)),
+            Ok(depths) => metrics.discarded_before_start(&http::queue_depths(&depths, None)),
             Err(error) => wait_for_space(error)?,
         }
         let clock = match relay_clock(&outbox, Arc::clone(&machine)).await {

@@ -1,41 +1,85 @@
 //! The outbox of a daemon: one type for both engines, so that the rest of the program is compiled once.
 
 use jiff::Timestamp;
+use tokio::time::Instant;
 
 use crate::{
     clock::{Reading, ReadingRecord},
+    metrics::{STORE_ERRORS, StoreMetrics},
     outbox::{
         Backlog, Changed, Changes, Claims, ConfiguredSender, DeliveryId, Depth, Destination, Detail,
         Enqueued, Filter, Hold, Lease, LeaseTerm, MovedSender, NewNotification, NoticeSubject,
         NotificationId, Outbox, OutboxQuery, OutboxSize, Page, PageRequest, Planner, ReceiverName, Requeue,
-        Scheduled, SenderName, Sent, Settlement, StoreResult, Unnoticed,
-        postgres::{PostgresLease, PostgresOutbox},
+        Scheduled, SenderName, Sent, Settlement, Sharing, StoreError, StoreResult, Unnoticed,
+        postgres::{Overview, PostgresLease, PostgresOutbox},
         sqlite::{SqliteLease, SqliteOutbox},
     },
 };
 
-/// The outbox of a configuration.
+/// The outbox of a configuration. It counts the durations and errors of the calls that the flow of alerts consists of.
 #[derive(Debug, Clone)]
-pub enum Store {
-    Sqlite(SqliteOutbox),
-    Postgres(PostgresOutbox),
+pub struct Store {
+    engine: Engine<SqliteOutbox, PostgresOutbox>,
+    metrics: StoreMetrics,
 }
 
 /// The lease of a [`Store`].
 #[derive(Debug, Clone)]
-pub enum StoreLease {
-    Sqlite(SqliteLease),
-    Postgres(PostgresLease),
+pub struct StoreLease {
+    engine: Engine<SqliteLease, PostgresLease>,
+    metrics: StoreMetrics,
+}
+
+#[derive(Debug, Clone)]
+enum Engine<S, P> {
+    Sqlite(S),
+    Postgres(P),
+}
+
+impl From<SqliteOutbox> for Store {
+    fn from(engine: SqliteOutbox) -> Self {
+        Self { engine: Engine::Sqlite(engine), metrics: StoreMetrics::default() }
+    }
+}
+
+impl From<PostgresOutbox> for Store {
+    fn from(engine: PostgresOutbox) -> Self {
+        Self { engine: Engine::Postgres(engine), metrics: StoreMetrics::default() }
+    }
 }
 
 /// Calls a method of the engine.
 macro_rules! engine {
     ($store:ident.$method:ident($($argument:expr),*)) => {
-        match $store {
-            Self::Sqlite(engine) => engine.$method($($argument),*).await,
-            Self::Postgres(engine) => engine.$method($($argument),*).await,
+        match $store.engine {
+            Engine::Sqlite(ref engine) => engine.$method($($argument),*).await,
+            Engine::Postgres(ref engine) => engine.$method($($argument),*).await,
         }
     };
+}
+
+/// [`engine!`] with its duration and its error counted.
+macro_rules! measured {
+    ($store:ident.$method:ident($($argument:expr),*)) => {{
+        let began = Instant::now();
+        let result = engine!($store.$method($($argument),*));
+        $store.metrics.called(stringify!($method), began.elapsed());
+        if let Err(error) = &result {
+            count(&$store.metrics, error);
+        }
+        result
+    }};
+}
+
+fn count(metrics: &StoreMetrics, error: &StoreError) {
+    let [full, unavailable, damaged, lease_lost] = STORE_ERRORS;
+    metrics.failed(match error {
+        StoreError::Full(_) => full,
+        StoreError::Unavailable(_) => unavailable,
+        StoreError::Damaged(_) => damaged,
+        StoreError::LeaseLost => lease_lost,
+        StoreError::Closed => return,
+    });
 }
 
 impl Store {
@@ -44,9 +88,23 @@ impl Store {
         engine!(self.failed());
     }
 
+    /// The processes that share the outbox, and their leases. `None` for an outbox that cannot be shared.
+    ///
+    /// # Errors
+    /// The outbox does not answer.
+    pub async fn overview(&self) -> StoreResult<Option<Overview>> {
+        match &self.engine {
+            Engine::Sqlite(_) => Ok(None),
+            Engine::Postgres(engine) => engine.overview().await.map(Some),
+        }
+    }
+
     /// Finishes all jobs that were handed over, and closes the outbox.
     pub async fn close(self) {
-        engine!(self.close());
+        match self.engine {
+            Engine::Sqlite(engine) => engine.close().await,
+            Engine::Postgres(engine) => engine.close().await,
+        }
     }
 }
 
@@ -54,14 +112,15 @@ impl Outbox for Store {
     type Lease = StoreLease;
 
     async fn enqueue(&self, notification: NewNotification, now: Timestamp) -> StoreResult<Enqueued> {
-        engine!(self.enqueue(notification, now))
+        measured!(self.enqueue(notification, now))
     }
 
     async fn acquire(&self, sender: &SenderName, now: Timestamp) -> StoreResult<StoreLease> {
-        match self {
-            Self::Sqlite(engine) => engine.acquire(sender, now).await.map(StoreLease::Sqlite),
-            Self::Postgres(engine) => engine.acquire(sender, now).await.map(StoreLease::Postgres),
-        }
+        let engine = match &self.engine {
+            Engine::Sqlite(engine) => Engine::Sqlite(engine.acquire(sender, now).await?),
+            Engine::Postgres(engine) => Engine::Postgres(engine.acquire(sender, now).await?),
+        };
+        Ok(StoreLease { engine, metrics: self.metrics.clone() })
     }
 
     async fn recover(&self, sender: &SenderName, now: Timestamp) -> StoreResult<()> {
@@ -120,8 +179,19 @@ impl Outbox for Store {
         engine!(self.size())
     }
 
+    fn sharing(&self) -> Option<Sharing> {
+        match &self.engine {
+            Engine::Sqlite(engine) => engine.sharing(),
+            Engine::Postgres(engine) => engine.sharing(),
+        }
+    }
+
+    fn metrics(&self) -> StoreMetrics {
+        self.metrics.clone()
+    }
+
     async fn probe(&self, now: Timestamp) -> StoreResult<()> {
-        engine!(self.probe(now))
+        measured!(self.probe(now))
     }
 }
 
@@ -153,35 +223,35 @@ impl OutboxQuery for Store {
 
 impl Lease for StoreLease {
     fn inherited_hold(&self) -> Option<&Hold> {
-        match self {
-            Self::Sqlite(lease) => lease.inherited_hold(),
-            Self::Postgres(lease) => lease.inherited_hold(),
+        match &self.engine {
+            Engine::Sqlite(lease) => lease.inherited_hold(),
+            Engine::Postgres(lease) => lease.inherited_hold(),
         }
     }
 
     fn recovered(&self) -> u32 {
-        match self {
-            Self::Sqlite(lease) => lease.recovered(),
-            Self::Postgres(lease) => lease.recovered(),
+        match &self.engine {
+            Engine::Sqlite(lease) => lease.recovered(),
+            Engine::Postgres(lease) => lease.recovered(),
         }
     }
 
     fn term(&self) -> &LeaseTerm {
-        match self {
-            Self::Sqlite(lease) => lease.term(),
-            Self::Postgres(lease) => lease.term(),
+        match &self.engine {
+            Engine::Sqlite(lease) => lease.term(),
+            Engine::Postgres(lease) => lease.term(),
         }
     }
 
     fn changes(&self) -> &Changes {
-        match self {
-            Self::Sqlite(lease) => lease.changes(),
-            Self::Postgres(lease) => lease.changes(),
+        match &self.engine {
+            Engine::Sqlite(lease) => lease.changes(),
+            Engine::Postgres(lease) => lease.changes(),
         }
     }
 
     async fn scheduled(&self) -> StoreResult<Vec<Scheduled>> {
-        engine!(self.scheduled())
+        measured!(self.scheduled())
     }
 
     async fn claim<P: Planner>(
@@ -191,11 +261,11 @@ impl Lease for StoreLease {
         planner: P,
         now: Timestamp,
     ) -> StoreResult<Claims<P>> {
-        engine!(self.claim(destinations, count_to, planner, now))
+        measured!(self.claim(destinations, count_to, planner, now))
     }
 
     async fn settle(&self, settlement: Settlement, now: Timestamp) -> StoreResult<()> {
-        engine!(self.settle(settlement, now))
+        measured!(self.settle(settlement, now))
     }
 
     async fn hold(&self, hold: Option<Hold>) -> StoreResult<()> {
@@ -207,6 +277,9 @@ impl Lease for StoreLease {
     }
 
     async fn release(self) {
-        engine!(self.release());
+        match self.engine {
+            Engine::Sqlite(lease) => lease.release().await,
+            Engine::Postgres(lease) => lease.release().await,
+        }
     }
 }

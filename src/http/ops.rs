@@ -15,8 +15,8 @@ use super::{
     state::ServerState,
 };
 use crate::{
-    metrics::{Exposition, OutboxFigures, QueueDepth},
-    outbox::{Depth, Outbox, StoreError},
+    metrics::{Exposition, OutboxFigures, QueueDepth, SharingFigures, TAKEOVER_REASONS, Takeover},
+    outbox::{Depth, Outbox, Sharing, StoreError},
 };
 
 /// The time that a scrape waits for the outbox. Prometheus usually waits 10 s, and the other metrics are useful without
@@ -65,12 +65,18 @@ pub(super) async fn metrics<O: Outbox>(
         );
     }
     let answer = answer.ok();
+    let sharing = state.outbox.sharing();
     let figures = answer.as_ref().map(|(depths, size)| OutboxFigures {
-        depths: queue_depths(depths),
+        depths: queue_depths(depths, sharing.as_ref()),
         bytes: size.bytes,
         max_bytes: size.max_bytes,
     });
-    match state.metrics.encode(figures.as_ref(), state.clock.now()) {
+    let now = state.clock.now();
+    let sharing = SharingFigures {
+        clock_offset: state.clock.wall_time(now).duration_since(now),
+        ..sharing_figures(state.metrics.apps(), sharing)
+    };
+    match state.metrics.encode(figures.as_ref(), &sharing, now) {
         Ok(text) => {
             let headers = [(header::CONTENT_TYPE, format.content_type()), (header::VARY, "accept")];
             (headers, format.convert(text)).into_response()
@@ -82,13 +88,30 @@ pub(super) async fn metrics<O: Outbox>(
     }
 }
 
-/// Queue depths in the form of the metrics.
-pub fn queue_depths(depths: &[Depth]) -> Vec<QueueDepth<'_>> {
-    depths.iter().map(queue_depth).collect()
+/// Queue depths in the form of the metrics. A process that shares the outbox reports those of its senders.
+pub fn queue_depths<'d>(depths: &'d [Depth], sharing: Option<&Sharing>) -> Vec<QueueDepth<'d>> {
+    depths.iter().map(|depth| queue_depth(depth, sharing)).collect()
 }
 
-fn queue_depth(depth: &Depth) -> QueueDepth<'_> {
+/// The part of this process in the outbox. Without other processes it sends for all `apps`.
+fn sharing_figures(apps: Vec<String>, sharing: Option<Sharing>) -> SharingFigures {
+    let is_owned =
+        |app: &str| sharing.as_ref().is_none_or(|sharing| sharing.leases.iter().any(|one| one.0 == app));
+    let owned = apps.into_iter().map(|app| (app.clone(), is_owned(&app))).collect();
+    let [expired, released] = TAKEOVER_REASONS;
+    let takeovers = sharing.iter().flat_map(|sharing| &sharing.takeovers).map(|taken| Takeover {
+        app: taken.sender.0.clone(),
+        reason: if taken.is_expired { expired } else { released },
+        count: taken.count,
+    });
+    let takeovers = takeovers.collect();
+    let replicas = sharing.as_ref().map_or(1, |sharing| sharing.replicas);
+    SharingFigures { owned, takeovers, replicas, ..SharingFigures::default() }
+}
+
+fn queue_depth<'d>(depth: &'d Depth, sharing: Option<&Sharing>) -> QueueDepth<'d> {
     QueueDepth {
+        is_reported: sharing.is_none_or(|sharing| sharing.reports(&depth.sender)),
         app: &depth.sender.0,
         receiver: &depth.receiver.0,
         deliveries: depth.deliveries,

@@ -56,6 +56,9 @@ labels! {
     Refreshed { app: String, result: &'static str }
     Invalid { app: String, kind: &'static str }
     Repaired { kind: &'static str }
+    ByCall { call: &'static str }
+    ByClass { class: &'static str }
+    TakenOver { app: String, reason: &'static str }
 }
 
 impl ByReceiver {

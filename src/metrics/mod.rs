@@ -14,6 +14,8 @@ mod process;
 mod queue;
 mod record;
 mod registry;
+mod sharing;
+mod store;
 #[cfg(test)]
 mod tests;
 
@@ -25,4 +27,6 @@ pub use self::{
     },
     queue::{OutboxFigures, QueueDepth},
     registry::Metrics,
+    sharing::{SharingFigures, TAKEOVER_REASONS, Takeover},
+    store::{STORE_CALLS, STORE_ERRORS, StoreMetrics},
 };

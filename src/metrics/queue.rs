@@ -24,6 +24,8 @@ pub struct QueueDepth<'a> {
     pub oldest_accepted_at: Option<Timestamp>,
     /// Deliveries that were discarded since the outbox exists.
     pub discarded: u64,
+    /// False if another process that shares the outbox reports it.
+    pub is_reported: bool,
 }
 
 /// The figures of the outbox for one scrape.
@@ -69,6 +71,10 @@ impl Queues {
         state.receivers = receivers.into_iter().collect();
     }
 
+    pub(super) fn apps(&self) -> Vec<String> {
+        self.lock().apps.iter().cloned().collect()
+    }
+
     pub(super) fn is_configured(&self, app: &str) -> bool {
         self.lock().apps.contains(app)
     }
@@ -96,7 +102,7 @@ impl Queues {
             .iter()
             .map(|receiver| (receiver.clone(), ReceiverQueue::default()))
             .collect();
-        for depth in figures.depths.iter().filter(|depth| depth.deliveries > 0) {
+        for depth in figures.depths.iter().filter(|depth| depth.is_reported && depth.deliveries > 0) {
             let queue = queues.entry(depth.receiver.to_owned()).or_default();
             queue.deliveries += depth.deliveries;
             queue.oldest_accepted_at =

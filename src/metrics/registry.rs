@@ -23,6 +23,8 @@ use super::{
     },
     process::Process,
     queue::{OutboxFigures, QueueDepth, Queues},
+    sharing::SharingFigures,
+    store::StoreMetrics,
 };
 use crate::telemetry::dropped_lines;
 
@@ -53,6 +55,13 @@ pub struct Metrics {
 
 impl Default for Metrics {
     fn default() -> Self {
+        Self::new(&StoreMetrics::default())
+    }
+}
+
+impl Metrics {
+    /// All metrics with value 0, and those of the outbox.
+    pub fn new(store: &StoreMetrics) -> Self {
         let latency: fn() -> Histogram =
             || Histogram::new([0.005, 0.02, 0.1, 0.5, 2.0, 10.0, 60.0, 300.0, 1800.0, 7200.0]);
         let request: fn() -> Histogram =
@@ -80,6 +89,7 @@ impl Default for Metrics {
             queues: Queues::default(),
         };
         metrics.register();
+        store.register(&mut metrics.registry);
         for result in RESULTS_WITHOUT_RECEIVER {
             drop(metrics.received.get_or_create(&Received::new("", result)));
         }
@@ -88,9 +98,7 @@ impl Default for Metrics {
         }
         metrics
     }
-}
 
-impl Metrics {
     fn register(&mut self) {
         let registry = &mut self.registry;
         registry.register(
@@ -216,6 +224,11 @@ impl Metrics {
         drop(self.latency.get_or_create(&ByReceiver::new(receiver)));
     }
 
+    /// The apps of the configuration.
+    pub fn apps(&self) -> Vec<String> {
+        self.queues.apps()
+    }
+
     /// A `gettoken` call for `app` ended with one of [`REFRESH_RESULTS`].
     pub fn token_refreshed(&self, app: &str, result: &'static str) {
         self.refreshes.get_or_create(&Refreshed::new(app, result)).inc();
@@ -231,7 +244,12 @@ impl Metrics {
     ///
     /// # Errors
     /// Never in practice, because writing to memory does not fail.
-    pub fn encode(&self, figures: Option<&OutboxFigures<'_>>, now: Timestamp) -> Result<String, fmt::Error> {
+    pub fn encode(
+        &self,
+        figures: Option<&OutboxFigures<'_>>,
+        sharing: &SharingFigures,
+        now: Timestamp,
+    ) -> Result<String, fmt::Error> {
         let mut scrape = Registry::default();
         Process::read().register(&mut scrape);
         scrape.sub_registry_with_prefix("wecom_relay").register(
@@ -239,6 +257,11 @@ impl Metrics {
             "Log lines that could not be written to standard error",
             ConstCounter::new(dropped_lines()),
         );
+        sharing.register(scrape.sub_registry_with_prefix("wecom_relay"));
+        // Another process reports the hold of an app that it sends for.
+        for (app, _) in sharing.owned.iter().filter(|(_, is_owned)| !is_owned) {
+            self.held(app, None);
+        }
         if let Some(figures) = figures {
             self.queues.register(figures, now, scrape.sub_registry_with_prefix("wecom_relay"));
             self.count_discarded(&figures.depths);
@@ -254,7 +277,7 @@ impl Metrics {
     /// Another process discards deliveries, so the outbox is the only source of their number.
     fn count_discarded(&self, depths: &[QueueDepth<'_>]) {
         for (depth, discarded) in depths.iter().zip(self.queues.newly_discarded(depths)) {
-            if discarded > 0 {
+            if discarded > 0 && depth.is_reported {
                 let labels = Settled::dead(depth.receiver, "discarded");
                 self.settled.get_or_create(&labels).inc_by(discarded);
             }
@@ -264,7 +287,7 @@ impl Metrics {
     /// Sets the gauge of each app that has queued deliveries but is not configured, and resets it afterwards.
     fn update_unconfigured_apps(&self, depths: &[QueueDepth<'_>]) {
         let mut has_deliveries: BTreeMap<&str, bool> = BTreeMap::new();
-        for depth in depths {
+        for depth in depths.iter().filter(|depth| depth.is_reported) {
             *has_deliveries.entry(depth.app).or_default() |= depth.deliveries > 0;
         }
         for (app, has_deliveries) in has_deliveries {

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{Metrics, OutboxFigures, QueueDepth};
+use super::{Metrics, OutboxFigures, QueueDepth, SharingFigures};
 
 fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(1_800_000_000 + seconds).unwrap()
@@ -10,7 +10,7 @@ fn at(seconds: i64) -> Timestamp {
 
 fn exported(metrics: &Metrics, depths: &[QueueDepth<'_>]) -> Vec<String> {
     let figures = OutboxFigures { depths: depths.to_vec(), bytes: 4096, max_bytes: 1 << 31 };
-    let text = metrics.encode(Some(&figures), at(60)).unwrap();
+    let text = metrics.encode(Some(&figures), &SharingFigures::default(), at(60)).unwrap();
     let is_queue_series =
         |line: &&str| line.starts_with("wecom_relay_outbox") || line.contains("not_in_conf");
     let mut lines: Vec<_> = text.lines().filter(is_queue_series).map(str::to_owned).collect();
@@ -24,7 +24,7 @@ fn a_removed_receiver_has_a_series_while_its_queue_is_not_empty() {
     metrics.configured(["ops"], ["idle", "team"]);
     let queue = |app, receiver, deliveries, second| {
         let oldest_accepted_at = Some(at(second)).filter(|_| deliveries > 0);
-        QueueDepth { app, receiver, deliveries, oldest_accepted_at, discarded: 0 }
+        QueueDepth { app, receiver, deliveries, oldest_accepted_at, discarded: 0, is_reported: true }
     };
     let depths = [queue("former", "team", 1, 10), queue("ops", "gone", 0, 0), queue("ops", "team", 2, 70)];
     let lines = exported(&metrics, &depths);
@@ -53,6 +53,6 @@ fn a_removed_receiver_has_a_series_while_its_queue_is_not_empty() {
 fn without_depths_no_queue_series_is_exported() {
     let metrics = Metrics::default();
     metrics.configured(["ops"], ["team"]);
-    let text = metrics.encode(None, at(0)).unwrap();
+    let text = metrics.encode(None, &SharingFigures::default(), at(0)).unwrap();
     assert!(!text.contains("wecom_relay_outbox") && text.contains("wecom_relay_folded"), "{text}");
 }

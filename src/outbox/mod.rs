@@ -29,7 +29,8 @@ mod port;
 pub mod postgres;
 mod query;
 pub mod rules;
+mod sharing;
 pub mod sqlite;
 mod types;
 
-pub use self::{changes::*, error::*, lease_term::*, port::*, query::*, types::*};
+pub use self::{changes::*, error::*, lease_term::*, port::*, query::*, sharing::*, types::*};

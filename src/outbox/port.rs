@@ -7,9 +7,9 @@ use jiff::Timestamp;
 use super::{
     Backlog, Changes, Claims, ConfiguredSender, Destination, Enqueued, Folding, Hold, LeaseTerm, MovedSender,
     NewDigest, NewNotification, NoticeSubject, NotificationId, OutboxQuery, OutboxSize, Pick, ReceiverName,
-    Scheduled, SenderName, Sent, Settlement, StoreResult, Unnoticed, Waiting,
+    Scheduled, SenderName, Sent, Settlement, Sharing, StoreResult, Unnoticed, Waiting,
 };
-use crate::clock::ReadingRecord;
+use crate::{clock::ReadingRecord, metrics::StoreMetrics};
 
 /// The outbox as any process of the daemon may use it.
 ///
@@ -98,6 +98,16 @@ pub trait Outbox: OutboxQuery + Clone + Send + Sync + 'static {
 
     /// The size of the outbox and its limit.
     fn size(&self) -> impl Future<Output = StoreResult<OutboxSize>> + Send;
+
+    /// What this process does among those that share the outbox. `None` if it cannot be shared.
+    fn sharing(&self) -> Option<Sharing> {
+        None
+    }
+
+    /// The durations and errors of its calls.
+    fn metrics(&self) -> StoreMetrics {
+        StoreMetrics::default()
+    }
 
     /// Writes and flushes one row. An error means that [`Self::enqueue`] would fail too.
     fn probe(&self, now: Timestamp) -> impl Future<Output = StoreResult<()>> + Send;

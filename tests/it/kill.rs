@@ -97,7 +97,7 @@ async fn post_groups(poster: usize, mut relay: watch::Receiver<(String, bool)>) 
 /// The numbers of the messages that show a notification, by its status and the name of its group. Several
 /// notifications are in one message when a digest replaces them: each kill repeats what was in flight, and the repeats
 /// can use up the limits of a member.
-fn places_of_notifications(messages: &[String]) -> HashMap<String, Vec<usize>> {
+pub(crate) fn places_of_notifications(messages: &[String]) -> HashMap<String, Vec<usize>> {
     let mut places = HashMap::<String, Vec<usize>>::new();
     for (at, message) in messages.iter().enumerate() {
         for line in message.lines().filter(|line| line.contains("] Poster")) {

@@ -13,6 +13,7 @@ mod corpus;
 mod dedupe;
 mod disk;
 mod docs;
+mod failover;
 mod faults;
 mod go;
 mod http;

@@ -11,6 +11,7 @@ mod credentials;
 mod endpoint;
 mod finding;
 mod network;
+mod postgres;
 mod recipients;
 mod report;
 mod server;

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use super::{finding::Finding, report::Report};
+use super::{finding::Finding, postgres, report::Report};
 use crate::{
     app::{self, Access},
     config::{Config, Database},
@@ -27,16 +27,15 @@ const OPEN_FILES: &str = "open files";
 const ENOUGH_FILES: u64 = 256;
 
 pub(super) async fn check(config: &Config, limit: Duration, report: &mut Report<'_>) -> io::Result<()> {
-    let (mut owned, mut holds) = (false, Vec::new());
-    match &config.outbox.database {
+    let (owned, holds) = match &config.outbox.database {
         Database::File(path) => {
-            owned = is_owned(path);
-            let (finding, found) = outbox(config, path, owned).await;
+            let owned = is_owned(path);
+            let (finding, holds) = outbox(config, path, owned).await;
             report.add(SUBJECT, &finding)?;
-            holds = found;
+            (owned, holds)
         }
-        Database::Postgres(_) => {}
-    }
+        Database::Postgres(database) => (false, postgres::check(config, database, limit, report).await?),
+    };
     report.add(SUBJECT, &listen(config.server.listen, owned, limit))?;
     if let Some(files) = std::fs::read_to_string("/proc/self/limits").ok().as_deref().and_then(open_files) {
         report.add(SUBJECT, &open_files_finding(files))?;

@@ -37,8 +37,9 @@ pub(super) const RENEW: &str = "UPDATE wecom_relay.lease l
      SET until = clock_timestamp() + $3 * interval '1 millisecond'
      FROM unnest($1::text[], $2::bigint[]) AS u (sender, token) WHERE l.sender = u.sender AND l.token = u.token
      RETURNING l.sender";
-pub(super) const RELEASE: &str =
-    "UPDATE wecom_relay.lease SET token = 0, until = clock_timestamp(), offered_to = $3
+// The heir may have ended since this process looked, and others would wait for it.
+pub(super) const RELEASE: &str = "UPDATE wecom_relay.lease SET token = 0, until = clock_timestamp(),
+     offered_to = (SELECT owner FROM wecom_relay.replica WHERE owner = $3 AND until > clock_timestamp())
      WHERE sender = $1 AND token = $2";
 pub(super) const ABANDONED: &str = "SELECT d.sender FROM (SELECT DISTINCT sender FROM wecom_relay.delivery
          WHERE state = 2) d

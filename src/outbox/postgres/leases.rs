@@ -9,7 +9,7 @@ use std::{
 use tokio::{sync::watch, time::Instant};
 
 use super::{lease::LeaseRow, settings::LeaseTimes};
-use crate::outbox::{LeaseTerm, SenderName, Validity};
+use crate::outbox::{LeaseTerm, SenderName, Sharing, Takeovers, Validity};
 
 /// The wait of a candidate for each lease that it has, so that others take a free lease first.
 const WAIT_PER_LEASE: Duration = Duration::from_millis(150);
@@ -157,6 +157,24 @@ impl Leases {
         takeovers.map(|((sender, takeover), count)| (sender.clone(), *takeover, *count)).collect()
     }
 
+    /// What this process, `owner`, does among the others.
+    pub(super) fn sharing(&self, owner: &str) -> Sharing {
+        let state = self.state();
+        let elsewhere = state.peers.iter().flat_map(|peer| peer.senders.iter().cloned().map(SenderName));
+        let takeovers = state.takeovers.iter().map(|((sender, takeover), count)| Takeovers {
+            sender: sender.clone(),
+            count: *count,
+            is_expired: *takeover == Takeover::Expired,
+        });
+        Sharing {
+            leases: state.held.keys().cloned().collect(),
+            elsewhere: elsewhere.collect(),
+            is_first: state.peers.iter().all(|peer| owner < peer.owner.as_str()),
+            replicas: state.peers.len() + 1,
+            takeovers: takeovers.collect(),
+        }
+    }
+
     /// Offers one lease to the peer with the fewest, if that has at least two less than this process.
     pub(super) fn offer_one(&self) -> Option<SenderName> {
         let mut state = self.state();
@@ -269,6 +287,21 @@ mod tests {
         assert_eq!(leases.wait_before(None, "me"), Duration::ZERO, "there are no others");
         leases.set_peers(vec![peer("other", 0)]);
         assert_eq!(leases.wait_before(None, "me"), MAX_WAIT);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn exactly_one_process_reports_on_a_sender() {
+        let (one, two) = (Leases::default(), Leases::default());
+        let held = one.begin(&name("a"), 1, Instant::now(), LeaseTimes::default());
+        let wanted = two.want(&name("a"));
+        let peer = |owner: &str, leases: &Leases| Peer { senders: leases.senders(), ..peer(owner, 0) };
+        one.set_peers(vec![peer("two", &two)]);
+        two.set_peers(vec![peer("one", &one)]);
+        for sender in ["a", "not in any configuration"] {
+            let reports = [one.sharing("one"), two.sharing("two")].map(|seen| seen.reports(&name(sender)));
+            assert_eq!(reports, [true, false], "{sender}");
+        }
+        drop((held, wanted));
     }
 
     #[test]

@@ -32,6 +32,7 @@ mod fold;
 mod followers;
 mod hold;
 mod insert;
+mod inspect;
 mod job;
 mod keeper;
 mod lease;
@@ -58,6 +59,7 @@ mod wakeups;
 mod worker;
 
 pub use self::{
+    inspect::{ServerFacts, inspect},
     leases::Takeover,
     open_error::OpenError,
     outbox::{PostgresLease, PostgresOutbox, ReplicaStatus},

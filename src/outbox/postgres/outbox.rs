@@ -29,7 +29,7 @@ use crate::{
         Backlog, Changed, Changes, Claims, ConfiguredSender, DeliveryId, Depth, Destination, Detail,
         Enqueued, Filter, Hold, Lease, LeaseTerm, MovedSender, NewNotification, NoticeSubject,
         NotificationId, Outbox, OutboxQuery, OutboxSize, Page, PageRequest, Planner, ReceiverName, Requeue,
-        Scheduled, SenderName, Sent, Settlement, StoreResult, Unnoticed,
+        Scheduled, SenderName, Sent, Settlement, Sharing, StoreResult, Unnoticed,
     },
 };
 
@@ -274,6 +274,10 @@ impl Outbox for PostgresOutbox {
     async fn size(&self) -> StoreResult<OutboxSize> {
         let room = self.engine.room.clone();
         self.engine.reader.run(async move |tx: &Transaction<'_>| room.look(tx).await).await
+    }
+
+    fn sharing(&self) -> Option<Sharing> {
+        Some(self.engine.leases.sharing(&self.engine.name))
     }
 
     async fn probe(&self, now: Timestamp) -> StoreResult<()> {
