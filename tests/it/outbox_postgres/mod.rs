@@ -16,6 +16,7 @@ use crate::{
 mod dispatch;
 mod leases;
 mod plans;
+mod server;
 
 conformance!(fresh);
 

@@ -1,0 +1,160 @@
+//! The server goes away and comes back, and databases that cannot be used.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use wecom_relay::{
+    clock::{Reading, ReadingRecord},
+    outbox::{
+        Filter, Lease, Outbox, OutboxQuery, StoreError, TermState,
+        postgres::{Access, LeaseTimes, OpenError, PostgresOutbox, Settings},
+    },
+};
+
+use super::{SHORT, database, fresh, open, settings};
+use crate::{
+    outbox_conformance::fixture::{
+        acquire, alert, at, claim_one, claim_zhang, deliver, drain, enqueue, list, list_all, ops,
+    },
+    support::{
+        eventually,
+        postgres::{Cluster, database_of, shared},
+        soon,
+    },
+};
+
+fn opened(url: &str, access: Access) -> Result<PostgresOutbox, OpenError> {
+    PostgresOutbox::open(settings(url, LeaseTimes::default()), access)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lease_goes_on_after_an_outage() {
+    let mut cluster = Cluster::start(&[]);
+    let outbox = open(&cluster.database(), SHORT);
+    let lease = acquire(&outbox, at(0)).await;
+    enqueue(&outbox, alert("a", "one"), at(0)).await;
+    let claimed = claim_one(&lease, at(1)).await;
+    cluster.kill();
+    let refused = soon(outbox.enqueue(alert("b", "two"), at(1))).await;
+    assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
+    soon(lease.term().ended()).await;
+    assert_eq!(lease.term().state(), TermState::Ended);
+    cluster.resume();
+    eventually(async || lease.term().state(), |state| *state == TermState::Valid).await;
+    enqueue(&outbox, alert("b", "two"), at(2)).await;
+    deliver(&lease, &claimed, at(2)).await;
+    assert_eq!(drain(&lease, at(3)).await, ["two"]);
+    assert_eq!((outbox.status().leases, outbox.status().takeovers), (vec![ops()], vec![]));
+    outbox.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_daemon_opens_its_outbox_while_the_server_is_away() {
+    let mut cluster = Cluster::start(&[]);
+    let url = cluster.database();
+    cluster.stop();
+    let refused = opened(&url, Access::Guest).unwrap_err();
+    assert!(matches!(refused, OpenError::Unavailable { .. }), "{refused}");
+    let outbox = opened(&url, Access::Replica).unwrap();
+    cluster.resume();
+    eventually(async || outbox.probe(at(0)).await, Result::is_ok).await.unwrap();
+    enqueue(&outbox, alert("a", "text"), at(0)).await;
+    outbox.close().await;
+}
+
+#[tokio::test]
+async fn a_command_does_not_create_an_outbox() {
+    let url = shared().database();
+    let missing = opened(&url, Access::Guest).unwrap_err();
+    assert!(matches!(missing, OpenError::Missing { .. }), "{missing}");
+    let daemon = opened(&url, Access::Replica).unwrap();
+    enqueue(&daemon, alert("a", "text"), at(0)).await;
+    let guest = opened(&url, Access::Guest).unwrap();
+    assert_eq!(list(&guest).await.len(), 1);
+    eventually(async || guest.overview().await.unwrap().replicas.len(), |replicas| *replicas == 1).await;
+}
+
+#[tokio::test]
+async fn replicas_that_start_at_the_same_time_create_one_schema() {
+    let url = shared().database();
+    let start = || {
+        let url = url.clone();
+        std::thread::spawn(move || opened(&url, Access::Replica).unwrap())
+    };
+    let threads: Vec<_> = (0..4).map(|_| start()).collect();
+    let outboxes: Vec<_> = threads.into_iter().map(|thread| thread.join().unwrap()).collect();
+    for (n, outbox) in outboxes.iter().enumerate() {
+        enqueue(outbox, alert("a", &n.to_string()), at(0)).await;
+    }
+    assert_eq!(list(&outboxes[0]).await.len(), 4);
+}
+
+#[tokio::test]
+async fn a_schema_is_used_as_long_as_it_is_compatible() {
+    let url = database();
+    let database = database_of(&url);
+    shared().sql(database, "INSERT INTO wecom_relay.migration VALUES (2, 1, now())");
+    opened(&url, Access::Replica).unwrap();
+    shared().sql(database, "INSERT INTO wecom_relay.migration VALUES (3, 3, now())");
+    for access in [Access::Replica, Access::Guest] {
+        let newer = opened(&url, access).unwrap_err();
+        assert!(matches!(newer, OpenError::Newer { found: 3, known: 1, .. }), "{newer}");
+    }
+}
+
+#[tokio::test]
+async fn a_role_without_rights_is_refused() {
+    let url = database();
+    shared().sql(
+        database_of(&url),
+        "REVOKE ALL ON SCHEMA wecom_relay FROM relay; ALTER SCHEMA wecom_relay OWNER TO postgres",
+    );
+    let refused = opened(&url, Access::Replica).unwrap_err();
+    assert!(matches!(refused, OpenError::Refused { .. }), "{refused}");
+    let text = refused.to_string();
+    assert!(!text.contains("postgres://"), "{text}");
+}
+
+#[tokio::test]
+async fn relay_time_goes_on_when_the_clock_of_the_server_was_set_back() {
+    let (outbox, url) = fresh();
+    let other = open(&url, LeaseTimes::default());
+    let now = outbox.relay_time(reading(Timestamp::UNIX_EPOCH)).await.unwrap();
+    let record = |relay_time| ReadingRecord { reading: reading(relay_time), relay_time };
+    // A clock that is a little ahead is wrong by its rate.
+    let near = outbox.record_time(record(now + SignedDuration::from_secs(5))).await.unwrap();
+    assert!(near < now + SignedDuration::from_secs(5));
+    let ahead = now + SignedDuration::from_hours(1);
+    assert!(outbox.record_time(record(ahead)).await.unwrap() >= ahead);
+    assert!(other.relay_time(reading(Timestamp::UNIX_EPOCH)).await.unwrap() >= ahead);
+    // People see the time of the wall clock.
+    enqueue(&outbox, alert("a", "text"), ahead).await;
+    let shown = list_all(&outbox, Filter::default(), wecom_relay::outbox::ListOrder::OldestFirst, 1).await;
+    let difference = shown[0].accepted_at.duration_since(now).abs();
+    assert!(difference < SignedDuration::from_mins(5), "{difference}");
+}
+
+fn reading(wall: Timestamp) -> Reading {
+    Reading { boot_id: "boot".to_owned(), uptime: Duration::ZERO, wall }
+}
+
+#[tokio::test]
+async fn a_full_outbox_refuses_alerts_until_settled_ones_are_purged() {
+    let settings = Settings { max_size_bytes: 20_000, ..settings(&database(), SHORT) };
+    let outbox = PostgresOutbox::open(settings, Access::Replica).unwrap();
+    let lease = acquire(&outbox, at(0)).await;
+    let mut accepted = 0;
+    let full = loop {
+        match outbox.enqueue(alert(&accepted.to_string(), &"x".repeat(500)), at(0)).await {
+            Ok(_) => accepted += 1,
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(full, StoreError::Full(_)), "{full}");
+    assert!(accepted > 5 && outbox.size().await.unwrap().bytes >= 20_000);
+    for claimed in claim_zhang(&lease, 1000, at(1)).await {
+        deliver(&lease, &claimed, at(1)).await;
+    }
+    eventually(async || outbox.enqueue(alert("late", "text"), at(2)).await, Result::is_ok).await.unwrap();
+    assert_eq!(lease.sent_since(at(-1)).await.unwrap().len(), accepted, "purged attempts still count");
+}
