@@ -7,11 +7,11 @@ use super::{
     tuning::Tuning,
 };
 use crate::{
-    config::{Config, ConfigError, Diagnostic, Location},
+    config::{App, Config, ConfigError, Diagnostic, Location, Sender},
     intake::{self, Intake, TemplateFailure},
     outbox::SenderName,
     wecom::{
-        client::{Client, ClientSettings},
+        client::{AppSettings, Client, Connection, Robot, RobotSettings, SenderClient, SetupError},
         token::TokenCaches,
     },
 };
@@ -22,7 +22,7 @@ pub struct Prepared {
     pub config: Config,
     pub intake: Arc<Intake>,
     /// One client per sender, in the order of the configuration.
-    pub clients: Vec<(SenderName, Arc<Client>)>,
+    pub clients: Vec<(SenderName, Arc<SenderClient>)>,
     pub token_caches: Arc<TokenCaches>,
     pub tuning: Tuning,
     /// The place where each template is written, by its name.
@@ -48,27 +48,19 @@ impl Prepared {
             token_caches.unwrap_or_else(|| Arc::new(TokenCaches::new(tuning.probes.refused_secret.clone())));
         let mut problems = Vec::new();
         let compiled = receivers::compile(&config).map_err(|found| problems.extend(found)).ok();
-        let mut clients = Vec::with_capacity(config.apps.len());
-        for app in &config.apps {
-            let settings = ClientSettings {
-                corp_id: app.corp_id.clone(),
-                agent_id: app.agent_id,
-                api_secret: app.api_secret.clone(),
-                api_url: app.api_url.clone(),
-                proxy_url: app.proxy_url.clone(),
-                extra_roots: app.extra_roots.clone(),
-                connect_timeout: tuning.connect_timeout,
-                call_timeout: app.timeout.min(tuning.call_timeout),
-            };
-            match Client::new(settings, &token_caches) {
+        let mut clients = Vec::new();
+        for sender in config.senders() {
+            match client(&sender, &tuning, &token_caches) {
                 Ok(client) => {
-                    let sender = receivers::sender_name(app, &config);
-                    // Another app of the same sender comes first.
-                    if sender.0 == app.name.as_str() {
-                        clients.push((sender, Arc::new(client)));
+                    let name = receivers::sender_name(&sender, &config);
+                    // Another app or robot of the same sender comes first.
+                    if name.0 == sender.name().as_str() {
+                        clients.push((name, Arc::new(client)));
                     }
                 }
-                Err(error) => problems.push(Diagnostic::new(app.location.clone(), error.to_string(), "")),
+                Err(error) => {
+                    problems.push(Diagnostic::new(sender.location().clone(), error.to_string(), ""));
+                }
             }
         }
         if let Some(problems) = ConfigError::new(problems) {
@@ -92,8 +84,35 @@ impl Prepared {
         Some(receivers::located(origin.clone(), error.at, &error.message))
     }
 
+    /// The sender of an app. Another app with the same agent may come first.
+    pub fn sender_of(&self, app: &Arc<App>) -> SenderName {
+        receivers::sender_name(&Sender::App(Arc::clone(app)), &self.config)
+    }
+
     /// The client that sends for `receiver`.
-    pub fn client(&self, receiver: &intake::Receiver) -> Option<&Arc<Client>> {
+    pub fn client(&self, receiver: &intake::Receiver) -> Option<&Arc<SenderClient>> {
         self.clients.iter().find(|(sender, _)| *sender == receiver.sender).map(|(_, client)| client)
+    }
+}
+
+fn client(sender: &Sender, tuning: &Tuning, token_caches: &TokenCaches) -> Result<SenderClient, SetupError> {
+    let connection = Connection {
+        connect_timeout: tuning.connect_timeout,
+        call_timeout: sender.connection().call_timeout.min(tuning.call_timeout),
+        ..sender.connection().clone()
+    };
+    match sender {
+        Sender::App(app) => {
+            let settings = AppSettings {
+                corp_id: app.corp_id.clone(),
+                agent_id: app.agent_id,
+                api_secret: app.api_secret.clone(),
+                connection,
+            };
+            Client::new(settings, token_caches).map(SenderClient::App)
+        }
+        Sender::Robot(robot) => {
+            Robot::new(RobotSettings { key: robot.key.clone(), connection }).map(SenderClient::Robot)
+        }
     }
 }

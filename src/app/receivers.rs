@@ -3,8 +3,8 @@
 use std::{collections::HashMap, path::Path};
 
 use crate::{
-    config::{App, Config, Diagnostic, Located, Location, Position, Receiver, Template},
-    intake::{self, Address, MessageType},
+    config::{self, Config, Diagnostic, Located, Location, Position, Receiver, Sender, Template},
+    intake::{self, Address, MentionList, Mentions, MessageType},
     language::Language,
     outbox::{ConfiguredSender, ReceiverName, SenderName},
     render::{self, CompileError, Source, Templates},
@@ -43,30 +43,37 @@ pub(super) fn compile(config: &Config) -> Result<CompiledReceivers, Vec<Diagnost
     }
 }
 
-/// The API URL, the corp and the agent of an app. WeCom counts messages by these three.
-pub(super) fn identity(app: &App) -> String {
-    format!("{} {} {}", app.api_url.as_str(), app.corp_id, app.agent_id)
+/// WeCom counts messages by the API URL, the corp and the agent of an app, and by the key of a robot.
+pub(super) fn identity(sender: &Sender) -> String {
+    let api_url = sender.connection().api_url.as_str();
+    match sender {
+        Sender::App(app) => format!("{api_url} {} {}", app.corp_id, app.agent_id),
+        Sender::Robot(robot) => format!("{api_url} robot {}", robot.key.fingerprint()),
+    }
 }
 
-/// The configured apps with the identity of `app`, including `app`. They are one sender, with the name and the
+/// The configured senders with the identity of `sender`, including `sender`. They are one sender, with the name and the
 /// credentials of the first one.
-pub(super) fn same_sender<'c>(app: &App, config: &'c Config) -> Vec<&'c App> {
-    let identity = identity(app);
-    config.apps.iter().map(AsRef::as_ref).filter(|other| self::identity(other) == identity).collect()
+pub(super) fn same_sender(sender: &Sender, config: &Config) -> Vec<Sender> {
+    let identity = identity(sender);
+    config.senders().filter(|other| self::identity(other) == identity).collect()
 }
 
-pub(super) fn sender_name(app: &App, config: &Config) -> SenderName {
-    let named = same_sender(app, config).first().map_or(&app.name, |first| &first.name).as_str().to_owned();
-    SenderName(named)
+pub(super) fn sender_name(sender: &Sender, config: &Config) -> SenderName {
+    name(same_sender(sender, config).first().unwrap_or(sender).name())
+}
+
+fn name(name: &config::SenderName) -> SenderName {
+    SenderName(name.as_str().to_owned())
 }
 
 pub(super) fn configured_senders(config: &Config) -> Vec<ConfiguredSender> {
     let mut senders = Vec::new();
-    for app in &config.apps {
-        let mut names =
-            same_sender(app, config).into_iter().map(|app| SenderName(app.name.as_str().to_owned()));
-        if let Some(name) = names.next().filter(|first| first.0 == app.name.as_str()) {
-            senders.push(ConfiguredSender { name, identity: identity(app), aliases: names.collect() });
+    for sender in config.senders() {
+        let same = same_sender(&sender, config);
+        let mut names = same.iter().map(|sender| name(sender.name()));
+        if let Some(name) = names.next().filter(|first| first.0 == sender.name().as_str()) {
+            senders.push(ConfiguredSender { name, identity: identity(&sender), aliases: names.collect() });
         }
     }
     senders
@@ -87,7 +94,7 @@ pub(super) fn fallback(receiver: &Receiver, config: &Config) -> Option<intake::F
     let Address::Literal(recipients) = &to.recipients else { return None };
     Some(intake::Fallback {
         name: receiver_name(to),
-        sender: sender_name(&to.app, config),
+        sender: sender_name(&to.sender, config),
         recipients: recipients.clone(),
         language: to.language,
     })
@@ -150,6 +157,7 @@ fn convert<'c>(
     let message_type = match &receiver.message_type {
         MessageType::Text => MessageType::Text,
         MessageType::Markdown => MessageType::Markdown,
+        MessageType::MarkdownV2 => MessageType::MarkdownV2,
         MessageType::TextCard { title, description, url, btntxt } => MessageType::TextCard {
             title: name("title", title),
             description: name("description", description),
@@ -160,9 +168,20 @@ fn convert<'c>(
             MessageType::TemplateCard(tree.map("template_card", &mut |path, template| name(&path, template)))
         }
     };
+    let mut list = |key: &str, list: &'c MentionList<Located<Template>>| {
+        let named = (0..).zip(&list.templates).map(|(at, template)| name(&format!("{key}[{at}]"), template));
+        MentionList { fixed: list.fixed.clone(), templates: named.collect() }
+    };
+    let mentions = Mentions {
+        users: list("mentioned_list", &receiver.mentions.users),
+        mobiles: list("mentioned_mobile_list", &receiver.mentions.mobiles),
+    };
+    let also = receiver.also.iter().map(|also| ReceiverName(also.as_str().to_owned())).collect();
     intake::Receiver {
         name: receiver_name(receiver),
-        sender: sender_name(&receiver.app, config),
+        mentions,
+        also,
+        sender: sender_name(&receiver.sender, config),
         address,
         message,
         message_type,

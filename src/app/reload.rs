@@ -19,7 +19,6 @@ use crate::{
     config::{self, ConfigError, Diagnostic, Loaded, SecretFiles},
     outbox::{Outbox, StoreError},
     systemd,
-    text::counted,
 };
 
 /// Reads the configuration, in the same way at the start and at each reload.
@@ -170,7 +169,7 @@ impl<O: Outbox> Running<O> {
     /// Applies the new configuration and returns a summary for the operator.
     async fn apply_reload(&mut self, reload: PreparedReload) -> String {
         let PreparedReload { prepared, warnings } = reload;
-        let (apps, receivers) = (prepared.config.apps.len(), prepared.config.receivers.len());
+        let counts = prepared.config.summary();
         self.stop_former_senders(&prepared.config).await;
         // The new dispatchers must not start before they know what was sent under the former names.
         while let Err(error) = self.adopt_senders(&prepared.config).await {
@@ -188,7 +187,7 @@ impl<O: Outbox> Running<O> {
             tracing::warn!(%error, "the outbox did not list the senders of its deliveries");
             Vec::new()
         });
-        let mut summary = format!("reloaded: {}, {}", counted(apps, "app"), counted(receivers, "receiver"));
+        let mut summary = format!("reloaded: {counts}");
         if !restart.is_empty() {
             let keys = restart.join(", ");
             tracing::warn!(

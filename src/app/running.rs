@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     clock::{Clock as _, MachineClock, RelayClock},
-    config::{App, Config, Database, Receiver, SecretFiles},
+    config::{self, Config, Database, Receiver, SecretFiles, Sender},
     delivery::{decide::Policy, rate_limiter::Limits},
     dispatch::{dispatcher, janitor, notices, service},
     heartbeat::Heartbeat,
@@ -28,10 +28,10 @@ use crate::{
     lifecycle::Tasks,
     metrics::Metrics,
     outbox::{MovedSender, Outbox, SenderName, StoreError},
-    wecom::{client::Client, token::TokenCaches},
+    wecom::{client::SenderClient, token::TokenCaches},
 };
 
-type Service = service::Service<Client>;
+type Service = service::Service<SenderClient>;
 
 /// A sender with a dispatcher.
 struct ActiveSender {
@@ -39,7 +39,7 @@ struct ActiveSender {
     /// The credentials and the timeout of the client.
     credentials: String,
     timeout: Duration,
-    client: Arc<Client>,
+    client: Arc<SenderClient>,
     /// It is closed when the dispatcher has ended.
     services: watch::Sender<Arc<Service>>,
     stop: CancellationToken,
@@ -196,11 +196,11 @@ impl<O: Outbox> Running<O> {
     /// Serves `prepared` from now on. Returns the changed keys that need a restart.
     pub(super) fn apply(&mut self, prepared: Prepared) -> Vec<&'static str> {
         let Prepared { config, intake, clients, .. } = prepared;
-        let apps = clients.iter().map(|(sender, _)| sender.0.as_str());
-        self.metrics.configured(apps, config.receivers.iter().map(|receiver| receiver.name.as_str()));
-        for (sender, client) in clients {
-            if let Some(app) = config.app(&sender.0) {
-                self.apply_app(sender, client, app, &config);
+        let names = clients.iter().map(|(sender, _)| sender.0.as_str());
+        self.metrics.configured(names, config.receivers.iter().map(|receiver| receiver.name.as_str()));
+        for (name, client) in clients {
+            if let Some(sender) = config.sender(&name.0) {
+                self.apply_sender(name, client, &sender, &config);
             }
         }
         self.security.replace(config.server.security.clone());
@@ -230,25 +230,32 @@ impl<O: Outbox> Running<O> {
         keys
     }
 
-    /// Gives the dispatcher of `sender` new settings; starts one if there is none.
-    fn apply_app(&mut self, sender: SenderName, client: Arc<Client>, app: &App, config: &Config) {
-        let credentials = credentials(app);
+    /// Gives the dispatcher of a sender new settings; starts one if there is none.
+    fn apply_sender(
+        &mut self,
+        sender: SenderName,
+        client: Arc<SenderClient>,
+        configured: &Sender,
+        config: &Config,
+    ) {
+        let credentials = credentials(configured);
+        let timeout = configured.connection().call_timeout;
         // A client with unchanged settings is kept, because its connections are kept with it.
         let client = match self.senders.get(&sender) {
-            Some(active) if active.credentials == credentials && active.timeout == app.timeout => {
+            Some(active) if active.credentials == credentials && active.timeout == timeout => {
                 Arc::clone(&active.client)
             }
             _ => {
                 let metrics = Arc::clone(&self.metrics);
                 let counter = RefreshCounter { metrics, app: sender.0.clone() };
-                Arc::new(client.observed_by(Arc::new(counter)))
+                Arc::new(observed(&client, counter))
             }
         };
-        let settings = dispatcher_settings(&self.tuning, app, config, credentials.clone());
+        let settings = dispatcher_settings(&self.tuning, configured, config, credentials.clone());
         let service = Arc::new(Service { wecom: Arc::clone(&client), settings });
         if let Some(active) = self.senders.get_mut(&sender) {
             active.services.send_replace(service);
-            (active.credentials, active.timeout, active.client) = (credentials, app.timeout, client);
+            (active.credentials, active.timeout, active.client) = (credentials, timeout, client);
             return;
         }
         let (publish, services) = watch::channel(service);
@@ -265,8 +272,7 @@ impl<O: Outbox> Running<O> {
         };
         let run = dispatcher::run(context, stop.clone());
         self.tasks.spawn_until(format!("dispatcher of {sender}"), stop.clone(), run);
-        let identity = receivers::identity(app);
-        let timeout = app.timeout;
+        let identity = receivers::identity(configured);
         let active = ActiveSender { identity, credentials, timeout, client, services: publish, stop };
         self.senders.insert(sender, active);
     }
@@ -368,16 +374,16 @@ fn wait_for_space(error: StoreError) -> Result<(), StoreError> {
 
 fn dispatcher_settings(
     tuning: &Tuning,
-    app: &App,
+    sender: &Sender,
     config: &Config,
     credentials: String,
 ) -> service::Settings {
-    let apps = receivers::same_sender(app, config);
-    let least = |limit: fn(&App) -> Option<NonZeroU32>| {
-        apps.iter().filter_map(|app| limit(app)).min().map_or(0, NonZeroU32::get)
+    let same = receivers::same_sender(sender, config);
+    let least = |limit: fn(config::Limits) -> Option<NonZeroU32>| {
+        same.iter().filter_map(|sender| limit(sender.limits())).min().map_or(0, NonZeroU32::get)
     };
     let limits =
-        Limits { per_minute: least(|app| app.limits.per_minute), per_hour: least(|app| app.limits.per_hour) };
+        Limits { per_minute: least(|limits| limits.per_minute), per_hour: least(|limits| limits.per_hour) };
     service::Settings {
         concurrency: tuning.concurrency,
         limits,
@@ -395,20 +401,34 @@ fn dispatcher_settings(
 }
 
 /// Fingerprint of the credentials and the route to WeCom. A change may end a hold.
-fn credentials(app: &App) -> String {
-    let proxy = app.proxy_url.as_ref().map(|proxy| proxy.fingerprint()).unwrap_or_default();
-    let (corp_id, agent_id, api_url) = (&app.corp_id, app.agent_id, app.api_url.as_str());
-    let secret = app.api_secret.fingerprint();
+fn credentials(sender: &Sender) -> String {
+    let connection = sender.connection();
+    let proxy = connection.proxy_url.as_ref().map(|proxy| proxy.fingerprint()).unwrap_or_default();
+    let api_url = connection.api_url.as_str();
     // Without extra roots the text is that of earlier versions, so that an upgrade ends no hold.
-    let roots = app.extra_roots.fingerprint();
-    format!("{corp_id} {agent_id} {api_url} {secret} {proxy}{roots}")
+    let roots = connection.extra_roots.fingerprint();
+    match sender {
+        Sender::App(app) => {
+            let (corp_id, agent_id, secret) = (&app.corp_id, app.agent_id, app.api_secret.fingerprint());
+            format!("{corp_id} {agent_id} {api_url} {secret} {proxy}{roots}")
+        }
+        Sender::Robot(robot) => format!("robot {api_url} {} {proxy}{roots}", robot.key.fingerprint()),
+    }
+}
+
+/// The same client, whose calls of `gettoken` are counted. A robot makes none.
+fn observed(client: &SenderClient, counter: RefreshCounter) -> SenderClient {
+    match client {
+        SenderClient::App(client) => SenderClient::App(client.observed_by(Arc::new(counter))),
+        SenderClient::Robot(robot) => SenderClient::Robot(robot.clone()),
+    }
 }
 
 fn route(config: &Config, receiver: &Receiver) -> Option<notices::Route> {
     let to = receivers::fallback(receiver, config)?;
     Some(notices::Route {
         receiver: receivers::receiver_name(receiver),
-        sender: receivers::sender_name(&receiver.app, config),
+        sender: receivers::sender_name(&receiver.sender, config),
         fallback: to.name,
         fallback_sender: to.sender,
         fallback_recipients: to.recipients,

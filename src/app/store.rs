@@ -60,10 +60,13 @@ macro_rules! engine {
 
 /// [`engine!`] with its duration and its error counted.
 macro_rules! measured {
-    ($store:ident.$method:ident($($argument:expr),*)) => {{
+    ($store:ident.$method:ident($($argument:expr),*)) => {
+        measured!(stringify!($method), $store.$method($($argument),*))
+    };
+    ($name:expr, $store:ident.$method:ident($($argument:expr),*)) => {{
         let began = Instant::now();
         let result = engine!($store.$method($($argument),*));
-        $store.metrics.called(stringify!($method), began.elapsed());
+        $store.metrics.called($name, began.elapsed());
         if let Err(error) = &result {
             count(&$store.metrics, error);
         }
@@ -111,8 +114,8 @@ impl Store {
 impl Outbox for Store {
     type Lease = StoreLease;
 
-    async fn enqueue(&self, notification: NewNotification, now: Timestamp) -> StoreResult<Enqueued> {
-        measured!(self.enqueue(notification, now))
+    async fn enqueue_all(&self, new: Vec<NewNotification>, now: Timestamp) -> StoreResult<Vec<Enqueued>> {
+        measured!("enqueue", self.enqueue_all(new, now))
     }
 
     async fn acquire(&self, sender: &SenderName, now: Timestamp) -> StoreResult<StoreLease> {

@@ -94,9 +94,8 @@ fn check(args: &Args, loaded: Loaded, output: &mut Output) -> Result<(), Failure
     }
     let warnings = warnings + loaded.warnings.len() + usize::from(memory_warning.is_some());
     let verdict = format!(
-        "the configuration is valid: {}, {}, {}",
-        counted(prepared.config.apps.len(), "app"),
-        counted(prepared.config.receivers.len(), "receiver"),
+        "the configuration is valid: {}, {}",
+        prepared.config.summary(),
         counted(warnings, "warning")
     );
     output.line(&verdict)?;
@@ -122,7 +121,8 @@ fn render_samples(
         let receiver = prepared.intake.receiver(receiver.name.as_str())?;
         if args.samples || number < SHOWN_RECEIVERS {
             let (name, app, to) = (&receiver.name, &receiver.sender, &receiver.address);
-            output.line(&format!("receiver {name}: app {app}, to {to}"))?;
+            let kind = if prepared.config.is_robot(&app.0) { "robot" } else { "app" };
+            output.line(&format!("receiver {name}: {kind} {app}, to {to}"))?;
         }
         let mut mistakes = Mistakes::default();
         for (name, payload) in render::samples::ALL {
@@ -215,7 +215,8 @@ fn add_mistake(mistakes: &mut Vec<Mistake>, text: String, sample: &'static str) 
 fn show(sample: &str, rendered: &RenderedNotification, output: &mut Output) -> Result<(), Failure> {
     for delivery in &rendered.notification.deliveries {
         let content = &delivery.content;
-        let (kind, usage, to) = (content.msgtype(), limits::usage(content), &delivery.recipients);
+        let (kind, usage, to) =
+            (content.msgtype(), limits::usage(content, &delivery.recipients), &delivery.recipients);
         output.line(&format!("{sample}: {kind} to {to}, {usage}:"))?;
         for line in shown(content).lines() {
             output.line(&format!("  | {line}"))?;

@@ -10,7 +10,7 @@ use std::{
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 
 use super::{
-    check, completion, demo, doctor,
+    chat, check, completion, demo, doctor,
     failure::Failure,
     health, import, init, man, outbox,
     output::{self, Output},
@@ -100,6 +100,8 @@ enum Command {
     Render(render::Args),
     /// Send a real message to a receiver, without the outbox
     Send(send::Args),
+    /// Create and show the group chats of an app
+    Chat(chat::Args),
     /// Show, requeue and discard deliveries
     Outbox(outbox::Args),
     /// Run a WeCom on this machine, for tests and staging
@@ -196,6 +198,7 @@ impl Command {
             Command::Doctor(args) => doctor::run(&args, load(), output),
             Command::Render(args) => render::run(&args, load()?.config, output),
             Command::Send(args) => send::run(&args, load()?.config, output),
+            Command::Chat(args) => chat::run(&args, load()?.config, output),
             Command::Outbox(args) => outbox::run(&args, &load_outbox(config)?, output),
             Command::Sandbox(args) => sandbox::run(args, output),
             Command::Health(args) => health::run(args, || Ok(load()?.config.server), output),

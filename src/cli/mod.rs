@@ -1,5 +1,6 @@
 //! The command line, with one file for each subcommand.
 
+mod chat;
 mod check;
 mod command;
 mod completion;

@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal, Write};
 use crate::{
     telemetry::{LogWriter, has_colours},
     text::escape_controls,
-    wecom::Content,
+    wecom::{Content, GroupText},
 };
 
 /// Control characters of texts are [escaped](escape_controls), because a terminal must not obey an alert.
@@ -58,11 +58,19 @@ pub(super) fn is_closed_pipe(error: &anyhow::Error) -> bool {
 /// A message as text. A card is shown as indented JSON.
 pub(super) fn shown(content: &Content) -> String {
     match content {
-        Content::Text(text) | Content::Markdown(text) => text.clone(),
+        Content::Text(text) | Content::Markdown(text) | Content::MarkdownV2(text) => text.clone(),
+        Content::GroupText(card) => group_text(card.json()),
         Content::TextCard(card) | Content::TemplateCard(card) => {
             let value = serde_json::from_str::<serde_json::Value>(card.json()).ok();
             let pretty = value.and_then(|value| serde_json::to_string_pretty(&value).ok());
             pretty.unwrap_or_else(|| card.to_string())
         }
     }
+}
+
+/// A text, with the members that it mentions in its last line.
+fn group_text(json: &str) -> String {
+    let Ok(text) = serde_json::from_str::<GroupText>(json) else { return json.to_owned() };
+    let mentioned = [text.mentioned_list, text.mentioned_mobile_list].concat();
+    format!("{}\n(mentions {})", text.content, mentioned.join(", "))
 }

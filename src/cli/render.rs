@@ -18,7 +18,7 @@ use crate::{
     alertmanager::PayloadMemory,
     app::{PrepareOptions, Prepared},
     clock::{Clock, SystemClock},
-    config::Config,
+    config::{Config, Sender},
     dispatch::service::DUPLICATE_CHECK,
     http::{RENDER_LIMIT, RenderPool, Reservation},
     intake::{Parsed, RenderedNotification},
@@ -40,7 +40,7 @@ pub(super) struct Args {
     /// Show the messages of this receiver
     #[arg(long, short, value_name = "NAME")]
     receiver: String,
-    /// Print the exact request bodies of message/send, one per line
+    /// Print the exact request bodies, one per line
     #[arg(long)]
     json: bool,
     /// Render one of the built-in samples
@@ -82,15 +82,19 @@ pub(super) fn run(args: &Args, config: Config, output: &mut Output) -> Result<()
         let consequence = match &notification.dead {
             Some(_) => "the message would be a dead letter".to_owned(),
             None => format!(
-                "the message would go to {} through app {}",
-                notification.recipients, notification.sender
+                "the message would go to {} through {} {}",
+                notification.recipients,
+                if prepared.config.is_robot(&notification.sender.0) { "robot" } else { "app" },
+                notification.sender
             ),
         };
         output.error(&format!("warning: {error}; {consequence}"));
     }
     if args.json {
-        let app = prepared.config.app(&notification.sender.0);
-        let agent_id = app.map_or(AgentId(0), |app| app.agent_id);
+        let agent_id = match prepared.config.sender(&notification.sender.0) {
+            Some(Sender::App(app)) => Some(app.agent_id),
+            _ => None,
+        };
         print_request_bodies(notification.deliveries, agent_id, output)?;
     } else {
         print_messages(&notification.deliveries, output)?;
@@ -106,7 +110,7 @@ pub(super) fn run(args: &Args, config: Config, output: &mut Output) -> Result<()
 
 fn print_request_bodies(
     deliveries: Vec<NewDelivery>,
-    agent_id: AgentId,
+    agent_id: Option<AgentId>,
     output: &mut Output,
 ) -> io::Result<()> {
     for NewDelivery { recipients, content, .. } in deliveries {
@@ -123,7 +127,7 @@ fn print_messages(deliveries: &[NewDelivery], output: &mut Output) -> io::Result
             output.error(&format!(
                 "message {number} of {count}: {}, {}, to {}",
                 delivery.content.msgtype(),
-                limits::usage(&delivery.content),
+                limits::usage(&delivery.content, &delivery.recipients),
                 delivery.recipients
             ));
         }

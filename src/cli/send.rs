@@ -62,7 +62,10 @@ pub(super) fn run(args: &Args, config: Config, output: &mut Output) -> Result<()
             }
             return Err(Failure::Reported);
         };
-        output.line(&format!("sent to {recipients}: msgid {}", receipt.msgid))?;
+        // A robot's reply has no msgid.
+        let msgid =
+            if receipt.msgid.is_empty() { String::new() } else { format!(": msgid {}", receipt.msgid) };
+        output.line(&format!("sent to {recipients}{msgid}"))?;
         let invalid = &receipt.invalid;
         for (kind, ids) in [
             ("invaliduser", &invalid.users),

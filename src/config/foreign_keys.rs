@@ -3,11 +3,11 @@
 const ROUTES: &str = "routes stay in alertmanager.yml; the relay needs only the receivers";
 const APP: &str = "write corp_id, agent_id and the secret as an app below apps";
 const DATABASE: &str = "write the URL of a PostgreSQL database into a file, and name it in outbox.url_file";
-const ROBOT: &str = "group robots are not supported; messages go to members, through an app with corp_id, agent_id and a secret";
+const ROBOT: &str = "write the webhook URL as key of a robot below robots, and robot: NAME in the receiver";
 const TEMPLATE: &str =
     "list the file below templates, and write message: '{% include \"name\" %}' with its name without .tera";
 
-const HELP: [(&str, &str); 22] = [
+const HELP: [(&str, &str); 23] = [
     ("global", APP),
     ("route", ROUTES),
     ("routes", ROUTES),
@@ -21,9 +21,10 @@ const HELP: [(&str, &str); 22] = [
     ("webhook_configs", "this belongs to alertmanager.yml, which sends to the relay"),
     ("webhook_url", ROBOT),
     ("webhook", ROBOT),
-    ("robot", ROBOT),
+    ("robot", "a receiver names its robot; robots are listed below robots"),
     ("webhook_key", ROBOT),
-    ("mentioned_list", ROBOT),
+    ("mentioned_list", "a receiver names whom its texts mention"),
+    ("chatid", "did you mean chat_id?"),
     ("secret", "did you mean api_secret?"),
     ("corpsecret", "did you mean api_secret?"),
     ("users", "did you mean to_user?"),

@@ -23,8 +23,8 @@ pub use diagnostic::{ConfigError, Diagnostic, Location, Position};
 pub use duration::parse as parse_duration;
 pub use load::{Loaded, environment_variable, find, load, load_outbox, parse, reread_secrets};
 pub use model::{
-    App, AppName, Config, Database, Fallback, Limits, Located, Outbox, Postgres, Receiver, ReceiverName,
-    Server, Template, TemplateFile,
+    App, Config, Database, Fallback, Limits, Located, Outbox, Postgres, Receiver, ReceiverName, Robot,
+    Sender, SenderName, Server, Template, TemplateFile,
 };
 pub use raw::accepted_keys;
 pub use secret_files::SecretFiles;

@@ -14,16 +14,14 @@ use jiff::{Timestamp, tz::TimeZone};
 use super::{diagnostic::Location, secret_files::SecretFiles};
 use crate::{
     http::ServerSecurity,
-    intake::{Address, MessageType},
+    intake::{Address, Mentions, MessageType},
     language::Language,
     outbox::postgres::PostgresUrl,
     render::TemplateLanguage,
     secret::Secret,
+    text::counted,
     tls::ExtraRoots,
-    wecom::{
-        endpoint::{ApiUrl, ProxyUrl},
-        message::AgentId,
-    },
+    wecom::{client::Connection, message::AgentId},
 };
 
 /// A valid configuration.
@@ -35,8 +33,9 @@ pub struct Config {
     pub timezone: TimeZone,
     /// The template files, with unique names.
     pub templates: Vec<TemplateFile>,
-    /// At least one app, with unique names.
+    /// Apps and robots have unique names, and there is at least one of them.
     pub apps: Vec<Arc<App>>,
+    pub robots: Vec<Arc<Robot>>,
     /// At least one receiver, with unique names.
     pub receivers: Vec<Receiver>,
     pub origin: Origin,
@@ -72,8 +71,27 @@ impl Config {
         Secret::new(text).fingerprint()
     }
 
-    pub fn app(&self, name: &str) -> Option<&Arc<App>> {
-        self.apps.iter().find(|app| app.name.as_str() == name)
+    /// All apps and robots, in the order of the file.
+    pub fn senders(&self) -> impl Iterator<Item = Sender> {
+        let apps = self.apps.iter().cloned().map(Sender::App);
+        apps.chain(self.robots.iter().cloned().map(Sender::Robot))
+    }
+
+    pub fn sender(&self, name: &str) -> Option<Sender> {
+        self.senders().find(|sender| sender.name().as_str() == name)
+    }
+
+    pub fn is_robot(&self, name: &str) -> bool {
+        self.robots.iter().any(|robot| robot.name.as_str() == name)
+    }
+
+    /// The numbers of apps, robots and receivers.
+    pub fn summary(&self) -> String {
+        let counts = [(self.apps.len(), "app"), (self.robots.len(), "robot")];
+        let senders =
+            counts.into_iter().filter(|(count, _)| *count > 0).map(|(count, kind)| counted(count, kind));
+        let receivers = counted(self.receivers.len(), "receiver");
+        senders.chain([receivers]).collect::<Vec<_>>().join(", ")
     }
 }
 
@@ -146,22 +164,72 @@ pub struct Template {
 /// `apps[]`
 #[derive(Debug, Clone)]
 pub struct App {
-    pub name: AppName,
+    pub name: SenderName,
     pub corp_id: String,
     /// Not 0.
     pub agent_id: AgentId,
     pub api_secret: Secret,
-    pub api_url: ApiUrl,
-    pub proxy_url: Option<ProxyUrl>,
-    /// CAs of `ca_file` and of `SSL_CERT_FILE`.
-    pub extra_roots: ExtraRoots,
-    /// Time limit of one call, from 1 s to 30 s.
-    pub timeout: Duration,
+    pub connection: Connection,
     pub limits: Limits,
     pub location: Location,
 }
 
-/// `apps[].limits`: messages to one recipient of an app. `None` is no limit.
+/// `robots[]`
+#[derive(Debug, Clone)]
+pub struct Robot {
+    pub name: SenderName,
+    pub key: Secret,
+    pub connection: Connection,
+    pub limits: Limits,
+    pub location: Location,
+}
+
+/// An app or a robot.
+#[derive(Debug, Clone)]
+pub enum Sender {
+    App(Arc<App>),
+    Robot(Arc<Robot>),
+}
+
+impl Sender {
+    pub fn name(&self) -> &SenderName {
+        match self {
+            Self::App(app) => &app.name,
+            Self::Robot(robot) => &robot.name,
+        }
+    }
+
+    /// Such as "the app".
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::App(_) => "the app",
+            Self::Robot(_) => "the robot",
+        }
+    }
+
+    pub fn connection(&self) -> &Connection {
+        match self {
+            Self::App(app) => &app.connection,
+            Self::Robot(robot) => &robot.connection,
+        }
+    }
+
+    pub fn limits(&self) -> Limits {
+        match self {
+            Self::App(app) => app.limits,
+            Self::Robot(robot) => robot.limits,
+        }
+    }
+
+    pub fn location(&self) -> &Location {
+        match self {
+            Self::App(app) => &app.location,
+            Self::Robot(robot) => &robot.location,
+        }
+    }
+}
+
+/// `limits`: messages to one recipient of an app, or of a robot. `None` is no limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     pub per_minute: Option<NonZeroU32>,
@@ -172,7 +240,10 @@ pub struct Limits {
 #[derive(Debug, Clone)]
 pub struct Receiver {
     pub name: ReceiverName,
-    pub app: Arc<App>,
+    pub sender: Sender,
+    /// Existing receivers that get each notification too.
+    pub also: Vec<ReceiverName>,
+    pub mentions: Mentions<Located<Template>>,
     pub recipients: Address<Located<Template>>,
     /// The message type, with the templates that only this type has.
     pub message_type: MessageType<Located<Template>>,
@@ -213,9 +284,9 @@ impl Located<String> {
     }
 }
 
-/// The name of an app.
+/// The name of an app or a robot.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct AppName(String);
+pub struct SenderName(String);
 
 /// The name of a receiver.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -242,5 +313,5 @@ macro_rules! name {
     };
 }
 
-name!(AppName);
+name!(SenderName);
 name!(ReceiverName);

@@ -46,7 +46,7 @@ macro_rules! shapes {
 }
 
 shapes! {
-    Root at "" { server, outbox, timezone, language, templates, apps, receivers }
+    Root at "" { server, outbox, timezone, language, templates, apps, robots, receivers }
     Server at "server." { listen, auth, tls, max_memory }
     Auth at "server.auth." { bearer_token, bearer_token_file, bearer_token_env, basic_auth }
     BasicAuth at "server.auth.basic_auth." { username, password, password_file, password_env }
@@ -59,8 +59,12 @@ shapes! {
         proxy_url_env, ca_file, timeout, limits,
     }
     Limits at "apps[].limits." { per_minute, per_hour }
+    Robot at "robots[]." {
+        name, key, key_file, key_env, api_url, proxy_url, proxy_url_file, proxy_url_env, ca_file, timeout, limits,
+    }
+    RobotLimits at "robots[].limits." { per_minute }
     Receiver at "receivers[]." {
-        name, app, to_user, to_party, to_tag, language, template_language, message_type, message, title, description, url,
+        name, app, robot, also, to_user, to_party, to_tag, chat_id, mentioned_list, mentioned_mobile_list, language, template_language, message_type, message, title, description, url,
         btntxt, template_card, plain_copy, max_parts, send_resolved, fallback, fallback_after,
     }
 }
@@ -155,6 +159,18 @@ impl<'y> Field<'y> {
         let Some(text) = self.text(diagnostics)? else { return Ok(None) };
         let message = || format!("{} is not {expected}", quoted(text));
         parse(text).map(Some).ok_or_else(|| diagnostics.error(&self.location, message(), help))
+    }
+
+    /// The items of a list, or a text as the only item.
+    pub(super) fn text_or_items(
+        &self,
+        diagnostics: &mut Diagnostics,
+    ) -> Result<Option<Vec<Self>>, ErrorGuaranteed> {
+        match self.value() {
+            None => Ok(None),
+            Some(Value::List(_)) => self.items(diagnostics),
+            Some(_) => Ok(Some(vec![self.clone()])),
+        }
     }
 
     pub(super) fn items(&self, diagnostics: &mut Diagnostics) -> Result<Option<Vec<Self>>, ErrorGuaranteed> {

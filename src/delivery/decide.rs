@@ -14,7 +14,7 @@ use crate::{
     outbox::{Claimed, Kind, Verdict},
     retry::{Schedule, rate_limited_delays, refused_secret_delays, retry_delays, usual_probe_delays},
     wecom::{
-        Api, Outcome,
+        Outcome,
         errcode::{self, Class},
     },
 };
@@ -231,8 +231,8 @@ impl Case<'_> {
     /// True if the content of a digest or a notice may be the reason of the failure.
     fn may_be_content(&self, class: Class) -> bool {
         let is_read = match self.outcome {
-            Outcome::Rejected(refusal) => refusal.api == Api::MessageSend,
-            Outcome::Unknown(fault) => fault.api == Api::MessageSend,
+            Outcome::Rejected(refusal) => refusal.api.sends(),
+            Outcome::Unknown(fault) => fault.api.sends(),
             Outcome::NotSent(fault) => errcode::may_depend_on_content(fault),
             Outcome::Accepted(_) => false,
         };

@@ -7,6 +7,7 @@
 use crate::{
     language::Language,
     outbox::{Claimed, Kind},
+    text::shorten,
     wecom::{Content, limits::MAX_CONTENT_BYTES},
 };
 
@@ -18,11 +19,21 @@ pub(super) fn degrade(claimed: &Claimed, reason: &str, language: Language) -> Op
         let short = claimed.text_form.clone().filter(|short| short != content.text());
         return short.map(Content::Text);
     }
+    let plain;
     let text = match content {
         Content::Text(_) => None,
-        Content::Markdown(text) => Some(text),
-        Content::TextCard(_) | Content::TemplateCard(_) => claimed.text_form.as_ref(),
+        // WeCom may refuse the mentions.
+        Content::GroupText(_) => {
+            plain = content.plain()?;
+            Some(plain.as_ref())
+        }
+        Content::Markdown(text) | Content::MarkdownV2(text) => {
+            claimed.text_form.as_ref().or(Some(text)).map(String::as_str)
+        }
+        Content::TextCard(_) | Content::TemplateCard(_) => claimed.text_form.as_deref(),
     }?;
+    // A robot's markdown may be longer than a text.
+    let text = shorten(text, MAX_CONTENT_BYTES);
     let msgtype = content.msgtype();
     let (note, colon) = match language {
         Language::En => (format!("[wecom-relay: WeCom rejected this as a {msgtype}"), ": "),
@@ -31,5 +42,5 @@ pub(super) fn degrade(claimed: &Claimed, reason: &str, language: Language) -> Op
     let lines = [format!("{note}{colon}{reason}]\n"), format!("{note}]\n"), String::new()];
     let line =
         lines.into_iter().find(|line| line.len() + text.len() <= MAX_CONTENT_BYTES).unwrap_or_default();
-    Some(Content::Text(line + text))
+    Some(Content::Text(line + &text))
 }

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use crate::wecom::{
-    Api, Outcome, TransportErrorKind,
+    Outcome, TransportErrorKind,
     errcode::{self, Class},
 };
 
@@ -83,7 +83,7 @@ pub fn evidence(outcome: &Outcome) -> Evidence {
 }
 
 fn is_unanswered(outcome: &Outcome) -> bool {
-    matches!(outcome, Outcome::Unknown(fault) if fault.api == Api::MessageSend
+    matches!(outcome, Outcome::Unknown(fault) if fault.api.sends()
         && matches!(fault.kind, TransportErrorKind::Timeout | TransportErrorKind::Lost))
 }
 

@@ -153,7 +153,7 @@ impl OneDestination<'_> {
             Recipients::All => {
                 planned.iter().filter(|(one, _)| **one != Addressee::All).map(|(_, slots)| *slots).max()
             }
-            Recipients::Nobody | Recipients::Listed(_) => {
+            Recipients::Nobody | Recipients::Listed(_) | Recipients::Group | Recipients::Chat(_) => {
                 recipients.addressees().iter().map(planned_for).max()
             }
         };

@@ -44,6 +44,9 @@ impl Default for Windows {
 
 /// The share of the hour's limit that may be used at the full rate of a minute. The rest is spread over the hour.
 const FULL_RATE_SHARE: f64 = 0.7;
+/// The largest number of messages to one group chat in an hour. WeCom silently drops more than 10,000 a day to one member
+/// of the chats of one app.
+const CHAT_PER_HOUR: u32 = 400;
 /// Slots for later parts are reserved for this number of minutes.
 const RESERVED_MINUTES: u32 = 10;
 /// The number of slots of a minute that are kept for later messages of that minute.
@@ -91,6 +94,7 @@ struct Reservation {
 /// The messages that count for one recipient: its own, and those to `@all`.
 #[derive(Debug, Clone, Copy)]
 struct Counts<'a> {
+    limits: Limits,
     own: Option<&'a Ledger>,
     everyone: Option<&'a Ledger>,
 }
@@ -161,7 +165,10 @@ impl RateLimiter {
     /// The counts of each of `recipients`.
     fn counts(&self, recipients: &Recipients) -> Vec<Counts<'_>> {
         let everyone = self.ledgers.get(&Addressee::All);
-        let with_everyone = |own| Counts { own, everyone };
+        let limits = self.limits_of(recipients);
+        // A message to members does not count for a chat.
+        let everyone = everyone.filter(|_| !matches!(recipients, Recipients::Chat(_)));
+        let with_everyone = |own| Counts { limits, own, everyone };
         match recipients {
             Recipients::All => self
                 .ledgers
@@ -169,11 +176,21 @@ impl RateLimiter {
                 .map(|ledger| with_everyone(Some(ledger)))
                 .chain([with_everyone(None)])
                 .collect(),
-            Recipients::Nobody | Recipients::Listed(_) => {
+            Recipients::Nobody | Recipients::Listed(_) | Recipients::Group | Recipients::Chat(_) => {
                 let named = recipients.addressees();
                 named.iter().map(|addressee| with_everyone(self.ledgers.get(addressee))).collect()
             }
         }
+    }
+
+    fn limits_of(&self, recipients: &Recipients) -> Limits {
+        let is_chat = matches!(recipients, Recipients::Chat(_));
+        let per_hour = if is_chat && self.limits.per_hour > 0 {
+            self.limits.per_hour.min(CHAT_PER_HOUR)
+        } else {
+            self.limits.per_hour
+        };
+        Limits { per_hour, ..self.limits }
     }
 
     /// The time at which `recipients`, which may get nothing at `now`, may have a free slot again. `None` if only the end
@@ -339,35 +356,13 @@ impl RateLimiter {
             |window: Duration| -> u32 { counts.ledgers().map(|ledger| ledger.within(window, now)).sum() };
         let used_hour = within(self.windows.hour).saturating_add(pending);
         let used_minute = within(self.windows.minute).saturating_add(pending);
-        let limit = self.minute_limit(used_hour);
-        let free_hour = match self.limits.per_hour {
+        let limit = minute_limit(counts.limits, used_hour);
+        let free_hour = match counts.limits.per_hour {
             0 => u32::MAX,
             per_hour => per_hour.saturating_sub(used_hour),
         };
         let free = limit.saturating_sub(used_minute).min(free_hour);
         BudgetOfOne { free, limit, last: counts.ledgers().filter_map(|ledger| ledger.last).max() }
-    }
-
-    /// The limit of a minute when `used` messages of the hour are used. Beyond [`FULL_RATE_SHARE`] the limit falls in
-    /// proportion to the rest of the hour's messages, so that the hour does not end in silence.
-    fn minute_limit(&self, used: u32) -> u32 {
-        let per_minute = if self.limits.per_minute == 0 { u32::MAX } else { self.limits.per_minute };
-        if self.limits.per_hour == 0 {
-            return per_minute;
-        }
-        let per_hour = f64::from(self.limits.per_hour);
-        let left = (per_hour - f64::from(used)).max(0.0) / (per_hour * (1.0 - FULL_RATE_SHARE));
-        if left >= 1.0 {
-            return per_minute;
-        }
-        let full = f64::from(per_minute.min(self.limits.per_hour));
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "between 0 and a u32's value"
-        )]
-        let tapered = (full * left).ceil() as u32;
-        tapered.min(per_minute)
     }
 
     /// Forgets what does not count any more.
@@ -378,6 +373,28 @@ impl RateLimiter {
             self.suppressed.retain(|_, until| now < *until);
         }
     }
+}
+
+/// The limit of a minute when `used` messages of the hour are used. Beyond [`FULL_RATE_SHARE`] the limit falls in
+/// proportion to the rest of the hour's messages, so that the hour does not end in silence.
+fn minute_limit(limits: Limits, used: u32) -> u32 {
+    let per_minute = if limits.per_minute == 0 { u32::MAX } else { limits.per_minute };
+    if limits.per_hour == 0 {
+        return per_minute;
+    }
+    let per_hour = f64::from(limits.per_hour);
+    let left = (per_hour - f64::from(used)).max(0.0) / (per_hour * (1.0 - FULL_RATE_SHARE));
+    if left >= 1.0 {
+        return per_minute;
+    }
+    let full = f64::from(per_minute.min(limits.per_hour));
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "between 0 and a u32's value"
+    )]
+    let tapered = (full * left).ceil() as u32;
+    tapered.min(per_minute)
 }
 
 #[cfg(test)]

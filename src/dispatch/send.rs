@@ -28,7 +28,9 @@ impl<L: Lease, W: WeCom> Dispatcher<L, W> {
     /// Starts the message of a claim.
     pub(super) fn send(&mut self, mut claimed: Claimed) {
         let now = self.now();
-        claimed.message.duplicate_check = self.duplicate_check.start(claimed.id, claimed.body, now);
+        let check = self.duplicate_check.start(claimed.id, claimed.body, now);
+        let can_check = claimed.message.recipients.have_duplicate_check();
+        claimed.message.duplicate_check = check.filter(|_| can_check);
         self.limiter().start(claimed.id, &claimed.message.recipients, now);
         let destination = self.destination(&claimed);
         self.metrics.rate_limit_wait(&self.sender.0, self.slot_waits.end(destination, now));
@@ -68,7 +70,7 @@ impl<L: Lease, W: WeCom> Dispatcher<L, W> {
                 delivery_event!(
                     warn, self.sender, claimed, %since,
                     "sent again, although an earlier attempt may have delivered it; WeCom's duplicate check does not \
-                     reach that far, so a copy is possible"
+                     cover it, so a copy is possible"
                 );
             }
         }

@@ -59,9 +59,20 @@ impl Accepted {
     }
 }
 
-impl IntoResponse for Accepted {
+/// The results of one webhook, for each of its receivers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct AcceptedAll(pub(super) Vec<Accepted>);
+
+impl IntoResponse for AcceptedAll {
     fn into_response(self) -> Response {
-        plain_text(StatusCode::OK, self.text())
+        let text = match self.0.as_slice() {
+            [only] => only.text(),
+            all => {
+                let line = |one: &Accepted| format!("receiver {}: {}", one.receiver(), one.text());
+                all.iter().map(line).collect::<Vec<_>>().join("\n")
+            }
+        };
+        plain_text(StatusCode::OK, text)
     }
 }
 

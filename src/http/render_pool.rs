@@ -20,9 +20,12 @@ use super::{
     memory::Reservation,
     render_slots::{NoResult, RenderSlots, RenderThreads},
 };
-use crate::intake::{
-    Intake, ParseError, Parsed, ParsedWebhook, Receiver, RecipientError, RenderedNotification,
-    TemplateFailure,
+use crate::{
+    intake::{
+        Intake, ParseError, Parsed, ParsedWebhook, Receiver, RecipientError, RenderedNotification,
+        TemplateFailure,
+    },
+    outbox::ReceiverName,
 };
 
 /// The time limit for the templates of one notification.
@@ -87,6 +90,11 @@ impl RenderPool {
         }
     }
 
+    /// The further receivers of each notification of a receiver.
+    pub fn also(&self, receiver: &ReceiverName) -> Vec<ReceiverName> {
+        self.intake.receiver(&receiver.0).map(|receiver| receiver.also.clone()).unwrap_or_default()
+    }
+
     /// [`Intake::parse`]. The memory stays reserved until it is done, even if the caller goes away.
     ///
     /// # Errors
@@ -94,7 +102,7 @@ impl RenderPool {
     pub async fn parse(
         &self,
         receiver: Option<&str>,
-        body: Vec<u8>,
+        body: Arc<Vec<u8>>,
         memory: &Reservation,
         now: Timestamp,
     ) -> Result<Parsed, ParseError> {

@@ -8,17 +8,19 @@ use axum::{
 };
 
 use super::{
-    answer::{Accepted, PathHint, Rejection},
+    answer::{Accepted, AcceptedAll, PathHint, Rejection},
     body::{self, Body},
     log_throttle::RequestLog,
+    memory::Reservation,
+    render_pool::RenderPool,
     state::ServerState,
 };
 use crate::{
     alertmanager::Repairs,
     delivery::decide::Cause,
-    intake::{Parsed, RenderedNotification},
+    intake::{NothingToSend, Parsed, RenderedNotification},
     metrics::Metrics,
-    outbox::{Enqueued, NewNotification, Outbox, ReceiverName},
+    outbox::{Enqueued, NewNotification, Outbox, ReceiverName, SenderName, StoreError},
     telemetry::clip,
 };
 
@@ -27,7 +29,7 @@ pub(super) async fn receive<O: Outbox>(
     State(state): State<Arc<ServerState<O>>>,
     receiver: Result<Option<Path<String>>, PathRejection>,
     request: Request,
-) -> Result<Accepted, Rejection> {
+) -> Result<AcceptedAll, Rejection> {
     let Ok(receiver) = receiver else {
         // The path is not UTF-8, and the name of every receiver is.
         return Err(reject_unknown(&state, request.method(), request.uri()));
@@ -35,7 +37,11 @@ pub(super) async fn receive<O: Outbox>(
     let receiver = receiver.map(|Path(name)| name);
     let answer = accept(&state, receiver.as_deref(), request).await;
     match &answer {
-        Ok(accepted) => state.metrics.received(&accepted.receiver().0, accepted.result()),
+        Ok(AcceptedAll(all)) => {
+            for accepted in all {
+                state.metrics.received(&accepted.receiver().0, accepted.result());
+            }
+        }
         Err(rejection) => {
             let known_receiver = rejection.receiver().map_or("", |receiver| receiver.0.as_str());
             state.metrics.received(known_receiver, rejection.result());
@@ -49,7 +55,7 @@ async fn accept<O: Outbox>(
     state: &ServerState<O>,
     receiver: Option<&str>,
     request: Request,
-) -> Result<Accepted, Rejection> {
+) -> Result<AcceptedAll, Rejection> {
     if state.stop.is_cancelled() {
         return Err(Rejection::Stopping);
     }
@@ -58,31 +64,123 @@ async fn accept<O: Outbox>(
     // The whole request uses one configuration, even if a reload happens meanwhile.
     let pool = state.render_pool.load_full();
     let now = state.clock.wall_time(state.clock.now());
-    let webhook = match pool.parse(receiver, bytes, &memory, now).await? {
-        Parsed::Webhook(webhook) => webhook,
-        Parsed::Nothing { why, repairs } => {
-            report_repairs(state, why.receiver(), repairs);
-            return Ok(Accepted::Filtered(why));
-        }
+    let bytes = Arc::new(bytes);
+    let first = pool.parse(receiver, Arc::clone(&bytes), &memory, now).await?;
+    let (name, repairs) = match &first {
+        Parsed::Webhook(webhook) => (webhook.receiver().name.clone(), webhook.repairs()),
+        Parsed::Nothing { why, repairs } => (why.receiver().clone(), *repairs),
     };
-    report_repairs(state, &webhook.receiver().name, webhook.repairs());
-    let rendered = pool.render(webhook, &memory).await?;
-    report_failures(&rendered, &state.metrics);
-    store(state, rendered.notification).await
+    report_repairs(state, &name, repairs);
+    let also = pool.also(&name);
+    // A large body must not stay in memory without need.
+    let bytes = (!also.is_empty()).then_some(bytes);
+    let mut rendered = vec![render(state, &pool, first, &memory).await?];
+    for (receiver, bytes) in also.iter().zip(bytes.iter().cycle()) {
+        let parsed = pool.parse(Some(&receiver.0), Arc::clone(bytes), &memory, now).await?;
+        rendered.push(render(state, &pool, parsed, &memory).await?);
+    }
+    store(state, rendered).await.map(AcceptedAll)
 }
 
+/// The notification of one receiver, if there is one.
+enum Rendered {
+    Notification(Box<NewNotification>),
+    Nothing(NothingToSend),
+}
+
+async fn render<O: Outbox>(
+    state: &ServerState<O>,
+    pool: &RenderPool,
+    parsed: Parsed,
+    memory: &Reservation,
+) -> Result<Rendered, Rejection> {
+    let webhook = match parsed {
+        Parsed::Webhook(webhook) => webhook,
+        Parsed::Nothing { why, .. } => return Ok(Rendered::Nothing(why)),
+    };
+    let rendered = pool.render(webhook, memory).await?;
+    report_failures(&rendered, &state.metrics);
+    Ok(Rendered::Notification(Box::new(rendered.notification)))
+}
+
+/// What a log line says about a notification.
+struct LogFields {
+    app: SenderName,
+    receiver: ReceiverName,
+    group: String,
+    dead: Option<String>,
+    deliveries: usize,
+}
+
+impl LogFields {
+    fn of(notification: &NewNotification) -> Self {
+        Self {
+            app: notification.sender.clone(),
+            receiver: notification.receiver.clone(),
+            group: clip(&notification.group_key).to_owned(),
+            dead: notification.dead.clone(),
+            deliveries: notification.deliveries.len(),
+        }
+    }
+}
+
+/// Stores the notifications of all receivers, or none of them.
 async fn store<O: Outbox>(
     state: &ServerState<O>,
-    notification: NewNotification,
-) -> Result<Accepted, Rejection> {
-    let NewNotification { sender, receiver, group_key, .. } = &notification;
-    let (app, receiver, group) = (sender.clone(), receiver.clone(), clip(group_key).to_owned());
-    let (dead, deliveries) = (notification.dead.clone(), notification.deliveries.len());
-    match state.outbox.enqueue(notification, state.clock.now()).await {
-        Ok(Enqueued::Accepted(id)) => {
+    rendered: Vec<Rendered>,
+) -> Result<Vec<Accepted>, Rejection> {
+    let mut notifications = Vec::with_capacity(rendered.len());
+    let mut places = Vec::with_capacity(rendered.len());
+    for rendered in rendered {
+        match rendered {
+            Rendered::Notification(notification) => {
+                places.push(Ok(LogFields::of(&notification)));
+                notifications.push(*notification);
+            }
+            Rendered::Nothing(why) => places.push(Err(why)),
+        }
+    }
+    let enqueued = match notifications.is_empty() {
+        true => Vec::new(),
+        false => match state.outbox.enqueue_all(notifications, state.clock.now()).await {
+            Ok(enqueued) => enqueued,
+            Err(error) => return Err(report_not_stored(state, places.iter().flatten().next(), error)),
+        },
+    };
+    let mut enqueued = enqueued.into_iter();
+    let mut accepted = Vec::with_capacity(places.len());
+    for place in places {
+        match place {
+            Ok(fields) => accepted.extend(enqueued.next().map(|one| report_stored(state, &fields, one))),
+            Err(why) => accepted.push(Accepted::Filtered(why)),
+        }
+    }
+    Ok(accepted)
+}
+
+fn report_not_stored<O>(state: &ServerState<O>, first: Option<&LogFields>, error: StoreError) -> Rejection {
+    if let Some(LogFields { app, receiver, group, .. }) = first
+        && let Some(suppressed) = state.log_throttles.allow(RequestLog::NotStored, &receiver.0)
+    {
+        tracing::error!(
+            %app,
+            %receiver,
+            group,
+            %error,
+            suppressed,
+            "notification not stored; the sender was asked to retry"
+        );
+    }
+    Rejection::Store { receiver: first.map(|fields| fields.receiver.clone()), error }
+}
+
+fn report_stored<O>(state: &ServerState<O>, fields: &LogFields, enqueued: Enqueued) -> Accepted {
+    let LogFields { app, receiver, group, dead, deliveries } = fields;
+    match enqueued {
+        Enqueued::Accepted(id) => {
             tracing::debug!(%app, %receiver, group, notification = id.0, "accepted");
             if let Some(reason) = dead {
-                state.metrics.dead_letters(&receiver.0, Cause::Nobody.name(), deliveries);
+                state.metrics.dead_letters(&receiver.0, Cause::Nobody.name(), *deliveries);
                 tracing::error!(
                     %app,
                     %receiver,
@@ -93,9 +191,9 @@ async fn store<O: Outbox>(
                     "dead letter: no recipient and no fallback; see `wecom-relay outbox show`"
                 );
             }
-            Ok(Accepted::Stored { receiver, id })
+            Accepted::Stored { receiver: receiver.clone(), id }
         }
-        Ok(Enqueued::Duplicate(id)) => {
+        Enqueued::Duplicate(id) => {
             if let Some(suppressed) = state.log_throttles.allow(RequestLog::Duplicate, &receiver.0) {
                 tracing::info!(
                     %app,
@@ -106,20 +204,7 @@ async fn store<O: Outbox>(
                     "duplicate notification ignored"
                 );
             }
-            Ok(Accepted::Duplicate { receiver, id })
-        }
-        Err(error) => {
-            if let Some(suppressed) = state.log_throttles.allow(RequestLog::NotStored, &receiver.0) {
-                tracing::error!(
-                    %app,
-                    %receiver,
-                    group,
-                    %error,
-                    suppressed,
-                    "notification not stored; the sender was asked to retry"
-                );
-            }
-            Err(Rejection::Store { receiver: Some(receiver), error })
+            Accepted::Duplicate { receiver: receiver.clone(), id }
         }
     }
 }

@@ -3,64 +3,33 @@
 //! There is always a text. The receiver's text replaces a card that fails or that WeCom would refuse. The built-in
 //! text replaces a text that fails.
 
-use std::time::Duration;
-
-use super::receiver::{MessageType, Receiver};
+use super::{
+    failure::TemplateFailure,
+    mentions::Mentioned,
+    receiver::{Address, MessageType, Receiver},
+};
 use crate::{
     language::Language,
     render::{self, RenderError, Rendered, Rendering, Rest},
     wecom::{
-        Content,
-        limits::{self, CardError, TextCard},
+        Content, Recipients,
+        limits::{self, CardLimits, TextCard},
     },
 };
-
-/// The reason why a message differs from the configured one.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum TemplateFailure {
-    #[error(transparent)]
-    Render(#[from] RenderError),
-    #[error("template {0} wrote an empty message")]
-    Empty(String),
-    #[error("the templates did not end within {} s", .0.as_secs_f64())]
-    TimedOut(Duration),
-    #[error("the templates were not run, because earlier ones of this receiver still run")]
-    Stuck,
-    #[error("the templates were interrupted by a defect of the relay, which is in its log")]
-    Panicked,
-    #[error("WeCom would refuse the card, and the text is sent: {0}")]
-    Unfit(#[from] CardError),
-}
-
-impl TemplateFailure {
-    /// The reason in the language of the member who reads it.
-    fn text(&self, language: Language) -> String {
-        match (language, self) {
-            (Language::En, failure) => failure.to_string(),
-            (Language::Zh, Self::Render(RenderError { template, at, message })) => {
-                let at = at.map(|at| format!(" 第 {} 行第 {} 列", at.line, at.column)).unwrap_or_default();
-                format!("模板 {template}{at}出错：{message}")
-            }
-            (Language::Zh, Self::Empty(template)) => format!("模板 {template} 输出为空"),
-            (Language::Zh, Self::TimedOut(limit)) => format!("模板在 {} 秒内没有完成", limit.as_secs_f64()),
-            (Language::Zh, Self::Stuck) => "该接收器之前的模板仍在运行，本次未渲染".to_owned(),
-            (Language::Zh, Self::Panicked) => "模板被中继自身的缺陷中断，详见中继日志".to_owned(),
-            (Language::Zh, Self::Unfit(error)) => format!("企业微信会拒绝这张卡片：{error}"),
-        }
-    }
-}
 
 /// A message before it is split.
 #[derive(Clone)]
 pub(super) enum Body {
     Text(Rendered),
     Markdown(Rendered),
+    MarkdownV2(Rendered),
     Card(Content),
 }
 
 pub(super) struct RenderedMessage {
     pub(super) body: Body,
     pub(super) plain: Rendered,
+    pub(super) mentioned: Mentioned,
     pub(super) summary: String,
     pub(super) failures: Vec<TemplateFailure>,
 }
@@ -70,7 +39,7 @@ pub(super) fn render(receiver: &Receiver, rendering: &Rendering<'_>) -> Rendered
     let mut failures = Vec::new();
     let language = rendering.language();
     let template = match receiver.message_type {
-        MessageType::Markdown => render::default_message(language),
+        MessageType::Markdown | MessageType::MarkdownV2 => render::default_message(language),
         _ => &receiver.message,
     };
     let plain = rendered(rendering, template).unwrap_or_else(|failure| {
@@ -81,7 +50,9 @@ pub(super) fn render(receiver: &Receiver, rendering: &Rendering<'_>) -> Rendered
     let body = render_body(receiver, rendering, &plain).unwrap_or_else(|failure| {
         let text = match (&failure, &receiver.message_type) {
             (TemplateFailure::Unfit(_), _) => plain.clone(),
-            (_, MessageType::Markdown) => rendering.fallback().headed(&builtin_note(&failure, language)),
+            (_, MessageType::Markdown | MessageType::MarkdownV2) => {
+                rendering.fallback().headed(&builtin_note(&failure, language))
+            }
             _ => plain.clone().headed(&note(&failure, language, "its text form", "其文本形式")),
         };
         failures.push(failure);
@@ -92,7 +63,9 @@ pub(super) fn render(receiver: &Receiver, rendering: &Rendering<'_>) -> Rendered
         failures.push(failure);
         rendering.fallback_summary()
     });
-    RenderedMessage { body, plain, summary, failures }
+    let mut mentioned = Mentioned::render(&receiver.mentions, rendering);
+    failures.append(&mut mentioned.failures);
+    RenderedMessage { body, plain, mentioned, summary, failures }
 }
 
 /// Renders the configured message. `plain` is its plain text.
@@ -104,6 +77,7 @@ fn render_body(
     match &receiver.message_type {
         MessageType::Text => Ok(Body::Text(plain.clone())),
         MessageType::Markdown => rendered(rendering, &receiver.message).map(Body::Markdown),
+        MessageType::MarkdownV2 => rendered(rendering, &receiver.message).map(Body::MarkdownV2),
         MessageType::TextCard { title, description, url, btntxt } => {
             let card = TextCard {
                 title: rendering.render(title)?,
@@ -114,23 +88,32 @@ fn render_body(
             Ok(Body::Card(limits::text_card(card)?))
         }
         MessageType::TemplateCard(template) => {
+            let card_limits = match receiver.address {
+                Address::Literal(Recipients::Group) => &CardLimits::ROBOT,
+                _ => &CardLimits::APP,
+            };
             let mut render = |key: &str, template: &String| match key {
-                limits::SUB_TITLE => card_text(rendering, template, limits::SUB_TITLE_CHARS),
+                limits::SUB_TITLE => card_text(rendering, template, card_limits.sub_title),
                 _ => rendering.render(template),
             };
             let card = template.json("", &mut render)?;
             let card = card.as_object().cloned().unwrap_or_default();
-            Ok(Body::Card(limits::template_card(card)?))
+            Ok(Body::Card(limits::template_card(card, card_limits)?))
         }
     }
 }
 
 /// Renders the built-in templates, because of `failure`.
-pub(super) fn render_builtin(rendering: &Rendering<'_>, failure: TemplateFailure) -> RenderedMessage {
+pub(super) fn render_builtin(
+    receiver: &Receiver,
+    rendering: &Rendering<'_>,
+    failure: TemplateFailure,
+) -> RenderedMessage {
     let text = rendering.fallback().headed(&builtin_note(&failure, rendering.language()));
     RenderedMessage {
         body: Body::Text(text.clone()),
         plain: text,
+        mentioned: Mentioned::fixed(&receiver.mentions),
         summary: rendering.fallback_summary(),
         failures: vec![failure],
     }

@@ -12,7 +12,9 @@
 //! and [`Intake::render_builtin`] are for a caller whose time limit has passed.
 
 mod deliveries;
+mod failure;
 mod identity;
+mod mentions;
 mod message;
 mod parse;
 mod receiver;
@@ -21,9 +23,9 @@ mod render;
 
 pub use self::{
     deliveries::text_deliveries,
-    message::TemplateFailure,
+    failure::TemplateFailure,
     parse::{Intake, NothingToSend, ParseError, Parsed, ParsedWebhook, Settings},
-    receiver::{Address, Fallback, JsonTemplate, MessageType, Receiver},
+    receiver::{Address, Fallback, JsonTemplate, MentionList, Mentions, MessageType, Receiver},
     recipients::RecipientError,
     render::RenderedNotification,
 };

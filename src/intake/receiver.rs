@@ -17,6 +17,10 @@ pub struct Receiver {
     pub name: ReceiverName,
     pub sender: SenderName,
     pub address: Address<String>,
+    /// The members of a group that a text mentions.
+    pub mentions: Mentions<String>,
+    /// Further receivers of each notification.
+    pub also: Vec<ReceiverName>,
     /// The template of the text; for a card, of its text form.
     pub message: String,
     pub message_type: MessageType<String>,
@@ -66,12 +70,40 @@ impl<T> fmt::Display for Address<T> {
     }
 }
 
+/// The keys `mentioned_list` and `mentioned_mobile_list`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mentions<T> {
+    pub users: MentionList<T>,
+    pub mobiles: MentionList<T>,
+}
+
+impl<T> Mentions<T> {
+    pub fn has_templates(&self) -> bool {
+        !self.users.templates.is_empty() || !self.mobiles.templates.is_empty()
+    }
+}
+
+/// Members to mention.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MentionList<T> {
+    /// Ids that the configuration names. Only these may be `@all`.
+    pub fixed: Vec<String>,
+    pub templates: Vec<T>,
+}
+
 /// The key `message_type`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum MessageType<T> {
     Text,
     Markdown,
-    TextCard { title: T, description: T, url: T, btntxt: T },
+    /// Only robots send it.
+    MarkdownV2,
+    TextCard {
+        title: T,
+        description: T,
+        url: T,
+        btntxt: T,
+    },
     TemplateCard(JsonTemplate<T>),
 }
 

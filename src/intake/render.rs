@@ -1,8 +1,10 @@
 //! From a parsed webhook to a notification.
 
 use super::{
-    deliveries, identity,
-    message::{self, Body, RenderedMessage, TemplateFailure},
+    deliveries,
+    failure::TemplateFailure,
+    identity,
+    message::{self, Body, RenderedMessage},
     parse::{Intake, ParsedWebhook},
     recipients::{self, RecipientError, RenderedRecipients, Route},
 };
@@ -10,7 +12,7 @@ use crate::{
     alertmanager::Payload,
     outbox::{Kind, NewNotification, Status},
     render::{self, Limits, Markup, Rendering, Rest},
-    wecom::limits::MAX_CONTENT_BYTES,
+    wecom::{Recipients, limits::MAX_CONTENT_BYTES},
 };
 
 /// A text form is one message. It has space for a line with the reason why it is sent.
@@ -51,7 +53,7 @@ impl Intake {
         let recipients = webhook.recipients.get().cloned();
         let recipients = recipients.unwrap_or(RenderedRecipients::Invalid(unknown_recipients));
         let rendering = self.rendering(webhook);
-        let message = message::render_builtin(&rendering, failure);
+        let message = message::render_builtin(&webhook.receiver, &rendering, failure);
         self.notification(webhook, recipients, &rendering, message)
     }
 
@@ -69,21 +71,27 @@ impl Intake {
         message: RenderedMessage,
     ) -> RenderedNotification {
         let ParsedWebhook { receiver, payload, .. } = webhook;
-        let RenderedMessage { body, plain, summary, failures } = message;
+        let RenderedMessage { body, plain, mentioned, summary, failures } = message;
         let Route { sender, recipients, note, dead, error } = recipients::route(receiver, recipients);
+        let is_own_group = note.is_none();
         let body = match note {
             // Members of the fallback may not be able to see markdown and cards.
             Some(note) => Body::Text(plain.clone().headed(&note)),
             None => body,
         };
-        let limits = Limits { part_bytes: MAX_CONTENT_BYTES, max_parts: receiver.max_parts.into() };
+        let max_parts = usize::from(receiver.max_parts);
         let rest = Rest { link: rendering.alerts_url(), language: rendering.language() };
-        let mut contents = body.split(limits, rest);
+        let mut contents = body.split(&recipients, max_parts, rest);
+        if is_own_group {
+            mentioned.add_to(&mut contents);
+        }
         // The plain text after a card already is a text form.
-        let text_form = (matches!(body, Body::Card(_)) && !receiver.plain_copy)
+        let is_one =
+            matches!(body, Body::Card(_)) || is_markdown_of_robot(&body, &recipients) && contents.len() == 1;
+        let text_form = (is_one && !receiver.plain_copy)
             .then(|| render::parts(&plain, Markup::Plain, TEXT_FORM, rest).concat());
         if receiver.plain_copy && !matches!(body, Body::Text(_)) {
-            contents.extend(Body::Text(plain).split(limits, rest));
+            contents.extend(Body::Text(plain).split(&recipients, max_parts, rest));
         }
         let dedupe_window = self.settings.dedupe_window;
         let notification = NewNotification {
@@ -107,6 +115,11 @@ impl Intake {
 fn rendered_recipients(webhook: &ParsedWebhook, rendering: &Rendering<'_>) -> RenderedRecipients {
     let render = || recipients::render(&webhook.receiver.address, rendering);
     webhook.recipients.get_or_init(render).clone()
+}
+
+/// Markdown of a robot may be longer than a text, so it needs a text form of its own.
+fn is_markdown_of_robot(body: &Body, recipients: &Recipients) -> bool {
+    *recipients == Recipients::Group && matches!(body, Body::Markdown(_) | Body::MarkdownV2(_))
 }
 
 /// A truncated alert may be firing.

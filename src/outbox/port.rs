@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::{
     Backlog, Changes, Claims, ConfiguredSender, Destination, Enqueued, Folding, Hold, LeaseTerm, MovedSender,
     NewDigest, NewNotification, NoticeSubject, NotificationId, OutboxQuery, OutboxSize, Pick, ReceiverName,
-    Scheduled, SenderName, Sent, Settlement, Sharing, StoreResult, Unnoticed, Waiting,
+    Scheduled, SenderName, Sent, Settlement, Sharing, StoreError, StoreResult, Unnoticed, Waiting,
 };
 use crate::{clock::ReadingRecord, metrics::StoreMetrics};
 
@@ -19,16 +19,28 @@ pub trait Outbox: OutboxQuery + Clone + Send + Sync + 'static {
     /// The right to dispatch one sender.
     type Lease: Lease;
 
-    /// Stores a notification and returns when it is on disk. A notification that is [`NewNotification::dead`] is
-    /// stored as dead letters; it does not block its ordering key.
-    ///
-    /// The notification is a duplicate if the last accepted one of its ordering key has the same [`super::Dedupe::key`]
-    /// and was accepted within [`super::Dedupe::window`]. [`super::rules::dedup`] has the reasons.
+    /// [`Self::enqueue_all`] for one notification.
     fn enqueue(
         &self,
         notification: NewNotification,
         now: Timestamp,
-    ) -> impl Future<Output = StoreResult<Enqueued>> + Send;
+    ) -> impl Future<Output = StoreResult<Enqueued>> + Send {
+        async move {
+            let enqueued = self.enqueue_all(vec![notification], now).await?.pop();
+            enqueued.ok_or_else(|| StoreError::Damaged("a notification has no number".to_owned()))
+        }
+    }
+
+    /// Stores the notifications of one webhook, all or none, and returns when they are on disk. A notification that is
+    /// [`NewNotification::dead`] is stored as dead letters; it does not block its ordering key.
+    ///
+    /// A notification is a duplicate if the last accepted one of its ordering key has the same [`super::Dedupe::key`]
+    /// and was accepted within [`super::Dedupe::window`]. [`super::rules::dedup`] has the reasons.
+    fn enqueue_all(
+        &self,
+        notifications: Vec<NewNotification>,
+        now: Timestamp,
+    ) -> impl Future<Output = StoreResult<Vec<Enqueued>>> + Send;
 
     /// Begins the lease of `sender`, as soon as no other process has it. Deliveries that an earlier lease left in flight
     /// become unconfirmed: they are due now, before what waits, and an interrupted attempt is recorded, which counts as an

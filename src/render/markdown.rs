@@ -26,7 +26,7 @@ pub(super) fn escape(text: &str) -> String {
             // The first or last `*` could join a `*` outside of the text.
             '*' if escaped.is_empty() => escaped.extend([ZERO_WIDTH_SPACE, c, ZERO_WIDTH_SPACE]),
             '*' if next.is_none_or(|next| next == '*') => escaped.extend([c, ZERO_WIDTH_SPACE]),
-            '<' if next.is_none_or(|next| next.is_ascii_alphabetic() || next == '/') => {
+            '<' if next.is_none_or(|next| next.is_ascii_alphabetic() || matches!(next, '/' | '@')) => {
                 escaped.extend([c, ZERO_WIDTH_SPACE]);
             }
             ']' if next.is_none_or(|next| next == '(') => escaped.extend([c, ZERO_WIDTH_SPACE]),
@@ -34,6 +34,24 @@ pub(super) fn escape(text: &str) -> String {
             _ => escaped.push(c),
         }
         is_line_start = c == '\n' || c == '\r' || (is_line_start && c == ' ');
+    }
+    escaped
+}
+
+/// [`escape`] for the markdown of robots (`markdown_v2`), which also has tables, italics and struck text.
+pub(super) fn escape_v2(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len() + 8);
+    let mut before = ' ';
+    for c in escape(text).chars() {
+        match c {
+            // It would begin another cell of a table.
+            '|' => escaped.push('｜'),
+            // Within a word it has no meaning, and names of hosts have many.
+            '_' if !before.is_alphanumeric() => escaped.extend([ZERO_WIDTH_SPACE, c]),
+            '~' if before == '~' => escaped.extend([ZERO_WIDTH_SPACE, c]),
+            _ => escaped.push(c),
+        }
+        before = c;
     }
     escaped
 }
@@ -48,4 +66,17 @@ pub(super) fn url(url: &str) -> String {
     percent_encode_where(url, |c| {
         c.is_whitespace() || c.is_control() || is_bidi_control(c) || "()[]<>\"'`*\\|{}^".contains(c)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_label_has_no_meaning_in_the_markdown_of_robots() {
+        assert_eq!(escape_v2("a|b"), "a｜b");
+        assert_eq!(escape_v2("db_01_x"), "db_01_x");
+        assert_eq!(escape_v2("_x_ ~~y~~"), "\u{200B}_x_ ~\u{200B}~y~\u{200B}~");
+        assert_eq!(escape("<@all> <@zhangsan>"), "<\u{200B}@all> <\u{200B}@zhangsan>");
+    }
 }

@@ -41,8 +41,9 @@ pub use error::{CompileError, MAX_OUTPUT_BYTES, Position, RenderError};
 pub use render_context::RenderTime;
 pub use rendered::Rendered;
 pub use sources::{
-    BUILTIN, DEFAULT_MESSAGE, DEFAULT_SUMMARY, MARKDOWN_MESSAGE, Source, TEMPLATE_CARD_SUB_TITLE,
-    TEXTCARD_DESCRIPTION, TemplateLanguage, ZH_MESSAGE, default_message, receiver_template,
+    BUILTIN, DEFAULT_MESSAGE, DEFAULT_SUMMARY, MARKDOWN_MESSAGE, MARKDOWN_V2_MESSAGE, Source,
+    TEMPLATE_CARD_SUB_TITLE, TEXTCARD_DESCRIPTION, TemplateLanguage, ZH_MESSAGE, default_message,
+    receiver_template,
 };
 pub use split::{Limits, Markup, Rest, parts, shortened};
 pub use templates::{RenderValues, Rendering, Templates};

@@ -16,14 +16,17 @@ pub const TEXTCARD_DESCRIPTION: &str = "wechat.textcard.description";
 pub const TEMPLATE_CARD_SUB_TITLE: &str = "wechat.template_card.sub_title";
 /// A message in WeCom's markdown.
 pub const MARKDOWN_MESSAGE: &str = "wechat.markdown.message";
+/// A message in the markdown of robots, with tables and lists.
+pub const MARKDOWN_V2_MESSAGE: &str = "wechat.markdown_v2.message";
 
 /// The name and the text of each built-in template. A template of the same name overrides it, and
 /// [`builtin_name`] still includes it.
-pub const BUILTIN: [(&str, &str); 6] = [
+pub const BUILTIN: [(&str, &str); 7] = [
     (DEFAULT_MESSAGE, include_str!("../../templates/wechat.default.message.tera")),
     (DEFAULT_SUMMARY, include_str!("../../templates/wechat.default.summary.tera")),
     (ZH_MESSAGE, include_str!("../../templates/wechat.zh.message.tera")),
     (MARKDOWN_MESSAGE, include_str!("../../templates/wechat.markdown.message.tera")),
+    (MARKDOWN_V2_MESSAGE, include_str!("../../templates/wechat.markdown_v2.message.tera")),
     (TEXTCARD_DESCRIPTION, include_str!("../../templates/wechat.textcard.description.tera")),
     (TEMPLATE_CARD_SUB_TITLE, include_str!("../../templates/wechat.template_card.sub_title.tera")),
 ];

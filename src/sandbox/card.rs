@@ -3,11 +3,10 @@
 
 use serde_json::Value;
 
-use super::directory::App;
 use super::fields::{Fields, Shown};
 use super::reply::ErrorReply;
 
-pub(super) fn check(card: &Fields<'_>, app: &App) -> Result<Shown, ErrorReply> {
+pub(super) fn check(card: &Fields<'_>, callback: bool) -> Result<Shown, ErrorReply> {
     let card_type = card.text("card_type")?;
     let interactive = match card_type {
         "text_notice" | "news_notice" => false,
@@ -15,7 +14,7 @@ pub(super) fn check(card: &Fields<'_>, app: &App) -> Result<Shown, ErrorReply> {
         _ => return Err(ErrorReply::new(42031)),
     };
     let calls_back = interactive || card.inner("action_menu").is_some();
-    if calls_back && !app.callback {
+    if calls_back && !callback {
         return Err(ErrorReply::new(43012));
     }
     task_id(card.text("task_id")?, calls_back)?;

@@ -3,7 +3,6 @@
 use serde_json::{Map, Value, json};
 
 use super::card;
-use super::directory::App;
 use super::fields::{Fields, Shown};
 use super::reply::ErrorReply;
 use super::settings::{LongMarkdown, Settings};
@@ -31,11 +30,11 @@ pub(super) fn msgtype(name: &str) -> Option<&'static str> {
     MSGTYPES.into_iter().find(|known| *known == name)
 }
 
-/// Checks the object under the key that the msgtype names.
+/// Checks the object under the key that the msgtype names. `callback` is true if the app has a callback URL.
 pub(super) fn content(
     msgtype: &str,
     value: Option<&Value>,
-    app: &App,
+    callback: bool,
     settings: &Settings,
 ) -> Result<Shown, ErrorReply> {
     let empty = Map::new();
@@ -46,7 +45,7 @@ pub(super) fn content(
         "text" => text(&fields),
         "markdown" => markdown(&fields, settings.long_markdown),
         "textcard" => textcard(&fields),
-        "template_card" => card::check(&fields, app),
+        "template_card" => card::check(&fields, callback),
         "news" | "mpnews" => {
             let articles = fields.list("articles");
             let titles = articles.iter().map(|article| article.required("title", 41016));

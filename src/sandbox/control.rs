@@ -17,7 +17,7 @@ use super::faults::Fault;
 use super::instance::Sandbox;
 use super::settings::Expired;
 
-const ROUTES: &str = "GET /, GET /sandbox/members/{userid}/messages, GET and DELETE /sandbox/messages, GET /sandbox/calls, \
+const ROUTES: &str = "GET /, GET /sandbox/members/{userid}/messages, GET /sandbox/groups/{name}/messages, GET and DELETE /sandbox/messages, GET /sandbox/calls, \
                       GET, POST and DELETE /sandbox/faults, POST /sandbox/tokens/expire, \
                       GET and PUT /sandbox/directory";
 
@@ -34,6 +34,7 @@ pub(super) async fn explain(headers: HeaderMap) -> String {
 pub(super) fn routes() -> Router<Sandbox> {
     Router::new()
         .route("/members/{userid}/messages", get(member_messages))
+        .route("/groups/{name}/messages", get(group_messages))
         .route("/messages", get(messages).delete(clear_messages))
         .route("/calls", get(calls))
         .route("/faults", get(faults).post(inject).delete(clear_faults))
@@ -66,6 +67,24 @@ async fn member_messages(
         return Err(control_error(StatusCode::NOT_FOUND, text));
     }
     Ok(json_response(&sandbox.delivered_to(&userid)))
+}
+
+async fn group_messages(
+    State(sandbox): State<Sandbox>,
+    Path(name): Path<String>,
+) -> Result<Response, ControlError> {
+    let known: Vec<String> = {
+        let state = sandbox.state();
+        let robots = state.directory.corps.iter().flat_map(|corp| &corp.robots);
+        let robots = robots.map(|robot| robot.name.clone());
+        robots.chain(state.chats.ids().map(str::to_owned)).collect()
+    };
+    if !known.contains(&name) {
+        let known: Vec<&str> = known.iter().map(String::as_str).take(20).collect();
+        let text = format!("unknown group `{name}`: there are {}", known.join(", "));
+        return Err(control_error(StatusCode::NOT_FOUND, text));
+    }
+    Ok(json_response(&sandbox.delivered_to_group(&name)))
 }
 
 async fn messages(State(sandbox): State<Sandbox>) -> Response {

@@ -81,15 +81,13 @@ impl TryFrom<FaultBody> for Fault {
                 return Err("count and for_ms are both given: give only one of them, or none".to_owned());
             }
         };
-        let other_api = api.filter(|api| *api != Api::MessageSend).map(Api::name);
-        match (&body.member, &body.text, other_api) {
-            (Some(_), _, Some(api)) => {
-                return Err(format!("member is given for {api}, which has no touser: remove member or api"));
-            }
-            (None, Some(_), Some(api)) => {
-                return Err(format!("text is given for {api}, which has no content: remove text or api"));
-            }
-            _ => {}
+        if let (Some(_), Some(api)) = (&body.member, api.filter(|api| *api != Api::MessageSend)) {
+            let api = api.name();
+            return Err(format!("member is given for {api}, which has no touser: remove member or api"));
+        }
+        if let (Some(_), Some(api)) = (&body.text, api.filter(|api| !api.has_message())) {
+            let api = api.name();
+            return Err(format!("text is given for {api}, which has no content: remove text or api"));
         }
         let FaultBody { app, member, text, .. } = body;
         Ok(Self { effect: body.fault.try_into()?, api, app, member, text, lasts })

@@ -9,7 +9,7 @@ use super::request::{Api, ApiRequest};
 use super::response::{ResponseKind, TimedResponse};
 use super::settings::Settings;
 use super::state::State;
-use super::{auth, json, reads, send};
+use super::{appchat, auth, json, reads, send, webhook};
 
 /// Answers a call. The faults decide first.
 pub(super) fn handle(state: &mut State, settings: &Settings, request: &ApiRequest) -> TimedResponse {
@@ -27,10 +27,14 @@ pub(super) fn handle(state: &mut State, settings: &Settings, request: &ApiReques
             Api::AgentGet | Api::UserGet | Api::DepartmentGet | Api::TagGet => {
                 reads::read(state, settings, request)
             }
+            Api::WebhookSend => webhook::send(state, settings, request),
+            Api::AppchatCreate => appchat::create(state, settings, request),
+            Api::AppchatGet => appchat::get(state, settings, request),
+            Api::AppchatSend => appchat::send(state, settings, request),
         };
         result.unwrap_or_else(|error| error.into_reply(request.from, request.at, &mut state.rng))
     });
-    let msgid = reply.as_ref().and_then(|reply| reply.msgid.clone());
+    let msgid = reply.as_ref().and_then(|reply| reply.recorded.clone());
     let kind = match (plan.effect, reply) {
         (Some(Effect::Errcode { errcode, errmsg, .. }), _) => ResponseKind::Reply(match errmsg {
             Some(errmsg) => Reply { errcode, errmsg, ..Reply::default() },
@@ -63,14 +67,13 @@ pub(super) fn handle(state: &mut State, settings: &Settings, request: &ApiReques
 
 fn calling_app(state: &State, request: &ApiRequest) -> Option<u64> {
     match request.api {
-        Api::MessageSend | Api::AgentGet | Api::UserGet | Api::DepartmentGet | Api::TagGet => {
-            state.tokens.owner(request.parameter("access_token")?).map(|one| one.agent_id)
-        }
         Api::Gettoken => {
             let corp = state.directory.corp(request.parameter("corpid")?)?;
             let secret = request.parameter("corpsecret")?;
             corp.apps.iter().find(|app| app.secret == secret).map(|app| app.agent_id)
         }
+        Api::WebhookSend => None,
+        _ => state.tokens.owner(request.parameter("access_token")?).map(|one| one.agent_id),
     }
 }
 

@@ -41,6 +41,12 @@ impl Sandbox {
         self.state().record.delivered_to(userid)
     }
 
+    /// The messages that a group was shown, oldest first: that of a robot by its name in the directory, or a chat by its
+    /// id. Empty for an unknown group.
+    pub fn delivered_to_group(&self, name: &str) -> Vec<Delivered> {
+        self.state().record.delivered_to_group(name)
+    }
+
     /// Every accepted message, oldest first, with its result for each member.
     pub fn messages(&self) -> Vec<Message> {
         self.state().record.messages()
@@ -62,6 +68,10 @@ impl Sandbox {
 
     pub fn send_calls(&self) -> usize {
         self.state().calls.count(Api::MessageSend)
+    }
+
+    pub fn webhook_calls(&self) -> usize {
+        self.state().calls.count(Api::WebhookSend)
     }
 
     /// Adds a fault to the active ones.
@@ -108,6 +118,12 @@ impl Sandbox {
     pub async fn wait_for_delivered(&self, userid: &str, count: usize) -> Vec<Delivered> {
         self.wait_until(|sandbox| sandbox.state().record.delivered_count(userid) >= count).await;
         self.delivered_to(userid)
+    }
+
+    /// Waits until the group was shown at least `count` messages, and returns them.
+    pub async fn wait_for_group(&self, name: &str, count: usize) -> Vec<Delivered> {
+        self.wait_until(|sandbox| sandbox.state().record.delivered_to_group_count(name) >= count).await;
+        self.delivered_to_group(name)
     }
 
     pub(super) fn now(&self) -> Timestamp {

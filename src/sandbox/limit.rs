@@ -1,4 +1,5 @@
-//! WeCom's silent limit: the messages that one app may show one member within sliding windows.
+//! WeCom's limits within sliding windows: the messages that one app may show one member, which are silently dropped beyond
+//! that, and those of one robot, which are refused.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
@@ -10,6 +11,28 @@ use super::time::later;
 
 /// Corp id, agent id and userid.
 type AppAndMember = (String, u64, String);
+
+/// The limit of each robot, by its key. A robot that exceeds it is blocked for a while.
+#[derive(Default)]
+pub(super) struct RobotLimits {
+    messages: MemberLimits,
+    blocked_until: HashMap<String, Timestamp>,
+}
+
+impl RobotLimits {
+    pub(super) fn is_blocked(&self, key: &str, now: Timestamp) -> bool {
+        self.blocked_until.get(key).is_some_and(|until| now < *until)
+    }
+
+    /// Counts one more message and returns true if it may be shown now. Otherwise the robot is blocked from now on.
+    pub(super) fn admit(&mut self, key: &str, limit: Limit, block: Duration, now: Timestamp) -> bool {
+        let admitted = self.messages.admit((key.to_owned(), 0, String::new()), &[limit], now);
+        if !admitted {
+            self.blocked_until.insert(key.to_owned(), later(now, block));
+        }
+        admitted
+    }
+}
 
 #[derive(Default)]
 pub(super) struct MemberLimits {
@@ -39,6 +62,18 @@ impl MemberLimits {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_robot_that_exceeds_its_limit_is_blocked() {
+        let limit = Limit { messages: 2, window: Duration::from_secs(10) };
+        let mut robots = RobotLimits::default();
+        let mut admit = |second| {
+            let now = Timestamp::from_second(second).unwrap();
+            !robots.is_blocked("k", now) && robots.admit("k", limit, Duration::from_secs(60), now)
+        };
+        let admitted: Vec<bool> = [0, 6, 9, 30, 68, 69].map(&mut admit).into();
+        assert_eq!(admitted, [true, true, false, false, false, true]);
+    }
 
     #[test]
     fn the_window_slides_and_ignores_dropped_messages() {

@@ -1,14 +1,15 @@
 //! A WeCom for tests, demonstrations and staging that runs on your own machine.
 //!
 //! It serves `gettoken`, `message/send` and the read calls `agent/get`, `user/get`, `department/get` and `tag/get` under
-//! `/cgi-bin/`. It makes WeCom's checks in WeCom's order, with the same errcodes, replies and headers. It records what
+//! `/cgi-bin/`, `webhook/send` for robots, and `appchat/create`, `appchat/get` and `appchat/send`. It makes WeCom's checks in WeCom's order, with the same errcodes, replies and headers. It records what
 //! every member of its [`Directory`] was *shown*, because a reply does not show that:
 //!
 //! - More than 30 messages a minute or 1,000 an hour from one app to one member are answered with errcode 0 and dropped.
 //! - A text over 2,048 bytes is answered with errcode 0 and shown cut.
+//! - More than 20 messages a minute of one robot are answered with 45009, and the robot is blocked for a minute.
 //! - A repeated request with `enable_duplicate_check` is answered with errcode 0 and not shown again.
 //!
-//! So a test should check [`Sandbox::delivered_to`]. Where we do not know WeCom's behaviour, the stricter choice is the
+//! So a test should check [`Sandbox::delivered_to`] and [`Sandbox::delivered_to_group`]. Where we do not know WeCom's behaviour, the stricter choice is the
 //! default and a field of [`Settings`] selects the other one.
 //!
 //! # Control
@@ -19,6 +20,7 @@
 //! |---|---|
 //! | `GET /` | explains all of this in plain text |
 //! | `GET /sandbox/members/{userid}/messages` | lists the messages that the member was shown, oldest first |
+//! | `GET /sandbox/groups/{name}/messages` | lists the messages that the group of a robot, or a chat, was shown |
 //! | `GET /sandbox/messages` | lists every accepted message with `shown`, `dropped` or `duplicate` for each member |
 //! | `DELETE /sandbox/messages` | deletes all messages, but keeps limits, duplicates and counts |
 //! | `GET /sandbox/calls` | counts the calls by API and errcode, or `http_500`, or `none` without a complete response |
@@ -35,11 +37,13 @@
 //! `"for_ms"` milliseconds or until it is cleared. It applies to one `"api"` (a name such as `"message/send"`, or `"*"`),
 //! and can be limited to an `"app"` (agent id), a `"member"` (named in `touser`), or messages with a `"text"`.
 
+mod appchat;
 mod arrival;
 mod auth;
 mod ban;
 mod calls;
 mod card;
+mod chats;
 mod checks;
 mod control;
 mod directory;
@@ -64,6 +68,7 @@ mod settings;
 mod state;
 mod time;
 mod token;
+mod webhook;
 
 pub use arrival::Arrival;
 pub use calls::{Call, CallResponse};

@@ -14,7 +14,11 @@ pub struct Message {
     #[serde(serialize_with = "rfc3339")]
     pub at: Timestamp,
     pub corp_id: String,
+    /// 0 for a robot.
     pub agent_id: u64,
+    /// The group that got it: the name of a robot, or the id of a chat.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub group: Option<Arc<str>>,
     pub msgtype: String,
     /// The visible text, as in [`Delivered`].
     pub text: Arc<str>,
@@ -36,13 +40,14 @@ pub enum MemberOutcome {
     Duplicate,
 }
 
-/// A message as one member sees it.
+/// A message as one member or one group sees it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Delivered {
     pub msgid: String,
     #[serde(serialize_with = "rfc3339")]
     pub at: Timestamp,
     pub corp_id: String,
+    /// 0 for a robot.
     pub agent_id: u64,
     pub msgtype: String,
     /// The visible text, cut as WeCom cuts it. A card has one line for each field.
@@ -55,37 +60,53 @@ pub(super) struct Record {
     history: usize,
     messages: VecDeque<Message>,
     screens: HashMap<String, VecDeque<Delivered>>,
+    /// By the name of the group.
+    groups: HashMap<Arc<str>, VecDeque<Delivered>>,
 }
 
 impl Record {
     pub(super) fn new(history: usize) -> Self {
-        Self { history, messages: VecDeque::new(), screens: HashMap::new() }
+        Self { history, messages: VecDeque::new(), screens: HashMap::new(), groups: HashMap::new() }
     }
 
     pub(super) fn add(&mut self, message: Message, content: Value) {
-        let content = Arc::new(content);
-        for (userid, _) in message.members.iter().filter(|(_, outcome)| *outcome == MemberOutcome::Shown) {
-            let screen = self.screens.entry(userid.clone()).or_default();
-            push(
-                screen,
-                self.history,
-                Delivered {
-                    msgid: message.msgid.clone(),
-                    at: message.at,
-                    corp_id: message.corp_id.clone(),
-                    agent_id: message.agent_id,
-                    msgtype: message.msgtype.clone(),
-                    text: message.text.clone(),
-                    content: content.clone(),
-                },
-            );
+        let delivered = Delivered {
+            msgid: message.msgid.clone(),
+            at: message.at,
+            corp_id: message.corp_id.clone(),
+            agent_id: message.agent_id,
+            msgtype: message.msgtype.clone(),
+            text: message.text.clone(),
+            content: Arc::new(content),
+        };
+        let mut shown =
+            message.members.iter().filter(|(_, outcome)| *outcome == MemberOutcome::Shown).peekable();
+        match &message.group {
+            Some(group) if shown.peek().is_some() => {
+                push(self.groups.entry(Arc::clone(group)).or_default(), self.history, delivered);
+            }
+            Some(_) => {}
+            None => {
+                for (userid, _) in shown {
+                    push(self.screens.entry(userid.clone()).or_default(), self.history, delivered.clone());
+                }
+            }
         }
         push(&mut self.messages, self.history, message);
+    }
+
+    pub(super) fn delivered_to_group(&self, name: &str) -> Vec<Delivered> {
+        self.groups.get(name).map(|screen| screen.iter().cloned().collect()).unwrap_or_default()
+    }
+
+    pub(super) fn delivered_to_group_count(&self, name: &str) -> usize {
+        self.groups.get(name).map_or(0, VecDeque::len)
     }
 
     pub(super) fn clear(&mut self) {
         self.messages.clear();
         self.screens.clear();
+        self.groups.clear();
     }
 
     pub(super) fn last(&self) -> Option<&Message> {

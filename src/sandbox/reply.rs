@@ -31,9 +31,14 @@ pub(super) struct Reply {
     pub(super) msgid: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) response_code: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) chatid: Option<String>,
     /// The result of a read call.
     #[serde(flatten)]
     pub(super) found: Map<String, Value>,
+    /// The number of the message that was recorded. Only `message/send` answers with it.
+    #[serde(skip)]
+    pub(super) recorded: Option<String>,
 }
 
 /// An error: the errcode and the first part of its errmsg.
@@ -121,6 +126,7 @@ pub(super) fn text(errcode: i64) -> &'static str {
         40014 => "invalid access_token",
         40032 => "invalid userid list size",
         40039 => "invalid url size",
+        40050 => "invalid chatid",
         40056 => "invalid agentid",
         40058 => "invalid Request Parameter",
         40068 => "invalid tagid",
@@ -150,6 +156,7 @@ pub(super) fn text(errcode: i64) -> &'static str {
         45009 => "api freq out of limit",
         45033 => "api concurrent out of limit",
         45034 => "url without scheme",
+        48002 => "api forbidden",
         50003 => "agent is disabled",
         60011 => "no privilege to access/modify contact/party/agent ",
         60020 => "not allow to access from your ip",
@@ -159,6 +166,11 @@ pub(super) fn text(errcode: i64) -> &'static str {
         82001 => "All touser & toparty & totag invalid",
         82002 => "party list size out of limit",
         82003 => "tag list size out of limit",
+        86003 => "chatid missing",
+        86008 => "you has no privilege to access this chat, which is created by other agent.",
+        93000 => "invalid webhook url",
+        93004 => "webhook is disabled",
+        93008 => "webhook is not in the group",
         301002 => "not allow operate another agent with this accesstoken.",
         _ => "invalid request",
     }

@@ -18,11 +18,25 @@ pub enum Api {
     UserGet,
     DepartmentGet,
     TagGet,
+    WebhookSend,
+    AppchatCreate,
+    AppchatGet,
+    AppchatSend,
 }
 
 impl Api {
-    pub const ALL: [Self; 6] =
-        [Self::Gettoken, Self::MessageSend, Self::AgentGet, Self::UserGet, Self::DepartmentGet, Self::TagGet];
+    pub const ALL: [Self; 10] = [
+        Self::Gettoken,
+        Self::MessageSend,
+        Self::AgentGet,
+        Self::UserGet,
+        Self::DepartmentGet,
+        Self::TagGet,
+        Self::WebhookSend,
+        Self::AppchatCreate,
+        Self::AppchatGet,
+        Self::AppchatSend,
+    ];
 
     /// The path after `/cgi-bin/`.
     pub fn name(self) -> &'static str {
@@ -33,7 +47,16 @@ impl Api {
             Self::UserGet => "user/get",
             Self::DepartmentGet => "department/get",
             Self::TagGet => "tag/get",
+            Self::WebhookSend => "webhook/send",
+            Self::AppchatCreate => "appchat/create",
+            Self::AppchatGet => "appchat/get",
+            Self::AppchatSend => "appchat/send",
         }
+    }
+
+    /// True if a call has a message.
+    pub fn has_message(self) -> bool {
+        matches!(self, Self::MessageSend | Self::WebhookSend | Self::AppchatSend)
     }
 }
 

@@ -78,7 +78,7 @@ fn accept(
     }
     agent(corp, app, &fields)?;
     let msgtype = checks::msgtype(fields.text("msgtype")?).ok_or(ErrorReply::new(40008))?;
-    let shown = checks::content(msgtype, body.get(msgtype), app, settings)?;
+    let shown = checks::content(msgtype, body.get(msgtype), app.callback, settings)?;
     fields.number("safe", 0..=2)?;
     fields.number("enable_id_trans", 0..=1)?;
     let checked = fields.number("enable_duplicate_check", 0..=1)?.unwrap_or(0) == 1;
@@ -130,13 +130,20 @@ fn deliver(
         at: request.at,
         corp_id: corp_id.clone(),
         agent_id: *agent_id,
+        group: None,
         msgtype: accepted.msgtype.to_owned(),
         text: accepted.shown.text.into(),
         request: String::from_utf8_lossy(&request.body).into(),
         members,
     };
     state.record.add(message, accepted.shown.content);
-    Reply { msgid: Some(msgid), response_code, errmsg: "ok".to_owned(), ..lists(recipients, settings.legacy) }
+    Reply {
+        recorded: Some(msgid.clone()),
+        msgid: Some(msgid),
+        response_code,
+        errmsg: "ok".to_owned(),
+        ..lists(recipients, settings.legacy)
+    }
 }
 
 fn lists(recipients: &Recipients, legacy: bool) -> Reply {

@@ -23,6 +23,14 @@ pub struct Settings {
     /// The limits for messages from one app to one member. More messages are silently dropped. Default: 30 in a minute
     /// and 1,000 in an hour.
     pub member_limits: Vec<Limit>,
+    /// The limit of each robot. More messages are refused with 45009. Default: 20 in a minute.
+    pub robot_limit: Limit,
+    /// The time for which a robot that exceeded its limit is refused. WeCom blocks a caller for as long as the window of
+    /// the limit. Default: one minute.
+    pub robot_block: Duration,
+    /// The limits for messages from one app to one member in group chats. More messages are silently dropped. Default:
+    /// 200 in a minute and 10,000 in a day.
+    pub chat_limits: Vec<Limit>,
     /// The reaction to markdown over 2,048 bytes. WeCom does not document it. Default: refuse.
     pub long_markdown: LongMarkdown,
     /// Accept broken JSON whose fields can be recovered, with a warning in `errmsg`, as WeCom does. If false, such a
@@ -75,6 +83,12 @@ impl Default for Settings {
             member_limits: vec![
                 Limit { messages: 30, window: Duration::from_secs(60) },
                 Limit { messages: 1_000, window: Duration::from_secs(3_600) },
+            ],
+            robot_limit: Limit { messages: 20, window: Duration::from_secs(60) },
+            robot_block: Duration::from_secs(60),
+            chat_limits: vec![
+                Limit { messages: 200, window: Duration::from_secs(60) },
+                Limit { messages: 10_000, window: Duration::from_secs(86_400) },
             ],
             long_markdown: LongMarkdown::Refuse,
             recover_json: true,

@@ -5,10 +5,11 @@ use rand::{SeedableRng, rngs::StdRng};
 use super::arrival::Arrivals;
 use super::ban::Ban;
 use super::calls::Calls;
+use super::chats::Chats;
 use super::directory::Directory;
 use super::duplicate::Duplicates;
 use super::faults::Faults;
-use super::limit::MemberLimits;
+use super::limit::{MemberLimits, RobotLimits};
 use super::record::Record;
 use super::settings::Settings;
 use super::token::Tokens;
@@ -19,6 +20,8 @@ pub(super) struct State {
     pub(super) tokens: Tokens,
     pub(super) ban: Ban,
     pub(super) limits: MemberLimits,
+    pub(super) robots: RobotLimits,
+    pub(super) chats: Chats,
     pub(super) duplicates: Duplicates,
     pub(super) faults: Faults,
     pub(super) record: Record,
@@ -34,6 +37,8 @@ impl State {
             tokens: Tokens::default(),
             ban: Ban::default(),
             limits: MemberLimits::default(),
+            robots: RobotLimits::default(),
+            chats: Chats::default(),
             duplicates: Duplicates::default(),
             faults: Faults::default(),
             record: Record::new(settings.history),

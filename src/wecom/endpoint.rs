@@ -1,4 +1,5 @@
-//! The two addresses of the configuration: WeCom's API and the proxy. Both are checked when they are parsed.
+//! The addresses of the configuration: WeCom's API, the webhook URL of a robot, and the proxy. All are checked when they
+//! are parsed.
 
 use std::fmt;
 
@@ -63,6 +64,47 @@ impl fmt::Display for ApiUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
+}
+
+/// The webhook URL of a robot.
+#[derive(Debug, Clone)]
+pub struct WebhookUrl {
+    pub key: Secret,
+    /// `None` if only the key is written.
+    pub api_url: Option<ApiUrl>,
+}
+
+impl WebhookUrl {
+    /// Parses a webhook URL, or the key alone.
+    ///
+    /// # Errors
+    /// [`AddressError`] if this cannot be a webhook URL or a key.
+    pub fn parse(text: &Secret) -> Result<Self, AddressError> {
+        let wrong = |what: &str| AddressError(format!("{what}: {WEBHOOK_EXAMPLE}"));
+        let text = text.expose().trim();
+        if !text.contains(['/', '?', '=']) {
+            return Ok(Self { key: checked_key(text).ok_or_else(|| wrong(NOT_A_KEY))?, api_url: None });
+        }
+        let mut url = parse(text, &["https", "http"], WEBHOOK_EXAMPLE)?;
+        let key = url.query_pairs().find(|(name, _)| name == "key").map(|(_, key)| key.into_owned());
+        let key = key.filter(|key| !key.is_empty()).ok_or_else(|| wrong("the URL has no key= in it"))?;
+        let key = checked_key(&key).ok_or_else(|| wrong(NOT_A_KEY))?;
+        let prefix = url.path().trim_end_matches('/').strip_suffix("/webhook/send");
+        let prefix = prefix.ok_or_else(|| wrong("this is not the webhook URL of a robot"))?.to_owned();
+        url.set_path(&prefix);
+        url.set_query(None);
+        url.set_fragment(None);
+        Ok(Self { key, api_url: Some(ApiUrl::parse(url.as_str())?) })
+    }
+}
+
+const WEBHOOK_EXAMPLE: &str = "write the webhook URL as the group shows it, \
+                               https://qyapi.weixin.qq.com/cgi-bin/webhook/send?key=…, or the part after key= alone";
+const NOT_A_KEY: &str = "a key has only letters, digits, - and _";
+
+fn checked_key(key: &str) -> Option<Secret> {
+    let is_valid = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    (!key.is_empty() && key.chars().all(is_valid)).then(|| Secret::new(key))
 }
 
 /// The address of a proxy, with user and password if the proxy requires them. `Display` and `Debug` leave them out.
@@ -168,6 +210,42 @@ mod tests {
             let error = ApiUrl::parse(written).unwrap_err().to_string();
             assert!(error.contains(what) && error.contains(API_EXAMPLE), "{error}");
             assert!(!error.contains("s3cr3t"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_robot_has_a_key_or_a_whole_webhook_url() {
+        let key = "693a91f6-7xxx-4bc4-97a0-0ec2sifa5aaa";
+        for (written, api_url) in [
+            (key.to_owned(), None),
+            (
+                format!(" https://qyapi.weixin.qq.com/cgi-bin/webhook/send?key={key} "),
+                Some("https://qyapi.weixin.qq.com/cgi-bin/"),
+            ),
+            (
+                format!("https://gate.example.com/wecom/cgi-bin/webhook/send/?debug=1&key={key}#x"),
+                Some("https://gate.example.com/wecom/cgi-bin/"),
+            ),
+        ] {
+            let webhook = WebhookUrl::parse(&Secret::new(written)).unwrap();
+            assert_eq!(webhook.key.expose(), key);
+            assert_eq!(webhook.api_url.as_ref().map(ApiUrl::as_str), api_url);
+        }
+    }
+
+    #[test]
+    fn a_wrong_webhook_url_is_explained_without_its_key() {
+        for (written, what) in [
+            ("https://qyapi.weixin.qq.com/cgi-bin/webhook/send?k=s3cr3t", "no key="),
+            ("https://qyapi.weixin.qq.com/cgi-bin/webhook/send?key=", "no key="),
+            ("https://qyapi.weixin.qq.com/cgi-bin/message/send?key=s3cr3t", "not the webhook URL"),
+            ("https://oapi.dingtalk.com/robot/send?access_token=s3cr3t", "no key="),
+            ("http://qyapi.weixin.qq.com/cgi-bin/webhook/send?key=s3cr3t", "WeCom accepts https only"),
+            ("key=s3cr3t", "must start with https:// or http://"),
+            ("s3cr3t…", "a key has only letters"),
+        ] {
+            let error = WebhookUrl::parse(&Secret::new(written)).unwrap_err().to_string();
+            assert!(error.contains(what) && !error.contains("s3cr3t"), "{error}");
         }
     }
 

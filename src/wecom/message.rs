@@ -1,8 +1,8 @@
-//! One `message/send`: its content, and the JSON that WeCom is given.
+//! One message: its content, and the JSON that WeCom is given.
 //!
 //! One [`Message`] has exactly one [`request_body`], byte for byte, because WeCom's duplicate check compares the JSON.
 
-use std::{fmt, time::Duration};
+use std::{borrow::Cow, fmt, time::Duration};
 
 use serde::Serialize;
 
@@ -21,7 +21,7 @@ impl fmt::Display for AgentId {
     }
 }
 
-/// One `message/send`. The request depends on this value alone, so that a resend is byte-identical.
+/// One message. The request depends on this value alone, so that a resend is byte-identical.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
     /// Within WeCom's limits for one call.
@@ -40,13 +40,18 @@ struct RequestBody<'m> {
     toparty: String,
     #[serde(skip_serializing_if = "String::is_empty")]
     totag: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    chatid: Option<&'m str>,
     msgtype: &'static str,
     /// A number, because some servers refuse a text.
-    agentid: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    agentid: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     text: Option<TextBody<'m>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     markdown: Option<TextBody<'m>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    markdown_v2: Option<TextBody<'m>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     textcard: Option<&'m Card>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -58,34 +63,66 @@ struct RequestBody<'m> {
 }
 
 #[derive(Serialize)]
-struct TextBody<'m> {
-    content: &'m str,
+#[serde(untagged)]
+enum TextBody<'m> {
+    Plain { content: Cow<'m, str> },
+    WithMentions(&'m Card),
 }
 
-/// The JSON of `message/send`: compact, in UTF-8, with a fixed order of fields.
+/// The JSON of `message/send` or `appchat/send`, or of `webhook/send` without an `agent_id`: compact, in UTF-8, with a
+/// fixed order of fields.
 #[expect(clippy::expect_used, reason = "texts and numbers can always be written as JSON")]
-pub fn request_body(agent_id: AgentId, message: &Message) -> String {
-    let interval = message.duplicate_check.map(interval_secs);
+pub fn request_body(agent_id: Option<AgentId>, message: &Message) -> String {
+    let chat = match &message.recipients {
+        Recipients::Chat(chat) => Some(chat.as_str()),
+        _ => None,
+    };
+    // Chats and robots have one group, which the request or the key names.
+    let agent_id = agent_id.filter(|_| chat.is_none());
+    let listed = match (agent_id, &message.recipients) {
+        (None, _) | (_, Recipients::Group) => &Recipients::Nobody,
+        (Some(_), recipients) => recipients,
+    };
+    let interval = message.duplicate_check.filter(|_| agent_id.is_some()).map(interval_secs);
     let mut body = RequestBody {
-        touser: message.recipients.touser(),
-        toparty: message.recipients.toparty(),
-        totag: message.recipients.totag(),
-        msgtype: message.content.msgtype(),
-        agentid: agent_id.0,
+        touser: listed.touser(),
+        toparty: listed.toparty(),
+        totag: listed.totag(),
+        chatid: chat,
+        msgtype: message.content.wecom_msgtype(),
+        agentid: agent_id.map(|id| id.0),
         text: None,
         markdown: None,
+        markdown_v2: None,
         textcard: None,
         template_card: None,
         enable_duplicate_check: interval.map(|_| 1),
         duplicate_check_interval: interval,
     };
+    let is_group = agent_id.is_none();
+    let safe = |text| if is_group { without_mention_of_everybody(text) } else { Cow::Borrowed(text) };
     match &message.content {
-        Content::Text(content) => body.text = Some(TextBody { content }),
-        Content::Markdown(content) => body.markdown = Some(TextBody { content }),
+        Content::Text(content) => body.text = Some(TextBody::Plain { content: safe(content) }),
+        Content::GroupText(text) => body.text = Some(TextBody::WithMentions(text)),
+        Content::Markdown(content) => body.markdown = Some(TextBody::Plain { content: safe(content) }),
+        Content::MarkdownV2(content) => body.markdown_v2 = Some(TextBody::Plain { content: safe(content) }),
         Content::TextCard(card) => body.textcard = Some(card),
         Content::TemplateCard(card) => body.template_card = Some(card),
     }
     serde_json::to_string(&body).expect("a request is valid JSON")
+}
+
+/// `text` without WeCom's markup for a mention of everybody, which a label may contain. Groups only know it in texts and
+/// in markdown; `mentioned_list` is the right place for it.
+pub fn without_mention_of_everybody(text: &str) -> Cow<'_, str> {
+    const MENTION: &str = "<@all>";
+    let is_mention = |at: &usize| {
+        text.get(*at..at + MENTION.len()).is_some_and(|found| found.eq_ignore_ascii_case(MENTION))
+    };
+    let Some(at) = text.match_indices('<').map(|(at, _)| at).find(is_mention) else { return text.into() };
+    let (before, rest) =
+        (text.get(..at).unwrap_or_default(), text.get(at + MENTION.len()..).unwrap_or_default());
+    format!("{before}@all{}", without_mention_of_everybody(rest)).into()
 }
 
 /// Whole seconds, rounded up, within WeCom's limits.
@@ -97,8 +134,6 @@ fn interval_secs(interval: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wecom::Recipients;
-
     fn message(content: Content, duplicate_check: Option<Duration>) -> Message {
         let recipients = Recipients::parse("zhangsan|lisi", "", "7").unwrap();
         Message { recipients, content, duplicate_check }
@@ -108,7 +143,7 @@ mod tests {
     fn the_fields_of_a_text_have_a_fixed_order() {
         let message = message(Content::Text("告警 \"db1\"\n<b>".to_owned()), None);
         assert_eq!(
-            request_body(AgentId(1_000_030), &message),
+            request_body(Some(AgentId(1_000_030)), &message),
             r#"{"touser":"zhangsan|lisi","totag":"7","msgtype":"text","agentid":1000030,"text":{"content":"告警 \"db1\"\n<b>"}}"#
         );
     }
@@ -118,7 +153,7 @@ mod tests {
         let mut message = message(Content::Markdown("# 恢复".to_owned()), Some(Duration::from_secs(120)));
         message.recipients = Recipients::All;
         assert_eq!(
-            request_body(AgentId(1), &message),
+            request_body(Some(AgentId(1)), &message),
             r##"{"touser":"@all","msgtype":"markdown","agentid":1,"markdown":{"content":"# 恢复"},"enable_duplicate_check":1,"duplicate_check_interval":120}"##
         );
     }
@@ -135,7 +170,7 @@ mod tests {
         let stored = r#"{"b":1,"a":"a/é\u00e9"}"#;
         let content = Content::stored("template_card", stored.to_owned()).unwrap();
         assert_eq!(
-            request_body(AgentId(1), &message(content, None)),
+            request_body(Some(AgentId(1)), &message(content, None)),
             format!(
                 r#"{{"touser":"zhangsan|lisi","totag":"7","msgtype":"template_card","agentid":1,"template_card":{stored}}}"#
             )

@@ -15,7 +15,7 @@ mod recipients;
 mod reply;
 pub mod token;
 
-pub use content::{Card, Content};
+pub use content::{Card, Content, GroupText};
 pub use message::Message;
 pub use outcome::{
     Api, ApiError, Errcode, InvalidRecipients, Outcome, Receipt, TransportError, TransportErrorKind,
@@ -23,6 +23,6 @@ pub use outcome::{
 };
 pub use port::WeCom;
 pub use recipients::{
-    Addressee, BadId, BadRecipients, BadUserId, Listed, MAX_PARTIES, MAX_TAGS, MAX_USERS, NoRecipient,
-    Recipients, check_ids, check_user_ids, is_separator,
+    Addressee, BadId, BadRecipients, BadUserId, ChatId, Listed, MAX_PARTIES, MAX_TAGS, MAX_USERS,
+    NoRecipient, Recipients, check_ids, check_user_ids, is_mobile, is_separator,
 };

@@ -12,15 +12,21 @@ impl fmt::Display for Errcode {
     }
 }
 
-/// A call of WeCom's API: the two that send a message, and those that check in advance whether a send would succeed.
+/// A call of WeCom's API: those that send a message, and those that an operator needs before that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Api {
     GetToken,
     MessageSend,
+    /// To a group chat of an app.
+    AppchatSend,
+    /// By a robot.
+    WebhookSend,
     AgentGet,
     UserGet,
     DepartmentGet,
     TagGet,
+    AppchatCreate,
+    AppchatGet,
 }
 
 impl Api {
@@ -29,11 +35,20 @@ impl Api {
         match self {
             Self::GetToken => "gettoken",
             Self::MessageSend => "message/send",
+            Self::AppchatSend => "appchat/send",
+            Self::WebhookSend => "webhook/send",
             Self::AgentGet => "agent/get",
             Self::UserGet => "user/get",
             Self::DepartmentGet => "department/get",
             Self::TagGet => "tag/get",
+            Self::AppchatCreate => "appchat/create",
+            Self::AppchatGet => "appchat/get",
         }
+    }
+
+    /// True if the call sends a message.
+    pub fn sends(self) -> bool {
+        matches!(self, Self::MessageSend | Self::AppchatSend | Self::WebhookSend)
     }
 }
 

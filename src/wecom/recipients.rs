@@ -12,6 +12,11 @@ pub const MAX_PARTIES: usize = 100;
 pub const MAX_TAGS: usize = 100;
 
 const LONGEST_USER_ID: usize = 64;
+/// WeCom's own ids have about 30 characters, and those of a caller have at most 32.
+const LONGEST_CHAT_ID: usize = 64;
+/// The stored text of [`Recipients::Group`], and the beginning of that of [`Recipients::Chat`]. No user id has a colon.
+const GROUP: &str = ":group";
+const CHAT: &str = ":chat:";
 /// The characters of a wrong id that an error shows.
 const SHOWN: usize = 40;
 
@@ -24,6 +29,28 @@ pub enum Recipients {
     All,
     /// Some users, departments and tags.
     Listed(Listed),
+    /// The group of a robot.
+    Group,
+    /// A group chat that an app created.
+    Chat(ChatId),
+}
+
+/// The id of a group chat.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ChatId(String);
+
+impl ChatId {
+    /// `None` if `text` cannot be the id of a chat.
+    pub fn parse(text: &str) -> Option<Self> {
+        let text = text.trim();
+        let is_valid = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+        (!text.is_empty() && text.len() <= LONGEST_CHAT_ID && text.chars().all(is_valid))
+            .then(|| Self(text.to_owned()))
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
 }
 
 /// Users, departments and tags, in the order written and without duplicates. At least one list is not empty.
@@ -43,6 +70,10 @@ pub enum Addressee {
     /// A department.
     Party(String),
     Tag(String),
+    /// The group of a robot.
+    Group,
+    /// A group chat.
+    Chat(String),
 }
 
 /// No recipient is named. WeCom would answer 82001.
@@ -99,6 +130,12 @@ fn check_user_id(user: &str) -> Result<(), BadUserId> {
         None => return Ok(()),
     };
     Err(BadUserId { text: prefix_chars(user, SHOWN).to_owned(), reason })
+}
+
+/// True if `text` can be a mobile number.
+pub fn is_mobile(text: &str) -> bool {
+    let digits = text.strip_prefix('+').unwrap_or(text);
+    (5..=20).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// Checks that `list` has only ids of departments or tags, as [`Recipients::checked`] requires.
@@ -172,9 +209,28 @@ impl Recipients {
         Ok(Self::Listed(listed))
     }
 
+    /// Restores recipients from the texts of [`Self::touser`], [`Self::toparty`] and [`Self::totag`]. `None` if they are
+    /// not valid.
+    pub fn stored(to_user: &str, to_party: &str, to_tag: &str) -> Option<Self> {
+        if [to_user, to_party, to_tag].iter().all(|ids| ids.is_empty()) {
+            return Some(Self::Nobody);
+        }
+        // A label may name an impossible user beside others, which must not become a group.
+        let is_alone = to_party.is_empty() && to_tag.is_empty();
+        let chat = || to_user.strip_prefix(CHAT).and_then(ChatId::parse).map(Self::Chat);
+        let group = || if to_user == GROUP { Some(Self::Group) } else { chat() };
+        let group = if is_alone { group() } else { None };
+        group.or_else(|| Self::parse(to_user, to_party, to_tag).ok())
+    }
+
+    /// True if WeCom can check messages to these recipients for duplicates. It cannot for groups.
+    pub fn have_duplicate_check(&self) -> bool {
+        !matches!(self, Self::Group | Self::Chat(_))
+    }
+
     pub fn count(&self) -> usize {
         match self {
-            Self::Nobody | Self::All => 0,
+            Self::Nobody | Self::All | Self::Group | Self::Chat(_) => 0,
             Self::Listed(listed) => listed.users.len() + listed.parties.len() + listed.tags.len(),
         }
     }
@@ -184,27 +240,27 @@ impl Recipients {
         matches!(self, Self::Listed(listed) if listed.parties.iter().any(|party| party == id))
     }
 
-    /// The value of `touser`. Empty if no user is named.
+    /// The value of `touser`. Empty if no user is named. For a group it is a text that only [`Self::stored`] understands.
     pub fn touser(&self) -> String {
         match self {
             Self::Nobody => String::new(),
             Self::All => "@all".to_owned(),
+            Self::Group => GROUP.to_owned(),
+            Self::Chat(ChatId(id)) => format!("{CHAT}{id}"),
             Self::Listed(listed) => listed.users.join("|"),
         }
     }
 
     pub fn toparty(&self) -> String {
-        match self {
-            Self::Nobody | Self::All => String::new(),
-            Self::Listed(listed) => listed.parties.join("|"),
-        }
+        self.listed().map(|listed| listed.parties.join("|")).unwrap_or_default()
     }
 
     pub fn totag(&self) -> String {
-        match self {
-            Self::Nobody | Self::All => String::new(),
-            Self::Listed(listed) => listed.tags.join("|"),
-        }
+        self.listed().map(|listed| listed.tags.join("|")).unwrap_or_default()
+    }
+
+    fn listed(&self) -> Option<&Listed> {
+        if let Self::Listed(listed) = self { Some(listed) } else { None }
     }
 
     /// The same recipients, split into as few calls as WeCom's limits allow.
@@ -231,6 +287,8 @@ impl Recipients {
         let listed = match self {
             Self::Nobody => return Vec::new(),
             Self::All => return vec![Addressee::All],
+            Self::Group => return vec![Addressee::Group],
+            Self::Chat(ChatId(id)) => return vec![Addressee::Chat(id.clone())],
             Self::Listed(listed) => listed,
         };
         let users = listed.users.iter().map(|user| Addressee::User(user.to_lowercase()));
@@ -250,6 +308,8 @@ impl Recipients {
                 Addressee::User(id) => ("u:", id.as_str()),
                 Addressee::Party(id) => ("p:", id.as_str()),
                 Addressee::Tag(id) => ("t:", id.as_str()),
+                Addressee::Group => ("g:", ""),
+                Addressee::Chat(id) => ("c:", id.as_str()),
             };
             text.push_str(kind);
             text.push_str(id);
@@ -261,8 +321,11 @@ impl Recipients {
 
 impl fmt::Display for Recipients {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if *self == Self::Nobody {
-            return f.write_str("nobody");
+        match self {
+            Self::Nobody => return f.write_str("nobody"),
+            Self::Group => return f.write_str("the robot's group"),
+            Self::Chat(ChatId(id)) => return write!(f, "chat {id}"),
+            Self::All | Self::Listed(_) => {}
         }
         let named = [("user", self.touser()), ("party", self.toparty()), ("tag", self.totag())];
         let mut first = true;
@@ -295,6 +358,24 @@ mod tests {
 
     fn count(ids: &str) -> usize {
         ids.split('|').filter(|id| !id.is_empty()).count()
+    }
+
+    #[test]
+    fn groups_are_restored_and_no_list_of_users_becomes_one() {
+        let chat = ChatId::parse("wrOgQhDgAAMYQiS5ol9G7gK9JVAAAA").map(Recipients::Chat).unwrap();
+        for recipients in [Recipients::Group, chat, Recipients::All, Recipients::Nobody] {
+            let stored = [recipients.touser(), recipients.toparty(), recipients.totag()];
+            assert_eq!(Recipients::stored(&stored[0], &stored[1], &stored[2]), Some(recipients));
+        }
+        for (to_user, to_party) in
+            [(":group", "2"), (":chat:x", "2"), (":chat:x|lisi", ""), (":group|lisi", "")]
+        {
+            let checked = Recipients::checked(to_user, to_party, "").unwrap();
+            let stored = Recipients::stored(&checked.touser(), &checked.toparty(), &checked.totag());
+            assert!(matches!(stored, Some(Recipients::Listed(_))), "{stored:?}");
+        }
+        assert!(Recipients::checked(":chat:x", "", "").is_err());
+        assert_eq!(ChatId::parse("a:b"), None);
     }
 
     #[test]

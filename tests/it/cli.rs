@@ -11,6 +11,7 @@ mod man;
 mod outbox;
 mod output;
 mod render;
+mod robots;
 mod sandbox;
 mod send;
 
@@ -29,7 +30,7 @@ use crate::support::{OTHER_SECRET, Options, SECRET};
 const WRONG_SECRET: &str = "wrong-secret-7f3a9c";
 const PROXY_PASSWORD: &str = "proxy-password-51d0";
 /// Secrets that no command may print.
-const SECRETS: [&str; 4] = [SECRET, OTHER_SECRET, WRONG_SECRET, PROXY_PASSWORD];
+const SECRETS: [&str; 5] = [SECRET, OTHER_SECRET, WRONG_SECRET, PROXY_PASSWORD, "sandbox-robot-key-ops"];
 
 /// The result of a command. It was checked for secrets.
 #[derive(Debug)]

@@ -38,6 +38,7 @@ mod relay;
 mod reload;
 mod render;
 mod render_builtin;
+mod robots;
 mod sandbox;
 mod secret_files;
 mod secrets;

@@ -10,7 +10,7 @@ use wecom_relay::{
     alertmanager,
     language::Language,
     render::{self, Limits, Markup, RenderTime, Rest, Templates, samples},
-    wecom::limits::{DESCRIPTION_CHARS, SUB_TITLE_CHARS},
+    wecom::limits::{CardLimits, DESCRIPTION_CHARS},
 };
 
 use crate::support::recorded::{self, Recorded};
@@ -35,7 +35,8 @@ impl fmt::Display for Sent {
 }
 
 fn sent(template: &str, sample: &str, language: Language) -> Sent {
-    let markup = if template == render::MARKDOWN_MESSAGE { Markup::Markdown } else { Markup::Plain };
+    let is_markdown = matches!(template, render::MARKDOWN_MESSAGE | render::MARKDOWN_V2_MESSAGE);
+    let markup = if is_markdown { Markup::Markdown } else { Markup::Plain };
     let payload = alertmanager::parse(sample.as_bytes(), time().now).unwrap();
     let templates = Templates::compile(&[]).unwrap();
     let rendering = templates.with(&payload, &RenderTime { language, ..time() });
@@ -43,7 +44,7 @@ fn sent(template: &str, sample: &str, language: Language) -> Sent {
     let message = rendering.message(template).unwrap();
     let max_chars = match template {
         render::TEXTCARD_DESCRIPTION => Some(DESCRIPTION_CHARS),
-        render::TEMPLATE_CARD_SUB_TITLE => Some(SUB_TITLE_CHARS),
+        render::TEMPLATE_CARD_SUB_TITLE => Some(CardLimits::APP.sub_title),
         _ => None,
     };
     if let Some(max_chars) = max_chars {

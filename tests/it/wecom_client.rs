@@ -2,6 +2,7 @@
 
 mod log;
 mod replies;
+mod robot;
 mod server;
 
 use std::{
@@ -23,7 +24,7 @@ use wecom_relay::{
     secret::Secret,
     wecom::{
         Api, Content, Message, Outcome, Recipients, TransportError, TransportErrorKind, WeCom,
-        client::{CALL_TIMEOUT, CONNECT_TIMEOUT, Client, ClientSettings, Stage},
+        client::{AppSettings, CALL_TIMEOUT, CONNECT_TIMEOUT, Client, Connection, Stage},
         endpoint::{ApiUrl, ProxyUrl},
         message::{AgentId, request_body},
         token::TokenCaches,
@@ -37,11 +38,17 @@ const ENCODED_SECRET: &str = "s3cr3t%2B%2F%26%3Dof-the-app";
 const PASSWORD: &str = "pr0xy-passw0rd";
 const SENT: &str = r#"{"errcode":0,"errmsg":"ok","msgid":"m1"}"#;
 
-fn settings(api_url: &str) -> ClientSettings {
-    ClientSettings {
+fn settings(api_url: &str) -> AppSettings {
+    AppSettings {
         corp_id: "ww1234567890abcdef".to_owned(),
         agent_id: AgentId(1_000_030),
         api_secret: Secret::new(SECRET),
+        connection: connection(api_url),
+    }
+}
+
+fn connection(api_url: &str) -> Connection {
+    Connection {
         api_url: ApiUrl::parse(api_url).unwrap(),
         proxy_url: None,
         extra_roots: wecom_relay::tls::ExtraRoots::default(),
@@ -50,21 +57,28 @@ fn settings(api_url: &str) -> ClientSettings {
     }
 }
 
-fn settings_of(server: &Server) -> ClientSettings {
-    settings(&format!("http://{}", server.address))
+/// [`settings`] with a changed connection.
+fn with_connection(api_url: &str, change: impl FnOnce(&mut Connection)) -> AppSettings {
+    let mut settings = settings(api_url);
+    change(&mut settings.connection);
+    settings
+}
+
+fn settings_of(server: &Server) -> AppSettings {
+    settings(&server.url())
 }
 
 fn client_of(server: &Server) -> Client {
     client(settings_of(server))
 }
 
-fn client(settings: ClientSettings) -> Client {
+fn client(settings: AppSettings) -> Client {
     Client::new(settings, &TokenCaches::default()).unwrap()
 }
 
 fn proxied(api_url: &str, proxy: &str) -> Client {
     let proxy_url = Some(ProxyUrl::parse(&Secret::new(proxy)).unwrap());
-    client(ClientSettings { proxy_url, ..settings(api_url) })
+    client(with_connection(api_url, |connection| connection.proxy_url = proxy_url))
 }
 
 fn message() -> Message {
@@ -117,7 +131,7 @@ async fn a_message_is_sent_as_wecom_documents_it() {
     let query = format!("corpid=ww1234567890abcdef&corpsecret={ENCODED_SECRET}");
     assert_eq!(gettoken.line, format!("GET /cgi-bin/gettoken?{query} HTTP/1.1"));
     assert_eq!(sent.line, format!("POST /cgi-bin/message/send?access_token={TOKEN}1 HTTP/1.1"));
-    assert_eq!(sent.body, request_body(AgentId(1_000_030), &message()));
+    assert_eq!(sent.body, request_body(Some(AgentId(1_000_030)), &message()));
     assert!(sent.head.contains("application/json"), "{}", sent.head);
     assert!(sent.head.contains(concat!("wecom-relay/", env!("CARGO_PKG_VERSION"))), "{}", sent.head);
 }
@@ -206,7 +220,7 @@ async fn apps_with_one_refused_secret_ask_once() {
     let server = Server::start(|_| refused(40001)).await;
     let caches = TokenCaches::default();
     let client_of = |agent| {
-        let settings = ClientSettings { agent_id: AgentId(agent), ..settings_of(&server) };
+        let settings = AppSettings { agent_id: AgentId(agent), ..settings_of(&server) };
         Client::new(settings, &caches).unwrap()
     };
     let clients: Vec<_> = (1..=7).map(client_of).collect();
@@ -232,7 +246,8 @@ async fn clients_with_one_secret_share_a_token() {
 async fn without_a_token_nothing_is_sent() {
     let slow = Duration::from_millis(300);
     let server = Server::start(|_| Reply::Hang).await;
-    let outcome = send(&client(ClientSettings { call_timeout: slow, ..settings_of(&server) })).await;
+    let outcome =
+        send(&client(with_connection(&server.url(), |connection| connection.call_timeout = slow))).await;
     assert_not_sent(&outcome, Api::GetToken, TransportErrorKind::Timeout);
     for (reply, kind) in [
         ("HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n", TransportErrorKind::Status(502)),
@@ -278,7 +293,7 @@ async fn a_slow_tls_handshake_is_a_connect_error() {
     // The server accepts the connection and never answers the TLS handshake.
     let server = Server::start(|_| Reply::Hang).await;
     let mut settings = settings(&format!("https://{}", server.address));
-    settings.connect_timeout = Duration::from_millis(200);
+    settings.connection.connect_timeout = Duration::from_millis(200);
     assert_not_sent(&send(&client(settings)).await, Api::GetToken, TransportErrorKind::Connect);
 }
 
@@ -302,7 +317,9 @@ async fn a_refused_connection_means_not_sent() {
 async fn a_request_without_a_reply_is_unknown() {
     let call_timeout = Duration::from_millis(300);
     let server = Server::wecom(|_| Reply::Hang).await;
-    let outcome = send(&client(ClientSettings { call_timeout, ..settings_of(&server) })).await;
+    let outcome =
+        send(&client(with_connection(&server.url(), |connection| connection.call_timeout = call_timeout)))
+            .await;
     assert_unknown(&outcome, TransportErrorKind::Timeout);
 
     let server = Server::wecom(|_| {

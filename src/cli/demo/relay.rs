@@ -12,7 +12,7 @@ use crate::{
     config,
     lifecycle::Tasks,
     sandbox::{Directory, Sandbox, Settings},
-    wecom::client::Client,
+    wecom::client::SenderClient,
 };
 
 /// The AgentId of the app that the relay sends with, in the directory of the sandbox.
@@ -26,7 +26,7 @@ pub(super) struct Relay {
     /// The URL of the webhooks, without a receiver.
     pub(super) webhook: String,
     /// Sends as another app, without the relay.
-    pub(super) direct: Arc<Client>,
+    pub(super) direct: Arc<SenderClient>,
 }
 
 impl Relay {

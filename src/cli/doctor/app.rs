@@ -1,4 +1,4 @@
-//! The checks of one app, from the DNS name of its host to the recipients of its receivers.
+//! The checks of one app, from the path to WeCom to the recipients of its receivers.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -11,17 +11,19 @@ use tokio::time::Instant;
 
 use super::{
     credentials::{self, AGENT_ID, GETTOKEN, TRUSTED_IP},
-    endpoint::{self, Endpoint},
     finding::Finding,
-    network::{self, FirstHop},
+    path,
     recipients::{self, LookupCall, RECIPIENTS},
-    report::{CheckSequence, Report},
+    report::Report,
 };
 use crate::{
-    clock::{Clock, SystemClock},
-    config::App,
+    config::{App, Sender},
     intake::{Address, Receiver},
-    wecom::{Addressee, Api, Recipients, WecomError, client::Client, token::Token},
+    wecom::{
+        Addressee, Api, Recipients, WecomError,
+        client::{Client, SenderClient},
+        token::Token,
+    },
 };
 
 /// The time limit for all recipients of an app, as a multiple of the limit of one step.
@@ -34,43 +36,18 @@ pub(super) struct RefusedSecrets(HashMap<[String; 3], WecomError>);
 
 /// Checks an app. Returns `None` if its recipients cannot be checked.
 pub(super) async fn check(
-    app: &App,
+    app: &Arc<App>,
     client: &Client,
     refused_secrets: &mut RefusedSecrets,
     limit: Duration,
     report: &mut Report<'_>,
 ) -> io::Result<Option<Token>> {
+    let further = [GETTOKEN, TRUSTED_IP, AGENT_ID];
+    let sender = Sender::App(Arc::clone(app));
     let subject = format!("app {}", app.name);
-    let Some(hop) = FirstHop::of(app) else {
-        let finding = Finding::failed("dns", "api_url or proxy_url has no host or no port", "write both");
-        report.add(&subject, &finding)?;
-        return Ok(None);
-    };
-    let names = ["dns", hop.check(), "tls", "wecom", "clock", GETTOKEN, TRUSTED_IP, AGENT_ID];
-    let mut checks = CheckSequence::new(report, subject, &names);
-
-    let (finding, addresses) = network::dns(&hop, limit).await;
-    if !checks.add(&finding)? {
-        checks.skip_rest("the host is not found")?;
-        return Ok(None);
-    }
-    if !checks.add(&network::connect(&hop, &addresses, limit).await)? {
-        checks.skip_rest("there is no connection")?;
-        return Ok(None);
-    }
-
-    let url = app.api_url.call("");
-    let host = url.host_str().unwrap_or_default();
-    let reached = client.reach().await;
-    let port = url.port_or_known_default().unwrap_or_default();
-    let api = Endpoint { host, port, https: url.scheme() == "https" };
-    for finding in endpoint::findings(api, &reached, SystemClock.now()) {
-        checks.add(&finding)?;
-    }
-    if reached.is_err() {
-        checks.skip_rest("WeCom is not reached")?;
-        return Ok(None);
-    }
+    let client_of_sender = SenderClient::App(client.clone());
+    let checks = path::check(subject, &sender, &client_of_sender, &further, limit, report).await?;
+    let Some(mut checks) = checks else { return Ok(None) };
 
     let token = refused_secrets.token(app, client).await;
     checks.add(&credentials::token(token.as_ref().err()))?;
@@ -88,7 +65,7 @@ pub(super) async fn check(
 
 impl RefusedSecrets {
     async fn token(&mut self, app: &App, client: &Client) -> Result<Token, WecomError> {
-        let key = [app.api_url.to_string(), app.corp_id.clone(), app.api_secret.fingerprint()];
+        let key = [app.connection.api_url.to_string(), app.corp_id.clone(), app.api_secret.fingerprint()];
         if let Some(failure) = self.0.get(&key) {
             return Err(failure.clone());
         }
@@ -104,7 +81,7 @@ impl RefusedSecrets {
 pub(super) async fn check_receivers(
     receivers: &[&Receiver],
     app: &App,
-    client: &Arc<Client>,
+    client: &Client,
     token: Option<&Token>,
     limit: Duration,
     report: &mut Report<'_>,

@@ -6,14 +6,13 @@ use super::{
     app::{self, RefusedSecrets},
     finding::Finding,
     report::Report,
-    server,
+    robot, server,
 };
 use crate::{
     app::{PrepareOptions, Prepared, Tuning},
     cli::{failure::Failure, output::Output, runtime::runtime},
-    config::{ConfigError, Loaded, parse_duration},
-    text::counted,
-    wecom::client::CONNECT_TIMEOUT,
+    config::{ConfigError, Loaded, Sender, parse_duration},
+    wecom::client::{CONNECT_TIMEOUT, SenderClient},
 };
 
 #[derive(Debug, clap::Args)]
@@ -82,8 +81,7 @@ fn prepare(
     };
     match Prepared::new(config, PrepareOptions { tuning, ..PrepareOptions::default() }) {
         Ok(prepared) => {
-            let (apps, receivers) = (prepared.config.apps.len(), prepared.config.receivers.len());
-            let message = format!("valid: {}, {}", counted(apps, "app"), counted(receivers, "receiver"));
+            let message = format!("valid: {}", prepared.config.summary());
             report.add(CONFIGURATION, &Finding::ok("file", message))?;
             Ok(Some(prepared))
         }
@@ -108,13 +106,21 @@ async fn check(prepared: &Prepared, timeout: Duration, report: &mut Report<'_>) 
     server::check(&prepared.config, timeout, report).await?;
     let mut refused_secrets = RefusedSecrets::default();
     for (sender, client) in &prepared.clients {
-        let Some(app) = prepared.config.app(&sender.0) else { continue };
-        let token = app::check(app, client, &mut refused_secrets, timeout, report).await?;
+        let Some(configured) = prepared.config.sender(&sender.0) else { continue };
         let receivers: Vec<_> = (prepared.config.receivers.iter())
             .filter_map(|receiver| prepared.intake.receiver(receiver.name.as_str()).ok())
             .filter(|receiver| receiver.sender == *sender)
             .collect();
-        app::check_receivers(&receivers, app, client, token.as_ref(), timeout, report).await?;
+        match (&configured, client.as_ref()) {
+            (Sender::App(app), SenderClient::App(client)) => {
+                let token = app::check(app, client, &mut refused_secrets, timeout, report).await?;
+                app::check_receivers(&receivers, app, client, token.as_ref(), timeout, report).await?;
+            }
+            (_, SenderClient::Robot(robot)) => {
+                robot::check(&configured, client, robot, &receivers, timeout, report).await?;
+            }
+            (Sender::Robot(_), SenderClient::App(_)) => {}
+        }
     }
     Ok(())
 }

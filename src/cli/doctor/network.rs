@@ -6,7 +6,7 @@ use reqwest::Url;
 use tokio::{net::TcpStream, time::timeout};
 
 use super::finding::Finding;
-use crate::config::App;
+use crate::wecom::client::Connection;
 
 /// The server that the relay connects to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,12 +20,12 @@ pub(super) struct FirstHop {
 
 impl FirstHop {
     /// Reads `proxy_url` if it is set, else `api_url`. Returns `None` if the URL has no host or no port.
-    pub(super) fn of(app: &App) -> Option<Self> {
-        let (text, key) = match &app.proxy_url {
+    pub(super) fn of(connection: &Connection) -> Option<Self> {
+        let (text, key) = match &connection.proxy_url {
             Some(proxy_url) => (proxy_url.expose(), "proxy_url"),
-            None => (app.api_url.as_str(), "api_url"),
+            None => (connection.api_url.as_str(), "api_url"),
         };
-        let is_proxy = app.proxy_url.is_some();
+        let is_proxy = connection.proxy_url.is_some();
         let url = Url::parse(text).ok()?;
         let default_port = if url.scheme().starts_with("socks") { Some(1080) } else { None };
         let host = url.host_str()?.trim_start_matches('[').trim_end_matches(']').to_owned();

@@ -6,7 +6,7 @@
 use serde_json::{Map, Value};
 
 use super::{credentials::describe, finding::Finding};
-use crate::wecom::{Addressee, Api, Errcode, WecomError, errcode};
+use crate::wecom::{Addressee, Api, Errcode, Outcome, WecomError, errcode};
 
 pub(super) const RECIPIENTS: &str = "recipients";
 
@@ -23,10 +23,11 @@ pub(super) struct LookupCall<'a> {
 }
 
 impl<'a> LookupCall<'a> {
-    /// Returns `None` for `@all`, which no call reads.
+    /// Returns `None` for `@all` and for the group of a robot, which no call reads.
     pub(super) fn new(addressee: &'a Addressee) -> Option<Self> {
         match addressee {
-            Addressee::All => None,
+            Addressee::All | Addressee::Group => None,
+            Addressee::Chat(id) => Some(Self { api: Api::AppchatGet, parameter: "chatid", id }),
             Addressee::User(id) => Some(Self { api: Api::UserGet, parameter: "userid", id }),
             Addressee::Party(id) => Some(Self { api: Api::DepartmentGet, parameter: "id", id }),
             Addressee::Tag(id) => Some(Self { api: Api::TagGet, parameter: "tagid", id }),
@@ -51,12 +52,12 @@ pub(super) fn finding(
     if refusal.errcode == NO_PRIVILEGE {
         return Some(Finding::warning(RECIPIENTS, format!("{name} is not visible to the app"), help));
     }
-    if FORBIDDEN.contains(&refusal.errcode) {
+    if FORBIDDEN.contains(&refusal.errcode) && refusal.api != Api::AppchatGet {
         let help = "test it with a real message: `wecom-relay send` shows the invalid recipients";
         return Some(Finding::warning(RECIPIENTS, format!("{name} cannot be checked: {message}"), help));
     }
-    let is_recipient_error =
-        errcode::lookup(refusal.errcode).is_some_and(|entry| entry.class == errcode::Class::Recipient);
+    let is_recipient_error = errcode::class_of(&Outcome::Rejected(refusal.clone()))
+        .is_some_and(|class| class == errcode::Class::Recipient);
     Some(if is_recipient_error {
         Finding::failed(RECIPIENTS, format!("{name} gets nothing: {message}"), help)
     } else {
@@ -86,7 +87,7 @@ fn unusable(addressee: &Addressee, fields: &Map<String, Value>) -> Option<Findin
                 Finding::warning(RECIPIENTS, format!("{name} has no members that the app can see"), help)
             })
         }
-        Addressee::Party(_) | Addressee::All => None,
+        Addressee::Party(_) | Addressee::All | Addressee::Group | Addressee::Chat(_) => None,
     }
 }
 
@@ -96,6 +97,8 @@ fn name_of(addressee: &Addressee) -> String {
         Addressee::User(id) => format!("user {id}"),
         Addressee::Party(id) => format!("party {id}"),
         Addressee::Tag(id) => format!("tag {id}"),
+        Addressee::Group => "the robot's group".to_owned(),
+        Addressee::Chat(id) => format!("chat {id}"),
     }
 }
 

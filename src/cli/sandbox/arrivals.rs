@@ -38,7 +38,11 @@ fn described(arrival: &Arrival, zone: &TimeZone) -> Option<String> {
         return failure.map(|failure| format!("{time} {}: {failure}", call.api.name()));
     };
     let note = failure.map(|failure| format!(", and {failure}")).unwrap_or_default();
-    let origin = format!("{} of app {}", message.msgtype, message.agent_id);
+    let origin = match (&message.group, message.agent_id) {
+        (Some(group), 0) => format!("{} of the robot in {group}", message.msgtype),
+        (Some(chat), app) => format!("{} of app {app} to chat {chat}", message.msgtype),
+        (None, app) => format!("{} of app {app}", message.msgtype),
+    };
     let mut text = format!("{time} {}{note} ({origin})", outcomes(message));
     let is_shown = message.members.iter().any(|(_, outcome)| *outcome == MemberOutcome::Shown);
     if is_shown {
@@ -97,6 +101,7 @@ mod tests {
             at,
             corp_id: "ww1".to_owned(),
             agent_id: 1000002,
+            group: None,
             msgtype: "text".to_owned(),
             text: "磁盘满\ndb-1".into(),
             request: "".into(),

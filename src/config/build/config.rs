@@ -3,7 +3,12 @@
 use jiff::tz::TimeZone;
 
 use super::{
-    apps, context::LoadContext, message::Defaults, outbox, receivers, server, templates, values::language,
+    context::LoadContext,
+    message::Defaults,
+    outbox, receivers,
+    senders::{self, ValidSenders},
+    server, templates,
+    values::language,
 };
 use crate::{
     config::{
@@ -40,19 +45,22 @@ pub(in crate::config) fn config(
         true => Ok(Vec::new()),
         false => templates::read(&root.templates, context, diagnostics),
     };
-    let apps = apps::read(&root.apps, context, diagnostics);
+    let senders = senders::read(&root.apps, &root.robots, context, diagnostics);
     let defaults = Defaults {
         language: language.unwrap_or_default(),
         templates: templates.as_deref().unwrap_or_default(),
     };
-    let receivers = receivers::read(&root.receivers, &apps, &defaults, diagnostics);
+    let receivers = receivers::read(&root.receivers, &senders, &defaults, diagnostics);
     language?;
+    let senders = senders.into_valid();
+    let ValidSenders { apps, robots } = senders?;
     Ok(Config {
         server: server?,
         outbox: outbox?,
         timezone: timezone?,
+        apps,
+        robots,
         templates: templates?,
-        apps: apps.into_valid()?,
         receivers: receivers?,
         origin: context.origin(),
     })

@@ -30,19 +30,31 @@ impl<'y> FallbackGraph<'y> {
         location: &Location,
         diagnostics: &mut Diagnostics,
     ) -> Result<(), ErrorGuaranteed> {
+        self.check(from, to, location, "a receiver cannot be its own fallback", diagnostics)?;
+        self.links.extend(from.map(|from| Link { from, to, location: location.clone() }));
+        Ok(())
+    }
+
+    /// Checks that `to` is another receiver than `from`.
+    pub(super) fn check(
+        &self,
+        from: Option<&str>,
+        to: &str,
+        location: &Location,
+        if_same: &str,
+        diagnostics: &mut Diagnostics,
+    ) -> Result<(), ErrorGuaranteed> {
         if from == Some(to) {
-            let message = "a receiver cannot be its own fallback";
-            return Err(diagnostics.error(location, message, "name another receiver"));
+            return Err(diagnostics.error(location, if_same, "name another receiver"));
         }
         if !self.receivers.contains(&to) {
             let others: Vec<_> = self.receivers.iter().copied().filter(|name| Some(*name) != from).collect();
             let help = match others.as_slice() {
-                [] => "list the fallback under receivers".to_owned(),
+                [] => "list it under receivers".to_owned(),
                 others => suggestion(to, others),
             };
             return Err(diagnostics.error(location, format!("there is no receiver {}", quoted(to)), help));
         }
-        self.links.extend(from.map(|from| Link { from, to, location: location.clone() }));
         Ok(())
     }
 

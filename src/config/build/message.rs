@@ -2,13 +2,13 @@
 //!
 //! A key that the type does not use is an error, because its author expects an effect that it does not have.
 
-use std::{num::NonZeroU32, sync::Arc};
+use std::num::NonZeroU32;
 
 use super::values;
 use crate::{
     config::{
         diagnostic::{Diagnostics, ErrorGuaranteed, Location},
-        model::{App, Located, Template, TemplateFile},
+        model::{Located, Sender, Template, TemplateFile},
         raw::{self, Field},
     },
     intake::{JsonTemplate, MessageType},
@@ -19,6 +19,7 @@ use crate::{
 const MESSAGE: &str = r#"{% include "wechat.default.message" %}"#;
 const ZH_MESSAGE: &str = r#"{% include "wechat.zh.message" %}"#;
 const MARKDOWN: &str = r#"{% include "wechat.markdown.message" %}"#;
+const MARKDOWN_V2: &str = r#"{% include "wechat.markdown_v2.message" %}"#;
 const GO_MESSAGE: &str = r#"{{ template "wechat.default.message" . }}"#;
 const TITLE: &str = "{{ headline() }}";
 const DESCRIPTION: &str = r#"{% include "wechat.textcard.description" %}"#;
@@ -44,30 +45,71 @@ pub(super) struct Message {
     pub(super) plain_copy: bool,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+/// The readers of a receiver's messages. WeCom has other types of messages for each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Audience {
+    /// Members of an app.
+    Members,
+    /// The group of a robot.
+    Robot,
+    /// A group chat of an app.
+    Chat,
+}
+
+impl Audience {
+    /// `default` is the audience if the sender is not known, because it has errors.
+    pub(super) fn of(sender: Option<&Sender>, raw: &raw::Receiver<'_>, default: Self) -> Self {
+        match sender {
+            Some(Sender::Robot(_)) => Self::Robot,
+            None if raw.robot.is_set() => Self::Robot,
+            _ if raw.chat_id.is_set() => Self::Chat,
+            None if !raw.app.is_set() => default,
+            _ => Self::Members,
+        }
+    }
+
+    fn types(self) -> &'static [Type] {
+        match self {
+            Self::Members => &[Type::Text, Type::Markdown, Type::TextCard, Type::TemplateCard],
+            Self::Robot => &[Type::Text, Type::Markdown, Type::MarkdownV2, Type::TemplateCard],
+            Self::Chat => &[Type::Text, Type::Markdown, Type::TextCard],
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Members => "an app",
+            Self::Robot => "a robot",
+            Self::Chat => "a group chat",
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Type {
     Text,
     Markdown,
+    MarkdownV2,
     TextCard,
     TemplateCard,
 }
 
-const TYPES: [(&str, Type); 4] = [
+const TYPES: [(&str, Type); 5] = [
     ("text", Type::Text),
     ("markdown", Type::Markdown),
+    ("markdown_v2", Type::MarkdownV2),
     ("textcard", Type::TextCard),
     ("template_card", Type::TemplateCard),
 ];
 
 pub(super) fn read(
     raw: &raw::Receiver<'_>,
+    audience: Audience,
     template_language: TemplateLanguage,
     defaults: &Defaults<'_>,
     diagnostics: &mut Diagnostics,
 ) -> Result<Message, ErrorGuaranteed> {
-    let type_of = |text: &str| TYPES.into_iter().find(|(name, _)| *name == text).map(|(_, kind)| kind);
-    let help = "write text, markdown, textcard or template_card";
-    let kind = raw.message_type.parsed(type_of, "a type of message", help, diagnostics);
+    let kind = message_type(&raw.message_type, audience, diagnostics);
     let own_language = values::language(&raw.language, diagnostics);
     let configured = own_language.unwrap_or_default().or(defaults.language);
     let text = configured.unwrap_or_default().choose(MESSAGE, ZH_MESSAGE);
@@ -75,6 +117,7 @@ pub(super) fn read(
         // Templates of Alertmanager often define this name and nothing else.
         (TemplateLanguage::Go, _) => Template { text: GO_MESSAGE.to_owned(), language: TemplateLanguage::Go },
         (TemplateLanguage::Tera, Ok(Some(Type::Markdown))) => tera(MARKDOWN),
+        (TemplateLanguage::Tera, Ok(Some(Type::MarkdownV2))) => tera(MARKDOWN_V2),
         (TemplateLanguage::Tera, _) => tera(text),
     };
     let message = template(&raw.message, template_language, default, diagnostics);
@@ -103,6 +146,7 @@ pub(super) fn read(
     let message_type = match kind {
         Type::Text => MessageType::Text,
         Type::Markdown => MessageType::Markdown,
+        Type::MarkdownV2 => MessageType::MarkdownV2,
         Type::TextCard => {
             MessageType::TextCard { title: title?, description: description?, url: url?, btntxt: btntxt? }
         }
@@ -117,6 +161,31 @@ pub(super) fn read(
     checked?;
     own_language?;
     Ok(Message { language, message: message?, message_type, plain_copy: plain_copy?.unwrap_or(false) })
+}
+
+fn message_type(
+    field: &Field<'_>,
+    audience: Audience,
+    diagnostics: &mut Diagnostics,
+) -> Result<Option<Type>, ErrorGuaranteed> {
+    let type_of = |text: &str| TYPES.into_iter().find(|(name, _)| *name == text).map(|(_, kind)| kind);
+    let names: Vec<_> = audience.types().iter().map(|kind| name_of(*kind)).collect();
+    let help = match names.split_last() {
+        Some((last, others)) => format!("write {} or {last}", others.join(", ")),
+        None => String::new(),
+    };
+    let kind = field.parsed(type_of, "a type of message", &help, diagnostics)?;
+    match kind {
+        Some(kind) if !audience.types().contains(&kind) => {
+            let message = format!("{} sends no {}", audience.name(), name_of(kind));
+            Err(diagnostics.error(&field.location, message, help))
+        }
+        kind => Ok(kind),
+    }
+}
+
+fn name_of(kind: Type) -> &'static str {
+    TYPES.into_iter().find(|(_, other)| *other == kind).map_or("", |(name, _)| name)
 }
 
 fn is_file_name(message: &str) -> bool {
@@ -183,7 +252,6 @@ fn check_keys(
     plain_copy: bool,
     diagnostics: &mut Diagnostics,
 ) -> Result<(), ErrorGuaranteed> {
-    let name_of = |kind| TYPES.into_iter().find(|(_, other)| *other == kind).map_or("", |(name, _)| name);
     let mut checked = Ok(());
     let keys = [
         (&raw.title, Type::TextCard),
@@ -210,34 +278,32 @@ fn check_keys(
     checked
 }
 
-/// Refuses more parts than the app may send in a minute, because such a message would always be folded into a digest.
+/// Refuses more parts than the sender may send in a minute, because such a message would always be folded into a digest.
 pub(super) fn max_parts(
     field: &Field<'_>,
     message: Option<&Message>,
-    app: Option<&Arc<App>>,
+    sender: Option<&Sender>,
     diagnostics: &mut Diagnostics,
 ) -> Result<u16, ErrorGuaranteed> {
     let help = format!("write a whole number of at least 1, such as {MAX_PARTS}");
     let parse = |text: &str| text.parse().ok().filter(|parts| *parts > 0);
     let given = field.parsed(parse, "a number of parts", &help, diagnostics)?;
-    let per_minute = app.and_then(|app| app.limits.per_minute).map_or(u32::MAX, NonZeroU32::get);
+    let per_minute = sender.and_then(|sender| sender.limits().per_minute).map_or(u32::MAX, NonZeroU32::get);
+    let kind = sender.map_or("the app", Sender::kind);
     let max_parts = match message.filter(|message| message.plain_copy).map(|message| &message.message_type) {
         None => per_minute,
-        Some(MessageType::Markdown) => per_minute / 2,
+        Some(MessageType::Markdown | MessageType::MarkdownV2) => per_minute / 2,
         Some(_) => per_minute - 1,
     };
     let max_parts = u16::try_from(max_parts).unwrap_or(u16::MAX);
     if max_parts == 0 {
-        let message = "the app may not send a message and its plain copy in one minute";
-        return Err(diagnostics.error(
-            &field.location,
-            message,
-            "raise limits.per_minute of the app, or remove plain_copy",
-        ));
+        let message = format!("{kind} may not send a message and its plain copy in one minute");
+        let help = format!("raise limits.per_minute of {kind}, or remove plain_copy");
+        return Err(diagnostics.error(&field.location, message, help));
     }
     match given {
         Some(parts) if parts > max_parts => {
-            let message = format!("the app may not send {parts} parts in a minute");
+            let message = format!("{kind} may not send {parts} parts in a minute");
             let help =
                 format!("write at most {max_parts}, because limits.per_minute and plain_copy allow no more");
             Err(diagnostics.error(&field.location, message, help))

@@ -6,13 +6,17 @@
 mod apps;
 mod certificates;
 mod config;
+mod connection;
 mod context;
 mod fallbacks;
+mod mentions;
 mod message;
 mod outbox;
 mod receivers;
 mod recipients;
+mod robots;
 mod secrets;
+mod senders;
 mod server;
 mod templates;
 mod values;

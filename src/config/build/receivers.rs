@@ -1,28 +1,28 @@
-//! `receivers`: at least one, each with an app, recipients and a valid fallback.
+//! `receivers`: at least one, each with a sender, recipients and a valid fallback.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use super::{
-    apps::Apps,
     fallbacks::FallbackGraph,
-    message::{self, Defaults},
+    mentions,
+    message::{self, Audience, Defaults},
     recipients,
+    senders::Senders,
     values::{MINUTE, Slashes, duration, template_language, unique_name},
 };
 use crate::{
     config::{
         diagnostic::{Diagnostics, ErrorGuaranteed, Location, quoted},
-        model::{App, Fallback, Receiver, ReceiverName},
+        model::{Fallback, Receiver, ReceiverName, Sender},
         raw::{self, Field},
     },
     intake::Address,
-    nearest::suggestion,
     render::TemplateLanguage,
 };
 
 pub(super) fn read(
     field: &Field<'_>,
-    apps: &Apps<'_>,
+    senders: &Senders<'_>,
     defaults: &Defaults<'_>,
     diagnostics: &mut Diagnostics,
 ) -> Result<Vec<Receiver>, ErrorGuaranteed> {
@@ -46,12 +46,13 @@ pub(super) fn read(
     // All receivers are read before the first error returns, so that all errors are reported.
     let mut receivers = Vec::new();
     for receiver in named {
-        receivers.push(receiver.and_then(|named| build(named, apps, defaults, &mut fallbacks, diagnostics)));
+        receivers
+            .push(receiver.and_then(|named| build(named, senders, defaults, &mut fallbacks, diagnostics)));
     }
     fallbacks.check_circles(diagnostics)?;
     let receivers = receivers.into_iter().collect::<Result<Vec<_>, _>>()?;
     refuse_templated_fallbacks(&receivers, diagnostics)?;
-    warn_of_shared_apps(&receivers, diagnostics);
+    warn_of_shared_senders(&receivers, diagnostics);
     Ok(receivers)
 }
 
@@ -63,29 +64,36 @@ struct NamedReceiver<'y> {
 
 fn build<'y>(
     named: NamedReceiver<'y>,
-    apps: &Apps<'_>,
+    senders: &Senders<'_>,
     defaults: &Defaults<'_>,
     fallbacks: &mut FallbackGraph<'y>,
     diagnostics: &mut Diagnostics,
 ) -> Result<Receiver, ErrorGuaranteed> {
     let NamedReceiver { name, location, raw } = named;
-    let app = app(&raw.app, apps, diagnostics);
+    let sender = senders.of_receiver(&raw.app, &raw.robot, diagnostics);
+    let audience = Audience::of(sender.as_ref().ok(), &raw, senders.default_audience());
     let template_language = template_language(&raw.template_language, diagnostics);
     // The texts are checked also if the language is wrong, so that all errors are reported.
     let language = template_language.unwrap_or_default();
-    let recipients = recipients::read(&raw, language, diagnostics);
-    let message = message::read(&raw, language, defaults, diagnostics);
-    let max_parts = message::max_parts(&raw.max_parts, message.as_ref().ok(), app.as_ref().ok(), diagnostics);
+    let recipients = recipients::read(&raw, audience, language, diagnostics);
+    let message = message::read(&raw, audience, language, defaults, diagnostics);
+    let mentions = mentions::read(&raw, audience, message.as_ref().ok(), language, diagnostics);
+    let max_parts =
+        message::max_parts(&raw.max_parts, message.as_ref().ok(), sender.as_ref().ok(), diagnostics);
+    let also = also(name, &raw.also, fallbacks, diagnostics);
     let send_resolved = raw.send_resolved.bool(diagnostics);
     let fallback = fallback(name, &raw, fallbacks, diagnostics);
     let (name, message) = (name?, message?);
     template_language?;
     Ok(Receiver {
         name: ReceiverName::checked(name),
-        app: app?,
+        sender: sender?,
         default_templates: message::is_default(&raw)
             && language == TemplateLanguage::Tera
-            && matches!(recipients, Ok(Address::Literal(_))),
+            && matches!(recipients, Ok(Address::Literal(_)))
+            && mentions.as_ref().is_ok_and(|mentions| !mentions.has_templates()),
+        also: also?,
+        mentions: mentions?,
         recipients: recipients?,
         language: message.language,
         message: message.message,
@@ -98,41 +106,34 @@ fn build<'y>(
     })
 }
 
-fn app(
-    field: &Field<'_>,
-    apps: &Apps<'_>,
+/// The further receivers of each notification.
+fn also<'y>(
+    name: Result<&'y str, ErrorGuaranteed>,
+    field: &Field<'y>,
+    fallbacks: &FallbackGraph<'y>,
     diagnostics: &mut Diagnostics,
-) -> Result<Arc<App>, ErrorGuaranteed> {
-    let Some(name) = field.text(diagnostics)? else {
-        return only_app(field, apps, diagnostics);
-    };
-    if let Some(app) = apps.valid.iter().find(|app| app.name.as_str() == name) {
-        return Ok(app.clone());
-    }
-    // The named app is probably one with errors, which are reported already.
-    if let Err(reported) = apps.complete
-        && (apps.names.is_empty() || apps.names.contains(&name))
-    {
-        return Err(reported);
-    }
-    let message = format!("there is no app {}", quoted(name));
-    Err(diagnostics.error(&field.location, message, suggestion(name, &apps.names)))
-}
-
-fn only_app(
-    field: &Field<'_>,
-    apps: &Apps<'_>,
-    diagnostics: &mut Diagnostics,
-) -> Result<Arc<App>, ErrorGuaranteed> {
-    match (apps.valid.as_slice(), apps.complete) {
-        ([only], Ok(())) => Ok(only.clone()),
-        (_, Err(reported)) if apps.listed < 2 => Err(reported),
-        _ => {
-            let help = format!("name the app that sends: {}", apps.names.join(", "));
-            let message = "there are several apps, and this receiver names none";
-            Err(diagnostics.error(&field.location, message, help))
+) -> Result<Vec<ReceiverName>, ErrorGuaranteed> {
+    let mut also = Vec::new();
+    let mut checked = Ok(());
+    for item in field.items(diagnostics)?.unwrap_or_default() {
+        let other = item.required_text("name another receiver, or remove the entry", diagnostics)?;
+        let other_name = ReceiverName::checked(other);
+        if also.contains(&other_name) {
+            let message = format!("{} is listed twice", quoted(other));
+            checked = Err(diagnostics.error(&item.location, message, "list it once"));
+        }
+        match fallbacks.check(
+            name.ok(),
+            other,
+            &item.location,
+            "a receiver cannot be listed in its own also",
+            diagnostics,
+        ) {
+            Ok(()) => also.push(other_name),
+            Err(reported) => checked = Err(reported),
         }
     }
+    checked.map(|()| also)
 }
 
 fn fallback<'y>(
@@ -171,13 +172,14 @@ fn refuse_templated_fallbacks(
     checked
 }
 
-fn warn_of_shared_apps(receivers: &[Receiver], diagnostics: &mut Diagnostics) {
+fn warn_of_shared_senders(receivers: &[Receiver], diagnostics: &mut Diagnostics) {
     for receiver in receivers {
         let Some(fallback) = fallback_of(receiver, receivers) else { continue };
-        if Arc::ptr_eq(&fallback.app, &receiver.app) {
-            let message =
-                format!("the fallback {} sends with the same app, {}", fallback.name, receiver.app.name);
-            let help = "use a fallback on another app, which still works when this app fails";
+        let (name, is_robot) = (receiver.sender.name(), matches!(receiver.sender, Sender::Robot(_)));
+        if fallback.sender.name() == name {
+            let kind = if is_robot { "robot" } else { "app" };
+            let message = format!("the fallback {} sends with the same {kind}, {name}", fallback.name);
+            let help = format!("use a fallback on another {kind}, which still works when this {kind} fails");
             diagnostics.warn(&receiver.location, message, help);
         }
     }

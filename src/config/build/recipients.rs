@@ -1,5 +1,6 @@
-//! `to_user`, `to_party` and `to_tag`: fixed ids, or templates.
+//! `to_user`, `to_party` and `to_tag`: fixed ids, or templates. Or `chat_id`, or the group of a robot.
 
+use super::message::Audience;
 use crate::{
     config::{
         diagnostic::{Diagnostics, ErrorGuaranteed, quoted},
@@ -9,10 +10,62 @@ use crate::{
     intake::Address,
     render::TemplateLanguage,
     text::named_char,
-    wecom::{self, BadId, Recipients},
+    wecom::{self, BadId, ChatId, Recipients},
 };
 
 pub(super) fn read(
+    raw: &raw::Receiver<'_>,
+    audience: Audience,
+    language: TemplateLanguage,
+    diagnostics: &mut Diagnostics,
+) -> Result<Address<Located<Template>>, ErrorGuaranteed> {
+    match audience {
+        Audience::Members => members(raw, language, diagnostics),
+        Audience::Robot => {
+            let help = "remove it, because a robot sends to its group; mentioned_list names members there";
+            no_members(raw, "this key needs an app, and this receiver has a robot", help, diagnostics)?;
+            if raw.chat_id.is_set() {
+                let message = "a robot has one group, which its key decides";
+                return Err(diagnostics.error(
+                    &raw.chat_id.location,
+                    message,
+                    "remove chat_id, or name an app",
+                ));
+            }
+            Ok(Address::Literal(Recipients::Group))
+        }
+        Audience::Chat => {
+            let help = "remove it, or use two receivers and name one in also of the other";
+            no_members(
+                raw,
+                "a receiver sends to members or to a chat, and this one has chat_id",
+                help,
+                diagnostics,
+            )?;
+            let help =
+                "write the id that `wecom-relay chat create` shows, as in wrOgQhDgAAMYQiS5ol9G7gK9JVAAAA";
+            let written = raw.chat_id.required_text(help, diagnostics)?;
+            let chat = ChatId::parse(written).map(|chat| Address::Literal(Recipients::Chat(chat)));
+            chat.ok_or_else(|| {
+                let message = format!("{} is not the id of a chat", quoted(written));
+                diagnostics.error(&raw.chat_id.location, message, help)
+            })
+        }
+    }
+}
+
+/// Refuses `to_user`, `to_party` and `to_tag`.
+fn no_members(
+    raw: &raw::Receiver<'_>,
+    message: &str,
+    help: &str,
+    diagnostics: &mut Diagnostics,
+) -> Result<(), ErrorGuaranteed> {
+    let set = [&raw.to_user, &raw.to_party, &raw.to_tag].into_iter().find(|field| field.is_set());
+    set.map_or(Ok(()), |field| Err(diagnostics.error(&field.location, message, help)))
+}
+
+fn members(
     raw: &raw::Receiver<'_>,
     language: TemplateLanguage,
     diagnostics: &mut Diagnostics,
@@ -94,6 +147,6 @@ fn located(field: &Field<'_>, text: &str, language: TemplateLanguage) -> Located
     Located { value: Template { text: text.to_owned(), language }, location: field.location.clone() }
 }
 
-fn is_template(text: &str) -> bool {
+pub(super) fn is_template(text: &str) -> bool {
     ["{{", "{%", "{#"].iter().any(|open| text.contains(open))
 }

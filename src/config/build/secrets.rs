@@ -37,14 +37,13 @@ impl<'f, 'y> SecretSource<'f, 'y> {
         }
     }
 
-    pub(super) fn of_proxy(raw: &'f raw::App<'y>) -> Self {
-        Self {
-            inline: &raw.proxy_url,
-            file: &raw.proxy_url_file,
-            env: &raw.proxy_url_env,
-            owner: "the app",
-            key: "proxy_url",
-        }
+    pub(super) fn of_robot(raw: &'f raw::Robot<'y>) -> Self {
+        Self { inline: &raw.key, file: &raw.key_file, env: &raw.key_env, owner: "the robot", key: "key" }
+    }
+
+    /// The proxy of `owner`.
+    pub(super) fn of_proxy([inline, file, env]: [&'f Field<'y>; 3], owner: &'static str) -> Self {
+        Self { inline, file, env, owner, key: "proxy_url" }
     }
 
     pub(super) fn of_outbox(raw: &'f raw::Outbox<'y>) -> Self {
@@ -81,6 +80,12 @@ impl<'f, 'y> SecretSource<'f, 'y> {
             let message = format!("{} has no {}", self.owner, self.word());
             diagnostics.error(&self.inline.location, message, self.exactly_one())
         })
+    }
+
+    /// The location of the key that is set, else of the enclosing mapping.
+    pub(super) fn location(&self) -> &Location {
+        let set = [self.inline, self.file, self.env].into_iter().find(|field| field.is_set());
+        set.map_or(&self.inline.location, |field| &field.location)
     }
 
     /// `None` if no key is set.
@@ -167,6 +172,7 @@ impl<'f, 'y> SecretSource<'f, 'y> {
             "password" => "password",
             "proxy_url" => "proxy's address",
             "url" => "URL",
+            "key" => "key",
             _ => "secret",
         }
     }

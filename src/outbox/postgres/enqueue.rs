@@ -45,21 +45,23 @@ struct Key {
     is_changed: bool,
 }
 
-/// Stores notifications that were received by webhooks. The inner results are those of each.
+/// Stores notifications that were received by webhooks: those of each webhook, or none of them. The inner results are those
+/// of each webhook.
 pub(super) async fn accept_all(
     tx: &Transaction<'_>,
     batch: &[Acceptance],
     room: &Room,
-) -> EngineResult<Vec<StoreResult<Enqueued>>> {
-    let names: BTreeSet<&SenderName> = batch.iter().map(|one| &one.notification.sender).collect();
+) -> EngineResult<Vec<StoreResult<Vec<Enqueued>>>> {
+    let all = || batch.iter().flat_map(|one| &one.notifications);
+    let names: BTreeSet<&SenderName> = all().map(|new| &new.sender).collect();
     let senders = PresentSenders::read(tx, &names.into_iter().collect::<Vec<_>>()).await?;
     let key = |new: &NewNotification| {
         let queue = senders.of(&new.sender).queue;
         OrderingKey::of(&queue, &new.receiver, &new.group_key).0.short()
     };
-    let keys: BTreeSet<i64> = batch.iter().map(|one| key(&one.notification)).collect();
+    let keys: BTreeSet<i64> = all().map(key).collect();
     let keys: Vec<i64> = keys.into_iter().collect();
-    let deliveries = batch.iter().map(|one| one.notification.deliveries.len()).sum();
+    let deliveries = all().map(|new| new.deliveries.len()).sum();
     // The numbers are taken under the locks, so those of an ordering key rise with its commits.
     tx.prepare(&[order::MAKE, order::LOCK, TAKE_NUMBERS]).await?;
     let (locked, numbers) = tokio::join!(order::lock(tx, &keys), tx.take_numbers(deliveries));
@@ -68,35 +70,41 @@ pub(super) async fn accept_all(
         locked.map(|(id, state)| (id, Key { state, expires_at: None, is_changed: false })).collect();
     let (numbers, mut rows, mut answers) = (numbers?, NewRows::default(), Vec::new());
     let mut free = numbers.as_slice();
-    for Acceptance { notification: new, now, .. } in batch {
-        let ordering_key = key(new);
-        let Some(key) = locked.get_mut(&ordering_key) else { continue };
-        let order = &key.state;
-        if let Some(dedupe) = &new.dedupe
-            && let Some(last) = order.last.filter(|last| last.is_repeated_by(dedupe, *now))
-        {
-            answers.push(Ok(Enqueued::Duplicate(last.notification)));
-            continue;
+    // One answer for the whole batch, so that no webhook is stored in part.
+    let no_room = room.require().err();
+    for Acceptance { notifications, now, .. } in batch {
+        let mut answer = Ok(Vec::with_capacity(notifications.len()));
+        for new in notifications {
+            let ordering_key = key(new);
+            let (Some(key), Ok(accepted)) = (locked.get_mut(&ordering_key), &mut answer) else { continue };
+            let order = &key.state;
+            if let Some(dedupe) = &new.dedupe
+                && let Some(last) = order.last.filter(|last| last.is_repeated_by(dedupe, *now))
+            {
+                accepted.push(Enqueued::Duplicate(last.notification));
+                continue;
+            }
+            if new.kind == Kind::Alert
+                && let Some(error) = &no_room
+            {
+                answer = Err(error.clone());
+                continue;
+            }
+            let (numbers, rest) = free.split_at_checked(new.deliveries.len()).unwrap_or((free, &[]));
+            free = rest;
+            let sender = senders.of(&new.sender).name;
+            let place = Place { sender, ordering_key, numbers, is_occupied: order.heads > 0, now: *now };
+            let added = rows.add(tx, new, &place);
+            key.state.heads += i32::from(added.is_head);
+            key.is_changed |= added.is_head || new.dedupe.is_some();
+            if let Some(Dedupe { key: repeated, window }) = new.dedupe {
+                let notification = added.notification;
+                key.state.last = Some(LastAccepted { key: repeated, notification, at: *now });
+                key.expires_at = Some(dedup::expires_at(window, *now));
+            }
+            accepted.push(Enqueued::Accepted(added.notification));
         }
-        if new.kind == Kind::Alert
-            && let Err(error) = room.require()
-        {
-            answers.push(Err(error));
-            continue;
-        }
-        let (numbers, rest) = free.split_at_checked(new.deliveries.len()).unwrap_or((free, &[]));
-        free = rest;
-        let sender = senders.of(&new.sender).name;
-        let place = Place { sender, ordering_key, numbers, is_occupied: order.heads > 0, now: *now };
-        let added = rows.add(tx, new, &place);
-        key.state.heads += i32::from(added.is_head);
-        key.is_changed |= added.is_head || new.dedupe.is_some();
-        if let Some(Dedupe { key: repeated, window }) = new.dedupe {
-            let notification = added.notification;
-            key.state.last = Some(LastAccepted { key: repeated, notification, at: *now });
-            key.expires_at = Some(dedup::expires_at(window, *now));
-        }
-        answers.push(Ok(Enqueued::Accepted(added.notification)));
+        answers.push(answer);
     }
     let changed = changed_keys(locked);
     let (inserted, stored, counted) =

@@ -21,7 +21,7 @@ pub(super) enum Job {
     /// An acceptance, which may share a transaction with others.
     Accept(Acceptance),
     /// A settlement, which may share a transaction with others.
-    Settle(PendingSettlement),
+    Settle(Box<PendingSettlement>),
 }
 
 /// The work of a job with a transaction of its own.
@@ -33,11 +33,11 @@ pub(super) trait Work: Send {
     fn answer(self: Box<Self>, error: Option<StoreError>);
 }
 
-/// A notification that waits for its acceptance.
+/// The notifications of a webhook that wait for their acceptance.
 pub(super) struct Acceptance {
-    pub(super) notification: NewNotification,
+    pub(super) notifications: Vec<NewNotification>,
     pub(super) now: Timestamp,
-    pub(super) caller: oneshot::Sender<StoreResult<Enqueued>>,
+    pub(super) caller: oneshot::Sender<StoreResult<Vec<Enqueued>>>,
 }
 
 /// A result that waits to be stored.
@@ -91,16 +91,17 @@ impl Queue {
 
     pub(super) async fn accept(
         &self,
-        notification: NewNotification,
+        notifications: Vec<NewNotification>,
         now: Timestamp,
-    ) -> StoreResult<Enqueued> {
+    ) -> StoreResult<Vec<Enqueued>> {
         let (caller, answer) = oneshot::channel();
-        self.hand_over(Job::Accept(Acceptance { notification, now, caller }), answer).await
+        self.hand_over(Job::Accept(Acceptance { notifications, now, caller }), answer).await
     }
 
     pub(super) async fn settle(&self, settlement: Settlement, now: Timestamp) -> StoreResult<()> {
         let (caller, answer) = oneshot::channel();
-        self.hand_over(Job::Settle(PendingSettlement { settlement, now, caller }), answer).await
+        let pending = PendingSettlement { settlement, now, caller };
+        self.hand_over(Job::Settle(Box::new(pending)), answer).await
     }
 
     async fn hand_over<T>(&self, job: Job, answer: oneshot::Receiver<StoreResult<T>>) -> StoreResult<T> {

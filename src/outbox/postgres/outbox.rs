@@ -147,8 +147,8 @@ impl PostgresOutbox {
 impl Outbox for PostgresOutbox {
     type Lease = PostgresLease;
 
-    async fn enqueue(&self, notification: NewNotification, now: Timestamp) -> StoreResult<Enqueued> {
-        self.engine.intake.accept(notification, now).await
+    async fn enqueue_all(&self, new: Vec<NewNotification>, now: Timestamp) -> StoreResult<Vec<Enqueued>> {
+        self.engine.intake.accept(new, now).await
     }
 
     async fn acquire(&self, sender: &SenderName, now: Timestamp) -> StoreResult<PostgresLease> {

@@ -89,7 +89,7 @@ impl Worker {
         for job in batch {
             match job {
                 Job::Accept(acceptance) => acceptances.push(acceptance),
-                Job::Settle(settlement) => settlements.push(settlement),
+                Job::Settle(settlement) => settlements.push(*settlement),
                 Job::Run(work) => self.run_alone(work).await,
             }
         }

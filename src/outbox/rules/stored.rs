@@ -90,10 +90,7 @@ pub fn content(msgtype: &str, text: String) -> Result<Content, Unreadable> {
 /// # Errors
 /// The lists have separators only.
 pub fn recipients(users: &str, parties: &str, tags: &str) -> Result<Recipients, Unreadable> {
-    if [users, parties, tags].iter().all(|ids| ids.is_empty()) {
-        return Ok(Recipients::Nobody);
-    }
-    Recipients::parse(users, parties, tags).map_err(|_| Unreadable::new("a list of recipients", "empty"))
+    Recipients::stored(users, parties, tags).ok_or_else(|| Unreadable::new("a list of recipients", "empty"))
 }
 
 /// The recipients that WeCom could not reach, as one line.

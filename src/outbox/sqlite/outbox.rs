@@ -67,8 +67,10 @@ impl SqliteOutbox {
 impl Outbox for SqliteOutbox {
     type Lease = SqliteLease;
 
-    async fn enqueue(&self, new: NewNotification, now: Timestamp) -> StoreResult<Enqueued> {
-        self.worker.run(Effect::Acceptance, move |tx| enqueue::enqueue(tx, &new, now)).await
+    async fn enqueue_all(&self, new: Vec<NewNotification>, now: Timestamp) -> StoreResult<Vec<Enqueued>> {
+        let enqueue =
+            move |tx: &mut Transaction<'_>| new.iter().map(|new| enqueue::enqueue(tx, new, now)).collect();
+        self.worker.run(Effect::Acceptance, enqueue).await
     }
 
     /// The process that owns the file may dispatch every sender, so the lease is granted at once.

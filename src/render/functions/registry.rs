@@ -13,7 +13,7 @@ use crate::{
 const MAX_RANGE: i64 = 1000;
 
 /// Filters and functions that are added to those of Tera, or replace one of them.
-pub(in crate::render) const NAMES: [&str; 26] = [
+pub(in crate::render) const NAMES: [&str; 27] = [
     "alerts_url",
     "begin_alert",
     "by_severity",
@@ -27,6 +27,7 @@ pub(in crate::render) const NAMES: [&str; 26] = [
     "links",
     "markdown_escape",
     "markdown_url",
+    "markdown_v2_escape",
     "one_line",
     "range",
     "regex_replace",
@@ -57,6 +58,9 @@ pub(in crate::render) fn register(tera: &mut Tera) {
     tera.register_filter("links", alerts::links);
     tera.register_filter("markdown_escape", |text: &str, _: Kwargs, _: &State<'_>| markdown::escape(text));
     tera.register_filter("markdown_url", |text: &str, _: Kwargs, _: &State<'_>| markdown::url(text));
+    tera.register_filter("markdown_v2_escape", |text: &str, _: Kwargs, _: &State<'_>| {
+        markdown::escape_v2(text)
+    });
     tera.register_filter("one_line", |text: &str, _: Kwargs, _: &State<'_>| one_line(text));
     tera.register_filter("regex_replace", pattern::replacer());
     tera.register_filter("remove", pairs::remove);

@@ -5,7 +5,7 @@ use std::{collections::HashSet, fmt::Display, hash::Hash, net::IpAddr};
 use serde::Deserialize;
 use serde_yaml::{Error, Location, Spanned};
 
-use super::model::{App, Corp, Department, Directory, Member, Tag, Visible};
+use super::model::{App, Corp, Department, Directory, Member, Robot, Tag, Visible};
 
 /// The YAML of [`Directory::builtin`], as an example of the format.
 pub const BUILTIN_YAML: &str = include_str!("builtin.yml");
@@ -40,6 +40,9 @@ impl Directory {
         if corps.value.is_empty() {
             return Err(error_at(&corps.referenced, "`corps` is empty: list at least one corp"));
         }
+        let robots = || corps.value.iter().flat_map(|corp| &corp.robots);
+        unique("name", robots().map(|robot| (&robot.name, robot.name.value.clone())))?;
+        unique("secret", robots().map(|robot| (&robot.key, robot.key.value.clone())))?;
         unique("corp_id", corps.value.iter().map(|corp| (&corp.corp_id, corp.corp_id.value.clone())))?;
         let corps = corps.value.into_iter().map(corp).collect::<Result<_, _>>()?;
         Ok(Self { corps })
@@ -62,6 +65,8 @@ struct CorpEntry {
     tags: Vec<TagEntry>,
     members: Vec<MemberEntry>,
     apps: Vec<AppEntry>,
+    #[serde(default)]
+    robots: Vec<RobotEntry>,
 }
 
 #[derive(Deserialize)]
@@ -104,6 +109,16 @@ struct AppEntry {
     visible: Option<VisibleEntry>,
     #[serde(default)]
     trusted_ips: Vec<Spanned<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RobotEntry {
+    name: Spanned<String>,
+    key: Spanned<String>,
+    members: Vec<Spanned<String>>,
+    disabled: Option<bool>,
+    in_group: Option<bool>,
 }
 
 #[derive(Deserialize)]
@@ -181,7 +196,17 @@ fn corp(entry: CorpEntry) -> Result<Corp, DirectoryError> {
     for one in entry.apps {
         apps.push(app(one, &known)?);
     }
-    Ok(Corp { corp_id: filled("corp_id", entry.corp_id)?, departments, tags, members, apps })
+    let mut robots = Vec::with_capacity(entry.robots.len());
+    for one in entry.robots {
+        robots.push(Robot {
+            name: filled("name", one.name)?,
+            key: filled("key", one.key)?,
+            members: known.userids(one.members)?,
+            disabled: one.disabled.unwrap_or(false),
+            in_group: one.in_group.unwrap_or(true),
+        });
+    }
+    Ok(Corp { corp_id: filled("corp_id", entry.corp_id)?, departments, tags, members, apps, robots })
 }
 
 fn app(entry: AppEntry, known: &KnownIds) -> Result<App, DirectoryError> {

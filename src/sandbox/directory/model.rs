@@ -17,6 +17,7 @@ pub(in crate::sandbox) struct Corp {
     pub(in crate::sandbox) tags: Vec<Tag>,
     pub(in crate::sandbox) members: Vec<Member>,
     pub(in crate::sandbox) apps: Vec<App>,
+    pub(in crate::sandbox) robots: Vec<Robot>,
 }
 
 /// A department (`toparty`). Its members include those of the departments under it.
@@ -56,6 +57,18 @@ pub(in crate::sandbox) struct App {
     pub(in crate::sandbox) visible: Option<Visible>,
     /// Empty means every address.
     pub(in crate::sandbox) trusted_ips: Vec<IpAddr>,
+}
+
+/// A group robot.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(in crate::sandbox) struct Robot {
+    /// The name of its group.
+    pub(in crate::sandbox) name: String,
+    pub(in crate::sandbox) key: String,
+    /// The members of its group.
+    pub(in crate::sandbox) members: Vec<String>,
+    pub(in crate::sandbox) disabled: bool,
+    pub(in crate::sandbox) in_group: bool,
 }
 
 /// The visible range of an app.

@@ -12,7 +12,7 @@ use crate::wecom::{Api, TransportErrorKind};
 /// The body of a 2xx response with at most `max_bytes`, before and after decompression.
 ///
 /// WeCom writes errcode and errmsg into the headers, too. They replace a body that cannot be read, because the message must
-/// not be sent again if WeCom has answered. For another API than `message/send` this holds for errors only, because a
+/// not be sent again if WeCom has answered. For an API that sends no message this holds for errors only, because a
 /// success is in the body.
 pub(super) async fn read_body(
     api: Api,
@@ -48,7 +48,7 @@ async fn read(response: &mut Response, max_bytes: usize) -> Result<Vec<u8>, Call
 
 fn reply_in_headers(api: Api, headers: &HeaderMap) -> Option<Vec<u8>> {
     let errcode: i64 = headers.get("error-code")?.to_str().ok()?.trim().parse().ok()?;
-    if errcode == 0 && api != Api::MessageSend {
+    if errcode == 0 && !api.sends() {
         return None;
     }
     let errmsg = headers.get("error-msg").map(|text| String::from_utf8_lossy(text.as_bytes()));

@@ -9,8 +9,9 @@ use super::{
     error::CallError,
     http::{SetupError, http_client},
     redact::Redactor,
-    settings::ClientSettings,
+    settings::{AppSettings, Connection},
 };
+use crate::secret::Secret;
 use crate::wecom::{
     Api, ApiError, Errcode, Outcome, TransportError, WecomError,
     reply::{self, ApiReply, TokenGrant},
@@ -20,32 +21,41 @@ use crate::wecom::{
 /// A usual reply has some hundred bytes. It has some ten thousand when WeCom lists a thousand invalid recipients.
 const MAX_REPLY_BYTES: usize = 64 * 1024;
 
-/// Makes single calls for one app.
+/// Makes single calls for one sender.
 #[derive(Debug)]
 pub(super) struct Caller {
     http: reqwest::Client,
-    settings: ClientSettings,
-    send_url: Url,
+    connection: Connection,
     redactor: Redactor,
 }
 
 impl Caller {
-    pub(super) fn new(settings: ClientSettings) -> Result<Self, SetupError> {
-        let http = http_client(&settings)?;
-        let send_url = settings.api_url.call(Api::MessageSend.name());
-        let redactor = Redactor::new(&settings);
-        Ok(Self { http, settings, send_url, redactor })
+    /// `secret` is that of the sender. No text of a reply shows it.
+    pub(super) fn new(connection: Connection, secret: &Secret) -> Result<Self, SetupError> {
+        let http = http_client(&connection)?;
+        let redactor = Redactor::new(secret, connection.proxy_url.as_ref());
+        Ok(Self { http, connection, redactor })
     }
 
-    pub(super) fn settings(&self) -> &ClientSettings {
-        &self.settings
+    pub(super) fn has_proxy(&self) -> bool {
+        self.connection.proxy_url.is_some()
     }
 
-    pub(super) async fn get_token(&self) -> Result<TokenGrant, WecomError> {
+    /// The URL of a call with one parameter, such as the access token.
+    pub(super) fn url(&self, api: Api, parameter: (&str, &str)) -> Url {
+        let mut url = self.url_without_parameters(api);
+        url.query_pairs_mut().append_pair(parameter.0, parameter.1);
+        url
+    }
+
+    pub(super) fn url_without_parameters(&self, api: Api) -> Url {
+        self.connection.api_url.call(api.name())
+    }
+
+    pub(super) async fn get_token(&self, app: &AppSettings) -> Result<TokenGrant, WecomError> {
         let api = Api::GetToken;
-        let mut url = self.settings.api_url.call(api.name());
-        let secret = self.settings.api_secret.expose();
-        url.query_pairs_mut().append_pair("corpid", &self.settings.corp_id).append_pair("corpsecret", secret);
+        let mut url = self.url(api, ("corpid", &app.corp_id));
+        url.query_pairs_mut().append_pair("corpsecret", app.api_secret.expose());
         let body = self.call(api, self.http.get(url)).await;
         match body.and_then(|body| {
             reply::token_reply(&body).map_err(|error| CallError::foreign_reply(error, &body))
@@ -58,22 +68,23 @@ impl Caller {
         }
     }
 
-    pub(super) async fn send(&self, token: &Token, body: String) -> Outcome {
-        let api = Api::MessageSend;
-        let mut url = self.send_url.clone();
-        url.query_pairs_mut().append_pair("access_token", token.secret().expose());
-        let request = self.http.post(url).header(header::CONTENT_TYPE, "application/json").body(body);
-        let body = self.call(api, request).await;
+    /// Posts a message to `url`, which has the `token` if there is one.
+    pub(super) async fn send(&self, api: Api, url: Url, body: String, token: Option<&Token>) -> Outcome {
+        let body = self.call(api, self.post(url, body)).await;
         match body
             .and_then(|body| reply::send_reply(&body).map_err(|error| CallError::foreign_reply(error, &body)))
         {
             Ok(ApiReply::Success(receipt)) => Outcome::Accepted(self.redactor.receipt(receipt, token)),
             Ok(ApiReply::Error { errcode, errmsg }) => {
-                Outcome::Rejected(self.api_error(api, errcode, &errmsg, Some(token)))
+                Outcome::Rejected(self.api_error(api, errcode, &errmsg, token))
             }
-            Err(error) if error.not_sent => Outcome::NotSent(self.transport_error(api, error, Some(token))),
-            Err(error) => Outcome::Unknown(self.transport_error(api, error, Some(token))),
+            Err(error) if error.not_sent => Outcome::NotSent(self.transport_error(api, error, token)),
+            Err(error) => Outcome::Unknown(self.transport_error(api, error, token)),
         }
+    }
+
+    pub(super) fn post(&self, url: Url, body: String) -> reqwest::RequestBuilder {
+        self.http.post(url).header(header::CONTENT_TYPE, "application/json").body(body)
     }
 
     pub(super) async fn get(&self, url: Url) -> Result<Response, reqwest::Error> {

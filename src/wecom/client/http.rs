@@ -2,7 +2,7 @@
 
 use std::{error::Error as _, time::Duration};
 
-use super::settings::ClientSettings;
+use super::settings::Connection;
 use crate::tls::client_config;
 
 /// Less than the usual keep-alive time of servers, so that few pooled connections are stale when they are used.
@@ -17,20 +17,20 @@ pub struct SetupError(String);
     clippy::disallowed_methods,
     reason = "the one place that sets timeouts, root certificates, proxy and redirects"
 )]
-pub(super) fn http_client(settings: &ClientSettings) -> Result<reqwest::Client, SetupError> {
-    let tls = client_config(&settings.extra_roots).map_err(|error| SetupError(error.to_string()))?;
+pub(super) fn http_client(connection: &Connection) -> Result<reqwest::Client, SetupError> {
+    let tls = client_config(&connection.extra_roots).map_err(|error| SetupError(error.to_string()))?;
     let mut builder = reqwest::Client::builder()
         .tls_backend_preconfigured(tls)
         .no_proxy()
         .redirect(reqwest::redirect::Policy::none())
         .referer(false)
         .retry(reqwest::retry::never())
-        .connect_timeout(settings.connect_timeout.min(settings.call_timeout / 2))
-        .timeout(settings.call_timeout)
+        .connect_timeout(connection.connect_timeout.min(connection.call_timeout / 2))
+        .timeout(connection.call_timeout)
         .pool_idle_timeout(POOL_IDLE_TIMEOUT)
         .tcp_nodelay(true)
         .user_agent(concat!("wecom-relay/", env!("CARGO_PKG_VERSION")));
-    if let Some(proxy_url) = &settings.proxy_url {
+    if let Some(proxy_url) = &connection.proxy_url {
         let proxy = reqwest::Proxy::all(proxy_url.expose()).map_err(|error| SetupError(describe(error)))?;
         builder = builder.proxy(proxy);
     }

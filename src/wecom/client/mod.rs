@@ -1,11 +1,12 @@
-//! WeCom over HTTPS: the [`WeCom`](super::WeCom) port on top of `gettoken` and `message/send`.
+//! WeCom over HTTPS: the [`WeCom`](super::WeCom) port on top of `gettoken`, `message/send` and `appchat/send`, and of
+//! `webhook/send` for robots.
 //!
 //! Guarantees:
 //! - [`Outcome::NotSent`](super::Outcome::NotSent) means that WeCom surely did not accept the message. The connection
 //!   failed, no token was granted, or a server answered 3xx or 4xx, which WeCom's application never does. Every other
 //!   call without a reply of WeCom is [`Outcome::Unknown`](super::Outcome::Unknown).
 //! - One [`Message`](super::Message) has one body, byte for byte, also when it is sent again with a renewed token.
-//! - A secret or token is written into the URL of a request to WeCom, and nowhere else. Error texts never quote a body
+//! - A secret, token or key of a robot is written into the URL of a request to WeCom, and nowhere else. Error texts never quote a body
 //!   that is not WeCom's, nor the path of a redirect. All other quoted text is searched for secrets first.
 //!
 //! Redirects are not followed, because a POST would become a GET. HTTP retries are off, because the outbox decides when
@@ -17,10 +18,16 @@ mod error;
 mod http;
 mod probe;
 mod redact;
+mod robot;
 mod send;
+mod sender;
 mod settings;
 
 pub use http::SetupError;
-pub use probe::{InvalidCertificate, ReachError, Reached, Stage};
+pub use probe::{InvalidCertificate, NewChat, ReachError, Reached, Stage};
+pub use robot::Robot;
 pub use send::Client;
-pub use settings::{CALL_TIMEOUT, CONNECT_TIMEOUT, ClientSettings, LONGEST_CALL_TIMEOUT};
+pub use sender::SenderClient;
+pub use settings::{
+    AppSettings, CALL_TIMEOUT, CONNECT_TIMEOUT, Connection, LONGEST_CALL_TIMEOUT, RobotSettings,
+};

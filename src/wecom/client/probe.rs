@@ -1,4 +1,4 @@
-//! Calls that change nothing: they show whether WeCom can be reached and what an app may do there.
+//! Calls for operators: they show whether WeCom can be reached and what an app may do there, and create group chats.
 //!
 //! They use the client that sends, so that their result also holds for a message.
 
@@ -7,9 +7,10 @@ use std::{error::Error, io};
 use jiff::{Timestamp, fmt::rfc2822::DateTimeParser};
 use reqwest::{Response, header};
 use rustls::CertificateError;
+use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::{body::read_body, error::CallError, send::Client};
+use super::{body::read_body, call::Caller, error::CallError, send::Client, sender::SenderClient};
 use crate::wecom::{
     Api, TransportError, TransportErrorKind, WecomError,
     reply::{self, ApiReply},
@@ -18,6 +19,16 @@ use crate::wecom::{
 
 /// A tag may have tens of thousands of members, each with a name.
 const MAX_BODY_BYTES: usize = 8 * 1024 * 1024;
+
+/// A group chat to create.
+#[derive(Debug, Clone, Serialize)]
+pub struct NewChat {
+    pub name: String,
+    pub owner: String,
+    pub userlist: Vec<String>,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub chatid: String,
+}
 
 /// WeCom answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,6 +70,19 @@ pub enum InvalidCertificate {
     Other,
 }
 
+impl SenderClient {
+    /// [`Client::reach`]
+    ///
+    /// # Errors
+    /// [`ReachError`] when WeCom does not answer.
+    pub async fn reach(&self) -> Result<Reached, ReachError> {
+        match self {
+            Self::App(client) => client.caller.reach().await,
+            Self::Robot(robot) => robot.caller.reach().await,
+        }
+    }
+}
+
 impl Client {
     /// Calls `gettoken` without parameters. WeCom refuses that before it looks at a secret, so this does not count as
     /// an attempt with a wrong secret.
@@ -66,25 +90,7 @@ impl Client {
     /// # Errors
     /// [`ReachError`] when WeCom does not answer.
     pub async fn reach(&self) -> Result<Reached, ReachError> {
-        let settings = self.caller.settings();
-        let api = Api::GetToken;
-        let failed =
-            |stage, error| ReachError { stage, error: self.caller.transport_error(api, error, None) };
-        let response = match self.caller.get(settings.api_url.call(api.name())).await {
-            Ok(response) => response,
-            Err(error) => {
-                let stage = stage(&error, settings.proxy_url.is_some());
-                return Err(failed(stage, error.into()));
-            }
-        };
-        let date = date(&response);
-        match read_reply(api, response).await {
-            Ok(_) => Ok(Reached { date }),
-            Err(error) if error.kind == TransportErrorKind::Status(407) => {
-                Err(failed(Stage::ProxyLogin, error))
-            }
-            Err(error) => Err(failed(Stage::Other, error)),
-        }
+        self.caller.reach().await
     }
 
     /// The fields of WeCom's reply to a read call with one parameter.
@@ -98,9 +104,30 @@ impl Client {
         parameter: (&str, &str),
     ) -> Result<Map<String, Value>, WecomError> {
         let (name, value) = parameter;
-        let mut url = self.caller.settings().api_url.call(api.name());
-        url.query_pairs_mut().append_pair("access_token", token.secret().expose()).append_pair(name, value);
-        let reply = match self.caller.get(url).await {
+        let mut url = self.caller.url(api, ("access_token", token.secret().expose()));
+        url.query_pairs_mut().append_pair(name, value);
+        self.fields(token, api, self.caller.get(url).await).await
+    }
+
+    /// Creates a group chat of this app, and returns its id. An empty `chat_id` lets WeCom choose one.
+    ///
+    /// # Errors
+    /// [`WecomError`] when WeCom refuses or does not answer.
+    pub async fn create_chat(&self, token: &Token, chat: &NewChat) -> Result<String, WecomError> {
+        let api = Api::AppchatCreate;
+        let url = self.caller.url(api, ("access_token", token.secret().expose()));
+        let body = serde_json::to_string(chat).unwrap_or_default();
+        let fields = self.fields(token, api, self.caller.post(url, body).send().await).await?;
+        Ok(fields.get("chatid").and_then(Value::as_str).unwrap_or_default().to_owned())
+    }
+
+    async fn fields(
+        &self,
+        token: &Token,
+        api: Api,
+        response: Result<Response, reqwest::Error>,
+    ) -> Result<Map<String, Value>, WecomError> {
+        let reply = match response {
             Ok(response) => read_reply(api, response).await,
             Err(error) => Err(error.into()),
         };
@@ -110,6 +137,28 @@ impl Client {
                 Err(WecomError::Rejected(self.caller.api_error(api, errcode, &errmsg, Some(token))))
             }
             Err(error) => Err(WecomError::Transport(self.caller.transport_error(api, error, Some(token)))),
+        }
+    }
+}
+
+impl Caller {
+    async fn reach(&self) -> Result<Reached, ReachError> {
+        let api = Api::GetToken;
+        let failed = |stage, error| ReachError { stage, error: self.transport_error(api, error, None) };
+        let response = match self.get(self.url_without_parameters(api)).await {
+            Ok(response) => response,
+            Err(error) => {
+                let stage = stage(&error, self.has_proxy());
+                return Err(failed(stage, error.into()));
+            }
+        };
+        let date = date(&response);
+        match read_reply(api, response).await {
+            Ok(_) => Ok(Reached { date }),
+            Err(error) if error.kind == TransportErrorKind::Status(407) => {
+                Err(failed(Stage::ProxyLogin, error))
+            }
+            Err(error) => Err(failed(Stage::Other, error)),
         }
     }
 }

@@ -1,6 +1,5 @@
 //! Removes secrets from the texts of a reply, and cuts them. The cut comes last, because half of a secret is not found.
 
-use super::settings::ClientSettings;
 use crate::{
     secret::Secret,
     text::prefix,
@@ -14,14 +13,13 @@ const MAX_CODE_BYTES: usize = 512;
 /// The maximum number of bytes that are kept of the id of an invalid recipient. WeCom's have 64.
 const MAX_ID_BYTES: usize = 128;
 
-/// The secrets of an app.
+/// The secrets of a sender.
 #[derive(Debug)]
 pub(super) struct Redactor(Vec<Secret>);
 
 impl Redactor {
-    pub(super) fn new(settings: &ClientSettings) -> Self {
-        let password = settings.proxy_url.as_ref().and_then(ProxyUrl::password);
-        Self([Some(settings.api_secret.clone()), password].into_iter().flatten().collect())
+    pub(super) fn new(secret: &Secret, proxy_url: Option<&ProxyUrl>) -> Self {
+        Self([Some(secret.clone()), proxy_url.and_then(ProxyUrl::password)].into_iter().flatten().collect())
     }
 
     /// An `errmsg` or another detail.
@@ -30,12 +28,12 @@ impl Redactor {
     }
 
     /// A receipt. A gateway may write the URL of the request into any of its fields.
-    pub(super) fn receipt(&self, receipt: Receipt, token: &Token) -> Receipt {
+    pub(super) fn receipt(&self, receipt: Receipt, token: Option<&Token>) -> Receipt {
         let Receipt { msgid, response_code, invalid } = receipt;
         let InvalidRecipients { users, parties, tags, unlicensed } = invalid;
         Receipt {
-            msgid: self.clean(&msgid, Some(token), MAX_CODE_BYTES),
-            response_code: self.clean(&response_code, Some(token), MAX_CODE_BYTES),
+            msgid: self.clean(&msgid, token, MAX_CODE_BYTES),
+            response_code: self.clean(&response_code, token, MAX_CODE_BYTES),
             invalid: InvalidRecipients {
                 users: self.ids(&users, token),
                 parties: self.ids(&parties, token),
@@ -45,8 +43,8 @@ impl Redactor {
         }
     }
 
-    fn ids(&self, ids: &[String], token: &Token) -> Vec<String> {
-        ids.iter().map(|id| self.clean(id, Some(token), MAX_ID_BYTES)).collect()
+    fn ids(&self, ids: &[String], token: Option<&Token>) -> Vec<String> {
+        ids.iter().map(|id| self.clean(id, token, MAX_ID_BYTES)).collect()
     }
 
     fn clean(&self, text: &str, token: Option<&Token>, max_bytes: usize) -> String {
@@ -59,23 +57,9 @@ impl Redactor {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wecom::{
-        client::{CALL_TIMEOUT, CONNECT_TIMEOUT},
-        endpoint::ApiUrl,
-        message::AgentId,
-    };
 
     fn redactor() -> Redactor {
-        Redactor::new(&ClientSettings {
-            corp_id: "ww1234567890abcdef".to_owned(),
-            agent_id: AgentId(1),
-            api_secret: Secret::new("verysecret0123456789"),
-            api_url: ApiUrl::parse("https://qyapi.weixin.qq.com").unwrap(),
-            extra_roots: crate::tls::ExtraRoots::default(),
-            proxy_url: None,
-            connect_timeout: CONNECT_TIMEOUT,
-            call_timeout: CALL_TIMEOUT,
-        })
+        Redactor::new(&Secret::new("verysecret0123456789"), None)
     }
 
     #[test]

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::{call::Caller, http::SetupError, settings::ClientSettings};
+use super::{call::Caller, http::SetupError, settings::AppSettings};
 use crate::wecom::{
-    Message, Outcome, WeCom, WecomError, errcode,
+    Api, Message, Outcome, Recipients, WeCom, WecomError, errcode,
     message::request_body,
     reply::TokenGrant,
     token::{RefreshResult, Token, TokenCache, TokenCaches, TokenObserver},
@@ -14,6 +14,7 @@ use crate::wecom::{
 #[derive(Debug, Clone)]
 pub struct Client {
     pub(super) caller: Arc<Caller>,
+    app: Arc<AppSettings>,
     tokens: Arc<TokenCache>,
     observer: Option<Arc<dyn TokenObserver>>,
 }
@@ -23,10 +24,10 @@ impl Client {
     ///
     /// # Errors
     /// [`SetupError`] when TLS or the proxy cannot be set up.
-    pub fn new(settings: ClientSettings, caches: &TokenCaches) -> Result<Self, SetupError> {
-        let tokens = caches.cache(&settings.api_url, &settings.corp_id, &settings.api_secret);
-        let caller = Arc::new(Caller::new(settings)?);
-        Ok(Self { caller, tokens, observer: None })
+    pub fn new(app: AppSettings, caches: &TokenCaches) -> Result<Self, SetupError> {
+        let tokens = caches.cache(&app.connection.api_url, &app.corp_id, &app.api_secret);
+        let caller = Arc::new(Caller::new(app.connection.clone(), &app.api_secret)?);
+        Ok(Self { caller, app: Arc::new(app), tokens, observer: None })
     }
 
     /// The same client, whose calls of `gettoken` are reported to `observer`.
@@ -39,15 +40,17 @@ impl Client {
     /// # Errors
     /// [`WecomError`] when WeCom grants none.
     pub async fn token(&self) -> Result<Token, WecomError> {
-        self.tokens.token(|| fetch_token(Arc::clone(&self.caller), self.observer.clone())).await
+        let fetch = || fetch_token(Arc::clone(&self.caller), Arc::clone(&self.app), self.observer.clone());
+        self.tokens.token(fetch).await
     }
 }
 
 async fn fetch_token(
     caller: Arc<Caller>,
+    app: Arc<AppSettings>,
     observer: Option<Arc<dyn TokenObserver>>,
 ) -> Result<TokenGrant, WecomError> {
-    let granted = caller.get_token().await;
+    let granted = caller.get_token(&app).await;
     if let Some(observer) = observer {
         observer.token_refreshed(RefreshResult::of(&granted));
     }
@@ -83,8 +86,13 @@ impl WeCom for Client {
 
 impl Client {
     async fn send_with(&self, token: &Token, message: &Message) -> Outcome {
-        let body = request_body(self.caller.settings().agent_id, message);
-        let outcome = self.caller.send(token, body).await;
+        let body = request_body(Some(self.app.agent_id), message);
+        let api = match message.recipients {
+            Recipients::Chat(_) => Api::AppchatSend,
+            _ => Api::MessageSend,
+        };
+        let url = self.caller.url(api, ("access_token", token.secret().expose()));
+        let outcome = self.caller.send(api, url, body, Some(token)).await;
         match &outcome {
             Outcome::Rejected(_) if is_token_refused(&outcome) => self.tokens.refused(token),
             Outcome::Accepted(_) | Outcome::Rejected(_) => self.tokens.accepted(token),

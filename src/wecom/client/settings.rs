@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use crate::tls::ExtraRoots;
 use crate::{
     secret::Secret,
+    tls::ExtraRoots,
     wecom::{
         endpoint::{ApiUrl, ProxyUrl},
         message::AgentId,
@@ -18,12 +18,9 @@ pub const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 /// The longest time limit for one call.
 pub const LONGEST_CALL_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// One app of one corp, and how to reach WeCom.
+/// How to reach WeCom.
 #[derive(Debug, Clone)]
-pub struct ClientSettings {
-    pub corp_id: String,
-    pub agent_id: AgentId,
-    pub api_secret: Secret,
+pub struct Connection {
     pub api_url: ApiUrl,
     /// `None` connects directly, even if the environment names a proxy.
     pub proxy_url: Option<ProxyUrl>,
@@ -33,4 +30,21 @@ pub struct ClientSettings {
     pub connect_timeout: Duration,
     /// Usually [`CALL_TIMEOUT`].
     pub call_timeout: Duration,
+}
+
+/// One app of one corp.
+#[derive(Debug, Clone)]
+pub struct AppSettings {
+    pub corp_id: String,
+    pub agent_id: AgentId,
+    pub api_secret: Secret,
+    pub connection: Connection,
+}
+
+/// One group robot.
+#[derive(Debug, Clone)]
+pub struct RobotSettings {
+    /// The `key` of its webhook URL.
+    pub key: Secret,
+    pub connection: Connection,
 }

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::{
-    class::{lookup, may_depend_on_content},
+    class::{entry_of, may_depend_on_content},
     entry::{Entry, NOT_TRUSTED},
 };
 use crate::wecom::{ApiError, Outcome, TransportError, TransportErrorKind};
@@ -19,7 +19,7 @@ pub fn seen_ip(errmsg: &str) -> Option<&str> {
 pub fn advice(error: &ApiError) -> String {
     let ApiError { api, errcode, errmsg } = error;
     let api = api.name();
-    let Some(Entry { meaning, fix, .. }) = lookup(*errcode) else {
+    let Some(Entry { meaning, fix, .. }) = entry_of(error) else {
         return format!("WeCom refused {api} with the unknown errcode {errcode} and the text: {errmsg}");
     };
     let meaning = match seen_ip(errmsg) {
@@ -101,6 +101,15 @@ mod tests {
         let advice =
             advice(&api_error(60020, "not allow to access from your ip, from ip: 203.0.113.4, more info"));
         assert!(advice.contains("IP 203.0.113.4 is") && advice.contains("企业可信IP"), "{advice}");
+    }
+
+    #[test]
+    fn advice_depends_on_the_call() {
+        let robot = ApiError { api: Api::WebhookSend, ..api_error(45009, "") };
+        assert!(advice(&robot).contains("20 messages a minute"), "{}", advice(&robot));
+        assert!(advice(&api_error(45009, "")).contains("wrong secret"));
+        let chat = ApiError { api: Api::AppchatSend, ..api_error(48002, "") };
+        assert!(advice(&chat).contains("root department"), "{}", advice(&chat));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::{
     entry::{Class, Entry, INVALID_CREDENTIAL},
-    table::TABLE,
+    table::{BY_API, TABLE},
 };
 use crate::wecom::{Api, ApiError, Errcode, Outcome, TransportError, TransportErrorKind};
 
@@ -15,6 +15,13 @@ pub fn entries() -> impl Iterator<Item = &'static Entry> {
 pub fn lookup(errcode: Errcode) -> Option<&'static Entry> {
     let at = TABLE.binary_search_by_key(&errcode, |entry| entry.errcode).ok()?;
     TABLE.get(at)
+}
+
+/// The entry for an error, which may depend on the call.
+pub fn entry_of(error: &ApiError) -> Option<&'static Entry> {
+    let is_meant =
+        |(apis, entry): &&(&[Api], Entry)| apis.contains(&error.api) && entry.errcode == error.errcode;
+    BY_API.iter().find(is_meant).map(|(_, entry)| entry).or_else(|| lookup(error.errcode))
 }
 
 /// The class of an outcome, `None` for [`Outcome::Accepted`].
@@ -30,13 +37,22 @@ pub fn class_of(outcome: &Outcome) -> Option<Class> {
 }
 
 fn api_class(error: &ApiError) -> Class {
-    let class = lookup(error.errcode).map_or(Class::Unknown, |entry| entry.class);
+    let class = entry_of(error).map_or(Class::Unknown, |entry| entry.class);
     match (error.api, class) {
         (_, Class::Token) => Class::Configuration,
+        // Other recipients of the app do not need the chat.
+        (Api::AppchatSend | Api::AppchatGet, Class::Configuration) if is_about_chat(error.errcode) => {
+            Class::Recipient
+        }
         // No answer of gettoken says anything about a message.
         (Api::GetToken, Class::Message | Class::Recipient | Class::Unknown) => Class::Configuration,
         _ => class,
     }
+}
+
+/// True if `appchat/send` means the chat.
+fn is_about_chat(errcode: Errcode) -> bool {
+    matches!(errcode.0, 40050 | 86001 | 86003 | 86008 | 86217)
 }
 
 fn transport_class(error: &TransportError) -> Class {
@@ -59,7 +75,7 @@ fn transport_class(error: &TransportError) -> Class {
 /// pass, so the path to WeCom works. Firewalls answer many statuses: 400, 403, 405, 413, 418, 493.
 pub fn may_depend_on_content(error: &TransportError) -> bool {
     let is_about_the_path = |status| matches!(status, 401 | 404 | 407 | 408 | 410 | 421 | 425 | 426 | 429);
-    error.api == Api::MessageSend
+    error.api.sends()
         && matches!(error.kind, TransportErrorKind::Status(status @ 400..=499) if !is_about_the_path(status))
 }
 
@@ -77,7 +93,8 @@ pub fn refuses_secret(outcome: &Outcome) -> bool {
 /// `gettoken` means the secret.
 pub(in crate::wecom) fn is_token_refused(error: &ApiError) -> bool {
     let is_token = |class| class == Class::Token || error.errcode == INVALID_CREDENTIAL;
-    error.api == Api::MessageSend && lookup(error.errcode).is_some_and(|entry| is_token(entry.class))
+    matches!(error.api, Api::MessageSend | Api::AppchatSend)
+        && lookup(error.errcode).is_some_and(|entry| is_token(entry.class))
 }
 
 #[cfg(test)]
@@ -175,6 +192,30 @@ mod tests {
                 matches!(class, Class::Transient | Class::RateLimited | Class::Configuration),
                 "{errcode}: {class:?}"
             );
+        }
+    }
+
+    #[test]
+    fn a_wrong_chat_does_not_hold_the_app() {
+        for errcode in [40050, 48002, 86001, 86003, 86008] {
+            let error = ApiError { api: Api::AppchatSend, ..api_error(errcode) };
+            assert_eq!(class_of(&Outcome::Rejected(error)), Some(Class::Recipient), "{errcode}");
+            assert_eq!(class(errcode), Some(Class::Configuration), "{errcode}");
+        }
+    }
+
+    #[test]
+    fn the_errors_of_a_robot_hold_it_or_concern_the_message() {
+        for (errcode, expected) in [
+            (93000, Class::Configuration),
+            (93004, Class::Configuration),
+            (93008, Class::Configuration),
+            (45009, Class::RateLimited),
+            (40058, Class::Message),
+            (44004, Class::Message),
+        ] {
+            let error = ApiError { api: Api::WebhookSend, ..api_error(errcode) };
+            assert_eq!(class_of(&Outcome::Rejected(error)), Some(expected), "{errcode}");
         }
     }
 

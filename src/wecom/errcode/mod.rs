@@ -11,5 +11,7 @@ mod table;
 pub use advice::{advice, advice_of, seen_ip, transport_advice};
 pub use chinese::chinese;
 pub(super) use class::is_token_refused;
-pub use class::{class_of, entries, is_secret_refused, lookup, may_depend_on_content, refuses_secret};
+pub use class::{
+    class_of, entries, entry_of, is_secret_refused, lookup, may_depend_on_content, refuses_secret,
+};
 pub use entry::{Class, Entry, NOT_TRUSTED, Source};

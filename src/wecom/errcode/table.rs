@@ -1,4 +1,4 @@
-//! The errcodes that `gettoken`, `message/send` and the read calls can return.
+//! The errcodes that the calls can return: those that send messages, `gettoken`, and the read calls.
 //!
 //! The meanings come from page 90313 of WeCom's documentation. Classes and fixes are our own.
 
@@ -6,7 +6,7 @@ use Class::{Configuration, Message, RateLimited, Recipient, Token, Transient};
 use Source::{Documented, Inferred, Seen};
 
 use super::entry::{Class, Entry, Source};
-use crate::wecom::Errcode;
+use crate::wecom::{Api, Errcode};
 
 const VISIBLE_RANGE: &str = "Add them in admin console → App management → the app → Visible range (可见范围)";
 const CARD: &str = "Correct the template_card of the receiver or its template";
@@ -16,7 +16,7 @@ const RENEWED: &str = "WeCom also refused a renewed token. Check that api_url an
                        message/send to the same WeCom";
 const OWN_APP: &str = "Use the secret of a self-built app (自建应用), not the secret of contact sync";
 const CHAT: &str = "Use the chatid of a chat that this app created";
-const ROBOT: &str = "Copy the robot's webhook URL from the group again";
+const ROBOT: &str = "Copy the robot's webhook URL from the group again (群设置 → 消息推送), and write it into key of the robot";
 const LICENCE: &str =
     "Buy or assign the licence in admin console → App management → the app → Interface licence (接口许可)";
 const USER_IDS: &str = "Use the account names (账号) of admin console → Contacts";
@@ -277,14 +277,20 @@ pub(super) static TABLE: &[Entry] = &[
         "the webhook URL of the robot is wrong, or the robot was removed",
         Some(ROBOT),
     ),
-    row(93004, Configuration, Documented, "the robot is disabled", Some("Enable the robot in its group")),
+    row(
+        93004,
+        Configuration,
+        Documented,
+        "the robot is disabled",
+        Some("Enable the robot in its group, or let the administrator of WeCom allow robots again"),
+    ),
     row(93006, Configuration, Documented, "the robot's group is not valid", Some(ROBOT)),
     row(
         93008,
         Configuration,
         Documented,
         "the robot is not in the group",
-        Some("Add the robot to the group"),
+        Some("Add the robot to the group, or add a new one and write its webhook URL into key of the robot"),
     ),
     row(
         301002,
@@ -302,6 +308,32 @@ pub(super) static TABLE: &[Entry] = &[
     ),
     row(701008, Configuration, Documented, "the company has no valid interface licence", Some(LICENCE)),
     row(701099, Configuration, Documented, "the interface licence does not cover this call", Some(LICENCE)),
+];
+
+/// Errcodes that mean something else for some calls.
+pub(super) static BY_API: &[(&[Api], Entry)] = &[
+    (
+        &[Api::WebhookSend],
+        row(
+            45009,
+            RateLimited,
+            Seen,
+            "the robot's limit of 20 messages a minute is reached",
+            Some("Use the robot in no other program, because all of them share the limit"),
+        ),
+    ),
+    (
+        &[Api::AppchatSend, Api::AppchatCreate, Api::AppchatGet],
+        row(
+            48002,
+            Recipient,
+            Seen,
+            "the app may not use group chats, because it does not see the whole company",
+            Some(
+                "Add the root department in admin console → App management → the app → Visible range (可见范围)",
+            ),
+        ),
+    ),
 ];
 
 #[cfg(test)]

@@ -10,6 +10,6 @@ mod text_card;
 mod usage;
 
 pub use check::{CardError, MAX_URL_BYTES};
-pub use template_card::{SUB_TITLE, SUB_TITLE_CHARS, template_card};
+pub use template_card::{CardLimits, SUB_TITLE, template_card};
 pub use text_card::{DESCRIPTION_CHARS, TextCard, text_card};
-pub use usage::{MAX_CONTENT_BYTES, usage};
+pub use usage::{MAX_CONTENT_BYTES, ROBOT_MARKDOWN_BYTES, usage};

@@ -14,20 +14,49 @@ const MAX_ROWS: usize = 6;
 const MAX_JUMPS: usize = 3;
 const TASK_ID_BYTES: usize = 128;
 
-/// Recommended lengths in characters, by object and key.
-const LENGTHS: [(&str, &str, usize); 5] = [
-    ("source", "desc", 20),
-    ("main_title", "title", 36),
-    ("main_title", "desc", 44),
-    ("emphasis_content", "title", 14),
-    ("emphasis_content", "desc", 22),
-];
-/// The key of the longest text of a card, and its recommended length.
+/// Recommended lengths in characters.
+#[derive(Debug)]
+pub struct CardLimits {
+    /// By object and key.
+    lengths: [(&'static str, &'static str, usize); 5],
+    /// Of [`SUB_TITLE`].
+    pub sub_title: usize,
+    value: usize,
+    jump_title: usize,
+}
+
+impl CardLimits {
+    /// Of a message of an app.
+    pub const APP: Self = Self {
+        lengths: [
+            ("source", "desc", 20),
+            ("main_title", "title", 36),
+            ("main_title", "desc", 44),
+            ("emphasis_content", "title", 14),
+            ("emphasis_content", "desc", 22),
+        ],
+        sub_title: 160,
+        value: 30,
+        jump_title: 18,
+    };
+    /// Of a message of a robot.
+    pub const ROBOT: Self = Self {
+        lengths: [
+            ("source", "desc", 13),
+            ("main_title", "title", 26),
+            ("main_title", "desc", 30),
+            ("emphasis_content", "title", 10),
+            ("emphasis_content", "desc", 15),
+        ],
+        sub_title: 112,
+        value: 26,
+        jump_title: 13,
+    };
+}
+
+/// The key of the longest text of a card.
 pub const SUB_TITLE: &str = "sub_title_text";
-pub const SUB_TITLE_CHARS: usize = 160;
 const KEYNAME_CHARS: usize = 5;
-const VALUE_CHARS: usize = 30;
-const JUMP_TITLE_CHARS: usize = 18;
 
 /// Keys with number values at any depth.
 const NUMBERS: [&str; 2] = ["type", "desc_color"];
@@ -52,7 +81,7 @@ const TEXTS: [&str; 13] = [
 ///
 /// # Errors
 /// [`CardError`] if WeCom would refuse it.
-pub fn template_card(mut card: Object) -> Result<Content, CardError> {
+pub fn template_card(mut card: Object, limits: &CardLimits) -> Result<Content, CardError> {
     convert_types(&mut card);
     match text(&card, "card_type") {
         "" => _ = card.insert("card_type".to_owned(), TEXT_NOTICE.into()),
@@ -65,12 +94,12 @@ pub fn template_card(mut card: Object) -> Result<Content, CardError> {
         }
     }
     task_id(&mut card)?;
-    for (object, key, max) in LENGTHS {
+    for (object, key, max) in limits.lengths {
         if let Some(inner) = inner(&mut card, object)? {
             shorten(inner, key, max);
         }
     }
-    shorten(&mut card, SUB_TITLE, SUB_TITLE_CHARS);
+    shorten(&mut card, SUB_TITLE, limits.sub_title);
     let title = inner(&mut card, "main_title")?.is_some_and(|title| !text(title, "title").trim().is_empty());
     if !title && text(&card, SUB_TITLE).trim().is_empty() {
         return Err(CardError::new("main_title.title", "is empty, and so is sub_title_text"));
@@ -78,8 +107,8 @@ pub fn template_card(mut card: Object) -> Result<Content, CardError> {
     if let Some(quote) = inner(&mut card, "quote_area")? {
         target(quote, "quote_area")?;
     }
-    rows(&mut card)?;
-    jumps(&mut card)?;
+    rows(&mut card, limits)?;
+    jumps(&mut card, limits)?;
     let Some(action) = inner(&mut card, "card_action")? else {
         return Err(CardError::new("card_action", "is missing: write type: 1 and a url"));
     };
@@ -185,13 +214,13 @@ fn list<'a>(card: &'a mut Object, key: &str, most: usize) -> Result<Vec<&'a mut 
     items.iter_mut().map(object).collect()
 }
 
-fn rows(card: &mut Object) -> Result<(), CardError> {
+fn rows(card: &mut Object, limits: &CardLimits) -> Result<(), CardError> {
     const LIST: &str = "horizontal_content_list";
     for (row, at) in list(card, LIST, MAX_ROWS)?.into_iter().zip(0..) {
         let path = format!("{LIST}[{at}]");
         required(row, &path, "keyname")?;
         shorten(row, "keyname", KEYNAME_CHARS);
-        shorten(row, "value", VALUE_CHARS);
+        shorten(row, "value", limits.value);
         match row.get("type").and_then(Value::as_i64) {
             Some(1) => _ = url(&format!("{path}.url"), text(row, "url"))?,
             Some(2) => required(row, &path, "media_id")?,
@@ -202,12 +231,12 @@ fn rows(card: &mut Object) -> Result<(), CardError> {
     Ok(())
 }
 
-fn jumps(card: &mut Object) -> Result<(), CardError> {
+fn jumps(card: &mut Object, limits: &CardLimits) -> Result<(), CardError> {
     const LIST: &str = "jump_list";
     for (jump, at) in list(card, LIST, MAX_JUMPS)?.into_iter().zip(0..) {
         let path = format!("{LIST}[{at}]");
         required(jump, &path, "title")?;
-        shorten(jump, "title", JUMP_TITLE_CHARS);
+        shorten(jump, "title", limits.jump_title);
         target(jump, &path)?;
     }
     Ok(())
@@ -227,7 +256,8 @@ mod tests {
         for (key, value) in changes.as_object().unwrap() {
             card[key] = value.clone();
         }
-        let content = template_card(card.as_object().unwrap().clone()).map_err(|error| error.to_string())?;
+        let content = template_card(card.as_object().unwrap().clone(), &CardLimits::APP)
+            .map_err(|error| error.to_string())?;
         Ok(serde_json::from_str(content.text()).unwrap())
     }
 

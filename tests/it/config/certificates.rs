@@ -45,7 +45,7 @@ fn an_expired_ca_is_a_warning_with_the_date() {
     let warnings: Vec<_> = loaded.warnings.iter().map(ToString::to_string).collect();
     let expired = warnings.iter().filter(|warning| warning.contains("expired on 2021-01-02")).count();
     assert_eq!(expired, 1, "{warnings:?}");
-    assert_eq!(loaded.config.apps[0].extra_roots.len(), 2);
+    assert_eq!(loaded.config.apps[0].connection.extra_roots.len(), 2);
 }
 
 #[test]
@@ -58,13 +58,13 @@ fn ssl_cert_file_is_trusted_and_a_bad_one_is_a_warning() {
         let env = |name: &str| (name == "SSL_CERT_FILE").then(|| path.clone());
         config::parse(MINIMAL, Path::new("config.yml"), &env).unwrap()
     };
-    assert_eq!(load(&certificate(2999)).config.apps[0].extra_roots.len(), 1);
+    assert_eq!(load(&certificate(2999)).config.apps[0].connection.extra_roots.len(), 1);
     for (text, problem) in [
         ("", "SSL_CERT_FILE names this file, but it is not PEM; correct the variable or unset it"),
         (&certificate(2021), "SSL_CERT_FILE names this file, but its last certificate expired on 2021-01-02"),
     ] {
         let loaded = load(text);
-        assert!(loaded.config.apps[0].extra_roots.is_empty());
+        assert!(loaded.config.apps[0].connection.extra_roots.is_empty());
         let warnings: Vec<_> = loaded.warnings.iter().map(ToString::to_string).collect();
         assert!(warnings.iter().any(|warning| warning.contains(problem)), "{warnings:?}");
     }

@@ -18,8 +18,8 @@ fn the_example_loads_and_states_the_defaults() {
     assert_eq!(config.server.listen, minimal.server.listen);
     assert!(config.server.security.is_open());
     assert_eq!(config.outbox, minimal.outbox);
-    let (app, default) = (config.app("ops").unwrap(), minimal.app("ops").unwrap());
-    assert_eq!(app.api_url, default.api_url);
+    let (app, default) = (&config.apps[0], &minimal.apps[0]);
+    assert_eq!(app.connection.api_url, default.connection.api_url);
     assert_eq!(app.limits, default.limits);
     let (receiver, default) = (config.receiver("wechat").unwrap(), minimal.receiver("wechat").unwrap());
     assert_eq!(receiver.message.value, default.message.value);

@@ -4,6 +4,7 @@ mod certificates;
 mod example;
 mod outbox;
 mod refused;
+mod robots;
 mod server;
 mod slips;
 
@@ -72,7 +73,7 @@ fn a_minimal_configuration_gets_the_defaults() {
     let receiver = config.receiver("wechat").unwrap();
     assert_eq!(config.server.listen.to_string(), "0.0.0.0:8061");
     assert_eq!(config.outbox.dedupe_window, Some(Duration::from_secs(120)));
-    assert_eq!(receiver.app.name.as_str(), "ops");
+    assert_eq!(receiver.sender.name().as_str(), "ops");
     assert_eq!(receiver.message_type, MessageType::Text);
     assert_eq!((receiver.plain_copy, receiver.max_parts), (false, 5));
     assert_eq!(config.timezone, TimeZone::try_system().unwrap_or(TimeZone::UTC));
@@ -87,7 +88,7 @@ fn ids_may_be_numbers_or_texts() {
     let source =
         MINIMAL.replace("1000030", "'1000030'").replace("to_user: zhangsan", "to_user: 007\n    to_party: 3");
     let config = parse(&source).unwrap().config;
-    assert_eq!(config.app("ops").unwrap().agent_id.to_string(), "1000030");
+    assert_eq!(config.apps[0].agent_id.to_string(), "1000030");
     assert_eq!(config.receiver("wechat").unwrap().recipients.to_string(), "user 007, party 3");
 }
 
@@ -166,7 +167,7 @@ fn relative_paths_start_at_the_configurations_folder() {
     let (folder, loaded) = load_in_folder(&files);
     let Loaded { config, warnings } = loaded.unwrap();
     assert!(warnings.iter().all(|warning| warning.to_string().contains("server.listen")), "{warnings:?}");
-    assert_eq!(config.app("ops").unwrap().api_secret.expose(), "not-a-real-secret");
+    assert_eq!(config.apps[0].api_secret.expose(), "not-a-real-secret");
     let templates: Vec<_> = config.templates.iter().map(|t| (t.name.as_str(), t.text.as_str())).collect();
     assert_eq!(templates, [("a.message", "A"), ("b", "B")]);
     assert_eq!(config.templates.first().unwrap().path, folder.path().join("templates/a.message.tera"));
@@ -280,7 +281,7 @@ fn a_proxy_url_may_come_from_a_file_or_the_environment() {
     };
     for key in ["proxy_url_env: OPS_PROXY".to_owned(), format!("proxy_url_file: {}", file.display())] {
         let config = with(&key).unwrap_or_else(|problems| panic!("{problems}")).config;
-        assert_eq!(config.apps[0].proxy_url.as_ref().unwrap().expose(), ADDRESS, "{key}");
+        assert_eq!(config.apps[0].connection.proxy_url.as_ref().unwrap().expose(), ADDRESS, "{key}");
     }
     let both = with(&format!("proxy_url: {ADDRESS}\n    proxy_url_env: OPS_PROXY")).unwrap_err().to_string();
     assert!(both.contains("set exactly one of proxy_url, proxy_url_file and proxy_url_env"), "{both}");
@@ -335,7 +336,7 @@ receivers:
     };
     let Loaded { config, warnings } = config::parse(source, Path::new("config.yml"), &env).unwrap();
     assert!(warnings.is_empty(), "{warnings:?}");
-    let (app, receiver) = (config.app("ops").unwrap(), config.receiver("wechat").unwrap());
+    let (app, receiver) = (&config.apps[0], config.receiver("wechat").unwrap());
     assert_eq!(
         (app.corp_id.as_str(), app.agent_id.to_string()),
         ("ww1234567890abcdef", "1000030".to_owned())
@@ -377,5 +378,5 @@ fn a_secret_file_from_windows_is_read_as_meant() {
     let source = MINIMAL.replace("api_secret: not-a-real-secret", "api_secret_file: secret");
     let (_folder, loaded) =
         load_in_folder(&[("config.yml", &source), ("secret", "\u{feff}not-a-real-secret\r\n")]);
-    assert_eq!(loaded.unwrap().config.app("ops").unwrap().api_secret.expose(), "not-a-real-secret");
+    assert_eq!(loaded.unwrap().config.apps[0].api_secret.expose(), "not-a-real-secret");
 }

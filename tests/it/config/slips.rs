@@ -67,11 +67,11 @@ fn keys_of_other_programs_are_explained() {
     ];
     insta::assert_snapshot!(errors.join("\n"), @r#"
     config.yml:10:5: receivers[0].wechat_configs: unknown key; write corp_id, agent_id and the secret as an app below apps, and to_user, to_party, to_tag and message here
-    config.yml:10:5: receivers[0].webhook_url: unknown key; group robots are not supported; messages go to members, through an app with corp_id, agent_id and a secret
+    config.yml:10:5: receivers[0].webhook_url: unknown key; write the webhook URL as key of a robot below robots, and robot: NAME in the receiver
     config.yml:10:5: receivers[0].message_file: unknown key; list the file below templates, and write message: '{% include "name" %}' with its name without .tera
     config.yml:2:1: route: unknown key; routes stay in alertmanager.yml; the relay needs only the receivers
     config.yml:2:1: global: unknown key; write corp_id, agent_id and the secret as an app below apps
-    config.yml:10:15: receivers[0].fallback: there is no receiver "nope"; list the fallback under receivers
+    config.yml:10:15: receivers[0].fallback: there is no receiver "nope"; list it under receivers
     config.yml:2:17: outbox.path: /tmp is a folder; name the database file, such as /tmp/outbox.db
     "#);
 }

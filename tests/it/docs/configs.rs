@@ -11,6 +11,10 @@ const APPS: &str = "
 apps:
   - { name: ops, corp_id: ww1234567890abcdef, agent_id: 1000002, api_secret: not-a-real-secret }
 ";
+const ROBOTS: &str = "
+robots:
+  - { name: team, key: not-a-real-key }
+";
 const RECEIVERS: &str = "
 receivers:
   - { name: wechat, to_user: zhangsan }
@@ -31,13 +35,16 @@ fn marked(mark: &str) -> Vec<(String, Block)> {
 
 /// A configuration that sets `key`, or leaves it out if `value` is `~`.
 fn with(key: &str, value: &str) -> String {
-    let [apps, receivers] = [APPS, RECEIVERS].map(|yaml| yaml.replace(" }\n", ", KEY }\n"));
+    let [apps, robots, receivers] = [APPS, ROBOTS, RECEIVERS].map(|yaml| yaml.replace(" }\n", ", KEY }\n"));
     let nested = |path: &str| match path.split_once('.') {
         Some((outer, inner)) => format!("{outer}: {{ {inner}: {value} }}"),
         None => format!("{path}: {value}"),
     };
     if let Some(path) = key.strip_prefix("apps[].") {
         return apps.replace("KEY", &nested(path)) + RECEIVERS;
+    }
+    if let Some(path) = key.strip_prefix("robots[].") {
+        return robots.replace("KEY", &nested(path)) + APPS + RECEIVERS;
     }
     match key.strip_prefix("receivers[].") {
         Some(path) => APPS.to_owned() + &receivers.replace("KEY", &nested(path)),

@@ -108,8 +108,8 @@ fn reaction(class: Class, chinese: bool) -> String {
     let [english, in_chinese] = match class {
         Class::Token => ["renews the token, sends again", "刷新 token 后重发"],
         Class::Transient => ["retries", "重试"],
-        Class::RateLimited => ["holds the app, retries", "暂停该应用，稍后重试"],
-        Class::Configuration => ["holds the app until it is fixed", "暂停该应用，等待修正"],
+        Class::RateLimited => ["holds the app or robot, retries", "暂停该应用或机器人，稍后重试"],
+        Class::Configuration => ["holds the app or robot until it is fixed", "暂停该应用或机器人，等待修正"],
         Class::Message | Class::Recipient => ["dead letter", "死信"],
         Class::Unknown => ["three attempts", "尝试三次"],
     };

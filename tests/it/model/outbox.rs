@@ -174,8 +174,8 @@ impl Outbox for FaultyOutbox {
         self.faults.run(self.inner.recover(sender, now)).await
     }
 
-    async fn enqueue(&self, notification: NewNotification, now: Timestamp) -> StoreResult<Enqueued> {
-        self.faults.run(self.inner.enqueue(notification, now)).await
+    async fn enqueue_all(&self, new: Vec<NewNotification>, now: Timestamp) -> StoreResult<Vec<Enqueued>> {
+        self.faults.run(self.inner.enqueue_all(new, now)).await
     }
 
     async fn adopt(&self, senders: Vec<ConfiguredSender>, now: Timestamp) -> StoreResult<Vec<MovedSender>> {

@@ -81,3 +81,14 @@ pub(crate) async fn a_duplicate_is_known_after_its_original_was_purged<O: Outbox
     outbox.purge(at(1000), 10).await.unwrap();
     assert_eq!(duplicate_of(&outbox, state("a", "fires"), at(62)).await, None);
 }
+
+pub(crate) async fn notifications_of_one_webhook_are_accepted_together<O: Outbox>(outbox: O) {
+    let first = enqueue(&outbox, state("a", "fires"), at(0)).await;
+    let both = vec![state("a", "fires"), state("b", "fires"), state("a", "fires")];
+    let enqueued = outbox.enqueue_all(both, at(1)).await.unwrap();
+    assert_eq!(enqueued[0], Enqueued::Duplicate(first));
+    assert!(matches!(enqueued[1], Enqueued::Accepted(_)), "{enqueued:?}");
+    assert_eq!(enqueued[2], Enqueued::Duplicate(first));
+    assert_eq!(list(&outbox).await.len(), 2);
+    assert_eq!(outbox.enqueue_all(Vec::new(), at(2)).await.unwrap(), []);
+}

@@ -51,12 +51,14 @@ macro_rules! conformance {
                 ordering_keys_have_their_own_duplicates,
                 a_clock_that_was_set_back_does_not_drop_alerts,
                 a_notification_without_a_key_is_always_accepted,
-                a_duplicate_is_known_after_its_original_was_purged;
+                a_duplicate_is_known_after_its_original_was_purged,
+                notifications_of_one_webhook_are_accepted_together;
             sending:
                 a_claimed_delivery_is_not_claimed_again,
                 two_claims_at_once_share_no_delivery,
                 a_claim_carries_the_stored_notification,
                 every_message_type_is_returned_as_it_was_stored,
+                groups_are_returned_as_they_were_stored,
                 a_notification_stored_dead_blocks_nothing,
                 acquire_makes_deliveries_in_flight_unconfirmed,
                 a_retry_waits_until_it_is_due,

@@ -7,8 +7,8 @@ use wecom_relay::{
         Outbox, Part, Requeue, SenderName, Settlement, State, Verdict,
     },
     wecom::{
-        Content, Receipt, Recipients,
-        limits::{self, TextCard},
+        ChatId, Content, GroupText, Receipt, Recipients,
+        limits::{self, CardLimits, TextCard},
     },
 };
 
@@ -77,7 +77,14 @@ pub(crate) async fn every_message_type_is_returned_as_it_was_stored<O: Outbox>(o
         Content::Text("text".to_owned()),
         Content::Markdown("**text**".to_owned()),
         limits::text_card(text_card).unwrap(),
-        limits::template_card(card.as_object().unwrap().clone()).unwrap(),
+        limits::template_card(card.as_object().unwrap().clone(), &CardLimits::APP).unwrap(),
+        Content::MarkdownV2("| a |\n|:--|\n| b |".to_owned()),
+        GroupText {
+            content: "a \"b\"".to_owned(),
+            mentioned_list: vec!["@all".to_owned()],
+            mentioned_mobile_list: vec!["13800138000".to_owned()],
+        }
+        .into(),
     ];
     for (content, n) in contents.iter().zip(0..) {
         let mut new = alert("a", content.msgtype());
@@ -87,6 +94,20 @@ pub(crate) async fn every_message_type_is_returned_as_it_was_stored<O: Outbox>(o
         assert_eq!(&claimed.message.content, content);
         assert_eq!(&outbox.show(claimed.id).await.unwrap().unwrap().content, content);
         deliver(&lease, &claimed, at(n)).await;
+    }
+}
+
+pub(crate) async fn groups_are_returned_as_they_were_stored<O: Outbox>(outbox: O) {
+    let lease = acquire(&outbox, at(0)).await;
+    let chat = ChatId::parse("wrOgQhDgAAMYQiS5ol9G7gK9JVAAAA").map(Recipients::Chat).unwrap();
+    for (recipients, n) in [Recipients::Group, chat, Recipients::All].iter().zip(0..) {
+        let group = format!("group{n}");
+        enqueue(&outbox, addressed(alert(&group, "text"), recipients), at(n)).await;
+        let claimed = claim_one(&lease, at(n)).await;
+        assert_eq!((&claimed.message.recipients, &claimed.all_recipients), (recipients, recipients));
+        assert_eq!(&outbox.show(claimed.id).await.unwrap().unwrap().recipients, recipients);
+        deliver(&lease, &claimed, at(n)).await;
+        assert_eq!(&lease.sent_since(at(-1)).await.unwrap().last().unwrap().recipients, recipients);
     }
 }
 

@@ -112,9 +112,9 @@ impl Outbox for Gated {
         self.inner.recover(sender, now).await
     }
 
-    async fn enqueue(&self, notification: NewNotification, now: Timestamp) -> StoreResult<Enqueued> {
+    async fn enqueue_all(&self, new: Vec<NewNotification>, now: Timestamp) -> StoreResult<Vec<Enqueued>> {
         self.gates.enqueue.pass().await?;
-        self.inner.enqueue(notification, now).await
+        self.inner.enqueue_all(new, now).await
     }
 
     async fn size(&self) -> StoreResult<OutboxSize> {

@@ -1,0 +1,101 @@
+//! The types of messages of a robot.
+
+use serde_json::json;
+use wecom_relay::sandbox::{Api, Fault, Settings};
+
+use super::{GROUP, all_delivered, options, seen, shown};
+use crate::support::{Relay, Wecom, payload};
+
+#[tokio::test]
+async fn a_group_gets_an_alert_through_its_robot() {
+    let wecom = Wecom::live(Settings::default()).await;
+    let relay = Relay::with(&wecom.url, options(&wecom, "")).await;
+    relay.post(&payload("Down", &[("a", true)])).await;
+    let seen = shown(&wecom, 1).await;
+    assert!(seen[0].starts_with("[FIRING:1] Down "), "{}", seen[0]);
+    all_delivered(&relay, 1).await;
+    relay.stop().await;
+    assert_eq!(wecom.sandbox.gettoken_calls(), 0);
+}
+
+#[tokio::test]
+async fn a_text_mentions_fixed_members_and_those_of_labels() {
+    let wecom = Wecom::live(Settings::default()).await;
+    let keys = "    mentioned_list: ['@all', '{{ commonLabels.owner }}', lisi]\n    \
+                mentioned_mobile_list: '{{ commonLabels.phone }}'\n    max_parts: 3\n";
+    let relay = Relay::with(&wecom.url, options(&wecom, keys)).await;
+    let mut alert = payload("Down", &[("a", true)]);
+    alert["commonLabels"]["owner"] = "zhangsan, @all, not/an/id".into();
+    alert["commonLabels"]["phone"] = "13800138000".into();
+    alert["commonAnnotations"]["long"] = "x".repeat(3000).into();
+    relay.post(&alert).await;
+    shown(&wecom, 2).await;
+    let contents: Vec<_> =
+        wecom.sandbox.delivered_to_group(GROUP).into_iter().map(|shown| shown.content).collect();
+    assert_eq!(contents[0]["mentioned_list"], json!(["@all", "lisi", "zhangsan"]));
+    assert_eq!(contents[0]["mentioned_mobile_list"], json!(["13800138000"]));
+    // One mention is enough.
+    assert_eq!(contents[1].get("mentioned_list"), None);
+    all_delivered(&relay, 2).await;
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn a_label_mentions_nobody_by_itself() {
+    let wecom = Wecom::live(Settings::default()).await;
+    let keys = "    mentioned_list: ['{{ commonLabels.owner | default(value=\"\") }}']\n";
+    let relay = Relay::with(&wecom.url, options(&wecom, keys)).await;
+    let mut alert = payload("Down", &[("a", true)]);
+    alert["commonLabels"]["owner"] = "@ALL".into();
+    alert["commonAnnotations"]["text"] = "<@all>".into();
+    relay.post(&alert).await;
+    let texts = shown(&wecom, 1).await;
+    let request = wecom.sandbox.messages()[0].request.to_string();
+    assert!(!request.contains("mentioned_list") && !request.contains("<@all>"), "{request}");
+    assert!(texts[0].contains("@all"), "{}", texts[0]);
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn markdown_of_a_robot_has_twice_the_room() {
+    for message_type in ["markdown", "markdown_v2"] {
+        let wecom = Wecom::live(Settings::default()).await;
+        let keys = format!("    message_type: {message_type}\n    language: zh\n");
+        let relay = Relay::with(&wecom.url, options(&wecom, &keys)).await;
+        let names: Vec<String> = (0..40).map(|n| format!("instance-{n:02}-{}", "x".repeat(60))).collect();
+        let alerts: Vec<_> = names.iter().map(|name| (name.as_str(), true)).collect();
+        relay.post(&payload("Down", &alerts)).await;
+        let parts = shown(&wecom, 2).await;
+        assert!(parts[0].len() > 3000 && parts.iter().all(|part| part.len() <= 4096), "{parts:?}");
+        assert!(wecom.sandbox.messages().iter().all(|message| message.msgtype == message_type));
+        let together = parts.concat();
+        assert!(names.iter().all(|name| together.contains(name.as_str())), "{together}");
+        relay.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn refused_markdown_is_sent_as_a_text() {
+    let wecom = Wecom::live(Settings::default()).await;
+    let relay = Relay::with(&wecom.url, options(&wecom, "    message_type: markdown_v2\n")).await;
+    wecom.sandbox.inject(Fault::errcode(40058).on(Api::WebhookSend).times(1));
+    relay.post(&payload("Down", &[("a", true)])).await;
+    let seen = shown(&wecom, 1).await;
+    assert!(seen[0].starts_with("[wecom-relay: WeCom rejected this as a markdown_v2"), "{}", seen[0]);
+    assert!(seen[0].contains("Alerts Firing:"), "{}", seen[0]);
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn a_card_of_a_robot_is_shorter() {
+    let wecom = Wecom::live(Settings::default()).await;
+    let relay = Relay::with(&wecom.url, options(&wecom, "    message_type: template_card\n")).await;
+    relay.post(&payload("AVeryLongNameOfAnAlertThatDoesNotFit", &[("a", true)])).await;
+    shown(&wecom, 1).await;
+    let card = &wecom.sandbox.delivered_to_group(GROUP)[0].content;
+    let title = card["main_title"]["title"].as_str().unwrap();
+    assert_eq!(title.chars().count(), 26, "{title}");
+    assert_eq!(card["card_type"], "text_notice");
+    relay.stop().await;
+    assert_eq!(seen(&wecom).len(), 1);
+}
