@@ -11,6 +11,7 @@ mod running;
 mod secret_watch;
 mod store;
 mod token_metrics;
+mod transfer;
 mod tuning;
 
 pub use self::{
@@ -22,5 +23,6 @@ pub use self::{
     reload::Source,
     running::Running,
     store::{Store, StoreLease},
+    transfer::{Moved, TransferError, move_outbox},
     tuning::Tuning,
 };

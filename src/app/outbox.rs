@@ -61,7 +61,10 @@ pub fn open_outbox(outbox: &config::Outbox, access: Access) -> Result<Store, Ope
     }
 }
 
-fn postgres_settings(database: &Postgres, max_size_bytes: u64) -> Result<postgres::Settings, rustls::Error> {
+pub(super) fn postgres_settings(
+    database: &Postgres,
+    max_size_bytes: u64,
+) -> Result<postgres::Settings, rustls::Error> {
     let Postgres { url, extra_roots, replica } = database;
     Ok(postgres::Settings::new(url.clone(), Tls::new(extra_roots)?, max_size_bytes, replica.clone()))
 }

@@ -50,4 +50,5 @@ mod support;
 mod systemd;
 mod timings;
 mod tokens;
+mod transfer;
 mod wecom_client;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{change, list, show, text::held};
+use super::{change, list, show, text::held, transfer};
 use crate::{
     app::{self, Access, relay_clock},
     cli::{failure::Failure, output::Output, runtime::runtime},
@@ -17,7 +17,8 @@ Examples:
   wecom-relay outbox list --state dead
   wecom-relay outbox list --receiver wechat --newer-than 1h --json
   wecom-relay outbox show 42
-  wecom-relay outbox requeue --all-dead")]
+  wecom-relay outbox requeue --all-dead
+  wecom-relay outbox move --from /var/lib/wecom-relay/outbox.db")]
 pub(in crate::cli) struct Args {
     #[command(subcommand)]
     command: Command,
@@ -34,9 +35,14 @@ enum Command {
     Requeue(change::RequeueArgs),
     /// Discard a delivery that is waiting or dead
     Discard(change::DiscardArgs),
+    /// Move the outbox from a file of SQLite into the PostgreSQL database of the configuration
+    Move(transfer::Args),
 }
 
 pub(in crate::cli) fn run(args: &Args, outbox: &config::Outbox, output: &mut Output) -> Result<(), Failure> {
+    if let Command::Move(args) = &args.command {
+        return transfer::run(args, outbox, output);
+    }
     let outbox = app::open_outbox(outbox, Access::Guest)?;
     runtime()?.block_on(async {
         let clock = relay_clock(&outbox, Arc::new(SystemClock)).await?;
@@ -52,6 +58,8 @@ pub(in crate::cli) fn run(args: &Args, outbox: &config::Outbox, output: &mut Out
                 show_holds(&outbox, &clock, output).await
             }
             Command::Discard(args) => change::discard(args, &outbox, now, output).await,
+            // It has run already.
+            Command::Move(_) => Ok(()),
         }
     })
 }

@@ -1,7 +1,7 @@
 //! `wecom-relay outbox`: shows deliveries, and lets a person requeue or discard them.
 //!
 //! It works with and without a running relay, which notices a change within a second. It uses only the query port, and
-//! needs only `outbox.path` of the configuration.
+//! needs only `outbox` of the configuration. `move` alone needs that no relay runs.
 
 mod change;
 mod command;
@@ -9,5 +9,6 @@ mod json;
 mod list;
 mod show;
 mod text;
+mod transfer;
 
 pub(super) use command::{Args, run};

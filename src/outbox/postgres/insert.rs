@@ -32,7 +32,7 @@ pub(super) const INSERT: &str = "INSERT INTO wecom_relay.delivery (id, state, se
      all_users, all_parties, all_tags, msgtype, content, text_form, bytes)";
 
 /// The bytes of a delivery beside its texts: fixed columns and index entries.
-const ROW_BYTES: usize = 600;
+pub(super) const ROW_BYTES: usize = 600;
 
 /// The place of new deliveries.
 pub(super) struct Place<'a> {

@@ -31,6 +31,7 @@ mod error;
 mod fold;
 mod followers;
 mod hold;
+mod import;
 mod insert;
 mod inspect;
 mod job;
@@ -59,6 +60,7 @@ mod wakeups;
 mod worker;
 
 pub use self::{
+    import::{Import, import},
     inspect::{ServerFacts, inspect},
     leases::Takeover,
     open_error::OpenError,

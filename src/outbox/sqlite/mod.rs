@@ -23,6 +23,7 @@ mod claim;
 mod columns;
 mod enqueue;
 mod error;
+mod export;
 mod file_guard;
 mod files;
 mod fold;
@@ -51,6 +52,7 @@ mod waiting;
 mod worker;
 
 pub use self::{
+    export::{Export, TABLES},
     lock::is_owned,
     open::{Access, OpenError, Settings},
     outbox::{SqliteLease, SqliteOutbox},
