@@ -6,7 +6,8 @@ use tokio_postgres::Row;
 
 use super::{
     columns::{
-        all_recipients, column, content, count, kind, millis, number, optional_time, part, recipients, time,
+        all_recipients, column, content, count, destination, kind, millis, number, optional_time, part,
+        recipients, time,
     },
     error::EngineResult,
     fold::{self, Folded},
@@ -56,6 +57,9 @@ pub(super) const UNSETTLED_OTHERS: &str = "SELECT u.id, (SELECT count(*) FROM we
          WHERE s.id = ANY(d.siblings) AND s.id <> d.id AND s.settled_at IS NULL) AS count
      FROM unnest($1::bigint[]) AS u (id) JOIN wecom_relay.delivery d ON d.id = u.id";
 
+pub(super) const UNDO: &str = "UPDATE wecom_relay.delivery SET state = 1
+     WHERE state = 2 AND sender = $1 AND claim = ANY($2) RETURNING destination";
+
 /// The lease of a claim.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Fence {
@@ -69,6 +73,17 @@ pub(super) async fn fence(tx: &Transaction<'_>, look: &Look<'_>, fence: Fence) -
     let statement = if fence.is_locked { FENCE } else { UNFENCED };
     let claim = tx.first(statement, &[&look.sender.0, &fence.token], |row| column(row, "claim")).await?;
     claim.map(ClaimId).ok_or_else(|| StoreError::LeaseLost.into())
+}
+
+/// Undoes claims whose commit got no answer. Nobody was given their deliveries, so nobody sends them.
+pub(super) async fn undo(tx: &Transaction<'_>, look: &Look<'_>, claims: &[i64]) -> EngineResult<()> {
+    if claims.is_empty() {
+        return Ok(());
+    }
+    for destination in tx.all(UNDO, &[&look.sender.0, &claims], destination).await? {
+        tx.mark_changed(look.sender, destination);
+    }
+    Ok(())
 }
 
 pub(super) async fn claim<P: Planner>(

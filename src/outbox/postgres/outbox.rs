@@ -1,6 +1,13 @@
 //! The port, implemented by jobs for the workers.
 
-use std::{pin::pin, sync::Arc, time::Duration};
+use std::{
+    pin::pin,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
 
 use jiff::Timestamp;
 use tokio::time::Instant;
@@ -140,6 +147,7 @@ impl PostgresOutbox {
             subscription,
             term,
             taken,
+            unsure: Mutex::default(),
         }))
     }
 }
@@ -297,11 +305,17 @@ struct HeldLease {
     subscription: Subscription,
     term: LeaseTerm,
     taken: Taken,
+    /// The numbers of claims that failed, although they may have been committed.
+    unsure: Mutex<Vec<i64>>,
 }
 
 impl HeldLease {
     fn fence(&self) -> Fence {
         Fence { token: self.taken.token, is_locked: self.outbox.is_fenced }
+    }
+
+    fn unsure(&self) -> MutexGuard<'_, Vec<i64>> {
+        self.unsure.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// From now on the lease is not renewed.
@@ -349,12 +363,25 @@ impl Lease for PostgresLease {
     ) -> StoreResult<Claims<P>> {
         let (sender, fence, room) =
             (self.0.sender.clone(), self.0.fence(), self.0.outbox.engine.room.clone());
+        let (unsure, number) = (self.0.unsure().clone(), Arc::new(AtomicI64::new(0)));
+        let (undone, made) = (unsure.clone(), Arc::clone(&number));
         let claim = async move |tx: &Transaction<'_>| {
             let look = Look { sender: &sender, count_to, now };
             let number = claim::fence(tx, &look, fence).await?;
+            made.store(number.0, Ordering::Release);
+            claim::undo(tx, &look, &undone).await?;
             claim::claim(tx, &look, number, &destinations, planner, &room).await
         };
-        self.0.outbox.engine.owner.run_once(claim).await
+        let claimed = self.0.outbox.engine.owner.run_once(claim).await;
+        match claimed {
+            Ok(_) => self.0.unsure().retain(|number| !unsure.contains(number)),
+            // Perhaps it was committed. Without a number it did not begin.
+            Err(_) => {
+                let number = number.load(Ordering::Acquire);
+                self.0.unsure().extend((number != 0).then_some(number));
+            }
+        }
+        claimed
     }
 
     async fn settle(&self, settlement: Settlement, now: Timestamp) -> StoreResult<()> {

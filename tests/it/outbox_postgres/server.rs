@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use wecom_relay::{
     clock::{Reading, ReadingRecord},
     outbox::{
-        Filter, Lease, Outbox, OutboxQuery, StoreError, TermState,
+        Filter, Lease, Outbox, OutboxQuery, State, StoreError, TermState,
         postgres::{Access, LeaseTimes, OpenError, PostgresOutbox, Settings},
     },
 };
@@ -14,7 +14,8 @@ use wecom_relay::{
 use super::{SHORT, database, fresh, open, settings};
 use crate::{
     outbox_conformance::fixture::{
-        acquire, alert, at, claim_one, claim_zhang, deliver, drain, enqueue, list, list_all, ops,
+        Take, TestPlan, acquire, alert, at, claim_one, claim_zhang, deliver, destination, drain, enqueue,
+        list, list_all, ops,
     },
     support::{
         eventually,
@@ -157,4 +158,27 @@ async fn a_full_outbox_refuses_alerts_until_settled_ones_are_purged() {
     }
     eventually(async || outbox.enqueue(alert("late", "text"), at(2)).await, Result::is_ok).await.unwrap();
     assert_eq!(lease.sent_since(at(-1)).await.unwrap().len(), accepted, "purged attempts still count");
+}
+
+/// Slow triggers let the client give up while the server commits.
+const SLOW: &str = "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql
+         AS $$ BEGIN PERFORM pg_sleep(TG_ARGV[0]::float); RETURN NEW; END $$;
+     CREATE TRIGGER mark BEFORE UPDATE ON wecom_relay.delivery
+         FOR EACH ROW WHEN (NEW.state = 2) EXECUTE FUNCTION slow('2');
+     CREATE CONSTRAINT TRIGGER kept AFTER UPDATE ON wecom_relay.delivery DEFERRABLE INITIALLY DEFERRED
+         FOR EACH ROW WHEN (NEW.state = 2) EXECUTE FUNCTION slow('4')";
+
+#[tokio::test]
+async fn a_claim_without_an_answer_leaves_nothing_in_flight() {
+    let (outbox, url) = fresh();
+    let lease = acquire(&outbox, at(0)).await;
+    enqueue(&outbox, alert("a", "text"), at(0)).await;
+    shared().sql(database_of(&url), SLOW);
+    let plan = TestPlan::from(Take::First);
+    let claims = lease.claim(vec![destination("zhang")], 9, plan, at(1)).await;
+    assert!(matches!(claims, Err(StoreError::Unavailable(_))), "{claims:?}");
+    eventually(async || list(&outbox).await[0].state, |state| *state == State::InFlight).await;
+    shared().sql(database_of(&url), "DROP FUNCTION slow CASCADE");
+    assert_eq!(claim_zhang(&lease, 1, at(2)).await.len(), 1);
+    assert_eq!(claim_zhang(&lease, 1, at(2)).await, []);
 }
