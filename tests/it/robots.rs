@@ -1,7 +1,9 @@
 //! Group robots, from a webhook to the messages of a group.
 
+mod alertmanager;
 mod chats;
 mod faults;
+mod kill;
 mod messages;
 mod several;
 mod storm;

@@ -59,8 +59,11 @@ fn users(ids: &str) -> Recipients {
 
 impl Scene {
     pub(super) fn new(rng: &mut StdRng) -> Self {
+        // A robot has one group, and WeCom's limit for robots.
+        let is_robot = rng.random_range(0..4) == 0;
         // Half of the rounds have the default limits.
         let limits = match rng.random_range(0..8) {
+            _ if is_robot => Limits { per_minute: 20, per_hour: 0 },
             0..4 => Limits { per_minute: 30, per_hour: 1000 },
             4 => Limits { per_minute: 0, per_hour: 0 },
             5 => Limits { per_minute: rng.random_range(3..12), per_hour: 0 },
@@ -76,14 +79,17 @@ impl Scene {
             policy: Policy::new(expire_after),
             credentials: "the same".to_owned(),
         };
-        let sets = [
-            users("u1"),
-            users("u1|u2"),
-            users("u2"),
-            Recipients::parse("u3", "p1", "t1").unwrap(),
-            Recipients::parse("", "p1", "").unwrap(),
-            Recipients::All,
-        ];
+        let sets = match is_robot {
+            true => vec![Recipients::Group],
+            false => vec![
+                users("u1"),
+                users("u1|u2"),
+                users("u2"),
+                Recipients::parse("u3", "p1", "t1").unwrap(),
+                Recipients::parse("", "p1", "").unwrap(),
+                Recipients::All,
+            ],
+        };
         let many = rng.random_range(1..=sets.len());
         let sources = (0..rng.random_range(1..8))
             .map(|n| {
@@ -92,7 +98,7 @@ impl Scene {
                 if rng.random_range(0..5) == 0 {
                     recipients.push(sets[rng.random_range(0..many)].clone());
                 }
-                let is_batched = rng.random_range(0..8) == 0;
+                let is_batched = !is_robot && rng.random_range(0..8) == 0;
                 if is_batched {
                     recipients = vec![users("u1|u2")];
                 }

@@ -9,7 +9,8 @@ use super::scene::REFUSED;
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use tokio::time::Instant;
 use wecom_relay::wecom::{
-    Addressee, Api, ApiError, Errcode, Message, Outcome, Receipt, TransportError, TransportErrorKind, WeCom,
+    Addressee, Api, ApiError, Errcode, Message, Outcome, Receipt, Recipients, TransportError,
+    TransportErrorKind, WeCom,
 };
 
 /// The state of WeCom and of the network.
@@ -143,6 +144,9 @@ impl State {
         if message.content.text().contains(REFUSED) {
             (script.is_accepted, script.outcome) = (false, self.refusal.clone());
         }
+        if message.recipients == Recipients::Group {
+            script.outcome = by_robot(script.outcome);
+        }
         let key = (message.recipients.canonical(), message.content.text().to_owned());
         self.calls.push(Call {
             message: message.clone(),
@@ -212,6 +216,17 @@ impl State {
             Condition::Misconfigured => (false, rejected(if dice < 70 { 40001 } else { 60020 })),
             Condition::Limited => (false, rejected(if dice < 70 { 45009 } else { -1 })),
         }
+    }
+}
+
+/// The same outcome of `webhook/send`.
+fn by_robot(outcome: Outcome) -> Outcome {
+    let api = Api::WebhookSend;
+    match outcome {
+        Outcome::Accepted(receipt) => Outcome::Accepted(receipt),
+        Outcome::Rejected(error) => Outcome::Rejected(ApiError { api, ..error }),
+        Outcome::NotSent(fault) => Outcome::NotSent(TransportError { api, ..fault }),
+        Outcome::Unknown(fault) => Outcome::Unknown(TransportError { api, ..fault }),
     }
 }
 

@@ -16,7 +16,7 @@ fn name(group: usize) -> String {
 }
 
 /// The largest number of messages to the group within a minute.
-fn worst_minute(wecom: &Wecom) -> usize {
+pub(super) fn worst_minute(wecom: &Wecom) -> usize {
     let times: Vec<_> = wecom.sandbox.delivered_to_group(GROUP).iter().map(|shown| shown.at).collect();
     let within_minute = |start: usize| {
         let in_window = |at: &&jiff::Timestamp| at.duration_since(times[start]).as_secs_f64() < 60.0;
