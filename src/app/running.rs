@@ -210,6 +210,7 @@ impl<O: Outbox> Running<O> {
         self.retention.send_replace(config.outbox.retention);
         self.secret_files.send_replace(config.origin.secret_files.clone());
         let keys = self.keys_that_need_a_restart(&config);
+        self.outbox.use_config(config.fingerprint());
         self.current = config;
         keys
     }

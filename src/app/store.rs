@@ -182,6 +182,12 @@ impl Outbox for Store {
         engine!(self.size())
     }
 
+    fn use_config(&self, fingerprint: String) {
+        if let Engine::Postgres(engine) = &self.engine {
+            engine.use_config(fingerprint);
+        }
+    }
+
     fn sharing(&self) -> Option<Sharing> {
         match &self.engine {
             Engine::Sqlite(engine) => engine.sharing(),

@@ -70,6 +70,11 @@ impl RelayClock {
         clock
     }
 
+    /// False while this clock shows the wall-clock time, because the relay time of the outbox is not known.
+    pub fn is_known(&self) -> bool {
+        self.is_known.load(Ordering::Acquire)
+    }
+
     /// Reads the clocks of the machine, with the relay time of the same moment.
     pub fn read(&self) -> ReadingRecord {
         let reading = self.machine.read();

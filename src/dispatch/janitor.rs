@@ -8,13 +8,13 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     clock::{Clock as _, ReadingRecord, RelayClock},
     delivery::decide::earlier,
-    outbox::Outbox,
+    outbox::{Outbox, StoreResult},
 };
 
 /// The time between two rounds.
 const INTERVAL: Duration = Duration::from_secs(60);
 /// The time between two rounds while the outbox does not answer. Its time is needed as soon as it answers again.
-const RETRY_INTERVAL: Duration = Duration::from_secs(2);
+const RETRY_INTERVAL: Duration = Duration::from_millis(500);
 /// The maximum number of deliveries in one transaction, so that acceptance never waits long.
 const BATCH: u32 = 200;
 
@@ -53,16 +53,25 @@ pub async fn run<O: Outbox>(
 
 /// Returns true if the time was recorded. A failure is logged only once in a row.
 async fn record_time(outbox: &impl Outbox, clock: &RelayClock, is_first_failure: bool) -> bool {
-    let present = clock.read();
-    match outbox.record_time(present.clone()).await {
-        Ok(relay_time) => {
-            clock.catch_up(&ReadingRecord { relay_time, ..present });
-            return true;
-        }
+    match learn_and_record(outbox, clock).await {
+        Ok(()) => return true,
         Err(error) if is_first_failure => {
             tracing::warn!(%error, "the time could not be recorded; trying again later");
         }
         Err(error) => tracing::debug!(%error, "the time could not be recorded"),
     }
     false
+}
+
+async fn learn_and_record(outbox: &impl Outbox, clock: &RelayClock) -> StoreResult<()> {
+    if !clock.is_known() {
+        // It shows the wall clock, which may be wrong, and must not become the time of the outbox.
+        let present = clock.read();
+        let relay_time = outbox.relay_time(present.reading.clone()).await?;
+        clock.catch_up(&ReadingRecord { relay_time, ..present });
+    }
+    let present = clock.read();
+    let relay_time = outbox.record_time(present.clone()).await?;
+    clock.catch_up(&ReadingRecord { relay_time, ..present });
+    Ok(())
 }

@@ -111,6 +111,9 @@ pub trait Outbox: OutboxQuery + Clone + Send + Sync + 'static {
     /// The size of the outbox and its limit.
     fn size(&self) -> impl Future<Output = StoreResult<OutboxSize>> + Send;
 
+    /// Reports the fingerprint of the configuration that is in use from now on to the other processes.
+    fn use_config(&self, _fingerprint: String) {}
+
     /// What this process does among those that share the outbox. `None` if it cannot be shared.
     fn sharing(&self) -> Option<Sharing> {
         None

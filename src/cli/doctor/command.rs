@@ -103,7 +103,7 @@ fn report_config_error(error: &ConfigError, report: &mut Report<'_>) -> std::io:
 }
 
 async fn check(prepared: &Prepared, timeout: Duration, report: &mut Report<'_>) -> std::io::Result<()> {
-    server::check(&prepared.config, timeout, report).await?;
+    server::check(prepared, timeout, report).await?;
     let mut refused_secrets = RefusedSecrets::default();
     for (sender, client) in &prepared.clients {
         let Some(configured) = prepared.config.sender(&sender.0) else { continue };

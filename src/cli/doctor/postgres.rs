@@ -11,14 +11,15 @@ use tokio::task::spawn_blocking;
 
 use super::{finding::Finding, report::Report};
 use crate::{
-    app::{self, Access, OpenError},
+    app::{self, Access, OpenError, Prepared},
     clock::{Clock as _, SystemClock},
-    config::{Config, Postgres},
+    config::Postgres,
     outbox::{
         Hold, Outbox, StoreError,
         postgres::{self, Overview, ServerFacts, Tls, inspect},
     },
     text::counted,
+    wecom::client::SenderClient,
 };
 
 const SUBJECT: &str = "outbox";
@@ -29,7 +30,7 @@ const LARGEST_OFFSET: SignedDuration = SignedDuration::from_secs(60);
 
 /// Returns the holds in the outbox.
 pub(super) async fn check(
-    config: &Config,
+    prepared: &Prepared,
     database: &Postgres,
     limit: Duration,
     report: &mut Report<'_>,
@@ -54,7 +55,7 @@ pub(super) async fn check(
     if !facts.has_outbox || !facts.has_rights {
         return Ok(Vec::new());
     }
-    let outbox = config.outbox.clone();
+    let outbox = prepared.config.outbox.clone();
     let opened = spawn_blocking(move || app::open_outbox(&outbox, Access::Guest)).await;
     let store = match opened.map_err(io::Error::other)? {
         Ok(store) => store,
@@ -77,8 +78,7 @@ pub(super) async fn check(
             return Ok(Vec::new());
         }
     };
-    let apps = config.apps.iter().map(|app| app.name.as_str());
-    for (subject, finding) in replicas(&overview.unwrap_or_default(), apps) {
+    for (subject, finding) in replicas(&overview.unwrap_or_default(), senders(prepared)) {
         report.add(&subject, &finding)?;
     }
     Ok(holds)
@@ -149,8 +149,19 @@ fn durability(facts: &ServerFacts) -> Finding {
     )
 }
 
-/// The findings about the replicas and the apps that they send for.
-fn replicas<'a>(overview: &Overview, apps: impl Iterator<Item = &'a str>) -> Vec<(String, Finding)> {
+/// The kinds and names of all senders. Apps of the same agent share one, which has the name of the first one.
+fn senders(prepared: &Prepared) -> impl Iterator<Item = (&'static str, &str)> {
+    prepared.clients.iter().map(|(sender, client)| match client.as_ref() {
+        SenderClient::App(_) => ("app", sender.0.as_str()),
+        SenderClient::Robot(_) => ("robot", sender.0.as_str()),
+    })
+}
+
+/// The findings about the replicas and the senders that they send for.
+fn replicas<'a>(
+    overview: &Overview,
+    senders: impl Iterator<Item = (&'static str, &'a str)>,
+) -> Vec<(String, Finding)> {
     let alive: Vec<_> = overview.replicas.iter().filter(|replica| replica.is_alive).collect();
     let mut findings = Vec::new();
     let subject = || SUBJECT.to_owned();
@@ -177,17 +188,17 @@ fn replicas<'a>(overview: &Overview, apps: impl Iterator<Item = &'a str>) -> Vec
         let message = "the replicas have different configurations";
         findings.push((subject(), Finding::warning("configurations", message, help)));
     }
-    for app in apps {
-        let owner = overview.leases.iter().find(|lease| lease.sender == app);
+    for (kind, name) in senders {
+        let owner = overview.leases.iter().find(|lease| lease.sender == name);
         let finding = match owner {
             Some(lease) => Finding::ok("sender", format!("replica {} sends its messages", lease.replica)),
             None => Finding::warning(
                 "sender",
                 "no replica sends its messages at the moment",
-                "try again in 10 s; if it stays so, no live replica has the app in its configuration",
+                "try again in 10 s; if it stays so, no live replica has it in its configuration",
             ),
         };
-        findings.push((format!("app {app}"), finding));
+        findings.push((format!("{kind} {name}"), finding));
     }
     findings
 }
@@ -281,7 +292,7 @@ mod tests {
             replicas: vec![replica("a", "x"), replica("b", "y"), replica("gone", "z")],
             leases: vec![lease],
         };
-        let found: Vec<_> = replicas(&overview, ["ops", "new"].into_iter())
+        let found: Vec<_> = replicas(&overview, [("app", "ops"), ("robot", "new")].into_iter())
             .iter()
             .map(|(subject, finding)| finding.text(subject))
             .collect();
@@ -290,10 +301,10 @@ mod tests {
     warning  outbox: configurations: the replicas have different configurations
              give all replicas the same configuration and templates, and reload or restart them
     ok       app ops: sender: replica b sends its messages
-    warning  app new: sender: no replica sends its messages at the moment
-             try again in 10 s; if it stays so, no live replica has the app in its configuration
+    warning  robot new: sender: no replica sends its messages at the moment
+             try again in 10 s; if it stays so, no live replica has it in its configuration
     "#);
-        let none = replicas(&Overview::default(), ["ops"].into_iter());
+        let none = replicas(&Overview::default(), [("app", "ops")].into_iter());
         assert_eq!(none.len(), 1);
     }
 }

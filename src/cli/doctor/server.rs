@@ -10,7 +10,7 @@ use std::{
 
 use super::{finding::Finding, postgres, report::Report};
 use crate::{
-    app::{self, Access},
+    app::{self, Access, Prepared},
     config::{Config, Database},
     outbox::{
         Hold, Outbox,
@@ -26,7 +26,8 @@ const OPEN_FILES: &str = "open files";
 /// The connections and the database need some dozens of files.
 const ENOUGH_FILES: u64 = 256;
 
-pub(super) async fn check(config: &Config, limit: Duration, report: &mut Report<'_>) -> io::Result<()> {
+pub(super) async fn check(prepared: &Prepared, limit: Duration, report: &mut Report<'_>) -> io::Result<()> {
+    let config = &prepared.config;
     let (owned, holds) = match &config.outbox.database {
         Database::File(path) => {
             let owned = is_owned(path);
@@ -34,7 +35,7 @@ pub(super) async fn check(config: &Config, limit: Duration, report: &mut Report<
             report.add(SUBJECT, &finding)?;
             (owned, holds)
         }
-        Database::Postgres(database) => (false, postgres::check(config, database, limit, report).await?),
+        Database::Postgres(database) => (false, postgres::check(prepared, database, limit, report).await?),
     };
     report.add(SUBJECT, &listen(config.server.listen, owned, limit))?;
     if let Some(files) = std::fs::read_to_string("/proc/self/limits").ok().as_deref().and_then(open_files) {

@@ -61,6 +61,10 @@ pub(super) struct Adopted {
 }
 
 impl Move {
+    fn is_empty(&self) -> bool {
+        self.len() == 0 && self.hold.is_none()
+    }
+
     /// The number of rows in the longest list.
     fn len(&self) -> usize {
         self.open.len().max(self.counted.len()).max(self.purged.len())
@@ -86,7 +90,6 @@ pub(super) async fn adopt(
         })
         .await?;
     let names = senders::moves(&known, configured);
-    require_free(tx, &names, owner).await?;
     // Senders that swap their names move in one step, because a name would mean both of them in between. All of it is read
     // before anything is written.
     let is_swap = names.keys().any(|from| names.values().any(|to| to == from));
@@ -95,6 +98,7 @@ pub(super) async fn adopt(
     for (from, to) in &names {
         moves.push(read(tx, from, to, limit, now).await?);
     }
+    require_free(tx, &moves, &known, owner).await?;
     for moved in &moves {
         write(tx, moved).await?;
     }
@@ -107,13 +111,17 @@ pub(super) async fn adopt(
     Ok(Adopted { moved: moved.collect(), is_complete })
 }
 
-/// Fails while another process dispatches a sender that moves, because its configuration has the former name.
+/// Fails while another process dispatches a sender that moves, because its configuration has the former name. Names that
+/// moved earlier, and new ones, have no rows; then nothing moves, and the leases of others do not matter.
 async fn require_free(
     tx: &Transaction<'_>,
-    names: &BTreeMap<SenderName, SenderName>,
+    moves: &[Move],
+    known: &[KnownSender],
     owner: &str,
 ) -> EngineResult<()> {
-    let moving: Vec<&str> = names.iter().flat_map(|(from, to)| [from.0.as_str(), to.0.as_str()]).collect();
+    let is_present = |name: &SenderName| known.iter().any(|known| known.name == *name && !known.is_former);
+    let moving = moves.iter().filter(|moved| !moved.is_empty() || is_present(&moved.from));
+    let moving: Vec<&str> = moving.flat_map(|moved| [moved.from.0.as_str(), moved.to.0.as_str()]).collect();
     let leased = tx
         .first(LEASED, &[&moving, &owner], |row| {
             Ok((column::<String>(row, "sender")?, column::<String>(row, "owner")?))

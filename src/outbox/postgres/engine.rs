@@ -44,6 +44,8 @@ pub(super) struct Engine {
     pub(super) room: Room,
     /// The name of this process in leases.
     pub(super) name: String,
+    /// The fingerprint of its configuration.
+    pub(super) config: watch::Sender<String>,
     pub(super) closing: CancellationToken,
     pub(super) life: watch::Receiver<Life>,
 }
@@ -62,6 +64,7 @@ pub(super) fn start(settings: Settings, access: Access) -> Result<Engine, OpenEr
         leases: Leases::default(),
         room: Room::new(settings.max_size_bytes),
         name: unique_name(&settings.replica),
+        config: watch::Sender::new(settings.config.clone()),
         closing: CancellationToken::new(),
         life,
     };
@@ -94,6 +97,7 @@ struct Parts {
     leases: Leases,
     room: Room,
     name: String,
+    config: watch::Sender<String>,
     closing: CancellationToken,
 }
 
@@ -104,6 +108,7 @@ impl Engine {
             leases: self.leases.clone(),
             room: self.room.clone(),
             name: self.name.clone(),
+            config: self.config.clone(),
             closing: self.closing.clone(),
         }
     }
@@ -122,7 +127,7 @@ impl Thread {
         inboxes: [(Inbox, usize); 3],
         opened: mpsc::SyncSender<Result<(), OpenError>>,
     ) -> bool {
-        let Parts { wakeups, leases, room, name, closing } = self.engine;
+        let Parts { wakeups, leases, room, name, config, closing } = self.engine;
         let shown = self.settings.url.to_string();
         let server = Rc::new(Server { settings: self.settings, access: self.access, wakeups, room, closing });
         let mut first = match server.connect(None).await {
@@ -147,7 +152,7 @@ impl Thread {
             }
         }
         if self.access == Access::Replica {
-            let keeper = Keeper { server: Rc::clone(&server), leases, owner: name };
+            let keeper = Keeper { server: Rc::clone(&server), leases, owner: name, config };
             tasks.spawn_local(keeper.run());
         }
         while let Some(ended) = tasks.join_next().await {

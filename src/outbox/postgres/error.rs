@@ -25,6 +25,14 @@ pub(super) enum EngineError {
 /// The result of an operation of the engine.
 pub(super) type EngineResult<T> = Result<T, EngineError>;
 
+/// Gives `work` up after `limit`.
+pub(super) async fn within<T>(
+    limit: Duration,
+    work: impl Future<Output = EngineResult<T>>,
+) -> EngineResult<T> {
+    tokio::time::timeout(limit, work).await.unwrap_or(Err(EngineError::TimedOut(limit)))
+}
+
 impl From<tokio_postgres::Error> for EngineError {
     fn from(error: tokio_postgres::Error) -> Self {
         Self::Sql(error)

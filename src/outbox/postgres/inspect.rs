@@ -14,11 +14,13 @@ const FACTS: &str = "SELECT current_setting('server_version') AS version,
      current_setting('fsync') = 'on' AS fsync, current_setting('full_page_writes') = 'on' AS full_page_writes,
      current_setting('synchronous_standby_names') <> '' AS has_synchronous_standby,
      coalesce((SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()), false) AS is_encrypted,
-     has_database_privilege(current_database(), 'CREATE') AS may_create,
+     coalesce(has_schema_privilege(to_regnamespace('wecom_relay')::oid, 'CREATE'),
+         has_database_privilege(current_database(), 'CREATE')) AS may_create,
      pg_encoding_to_char((SELECT encoding FROM pg_database WHERE datname = current_database())) AS encoding,
      (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now_ms";
 const RIGHTS: &str = "SELECT count(*) > 0 AS has_outbox,
-     coalesce(bool_and(has_table_privilege(c.oid, 'SELECT, INSERT, UPDATE, DELETE')), true) AS may_write
+     coalesce(bool_and(has_table_privilege(c.oid, 'SELECT') AND has_table_privilege(c.oid, 'INSERT')
+         AND has_table_privilege(c.oid, 'UPDATE') AND has_table_privilege(c.oid, 'DELETE')), true) AS may_write
      FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'wecom_relay' AND c.relkind = 'r'";
 const LISTEN: &str = "LISTEN wecom_relay_doctor; NOTIFY wecom_relay_doctor";
 /// The time that a notification of this session takes at most.
@@ -84,7 +86,7 @@ async fn facts(
     let row = client.query_one(FACTS, &[]).await?;
     let rights = client.query_one(RIGHTS, &[]).await?;
     client.batch_execute(LISTEN).await?;
-    let hears = timeout(HEARD_WITHIN, notifications.recv()).await.is_ok();
+    let hears = timeout(HEARD_WITHIN, notifications.recv()).await.is_ok_and(|heard| heard.is_some());
     let (has_outbox, may_write): (bool, bool) =
         (column(&rights, "has_outbox")?, column(&rights, "may_write")?);
     let may_create: bool = column(&row, "may_create")?;

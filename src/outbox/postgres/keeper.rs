@@ -5,15 +5,18 @@
 
 use std::{rc::Rc, time::Duration};
 
-use tokio::{sync::mpsc, time::Instant};
+use tokio::{
+    sync::{mpsc, watch},
+    time::Instant,
+};
 
 use super::{
-    error::{EngineError, EngineResult},
+    error::{EngineError, EngineResult, within},
     lease,
     leases::Leases,
     purge, relay_time, replica,
-    session::{Session, Transaction},
-    wakeups::LISTEN,
+    session::{Session, TIME_LIMIT, Transaction},
+    wakeups::{LISTEN, NOTIFY},
     worker::{CONNECT_PAUSE, Server},
 };
 
@@ -25,9 +28,10 @@ const POLL_UNHEARD: Duration = Duration::from_secs(1);
 /// The numbers of renewals between two offers, and between two looks for abandoned deliveries.
 const OFFER_EVERY: u64 = 5;
 const RECOVER_EVERY: u64 = 30;
-/// The maximum numbers of deliveries that are purged early at once, and of transactions for it.
+/// The maximum number of deliveries that are purged early in one transaction, and its longest time, so that the next
+/// renewal is in time.
 const PURGED_AT_ONCE: u32 = 200;
-const MAX_ROUNDS: u32 = 8;
+const PURGE_LIMIT: Duration = Duration::from_secs(3);
 
 /// The keeper of one process.
 pub(super) struct Keeper {
@@ -35,6 +39,8 @@ pub(super) struct Keeper {
     pub(super) leases: Leases,
     /// The name of this process in leases.
     pub(super) owner: String,
+    /// The fingerprint of its configuration.
+    pub(super) config: watch::Sender<String>,
 }
 
 /// A session that listens.
@@ -45,11 +51,18 @@ struct Listener {
     hears: bool,
 }
 
+/// The errors since the leases were renewed last.
+#[derive(Default)]
+struct Trouble {
+    since: Option<Instant>,
+    is_logged: bool,
+}
+
 impl Keeper {
     /// Runs until the outbox is closed.
     pub(super) async fn run(self) {
         let closing = self.server.closing.clone();
-        let mut was_away = false;
+        let (mut was_away, mut trouble) = (false, Trouble::default());
         while !closing.is_cancelled() {
             let Some(listener) = closing.run_until_cancelled(self.listen()).await else { return };
             match listener {
@@ -58,11 +71,11 @@ impl Keeper {
                         self.leases.begin_grace();
                     }
                     self.server.wakeups.mark_everything();
-                    if let Err(error) = self.keep(listener).await {
-                        tracing::debug!(error = error.reason(), "the session of the leases has ended");
+                    if let Err(error) = self.keep(listener, &mut trouble).await {
+                        self.report(&error, &mut trouble);
                     }
                 }
-                Err(error) => tracing::debug!(error = error.reason(), "the leases cannot be renewed yet"),
+                Err(error) => self.report(&error, &mut trouble),
             }
             // The owners of other leases may not have renewed them either.
             self.leases.begin_grace();
@@ -71,11 +84,30 @@ impl Keeper {
         }
     }
 
+    /// Logs an error that does not end by itself, once until the leases are renewed again.
+    fn report(&self, error: &EngineError, trouble: &mut Trouble) {
+        let Server { settings, .. } = self.server.as_ref();
+        let reason = settings.url.hide_in(&error.reason());
+        let since = *trouble.since.get_or_insert_with(Instant::now);
+        if trouble.is_logged || !error.is_permanent() && since.elapsed() < settings.lease.ttl {
+            tracing::debug!(reason, "the leases cannot be renewed yet; trying again");
+            return;
+        }
+        trouble.is_logged = true;
+        tracing::warn!(
+            reason,
+            "the leases cannot be renewed, so this replica sends nothing; trying again until the reason is gone"
+        );
+    }
+
     async fn listen(&self) -> EngineResult<Listener> {
         let (sender, heard) = mpsc::unbounded_channel();
         let session = self.server.connect(Some(sender)).await?;
-        session.execute(LISTEN).await?;
-        session.execute(&format!("NOTIFY wecom_relay, '{}'", self.test_payload())).await?;
+        let listening = async {
+            session.execute(LISTEN).await?;
+            session.query(NOTIFY, &[&[self.test_payload()].as_slice()]).await
+        };
+        within(TIME_LIMIT, listening).await?;
         Ok(Listener { session, heard, hears: false })
     }
 
@@ -84,8 +116,9 @@ impl Keeper {
     }
 
     /// Keeps the leases until the session fails or the outbox is closed.
-    async fn keep(&self, mut listener: Listener) -> EngineResult<()> {
+    async fn keep(&self, mut listener: Listener, trouble: &mut Trouble) -> EngineResult<()> {
         let renewal = self.server.settings.lease.renewal;
+        let mut next_purge = Instant::now();
         let (mut next_beat, mut next_poll, mut beats) = (Instant::now(), Instant::now() + POLL_UNHEARD, 0);
         loop {
             tokio::select! {
@@ -95,6 +128,8 @@ impl Keeper {
                     next_beat = Instant::now() + renewal;
                     self.beat(&listener.session, beats).await?;
                     beats += 1;
+                    *trouble = Trouble::default();
+                    next_purge = Instant::now();
                 }
                 heard = listener.heard.recv() => match heard {
                     Some(payload) if payload == self.test_payload() => listener.hears = true,
@@ -102,6 +137,12 @@ impl Keeper {
                     // The connection has ended.
                     None => return Ok(()),
                 },
+                () = tokio::time::sleep_until(next_purge), if self.server.room.is_short() => {
+                    if self.make_room(&listener.session).await? == 0 {
+                        // The next beat looks again.
+                        next_purge = next_beat + renewal;
+                    }
+                }
                 () = tokio::time::sleep_until(next_poll) => {
                     next_poll = Instant::now() + if listener.hears { POLL } else { POLL_UNHEARD };
                     self.server.wakeups.mark_everything();
@@ -115,16 +156,15 @@ impl Keeper {
         let (held, asked_at) = (self.leases.held(), Instant::now());
         if !held.is_empty() {
             let mut renew = async |tx: &Transaction<'_>| lease::renew(tx, &held, times.ttl).await;
-            let renewed = tokio::time::timeout(RENEWAL_LIMIT, session.transaction(&mut renew)).await;
-            let (renewed, _) = renewed.unwrap_or(Err(EngineError::TimedOut(RENEWAL_LIMIT)))?;
+            let (renewed, _) = within(RENEWAL_LIMIT, session.transaction(&mut renew)).await?;
             self.leases.renewed(&held, &renewed, asked_at, times);
         }
-        let settings = &self.server.settings;
+        let config = self.config.borrow().clone();
         let report = replica::Report {
             owner: &self.owner,
-            name: &settings.replica,
+            name: &self.server.settings.replica,
             ttl: times.ttl,
-            config: &settings.config,
+            config: &config,
             senders: self.leases.senders(),
         };
         let mut look = async |tx: &Transaction<'_>| {
@@ -142,7 +182,7 @@ impl Keeper {
         if beats % RECOVER_EVERY == RECOVER_EVERY - 1 {
             self.recover_abandoned(session).await?;
         }
-        self.make_room(session).await
+        Ok(())
     }
 
     /// Deliveries that are in flight for nobody become unconfirmed, so that an operator can discard them.
@@ -156,24 +196,16 @@ impl Keeper {
         session.transaction(&mut recover).await.map(drop)
     }
 
-    /// Purges settled deliveries early while there is no room for new ones.
-    async fn make_room(&self, session: &Session) -> EngineResult<()> {
+    /// Purges settled deliveries early, so that there is room for new ones. Returns their number.
+    async fn make_room(&self, session: &Session) -> EngineResult<usize> {
         let room = &self.server.room;
-        for _ in 0..MAX_ROUNDS {
-            if !room.is_short() {
-                break;
-            }
-            let mut purge = async |tx: &Transaction<'_>| {
-                let now = relay_time::now(tx).await?;
-                let purged = purge::purge_early(tx, PURGED_AT_ONCE, room, now).await?;
-                room.look(tx).await?;
-                Ok(purged)
-            };
-            if session.transaction(&mut purge).await?.0 == 0 {
-                break;
-            }
-        }
-        Ok(())
+        let mut purge = async |tx: &Transaction<'_>| {
+            let now = relay_time::now(tx).await?;
+            let purged = purge::purge_early(tx, PURGED_AT_ONCE, room, now).await?;
+            room.look(tx).await?;
+            Ok(purged)
+        };
+        Ok(within(PURGE_LIMIT, session.transaction(&mut purge)).await?.0)
     }
 
     async fn leave(&self, session: &Session) -> EngineResult<()> {

@@ -284,6 +284,10 @@ impl Outbox for PostgresOutbox {
         self.engine.reader.run(async move |tx: &Transaction<'_>| room.look(tx).await).await
     }
 
+    fn use_config(&self, fingerprint: String) {
+        self.engine.config.send_replace(fingerprint);
+    }
+
     fn sharing(&self) -> Option<Sharing> {
         Some(self.engine.leases.sharing(&self.engine.name))
     }

@@ -4,9 +4,11 @@
 //! A migration only adds, so that programs of the version before go on beside it; what is gone goes one version later. A
 //! program refuses a schema that is not compatible with it any more.
 
+use std::time::Duration;
+
 use super::{
     columns::column,
-    error::{EngineError, EngineResult},
+    error::{EngineError, EngineResult, within},
     schema_problem::SchemaProblem,
     session::Session,
     settings::Access,
@@ -20,29 +22,43 @@ pub(super) const VERSION: i32 = MIGRATIONS.len() as i32;
 const COMPATIBLE_FROM: i32 = 1;
 
 const EXISTS: &str = "SELECT to_regclass('wecom_relay.migration') IS NOT NULL AS exists";
+// CREATE SCHEMA needs a right on the database, also with IF NOT EXISTS, and a role may have the schema only.
 const CREATE: &str =
-    "CREATE SCHEMA IF NOT EXISTS wecom_relay; CREATE TABLE IF NOT EXISTS wecom_relay.migration (
+    "DO $$ BEGIN IF to_regnamespace('wecom_relay') IS NULL THEN CREATE SCHEMA wecom_relay; END IF; END $$;
+     CREATE TABLE IF NOT EXISTS wecom_relay.migration (
      version integer PRIMARY KEY, compatible_from integer NOT NULL, applied_at timestamptz NOT NULL)";
+// Others fail soon while one replica migrates, because callers wait for them.
+const BEGIN: &str = "BEGIN; SET LOCAL lock_timeout = '3s'; LOCK TABLE wecom_relay.migration IN ACCESS EXCLUSIVE MODE; \
+     SET LOCAL statement_timeout = '60s'";
 const FOUND: &str =
     "SELECT version, compatible_from FROM wecom_relay.migration ORDER BY version DESC LIMIT 1";
 
-/// Makes sure that this program can use the schema. A replica creates or migrates it.
-pub(super) async fn prepare(session: &Session, access: Access) -> EngineResult<()> {
-    let found = found(session).await?;
-    if found == VERSION {
-        return Ok(());
+/// The longest time in which a replica creates or migrates the schema.
+const MIGRATION_LIMIT: Duration = Duration::from_secs(60);
+
+/// True if this program can use the schema as it is, and false if a replica must create or migrate it.
+pub(super) async fn is_ready(session: &Session, access: Access) -> EngineResult<bool> {
+    match (found(session).await?, access) {
+        (VERSION, _) => Ok(true),
+        (_, Access::Replica) => Ok(false),
+        (0, Access::Guest) => Err(EngineError::Schema(SchemaProblem::Missing)),
+        (found, Access::Guest) => Err(EngineError::Schema(SchemaProblem::Older(found))),
     }
-    if access == Access::Guest {
-        let problem = if found == 0 { SchemaProblem::Missing } else { SchemaProblem::Older(found) };
-        return Err(EngineError::Schema(problem));
-    }
+}
+
+/// Creates or migrates the schema.
+pub(super) async fn prepare(session: &Session) -> EngineResult<()> {
+    within(MIGRATION_LIMIT, create(session)).await
+}
+
+async fn create(session: &Session) -> EngineResult<()> {
     // Another replica may create the same objects at this moment; then it is complete when that one has committed.
     if let Err(error) = session.execute(CREATE).await
         && !error.is_duplicate_object()
     {
         return Err(error);
     }
-    session.execute("BEGIN; LOCK TABLE wecom_relay.migration IN ACCESS EXCLUSIVE MODE").await?;
+    session.execute(BEGIN).await?;
     let migrated = migrate(session).await;
     session.execute(if migrated.is_ok() { "COMMIT" } else { "ROLLBACK" }).await?;
     migrated

@@ -52,14 +52,12 @@ pub(super) struct Session {
 }
 
 impl Session {
-    /// Connects. Notifications that the session hears go to `heard`. Call it within a `LocalSet`.
+    /// Connects, without a limit of time. Notifications that the session hears go to `heard`. Call it within a `LocalSet`.
     pub(super) async fn connect(
         settings: &Settings,
         heard: Option<mpsc::UnboundedSender<String>>,
     ) -> EngineResult<Self> {
-        let connecting = settings.url.config().connect(settings.tls.clone());
-        let connected = tokio::time::timeout(TIME_LIMIT, connecting).await;
-        let (client, mut connection) = connected.map_err(|_| EngineError::TimedOut(TIME_LIMIT))??;
+        let (client, mut connection) = settings.url.config().connect(settings.tls.clone()).await?;
         let driver = tokio::task::spawn_local(async move {
             while let Some(Ok(message)) = poll_fn(|context| connection.poll_message(context)).await {
                 if let (AsyncMessage::Notification(notification), Some(heard)) = (message, &heard) {

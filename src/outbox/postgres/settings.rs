@@ -22,7 +22,7 @@ pub struct Settings {
     pub max_size_bytes: u64,
     /// The name of this process for people (`outbox.replica`).
     pub replica: String,
-    /// A fingerprint of the configuration, which should be the same everywhere.
+    /// A fingerprint of the configuration at the start, which should be the same everywhere.
     pub config: String,
     pub lease: LeaseTimes,
     /// False in a test that shows what the share lock of a claim is for.

@@ -16,11 +16,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     enqueue,
-    error::{EngineError, EngineResult},
+    error::{EngineError, EngineResult, within},
     job::{Acceptance, Job, PendingSettlement, Work},
     room::Room,
     schema,
-    session::{Change, Session, Transaction},
+    session::{Change, Session, TIME_LIMIT, Transaction},
     settings::{Access, Settings},
     settle,
     wakeups::{self, Wakeups},
@@ -50,8 +50,15 @@ impl Server {
         &self,
         heard: Option<mpsc::UnboundedSender<String>>,
     ) -> EngineResult<Session> {
-        let session = Session::connect(&self.settings, heard).await?;
-        schema::prepare(&session, self.access).await?;
+        let connecting = async {
+            let session = Session::connect(&self.settings, heard).await?;
+            let is_ready = schema::is_ready(&session, self.access).await?;
+            Ok((session, is_ready))
+        };
+        let (session, is_ready) = within(TIME_LIMIT, connecting).await?;
+        if !is_ready {
+            schema::prepare(&session).await?;
+        }
         Ok(session)
     }
 }

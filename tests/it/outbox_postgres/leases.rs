@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use wecom_relay::outbox::{
-    DeliveryId, Enqueued, Lease, NoticeSubject, Outbox, State, StoreError, TermState,
-    postgres::{Access, LeaseTimes, PostgresLease, PostgresOutbox, Takeover},
+    ConfiguredSender, DeliveryId, Enqueued, Lease, NoticeSubject, Outbox, SenderName, State, StoreError,
+    TermState,
+    postgres::{Access, LeaseTimes, PostgresLease, PostgresOutbox, Settings, Takeover},
 };
 
 use super::{SHORT, database, open, settings};
@@ -60,6 +61,49 @@ async fn a_lease_is_renewed_until_its_process_ends() {
     assert_eq!(two.status().takeovers, [(ops(), Takeover::Expired, 1)]);
     assert_eq!(next.term().state(), TermState::Valid);
     soon(term.ended()).await;
+}
+
+#[tokio::test]
+async fn a_renamed_sender_lets_other_replicas_start() {
+    let (one, two) = two(LeaseTimes::default());
+    let named = |name: &str, alias: &str| {
+        let (name, alias) = (SenderName(name.to_owned()), SenderName(alias.to_owned()));
+        vec![ConfiguredSender { name, identity: "A".to_owned(), aliases: vec![alias] }]
+    };
+    one.adopt(named("old", "twin"), at(0)).await.unwrap();
+    one.adopt(named("ops", "twin"), at(0)).await.unwrap();
+    let lease = acquire(&one, at(0)).await;
+    // The lease of another replica does not matter, because nothing moves; a new app of the same agent moves nothing, too.
+    two.adopt(named("ops", "twin"), at(1)).await.unwrap();
+    two.adopt(named("ops", "another"), at(1)).await.unwrap();
+    let refused = two.adopt(named("new", "twin"), at(1)).await.unwrap_err();
+    assert!(matches!(refused, StoreError::Unavailable(_)), "{refused}");
+    lease.release().await;
+    two.adopt(named("new", "twin"), at(1)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_replica_may_have_an_apostrophe_in_its_name() {
+    let named = Settings { replica: "ops' relay".to_owned(), ..settings(&database(), SHORT) };
+    let outbox = PostgresOutbox::open(named, Access::Replica).unwrap();
+    let names = async || {
+        let replicas = outbox.overview().await.unwrap().replicas;
+        replicas.into_iter().map(|replica| replica.name).collect::<Vec<_>>()
+    };
+    eventually(names, |names| *names == ["ops' relay"]).await;
+}
+
+#[tokio::test]
+async fn a_replica_reports_the_configuration_in_use() {
+    let outbox = open(&database(), SHORT);
+    outbox.use_config("reloaded".to_owned());
+    let config = async || {
+        let replicas = outbox.overview().await.unwrap().replicas;
+        replicas.into_iter().map(|replica| replica.config).collect::<Vec<_>>()
+    };
+    eventually(config, |config| *config == ["reloaded"]).await;
+    outbox.use_config("again".to_owned());
+    eventually(config, |config| *config == ["again"]).await;
 }
 
 #[tokio::test]

@@ -1,14 +1,21 @@
 //! The server goes away and comes back, and databases that cannot be used.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
+use tokio::{sync::watch, task::JoinSet};
+use tokio_util::sync::CancellationToken;
 use wecom_relay::{
-    clock::{Reading, ReadingRecord},
+    clock::{Clock as _, Reading, ReadingRecord, RelayClock, SystemClock},
+    dispatch::janitor,
     outbox::{
         Filter, Lease, Outbox, OutboxQuery, State, StoreError, TermState,
-        postgres::{Access, LeaseTimes, OpenError, PostgresOutbox, Settings},
+        postgres::{
+            Access, LeaseTimes, OpenError, PostgresOutbox, PostgresUrl, ServerFacts, Settings, Tls, inspect,
+        },
     },
+    secret::Secret,
+    tls::ExtraRoots,
 };
 
 use super::{SHORT, database, fresh, open, settings};
@@ -18,7 +25,7 @@ use crate::{
         list, list_all, ops,
     },
     support::{
-        eventually,
+        ShiftedClock, eventually,
         postgres::{Cluster, database_of, shared},
         soon,
     },
@@ -61,6 +68,81 @@ async fn a_daemon_opens_its_outbox_while_the_server_is_away() {
     eventually(async || outbox.probe(at(0)).await, Result::is_ok).await.unwrap();
     enqueue(&outbox, alert("a", "text"), at(0)).await;
     outbox.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replica_that_starts_without_the_server_sets_no_time() {
+    let mut cluster = Cluster::start(&[]);
+    let url = cluster.database();
+    cluster.stop();
+    let outbox = opened(&url, Access::Replica).unwrap();
+    let machine = ShiftedClock::default();
+    machine.set_forward(Duration::from_secs(3 * 3600));
+    let clock = Arc::new(RelayClock::unknown(Arc::new(machine)));
+    let (_retention, retention) = watch::channel(Duration::from_secs(3600));
+    let stop = CancellationToken::new();
+    let janitor = janitor::run(outbox.clone(), retention, Arc::clone(&clock), stop.clone());
+    let mut tasks = JoinSet::new();
+    tasks.spawn(janitor);
+    cluster.resume();
+    let is_near =
+        |time: &Timestamp| time.duration_since(SystemClock.now()).abs() < SignedDuration::from_mins(1);
+    eventually(async || clock.now(), is_near).await;
+    let of_outbox = outbox.relay_time(reading(Timestamp::UNIX_EPOCH)).await.unwrap();
+    assert!(is_near(&of_outbox), "{of_outbox}");
+    stop.cancel();
+    soon(tasks.join_all()).await;
+    outbox.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lock_on_the_schema_stops_no_start_and_no_answer() {
+    let url = database();
+    let parsed = PostgresUrl::parse(&Secret::new(url.as_str())).unwrap();
+    let connected = parsed.config().connect(Tls::new(&ExtraRoots::default()).unwrap()).await;
+    let (client, connection) = connected.unwrap();
+    let mut tasks = JoinSet::new();
+    tasks.spawn(connection);
+    let lock = "BEGIN; LOCK TABLE wecom_relay.migration IN ACCESS EXCLUSIVE MODE";
+    client.batch_execute(lock).await.unwrap();
+    let open = tokio::task::spawn_blocking(move || opened(&url, Access::Replica).unwrap());
+    let outbox = soon(open).await.unwrap();
+    let refused = soon(outbox.enqueue(alert("a", "text"), at(0))).await;
+    assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
+    client.batch_execute("COMMIT").await.unwrap();
+    eventually(async || outbox.enqueue(alert("a", "text"), at(0)).await, Result::is_ok).await.unwrap();
+    drop(client);
+    soon(tasks.join_all()).await.into_iter().for_each(|ended| ended.unwrap());
+}
+
+#[tokio::test]
+async fn a_role_may_own_the_schema_only() {
+    let url = shared().database();
+    let database = database_of(&url);
+    shared().sql("postgres", &format!("ALTER DATABASE {database} OWNER TO postgres"));
+    let facts = facts(&url).await;
+    assert!(!facts.has_outbox && !facts.has_rights, "{facts:?}");
+    shared().sql(database, "CREATE SCHEMA wecom_relay AUTHORIZATION relay");
+    let facts = self::facts(&url).await;
+    assert!(!facts.has_outbox && facts.has_rights, "{facts:?}");
+    let outbox = opened(&url, Access::Replica).unwrap();
+    enqueue(&outbox, alert("a", "text"), at(0)).await;
+}
+
+#[tokio::test]
+async fn a_role_that_may_only_read_does_not_have_the_rights() {
+    let url = database();
+    assert!(facts(&url).await.has_rights);
+    let revoke = "REVOKE INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA wecom_relay FROM relay";
+    shared().sql(database_of(&url), revoke);
+    let facts = facts(&url).await;
+    assert!(facts.has_outbox && !facts.has_rights, "{facts:?}");
+}
+
+async fn facts(url: &str) -> ServerFacts {
+    let url = PostgresUrl::parse(&Secret::new(url)).unwrap();
+    let tls = Tls::new(&ExtraRoots::default()).unwrap();
+    inspect(&url, tls, Duration::from_secs(10)).await.unwrap()
 }
 
 #[tokio::test]
