@@ -20,8 +20,8 @@ use crate::{
         duplicate_check::DUPLICATE_CHECK_MARGIN,
         evidence::{Evidence, Scope, evidence},
     },
-    outbox::{Attempt, Claimed, Lease, Settlement, Verdict},
-    wecom::{Api, Outcome, TransportError, TransportErrorKind, WeCom},
+    outbox::{Attempt, Claimed, Lease, LeaseTerm, Settlement, Verdict},
+    wecom::{Api, Message, Outcome, Recipients, TransportError, TransportErrorKind, WeCom},
 };
 
 impl<L: Lease, W: WeCom> Dispatcher<L, W> {
@@ -49,12 +49,9 @@ impl<L: Lease, W: WeCom> Dispatcher<L, W> {
         let term = self.lease.term().clone();
         let send = async move {
             let (started_at, started) = (clock.now(), Instant::now());
-            let (outcome, is_cut_off) = tokio::select! {
-                biased;
-                // From now on another process may send the message again.
-                () = term.ended() => (Outcome::Unknown(lease_ended()), true),
-                outcome = service.wecom.send(&claimed.message) => (outcome, false),
-            };
+            let sent = within(&term, service.wecom.send(&claimed.message)).await;
+            let is_cut_off = sent.is_err();
+            let outcome = sent.unwrap_or_else(|has_begun| cut_off(&claimed.message, has_begun));
             Ended { service, claimed, outcome, is_cut_off, started_at, duration: started.elapsed() }
         };
         self.sends.spawn(send.instrument(span));
@@ -162,11 +159,50 @@ impl<L: Lease, W: WeCom> Dispatcher<L, W> {
     }
 }
 
-/// The reason why a message was given up at the end of the lease.
-fn lease_ended() -> TransportError {
-    TransportError {
-        api: Api::MessageSend,
-        kind: TransportErrorKind::Lost,
-        detail: "given up, because the lease of this sender has ended".to_owned(),
+/// Sends until the lease ends: from then on another process may send the message again. The error is true if the call had
+/// begun.
+async fn within<T>(term: &LeaseTerm, send: impl Future<Output = T>) -> Result<T, bool> {
+    let mut has_begun = false;
+    let send = async {
+        has_begun = true;
+        send.await
+    };
+    let sent = tokio::select! {
+        biased;
+        () = term.ended() => None,
+        sent = send => Some(sent),
+    };
+    sent.ok_or(has_begun)
+}
+
+/// The outcome of a message that was given up at the end of the lease.
+fn cut_off(message: &Message, has_begun: bool) -> Outcome {
+    let api = match message.recipients {
+        Recipients::Group => Api::WebhookSend,
+        Recipients::Chat(_) => Api::AppchatSend,
+        Recipients::Nobody | Recipients::All | Recipients::Listed(_) => Api::MessageSend,
+    };
+    let detail = "given up, because the lease of this sender has ended".to_owned();
+    let error = TransportError { api, kind: TransportErrorKind::Lost, detail };
+    if has_begun { Outcome::Unknown(error) } else { Outcome::NotSent(error) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use tokio::sync::watch;
+
+    use super::*;
+    use crate::outbox::Validity;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_message_may_be_accepted_only_if_its_call_has_begun() {
+        let (validity, term) = watch::channel(Validity::Until(Instant::now() + Duration::from_secs(1)));
+        let term = LeaseTerm::new(term);
+        assert_eq!(within(&term, async { 7 }).await, Ok(7));
+        assert_eq!(within(&term, pending::<u32>()).await, Err(true), "it ends during the call");
+        assert_eq!(within(&term, async { 7 }).await, Err(false));
+        drop(validity);
     }
 }

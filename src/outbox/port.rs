@@ -15,6 +15,9 @@ use crate::{clock::ReadingRecord, metrics::StoreMetrics};
 ///
 /// Every method may return any [`super::StoreError`]; then nothing has changed. A caller may drop a future at any time: the
 /// change then happens completely or not at all.
+///
+/// An engine on a server cannot know whether a change without an answer was made. Then making it again changes nothing, and a
+/// claim is undone by the next one.
 pub trait Outbox: OutboxQuery + Clone + Send + Sync + 'static {
     /// The right to dispatch one sender.
     type Lease: Lease;
@@ -137,7 +140,8 @@ pub trait Lease: Clone + Send + Sync + 'static {
     fn recovered(&self) -> u32;
 
     /// The time until which this lease is valid. [`Self::claim`] and [`Self::hold`] fail with
-    /// [`super::StoreError::LeaseLost`] when another process has taken the lease.
+    /// [`super::StoreError::LeaseLost`] when another process has taken the lease, and [`Self::claim`] also when it has run
+    /// out.
     fn term(&self) -> &LeaseTerm;
 
     /// Reports destinations whose deliveries may have become claimable.
@@ -146,7 +150,7 @@ pub trait Lease: Clone + Send + Sync + 'static {
     /// All destinations that have a ready delivery, with the time at which the first of them is due.
     fn scheduled(&self) -> impl Future<Output = StoreResult<Vec<Scheduled>>> + Send;
 
-    /// Looks at `destinations` one after the other, until the planner is full, and marks the deliveries that it picks as in
+    /// Looks at `destinations` one after the other, until the planner is full or, in some engines, has a digest, and marks the deliveries that it picks as in
     /// flight, all in one transaction. Deliveries are counted up to `count_to`.
     ///
     /// A digest takes the place of its members: they become folded, and their ordering keys wait until the digest is

@@ -10,7 +10,7 @@ use super::{
         recipients, time,
     },
     error::EngineResult,
-    fold::{self, Folded},
+    fold::{self, Run},
     room::Room,
     session::{Param, Transaction},
     settle::set_aside,
@@ -19,7 +19,7 @@ use super::{
 use crate::{
     outbox::{
         BodyHash, ClaimId, Claimed, Claims, DeliveryId, Destination, NotificationId, Pick, Planner,
-        ReceiverName, StoreError,
+        ReceiverName, SenderName, StoreError,
     },
     wecom::Message,
 };
@@ -40,6 +40,16 @@ pub(super) const FENCE: &str = concat!(
     " AS claim FROM wecom_relay.lease WHERE sender = $1 AND token = $2
      AND until > clock_timestamp() FOR SHARE"
 );
+// It waits for the end of other claims, too.
+const FENCE_ALONE: &str = concat!(
+    "SELECT ",
+    random!(),
+    " AS claim FROM wecom_relay.lease WHERE sender = $1 AND token = $2
+     AND until > clock_timestamp() FOR UPDATE"
+);
+// The same token means that nobody has taken the lease, also after it has run out.
+pub(super) const HOLD_FENCE: &str =
+    "SELECT token FROM wecom_relay.lease WHERE sender = $1 AND token = $2 FOR SHARE";
 pub(super) const UNFENCED: &str = concat!(
     "SELECT ",
     random!(),
@@ -68,11 +78,28 @@ pub(super) struct Fence {
     pub(super) is_locked: bool,
 }
 
-/// Fails if another process has the lease. Returns the number of a claim.
-pub(super) async fn fence(tx: &Transaction<'_>, look: &Look<'_>, fence: Fence) -> EngineResult<ClaimId> {
-    let statement = if fence.is_locked { FENCE } else { UNFENCED };
+/// Fails if the lease has run out, or if another process has it. Returns the number of a claim. With `waits`, earlier claims
+/// of the lease have ended.
+pub(super) async fn fence(
+    tx: &Transaction<'_>,
+    look: &Look<'_>,
+    fence: Fence,
+    waits: bool,
+) -> EngineResult<ClaimId> {
+    let statement = match (fence.is_locked, waits) {
+        (false, _) => UNFENCED,
+        (true, false) => FENCE,
+        (true, true) => FENCE_ALONE,
+    };
     let claim = tx.first(statement, &[&look.sender.0, &fence.token], |row| column(row, "claim")).await?;
     claim.map(ClaimId).ok_or_else(|| StoreError::LeaseLost.into())
+}
+
+/// Fails if another process has taken the lease.
+pub(super) async fn hold_fence(tx: &Transaction<'_>, sender: &SenderName, fence: Fence) -> EngineResult<()> {
+    let token: Option<i64> =
+        tx.first(HOLD_FENCE, &[&sender.0, &fence.token], |row| column(row, "token")).await?;
+    token.map(drop).ok_or_else(|| StoreError::LeaseLost.into())
 }
 
 /// Undoes claims whose commit got no answer. Nobody was given their deliveries, so nobody sends them.
@@ -94,9 +121,10 @@ pub(super) async fn claim<P: Planner>(
     mut planner: P,
     room: &Room,
 ) -> EngineResult<Claims<P>> {
-    let (mut picked, mut claimed) = (Vec::new(), Vec::new());
+    let (mut picked, mut members, mut has_folded) = (Vec::new(), HashMap::new(), false);
     for destination in destinations {
-        if planner.is_full() {
+        // Each digest locks the ordering keys of its members. Those of two digests would be out of order.
+        if planner.is_full() || has_folded {
             break;
         }
         let waiting = waiting::waiting(tx, look, *destination).await?;
@@ -104,17 +132,20 @@ pub(super) async fn claim<P: Planner>(
             match pick {
                 Pick::Delivery(DeliveryId(id)) => picked.push(id),
                 Pick::Digest { destination, limit } => {
-                    // A delivery that is picked is not folded.
-                    claimed.extend(mark(tx, look, claim, &std::mem::take(&mut picked)).await?);
-                    let folded = fold::fold(tx, look, destination, limit, &planner, room).await?;
-                    let Some(Folded { digest, members }) = folded else { continue };
-                    let digest = mark(tx, look, claim, &[digest.0]).await?.pop();
-                    claimed.extend(digest.map(|digest| Claimed { members, ..digest }));
+                    has_folded = true;
+                    let run = Run { destination, limit, picked: &picked };
+                    if let Some(folded) = fold::fold(tx, look, &run, &planner, room).await? {
+                        picked.push(folded.digest.0);
+                        members.insert(folded.digest, folded.members);
+                    }
                 }
             }
         }
     }
-    claimed.extend(mark(tx, look, claim, &picked).await?);
+    let mut claimed = mark(tx, look, claim, &picked).await?;
+    for claimed in &mut claimed {
+        claimed.members = members.remove(&claimed.id).unwrap_or_default();
+    }
     Ok(Claims { planner, claimed })
 }
 

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::{
     columns::millis,
-    error::EngineResult,
+    error::{EngineError, EngineResult},
     insert::{NewRows, Place},
     job::Acceptance,
     order::{self, OrderState},
@@ -76,7 +76,8 @@ pub(super) async fn accept_all(
         let mut answer = Ok(Vec::with_capacity(notifications.len()));
         for new in notifications {
             let ordering_key = key(new);
-            let (Some(key), Ok(accepted)) = (locked.get_mut(&ordering_key), &mut answer) else { continue };
+            let Ok(accepted) = &mut answer else { continue };
+            let key = locked.get_mut(&ordering_key).ok_or(EngineError::Changed)?;
             let order = &key.state;
             if let Some(dedupe) = &new.dedupe
                 && let Some(last) = order.last.filter(|last| last.is_repeated_by(dedupe, *now))
@@ -90,11 +91,11 @@ pub(super) async fn accept_all(
                 answer = Err(error.clone());
                 continue;
             }
-            let (numbers, rest) = free.split_at_checked(new.deliveries.len()).unwrap_or((free, &[]));
+            let (numbers, rest) = free.split_at_checked(new.deliveries.len()).ok_or(EngineError::Changed)?;
             free = rest;
             let sender = senders.of(&new.sender).name;
             let place = Place { sender, ordering_key, numbers, is_occupied: order.heads > 0, now: *now };
-            let added = rows.add(tx, new, &place);
+            let added = rows.add(tx, new, &place)?;
             key.state.heads += i32::from(added.is_head);
             key.is_changed |= added.is_head || new.dedupe.is_some();
             if let Some(Dedupe { key: repeated, window }) = new.dedupe {
@@ -153,7 +154,7 @@ pub(super) async fn enqueue_own(
     let is_occupied = locked.values().any(|state| state.heads > 0);
     let place = Place { sender, ordering_key, numbers: &numbers, is_occupied, now };
     let mut rows = NewRows::default();
-    let added = rows.add(tx, new, &place);
+    let added = rows.add(tx, new, &place)?;
     rows.insert(tx).await?;
     room.change(tx, rows.bytes()).await?;
     if added.is_head {

@@ -7,7 +7,7 @@ use super::{
     error::EngineResult,
     session::Transaction,
 };
-use crate::outbox::{Destination, Kind, ReceiverName, SenderName, State};
+use crate::outbox::{Destination, Key, Kind, ReceiverName, SenderName, State};
 
 macro_rules! entry {
     ($rest:literal) => {
@@ -41,17 +41,27 @@ pub(super) struct Entry {
 
 impl Entry {
     pub(super) fn read(row: &Row) -> EngineResult<Self> {
+        state(row)?;
+        kind(row)?;
+        destination(row)?;
+        column::<Option<Vec<i64>>>(row, "siblings")?;
+        Self::read_damaged(row)
+    }
+
+    /// Reads a row although some values have no valid form. Others take their place, which only concern the row itself.
+    pub(super) fn read_damaged(row: &Row) -> EngineResult<Self> {
         let id = column(row, "id")?;
+        let siblings = column::<Option<Vec<i64>>>(row, "siblings").ok().flatten();
         Ok(Self {
             id,
-            state: state(row)?,
+            state: state(row).unwrap_or(State::Dead),
             sender: SenderName(column(row, "sender")?),
             receiver: ReceiverName(column(row, "receiver")?),
-            destination: destination(row)?,
+            destination: destination(row).unwrap_or(Destination(Key([0; 16]))),
             ordering_key: column(row, "ordering_key")?,
             notification: column(row, "notification")?,
-            siblings: column::<Option<Vec<i64>>>(row, "siblings")?.unwrap_or_else(|| vec![id]),
-            kind: kind(row)?,
+            siblings: siblings.unwrap_or_else(|| vec![id]),
+            kind: kind(row).unwrap_or(Kind::Alert),
             claim: column(row, "claim")?,
             claimed_at: column(row, "claimed_at")?,
             due_at: column(row, "due_at")?,

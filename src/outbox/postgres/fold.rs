@@ -21,7 +21,8 @@ use crate::outbox::{
 };
 
 pub(super) const HEADS: &str = "SELECT seq, notification, ordering_key FROM wecom_relay.delivery
-     WHERE state = 1 AND sender = $1 AND destination = $2 AND foldable > 0 ORDER BY due_at, seq LIMIT $3";
+     WHERE state = 1 AND sender = $1 AND destination = $2 AND foldable > 0 AND id <> ALL($4)
+     ORDER BY due_at, seq LIMIT $3";
 pub(super) const LINES: &str = "SELECT id, receiver, accepted_at, status, severity, summary, foldable
      FROM wecom_relay.delivery WHERE id = ANY($1)";
 pub(super) const RECIPIENTS: &str = "SELECT all_users, all_parties, all_tags, to_users, to_parties, to_tags
@@ -30,22 +31,29 @@ pub(super) const FOLD: &str = "UPDATE wecom_relay.delivery SET state = 3, digest
      WHERE id = ANY(ARRAY(SELECT unnest(coalesce(n.siblings, ARRAY[n.id])) FROM wecom_relay.delivery n WHERE n.id = ANY($1)))
      RETURNING notification";
 
+/// The notifications to fold.
+pub(super) struct Run<'a> {
+    pub(super) destination: Destination,
+    pub(super) limit: u32,
+    /// Deliveries that are sent by themselves.
+    pub(super) picked: &'a [i64],
+}
+
 /// A digest that was stored.
 pub(super) struct Folded {
     pub(super) digest: DeliveryId,
     pub(super) members: Vec<NotificationId>,
 }
 
-/// Folds up to `limit` notifications of `destination` into a digest of the planner, and stores the digest.
+/// Folds the notifications of `run` into a digest of the planner, and stores the digest.
 pub(super) async fn fold(
     tx: &Transaction<'_>,
     look: &Look<'_>,
-    destination: Destination,
-    limit: u32,
+    run: &Run<'_>,
     planner: &impl Planner,
     room: &Room,
 ) -> EngineResult<Option<Folded>> {
-    let mut members = locked_members(tx, look, destination, limit).await?;
+    let mut members = locked_members(tx, look, run).await?;
     let Some(first) = members.first() else { return Ok(None) };
     let Some(folding) = folding(tx, first.notification, &members, look.now).await? else { return Ok(None) };
     let Some(NewDigest { members: count, message }) = planner.digest(&folding) else { return Ok(None) };
@@ -72,40 +80,31 @@ pub(super) async fn fold(
 }
 
 /// The notifications that can be folded, in order of acceptance. Their ordering keys are locked.
-async fn locked_members(
-    tx: &Transaction<'_>,
-    look: &Look<'_>,
-    destination: Destination,
-    limit: u32,
-) -> EngineResult<Vec<Member>> {
-    let seen = members(tx, look, destination, limit).await?;
+async fn locked_members(tx: &Transaction<'_>, look: &Look<'_>, run: &Run<'_>) -> EngineResult<Vec<Member>> {
+    let seen = members(tx, look, run).await?;
     let locked: BTreeSet<i64> = seen.iter().map(|member| member.ordering_key).collect();
     if locked.is_empty() {
         return Ok(Vec::new());
     }
     order::lock(tx, &locked.iter().copied().collect::<Vec<_>>()).await?;
     // An operator may have changed them before the lock.
-    let mut members = members(tx, look, destination, limit).await?;
+    let mut members = members(tx, look, run).await?;
     members.retain(|member| locked.contains(&member.ordering_key));
     // In order of acceptance. So a digest of the first ones takes no notification without those before it.
     members.sort_unstable_by_key(|member| member.seq);
     Ok(members)
 }
 
-async fn members(
-    tx: &Transaction<'_>,
-    look: &Look<'_>,
-    destination: Destination,
-    limit: u32,
-) -> EngineResult<Vec<Member>> {
-    let (key, most) = (destination.0.0.as_slice(), i64::from(limit));
+async fn members(tx: &Transaction<'_>, look: &Look<'_>, run: &Run<'_>) -> EngineResult<Vec<Member>> {
+    let Run { destination, limit, picked } = run;
+    let (key, most) = (destination.0.0.as_slice(), i64::from(*limit));
     let heads = tx
-        .all(HEADS, &[&look.sender.0, &key, &most], |row| {
+        .all(HEADS, &[&look.sender.0, &key, &most, picked], |row| {
             let (seq, notification) = (column(row, "seq")?, column(row, "notification")?);
             Ok(Member { seq, notification, ordering_key: column(row, "ordering_key")?, is_head: true })
         })
         .await?;
-    with_followers(tx, heads, destination, limit as usize).await
+    with_followers(tx, heads, *destination, *limit as usize).await
 }
 
 /// The notifications for the planner. `None` if a row cannot be read; the others are folded at the next look.

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     outbox::{
         BodyHash, Destination, Kind, NewDelivery, NewNotification, NotificationId, SenderName, State,
-        rules::fold,
+        rules::{fold, stored::Unreadable},
     },
     telemetry::clip,
     wecom::Recipients,
@@ -90,10 +90,16 @@ pub(super) struct Added {
 
 impl NewRows {
     /// Adds all deliveries of a notification.
-    pub(super) fn add(&mut self, tx: &Transaction<'_>, new: &NewNotification, place: &Place<'_>) -> Added {
+    pub(super) fn add(
+        &mut self,
+        tx: &Transaction<'_>,
+        new: &NewNotification,
+        place: &Place<'_>,
+    ) -> EngineResult<Added> {
         let destination = Destination::of(&place.sender, &new.recipients);
-        let first = place.numbers.first().copied().unwrap_or_default();
-        let is_head = new.dead.is_none() && !place.is_occupied && !new.deliveries.is_empty();
+        let first = place.numbers.first().copied();
+        let first = first.ok_or_else(|| Unreadable::new("the number of a notification", "missing"))?;
+        let is_head = new.dead.is_none() && !place.is_occupied;
         let siblings = (new.deliveries.len() > 1).then(|| array(place.numbers));
         for (id, delivery) in place.numbers.iter().zip(&new.deliveries) {
             let state = match new.dead {
@@ -114,7 +120,7 @@ impl NewRows {
         if is_head {
             tx.mark_changed(&place.sender, destination);
         }
-        Added { notification: NotificationId(first), is_head }
+        Ok(Added { notification: NotificationId(first), is_head })
     }
 
     /// Adds the columns that come from the notification.

@@ -29,6 +29,8 @@ pub(super) trait Work: Send {
     /// Runs the work and keeps its result. It may run again after a conflict.
     fn run<'a>(&'a mut self, tx: &'a Transaction<'_>)
     -> Pin<Box<dyn Future<Output = EngineResult<()>> + 'a>>;
+    /// False if it runs only once.
+    fn can_repeat(&self) -> bool;
     /// Answers the caller: with the result, or with the error that undid the work.
     fn answer(self: Box<Self>, error: Option<StoreError>);
 }
@@ -141,6 +143,10 @@ where
         })
     }
 
+    fn can_repeat(&self) -> bool {
+        true
+    }
+
     fn answer(self: Box<Self>, error: Option<StoreError>) {
         answer(self.caller, self.result, error);
     }
@@ -166,6 +172,10 @@ where
             self.result = Some(work(tx).await?);
             Ok(())
         })
+    }
+
+    fn can_repeat(&self) -> bool {
+        false
     }
 
     fn answer(self: Box<Self>, error: Option<StoreError>) {

@@ -141,6 +141,7 @@ impl PostgresOutbox {
         asked_at: Instant,
     ) -> PostgresLease {
         let term = self.engine.leases.begin(sender, taken.token, asked_at, self.times);
+        subscription.begin(&term);
         PostgresLease(Arc::new(HeldLease {
             outbox: self.clone(),
             sender: sender.clone(),
@@ -371,7 +372,7 @@ impl Lease for PostgresLease {
         let (undone, made) = (unsure.clone(), Arc::clone(&number));
         let claim = async move |tx: &Transaction<'_>| {
             let look = Look { sender: &sender, count_to, now };
-            let number = claim::fence(tx, &look, fence).await?;
+            let number = claim::fence(tx, &look, fence, !undone.is_empty()).await?;
             made.store(number.0, Ordering::Release);
             claim::undo(tx, &look, &undone).await?;
             claim::claim(tx, &look, number, &destinations, planner, &room).await
@@ -395,8 +396,7 @@ impl Lease for PostgresLease {
     async fn hold(&self, hold: Option<Hold>) -> StoreResult<()> {
         let (sender, fence) = (self.0.sender.clone(), self.0.fence());
         let store = async move |tx: &Transaction<'_>| {
-            let look = Look { sender: &sender, count_to: 0, now: Timestamp::UNIX_EPOCH };
-            claim::fence(tx, &look, fence).await?;
+            claim::hold_fence(tx, &sender, fence).await?;
             match &hold {
                 Some(hold) => hold::store(tx, hold).await,
                 None => hold::delete(tx, &sender).await,

@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 
 use jiff::Timestamp;
+use tokio_postgres::Row;
 
 use super::{
-    columns::{millis, recipients, state_number},
+    columns::{column, millis, recipients, state_number},
     ending::{Ending, Endings},
     entry::{self, Entry},
     error::EngineResult,
@@ -93,12 +94,17 @@ pub(super) async fn after_settlement(
 
 /// Makes the deliveries of `sender` unconfirmed that an earlier lease left in flight, and returns their number.
 pub(super) async fn recover(tx: &Transaction<'_>, sender: &SenderName, now: Timestamp) -> EngineResult<u32> {
-    let entries = tx.all(entry::LOAD_IN_FLIGHT, &[&sender.0], Entry::read).await?;
-    let mut endings = Endings::default();
-    for entry in &entries {
-        let claimed_at = entry.claimed_at.map(stored::timestamp).transpose()?;
-        // The clock of another process may be ahead.
-        let started_at = claimed_at.unwrap_or(now).min(now);
+    let read = |row: &Row| Ok((column::<i64>(row, "id")?, Interrupted::read(row, now)));
+    let in_flight = tx.all(entry::LOAD_IN_FLIGHT, &[&sender.0], read).await?;
+    let (mut endings, mut count) = (Endings::default(), 0);
+    for (id, interrupted) in in_flight {
+        let Interrupted { entry, started_at } = match interrupted {
+            Ok(interrupted) => interrupted,
+            Err(error) => {
+                set_aside(tx, id, &error.reason(), now).await?;
+                continue;
+            }
+        };
         let attempt = Attempt {
             started_at,
             duration: now.duration_since(started_at).unsigned_abs(),
@@ -111,9 +117,25 @@ pub(super) async fn recover(tx: &Transaction<'_>, sender: &SenderName, now: Time
             Ending::Retry { due_at: entry.due_at, charged: true, unconfirmed: true, unknown_code: false };
         endings.add(entry.id, &attempt, &ending, now);
         tx.mark_changed(&entry.sender, entry.destination);
+        count += 1;
     }
     endings.store(tx).await?;
-    Ok(u32::try_from(entries.len()).unwrap_or(u32::MAX))
+    Ok(count)
+}
+
+/// A delivery in flight whose result was lost.
+struct Interrupted {
+    entry: Entry,
+    started_at: Timestamp,
+}
+
+impl Interrupted {
+    fn read(row: &Row, now: Timestamp) -> EngineResult<Self> {
+        let entry = Entry::read(row)?;
+        let claimed_at = entry.claimed_at.map(stored::timestamp).transpose()?;
+        // The clock of another process may be ahead.
+        Ok(Self { entry, started_at: claimed_at.unwrap_or(now).min(now) })
+    }
 }
 
 /// Makes a dead letter of an open delivery whose row cannot be read for `reason`. So a damaged row does not stop everything
@@ -125,7 +147,10 @@ pub(super) async fn set_aside(
     now: Timestamp,
 ) -> EngineResult<()> {
     order::lock_of_deliveries(tx, &[id]).await?;
-    let Some(entry) = entry::load(tx, &[id]).await?.pop() else { return Ok(()) };
+    let ids: [i64; 1] = [id];
+    let Some(entry) = tx.first(entry::LOAD, &[&ids.as_slice()], Entry::read_damaged).await? else {
+        return Ok(());
+    };
     let text = format!("a row cannot be read: {reason}");
     tx.run(SET_ASIDE, &[&id, &state_number(State::Dead), &millis(now), &text]).await?;
     after_settlement(tx, &entry, now).await?;

@@ -11,7 +11,7 @@ use super::{
     error::EngineResult,
     session::{Change, Transaction},
 };
-use crate::outbox::{Changes, Destination, Key, SenderName};
+use crate::outbox::{Changes, Destination, Key, LeaseTerm, SenderName, TermState};
 
 pub(super) const NOTIFY: &str =
     "SELECT pg_notify('wecom_relay', payload) FROM unnest($1::text[]) AS u (payload)";
@@ -41,6 +41,16 @@ struct Leased {
 struct Subscribed {
     number: u64,
     changes: Changes,
+    /// `None` until the lease begins.
+    term: Option<LeaseTerm>,
+}
+
+impl Subscribed {
+    /// True if no other process can have the lease, so none must be told.
+    fn is_leased(&self) -> bool {
+        let state = self.term.as_ref().map(LeaseTerm::state);
+        matches!(state, Some(TermState::Valid | TermState::Offered))
+    }
 }
 
 impl Leased {
@@ -59,6 +69,15 @@ pub(super) struct Subscription {
 }
 
 impl Subscription {
+    /// The lease has begun.
+    pub(super) fn begin(&self, term: &LeaseTerm) {
+        let mut leased = self.wakeups.leased();
+        let subscribed = leased.subscriptions.get_mut(&self.sender);
+        if let Some(subscribed) = subscribed.filter(|subscribed| subscribed.number == self.number) {
+            subscribed.term = Some(term.clone());
+        }
+    }
+
     /// From now on another process has the sender.
     pub(super) fn end(&self) {
         let mut leased = self.wakeups.leased();
@@ -85,7 +104,9 @@ impl Wakeups {
         let (mut leased, changes) = (self.leased(), Changes::default());
         leased.last += 1;
         let number = leased.last;
-        leased.subscriptions.insert(sender.clone(), Subscribed { number, changes: changes.clone() });
+        leased
+            .subscriptions
+            .insert(sender.clone(), Subscribed { number, changes: changes.clone(), term: None });
         drop(leased);
         Subscription { wakeups: self.clone(), sender: sender.clone(), number, changes }
     }
@@ -101,13 +122,16 @@ impl Wakeups {
         let (mut payloads, mut senders) = (BTreeSet::new(), BTreeSet::new());
         for change in changes {
             match change {
-                Change::Claimable(sender, destination) => match leased.changes(&sender) {
-                    Some(changes) => changes.mark([destination]),
-                    None => {
+                Change::Claimable(sender, destination) => {
+                    let subscribed = leased.subscriptions.get(&sender);
+                    if let Some(subscribed) = subscribed {
+                        subscribed.changes.mark([destination]);
+                    }
+                    if !subscribed.is_some_and(Subscribed::is_leased) {
                         payloads.insert(format!("{:?} {sender}", destination.0));
                         senders.insert(sender);
                     }
-                },
+                }
                 // Only the claim of its owner finds a damaged row.
                 Change::Damaged(sender, receiver) => {
                     if let Some(changes) = leased.changes(&sender) {
@@ -170,7 +194,10 @@ fn parse(hex: &str) -> Option<Destination> {
 
 #[cfg(test)]
 mod tests {
+    use tokio::sync::watch;
+
     use super::*;
+    use crate::outbox::Validity;
 
     fn ops() -> SenderName {
         SenderName("ops 运维".to_owned())
@@ -209,6 +236,7 @@ mod tests {
     fn a_sender_of_this_process_needs_no_notification() {
         let here = Wakeups::default();
         let subscription = here.subscribe(&ops());
+        subscription.begin(&LeaseTerm::default());
         assert_eq!(here.mark(vec![Change::Claimable(ops(), destination(1))]), [""; 0]);
         assert_eq!(subscription.changes.take().destinations, [destination(1)].into());
     }
@@ -217,9 +245,23 @@ mod tests {
     fn a_lease_that_ended_does_not_keep_notifications_back() {
         let here = Wakeups::default();
         let (first, second) = (here.subscribe(&ops()), here.subscribe(&ops()));
+        second.begin(&LeaseTerm::default());
         drop(first);
         assert_eq!(here.mark(vec![Change::Claimable(ops(), destination(1))]), [""; 0]);
         drop(second);
         assert_eq!(here.mark(vec![Change::Claimable(ops(), destination(1))]).len(), 1);
+    }
+
+    #[test]
+    fn others_are_told_before_the_lease_and_after_its_loss() {
+        let here = Wakeups::default();
+        let subscription = here.subscribe(&ops());
+        let change = || vec![Change::Claimable(ops(), destination(1))];
+        assert_eq!(here.mark(change()).len(), 1, "another process may still have the lease");
+        let (validity, term) = watch::channel(Validity::Lost);
+        subscription.begin(&LeaseTerm::new(term));
+        assert_eq!(here.mark(change()).len(), 1);
+        assert_eq!(subscription.changes.take().destinations, [destination(1)].into());
+        drop(validity);
     }
 }

@@ -2,9 +2,9 @@
 //!
 //! - Acceptances that wait at the same time share a transaction, and so do settlements. Callers are answered after the
 //!   commit. If a value of one job is the reason of a failure, each job runs alone.
-//! - A transaction that met a conflict runs again.
+//! - A transaction that met a conflict runs again, if it can.
 //! - After an error that leaves the session in doubt, it is closed and opened anew. A job whose commit got no answer fails;
-//!   its caller repeats it, which changes nothing if it was committed.
+//!   its caller repeats it, which changes nothing if it was committed. The next claim undoes a claim that failed so.
 
 use std::{rc::Rc, time::Duration};
 
@@ -106,7 +106,8 @@ impl Worker {
     }
 
     async fn run_alone(&mut self, mut work: Box<dyn Work>) {
-        let ran = self.transact(async |tx: &Transaction<'_>| work.run(tx).await).await;
+        let repeats = if work.can_repeat() { MAX_REPEATS } else { 0 };
+        let ran = self.transact(repeats, async |tx: &Transaction<'_>| work.run(tx).await).await;
         let (error, payloads) = match ran {
             Ok(((), payloads)) => (None, payloads),
             Err(error) => (Some(error), Vec::new()),
@@ -121,7 +122,7 @@ impl Worker {
         }
         let room = self.server.room.clone();
         let all = async |tx: &Transaction<'_>| enqueue::accept_all(tx, &batch, &room).await;
-        match self.transact(all).await {
+        match self.transact(MAX_REPEATS, all).await {
             Ok((answers, payloads)) => {
                 for (acceptance, accepted) in batch.into_iter().zip(answers) {
                     answer(acceptance.caller, accepted);
@@ -145,7 +146,7 @@ impl Worker {
             return;
         }
         let all = async |tx: &Transaction<'_>| settle::settle_all(tx, &batch).await;
-        match self.transact(all).await {
+        match self.transact(MAX_REPEATS, all).await {
             Ok(((), payloads)) => {
                 batch.into_iter().for_each(|settlement| answer(settlement.caller, Ok(())));
                 self.notify(payloads).await;
@@ -162,9 +163,10 @@ impl Worker {
         }
     }
 
-    /// Runs `work` in a transaction, again after a conflict. Returns what other processes must hear, too.
+    /// Runs `work` in a transaction, up to `most` times again after a conflict. Returns what other processes must hear, too.
     async fn transact<T>(
         &mut self,
+        most: u32,
         mut work: impl AsyncFnMut(&Transaction<'_>) -> EngineResult<T>,
     ) -> EngineResult<(T, Vec<String>)> {
         let mut repeats = 0;
@@ -173,7 +175,7 @@ impl Worker {
                 Ok((value, changes)) => return Ok((value, self.server.wakeups.mark(changes))),
                 Err(error) => error,
             };
-            if !error.is_conflict() || repeats == MAX_REPEATS {
+            if !error.is_conflict() || repeats == most {
                 return Err(error);
             }
             repeats += 1;

@@ -9,7 +9,7 @@ use super::fixture::{
     acquire, alert, at, claim_one, digest, drain, enqueue, fold, kill, list, ops, split, team,
 };
 
-fn held() -> Hold {
+pub(crate) fn held() -> Hold {
     Hold {
         sender: ops(),
         since: at(0),

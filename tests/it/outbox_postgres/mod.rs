@@ -13,6 +13,7 @@ use crate::{
     support::postgres::{database_of, shared},
 };
 
+mod claims;
 mod dispatch;
 mod leases;
 mod plans;
