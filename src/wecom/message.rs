@@ -112,17 +112,19 @@ pub fn request_body(agent_id: Option<AgentId>, message: &Message) -> String {
     serde_json::to_string(&body).expect("a request is valid JSON")
 }
 
-/// `text` without WeCom's markup for a mention of everybody, which a label may contain. Groups only know it in texts and
-/// in markdown; `mentioned_list` is the right place for it.
+/// `text` without WeCom's markup for a mention of everybody, which a label may contain. Only texts and markdown of groups
+/// have this markup; `mentioned_list` is the right place for it. The result is as long as `text`, because parts are split
+/// before.
 pub fn without_mention_of_everybody(text: &str) -> Cow<'_, str> {
     const MENTION: &str = "<@all>";
-    let is_mention = |at: &usize| {
-        text.get(*at..at + MENTION.len()).is_some_and(|found| found.eq_ignore_ascii_case(MENTION))
-    };
-    let Some(at) = text.match_indices('<').map(|(at, _)| at).find(is_mention) else { return text.into() };
-    let (before, rest) =
-        (text.get(..at).unwrap_or_default(), text.get(at + MENTION.len()..).unwrap_or_default());
-    format!("{before}@all{}", without_mention_of_everybody(rest)).into()
+    // Removing the brackets could create a mention from those around them.
+    const HARMLESS: &str = "(@all)";
+    let folded = text.to_ascii_lowercase();
+    let mut safe = Cow::Borrowed(text);
+    for (at, mention) in folded.match_indices(MENTION) {
+        safe.to_mut().replace_range(at..at + mention.len(), HARMLESS);
+    }
+    safe
 }
 
 /// Whole seconds, rounded up, within WeCom's limits.
@@ -163,6 +165,24 @@ mod tests {
         assert_eq!(interval_secs(Duration::ZERO), 1);
         assert_eq!(interval_secs(Duration::from_millis(1500)), 2);
         assert_eq!(interval_secs(Duration::MAX), MAX_DUPLICATE_CHECK_SECS);
+    }
+
+    #[test]
+    fn no_text_of_a_group_mentions_everybody() {
+        for (text, sent) in [
+            ("<@all>", "(@all)"),
+            ("<@ALL> <@all>", "(@all) (@all)"),
+            ("<<@all>>", "<(@all)>"),
+            ("<@all<@all>>", "<@all(@all)>"),
+            ("告警<@a<@All>ll>é", "告警<@a(@all)ll>é"),
+            ("<@zhangsan> @all", "<@zhangsan> @all"),
+        ] {
+            assert_eq!(without_mention_of_everybody(text), sent);
+            assert_eq!(without_mention_of_everybody(sent), sent);
+            let message =
+                Message { recipients: Recipients::Group, ..message(Content::Text(text.to_owned()), None) };
+            assert!(!request_body(None, &message).to_lowercase().contains("<@all>"));
+        }
     }
 
     #[test]
