@@ -14,9 +14,10 @@ pub const MAX_TAGS: usize = 100;
 const LONGEST_USER_ID: usize = 64;
 /// WeCom's own ids have about 30 characters, and those of a caller have at most 32.
 const LONGEST_CHAT_ID: usize = 64;
-/// The stored text of [`Recipients::Group`], and the beginning of that of [`Recipients::Chat`]. No user id has a colon.
-const GROUP: &str = ":group";
-const CHAT: &str = ":chat:";
+/// The stored text of [`Recipients::Group`], and the beginning of that of [`Recipients::Chat`]. No list of users begins
+/// with a separator.
+const GROUP: &str = "|group";
+const CHAT: &str = "|chat:";
 /// The characters of a wrong id that an error shows.
 const SHOWN: usize = 40;
 
@@ -215,12 +216,13 @@ impl Recipients {
         if [to_user, to_party, to_tag].iter().all(|ids| ids.is_empty()) {
             return Some(Self::Nobody);
         }
-        // A label may name an impossible user beside others, which must not become a group.
-        let is_alone = to_party.is_empty() && to_tag.is_empty();
-        let chat = || to_user.strip_prefix(CHAT).and_then(ChatId::parse).map(Self::Chat);
-        let group = || if to_user == GROUP { Some(Self::Group) } else { chat() };
-        let group = if is_alone { group() } else { None };
-        group.or_else(|| Self::parse(to_user, to_party, to_tag).ok())
+        if to_user == GROUP {
+            return Some(Self::Group);
+        }
+        if let Some(chat) = to_user.strip_prefix(CHAT) {
+            return ChatId::parse(chat).map(Self::Chat);
+        }
+        Self::parse(to_user, to_party, to_tag).ok()
     }
 
     /// True if WeCom can check messages to these recipients for duplicates. It cannot for groups.
@@ -367,14 +369,14 @@ mod tests {
             let stored = [recipients.touser(), recipients.toparty(), recipients.totag()];
             assert_eq!(Recipients::stored(&stored[0], &stored[1], &stored[2]), Some(recipients));
         }
-        for (to_user, to_party) in
-            [(":group", "2"), (":chat:x", "2"), (":chat:x|lisi", ""), (":group|lisi", "")]
-        {
-            let checked = Recipients::checked(to_user, to_party, "").unwrap();
-            let stored = Recipients::stored(&checked.touser(), &checked.toparty(), &checked.totag());
-            assert!(matches!(stored, Some(Recipients::Listed(_))), "{stored:?}");
+        let many: Vec<_> = (0..MAX_USERS).map(|number| format!("user{number}")).collect();
+        for odd in [":group", ":chat:x", "|group", "|chat:x", "chat:x", "group"] {
+            let listed = Recipients::checked(&format!("{}|{odd}", many.join("|")), "", "").unwrap();
+            for batch in listed.batches() {
+                let stored = Recipients::stored(&batch.touser(), &batch.toparty(), &batch.totag());
+                assert_eq!(stored, Some(batch));
+            }
         }
-        assert!(Recipients::checked(":chat:x", "", "").is_err());
         assert_eq!(ChatId::parse("a:b"), None);
     }
 
