@@ -12,11 +12,12 @@ use tokio::{
 
 use super::{
     prepare::{PrepareOptions, Prepared},
+    receivers,
     running::Running,
 };
 use crate::{
     clock::Clock as _,
-    config::{self, ConfigError, Diagnostic, Loaded, SecretFiles},
+    config::{self, Config, ConfigError, Diagnostic, Loaded, SecretFiles},
     outbox::{Outbox, StoreError},
     systemd,
 };
@@ -111,20 +112,27 @@ impl<O: Outbox> Running<O> {
         let source: Arc<Source> = Arc::new(move || config::reread_secrets(&config));
         let stop = self.tasks.stop();
         let Some(read) = stop.run_until_cancelled(self.read(&source, overdue)).await else { return };
-        match &read {
-            Ok(_) => tracing::info!(files = paths, "secret files changed, the new secrets are in use"),
+        let is_valid = read.is_ok();
+        match read {
+            Ok(PreparedReload { prepared, .. }) => {
+                // The key of a robot says which group it sends to.
+                let senders = receivers::configured_senders;
+                if senders(&prepared.config) != senders(&self.current)
+                    && !self.replace_senders(&prepared.config).await
+                {
+                    return;
+                }
+                self.apply(prepared);
+                tracing::info!(files = paths, "secret files changed, the new secrets are in use");
+            }
             Err(problems) => {
                 tracing::error!(
                     files = paths,
                     "secret files changed but are not valid, the old secrets stay in use; correct the files"
                 );
-                log_each(problems);
+                log_each(&problems);
+                self.secret_files.send_replace(files);
             }
-        }
-        let is_valid = read.is_ok();
-        match read {
-            Ok(reload) => _ = self.apply(reload.prepared),
-            Err(_) => _ = self.secret_files.send_replace(files),
         }
         // New secrets do not correct a configuration that failed to load.
         if !(is_valid && self.last_reload_failed) {
@@ -166,21 +174,29 @@ impl<O: Outbox> Running<O> {
         }
     }
 
-    /// Applies the new configuration and returns a summary for the operator.
-    async fn apply_reload(&mut self, reload: PreparedReload) -> String {
-        let PreparedReload { prepared, warnings } = reload;
-        let counts = prepared.config.summary();
-        self.stop_former_senders(&prepared.config).await;
+    /// Stops the dispatchers of former senders, and moves their deliveries. False if the relay is stopping.
+    async fn replace_senders(&mut self, config: &Config) -> bool {
+        self.stop_former_senders(config).await;
         // The new dispatchers must not start before they know what was sent under the former names.
-        while let Err(error) = self.adopt_senders(&prepared.config).await {
+        while let Err(error) = self.adopt_senders(config).await {
             tracing::warn!(%error, "the outbox does not answer; trying again");
             // No alert is accepted on a full file system, so the new dispatchers have nothing to send before that.
             if matches!(error, StoreError::Full(_)) {
                 break;
             }
             if self.tasks.stop().run_until_cancelled(sleep(STORE_PAUSE)).await.is_none() {
-                return "not reloaded, because the relay is stopping".to_owned();
+                return false;
             }
+        }
+        true
+    }
+
+    /// Applies the new configuration and returns a summary for the operator.
+    async fn apply_reload(&mut self, reload: PreparedReload) -> String {
+        let PreparedReload { prepared, warnings } = reload;
+        let counts = prepared.config.summary();
+        if !self.replace_senders(&prepared.config).await {
+            return "not reloaded, because the relay is stopping".to_owned();
         }
         let restart = self.apply(prepared);
         let unconfigured = self.unconfigured_senders().await.unwrap_or_else(|error| {
