@@ -199,6 +199,19 @@ impl Reservation {
     pub(super) fn payload(&self) -> PayloadMemory {
         self.0.as_ref().map_or(PayloadMemory::UNLIMITED, |work| work.payload)
     }
+
+    /// The memory for another payload of the same request: this one, or as much again if a template that has not ended
+    /// keeps this one. It does not wait, because the request already has memory.
+    pub(super) fn for_another_payload(&self) -> Result<Self, MemoryError> {
+        let Some(work) = &self.0 else { return Ok(self.clone()) };
+        let Some((permit, _)) = work.permits.as_ref().filter(|_| Arc::strong_count(work) > 1) else {
+            return Ok(self.clone());
+        };
+        let free = Arc::clone(permit.semaphore());
+        let permit = free.try_acquire_many_owned(units(work.bytes)).map_err(|_| MemoryError::InUse)?;
+        let (bytes, payload, returns) = (work.bytes, work.payload, Arc::clone(&work.returns));
+        Ok(Self(Some(Arc::new(WorkReservation { bytes, payload, returns, permits: Some((permit, None)) }))))
+    }
 }
 
 impl Drop for WorkReservation {
@@ -278,6 +291,26 @@ mod tests {
         assert_eq!(work(&budget, 1, 0).await.err(), Some(MemoryError::InUse));
         let (waited, ()) = tokio::join!(work(&budget, UNIT, 7), async { drop(half) });
         assert_eq!(waited.unwrap().0.payload().values, UNIT / 8);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_payload_that_is_kept_needs_memory_of_its_own() {
+        let budget = MemoryBudget::new(8 * UNIT);
+        let (first, _turn) = work(&budget, 2 * UNIT, 0).await.unwrap();
+        let same = first.for_another_payload().unwrap();
+        assert_eq!(budget.work.free.available_permits(), 4);
+        drop(same);
+        let stuck = first.clone();
+        let second = first.for_another_payload().unwrap();
+        assert_eq!(second.payload(), stuck.payload());
+        assert_eq!(budget.work.free.available_permits(), 2);
+        let stuck_again = second.clone();
+        let third = second.for_another_payload().unwrap();
+        assert_eq!(budget.work.free.available_permits(), 0);
+        let full = third.clone();
+        assert_eq!(third.for_another_payload().err(), Some(MemoryError::InUse));
+        drop((first, stuck, second, stuck_again, third, full));
+        assert_eq!(budget.work.free.available_permits(), 6);
     }
 
     #[tokio::test(start_paused = true)]

@@ -60,7 +60,7 @@ async fn accept<O: Outbox>(
         return Err(Rejection::Stopping);
     }
     // The memory stays reserved until the notification is stored.
-    let Body { bytes, memory, turn: _turn } = body::read(request, &state.memory).await?;
+    let Body { bytes, mut memory, turn: _turn } = body::read(request, &state.memory).await?;
     // The whole request uses one configuration, even if a reload happens meanwhile.
     let pool = state.render_pool.load_full();
     let now = state.clock.wall_time(state.clock.now());
@@ -76,6 +76,7 @@ async fn accept<O: Outbox>(
     let bytes = (!also.is_empty()).then_some(bytes);
     let mut rendered = vec![render(state, &pool, first, &memory).await?];
     for (receiver, bytes) in also.iter().zip(bytes.iter().cycle()) {
+        memory = memory.for_another_payload()?;
         let parsed = pool.parse(Some(&receiver.0), Arc::clone(bytes), &memory, now).await?;
         rendered.push(render(state, &pool, parsed, &memory).await?);
     }
@@ -103,7 +104,7 @@ async fn render<O: Outbox>(
     Ok(Rendered::Notification(Box::new(rendered.notification)))
 }
 
-/// What a log line says about a notification.
+/// The fields of log lines about a notification.
 struct LogFields {
     app: SenderName,
     receiver: ReceiverName,
@@ -147,15 +148,19 @@ async fn store<O: Outbox>(
             Err(error) => return Err(report_not_stored(state, places.iter().flatten().next(), error)),
         },
     };
-    let mut enqueued = enqueued.into_iter();
-    let mut accepted = Vec::with_capacity(places.len());
-    for place in places {
-        match place {
-            Ok(fields) => accepted.extend(enqueued.next().map(|one| report_stored(state, &fields, one))),
-            Err(why) => accepted.push(Accepted::Filtered(why)),
-        }
+    let stored = places.iter().flatten().count();
+    debug_assert_eq!(enqueued.len(), stored);
+    if enqueued.len() != stored {
+        let error =
+            StoreError::Damaged(format!("{} of {stored} notifications have a number", enqueued.len()));
+        return Err(report_not_stored(state, places.iter().flatten().next(), error));
     }
-    Ok(accepted)
+    let mut enqueued = enqueued.into_iter();
+    let accepted = places.into_iter().filter_map(|place| match place {
+        Ok(fields) => enqueued.next().map(|one| report_stored(state, &fields, one)),
+        Err(why) => Some(Accepted::Filtered(why)),
+    });
+    Ok(accepted.collect())
 }
 
 fn report_not_stored<O>(state: &ServerState<O>, first: Option<&LogFields>, error: StoreError) -> Rejection {
