@@ -23,7 +23,7 @@ const HELP: [(&str, &str); 23] = [
     ("webhook", ROBOT),
     ("robot", "a receiver names its robot; robots are listed below robots"),
     ("webhook_key", ROBOT),
-    ("mentioned_list", "a receiver names whom its texts mention"),
+    ("mentioned_list", "write it below a receiver: mentioned_list: [zhangsan]"),
     ("chatid", "did you mean chat_id?"),
     ("secret", "did you mean api_secret?"),
     ("corpsecret", "did you mean api_secret?"),

@@ -25,13 +25,12 @@ pub(super) fn read(
     let users = list(&raw.mentioned_list, language, diagnostics);
     let mobiles = list(&raw.mentioned_mobile_list, language, diagnostics);
     let (users, mobiles) = (users?, mobiles?);
-    let is_set = [&raw.mentioned_list, &raw.mentioned_mobile_list].map(Field::is_set);
     if let Some(field) =
         [&raw.mentioned_list, &raw.mentioned_mobile_list].into_iter().find(|field| field.is_set())
     {
         check_use(field, audience, message, diagnostics)?;
     }
-    if is_set == [false, true] && audience == Audience::Chat {
+    if raw.mentioned_mobile_list.is_set() && audience == Audience::Chat {
         let help = "use mentioned_list with user ids";
         let message = "only robots mention mobile numbers";
         return Err(diagnostics.error(&raw.mentioned_mobile_list.location, message, help));

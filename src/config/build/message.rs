@@ -76,11 +76,11 @@ impl Audience {
         }
     }
 
-    fn name(self) -> &'static str {
+    fn refusal(self, name: &str) -> String {
         match self {
-            Self::Members => "an app",
-            Self::Robot => "a robot",
-            Self::Chat => "a group chat",
+            Self::Members => format!("an app sends no {name} to members"),
+            Self::Robot => format!("a robot sends no {name}"),
+            Self::Chat => format!("an app sends no {name} to a group chat"),
         }
     }
 }
@@ -177,7 +177,7 @@ fn message_type(
     let kind = field.parsed(type_of, "a type of message", &help, diagnostics)?;
     match kind {
         Some(kind) if !audience.types().contains(&kind) => {
-            let message = format!("{} sends no {}", audience.name(), name_of(kind));
+            let message = audience.refusal(name_of(kind));
             Err(diagnostics.error(&field.location, message, help))
         }
         kind => Ok(kind),

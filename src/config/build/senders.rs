@@ -47,14 +47,14 @@ pub(super) fn read<'y>(
     };
     if senders.apps.listed == 0 && senders.robots.listed == 0 && senders.apps.complete.is_ok() {
         let help = if robots.is_written() { "list an app or a robot" } else { EXAMPLE };
-        senders.apps.complete = Err(diagnostics.error(&apps.location, "there is no app", help));
+        senders.apps.complete = Err(diagnostics.error(&apps.location, "there is no app and no robot", help));
     }
     warn_of_duplicates(&senders, diagnostics);
     senders
 }
 
 struct ListReader<'c, 'y> {
-    /// Of apps and robots.
+    /// The names in use, of apps and robots.
     used_names: Vec<UsedName<'y>>,
     /// The CAs of the environment.
     roots: ExtraRoots,

@@ -141,7 +141,7 @@ async fn doctor_reports_the_same_config_errors_as_check() {
     let failed: String =
         errors.lines().map(|line| format!("failed   configuration: file: {line}\n")).collect();
     assert!(ended.out.starts_with(&failed), "{failed}\n{}", ended.out);
-    insta::assert_snapshot!(ended.problems(), @"failed   configuration: file: config.yml:1:7: apps: there is no app; list at least one, with name, corp_id, agent_id and a secret");
+    insta::assert_snapshot!(ended.problems(), @"failed   configuration: file: config.yml:1:7: apps: there is no app and no robot; list at least one, with name, corp_id, agent_id and a secret");
 }
 
 #[tokio::test]

@@ -100,7 +100,7 @@ fn values_of_the_wrong_type_cause_no_further_errors() {
     insta::assert_snapshot!(problems("- a\n- b\n"), @"config.yml:1:1: a mapping is expected, but this is a list; its keys are server, outbox, timezone, language, templates, apps, robots, receivers");
     insta::assert_snapshot!(problems("just a text"), @"config.yml:1:1: a mapping is expected, but this is a text; its keys are server, outbox, timezone, language, templates, apps, robots, receivers");
     insta::assert_snapshot!(problems("apps:\nreceivers: []\n"), @r"
-        config.yml:1:5: apps: there is no app; list at least one, with name, corp_id, agent_id and a secret
+        config.yml:1:5: apps: there is no app and no robot; list at least one, with name, corp_id, agent_id and a secret
         config.yml:2:12: receivers: there is no receiver; list at least one, with name and to_user, to_party or to_tag
         ");
 }

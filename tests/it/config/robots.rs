@@ -90,12 +90,12 @@ fn mistakes_in_robots_are_explained_without_their_key() {
     config.yml:7:14: receivers[0].to_user: this key needs an app, and this receiver has a robot; remove it, because a robot sends to its group; mentioned_list names members there
     config.yml:7:19: receivers[0].message_type: a robot sends no textcard; write text, markdown, markdown_v2 or template_card
     config.yml:7:16: receivers[0].max_parts: the robot may not send 21 parts in a minute; write at most 20, because limits.per_minute and plain_copy allow no more
-    config.yml:10:19: receivers[0].message_type: an app sends no markdown_v2; write text, markdown, textcard or template_card
+    config.yml:10:19: receivers[0].message_type: an app sends no markdown_v2 to members; write text, markdown, textcard or template_card
     config.yml:4:11: robots[0].name: the name "ops" is already used by apps[0].name in line 2; use another name
     config.yml:7:5: receivers[0].to_user: no recipient: name at least one user, department or tag; to address everybody, write to_user: '@all'
     config.yml:7:12: receivers[0].also[0]: a receiver cannot be listed in its own also; name another receiver
     config.yml:7:20: receivers[0].also[1]: there is no receiver "nobody"; list it under receivers
-    config.yml:1:1: apps: there is no app; list an app or a robot
+    config.yml:1:1: apps: there is no app and no robot; list an app or a robot
     config.yml:2:13: receivers[0].to_user: no recipient: name at least one user, department or tag; to address everybody, write to_user: '@all'
     "#);
 }
@@ -115,6 +115,10 @@ fn mentions_are_checked() {
         error(&receiver("mentioned_list: zhangsan\nmessage_type: markdown_v2")),
         error(&format!("{APP}{}", receiver("app: ops\nto_user: a\nmentioned_list: zhangsan"))),
         error(&format!("{APP}{}", receiver("app: ops\nchat_id: x\nmentioned_mobile_list: '13800138000'"))),
+        error(&format!(
+            "{APP}{}",
+            receiver("app: ops\nchat_id: x\nmentioned_list: lisi\nmentioned_mobile_list: '13800138000'")
+        )),
     ];
     insta::assert_snapshot!(errors.join("\n"), @r#"
     config.yml:7:21: receivers[0].mentioned_list: "张三" is not a user id, because it has the character 张 (U+5F20); write the account that the console shows at 通讯录 → the member → 账号, or '@all'
@@ -124,6 +128,7 @@ fn mentions_are_checked() {
     config.yml:7:21: receivers[0].mentioned_list: this key needs message_type text; remove the key, or change message_type
     config.yml:10:21: receivers[0].mentioned_list: only messages to groups mention members; name a robot with robot: NAME, or a group chat with chat_id; to_user names the recipients of an app
     config.yml:10:28: receivers[0].mentioned_mobile_list: only robots mention mobile numbers; use mentioned_list with user ids
+    config.yml:11:28: receivers[0].mentioned_mobile_list: only robots mention mobile numbers; use mentioned_list with user ids
     "#);
 }
 
@@ -142,7 +147,7 @@ fn a_chat_takes_the_place_of_members() {
     insta::assert_snapshot!(errors.join("\n"), @r#"
     config.yml:9:14: receivers[0].chat_id: "a b" is not the id of a chat; write the id that `wecom-relay chat create` shows, as in wrOgQhDgAAMYQiS5ol9G7gK9JVAAAA
     config.yml:10:14: receivers[0].to_user: a receiver sends to members or to a chat, and this one has chat_id; remove it, or use two receivers and name one in also of the other
-    config.yml:10:19: receivers[0].message_type: a group chat sends no template_card; write text, markdown or textcard
+    config.yml:10:19: receivers[0].message_type: an app sends no template_card to a group chat; write text, markdown or textcard
     config.yml:9:14: receivers[0].chat_id: a robot has one group, which its key decides; remove chat_id, or name an app
     "#);
 }
