@@ -32,15 +32,23 @@ pub(super) fn degrade(claimed: &Claimed, reason: &str, language: Language) -> Op
         }
         Content::TextCard(_) | Content::TemplateCard(_) => claimed.text_form.as_deref(),
     }?;
-    // A robot's markdown may be longer than a text.
-    let text = shorten(text, MAX_CONTENT_BYTES);
     let msgtype = content.msgtype();
     let (note, colon) = match language {
         Language::En => (format!("[wecom-relay: WeCom rejected this as a {msgtype}"), ": "),
         Language::Zh => (format!("[wecom-relay：企业微信拒绝了这条 {msgtype} 消息，以下是文本"), "；原因："),
     };
+    // A robot's markdown may be longer than a text.
+    if text.len() > MAX_CONTENT_BYTES {
+        let cut = match language {
+            Language::En => "; the end is cut, because a text is shorter]\n",
+            Language::Zh => "；文本长度有限，末尾已截断]\n",
+        };
+        let line = note + cut;
+        let text = shorten(text, MAX_CONTENT_BYTES.saturating_sub(line.len()));
+        return Some(Content::Text(line + &text));
+    }
     let lines = [format!("{note}{colon}{reason}]\n"), format!("{note}]\n"), String::new()];
     let line =
         lines.into_iter().find(|line| line.len() + text.len() <= MAX_CONTENT_BYTES).unwrap_or_default();
-    Some(Content::Text(line + &text))
+    Some(Content::Text(line + text))
 }

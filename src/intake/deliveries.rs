@@ -11,6 +11,9 @@ use crate::{
     },
 };
 
+/// The longest text that replaces a message which WeCom refuses. A line with the reason has space beside it.
+pub(super) const TEXT_FORM_BYTES: usize = MAX_CONTENT_BYTES - 200;
+
 /// The deliveries of a text without alerts, such as a test message.
 pub fn text_deliveries(recipients: &Recipients, text: String) -> Vec<NewDelivery> {
     let body = Body::Text(Rendered::from(text));
@@ -35,18 +38,40 @@ pub(super) fn deliveries(recipients: &Recipients, contents: Vec<Content>) -> Vec
 impl Body {
     /// Splits the body into parts that WeCom shows completely. A card always fits, because it was cut when it was made.
     pub(super) fn split(&self, recipients: &Recipients, max_parts: usize, rest: Rest<'_>) -> Vec<Content> {
-        let is_robot = *recipients == Recipients::Group;
-        let part_bytes = match self {
-            Self::Markdown(_) | Self::MarkdownV2(_) if is_robot => ROBOT_MARKDOWN_BYTES,
-            _ => MAX_CONTENT_BYTES,
+        let markdown = |text| match recipients {
+            Recipients::Group => robot_markdown(text, max_parts, rest).into_iter(),
+            _ => parts(text, Markup::Markdown, MAX_CONTENT_BYTES, max_parts, rest).into_iter(),
         };
-        let limits = Limits { part_bytes, max_parts };
-        let parts = |text, markup| render::parts(text, markup, limits, rest).into_iter();
         match self {
-            Self::Text(text) => parts(text, Markup::Plain).map(Content::Text).collect(),
-            Self::Markdown(text) => parts(text, Markup::Markdown).map(Content::Markdown).collect(),
-            Self::MarkdownV2(text) => parts(text, Markup::Markdown).map(Content::MarkdownV2).collect(),
+            Self::Text(text) => {
+                let texts = parts(text, Markup::Plain, MAX_CONTENT_BYTES, max_parts, rest);
+                texts.into_iter().map(Content::Text).collect()
+            }
+            Self::Markdown(text) => markdown(text).map(Content::Markdown).collect(),
+            Self::MarkdownV2(text) => markdown(text).map(Content::MarkdownV2).collect(),
             Self::Card(card) => vec![card.clone()],
         }
     }
+}
+
+/// Markdown of a robot may be twice as long as a text. Only one part alone has a text form of its own. A part that WeCom
+/// refuses is sent as a text, so several parts are as short as texts, unless alerts would then be left out.
+fn robot_markdown(text: &Rendered, max_parts: usize, rest: Rest<'_>) -> Vec<String> {
+    let long = parts(text, Markup::Markdown, ROBOT_MARKDOWN_BYTES, max_parts, rest);
+    if long.len() <= 1 {
+        return long;
+    }
+    // One more part than allowed shows that some are left out.
+    let short = parts(text, Markup::Markdown, TEXT_FORM_BYTES, max_parts + 1, rest);
+    if short.len() > max_parts { long } else { short }
+}
+
+fn parts(
+    text: &Rendered,
+    markup: Markup,
+    part_bytes: usize,
+    max_parts: usize,
+    rest: Rest<'_>,
+) -> Vec<String> {
+    render::parts(text, markup, Limits { part_bytes, max_parts }, rest)
 }

@@ -12,11 +12,11 @@ use crate::{
     alertmanager::Payload,
     outbox::{Kind, NewNotification, Status},
     render::{self, Limits, Markup, Rendering, Rest},
-    wecom::{Recipients, limits::MAX_CONTENT_BYTES},
+    wecom::Recipients,
 };
 
-/// A text form is one message. It has space for a line with the reason why it is sent.
-const TEXT_FORM: Limits = Limits { part_bytes: MAX_CONTENT_BYTES - 200, max_parts: 1 };
+/// A text form is one message.
+const TEXT_FORM: Limits = Limits { part_bytes: deliveries::TEXT_FORM_BYTES, max_parts: 1 };
 
 /// A notification for the outbox, with all failures of templates and recipients.
 #[derive(Debug, PartialEq, Eq)]

@@ -196,6 +196,14 @@ fn content_that_wecom_rejects_is_sent_as_text_instead() {
     );
     let long = "x".repeat(2048);
     assert_eq!(as_text(Content::Markdown(long.clone()), None), Some(long));
+    // A robot's markdown may be longer than a text.
+    let cut = as_text(Content::MarkdownV2("x".repeat(4096)), None).unwrap();
+    let (note, text) = cut.split_once('\n').unwrap();
+    assert_eq!(
+        note,
+        "[wecom-relay: WeCom rejected this as a markdown_v2; the end is cut, because a text is shorter]"
+    );
+    assert!(cut.len() <= 2048 && text.len() > 1900 && text.ends_with('…'), "{cut}");
 }
 
 #[test]

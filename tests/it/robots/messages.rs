@@ -47,29 +47,62 @@ async fn a_label_mentions_nobody_by_itself() {
     let relay = Relay::with(&wecom.url, options(&wecom, keys)).await;
     let mut alert = payload("Down", &[("a", true)]);
     alert["commonLabels"]["owner"] = "@ALL".into();
-    alert["commonAnnotations"]["text"] = "<@all>".into();
+    alert["commonAnnotations"]["text"] = "<@all> <<@ALL>> <@all<@all>>".into();
     relay.post(&alert).await;
     let texts = shown(&wecom, 1).await;
-    let request = wecom.sandbox.messages()[0].request.to_string();
+    let request = wecom.sandbox.messages()[0].request.to_string().to_lowercase();
     assert!(!request.contains("mentioned_list") && !request.contains("<@all>"), "{request}");
     assert!(texts[0].contains("@all"), "{}", texts[0]);
     relay.stop().await;
 }
 
+/// Firing alerts whose markdown has about 100 bytes each, and their instances.
+fn many_alerts(count: usize) -> (serde_json::Value, Vec<String>) {
+    let names: Vec<String> = (0..count).map(|n| format!("instance-{n:03}-{}", "x".repeat(60))).collect();
+    let alerts: Vec<_> = names.iter().map(|name| (name.as_str(), true)).collect();
+    (payload("Down", &alerts), names)
+}
+
+fn has_all(texts: &[String], names: &[String]) -> bool {
+    let together = texts.concat();
+    names.iter().all(|name| together.contains(name.as_str()))
+}
+
 #[tokio::test]
 async fn markdown_of_a_robot_has_twice_the_room() {
     for message_type in ["markdown", "markdown_v2"] {
+        for count in [20, 85] {
+            let wecom = Wecom::live(Settings::default()).await;
+            let keys = format!("    message_type: {message_type}\n    language: zh\n");
+            let relay = Relay::with(&wecom.url, options(&wecom, &keys)).await;
+            let (alert, names) = many_alerts(count);
+            relay.post(&alert).await;
+            let parts = relay.listed(&[]).await.len();
+            assert_eq!(parts == 1, count == 20, "{parts}");
+            let shown = shown(&wecom, parts).await;
+            assert!(shown[0].len() > 2048 && shown.iter().all(|part| part.len() <= 4096), "{shown:?}");
+            assert!(wecom.sandbox.messages().iter().all(|message| message.msgtype == message_type));
+            assert!(has_all(&shown, &names), "{shown:?}");
+            relay.stop().await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn refused_parts_of_markdown_are_whole_as_texts() {
+    for message_type in ["markdown", "markdown_v2"] {
         let wecom = Wecom::live(Settings::default()).await;
-        let keys = format!("    message_type: {message_type}\n    language: zh\n");
+        let keys = format!("    message_type: {message_type}\n");
         let relay = Relay::with(&wecom.url, options(&wecom, &keys)).await;
-        let names: Vec<String> = (0..40).map(|n| format!("instance-{n:02}-{}", "x".repeat(60))).collect();
-        let alerts: Vec<_> = names.iter().map(|name| (name.as_str(), true)).collect();
-        relay.post(&payload("Down", &alerts)).await;
-        let parts = shown(&wecom, 2).await;
-        assert!(parts[0].len() > 3000 && parts.iter().all(|part| part.len() <= 4096), "{parts:?}");
-        assert!(wecom.sandbox.messages().iter().all(|message| message.msgtype == message_type));
-        let together = parts.concat();
-        assert!(names.iter().all(|name| together.contains(name.as_str())), "{together}");
+        wecom.sandbox.inject(Fault::errcode(40058).on(Api::WebhookSend).times(1));
+        let (alert, names) = many_alerts(45);
+        relay.post(&alert).await;
+        let parts = relay.listed(&[]).await.len();
+        assert!(parts > 1);
+        let seen = shown(&wecom, parts).await;
+        assert!(has_all(&seen, &names), "{seen:?}");
+        let rejected = format!("[wecom-relay: WeCom rejected this as a {message_type}");
+        assert!(seen[0].starts_with(&rejected), "{}", seen[0]);
         relay.stop().await;
     }
 }
