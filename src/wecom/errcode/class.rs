@@ -11,6 +11,11 @@ pub fn entries() -> impl Iterator<Item = &'static Entry> {
     TABLE.iter()
 }
 
+/// The errcodes that mean something else for some calls, with these calls.
+pub fn entries_by_api() -> impl Iterator<Item = (&'static [Api], &'static Entry)> {
+    BY_API.iter().map(|(apis, entry)| (*apis, entry))
+}
+
 /// The table's entry for `errcode`.
 pub fn lookup(errcode: Errcode) -> Option<&'static Entry> {
     let at = TABLE.binary_search_by_key(&errcode, |entry| entry.errcode).ok()?;
@@ -40,19 +45,10 @@ fn api_class(error: &ApiError) -> Class {
     let class = entry_of(error).map_or(Class::Unknown, |entry| entry.class);
     match (error.api, class) {
         (_, Class::Token) => Class::Configuration,
-        // Other recipients of the app do not need the chat.
-        (Api::AppchatSend | Api::AppchatGet, Class::Configuration) if is_about_chat(error.errcode) => {
-            Class::Recipient
-        }
         // No answer of gettoken says anything about a message.
         (Api::GetToken, Class::Message | Class::Recipient | Class::Unknown) => Class::Configuration,
         _ => class,
     }
-}
-
-/// True if `appchat/send` means the chat.
-fn is_about_chat(errcode: Errcode) -> bool {
-    matches!(errcode.0, 40050 | 86001 | 86003 | 86008 | 86217)
 }
 
 fn transport_class(error: &TransportError) -> Class {
@@ -197,11 +193,11 @@ mod tests {
 
     #[test]
     fn a_wrong_chat_does_not_hold_the_app() {
-        for errcode in [40050, 48002, 86001, 86003, 86008] {
+        for errcode in [40050, 48002, 86001, 86003, 86008, 86217] {
             let error = ApiError { api: Api::AppchatSend, ..api_error(errcode) };
             assert_eq!(class_of(&Outcome::Rejected(error)), Some(Class::Recipient), "{errcode}");
-            assert_eq!(class(errcode), Some(Class::Configuration), "{errcode}");
         }
+        assert_eq!(class(48002), Some(Class::Configuration));
     }
 
     #[test]

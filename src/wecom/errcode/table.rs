@@ -71,7 +71,7 @@ pub(super) static TABLE: &[Entry] = &[
     row(40039, Message, Documented, "a URL is too long", None),
     row(
         40050,
-        Configuration,
+        Recipient,
         Documented,
         "the group chat does not exist",
         Some("Create the chat with this app and use its chatid"),
@@ -266,10 +266,10 @@ pub(super) static TABLE: &[Entry] = &[
     row(82003, Message, Documented, "there are more than 100 tags", None),
     row(82004, Message, Documented, "the content could crash WeCom's clients", None),
     row(85002, Message, Documented, "the content has forbidden words", None),
-    row(86001, Configuration, Documented, "the chatid is not valid", Some(CHAT)),
-    row(86003, Configuration, Documented, "the chatid is missing", Some(CHAT)),
-    row(86008, Configuration, Seen, "the chat was created by another app", Some(CHAT)),
-    row(86217, Configuration, Documented, "the sender is not in the chat", Some(CHAT)),
+    row(86001, Recipient, Documented, "the chatid is not valid", Some(CHAT)),
+    row(86003, Recipient, Documented, "the chatid is missing", Some(CHAT)),
+    row(86008, Recipient, Seen, "the chat was created by another app", Some(CHAT)),
+    row(86217, Recipient, Documented, "the sender is not in the chat", Some(CHAT)),
     row(
         93000,
         Configuration,

@@ -3,7 +3,7 @@
 //! The program gives the rows, their order and the cells that it knows. Cells in prose are written in the page and kept.
 //! `UPDATE_DOCS=1 cargo test --test it -- docs` rewrites the tables.
 
-use std::{collections::BTreeMap, fs};
+use std::{collections::BTreeMap, fs, ops::RangeInclusive};
 
 use wecom_relay::{
     config::accepted_keys,
@@ -11,7 +11,10 @@ use wecom_relay::{
         DEAD_REASONS, HELD_REASONS, INVALID_KINDS, NO_ERRCODE, OTHER_ERRCODE, REFRESH_RESULTS, REPAIR_KINDS,
         RESULTS, RESULTS_WITHOUT_RECEIVER,
     },
-    wecom::errcode::{Class, Entry, entries},
+    wecom::{
+        Api, ApiError, Outcome,
+        errcode::{Class, Entry, class_of, entries, entries_by_api},
+    },
 };
 
 use super::page::path;
@@ -104,38 +107,57 @@ fn the_tables_of_keys_are_those_of_the_program() {
     compare("configuration.md", "keys", [(); 2].map(|()| ordered.iter().map(row).collect()));
 }
 
-fn reaction(class: Class, chinese: bool) -> String {
+/// The errcodes that only `webhook/send` has.
+const OF_ROBOTS: RangeInclusive<i64> = 93000..=93999;
+
+fn reaction(class: Class, is_robot: bool, chinese: bool) -> String {
     let [english, in_chinese] = match class {
         Class::Token => ["renews the token, sends again", "刷新 token 后重发"],
         Class::Transient => ["retries", "重试"],
-        Class::RateLimited => ["holds the app or robot, retries", "暂停该应用或机器人，稍后重试"],
-        Class::Configuration => ["holds the app or robot until it is fixed", "暂停该应用或机器人，等待修正"],
+        Class::RateLimited if is_robot => ["holds the robot, retries", "暂停该机器人，稍后重试"],
+        Class::RateLimited => ["holds the app, retries", "暂停该应用，稍后重试"],
+        Class::Configuration if is_robot => ["holds the robot until it is fixed", "暂停该机器人，等待修正"],
+        Class::Configuration => ["holds the app until it is fixed", "暂停该应用，等待修正"],
         Class::Message | Class::Recipient => ["dead letter", "死信"],
         Class::Unknown => ["three attempts", "尝试三次"],
     };
     if chinese { in_chinese } else { english }.to_owned()
 }
 
-/// The entries, those with the same text together.
-fn grouped() -> Vec<(String, &'static Entry)> {
-    let mut groups: Vec<(String, &Entry)> = Vec::new();
+struct ErrcodeRow {
+    name: String,
+    entry: &'static Entry,
+    is_robot: bool,
+}
+
+/// The entries, those with the same text together. An entry for some calls alone follows the usual one.
+fn grouped() -> Vec<ErrcodeRow> {
+    let mut rows: Vec<ErrcodeRow> = Vec::new();
     for entry in entries() {
-        let same = |(_, other): &&mut (String, &Entry)| {
-            (other.class, other.meaning, other.fix) == (entry.class, entry.meaning, entry.fix)
+        let is_same = |row: &&mut ErrcodeRow| {
+            (row.entry.class, row.entry.meaning, row.entry.fix) == (entry.class, entry.meaning, entry.fix)
         };
-        match groups.iter_mut().find(same) {
-            Some((errcodes, _)) => errcodes.push_str(&format!(", {}", entry.errcode)),
-            None => groups.push((entry.errcode.to_string(), entry)),
+        match rows.iter_mut().find(is_same) {
+            Some(row) => row.name.push_str(&format!(", {}", entry.errcode)),
+            None => {
+                let is_robot = OF_ROBOTS.contains(&entry.errcode.0);
+                rows.push(ErrcodeRow { name: entry.errcode.to_string(), entry, is_robot });
+            }
+        }
+        for (apis, special) in entries_by_api().filter(|(_, special)| special.errcode == entry.errcode) {
+            let calls: Vec<_> = apis.iter().map(|api| format!("`{}`", api.name())).collect();
+            let name = format!("{} ({})", special.errcode, calls.join(", "));
+            rows.push(ErrcodeRow { name, entry: special, is_robot: apis.contains(&Api::WebhookSend) });
         }
     }
-    groups
+    rows
 }
 
 #[test]
 fn the_tables_of_errcodes_are_those_of_the_program() {
     let rows = [false, true].map(|chinese| {
-        let row = |(name, entry): (String, &Entry)| {
-            let mut given = vec![reaction(entry.class, chinese)];
+        let row = |ErrcodeRow { name, entry, is_robot }: ErrcodeRow| {
+            let mut given = vec![reaction(entry.class, is_robot, chinese)];
             if !chinese {
                 given.extend([entry.meaning.to_owned(), entry.fix.unwrap_or_default().to_owned()]);
             }
@@ -144,6 +166,23 @@ fn the_tables_of_errcodes_are_those_of_the_program() {
         grouped().into_iter().map(row).collect()
     });
     compare("troubleshooting.md", "errcodes", rows);
+}
+
+/// A reader of the table must not wait for a hold that never comes.
+#[test]
+fn the_table_of_errcodes_says_what_a_send_does() {
+    let sends = [Api::MessageSend, Api::AppchatSend, Api::WebhookSend];
+    for entry in entries() {
+        let is_special = |api: &Api| {
+            entries_by_api().any(|(apis, special)| apis.contains(api) && special.errcode == entry.errcode)
+        };
+        for api in sends.into_iter().filter(|api| !is_special(api)) {
+            let error = ApiError { api, errcode: entry.errcode, errmsg: String::new() };
+            let class = class_of(&Outcome::Rejected(error)).unwrap();
+            let is_token = entry.class == Class::Token && class == Class::Configuration;
+            assert!(is_token || class == entry.class, "{} {}", api.name(), entry.errcode);
+        }
+    }
 }
 
 #[test]
