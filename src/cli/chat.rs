@@ -178,7 +178,13 @@ impl<'a> AppChats<'a> {
             SenderClient::Robot(_) => None,
         });
         let client = clients.into_iter().find(|(name, _)| name.0 == prepared.sender_of(app).0);
-        let Some((_, client)) = client else { return Err(Failure::Reported) };
+        let Some((_, client)) = client else {
+            output.error(&format!(
+                "the app {} has no client; this is a defect of the relay, please report it",
+                app.name
+            ));
+            return Err(Failure::Reported);
+        };
         let token = runtime.block_on(client.token()).map_err(|error| report(&error, output))?;
         Ok(Self { app: Arc::clone(app), client, token, runtime })
     }

@@ -269,8 +269,8 @@ pub(super) fn inherited(metrics: &Metrics, sender: &SenderName, recovered: u32, 
     if recovered > 0 {
         tracing::warn!(
             app = %sender, deliveries = recovered,
-            "deliveries were in flight when the last process ended; they are sent again, with WeCom's duplicate check except \
-             to groups"
+            "deliveries were in flight when the last process ended; they are sent again; WeCom's duplicate check suppresses \
+             copies, but not in groups"
         );
     }
     let class = |errcode| errcode::lookup(Errcode(errcode)).map_or(Class::Unknown, |entry| entry.class);

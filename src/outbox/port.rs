@@ -30,7 +30,12 @@ pub trait Outbox: OutboxQuery + Clone + Send + Sync + 'static {
     ) -> impl Future<Output = StoreResult<Enqueued>> + Send {
         async move {
             let enqueued = self.enqueue_all(vec![notification], now).await?.pop();
-            enqueued.ok_or_else(|| StoreError::Damaged("a notification has no number".to_owned()))
+            enqueued.ok_or_else(|| {
+                StoreError::Damaged(
+                    "the outbox stored a notification and did not return its number; this is a bug"
+                        .to_owned(),
+                )
+            })
         }
     }
 

@@ -55,8 +55,7 @@ async fn a_relay_killed_after_the_send_shows_the_member_one_message() {
     assert!(seen[0].text.starts_with("[FIRING:1] Down ") && seen[1].text.starts_with("[RESOLVED] Down "));
     relay.signal("TERM");
     assert!(relay.ended().await.success());
-    let recovered =
-        "were in flight when the last process ended; they are sent again with WeCom's duplicate check";
+    let recovered = "were in flight when the last process ended; they are sent again; WeCom's duplicate check suppresses copies, but not in groups";
     assert!(relay.log.iter().any(|line| line.contains(recovered)), "{:?}", relay.log);
     let outcomes: Vec<MemberOutcome> =
         wecom.sandbox.messages().iter().map(|message| message.members[0].1).collect();

@@ -1,7 +1,8 @@
 //! `wecom-relay doctor`: finds out why messages do not reach WeCom.
 //!
-//! A check that depends on a failed check is skipped, and its line says so. `doctor` sends and changes nothing: it only
-//! reads from WeCom, and asks for one token per secret.
+//! A check that depends on a failed check is skipped, and its line says so. `doctor` changes nothing and shows nobody a
+//! message. It reads from WeCom, asks for one token per secret, and posts to each robot a text without content, which WeCom
+//! refuses.
 //!
 //! Pure functions decide what an answer means. The modules `app`, `robot` and `server` make the calls.
 

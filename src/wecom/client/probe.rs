@@ -109,16 +109,21 @@ impl Client {
         self.fields(token, api, self.caller.get(url).await).await
     }
 
-    /// Creates a group chat of this app, and returns its id. An empty `chat_id` lets WeCom choose one.
+    /// Creates a group chat of this app, and returns its id. An empty `chatid` lets WeCom choose one.
     ///
     /// # Errors
     /// [`WecomError`] when WeCom refuses or does not answer.
+    #[expect(clippy::expect_used, reason = "texts can always be written as JSON")]
     pub async fn create_chat(&self, token: &Token, chat: &NewChat) -> Result<String, WecomError> {
         let api = Api::AppchatCreate;
         let url = self.caller.url(api, ("access_token", token.secret().expose()));
-        let body = serde_json::to_string(chat).unwrap_or_default();
+        let body = serde_json::to_string(chat).expect("a chat is valid JSON");
         let fields = self.fields(token, api, self.caller.post(url, body).send().await).await?;
-        Ok(fields.get("chatid").and_then(Value::as_str).unwrap_or_default().to_owned())
+        let id = fields.get("chatid").and_then(Value::as_str).filter(|id| !id.is_empty());
+        id.map(str::to_owned).ok_or_else(|| {
+            let error = CallError::invalid_reply("a reply without a chatid".to_owned());
+            WecomError::Transport(self.caller.transport_error(api, error, Some(token)))
+        })
     }
 
     async fn fields(

@@ -3,7 +3,6 @@
 use super::{robot::Robot, send::Client};
 use crate::wecom::{Message, Outcome, WeCom};
 
-/// The client of a sender.
 #[derive(Debug, Clone)]
 pub enum SenderClient {
     App(Client),

@@ -18,7 +18,7 @@ pub const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 /// The longest time limit for one call.
 pub const LONGEST_CALL_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How to reach WeCom.
+/// The path to WeCom: URL, proxy, CAs and time limits.
 #[derive(Debug, Clone)]
 pub struct Connection {
     pub api_url: ApiUrl,

@@ -19,14 +19,14 @@ const TASK_ID_BYTES: usize = 128;
 pub struct CardLimits {
     /// By object and key.
     lengths: [(&'static str, &'static str, usize); 5],
-    /// Of [`SUB_TITLE`].
+    /// The limit for [`SUB_TITLE`].
     pub sub_title: usize,
     value: usize,
     jump_title: usize,
 }
 
 impl CardLimits {
-    /// Of a message of an app.
+    /// The limits for apps.
     pub const APP: Self = Self {
         lengths: [
             ("source", "desc", 20),
@@ -39,7 +39,7 @@ impl CardLimits {
         value: 30,
         jump_title: 18,
     };
-    /// Of a message of a robot.
+    /// The limits for robots.
     pub const ROBOT: Self = Self {
         lengths: [
             ("source", "desc", 13),
