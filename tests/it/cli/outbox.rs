@@ -257,7 +257,7 @@ async fn only_the_outbox_of_a_configuration_must_be_valid() {
     let apps = "apps: [{ name: ops, api_secret_file: /no/such/file, corp_id: '${NOT_SET}' }]";
     fs::write(&config, format!("outbox:\n  {}\n{apps}\nreceivers: wrong\n", outbox.trim())).unwrap();
     assert_eq!(list(&workdir, &[]).await.len(), 1);
-    fs::write(&config, "outbox: { paht: x, max_size: 1 }\n").unwrap();
+    fs::write(&config, "outbox: { file: x, max_size: 1 }\n").unwrap();
     let error = workdir.run(&["outbox", "list"]).await.failure(64);
     assert_eq!(error.lines().count(), 2, "{error}");
 }
