@@ -19,7 +19,7 @@ const CLEAR: &str =
     "DELETE FROM wecom_relay.sender; DELETE FROM wecom_relay.ordering_key; DELETE FROM wecom_relay.usage;
      DELETE FROM wecom_relay.lease";
 
-/// One transaction that fills an outbox. Nothing is changed unless [`Import::commit`] succeeds.
+/// One transaction that fills an outbox. Nothing is changed unless all of it succeeds.
 pub struct Import<'c> {
     client: &'c Client,
 }
