@@ -45,7 +45,7 @@ async fn a_robot_posts_to_its_webhook_without_a_token() {
     let bodies: Vec<_> = requests.iter().map(|request| request.body.as_str()).collect();
     // A label must not mention everybody.
     insta::assert_snapshot!(bodies.join("\n"), @r#"
-    {"msgtype":"text","text":{"content":"磁盘已满 @all"}}
+    {"msgtype":"text","text":{"content":"磁盘已满 (@all)"}}
     {"msgtype":"text","text":{"content":"a","mentioned_list":["zhangsan","@all"]}}
     {"msgtype":"markdown_v2","markdown_v2":{"content":"| a |"}}
     "#);
