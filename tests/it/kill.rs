@@ -13,7 +13,7 @@ use wecom_relay::{
 };
 
 use crate::support::{
-    Options, Process, Wecom, config_file, eventually, http_client,
+    Options, Process, Wecom, config_file, http_client,
     members::{self, BY_MEMBER, member, payload_for},
     payload,
     process::{post, serve},
@@ -161,7 +161,13 @@ async fn kills_under_load_show_every_accepted_alert_once_in_order() {
     let settings = outbox::sqlite::Settings::new(folder.path().join("outbox.db"), u64::MAX);
     let outbox = SqliteOutbox::open(settings, Access::Guest).unwrap();
     let unsettled = async || outbox.depths().await.unwrap().iter().map(|depth| depth.deliveries).sum::<u64>();
-    eventually(unsettled, |unsettled| *unsettled == 0).await;
+    // On a fast machine some members get more than 30 messages a minute, and the last ones wait for their limit.
+    let all_settled = async {
+        while unsettled().await > 0 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    within(Duration::from_secs(180), all_settled).await;
     outbox.clone().close().await;
     last.signal("TERM");
     assert!(last.ended().await.success());
