@@ -161,7 +161,7 @@ async fn kills_under_load_show_every_accepted_alert_once_in_order() {
     let settings = outbox::sqlite::Settings::new(folder.path().join("outbox.db"), u64::MAX);
     let outbox = SqliteOutbox::open(settings, Access::Guest).unwrap();
     let unsettled = async || outbox.depths().await.unwrap().iter().map(|depth| depth.deliveries).sum::<u64>();
-    // On a fast machine some members get more than 30 messages a minute, and the last ones wait for their limit.
+    // Interrupted attempts count. After several kills, a delivery that then fails is retried after some 50 s only.
     let all_settled = async {
         while unsettled().await > 0 {
             tokio::time::sleep(Duration::from_millis(20)).await;
