@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::{
     columns::{column, millis},
@@ -11,8 +11,11 @@ use super::{
     session::{Param, Transaction},
 };
 use crate::outbox::{
-    ConfiguredSender, Hold, MovedSender, SenderName, StoreError,
-    rules::senders::{self, KnownSender},
+    ConfiguredSender, Hold, SenderName, StoreError,
+    rules::{
+        adoption::{self, Adopted, Move},
+        senders::{self, KnownSender},
+    },
 };
 
 // Acceptances read the table, so they wait, and see the new names afterwards.
@@ -35,41 +38,8 @@ pub(super) const PURGED: &str = "SELECT id FROM wecom_relay.purged_attempt
      WHERE sender = $1 AND ended_at > $2 LIMIT $3";
 pub(super) const RENAME_PURGED: &str = "UPDATE wecom_relay.purged_attempt SET sender = $2 WHERE id = ANY($1)";
 
-/// Attempts that ended longer ago count for no rate limit and no duplicate check.
-const REACH: SignedDuration = SignedDuration::from_hours(5);
 /// The maximum number of rows of a kind in one transaction, so that acceptance never waits long.
-const ROWS_OF_STEP: i64 = 500;
-
-/// Rows that are stored under a former name of a sender, and must move to the present one.
-struct Move {
-    from: SenderName,
-    to: SenderName,
-    /// Deliveries that are not settled.
-    open: Vec<i64>,
-    /// Deliveries with attempts that may count.
-    counted: Vec<i64>,
-    /// Attempts that may count although their deliveries are purged.
-    purged: Vec<i64>,
-    hold: Option<Hold>,
-}
-
-/// The rows of one step.
-pub(super) struct Adopted {
-    pub(super) moved: Vec<MovedSender>,
-    /// False if more rows wait for the next step.
-    pub(super) is_complete: bool,
-}
-
-impl Move {
-    fn is_empty(&self) -> bool {
-        self.len() == 0 && self.hold.is_none()
-    }
-
-    /// The number of rows in the longest list.
-    fn len(&self) -> usize {
-        self.open.len().max(self.counted.len()).max(self.purged.len())
-    }
-}
+const ROWS_OF_STEP: usize = 500;
 
 /// Moves what waits, counts or is held under former names to the present names of `configured`.
 pub(super) async fn adopt(
@@ -90,10 +60,8 @@ pub(super) async fn adopt(
         })
         .await?;
     let names = senders::moves(&known, configured);
-    // Senders that swap their names move in one step, because a name would mean both of them in between. All of it is read
-    // before anything is written.
-    let is_swap = names.keys().any(|from| names.values().any(|to| to == from));
-    let limit = if is_swap { i64::MAX } else { ROWS_OF_STEP };
+    // All of it is read before anything is written.
+    let limit = adoption::limit(&names, ROWS_OF_STEP);
     let mut moves = Vec::new();
     for (from, to) in &names {
         moves.push(read(tx, from, to, limit, now).await?);
@@ -102,13 +70,11 @@ pub(super) async fn adopt(
     for moved in &moves {
         write(tx, moved).await?;
     }
-    let is_complete = moves.iter().all(|moved| (moved.len() as i64) < limit);
-    if is_complete {
+    let adopted = Adopted::of(moves, limit);
+    if adopted.is_complete {
         store_names(tx, &known, configured, &names).await?;
     }
-    let moved = moves.into_iter().filter(|moved| !moved.open.is_empty());
-    let moved = moved.map(|Move { from, to, open, .. }| MovedSender { from, to, deliveries: open.len() });
-    Ok(Adopted { moved: moved.collect(), is_complete })
+    Ok(adopted)
 }
 
 /// Fails while another process dispatches a sender that moves, because its configuration has the former name. Names that
@@ -170,10 +136,11 @@ async fn read(
     tx: &Transaction<'_>,
     from: &SenderName,
     to: &SenderName,
-    limit: i64,
+    limit: usize,
     now: Timestamp,
 ) -> EngineResult<Move> {
-    let since = millis(now.checked_sub(REACH).unwrap_or(Timestamp::MIN));
+    let since = millis(adoption::counted_since(now));
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let params: [Param<'_>; 3] = [&from.0, &since, &limit];
     let mut counted: Vec<i64> = tx.all(COUNTED, &params, |row| column(row, "id")).await?;
     counted.extend(tx.all(COUNTED_EARLIER, &params, |row| column::<i64>(row, "id")).await?);

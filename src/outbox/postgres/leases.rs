@@ -19,7 +19,7 @@ pub(super) const GRACE: Duration = Duration::from_secs(3);
 
 /// The way in which the lease before ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Takeover {
+pub(super) enum Takeover {
     /// It was not renewed.
     Expired,
     /// It was given back.
@@ -147,17 +147,7 @@ impl Leases {
         self.state().peers = peers;
     }
 
-    pub(super) fn peer_count(&self) -> usize {
-        self.state().peers.len()
-    }
-
-    pub(super) fn takeovers(&self) -> Vec<(SenderName, Takeover, u64)> {
-        let state = self.state();
-        let takeovers = state.takeovers.iter();
-        takeovers.map(|((sender, takeover), count)| (sender.clone(), *takeover, *count)).collect()
-    }
-
-    /// What this process, `owner`, does among the others.
+    /// The part of this process, `owner`, among the others.
     pub(super) fn sharing(&self, owner: &str) -> Sharing {
         let state = self.state();
         let elsewhere = state.peers.iter().flat_map(|peer| peer.senders.iter().cloned().map(SenderName));

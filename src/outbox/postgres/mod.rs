@@ -62,9 +62,8 @@ mod worker;
 pub use self::{
     import::{Import, import},
     inspect::{ServerFacts, inspect},
-    leases::Takeover,
     open_error::OpenError,
-    outbox::{PostgresLease, PostgresOutbox, ReplicaStatus},
+    outbox::{PostgresLease, PostgresOutbox},
     replica::{LeaseInfo, Overview, Replica},
     settings::{Access, LeaseTimes, Settings},
     tls::Tls,

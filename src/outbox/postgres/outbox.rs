@@ -14,8 +14,7 @@ use tokio::time::Instant;
 use tokio_util::sync::DropGuard;
 
 use super::{
-    admin,
-    adopt::{self, Adopted},
+    admin, adopt,
     claim::{self, Fence},
     engine::{self, Engine},
     hold,
@@ -36,7 +35,7 @@ use crate::{
         Backlog, Changed, Changes, Claims, ConfiguredSender, DeliveryId, Depth, Destination, Detail,
         Enqueued, Filter, Hold, Lease, LeaseTerm, MovedSender, NewNotification, NoticeSubject,
         NotificationId, Outbox, OutboxQuery, OutboxSize, Page, PageRequest, Planner, ReceiverName, Requeue,
-        Scheduled, SenderName, Sent, Settlement, Sharing, StoreResult, Unnoticed,
+        Scheduled, SenderName, Sent, Settlement, Sharing, StoreResult, Unnoticed, rules::adoption::Adopted,
     },
 };
 
@@ -54,17 +53,6 @@ pub struct PostgresOutbox {
     times: LeaseTimes,
     is_fenced: bool,
     _closes: Arc<DropGuard>,
-}
-
-/// The state of a process, for metrics.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ReplicaStatus {
-    /// The senders whose lease this process has.
-    pub leases: Vec<SenderName>,
-    /// The number of processes that are alive.
-    pub replicas: usize,
-    /// The leases that this process has taken over, with the way in which the one before ended.
-    pub takeovers: Vec<(SenderName, Takeover, u64)>,
 }
 
 impl PostgresOutbox {
@@ -94,12 +82,6 @@ impl PostgresOutbox {
         let mut life = self.engine.life.clone();
         // An error means that the thread has panicked, so it has ended as well.
         _ = life.wait_for(|life| *life == Life::Closed).await;
-    }
-
-    pub fn status(&self) -> ReplicaStatus {
-        let leases = self.engine.leases.held().into_iter().map(|(sender, _)| sender).collect();
-        let replicas = self.engine.leases.peer_count() + 1;
-        ReplicaStatus { leases, replicas, takeovers: self.engine.leases.takeovers() }
     }
 
     /// All processes that share this outbox, and their leases.

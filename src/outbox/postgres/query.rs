@@ -15,7 +15,12 @@ use super::{
 use crate::{
     outbox::{
         Attempt, DeliveryId, Depth, Detail, Filter, Kind, ListOrder, Listed, NotificationId, Page,
-        PageRequest, ReceiverName, SenderName, State, Status, rules::stored,
+        PageRequest, ReceiverName, SenderName, State, Status,
+        rules::{
+            page::{self, Source},
+            stored,
+            wall_times::WallTimes as _,
+        },
     },
     wecom::{Content, Recipients},
 };
@@ -53,27 +58,6 @@ pub(super) const DEPTHS: &str = "SELECT o.sender, o.receiver, o.deliveries,
 pub(super) const DISCARDED: &str =
     "SELECT sender, receiver, deliveries FROM wecom_relay.discarded ORDER BY sender, receiver";
 
-/// The largest number of rows that one call of [`list`] looks at.
-const WINDOW: i64 = 20_000;
-
-/// The index that finds the deliveries of a filter.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Source {
-    All,
-    Dead,
-    Digest,
-}
-
-impl Source {
-    fn of(filter: &Filter) -> Self {
-        match filter.digest {
-            Some(_) => Self::Digest,
-            None if filter.states == [State::Dead] => Self::Dead,
-            None => Self::All,
-        }
-    }
-}
-
 /// The statement that reads a page.
 pub(super) fn page_statement(source: Source, order: ListOrder) -> String {
     let source = match source {
@@ -81,58 +65,40 @@ pub(super) fn page_statement(source: Source, order: ListOrder) -> String {
         Source::Dead => "state = 5",
         Source::Digest => "digest = $7",
     };
-    PAGE.replace("{source}", source).replace("{direction}", direction(order))
+    PAGE.replace("{source}", source).replace("{direction}", page::direction(order))
 }
 
 /// The statement that finds the last delivery that a call looks at.
 pub(super) fn window_statement(order: ListOrder) -> String {
-    let comparison = if order == ListOrder::OldestFirst { ">=" } else { "<=" };
-    WINDOW_END.replace("{comparison}", comparison).replace("{direction}", direction(order))
+    WINDOW_END.replace("{comparison}", page::comparison(order)).replace("{direction}", page::direction(order))
 }
 
-fn direction(order: ListOrder) -> &'static str {
-    if order == ListOrder::OldestFirst { "ASC" } else { "DESC" }
-}
-
-pub(super) async fn list(tx: &Transaction<'_>, filter: &Filter, page: &PageRequest) -> EngineResult<Page> {
+pub(super) async fn list(tx: &Transaction<'_>, filter: &Filter, request: &PageRequest) -> EngineResult<Page> {
     let times = WallTimes::read(tx).await?;
     let filter = &times.filter(filter);
-    let (order, source) = (page.order, Source::of(filter));
-    let (step, first, last) = match order {
-        ListOrder::OldestFirst => (1, i64::MIN, i64::MAX),
-        ListOrder::NewestFirst => (-1, i64::MAX, i64::MIN),
-    };
-    let start = page.after.map_or(first, |DeliveryId(after)| after.saturating_add(step));
+    let (order, source) = (request.order, Source::of(filter));
     // The other indexes have only rows that match, so their searches need no bound.
     let end: Option<i64> = match source {
         Source::All => {
-            tx.first(&window_statement(order), &[&start, &(WINDOW - 1)], |row| column(row, "id")).await?
+            let window: [Param<'_>; 2] = [&page::start(request), &limit(page::WINDOW - 1)];
+            tx.first(&window_statement(order), &window, |row| column(row, "id")).await?
         }
         Source::Dead | Source::Digest => None,
     };
-    let end_or_last = end.unwrap_or(last);
-    let (low, high) = (start.min(end_or_last), start.max(end_or_last));
+    let ids = page::ids(request, end);
     let params: [Param<'_>; 8] = [
-        &low,
-        &high,
-        &states(filter),
+        ids.start(),
+        ids.end(),
+        &page::state_bits(filter),
         &filter.receiver.as_ref().map(|receiver| receiver.0.as_str()),
         &filter.accepted_before.map(millis),
         &filter.accepted_since.map(millis),
         &filter.digest.map(|digest| digest.0),
-        &limit(page.limit),
+        &limit(request.limit),
     ];
     let read = |row: &Row| Ok(times.listed(read_or_damaged(row)?));
     let deliveries = tx.all(&page_statement(source, order), &params, read).await?;
-    let is_full = deliveries.len() >= page.limit as usize;
-    let next = if is_full { deliveries.last().map(|listed| listed.id) } else { end.map(DeliveryId) };
-    Ok(Page { deliveries, next })
-}
-
-/// The states of a filter as bits.
-fn states(filter: &Filter) -> i64 {
-    let states = if filter.states.is_empty() { &State::ALL[..] } else { &filter.states };
-    states.iter().fold(0, |bits, state| bits | 1 << stored::state_number(*state))
+    Ok(page::page(request, deliveries, end))
 }
 
 fn read_listed(row: &Row) -> EngineResult<Listed> {
@@ -217,7 +183,7 @@ fn read_attempt(row: &Row) -> EngineResult<Attempt> {
 }
 
 pub(super) async fn depths(tx: &Transaction<'_>) -> EngineResult<Vec<Depth>> {
-    let depths = tx
+    let mut depths = tx
         .all(DEPTHS, &[], |row| {
             Ok(Depth {
                 sender: SenderName(column(row, "sender")?),
@@ -228,7 +194,6 @@ pub(super) async fn depths(tx: &Transaction<'_>) -> EngineResult<Vec<Depth>> {
             })
         })
         .await?;
-    let mut depths = depths;
     let discarded = tx
         .all(DISCARDED, &[], |row| {
             Ok(Depth {
@@ -240,12 +205,6 @@ pub(super) async fn depths(tx: &Transaction<'_>) -> EngineResult<Vec<Depth>> {
             })
         })
         .await?;
-    for other in discarded {
-        let same = |depth: &&mut Depth| depth.sender == other.sender && depth.receiver == other.receiver;
-        match depths.iter_mut().find(same) {
-            Some(depth) => depth.discarded = other.discarded,
-            None => depths.push(other),
-        }
-    }
+    page::add_discarded(&mut depths, discarded);
     Ok(depths)
 }

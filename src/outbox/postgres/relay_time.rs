@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     clock::ReadingRecord,
-    outbox::{Detail, Filter, Listed, rules::stored},
+    outbox::rules::{self, stored, wall_times::NEGLIGIBLE},
 };
 
 macro_rules! now {
@@ -30,8 +30,6 @@ pub(super) const OFFSET: &str = "SELECT offset_ms FROM wecom_relay.relay_clock W
 
 /// A difference that no two clocks reach by their rates. The clock of the server was set back.
 const STEP: SignedDuration = SignedDuration::from_secs(10);
-/// Smaller differences between relay time and the wall clock are not shown.
-const NEGLIGIBLE: SignedDuration = SignedDuration::from_secs(1);
 
 /// The present relay time.
 pub(super) async fn now(tx: &Transaction<'_>) -> EngineResult<Timestamp> {
@@ -55,38 +53,14 @@ impl WallTimes {
         let offset = SignedDuration::from_millis(tx.only(OFFSET, &[], |row| column(row, "offset_ms")).await?);
         Ok(Self(if offset.abs() < NEGLIGIBLE { SignedDuration::ZERO } else { offset }))
     }
+}
 
+impl rules::wall_times::WallTimes for WallTimes {
     fn wall(&self, relay_time: Timestamp) -> Timestamp {
         relay_time.checked_sub(self.0).unwrap_or(relay_time)
     }
 
     fn relay(&self, wall: Timestamp) -> Timestamp {
         wall.checked_add(self.0).unwrap_or(wall)
-    }
-
-    /// The filter with relay times in place of wall-clock times.
-    pub(super) fn filter(&self, filter: &Filter) -> Filter {
-        Filter {
-            accepted_before: filter.accepted_before.map(|at| self.relay(at)),
-            accepted_since: filter.accepted_since.map(|at| self.relay(at)),
-            ..filter.clone()
-        }
-    }
-
-    pub(super) fn listed(&self, listed: Listed) -> Listed {
-        Listed {
-            accepted_at: self.wall(listed.accepted_at),
-            due_at: listed.due_at.map(|at| self.wall(at)),
-            settled_at: listed.settled_at.map(|at| self.wall(at)),
-            ..listed
-        }
-    }
-
-    pub(super) fn detail(&self, mut detail: Detail) -> Detail {
-        for attempt in &mut detail.attempts {
-            attempt.started_at = self.wall(attempt.started_at);
-        }
-        let unconfirmed_since = detail.unconfirmed_since.map(|at| self.wall(at));
-        Detail { listed: self.listed(detail.listed), unconfirmed_since, ..detail }
     }
 }

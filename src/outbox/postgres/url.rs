@@ -154,11 +154,6 @@ impl PostgresUrl {
         self.root_certificate.as_deref()
     }
 
-    /// Differs if the URLs differ.
-    pub fn fingerprint(&self) -> String {
-        self.text.fingerprint()
-    }
-
     /// `text` without the URL and its password.
     pub fn hide_in(&self, text: &str) -> String {
         let text = self.text.hide_in(text);

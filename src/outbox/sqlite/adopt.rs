@@ -2,12 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::{columns::millis, error::EngineResult, hold, sender, settle, transaction::Transaction};
 use crate::outbox::{
-    ConfiguredSender, Hold, MovedSender, SenderName,
-    rules::senders::{self, KnownSender},
+    ConfiguredSender, Hold, SenderName,
+    rules::{
+        adoption::{self, Adopted, Move},
+        senders::{self, KnownSender},
+    },
 };
 
 pub(super) const KNOWN: &str = "SELECT name, identity, queue, moved_to FROM sender ORDER BY name";
@@ -27,36 +30,6 @@ pub(super) const PURGED: &str = "SELECT rowid FROM purged_attempt INDEXED BY pur
      WHERE sender = ?1 AND ended_at > ?2 LIMIT ?3";
 pub(super) const RENAME_PURGED: &str = "UPDATE purged_attempt SET sender = ?2 WHERE rowid = ?1";
 
-/// Attempts that ended longer ago count for no rate limit and no duplicate check.
-const REACH: SignedDuration = SignedDuration::from_hours(5);
-
-/// Rows that are stored under a former name of a sender, and must move to the present one.
-struct Move {
-    from: SenderName,
-    to: SenderName,
-    /// Deliveries that are not settled.
-    open: Vec<i64>,
-    /// Deliveries with attempts that may count.
-    counted: Vec<i64>,
-    /// Attempts that may count although their deliveries are purged.
-    purged: Vec<i64>,
-    hold: Option<Hold>,
-}
-
-/// The rows of one step.
-pub(super) struct Adopted {
-    pub(super) moved: Vec<MovedSender>,
-    /// False if more rows wait for the next step.
-    pub(super) is_complete: bool,
-}
-
-impl Move {
-    /// The number of rows in the longest list.
-    fn len(&self) -> usize {
-        self.open.len().max(self.counted.len()).max(self.purged.len())
-    }
-}
-
 /// Moves what waits, counts or is held under former names to the present names of `configured`. A step moves no more than
 /// has space in the log, because the file system may be full.
 pub(super) fn adopt(
@@ -73,22 +46,18 @@ pub(super) fn adopt(
         })
     })?;
     let names = senders::moves(&known, configured);
-    // Senders that swap their names move in one step, because a name would mean both of them in between. All of it is read
-    // before anything is written.
-    let is_swap = names.keys().any(|from| names.values().any(|to| to == from));
-    let limit = if is_swap { usize::MAX } else { tx.rows_of_step() };
+    // All of it is read before anything is written.
+    let limit = adoption::limit(&names, tx.rows_of_step());
     let moves =
         names.iter().map(|(from, to)| read(tx, from, to, limit, now)).collect::<EngineResult<Vec<_>>>()?;
     for moved in &moves {
         write(tx, moved, now)?;
     }
-    let is_complete = moves.iter().all(|moved| moved.len() < limit);
-    if is_complete {
+    let adopted = Adopted::of(moves, limit);
+    if adopted.is_complete {
         store_names(tx, &known, configured, &names)?;
     }
-    let moved = moves.into_iter().filter(|moved| !moved.open.is_empty());
-    let moved = moved.map(|Move { from, to, open, .. }| MovedSender { from, to, deliveries: open.len() });
-    Ok(Adopted { moved: moved.collect(), is_complete })
+    Ok(adopted)
 }
 
 fn store_names(
@@ -134,7 +103,7 @@ fn read(
     limit: usize,
     now: Timestamp,
 ) -> EngineResult<Move> {
-    let since = millis(now.checked_sub(REACH).unwrap_or(Timestamp::MIN));
+    let since = millis(adoption::counted_since(now));
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let mut counted = tx.sql.all(COUNTED, (&from.0, since, limit), |row| Ok(row.get("id")?))?;
     counted.extend(

@@ -5,9 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::{
-    admin,
-    adopt::{self, Adopted},
-    claim, enqueue, hold,
+    admin, adopt, claim, enqueue, hold,
     job::{Effect, Handle},
     open::{Access, OpenError, Settings},
     purge, query, reader, relay_time, settle,
@@ -22,7 +20,7 @@ use crate::outbox::{
     PageRequest, Planner, ReceiverName, Requeue, Scheduled, SenderName, Sent, Settlement, StoreResult,
     Unnoticed,
 };
-use crate::outbox::{ConfiguredSender, MovedSender};
+use crate::outbox::{ConfiguredSender, MovedSender, rules::adoption::Adopted};
 
 /// The maximum number of dead letters that are requeued in one transaction. A running daemon must not be locked out for
 /// long.

@@ -3,11 +3,10 @@
 use rusqlite::Connection;
 
 use super::{
-    admin, adopt, claim, enqueue, file_guard, fold, history, hold, open, order, purge,
-    query::{self, Source},
-    relay_time, room, schema, sender, settle, transaction, waiting,
+    admin, adopt, claim, enqueue, file_guard, fold, history, hold, open, order, purge, query, relay_time,
+    room, schema, sender, settle, transaction, waiting,
 };
-use crate::outbox::ListOrder;
+use crate::outbox::{ListOrder, rules::page::Source};
 
 /// A statement and the text that its plan must contain. An empty text only means that nothing is scanned or sorted.
 const STATEMENTS: &[(&str, &str)] = &[

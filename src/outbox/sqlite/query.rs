@@ -6,7 +6,7 @@ use rusqlite::Row;
 use super::{
     columns::{
         content_columns, duration, kind_column, millis, optional_time_column, part_columns,
-        recipients_columns, state_column, state_number, status_column, text_column, time_column, timestamp,
+        recipients_columns, state_column, status_column, text_column, time_column, timestamp,
     },
     error::{EngineError, EngineResult},
     relay_time::WallTimes,
@@ -16,6 +16,10 @@ use crate::{
     outbox::{
         Attempt, DeliveryId, Depth, Detail, Filter, Kind, ListOrder, Listed, NotificationId, Page,
         PageRequest, ReceiverName, SenderName, State, Status,
+        rules::{
+            page::{self, Source},
+            wall_times::WallTimes as _,
+        },
     },
     wecom::{Content, Recipients},
 };
@@ -52,27 +56,6 @@ pub(super) const ACCEPTED_AT: &str = "SELECT accepted_at FROM delivery WHERE id 
 pub(super) const DISCARDED: &str =
     "SELECT sender, receiver, deliveries FROM discarded ORDER BY sender, receiver";
 
-/// The largest number of rows that one call of [`list`] looks at.
-const WINDOW: u32 = 20_000;
-
-/// The index that finds the deliveries of a filter.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Source {
-    All,
-    Dead,
-    Digest,
-}
-
-impl Source {
-    fn of(filter: &Filter) -> Self {
-        match filter.digest {
-            Some(_) => Self::Digest,
-            None if filter.states == [State::Dead] => Self::Dead,
-            None => Self::All,
-        }
-    }
-}
-
 /// The statement that reads a page.
 pub(super) fn page_statement(source: Source, order: ListOrder) -> String {
     let index = match source {
@@ -80,55 +63,40 @@ pub(super) fn page_statement(source: Source, order: ListOrder) -> String {
         Source::Dead => "INDEXED BY delivery_dead WHERE state = 5",
         Source::Digest => "INDEXED BY delivery_digest WHERE digest = ?7",
     };
-    PAGE.replace("{index}", index).replace("{direction}", direction(order))
+    PAGE.replace("{index}", index).replace("{direction}", page::direction(order))
 }
 
 /// The statement that finds the last delivery that a call looks at.
 pub(super) fn window_statement(order: ListOrder) -> String {
-    let comparison = if order == ListOrder::OldestFirst { ">=" } else { "<=" };
-    WINDOW_END.replace("{comparison}", comparison).replace("{direction}", direction(order))
+    WINDOW_END.replace("{comparison}", page::comparison(order)).replace("{direction}", page::direction(order))
 }
 
-fn direction(order: ListOrder) -> &'static str {
-    if order == ListOrder::OldestFirst { "ASC" } else { "DESC" }
-}
-
-pub(super) fn list(sql: Sql<'_>, filter: &Filter, page: &PageRequest) -> EngineResult<Page> {
+pub(super) fn list(sql: Sql<'_>, filter: &Filter, request: &PageRequest) -> EngineResult<Page> {
     let times = WallTimes::read(sql)?;
     let filter = &times.filter(filter);
-    let (order, source) = (page.order, Source::of(filter));
-    let (step, first, last) = match order {
-        ListOrder::OldestFirst => (1, i64::MIN, i64::MAX),
-        ListOrder::NewestFirst => (-1, i64::MAX, i64::MIN),
-    };
-    let start = page.after.map_or(first, |DeliveryId(after)| after.saturating_add(step));
+    let (order, source) = (request.order, Source::of(filter));
     // The other indexes have only rows that match, so their searches need no bound.
     let end: Option<i64> = match source {
-        Source::All => sql.first(&window_statement(order), (start, WINDOW - 1), |row| Ok(row.get("id")?))?,
+        Source::All => {
+            let window = (page::start(request), page::WINDOW - 1);
+            sql.first(&window_statement(order), window, |row| Ok(row.get("id")?))?
+        }
         Source::Dead | Source::Digest => None,
     };
-    let end_or_last = end.unwrap_or(last);
+    let ids = page::ids(request, end);
     let params = (
-        start.min(end_or_last),
-        start.max(end_or_last),
-        states(filter),
+        ids.start(),
+        ids.end(),
+        page::state_bits(filter),
         filter.receiver.as_ref().map(|receiver| &receiver.0),
         filter.accepted_before.map(millis),
         filter.accepted_since.map(millis),
         filter.digest.map(|digest| digest.0),
-        page.limit,
+        request.limit,
     );
     let deliveries =
         sql.all(&page_statement(source, order), params, |row| Ok(times.listed(read_or_damaged(row)?)))?;
-    let is_full = deliveries.len() >= page.limit as usize;
-    let next = if is_full { deliveries.last().map(|listed| listed.id) } else { end.map(DeliveryId) };
-    Ok(Page { deliveries, next })
-}
-
-/// The states of a filter as bits.
-fn states(filter: &Filter) -> i64 {
-    let states = if filter.states.is_empty() { &State::ALL[..] } else { &filter.states };
-    states.iter().fold(0, |bits, state| bits | 1 << state_number(*state))
+    Ok(page::page(request, deliveries, end))
 }
 
 fn read_listed(row: &Row<'_>) -> EngineResult<Listed> {
@@ -235,12 +203,6 @@ pub(super) fn depths(sql: Sql<'_>) -> EngineResult<Vec<Depth>> {
             discarded: row.get::<_, i64>("deliveries")?.unsigned_abs(),
         })
     })?;
-    for other in discarded {
-        let same = |depth: &&mut Depth| depth.sender == other.sender && depth.receiver == other.receiver;
-        match depths.iter_mut().find(same) {
-            Some(depth) => depth.discarded = other.discarded,
-            None => depths.push(other),
-        }
-    }
+    page::add_discarded(&mut depths, discarded);
     Ok(depths)
 }

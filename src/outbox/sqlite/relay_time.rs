@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     clock::{Reading, ReadingRecord},
-    outbox::{Detail, Filter, Listed},
+    outbox::rules::{self, wall_times::NEGLIGIBLE},
 };
 
 pub(super) const LAST: &str =
@@ -20,9 +20,6 @@ pub(super) const LAST: &str =
 pub(super) const STORE: &str =
     "REPLACE INTO boot (started_at, id, uptime, read_at, wall) VALUES (?1, ?2, ?3, ?4, ?5)";
 pub(super) const ALL: &str = "SELECT started_at, read_at, wall FROM boot ORDER BY started_at DESC";
-
-/// Smaller differences between relay time and the wall clock are not shown.
-const NEGLIGIBLE: SignedDuration = SignedDuration::from_secs(1);
 
 /// The relay time of `reading`, without recording it.
 pub(super) fn relay_time(sql: Sql<'_>, reading: &Reading) -> EngineResult<Timestamp> {
@@ -79,7 +76,9 @@ impl WallTimes {
         })?;
         Ok(Self(offsets))
     }
+}
 
+impl rules::wall_times::WallTimes for WallTimes {
     fn wall(&self, relay_time: Timestamp) -> Timestamp {
         let boot = self.0.iter().find(|boot| boot.since <= relay_time).or(self.0.last());
         boot.and_then(|boot| relay_time.checked_add(boot.offset).ok()).unwrap_or(relay_time)
@@ -96,31 +95,5 @@ impl WallTimes {
             end = boot.since;
         }
         relay_time
-    }
-
-    /// The filter with relay times in place of wall-clock times.
-    pub(super) fn filter(&self, filter: &Filter) -> Filter {
-        Filter {
-            accepted_before: filter.accepted_before.map(|at| self.relay(at)),
-            accepted_since: filter.accepted_since.map(|at| self.relay(at)),
-            ..filter.clone()
-        }
-    }
-
-    pub(super) fn listed(&self, listed: Listed) -> Listed {
-        Listed {
-            accepted_at: self.wall(listed.accepted_at),
-            due_at: listed.due_at.map(|at| self.wall(at)),
-            settled_at: listed.settled_at.map(|at| self.wall(at)),
-            ..listed
-        }
-    }
-
-    pub(super) fn detail(&self, mut detail: Detail) -> Detail {
-        for attempt in &mut detail.attempts {
-            attempt.started_at = self.wall(attempt.started_at);
-        }
-        let unconfirmed_since = detail.unconfirmed_since.map(|at| self.wall(at));
-        Detail { listed: self.listed(detail.listed), unconfirmed_since, ..detail }
     }
 }

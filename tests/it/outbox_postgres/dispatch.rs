@@ -23,12 +23,12 @@ use wecom_relay::{
     heartbeat::Heartbeat,
     outbox::{
         OutboxQuery, State,
-        postgres::{LeaseTimes, PostgresOutbox, Takeover},
+        postgres::{LeaseTimes, PostgresOutbox},
     },
     wecom::{Message, Outcome, Receipt, WeCom},
 };
 
-use super::{SHORT, database, open};
+use super::{SHORT, database, open, sharing, taken};
 use crate::{
     outbox_conformance::fixture::{alert, at, enqueue, list, ops},
     support::eventually,
@@ -130,7 +130,7 @@ async fn no_message_outlives_the_lease() {
     eventually(async || list(&two.outbox).await[0].state, |state| *state == State::Delivered).await;
     let dropped = one.wecom.dropped.load(Ordering::Acquire);
     assert_eq!((dropped, two.wecom.started.load(Ordering::Acquire)), (1, 1));
-    assert_eq!(two.outbox.status().takeovers, [(ops(), Takeover::Expired, 1)]);
+    assert_eq!(sharing(&two.outbox).takeovers, [taken(true)]);
     let id = list(&two.outbox).await[0].id;
     let attempts = two.outbox.show(id).await.unwrap().unwrap().attempts;
     let last = attempts.last().unwrap().errcode;
@@ -142,12 +142,13 @@ async fn no_message_outlives_the_lease() {
 async fn a_process_that_stops_hands_its_sender_over() {
     let url = database();
     let one = Process::start(&url, LeaseTimes::default(), false);
-    eventually(async || one.outbox.status().leases, |leases| *leases == [ops()]).await;
+    eventually(async || sharing(&one.outbox).leases, |leases| *leases == [ops()]).await;
     let two = Process::start(&url, LeaseTimes::default(), false);
-    eventually(async || one.outbox.status().replicas + two.outbox.status().replicas, |seen| *seen >= 3).await;
+    eventually(async || sharing(&one.outbox).replicas + sharing(&two.outbox).replicas, |seen| *seen >= 3)
+        .await;
     one.stop().await;
-    eventually(async || two.outbox.status().leases, |leases| *leases == [ops()]).await;
-    assert_eq!(two.outbox.status().takeovers, [(ops(), Takeover::Released, 1)]);
+    eventually(async || sharing(&two.outbox).leases, |leases| *leases == [ops()]).await;
+    assert_eq!(sharing(&two.outbox).takeovers, [taken(false)]);
     enqueue(&two.outbox, alert("a", "text"), at(0)).await;
     eventually(async || list(&two.outbox).await[0].state, |state| *state == State::Delivered).await;
     two.stop().await;

@@ -5,10 +5,10 @@ use std::time::Duration;
 use wecom_relay::outbox::{
     ConfiguredSender, DeliveryId, Enqueued, Lease, NoticeSubject, Outbox, SenderName, State, StoreError,
     TermState,
-    postgres::{Access, LeaseTimes, PostgresLease, PostgresOutbox, Settings, Takeover},
+    postgres::{Access, LeaseTimes, PostgresLease, PostgresOutbox, Settings},
 };
 
-use super::{SHORT, database, open, settings};
+use super::{SHORT, database, open, settings, sharing, taken};
 use crate::{
     outbox_conformance::fixture::{
         Take, acquire, addressed, alert, at, claim, claim_of, claim_one, claim_zhang, deliver, destination,
@@ -39,13 +39,13 @@ async fn a_released_lease_goes_to_the_process_that_waits() {
     let next = acquire(&two, at(0));
     let release = async {
         tokio::time::sleep(Duration::from_millis(100)).await;
-        assert_eq!(two.status().leases, []);
+        assert_eq!(sharing(&two).leases, []);
         lease.release().await;
     };
     let (next, ()) = soon(async { tokio::join!(next, release) }).await;
     assert_eq!(next.term().state(), TermState::Valid);
-    assert_eq!(two.status().takeovers, [(ops(), Takeover::Released, 1)]);
-    assert_eq!((one.status().leases, two.status().leases), (vec![], vec![ops()]));
+    assert_eq!(sharing(&two).takeovers, [taken(false)]);
+    assert_eq!((sharing(&one).leases, sharing(&two).leases), (vec![], vec![ops()]));
 }
 
 #[tokio::test]
@@ -58,7 +58,7 @@ async fn a_lease_is_renewed_until_its_process_ends() {
     let term = lease.term().clone();
     drop(lease);
     let next = soon(acquire(&two, at(0))).await;
-    assert_eq!(two.status().takeovers, [(ops(), Takeover::Expired, 1)]);
+    assert_eq!(sharing(&two).takeovers, [taken(true)]);
     assert_eq!(next.term().state(), TermState::Valid);
     soon(term.ended()).await;
 }
@@ -178,7 +178,7 @@ async fn senders_are_spread_over_the_processes() {
     let waiting: Vec<_> = names.iter().map(|name| two.acquire(name, at(0))).collect();
     let taken = futures_util::future::join_all(waiting);
     let handed = futures_util::future::join_all(leases.iter().map(hand_over));
-    let leases = async || (one.status().leases.len(), two.status().leases.len());
+    let leases = async || (sharing(&one).leases.len(), sharing(&two).leases.len());
     tokio::select! {
         _ = taken => {}
         _ = handed => {}
@@ -253,7 +253,7 @@ async fn an_owner_hears_what_another_process_has_accepted() {
     let (one, two) = two(LeaseTimes::default());
     let lease = acquire(&two, at(0)).await;
     // The first look of the keeper reports everything.
-    eventually(async || (one.status().replicas, two.status().replicas), |seen| *seen == (2, 2)).await;
+    eventually(async || (sharing(&one).replicas, sharing(&two).replicas), |seen| *seen == (2, 2)).await;
     for n in 0..40 {
         lease.changes().take();
         enqueue(&one, alert(&n.to_string(), "text"), at(0)).await;

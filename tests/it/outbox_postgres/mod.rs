@@ -3,13 +3,16 @@
 use std::{sync::OnceLock, time::Duration};
 
 use wecom_relay::{
-    outbox::postgres::{Access, LeaseTimes, PostgresOutbox, PostgresUrl, Settings, Tls},
+    outbox::{
+        Outbox as _, Sharing, Takeovers,
+        postgres::{Access, LeaseTimes, PostgresOutbox, PostgresUrl, Settings, Tls},
+    },
     secret::Secret,
     tls::ExtraRoots,
 };
 
 use crate::{
-    outbox_conformance::conformance,
+    outbox_conformance::{conformance, fixture::ops},
     support::postgres::{database_of, shared},
 };
 
@@ -27,6 +30,16 @@ pub(crate) const SHORT: LeaseTimes = LeaseTimes {
     renewal: Duration::from_millis(300),
     margin: Duration::from_millis(200),
 };
+
+/// The part of this outbox among those that share its database.
+fn sharing(outbox: &PostgresOutbox) -> Sharing {
+    outbox.sharing().unwrap()
+}
+
+/// One lease of `ops` that was taken over.
+fn taken(is_expired: bool) -> Takeovers {
+    Takeovers { sender: ops(), count: 1, is_expired }
+}
 
 /// The URL of a database with the schema of the relay.
 pub(crate) fn database() -> String {

@@ -18,7 +18,7 @@ use wecom_relay::{
     tls::ExtraRoots,
 };
 
-use super::{SHORT, database, fresh, open, settings};
+use super::{SHORT, database, fresh, open, settings, sharing};
 use crate::{
     outbox_conformance::fixture::{
         Take, TestPlan, acquire, alert, at, claim_one, claim_zhang, deliver, destination, drain, enqueue,
@@ -52,7 +52,7 @@ async fn a_lease_goes_on_after_an_outage() {
     enqueue(&outbox, alert("b", "two"), at(2)).await;
     deliver(&lease, &claimed, at(2)).await;
     assert_eq!(drain(&lease, at(3)).await, ["two"]);
-    assert_eq!((outbox.status().leases, outbox.status().takeovers), (vec![ops()], vec![]));
+    assert_eq!((sharing(&outbox).leases, sharing(&outbox).takeovers), (vec![ops()], vec![]));
     outbox.close().await;
 }
 
