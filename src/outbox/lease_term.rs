@@ -11,7 +11,7 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-/// What an engine knows of a lease that ends.
+/// The end of a lease, as its engine knows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Validity {
     /// No other process can have the lease before this time, which moves on while the lease is renewed.

@@ -122,7 +122,7 @@ pub trait Outbox: OutboxQuery + Clone + Send + Sync + 'static {
     /// Reports the fingerprint of the configuration that is in use from now on to the other processes.
     fn use_config(&self, _fingerprint: String) {}
 
-    /// What this process does among those that share the outbox. `None` if it cannot be shared.
+    /// The part of this process among those that share the outbox. `None` if the outbox cannot be shared.
     fn sharing(&self) -> Option<Sharing> {
         None
     }

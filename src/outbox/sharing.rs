@@ -2,7 +2,7 @@
 
 use super::SenderName;
 
-/// What a process does among those that share an outbox.
+/// The part of one process: its leases, and what others dispatch.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Sharing {
     /// The senders whose lease this process has.

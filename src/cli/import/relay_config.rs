@@ -36,7 +36,7 @@ pub(super) struct RelayConfig {
 }
 
 pub(super) struct SecretFile {
-    /// Of the file in the folder of secrets.
+    /// The name of its file in the folder of secrets.
     pub(super) name: String,
     pub(super) value: Secret,
 }

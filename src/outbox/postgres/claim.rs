@@ -33,7 +33,7 @@ macro_rules! random {
 }
 pub(super) use random;
 
-// Who takes the lease updates its row. So each claim is committed before that, or sees that the lease is gone.
+// A process takes the lease by an update of its row. So each claim is committed before that, or sees that the lease is gone.
 pub(super) const FENCE: &str = concat!(
     "SELECT ",
     random!(),

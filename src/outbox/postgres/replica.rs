@@ -54,7 +54,7 @@ pub struct Overview {
     pub leases: Vec<LeaseInfo>,
 }
 
-/// What a process reports of itself.
+/// The report of a process about itself.
 pub(super) struct Report<'a> {
     pub(super) owner: &'a str,
     pub(super) name: &'a str,

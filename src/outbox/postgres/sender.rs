@@ -9,7 +9,7 @@ use super::{
 };
 use crate::outbox::{BodyHash, Destination, SenderName};
 
-// Whoever renames senders locks the table, so a name stays present until the end of the transaction.
+// A rename locks the table, so a name stays present until the end of the transaction.
 pub(super) const PRESENT: &str = "SELECT s.name AS former, p.name, p.queue FROM wecom_relay.sender s
      JOIN wecom_relay.sender p ON p.name = coalesce(s.moved_to, s.name) WHERE s.name = ANY($1)";
 pub(super) const LOAD: &str =

@@ -3,8 +3,9 @@
 //! - Acceptances that wait at the same time share a transaction, and so do settlements. Callers are answered after the
 //!   commit. If a value of one job is the reason of a failure, each job runs alone.
 //! - A transaction that met a conflict runs again, if it can.
-//! - After an error that leaves the session in doubt, it is closed and opened anew. A job whose commit got no answer fails;
-//!   its caller repeats it, which changes nothing if it was committed. The next claim undoes a claim that failed so.
+//! - When the state of a session is unknown after an error, the session is closed and opened anew. A job whose commit got
+//!   no answer fails. Its caller repeats it, which changes nothing if it was committed. The next claim undoes such a
+//!   claim.
 
 use std::{rc::Rc, time::Duration};
 

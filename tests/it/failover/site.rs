@@ -160,7 +160,7 @@ impl Site {
                  FROM wecom_relay.delivery WHERE settled_at IS NULL GROUP BY state, is_busy",
             )
         };
-        // What the busy member may not get yet waits for the next minute.
+        // Messages above the limit of the busy member wait for the next minute.
         let deadline = Instant::now() + Duration::from_secs(300);
         while let waiting = waiting()
             && !waiting.is_empty()

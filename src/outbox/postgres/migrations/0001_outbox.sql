@@ -154,7 +154,7 @@ CREATE TABLE wecom_relay.relay_clock (
 ) WITH (fillfactor = 10);
 INSERT INTO wecom_relay.relay_clock VALUES (1, 0, 0);
 
--- The right of one process to dispatch a sender. Claims hold a share lock on the row; who takes the lease updates it.
+-- The right of one process to dispatch a sender. A claim holds a share lock on the row. A takeover updates it.
 CREATE TABLE wecom_relay.lease (
     sender     text        COLLATE "C" PRIMARY KEY,
     token      bigint      NOT NULL, -- random, of this lease; 0: it was released

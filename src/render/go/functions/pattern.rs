@@ -65,7 +65,7 @@ struct OpenGroup {
     is_ungreedy: bool,
 }
 
-/// What stands before the next quantifier.
+/// The item before the next quantifier.
 #[derive(Clone, Copy)]
 enum Last<'p> {
     /// Nothing that can be repeated.
@@ -143,7 +143,7 @@ impl<'p> Translator<'p> {
                 return Err(format!("invalid nested repetition operator: `{}`", self.read_since(pattern)));
             }
         };
-        // What is repeated zero times does not count.
+        // An item that is repeated zero times does not count.
         let repeats = if count == 0 { 1 } else { repeats.saturating_mul(count) };
         if repeats > MAX_REPEAT {
             return Err(format!("invalid repeat count: `{text}`"));

@@ -3,8 +3,8 @@
 //! Most patterns are searched with a lazy DFA, which pays for each byte that it reads. So most patterns can replace
 //! everything in a long text, and one that reads the whole rest of the text before each match ends at the limit.
 //!
-//! The lazy DFA gives up when a pattern needs too many states for a text. Then the slow search, whose time grows with the
-//! size of the pattern, must be paid for in advance. The crate `regex` would begin it at once, and one search could take
+//! The lazy DFA gives up when a pattern needs too many states for a text. A slow search follows. Its time grows with the size
+//! of the pattern, so it must be paid for in advance. The crate `regex` would begin it at once, and one search could take
 //! minutes.
 
 use std::{
