@@ -39,7 +39,8 @@ use wecom_relay::sandbox::{Directory, Sandbox, Settings};
 pub(crate) fn http_client() -> Client {
     // An error means that another test has already installed it.
     _ = rustls::crypto::ring::default_provider().install_default();
-    Client::builder().no_proxy().build().unwrap()
+    // The relay closes idle connections after 12 seconds. A request that is sent at that moment would fail.
+    Client::builder().no_proxy().pool_idle_timeout(Duration::from_secs(5)).build().unwrap()
 }
 
 /// A clock that only moves when a test moves it.

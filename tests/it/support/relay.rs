@@ -1,6 +1,6 @@
 //! The whole relay in this process, on a port of its own.
 
-use std::{fs, net::TcpListener, path::PathBuf, sync::Arc, time::Duration};
+use std::{fs, path::PathBuf, sync::Arc, time::Duration};
 
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
@@ -11,7 +11,7 @@ use wecom_relay::{
     config,
     delivery::decide::Probes,
     heartbeat::Heartbeat,
-    http::{ReloadHandle, SecurityHandle},
+    http::{self, ReloadHandle, SecurityHandle},
     lifecycle::{Lifecycle, Shutdown},
     outbox::{
         DeliveryId, Detail, Filter, ListOrder, Listed, Outbox, OutboxQuery, SenderName, State,
@@ -153,7 +153,7 @@ impl Relay {
             outbox.max_size_bytes,
         ));
         let outbox = SqliteOutbox::open(settings, Access::Owner).unwrap();
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let listener = http::listen("127.0.0.1:0".parse().unwrap()).unwrap();
         let scheme = if prepared.config.server.security.tls.is_some() { "https" } else { "http" };
         let url = format!("{scheme}://{}", listener.local_addr().unwrap());
         let lifecycle = Lifecycle::default();
