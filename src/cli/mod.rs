@@ -16,6 +16,7 @@ mod new_file;
 mod no_config;
 mod outbox;
 mod output;
+mod phone;
 mod render;
 mod runtime;
 mod sandbox;

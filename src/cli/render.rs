@@ -12,6 +12,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use super::{
     failure::Failure,
     output::{Output, shown},
+    phone::phone,
     runtime::runtime,
 };
 use crate::{
@@ -22,10 +23,12 @@ use crate::{
     dispatch::service::DUPLICATE_CHECK,
     http::{RENDER_LIMIT, RenderPool, Reservation},
     intake::{Parsed, RenderedNotification},
+    language::Language,
     outbox::NewDelivery,
     render,
     wecom::{
         Message, limits,
+        look::{self, Appearance, Viewer},
         message::{AgentId, request_body},
     },
 };
@@ -35,6 +38,7 @@ use crate::{
 Examples:
   wecom-relay render --receiver wechat payload.json
   wecom-relay render --receiver wechat --sample storm
+  wecom-relay render --receiver wechat --sample storm --look
   curl -s localhost:9000/payload | wecom-relay render --receiver wechat --json -")]
 pub(super) struct Args {
     /// Show the messages of this receiver
@@ -43,12 +47,39 @@ pub(super) struct Args {
     /// Print the exact request bodies, one per line
     #[arg(long)]
     json: bool,
+    /// Draw the messages on a phone, approximately as WeCom or the WeChat plugin shows them [default: wecom]
+    #[arg(
+        long,
+        value_enum,
+        value_name = "wecom|wechat",
+        hide_possible_values = true,
+        num_args = 0..=1,
+        default_missing_value = "wecom",
+        conflicts_with = "json"
+    )]
+    look: Option<PhoneProgram>,
     /// Render one of the built-in samples
     #[arg(long, value_name = "SAMPLE", value_parser = samples(), conflicts_with = "payload")]
     sample: Option<&'static str>,
     /// Read the webhook payload from this file; - is standard input
     #[arg(value_name = "FILE", default_value = "-")]
     payload: PathBuf,
+}
+
+/// The program on the phone.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum PhoneProgram {
+    Wecom,
+    Wechat,
+}
+
+impl From<PhoneProgram> for Viewer {
+    fn from(program: PhoneProgram) -> Self {
+        match program {
+            PhoneProgram::Wecom => Self::Wecom,
+            PhoneProgram::Wechat => Self::Wechat,
+        }
+    }
 }
 
 pub(super) fn run(args: &Args, config: Config, output: &mut Output) -> Result<(), Failure> {
@@ -96,6 +127,8 @@ pub(super) fn run(args: &Args, config: Config, output: &mut Output) -> Result<()
             _ => None,
         };
         print_request_bodies(notification.deliveries, agent_id, output)?;
+    } else if let Some(program) = args.look {
+        draw_messages(&notification.deliveries, &notification.sender.0, program.into(), output)?;
     } else {
         print_messages(&notification.deliveries, output)?;
     }
@@ -124,12 +157,7 @@ fn print_messages(deliveries: &[NewDelivery], output: &mut Output) -> io::Result
     let count = deliveries.len();
     for (delivery, number) in deliveries.iter().zip(1..) {
         if count > 1 {
-            output.error(&format!(
-                "message {number} of {count}: {}, {}, to {}",
-                delivery.content.msgtype(),
-                limits::usage(&delivery.content, &delivery.recipients),
-                delivery.recipients
-            ));
+            output.error(&heading(delivery, number, count));
         }
         if number > 1 {
             // The headings above do not separate the messages in a pipe, because they go to standard error.
@@ -138,6 +166,28 @@ fn print_messages(deliveries: &[NewDelivery], output: &mut Output) -> io::Result
         output.line(&shown(&delivery.content))?;
     }
     Ok(())
+}
+
+fn draw_messages(
+    deliveries: &[NewDelivery],
+    sender: &str,
+    viewer: Viewer,
+    output: &mut Output,
+) -> io::Result<()> {
+    let title = format!("{sender} ({})", look::approximate(Language::En));
+    for (delivery, number) in deliveries.iter().zip(1..) {
+        let NewDelivery { recipients, content, .. } = delivery;
+        output.line(&heading(delivery, number, deliveries.len()))?;
+        let seen = Appearance::of(content, recipients, viewer);
+        output.line(&phone(&title, &seen, Language::En, usize::MAX))?;
+    }
+    Ok(())
+}
+
+fn heading(delivery: &NewDelivery, number: usize, count: usize) -> String {
+    let NewDelivery { recipients, content, .. } = delivery;
+    let usage = limits::usage(content, recipients);
+    format!("message {number} of {count}: {}, {usage}, to {recipients}", content.msgtype())
 }
 
 /// The payload of each sample, by its name.

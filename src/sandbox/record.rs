@@ -24,6 +24,9 @@ pub struct Message {
     pub text: Arc<str>,
     /// The unchanged body.
     pub request: Arc<str>,
+    /// The object of the request under the key that the msgtype names, as in [`Delivered`].
+    #[serde(skip)]
+    pub content: Arc<Value>,
     /// The members that the message was for, in the order of the directory.
     pub members: Vec<(String, MemberOutcome)>,
 }
@@ -69,7 +72,7 @@ impl Record {
         Self { history, messages: VecDeque::new(), screens: HashMap::new(), groups: HashMap::new() }
     }
 
-    pub(super) fn add(&mut self, message: Message, content: Value) {
+    pub(super) fn add(&mut self, message: Message) {
         let delivered = Delivered {
             msgid: message.msgid.clone(),
             at: message.at,
@@ -77,7 +80,7 @@ impl Record {
             agent_id: message.agent_id,
             msgtype: message.msgtype.clone(),
             text: message.text.clone(),
-            content: Arc::new(content),
+            content: Arc::clone(&message.content),
         };
         let mut shown =
             message.members.iter().filter(|(_, outcome)| *outcome == MemberOutcome::Shown).peekable();

@@ -1,5 +1,6 @@
 //! `message/send`: the checks in WeCom's order, then the delivery to members.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::Method;
@@ -134,9 +135,10 @@ fn deliver(
         msgtype: accepted.msgtype.to_owned(),
         text: accepted.shown.text.into(),
         request: String::from_utf8_lossy(&request.body).into(),
+        content: Arc::new(accepted.shown.content),
         members,
     };
-    state.record.add(message, accepted.shown.content);
+    state.record.add(message);
     Reply {
         recorded: Some(msgid.clone()),
         msgid: Some(msgid),

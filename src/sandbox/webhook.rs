@@ -65,9 +65,10 @@ pub(super) fn send(
         msgtype: msgtype.to_owned(),
         text: shown.text.into(),
         request: String::from_utf8_lossy(&request.body).into(),
+        content: Arc::new(shown.content),
         members,
     };
-    state.record.add(message, shown.content);
+    state.record.add(message);
     let errmsg = if body.is_broken { format!("ok. {WRONG_JSON}") } else { "ok".to_owned() };
     Ok(Reply { errmsg, recorded: Some(msgid), ..Reply::default() })
 }

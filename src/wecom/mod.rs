@@ -8,6 +8,7 @@ mod content;
 pub mod endpoint;
 pub mod errcode;
 pub mod limits;
+pub mod look;
 pub mod message;
 mod outcome;
 mod port;

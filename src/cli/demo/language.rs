@@ -1,5 +1,7 @@
 //! The language of the demo's own sentences.
 
+use crate::language;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(super) enum Language {
     Zh,
@@ -14,6 +16,11 @@ impl Language {
             Some(value) if value.starts_with("zh") => Self::Zh,
             Some(_) | None => Self::En,
         }
+    }
+
+    /// The language of what the relay writes for members.
+    pub(super) fn of_members(self) -> language::Language {
+        self.pick(language::Language::Zh, language::Language::En)
     }
 
     pub(super) fn pick<T>(self, zh: T, en: T) -> T {

@@ -2,7 +2,6 @@
 
 mod command;
 mod language;
-mod phone;
 mod relay;
 mod scenes;
 mod stage;

@@ -10,15 +10,15 @@ use tokio::{
 
 use super::{
     language::Language,
-    phone::phone,
     relay::{AGENT, Relay},
     webhook::Group,
 };
 use crate::{
-    cli::{output::Output, runtime::http_client},
+    cli::{output::Output, phone::phone, runtime::http_client},
     clock::{Clock as _, SystemClock},
     outbox::{Filter, Kind, ListOrder, NotificationId, OutboxQuery as _, PageRequest, State},
     sandbox::{Arrival, MemberOutcome, Message},
+    wecom::look::{Appearance, Audience, Viewer},
 };
 
 /// The longest time until all messages of a scene have arrived.
@@ -77,7 +77,10 @@ impl<'o> Stage<'o> {
     pub(super) fn show(&mut self, message: &Message, max_rows: usize) -> anyhow::Result<()> {
         let shown = message.members.iter().filter(|(_, outcome)| *outcome == MemberOutcome::Shown);
         let owners: Vec<&str> = shown.map(|(userid, _)| userid.as_str()).collect();
-        Ok(self.output.line(&phone(&owners.join(", "), &message.text, max_rows))?)
+        let seen =
+            Appearance::of_object(&message.msgtype, &message.content, Audience::Members, Viewer::Wecom);
+        let seen = seen.unwrap_or_else(|| Appearance::of_plain(&message.text, Viewer::Wecom));
+        Ok(self.output.line(&phone(&owners.join(", "), &seen, self.language.of_members(), max_rows))?)
     }
 
     pub(super) async fn post(&mut self, receiver: &str, group: &Group<'_>) -> anyhow::Result<()> {

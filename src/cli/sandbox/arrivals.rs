@@ -89,6 +89,8 @@ fn failure(arrival: &Arrival) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use jiff::Timestamp;
 
     use super::*;
@@ -105,6 +107,7 @@ mod tests {
             msgtype: "text".to_owned(),
             text: "磁盘满\ndb-1".into(),
             request: "".into(),
+            content: Arc::default(),
             members: members.iter().map(|(userid, outcome)| ((*userid).to_owned(), *outcome)).collect(),
         };
         let call = Call {

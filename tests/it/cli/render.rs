@@ -115,3 +115,30 @@ async fn control_characters_are_shown_escaped() {
     let body: Value = serde_json::from_str(&json).unwrap();
     assert!(body["text"]["content"].as_str().unwrap().starts_with("a\u{202e}b"), "{body}");
 }
+
+#[tokio::test]
+async fn render_draws_the_message_on_a_phone() {
+    let receivers = r##"  - name: wechat
+    to_user: zhangsan
+    message_type: markdown
+    message: "# {{ headline() }}\n> [图表](https://g.example) [x](javascript:x)"
+"##;
+    let options = Options { receivers: receivers.to_owned(), ..Options::default() };
+    let workdir = Workdir::with(&options, "http://127.0.0.1:9");
+    let drawn = workdir.run(&["render", "-r", "wechat", "--sample", "firing", "--look"]).await.success();
+    insta::assert_snapshot!(drawn, @"
+    message 1 of 1: markdown, 106 of 2048 bytes, to user zhangsan
+      ops (approximate):
+      | 【告警】[严重] InstanceDown ×1 prod 10.0
+      | .0.1:9100
+      | │ 图表 x (⚠ WeCom does not open this lin
+      | │ k)
+    ");
+    let drawn =
+        workdir.run(&["render", "-r", "wechat", "--sample", "firing", "--look", "wechat"]).await.success();
+    insta::assert_snapshot!(drawn, @"
+    message 1 of 1: markdown, 106 of 2048 bytes, to user zhangsan
+      ops (approximate):
+      | 暂不支持此消息类型，请在企业微信中查看
+    ");
+}
