@@ -33,7 +33,7 @@ pub(crate) async fn scrape(relay: &Relay) -> String {
 }
 
 /// The value of a series in `text`, if it is exported.
-fn value(text: &str, series: &str) -> Option<f64> {
+pub(crate) fn value(text: &str, series: &str) -> Option<f64> {
     let of_series = |line: &str| line.strip_prefix(series)?.strip_prefix(' ')?.parse().ok();
     text.lines().find_map(of_series)
 }

@@ -2,7 +2,10 @@
 //!
 //! `WECOM_RELAY_FAILOVER_ROUNDS` is the number of rounds of each test.
 
+mod pair;
+mod scrapes;
 mod site;
+mod versions;
 
 use std::time::Duration;
 

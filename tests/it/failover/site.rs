@@ -31,7 +31,7 @@ use crate::{
 };
 
 /// Enough members to stay below the default limits of 30 a minute and 1,000 an hour for each of them.
-const MEMBERS: usize = 2500;
+pub(crate) const MEMBERS: usize = 2500;
 const POSTERS: usize = 12;
 /// The member that one poster sends everything to, so that its limits are reached.
 const BUSY_MEMBER: &str = "zhangsan";
@@ -149,10 +149,18 @@ impl Site {
         Load::start(self.urls.clone())
     }
 
-    /// Ends the load, waits until all is delivered, and checks that every notification was seen once and in order.
-    /// Returns the number of notifications.
-    pub(crate) async fn check(mut self, load: Load) -> usize {
-        let groups = load.finish().await;
+    /// Ends the load, and checks its groups with [`Self::check_groups`].
+    pub(crate) async fn check(self, load: Load) -> usize {
+        let mut names = Vec::new();
+        for (poster, groups) in load.finish().await {
+            names.extend((0..groups).map(|group| name(poster, group)));
+        }
+        self.check_groups(&names).await
+    }
+
+    /// Waits until all is delivered, and checks that each group was seen firing once, and then resolved once. Returns the
+    /// number of notifications.
+    pub(crate) async fn check_groups(mut self, names: &[String]) -> usize {
         let waiting = || {
             self.sql(
                 "SELECT state, to_users = 'zhangsan' AS is_busy, count(*), min(attempts), max(attempts), \
@@ -178,28 +186,20 @@ impl Site {
             "the limits were exceeded"
         );
         let mut places = places_of_notifications(&members::shown(&self.wecom.sandbox));
-        let mut count = 0;
-        for (poster, groups) in groups {
-            for group in 0..groups {
-                let name = name(poster, group);
-                let mut place = |status: &str| places.remove(&format!("{status} {name}")).unwrap_or_default();
-                let [firing, resolved] = ["FIRING", "RESOLVED"].map(&mut place);
-                assert_eq!(
-                    (firing.len(), resolved.len()),
-                    (1, 1),
-                    "the number of times that {name} was seen"
-                );
-                assert!(firing <= resolved, "{name} was seen resolved before it fired");
-                count += 2;
-            }
+        for name in names {
+            let mut place = |status: &str| places.remove(&format!("{status} {name}")).unwrap_or_default();
+            let [firing, resolved] = ["FIRING", "RESOLVED"].map(&mut place);
+            assert_eq!((firing.len(), resolved.len()), (1, 1), "the number of times that {name} was seen");
+            assert!(firing <= resolved, "{name} was seen resolved before it fired");
         }
         assert!(places.is_empty(), "{places:?}");
         drop(self.folder);
-        count
+        2 * names.len()
     }
 }
 
-fn name(poster: usize, group: usize) -> String {
+/// The name of a group, which [`Site::check_groups`] finds in messages.
+pub(crate) fn name(poster: usize, group: usize) -> String {
     format!("Poster{poster}Group{group}")
 }
 

@@ -31,6 +31,21 @@ impl Daemon {
         Self::start(binary, config, "--storage.path=", &options).await
     }
 
+    /// An Alertmanager of a pair. The first one has no `peer`. Neither hears from the other one what that has sent, and neither
+    /// waits for it, so both send everything.
+    pub(crate) async fn alertmanager_of_pair(binary: &Path, config: &str, peer: Option<&str>) -> Self {
+        let peer = peer.map(|peer| format!("--cluster.peer={peer}"));
+        let mut options = vec![
+            "--cluster.listen-address=127.0.0.1:0",
+            "--cluster.peer-timeout=0s",
+            "--cluster.gossip-interval=24h",
+            "--cluster.pushpull-interval=24h",
+            "--cluster.settle-timeout=1s",
+        ];
+        options.extend(peer.as_deref());
+        Self::start(binary, config, "--storage.path=", &options).await
+    }
+
     pub(crate) async fn prometheus(binary: &Path, config: &str) -> Self {
         // Prometheus finds Alertmanager some seconds after the first alerts. By default it repeats them only after a
         // minute.
