@@ -55,7 +55,8 @@ pub(crate) async fn run(setup: &Setup, sink: &Sink) -> Report {
     report
 }
 
-async fn measure(setup: &Setup, connections: usize, server: &Process, measured: &mut Measured) {
+/// Measures `server` for one round.
+pub(crate) async fn measure(setup: &Setup, connections: usize, server: &Process, measured: &mut Measured) {
     let load = |ids, time| Load { time: Some(time), ..Load::new(server, connections, MEMBERS, ids) };
     let middle = u64::from(u32::MAX / 2);
     load(0..middle, setup.time() / 8).run().await;

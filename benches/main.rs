@@ -28,6 +28,7 @@ mod process;
 mod reference;
 mod relay;
 mod render;
+mod replicas;
 mod report;
 mod samples;
 mod setup;
@@ -72,6 +73,7 @@ async fn measure(setup: &Setup, rows: &[(&'static str, Row)]) -> Report {
             Row::Relay64 => relay::run(setup, &sink, 64).await,
             Row::Sweep => sweep::run(setup, &sink).await,
             Row::Accept => accept::run(setup, &sink).await,
+            Row::Replicas => replicas::run(setup, &sink).await,
             Row::Growth => growth::run(setup, &sink).await,
             Row::Footprint => footprint::run(setup, &sink).await,
             Row::Storm => storm::run(setup, &sink).await,

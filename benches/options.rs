@@ -15,19 +15,21 @@ pub(crate) enum Row {
     Sweep,
     Accept,
     Growth,
+    Replicas,
     Footprint,
     Storm,
     Render,
 }
 
 /// The rows by name, in the order in which they are measured.
-const ROWS: [(&str, Row); 9] = [
+const ROWS: [(&str, Row); 10] = [
     ("relay1", Row::Relay1),
     ("relay16", Row::Relay16),
     ("relay64", Row::Relay64),
     ("sweep", Row::Sweep),
     ("accept", Row::Accept),
     ("growth", Row::Growth),
+    ("replicas", Row::Replicas),
     ("footprint", Row::Footprint),
     ("storm", Row::Storm),
     ("render", Row::Render),
@@ -40,7 +42,7 @@ Usage: cargo bench -- [OPTION]...
        cargo bench -- --compare BEFORE.json AFTER.json
 
 Options:
-  --only ROW[,ROW]...  Measure only these rows; default: all, in less than 10 minutes
+  --only ROW[,ROW]...  Measure only these rows; default: all, in some 15 minutes
   --quick              Take few samples, to see only that the bench works
   --relay FILE         Measure this binary; default: the one that cargo built
   --dir FOLDER         Make the databases there; default: target/bench
@@ -55,6 +57,7 @@ Rows:
   sweep      The same with 1, 500, 2,500 and 10,000 members
   accept     Stored webhooks a second, while the sender is held
   growth     The outbox with 1,000,000 queued deliveries and with none
+  replicas   Acceptance, wake-ups and claims on a PostgreSQL that the bench starts
   footprint  Binary, time to ready, memory
   storm      10,000 notifications at once over 1,000 connections
   render     The built-in templates

@@ -53,12 +53,20 @@ impl Setup {
 
     /// Starts a relay with default limits, which sends to `sink` and has its outbox in `folder`.
     pub(crate) fn start_relay(&self, folder: &Path, sink: SocketAddr) -> Process {
+        self.start(folder, &format!("path: '{}'", folder.join(OUTBOX).display()), sink)
+    }
+
+    /// Starts a replica of the relay, which shares the outbox at `url` with the others.
+    pub(crate) fn start_replica(&self, name: &str, url: &str, folder: &Path, sink: SocketAddr) -> Process {
+        self.start(folder, &format!("url: '{url}', replica: {name}"), sink)
+    }
+
+    fn start(&self, folder: &Path, outbox: &str, sink: SocketAddr) -> Process {
         let config = folder.join("config.yml");
         let text = format!(
-            "server: {{ listen: '127.0.0.1:0' }}\noutbox: {{ path: '{}', max_size: 64GiB }}\napps:\n  - name: {APP}\n    \
+            "server: {{ listen: '127.0.0.1:0' }}\noutbox: {{ {outbox}, max_size: 64GiB }}\napps:\n  - name: {APP}\n    \
              corp_id: ww1234567890abcdef\n    agent_id: 1000002\n    api_secret: not-a-real-secret\n    \
-             api_url: http://{sink}/cgi-bin/\nreceivers:\n  - name: {RECEIVER}\n    to_user: '{MEMBER_TEMPLATE}'\n",
-            folder.join(OUTBOX).display()
+             api_url: http://{sink}/cgi-bin/\nreceivers:\n  - name: {RECEIVER}\n    to_user: '{MEMBER_TEMPLATE}'\n"
         );
         fs::write(&config, text).unwrap();
         Process::relay(&self.relay, &config)

@@ -3,7 +3,7 @@
 //! Each outbox is in a process of its own, without a dispatcher. The rates of both are measured
 //! alternately. Memory and file size are measured once at the end.
 
-mod port;
+pub(crate) mod port;
 mod worker;
 
 use std::{fs, path::Path};

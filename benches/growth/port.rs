@@ -16,7 +16,6 @@ use wecom_relay::{
     outbox::{
         Attempt, Claimed, Dedupe, Folding, Key, Kind, Lease, NewDelivery, NewDigest, NewNotification, Outbox,
         Part, Pick, Planner, ReceiverName, SenderName, Settlement, Status, Verdict, Waiting,
-        sqlite::{Access, Settings, SqliteLease, SqliteOutbox},
     },
     render::{DEFAULT_MESSAGE, Templates},
     wecom::{Content, Receipt, Recipients},
@@ -24,7 +23,7 @@ use wecom_relay::{
 
 use crate::{
     payload, render,
-    setup::{APP, MAX_SIZE, MEMBERS},
+    setup::{APP, MEMBERS},
 };
 
 /// The dispatcher counts deliveries up to this number, for a queue that is limited to 30 a minute.
@@ -32,18 +31,17 @@ const COUNTED: u32 = CONCURRENCY + 1;
 
 const NOW: Monotonic = Monotonic(Duration::from_secs(1));
 
-pub(super) struct Store {
-    outbox: SqliteOutbox,
-    lease: SqliteLease,
+pub(crate) struct Store<O: Outbox> {
+    outbox: O,
+    lease: O::Lease,
     limiter: Arc<RateLimiter>,
     schedule: Schedule,
     /// The message of notification 0.
     text: String,
 }
 
-impl Store {
-    pub(super) async fn open(path: &str) -> Self {
-        let outbox = SqliteOutbox::open(Settings::new(path.into(), MAX_SIZE), Access::Owner).unwrap();
+impl<O: Outbox> Store<O> {
+    pub(crate) async fn new(outbox: O) -> Self {
         let lease = outbox.acquire(&sender(), SystemClock.now()).await.unwrap();
         let mut schedule = Schedule::default();
         for scheduled in lease.scheduled().await.unwrap() {
@@ -55,17 +53,13 @@ impl Store {
         Self { outbox, lease, limiter, schedule, text: message() }
     }
 
-    pub(super) async fn close(&self) {
-        self.outbox.clone().close().await;
-    }
-
-    pub(super) async fn enqueue(&self, id: u64) {
+    pub(crate) async fn enqueue(&self, id: u64) {
         let notification = notification(id, &self.text);
         self.outbox.enqueue(notification, SystemClock.now()).await.unwrap();
     }
 
     /// Claims as many deliveries as the dispatcher has in flight, with the calls of the dispatcher.
-    pub(super) async fn claim(&mut self) -> Vec<Claimed> {
+    pub(crate) async fn claim(&mut self) -> Vec<Claimed> {
         for destination in self.lease.changes().take().destinations {
             self.schedule.touch(destination, NOW);
         }
@@ -83,7 +77,7 @@ impl Store {
     }
 
     /// Settles these deliveries as delivered, all at once.
-    pub(super) async fn settle(&self, claimed: &[Claimed]) {
+    pub(crate) async fn settle(&self, claimed: &[Claimed]) {
         let settlements = claimed.iter().map(|claimed| {
             let now = SystemClock.now();
             let attempt = Attempt {

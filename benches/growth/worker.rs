@@ -11,10 +11,17 @@ use std::{
 
 use futures_util::{StreamExt, stream};
 use tokio::{runtime::Runtime, time::Instant};
-use wecom_relay::clock::{Clock, SystemClock};
+use wecom_relay::{
+    clock::{Clock, SystemClock},
+    outbox::sqlite::{Access, Settings, SqliteOutbox},
+};
 
 use super::port::Store;
-use crate::{process::rss_mb, samples::rate, setup::OUTBOX};
+use crate::{
+    process::rss_mb,
+    samples::rate,
+    setup::{MAX_SIZE, OUTBOX},
+};
 
 /// The number of requests that wait for their commit at a busy webhook.
 const CONCURRENT: usize = 64;
@@ -85,7 +92,8 @@ impl Drop for Worker {
 /// Carries out the orders on standard input. The bench starts this in a process of its own.
 pub(crate) fn run_child(path: &str) {
     let runtime = Runtime::new().unwrap();
-    let store = runtime.block_on(Store::open(path));
+    let outbox = SqliteOutbox::open(Settings::new(path.into(), MAX_SIZE), Access::Owner).unwrap();
+    let store = runtime.block_on(Store::new(outbox.clone()));
     // The numbers start above those of every earlier process on this outbox, because a repeated one would be a duplicate.
     let first = SystemClock.now().as_millisecond().unsigned_abs() * 1_000 % 4_000_000_000;
     let mut work = Work { store, next: first };
@@ -111,11 +119,11 @@ pub(crate) fn run_child(path: &str) {
             _ => break,
         }
     }
-    runtime.block_on(work.store.close());
+    runtime.block_on(outbox.close());
 }
 
 struct Work {
-    store: Store,
+    store: Store<SqliteOutbox>,
     next: u64,
 }
 

@@ -2,6 +2,7 @@
 
 pub(crate) mod alertmanager;
 mod durable;
+mod durable_postgres;
 mod forward;
 mod parsed;
 
@@ -17,6 +18,11 @@ pub(crate) fn durable(folder: &Path) -> Process {
     Process::reference("durable", folder.join("reference.db").to_str().unwrap())
 }
 
+/// Starts a handler that parses a webhook, inserts it into a table of the PostgreSQL database at `url`, and answers.
+pub(crate) fn durable_postgres(url: &str) -> Process {
+    Process::reference("durable_postgres", url)
+}
+
 /// Starts a handler that parses a webhook, sends it to `sink`, and answers. It stores nothing.
 pub(crate) fn forward(sink: SocketAddr) -> Process {
     Process::reference("forward", &sink.to_string())
@@ -24,12 +30,12 @@ pub(crate) fn forward(sink: SocketAddr) -> Process {
 
 /// Serves one of the handlers until standard input ends. The bench starts this in a process of its own.
 pub(crate) fn run_child(role: &str, argument: &str) {
-    let router = match role {
-        "durable" => durable::router(argument),
-        "forward" => forward::router(argument),
+    match role {
+        "durable" => until_stdin_ends(serve(durable::router(argument))),
+        "durable_postgres" => until_stdin_ends(durable_postgres::serve(argument)),
+        "forward" => until_stdin_ends(serve(forward::router(argument))),
         _ => panic!("unknown role {role:?}"),
-    };
-    until_stdin_ends(serve(router));
+    }
 }
 
 /// Runs `work`, and ends the process when the bench closes standard input.
