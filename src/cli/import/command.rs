@@ -12,11 +12,12 @@ use reqwest::Url;
 
 use super::{
     diff,
-    plan::Plan,
+    new_urls::{self, NewUrl},
+    plan::{Plan, webhook_url},
     relay_config::{self, RelayConfig, Secrets, Settings},
     report,
     rewrite::{self, Rewritten, Webhook, Webhooks},
-    source::{self, Source},
+    source::{self, Source, SourceWebhook},
     templates,
 };
 use crate::{
@@ -34,7 +35,8 @@ use crate::{
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 alertmanager.yml itself is not changed. The folder gets config.yml for the relay, the secrets, and a new
-alertmanager.yml in which webhook_configs replace wechat_configs.
+alertmanager.yml in which webhook_configs replace wechat_configs. Webhooks of programs for group robots, such as
+a2w and PrometheusAlert, become robots.
 
 The exit code is 0 if everything was carried over, and 1 otherwise.
 
@@ -70,9 +72,12 @@ const ALERTMANAGER: &str = "alertmanager.yml";
 pub(in crate::cli) fn run(args: &Args, output: &mut Output) -> Result<(), Failure> {
     let input = Input::read(args).map_err(Failure::Other)?;
     let (source, mut findings) = source::read(&input.root, &input.path, &input.folder);
-    if source.receivers.is_empty() {
+    if source.receivers.is_empty() && source.webhooks.is_empty() {
+        report::findings(&findings, output)?;
         let path = input.path.display();
-        output.error(&format!("{path}: no receiver has wechat_configs, so there is nothing to import"));
+        output.error(&format!(
+            "{path}: no receiver has wechat_configs or the webhook of a robot, so there is nothing to import"
+        ));
         return Err(Failure::Reported);
     }
     let templates = templates::read(&source.templates);
@@ -87,7 +92,13 @@ pub(in crate::cli) fn run(args: &Args, output: &mut Output) -> Result<(), Failur
     let config = relay_config::write(&plan, &templates.patterns, &settings);
     let relay_url = args.relay_url.as_str().trim_end_matches('/');
     let webhooks = webhooks(&source, &plan, relay_url);
-    let rewritten = rewrite::rewrite(&input.text, &input.root, &webhooks)
+    let urls = new_urls(&plan, relay_url);
+    let with_urls = new_urls::replace(&input.text, &input.root, &urls);
+    if with_urls.is_none() {
+        urls.iter().for_each(|url| findings.add_url_by_hand(url, &input.path));
+    }
+    let (text, root) = with_urls.as_ref().map_or((&input.text, &input.root), |(text, root)| (text, root));
+    let rewritten = rewrite::rewrite(text, root, &webhooks)
         .map_err(|error| Failure::Other(by_hand(&input, &error, &webhooks)))?;
     for by_hand in &rewritten.by_hand {
         findings.add_by_hand(by_hand, &input.path);
@@ -146,12 +157,26 @@ fn webhooks(source: &Source, plan: &Plan<'_>, relay_url: &str) -> Vec<Webhooks> 
     let of_receiver = |index: usize| {
         let receivers = plan.receivers.iter().filter(|receiver| receiver.source_index == index);
         let webhook = receivers.map(|receiver| Webhook {
-            url: receiver.webhook_url(relay_url),
+            url: webhook_url(relay_url, &receiver.name),
             send_resolved: receiver.notifier.send_resolved,
         });
         Webhooks { receiver: index, webhooks: webhook.collect() }
     };
     source.receivers.iter().map(|receiver| of_receiver(receiver.index)).collect()
+}
+
+/// The URL that replaces each one of a robot. Its first receiver sends to the others, too.
+fn new_urls(plan: &Plan<'_>, relay_url: &str) -> Vec<NewUrl> {
+    let mut urls: Vec<NewUrl> = Vec::new();
+    for receiver in &plan.robot_receivers {
+        let SourceWebhook { index, entry, at, bytes, .. } = receiver.webhook;
+        let is_known = urls.last().is_some_and(|last| (last.receiver, last.entry) == (*index, *entry));
+        if !is_known {
+            let url = webhook_url(relay_url, &receiver.name);
+            urls.push(NewUrl { receiver: *index, entry: *entry, bytes: bytes.clone(), at: *at, url });
+        }
+    }
+    urls
 }
 
 /// The error for a file that cannot be edited, with what to write instead.

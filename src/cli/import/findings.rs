@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{rewrite::ByHand, templates::Templates};
+use super::{new_urls::NewUrl, rewrite::ByHand, templates::Templates};
 use crate::config::{Diagnostic, Location};
 
 /// Each finding names its line in `alertmanager.yml`, if it has one.
@@ -18,6 +18,12 @@ impl Findings {
         let of_file = |text: &String| Diagnostic::new(Location::default(), text, "");
         self.errors.extend(templates.errors.iter().map(of_file));
         self.warnings.extend(templates.warnings.iter().map(of_file));
+    }
+
+    pub(super) fn add_url_by_hand(&mut self, url: &NewUrl, file: &Path) {
+        let location = Location { position: Some(url.at), ..Location::file(file) };
+        let message = "this URL is written in an unusual form, so it was not edited";
+        self.errors.push(Diagnostic::new(location, message, format!("replace it by {}", url.url)));
     }
 
     pub(super) fn add_by_hand(&mut self, by_hand: &ByHand, file: &Path) {

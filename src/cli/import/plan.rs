@@ -1,11 +1,13 @@
-//! Decides which app and which receiver replace each notifier of an `alertmanager.yml`, and names them.
+//! Decides which apps, robots and receivers replace the notifiers of an `alertmanager.yml`, and names them.
 
-use super::source::{Notifier, Sender, Source};
-use crate::text::percent_encode;
+use super::source::{Notifier, Sender, Source, SourceWebhook};
+use crate::{secret::Secret, text::percent_encode};
 
 pub(super) struct Plan<'s> {
     pub(super) apps: Vec<PlannedApp<'s>>,
     pub(super) receivers: Vec<PlannedReceiver<'s>>,
+    pub(super) robots: Vec<PlannedRobot<'s>>,
+    pub(super) robot_receivers: Vec<PlannedRobotReceiver<'s>>,
 }
 
 pub(super) struct PlannedApp<'s> {
@@ -21,10 +23,28 @@ pub(super) struct PlannedReceiver<'s> {
     pub(super) notifier: &'s Notifier,
 }
 
+pub(super) struct PlannedRobot<'s> {
+    pub(super) name: String,
+    /// The key or the webhook URL.
+    pub(super) key: &'s Secret,
+}
+
+/// A receiver of one robot.
+pub(super) struct PlannedRobotReceiver<'s> {
+    pub(super) name: String,
+    pub(super) robot: String,
+    /// The receivers of further robots of the same webhook.
+    pub(super) also: Vec<String>,
+    pub(super) webhook: &'s SourceWebhook,
+}
+
 impl<'s> Plan<'s> {
     pub(super) fn new(source: &'s Source) -> Self {
-        let mut plan = Self { apps: Vec::new(), receivers: Vec::new() };
+        let mut plan =
+            Self { apps: Vec::new(), receivers: Vec::new(), robots: Vec::new(), robot_receivers: Vec::new() };
         let mut names: Vec<String> = source.receivers.iter().map(|receiver| receiver.name.clone()).collect();
+        let used = names.len();
+        names.extend(source.webhooks.iter().map(|webhook| webhook.receiver.clone()));
         for receiver in &source.receivers {
             let mut name = receiver.name.clone();
             for (number, notifier) in receiver.notifiers.iter().enumerate() {
@@ -38,7 +58,42 @@ impl<'s> Plan<'s> {
                 plan.receivers.push(PlannedReceiver { name: name.clone(), app, source_index, notifier });
             }
         }
+        let mut taken: Vec<String> = names.iter().take(used).cloned().collect();
+        for webhook in &source.webhooks {
+            plan.robots_of(webhook, &mut names, &mut taken);
+        }
         plan
+    }
+
+    /// Plans a robot and a receiver for each key of a webhook. `names` must not be given to further receivers, and those
+    /// that are `taken` have a receiver already.
+    fn robots_of(&mut self, webhook: &'s SourceWebhook, names: &mut Vec<String>, taken: &mut Vec<String>) {
+        let mut planned: Vec<PlannedRobotReceiver<'s>> = Vec::new();
+        for key in &webhook.robots.keys {
+            let mut name = webhook.receiver.clone();
+            if taken.contains(&name) {
+                name = unused(&name, |name| names.iter().any(|used| used == name));
+                names.push(name.clone());
+            }
+            taken.push(name.clone());
+            let robot = self.robot(key);
+            planned.push(PlannedRobotReceiver { name, robot, also: Vec::new(), webhook });
+        }
+        let further: Vec<String> = planned.iter().skip(1).map(|receiver| receiver.name.clone()).collect();
+        if let Some(first) = planned.first_mut() {
+            first.also = further;
+        }
+        self.robot_receivers.extend(planned);
+    }
+
+    /// The name of the robot with a key. Equal keys share a robot.
+    fn robot(&mut self, key: &'s Secret) -> String {
+        if let Some(known) = self.robots.iter().find(|robot| robot.key.expose() == key.expose()) {
+            return known.name.clone();
+        }
+        let name = format!("robot-{}", self.robots.len() + 1);
+        self.robots.push(PlannedRobot { name: name.clone(), key });
+        name
     }
 
     /// The name of the app for a sender. Equal senders share an app.
@@ -55,11 +110,9 @@ impl<'s> Plan<'s> {
     }
 }
 
-impl PlannedReceiver<'_> {
-    /// The URL for Alertmanager. `relay_url` has no slash at its end.
-    pub(super) fn webhook_url(&self, relay_url: &str) -> String {
-        format!("{relay_url}/webhook/{}", percent_encode(&self.name))
-    }
+/// The URL of a receiver for Alertmanager. `relay_url` has no slash at its end.
+pub(super) fn webhook_url(relay_url: &str, receiver: &str) -> String {
+    format!("{relay_url}/webhook/{}", percent_encode(receiver))
 }
 
 pub(super) fn is_number(text: &str) -> bool {

@@ -5,7 +5,7 @@ use std::{fmt::Write as _, path::PathBuf};
 use clap::ValueEnum;
 
 use super::{
-    plan::{Plan, PlannedApp, PlannedReceiver, is_number},
+    plan::{Plan, PlannedApp, PlannedReceiver, PlannedRobotReceiver, is_number},
     source::SourceSecret,
     yaml_text::value,
 };
@@ -70,13 +70,25 @@ pub(super) fn write(plan: &Plan<'_>, templates: &[PathBuf], settings: &Settings<
         }
         config.push("");
     }
-    config.push("apps:");
+    if !plan.apps.is_empty() {
+        config.push("apps:");
+    }
     for app in &plan.apps {
         config.app(app, settings.secrets);
+    }
+    if !plan.robots.is_empty() {
+        config.push("robots:");
+    }
+    for robot in &plan.robots {
+        config.push(&format!("  - name: {}", value(&robot.name, 4)));
+        config.secret("key", &robot.name, robot.key, settings.secrets);
     }
     config.push("\nreceivers:");
     for receiver in &plan.receivers {
         config.receiver(receiver, settings.default_recipients);
+    }
+    for receiver in &plan.robot_receivers {
+        config.robot_receiver(receiver);
     }
     config
 }
@@ -109,7 +121,7 @@ impl RelayConfig {
         }
         match &sender.api_secret {
             Some(SourceSecret::File(file)) => self.key("api_secret_file", file),
-            Some(SourceSecret::Value(secret)) => self.secret(&app.name, secret, secrets),
+            Some(SourceSecret::Value(secret)) => self.secret("api_secret", &app.name, secret, secrets),
             None => {}
         }
         self.optional_key("api_url", sender.api_url.as_deref());
@@ -126,21 +138,22 @@ impl RelayConfig {
         self.optional_key("ca_file", sender.ca_file.as_deref());
     }
 
-    fn secret(&mut self, app: &str, secret: &Secret, secrets: Secrets) {
+    /// Writes `key` of the sender with this name.
+    fn secret(&mut self, key: &str, sender: &str, secret: &Secret, secrets: Secrets) {
         if let Some(variable) = variable(secret.expose()) {
-            self.key("api_secret_env", variable);
+            self.key(&format!("{key}_env"), variable);
             self.variables.push(variable.to_owned());
             return;
         }
         match secrets {
             Secrets::Inline => {
-                self.key("api_secret", secret.expose());
+                self.key(key, secret.expose());
                 self.has_secrets = true;
             }
-            Secrets::File => self.secret_file("api_secret_file", app, secret),
+            Secrets::File => self.secret_file(&format!("{key}_file"), sender, secret),
             Secrets::Env => {
-                let variable = format!("WECOM_SECRET_{}", app.replace('-', "_").to_uppercase());
-                self.key("api_secret_env", &variable);
+                let variable = format!("WECOM_SECRET_{}", sender.replace('-', "_").to_uppercase());
+                self.key(&format!("{key}_env"), &variable);
                 self.variables.push(variable);
             }
         }
@@ -175,6 +188,30 @@ impl RelayConfig {
             notifier.message.as_deref().map(|text| text.replace("${", "$${")).as_deref(),
         );
         _ = writeln!(self.text, "    send_resolved: {}", notifier.send_resolved);
+    }
+}
+
+impl RelayConfig {
+    /// Members are mentioned in texts. Programs for robots send markdown otherwise.
+    fn robot_receiver(&mut self, receiver: &PlannedRobotReceiver<'_>) {
+        let mentioned = &receiver.webhook.robots.mentioned;
+        self.push(&format!("  - name: {}", value(&receiver.name, 4)));
+        self.key("robot", &receiver.robot);
+        if mentioned.is_empty() {
+            self.key("message_type", "markdown");
+        } else {
+            self.list("mentioned_list", mentioned);
+        }
+        self.key("language", "zh");
+        if !receiver.also.is_empty() {
+            self.list("also", &receiver.also);
+        }
+        _ = writeln!(self.text, "    send_resolved: {}", receiver.webhook.send_resolved);
+    }
+
+    fn list(&mut self, key: &str, items: &[String]) {
+        let items: Vec<String> = items.iter().map(|item| value(item, 4)).collect();
+        self.push(&format!("    {key}: [{}]", items.join(", ")));
     }
 }
 

@@ -31,9 +31,14 @@ pub(super) fn diff(diff: &str, output: &mut Output) -> io::Result<()> {
 
 pub(super) fn carried(plan: &Plan<'_>, output: &mut Output) -> io::Result<()> {
     output.heading("Carried over")?;
+    let alerts = |send_resolved: bool| if send_resolved { "firing and resolved" } else { "firing only" };
     for receiver in &plan.receivers {
-        let what = if receiver.notifier.send_resolved { "firing and resolved" } else { "firing only" };
-        output.line(&format!("  receiver {}, app {}: {what}", receiver.name, receiver.app))?;
+        let alerts = alerts(receiver.notifier.send_resolved);
+        output.line(&format!("  receiver {}, app {}: {alerts}", receiver.name, receiver.app))?;
+    }
+    for receiver in &plan.robot_receivers {
+        let alerts = alerts(receiver.webhook.send_resolved);
+        output.line(&format!("  receiver {}, robot {}: {alerts}", receiver.name, receiver.robot))?;
     }
     Ok(())
 }

@@ -223,7 +223,7 @@ fn intended(root: &Node, moved: &[&Webhooks], unused_defaults: impl Iterator<Ite
 }
 
 /// The tree without positions.
-fn structure(node: &Node) -> Json {
+pub(super) fn structure(node: &Node) -> Json {
     match &node.value {
         Value::Null => Json::Null,
         Value::Bool(value) => json!(value),

@@ -1,11 +1,15 @@
-//! Reads the WeChat part of an `alertmanager.yml`.
+//! Reads the parts of an `alertmanager.yml` that send to WeCom.
 
 use std::{
     cell::RefCell,
+    ops::Range,
     path::{Path, PathBuf},
 };
 
-use super::findings::Findings;
+use super::{
+    findings::Findings,
+    robot_url::{self, Destination, Robots},
+};
 use crate::{
     config::{Diagnostic, Location, Position},
     nearest::suggestion,
@@ -13,9 +17,10 @@ use crate::{
     yaml::{Node, Value},
 };
 
-/// The WeChat part of an `alertmanager.yml`.
+/// The parts of an `alertmanager.yml` that send to WeCom.
 pub(super) struct Source {
     pub(super) receivers: Vec<SourceReceiver>,
+    pub(super) webhooks: Vec<SourceWebhook>,
     /// The patterns of `templates`, as paths that do not depend on the working directory.
     pub(super) templates: Vec<PathBuf>,
 }
@@ -26,6 +31,21 @@ pub(super) struct SourceReceiver {
     /// Its place in the list of all receivers.
     pub(super) index: usize,
     pub(super) notifiers: Vec<Notifier>,
+}
+
+/// An entry of `webhook_configs` whose URL names robots.
+pub(super) struct SourceWebhook {
+    /// The name of its receiver.
+    pub(super) receiver: String,
+    /// The place of its receiver in the list of all receivers.
+    pub(super) index: usize,
+    /// Its place in `webhook_configs`.
+    pub(super) entry: usize,
+    pub(super) at: Position,
+    /// The URL in the text, with its quotes.
+    pub(super) bytes: Option<Range<usize>>,
+    pub(super) robots: Robots,
+    pub(super) send_resolved: bool,
 }
 
 /// An entry of `wechat_configs`, filled from `global` as Alertmanager does it.
@@ -80,11 +100,12 @@ const NOTIFIER_KEYS: [&str; 12] = [
     "message_type",
 ];
 
-/// Reads the WeChat part of `root`. Relative paths start at `folder`, the folder of the file.
+/// Reads the parts of `root` that send to WeCom. Relative paths start at `folder`, the folder of the file.
 pub(super) fn read(root: &Node, file: &Path, folder: &Path) -> (Source, Findings) {
     let reader = Reader { root, file, folder, findings: RefCell::default() };
     let source = Source {
         receivers: reader.receivers(),
+        webhooks: reader.webhooks(),
         templates: reader.texts("templates").map(|pattern| folder.join(pattern)).collect(),
     };
     (source, reader.findings.into_inner())
@@ -139,6 +160,46 @@ impl<'n> Reader<'n> {
         receivers
     }
 
+    fn webhooks(&self) -> Vec<SourceWebhook> {
+        let mut webhooks = Vec::new();
+        let listed = self.root.get("receivers").map(Node::items).unwrap_or_default();
+        for (index, receiver) in listed.iter().enumerate() {
+            let Some(name) = receiver.get("name").and_then(Node::scalar) else { continue };
+            let entries = receiver.get("webhook_configs").map(Node::items).unwrap_or_default();
+            for (place, entry) in entries.iter().enumerate() {
+                let Some(url) = entry.get("url") else { continue };
+                let Some(robots) = self.robots(url) else { continue };
+                webhooks.push(SourceWebhook {
+                    receiver: name.to_owned(),
+                    index,
+                    entry: place,
+                    at: url.at,
+                    bytes: url.scalar_bytes(),
+                    robots,
+                    send_resolved: self.send_resolved(entry, true),
+                });
+            }
+        }
+        webhooks
+    }
+
+    /// The robots that a webhook URL names. Texts never quote the URL, because it has the keys.
+    fn robots(&self, url: &Node) -> Option<Robots> {
+        match robot_url::destination(url.scalar()?)? {
+            Destination::Robots(robots) => {
+                for left_out in &robots.left_out {
+                    let message = format!("{} is not carried over", left_out.parameter);
+                    self.warn(url.at, &message, left_out.help);
+                }
+                Some(robots)
+            }
+            Destination::Unnamed { message, help } => {
+                self.error(url.at, message, help);
+                None
+            }
+        }
+    }
+
     fn notifier(&self, entry: &'n Node) -> Notifier {
         for known in entry.entries() {
             if !NOTIFIER_KEYS.contains(&known.key.as_str()) {
@@ -155,18 +216,18 @@ impl<'n> Reader<'n> {
             to_tag: self.recipients(entry, "to_tag"),
             message: text("message"),
             message_type: text("message_type").filter(|kind| !kind.is_empty()),
-            send_resolved: self.send_resolved(entry),
+            send_resolved: self.send_resolved(entry, false),
         }
     }
 
     /// Alertmanager reads YAML 1.1, which has more words for true and false.
-    fn send_resolved(&self, entry: &Node) -> bool {
-        let Some(node) = entry.get("send_resolved") else { return false };
+    fn send_resolved(&self, entry: &Node, default: bool) -> bool {
+        let Some(node) = entry.get("send_resolved") else { return default };
         let word = node.scalar().map(str::to_ascii_lowercase);
         match word.as_deref() {
             Some("true" | "yes" | "y" | "on") => true,
             Some("false" | "no" | "n" | "off") => false,
-            None if matches!(node.value, Value::Null) => false,
+            None if matches!(node.value, Value::Null) => default,
             _ => {
                 self.error(node.at, "send_resolved is neither true nor false", "write true or false");
                 false

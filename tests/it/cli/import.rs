@@ -1,5 +1,7 @@
 //! `import`
 
+mod robots;
+
 use std::{fs, os::unix::fs::PermissionsExt};
 
 use super::{Finished, Workdir};
@@ -403,8 +405,8 @@ async fn import_refuses_what_is_not_alertmanager_yml() {
     wecom-relay: alertmanager.yml: this is the configuration of Prometheus, and not of Alertmanager; name alertmanager.yml
     wecom-relay: alertmanager.yml: this is a configuration of wecom-relay already; name alertmanager.yml
     wecom-relay: alertmanager.yml: this has no receivers, so it is not alertmanager.yml; name the configuration of Alertmanager
-    alertmanager.yml: no receiver has wechat_configs, so there is nothing to import
-    alertmanager.yml: no receiver has wechat_configs, so there is nothing to import
+    alertmanager.yml: no receiver has wechat_configs or the webhook of a robot, so there is nothing to import
+    alertmanager.yml: no receiver has wechat_configs or the webhook of a robot, so there is nothing to import
     wecom-relay: missing.yml cannot be read: No such file or directory (os error 2)
     ");
 }
