@@ -21,6 +21,8 @@ pub(super) struct FaultBody {
     #[serde(skip_serializing_if = "Option::is_none")]
     app: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    robot: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     member: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     text: Option<String>,
@@ -85,12 +87,18 @@ impl TryFrom<FaultBody> for Fault {
             let api = api.name();
             return Err(format!("member is given for {api}, which has no touser: remove member or api"));
         }
+        if let (Some(_), Some(api)) = (&body.robot, api.filter(|api| *api != Api::WebhookSend)) {
+            let api = api.name();
+            return Err(format!(
+                "robot is given for {api}, which is no call of a robot: remove robot or api"
+            ));
+        }
         if let (Some(_), Some(api)) = (&body.text, api.filter(|api| !api.has_message())) {
             let api = api.name();
             return Err(format!("text is given for {api}, which has no content: remove text or api"));
         }
-        let FaultBody { app, member, text, .. } = body;
-        Ok(Self { effect: body.fault.try_into()?, api, app, member, text, lasts })
+        let FaultBody { app, robot, member, text, .. } = body;
+        Ok(Self { effect: body.fault.try_into()?, api, app, robot, member, text, lasts })
     }
 }
 
@@ -167,6 +175,7 @@ impl From<&Fault> for FaultBody {
             count,
             for_ms,
             app: fault.app,
+            robot: fault.robot.clone(),
             member: fault.member.clone(),
             text: fault.text.clone(),
         }

@@ -16,6 +16,8 @@ pub struct Fault {
     pub api: Option<Api>,
     /// Apply only to calls with this app's token or secret.
     pub app: Option<u64>,
+    /// Apply only to calls with this key of a robot.
+    pub robot: Option<String>,
     /// Apply only to messages with this member in `touser`.
     pub member: Option<String>,
     /// Apply only to messages that have this text. It is compared with JSON, so it should be a plain word.
@@ -77,7 +79,15 @@ pub enum FaultDuration {
 impl Fault {
     /// A fault for every call until it is cleared.
     pub fn new(effect: Effect) -> Self {
-        Self { effect, api: None, app: None, member: None, text: None, lasts: FaultDuration::UntilCleared }
+        Self {
+            effect,
+            api: None,
+            app: None,
+            robot: None,
+            member: None,
+            text: None,
+            lasts: FaultDuration::UntilCleared,
+        }
     }
 
     /// A fault that replaces WeCom's reply with this errcode.
@@ -101,6 +111,10 @@ impl Fault {
         Self { app: Some(agent_id), ..self }
     }
 
+    pub fn for_robot(self, key: impl Into<String>) -> Self {
+        Self { robot: Some(key.into()), ..self }
+    }
+
     pub fn for_member(self, userid: impl Into<String>) -> Self {
         Self { member: Some(userid.into()), ..self }
     }
@@ -114,6 +128,8 @@ impl Fault {
 pub(super) struct Target<'a> {
     pub(super) api: Api,
     pub(super) app: Option<u64>,
+    /// The key of the robot.
+    pub(super) robot: Option<&'a str>,
     pub(super) touser: &'a [String],
     /// The body of the request.
     pub(super) message: &'a str,
@@ -200,6 +216,7 @@ impl Fault {
     fn applies_to(&self, target: &Target<'_>) -> bool {
         self.api.is_none_or(|api| api == target.api)
             && self.app.is_none_or(|app| target.app == Some(app))
+            && self.robot.as_deref().is_none_or(|key| target.robot == Some(key))
             && self.text.as_ref().is_none_or(|text| target.message.contains(text))
             && self
                 .member

@@ -16,7 +16,8 @@ pub(super) fn handle(state: &mut State, settings: &Settings, request: &ApiReques
     let app = calling_app(state, request);
     let named = touser(request, settings.recover_json);
     let message = String::from_utf8_lossy(&request.body);
-    let target = Target { api: request.api, app, touser: &named, message: &message };
+    let robot = request.parameter("key").filter(|_| request.api == Api::WebhookSend);
+    let target = Target { api: request.api, app, robot, touser: &named, message: &message };
     let plan = state.faults.plan(&target, request.at);
 
     let taken = plan.reaches_wecom();

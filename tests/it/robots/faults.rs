@@ -153,6 +153,29 @@ async fn a_robot_that_fails_does_not_delay_the_app() {
 }
 
 #[tokio::test]
+async fn a_robot_that_fails_does_not_delay_another_robot() {
+    const OTHER: &str = "sandbox-robot-key-db";
+    let wecom = Wecom::live(Settings::default()).await;
+    let other = format!("  - name: other\n    key: {}/cgi-bin/webhook/send?key={OTHER}\n", wecom.url);
+    let receivers = "  - { name: wechat, robot: group, also: [other] }\n  - { name: other, robot: other }\n";
+    let options = Options {
+        receivers: receivers.to_owned(),
+        more: format!("{}{other}", robots(&wecom)),
+        ..quick(&wecom)
+    };
+    let relay = Relay::with(&wecom.url, options).await;
+    wecom.sandbox.inject(Fault::new(errcode(93004)).for_robot(super::KEY));
+    relay.post(&payload("Down", &[("a", true)])).await;
+    assert_eq!(held(&relay, true).await[0].sender.0, "group");
+    soon(wecom.sandbox.wait_for_group("数据库群", 1)).await;
+    assert!(wecom.sandbox.delivered_to_group(GROUP).is_empty());
+    wecom.sandbox.clear_faults();
+    shown(&wecom, 1).await;
+    all_delivered(&relay, 2).await;
+    relay.stop().await;
+}
+
+#[tokio::test]
 async fn the_group_is_told_of_a_held_app_in_its_language() {
     let wecom = Wecom::live(Settings::default()).await;
     let receivers = "  - { name: wechat, app: ops, to_user: zhangsan, fallback: group, fallback_after: 1ms }\n  \

@@ -58,6 +58,7 @@ async fn faults_are_added_listed_and_cleared() {
         json!({ "api": "gettoken", "fault": { "http_status": 500, "body": "no", "taken": true }, "for_ms": 5000 }),
         json!({ "fault": { "hang": true }, "member": "wangwu" }),
         json!({ "fault": { "drop": "after" }, "app": 1000030 }),
+        json!({ "fault": { "errcode": 93004 }, "robot": "sandbox-robot-key-ops" }),
         json!({ "fault": { "truncate": true }, "app": 1000030 }),
         json!({ "fault": { "errcode": 40058 }, "text": "poison" }),
         json!({ "fault": { "latency_ms": 1 } }),
@@ -73,6 +74,7 @@ async fn faults_are_added_listed_and_cleared() {
         { "api": "gettoken", "fault": { "http_status": 500, "body": "no", "taken": true }, "for_ms": 5000 },
         { "api": "*", "fault": { "hang": true, "taken": false }, "member": "wangwu" },
         { "api": "*", "fault": { "drop": "after" }, "app": 1000030 },
+        { "api": "*", "fault": { "errcode": 93004, "taken": false }, "robot": "sandbox-robot-key-ops" },
         { "api": "*", "fault": { "truncate": true }, "app": 1000030 },
         { "api": "*", "fault": { "errcode": 40058, "taken": false }, "text": "poison" },
         { "api": "*", "fault": { "latency_ms": 1 } },
@@ -106,6 +108,7 @@ async fn the_error_for_a_wrong_fault_says_what_would_be_right() {
         (r#"{"fault":{"hang":true},"count":1,"for_ms":1}"#, "give only one of them, or none"),
         (r#"{"api":"gettoken","fault":{"hang":true},"member":"x"}"#, "remove member or api"),
         (r#"{"api":"gettoken","fault":{"hang":true},"text":"x"}"#, "remove text or api"),
+        (r#"{"api":"message/send","fault":{"hang":true},"robot":"x"}"#, "remove robot or api"),
     ] {
         let (status, error) = wecom.control(Method::POST, "/faults", fault).await;
         assert_eq!(status, 400, "{fault}");
