@@ -133,7 +133,8 @@ fn render_samples(
                 SystemClock.now(),
             )?;
             let Parsed::Webhook(webhook) = parsed else { continue };
-            let rendered = runtime.block_on(pool.render(webhook, &Reservation::default()))?;
+            let rendered =
+                runtime.block_on(pool.render(webhook, &Reservation::default(), pool.deadline()))?;
             mistakes.add(name, prepared, receiver, &rendered);
             if args.shows(name) {
                 show(name, &rendered, output)?;

@@ -105,7 +105,7 @@ pub(super) fn run(args: &Args, config: Config, output: &mut Output) -> Result<()
     }
     let runtime = runtime()?;
     let pool = RenderPool::new(prepared.intake.clone(), RENDER_LIMIT);
-    let rendered = runtime.block_on(pool.render(webhook, &Reservation::default()));
+    let rendered = runtime.block_on(pool.render(webhook, &Reservation::default(), pool.deadline()));
     // A template that does not end must not keep the command from ending.
     runtime.shutdown_background();
     let RenderedNotification { notification, failures, recipient_error } = rendered?;

@@ -14,11 +14,14 @@
 use std::{collections::HashMap, future, panic, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
-use tokio::task::{JoinError, spawn_blocking};
+use tokio::{
+    task::{JoinError, spawn_blocking},
+    time::Instant,
+};
 
 use super::{
     memory::Reservation,
-    render_slots::{NoResult, RenderSlots, RenderThreads},
+    render_slots::{NoResult, RenderSlots, RenderThreads, SLOT_WAIT},
 };
 use crate::{
     intake::{
@@ -111,6 +114,13 @@ impl RenderPool {
         run_to_end(size, memory, move || intake.parse(receiver.as_deref(), &body, payload_memory, now)).await
     }
 
+    /// The time at which the receivers of a webhook that is rendered from now on must have their messages. They share it, so
+    /// several with slow templates take no longer than one may take, and the sender does not give up. What is late gets the
+    /// built-in text.
+    pub fn deadline(&self) -> Instant {
+        Instant::now() + SLOT_WAIT + self.limit
+    }
+
     /// [`Intake::render`] within the time limit. The memory stays reserved until it is done, even if the caller goes
     /// away.
     ///
@@ -120,6 +130,7 @@ impl RenderPool {
         &self,
         webhook: Arc<ParsedWebhook>,
         memory: &Reservation,
+        deadline: Instant,
     ) -> Result<RenderedNotification, Overloaded> {
         let job = RenderJob { intake: Arc::clone(&self.intake), webhook };
         let receiver = job.webhook.receiver();
@@ -134,13 +145,13 @@ impl RenderPool {
 
         let whole = job.clone();
         let (failure, unknown_recipients) =
-            match slots.whole.run(self.limit, memory, move || whole.render()).await {
+            match slots.whole.run(self.limit, deadline, memory, move || whole.render()).await {
                 Ok(rendered) => return Ok(rendered),
                 Err(NoResult::Overloaded) => return Err(Overloaded),
                 Err(NoResult::TimedOut) => (TemplateFailure::TimedOut(self.limit), RecipientError::TimedOut),
                 Err(NoResult::Panicked) => (TemplateFailure::Panicked, RecipientError::TimedOut),
                 Err(NoResult::Stuck) => {
-                    self.render_recipients(slots, &job, memory).await?;
+                    self.render_recipients(slots, &job, memory, deadline).await?;
                     (TemplateFailure::Stuck, RecipientError::Stuck)
                 }
             };
@@ -155,12 +166,13 @@ impl RenderPool {
         slots: &ReceiverSlots,
         job: &RenderJob,
         memory: &Reservation,
+        deadline: Instant,
     ) -> Result<(), Overloaded> {
         if job.webhook.has_recipients() {
             return Ok(());
         }
         let job = job.clone();
-        match slots.recipients.run(self.limit, memory, move || job.render_recipients()).await {
+        match slots.recipients.run(self.limit, deadline, memory, move || job.render_recipients()).await {
             Err(NoResult::Overloaded) => Err(Overloaded),
             Ok(()) | Err(NoResult::TimedOut | NoResult::Stuck | NoResult::Panicked) => Ok(()),
         }

@@ -11,7 +11,7 @@ use std::{
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     task::spawn_blocking,
-    time::timeout,
+    time::{Instant, timeout},
 };
 
 use super::memory::Reservation;
@@ -24,7 +24,7 @@ const MAX_STUCK: usize = 16;
 /// DNS.
 const MAX_THREADS: usize = 64;
 /// The longest time that a notification waits for a slot and a thread.
-const SLOT_WAIT: Duration = Duration::from_secs(5);
+pub(super) const SLOT_WAIT: Duration = Duration::from_secs(5);
 
 /// The threads for the jobs of all receivers. Clones share them.
 #[derive(Debug, Clone)]
@@ -63,17 +63,18 @@ impl RenderSlots {
         Self { free: Arc::new(Semaphore::new(SLOTS)), stuck: AtomicUsize::new(0), threads }
     }
 
-    /// Waits for a slot and a thread, and then runs `work` for at most `limit`.
+    /// Waits for a slot and a thread, and then runs `work` for at most `limit`. Both end at `deadline`.
     pub(super) async fn run<T: Send + 'static>(
         self: &Arc<Self>,
         limit: Duration,
+        deadline: Instant,
         memory: &Reservation,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, NoResult> {
         if self.is_stuck() {
             return Err(NoResult::Stuck);
         }
-        let Ok(permits) = timeout(SLOT_WAIT, self.permits()).await else {
+        let Ok(permits) = timeout(SLOT_WAIT.min(left(deadline)), self.permits()).await else {
             return Err(NoResult::Overloaded);
         };
         // Checked again, because a stuck job gives its slot back.
@@ -92,7 +93,7 @@ impl RenderSlots {
             drop((thread_guard, thread, memory));
             done
         });
-        match timeout(limit, running).await {
+        match timeout(limit.min(left(deadline)), running).await {
             Ok(Ok(done)) => Ok(done),
             Ok(Err(error)) => {
                 tracing::error!(%error, "rendering failed by a defect of the relay; please report it");
@@ -123,6 +124,10 @@ impl RenderSlots {
         self.stuck.fetch_sub(1, Ordering::AcqRel);
         self.threads.stuck.fetch_sub(1, Ordering::AcqRel);
     }
+}
+
+fn left(deadline: Instant) -> Duration {
+    deadline.saturating_duration_since(Instant::now())
 }
 
 /// A job on a thread. Its slot is given back once: when the job ends, or when its caller stops waiting.
@@ -181,6 +186,11 @@ mod tests {
     const LONG: Duration = Duration::from_secs(3600);
     const SHORT: Duration = Duration::from_millis(20);
 
+    /// A deadline that does not matter.
+    fn far() -> Instant {
+        Instant::now() + 2 * LONG
+    }
+
     fn slots() -> Arc<RenderSlots> {
         Arc::new(RenderSlots::new(RenderThreads::default()))
     }
@@ -188,12 +198,12 @@ mod tests {
     /// Runs a job that ends when the sender is dropped.
     async fn block(slots: &Arc<RenderSlots>, limit: Duration) -> (mpsc::Sender<()>, Result<bool, NoResult>) {
         let (end, ended) = mpsc::channel();
-        let result = slots.run(limit, &Reservation::default(), move || ended.recv().is_err()).await;
+        let result = slots.run(limit, far(), &Reservation::default(), move || ended.recv().is_err()).await;
         (end, result)
     }
 
     async fn run(slots: &Arc<RenderSlots>) -> Result<u8, NoResult> {
-        slots.run(LONG, &Reservation::default(), || 7).await
+        slots.run(LONG, far(), &Reservation::default(), || 7).await
     }
 
     async fn none_is_stuck(slots: &RenderSlots) {
@@ -239,9 +249,9 @@ mod tests {
             move || ended.lock().unwrap().recv().is_err()
         };
         let (first, second, third, ()) = tokio::join!(
-            slots.run(LONG, &memory, wait_for_end()),
-            slots.run(LONG, &memory, wait_for_end()),
-            slots.run(SHORT, &memory, || 7),
+            slots.run(LONG, far(), &memory, wait_for_end()),
+            slots.run(LONG, far(), &memory, wait_for_end()),
+            slots.run(SHORT, far(), &memory, || 7),
             async {
                 advance(SLOT_WAIT - SHORT).await;
                 drop(end);
@@ -264,7 +274,7 @@ mod tests {
         let slots = slots();
         let (end, ended) = mpsc::channel::<()>();
         let memory = Reservation::default();
-        let job = slots.run(LONG, &memory, move || ended.recv().is_err());
+        let job = slots.run(LONG, far(), &memory, move || ended.recv().is_err());
         assert!(timeout(SHORT, job).await.is_err());
         assert_eq!(slots.stuck.load(Ordering::Acquire), 1);
         drop(end);
@@ -276,9 +286,26 @@ mod tests {
     async fn a_job_that_panics_gives_its_slot_back() {
         let slots = slots();
         for _ in 0..=SLOTS {
-            let result = slots.run(LONG, &Reservation::default(), || -> u8 { panic!("a defect") }).await;
+            let result =
+                slots.run(LONG, far(), &Reservation::default(), || -> u8 { panic!("a defect") }).await;
             assert_eq!(result, Err(NoResult::Panicked));
         }
         assert_eq!(run(&slots).await, Ok(7));
+    }
+
+    #[tokio::test]
+    async fn a_deadline_is_shorter_than_the_limit_of_a_job() {
+        let slots = slots();
+        let deadline = Instant::now() + SHORT;
+        // The second one is started at the deadline.
+        for _ in 0..2 {
+            let (end, ended) = mpsc::channel::<()>();
+            let memory = Reservation::default();
+            let job = slots.run(LONG, deadline, &memory, move || ended.recv().is_err());
+            assert_eq!(job.await, Err(NoResult::TimedOut));
+            drop(end);
+            none_is_stuck(&slots).await;
+        }
+        assert!(Instant::now() >= deadline);
     }
 }

@@ -6,6 +6,7 @@ use axum::{
     extract::{Path, Request, State, rejection::PathRejection},
     http::{Method, Uri},
 };
+use tokio::time::Instant;
 
 use super::{
     answer::{Accepted, AcceptedAll, PathHint, Rejection},
@@ -74,11 +75,12 @@ async fn accept<O: Outbox>(
     let also = pool.also(&name);
     // A large body must not stay in memory without need.
     let bytes = (!also.is_empty()).then_some(bytes);
-    let mut rendered = vec![render(state, &pool, first, &memory).await?];
+    let deadline = pool.deadline();
+    let mut rendered = vec![render(state, &pool, first, &memory, deadline).await?];
     for (receiver, bytes) in also.iter().zip(bytes.iter().cycle()) {
         memory = memory.for_another_payload()?;
         let parsed = pool.parse(Some(&receiver.0), Arc::clone(bytes), &memory, now).await?;
-        rendered.push(render(state, &pool, parsed, &memory).await?);
+        rendered.push(render(state, &pool, parsed, &memory, deadline).await?);
     }
     store(state, rendered).await.map(AcceptedAll)
 }
@@ -94,12 +96,13 @@ async fn render<O: Outbox>(
     pool: &RenderPool,
     parsed: Parsed,
     memory: &Reservation,
+    deadline: Instant,
 ) -> Result<Rendered, Rejection> {
     let webhook = match parsed {
         Parsed::Webhook(webhook) => webhook,
         Parsed::Nothing { why, .. } => return Ok(Rendered::Nothing(why)),
     };
-    let rendered = pool.render(webhook, memory).await?;
+    let rendered = pool.render(webhook, memory, deadline).await?;
     report_failures(&rendered, &state.metrics);
     Ok(Rendered::Notification(Box::new(rendered.notification)))
 }

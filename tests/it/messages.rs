@@ -318,7 +318,7 @@ async fn the_fallback_gets_a_message_without_recipients() {
 }
 
 /// A template that ends long after the limit. It must end, because a test waits for its threads.
-const HANGS: &str = "{% for a in range(end=1000) %}{% for b in range(end=1000) %}{% for c in range(end=4) %}\
+pub(crate) const HANGS: &str = "{% for a in range(end=1000) %}{% for b in range(end=1000) %}{% for c in range(end=4) %}\
     {% endfor %}{% endfor %}{% endfor %}x";
 
 fn impatient(options: Options) -> Options {

@@ -192,3 +192,31 @@ async fn hostile_bodies_take_no_more_than_the_limit() {
     }
     assert!(is_within, "{report}");
 }
+
+/// A template that takes longer than its time limit, so that its thread keeps the payload.
+const SLOW: &str = "{% for a in range(end=3000) %}{% for b in range(end=3000) %}{% endfor %}{% endfor %}{{ alerts | length }}";
+
+/// Each receiver needs a payload of its own while the templates of the others still run.
+#[tokio::test(flavor = "multi_thread")]
+async fn several_receivers_take_no_more_than_the_limit() {
+    let mut receivers =
+        "  - { name: wechat, to_user: zhangsan, also: [slow1, slow2, slow3, card] }\n".to_owned();
+    for name in ["slow1", "slow2", "slow3"] {
+        _ = writeln!(receivers, "  - {{ name: {name}, to_user: zhangsan, message: '{SLOW}' }}");
+    }
+    receivers.push_str("  - { name: card, to_user: zhangsan, message_type: textcard, max_parts: 20 }\n");
+    let (_folder, config) = config_file("http://127.0.0.1:9", &Options { receivers, ..options() });
+    let relay = Process::start(&config).await;
+    let (mut report, mut is_within) = (String::new(), true);
+    let large = ["usual alerts", "nested objects", "many labels", "a gzip bomb"];
+    for (name, body) in shapes(body_bytes()).into_iter().filter(|(name, _)| large.contains(name)) {
+        reset_peak(&relay);
+        let post = |_| post(relay.client.clone(), format!("{}/webhook/wechat", relay.url), body.clone());
+        let statuses = (0..AT_ONCE).map(post).collect::<JoinSet<u16>>().join_all().await;
+        let peak = figure(&relay, "VmHWM");
+        is_within &=
+            peak <= LIMIT + OTHER_MEMORY && statuses.iter().all(|status| [200, 413, 503].contains(status));
+        _ = writeln!(report, "{name}: {} MiB {statuses:?}", peak >> 20);
+    }
+    assert!(is_within, "{report}");
+}

@@ -1,15 +1,19 @@
 //! One webhook for several receivers.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use reqwest::Method;
 use wecom_relay::{
+    app::Tuning,
     outbox::State,
     sandbox::{Api, Effect, Fault, Settings},
 };
 
 use super::{GROUP, quick, shown};
-use crate::support::{Gated, Gates, Options, Relay, Wecom, payload, soon};
+use crate::{
+    messages::HANGS,
+    support::{Gated, Gates, Options, Relay, Wecom, payload, soon},
+};
 
 /// The on-call person by the app, and the group by the robot.
 fn both(wecom: &Wecom) -> Options {
@@ -89,6 +93,36 @@ async fn a_webhook_is_stored_for_all_receivers_or_for_none() {
     relay.stop().await;
     assert_eq!(wecom.sandbox.delivered_to("zhangsan").len(), 1);
     assert_eq!(wecom.sandbox.delivered_to_group(GROUP).len(), 1);
+}
+
+#[tokio::test]
+async fn several_slow_templates_lose_no_alert() {
+    const SLOW: usize = 5;
+    let wecom = Wecom::live(Settings::default()).await;
+    let names: Vec<String> = (0..SLOW).map(|number| format!("slow{number}")).collect();
+    let mut receivers =
+        format!("  - {{ name: wechat, app: ops, to_user: lisi, also: [{}, team] }}\n", names.join(", "));
+    for name in &names {
+        receivers
+            .push_str(&format!("  - {{ name: {name}, app: ops, to_user: zhangsan, message: '{HANGS}' }}\n"));
+    }
+    receivers.push_str("  - { name: team, robot: group }\n");
+    let options = quick(&wecom);
+    let tuning = Tuning { render_limit: Duration::from_millis(100), ..options.tuning };
+    let relay = Relay::with(&wecom.url, Options { receivers, tuning, ..options }).await;
+    let answer = relay.post(&payload("Down", &[("a", true)])).await;
+    assert_eq!(answer.matches(": accepted as notification ").count(), SLOW + 2, "{answer}");
+    for seen in soon(wecom.sandbox.wait_for_delivered("zhangsan", SLOW)).await {
+        let (first, rest) = seen.text.split_once('\n').unwrap();
+        assert!(
+            first.ends_with("this is the built-in text]") && rest.starts_with("[FIRING:1]"),
+            "{}",
+            seen.text
+        );
+    }
+    shown(&wecom, 1).await;
+    relay.stop().await;
+    assert_eq!(wecom.sandbox.delivered_to("lisi").len(), 1);
 }
 
 #[tokio::test]
