@@ -2,7 +2,8 @@
 //!
 //! WeCom drops messages silently beyond 30 a minute and 1,000 an hour to one member of one app; it still answers errcode
 //! 0. [`RateLimiter`] keeps every sliding window below the limit, for each user, department and tag that a delivery
-//! names. A message to `@all` counts for everyone.
+//! names. A message to `@all` counts for everyone. A message to a group chat counts for the chat, and for all chats of the
+//! app together.
 //!
 //! A message takes a slot when it starts. The slot is free again one window after WeCom's answer, because WeCom may count
 //! the message at any moment in between.
@@ -44,9 +45,11 @@ impl Default for Windows {
 
 /// The share of the hour's limit that may be used at the full rate of a minute. The rest is spread over the hour.
 const FULL_RATE_SHARE: f64 = 0.7;
-/// The largest number of messages to one group chat in an hour. WeCom silently drops more than 10,000 a day to one member
-/// of the chats of one app.
-const CHAT_PER_HOUR: u32 = 400;
+/// The last messages of an hour are sent one a minute, so that the hour does not end in silence.
+const LAST_MESSAGES: f64 = 60.0;
+/// The largest numbers of messages to all group chats of one app. WeCom silently drops more than 200 a minute or 10,000 a
+/// day to a member of its chats, and the relay does not know the members, so somebody may be in all of them.
+const CHATS: Limits = Limits { per_minute: 200, per_hour: 400 };
 /// Slots for later parts are reserved for this number of minutes.
 const RESERVED_MINUTES: u32 = 10;
 /// The number of slots of a minute that are kept for later messages of that minute.
@@ -165,32 +168,36 @@ impl RateLimiter {
     /// The counts of each of `recipients`.
     fn counts(&self, recipients: &Recipients) -> Vec<Counts<'_>> {
         let everyone = self.ledgers.get(&Addressee::All);
-        let limits = self.limits_of(recipients);
-        // A message to members does not count for a chat.
-        let everyone = everyone.filter(|_| !matches!(recipients, Recipients::Chat(_)));
-        let with_everyone = |own| Counts { limits, own, everyone };
+        let with_everyone = |own| Counts { limits: self.limits, own, everyone };
+        let named = recipients.addressees();
+        let named = named.iter().map(|addressee| (addressee, self.ledgers.get(addressee)));
         match recipients {
             Recipients::All => self
                 .ledgers
-                .named()
+                .members()
                 .map(|ledger| with_everyone(Some(ledger)))
                 .chain([with_everyone(None)])
                 .collect(),
-            Recipients::Nobody | Recipients::Listed(_) | Recipients::Group | Recipients::Chat(_) => {
-                let named = recipients.addressees();
-                named.iter().map(|addressee| with_everyone(self.ledgers.get(addressee))).collect()
+            // A message to members does not count for a chat.
+            Recipients::Chat(_) => named
+                .map(|(addressee, own)| Counts { limits: self.limits_of(addressee), own, everyone: None })
+                .collect(),
+            Recipients::Nobody | Recipients::Listed(_) | Recipients::Group => {
+                named.map(|(_, own)| with_everyone(own)).collect()
             }
         }
     }
 
-    fn limits_of(&self, recipients: &Recipients) -> Limits {
-        let is_chat = matches!(recipients, Recipients::Chat(_));
-        let per_hour = if is_chat && self.limits.per_hour > 0 {
-            self.limits.per_hour.min(CHAT_PER_HOUR)
-        } else {
-            self.limits.per_hour
-        };
-        Limits { per_hour, ..self.limits }
+    /// Without limits of the app, its chats have none either.
+    fn limits_of(&self, addressee: &Addressee) -> Limits {
+        let Limits { per_minute, per_hour } = self.limits;
+        match addressee {
+            Addressee::Chats => Limits {
+                per_minute: if per_minute > 0 { CHATS.per_minute } else { 0 },
+                per_hour: if per_hour > 0 { CHATS.per_hour } else { 0 },
+            },
+            _ => self.limits,
+        }
     }
 
     /// The time at which `recipients`, which may get nothing at `now`, may have a free slot again. `None` if only the end
@@ -376,14 +383,16 @@ impl RateLimiter {
 }
 
 /// The limit of a minute when `used` messages of the hour are used. Beyond [`FULL_RATE_SHARE`] the limit falls in
-/// proportion to the rest of the hour's messages, so that the hour does not end in silence.
+/// proportion to the rest of the hour's messages, down to one for the [`LAST_MESSAGES`].
 fn minute_limit(limits: Limits, used: u32) -> u32 {
     let per_minute = if limits.per_minute == 0 { u32::MAX } else { limits.per_minute };
     if limits.per_hour == 0 {
         return per_minute;
     }
     let per_hour = f64::from(limits.per_hour);
-    let left = (per_hour - f64::from(used)).max(0.0) / (per_hour * (1.0 - FULL_RATE_SHARE));
+    let spread = per_hour * (1.0 - FULL_RATE_SHARE);
+    let last = LAST_MESSAGES.min(spread / 2.0);
+    let left = (per_hour - f64::from(used) - last).max(0.0) / (spread - last);
     if left >= 1.0 {
         return per_minute;
     }
@@ -393,7 +402,7 @@ fn minute_limit(limits: Limits, used: u32) -> u32 {
         clippy::cast_sign_loss,
         reason = "between 0 and a u32's value"
     )]
-    let tapered = (full * left).ceil() as u32;
+    let tapered = ((full * left).ceil() as u32).max(1);
     tapered.min(per_minute)
 }
 

@@ -8,6 +8,8 @@ use std::{borrow::Cow, fmt};
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::value::{RawValue, to_raw_value};
 
+use super::recipients::{check_user_ids, is_everybody, is_separator};
+
 /// The content of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Content {
@@ -35,6 +37,39 @@ pub struct GroupText {
     /// Mobile numbers, or `@all`. Only robots have it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub mentioned_mobile_list: Vec<String>,
+}
+
+/// The members of a group whom messages mention.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct GroupMentions {
+    /// User ids, or `@all`.
+    pub users: Vec<String>,
+    /// Mobile numbers, or `@all`.
+    pub mobiles: Vec<String>,
+}
+
+/// The largest number of members that messages mention by id, and by mobile number.
+pub const MAX_MENTIONS: usize = 100;
+
+impl GroupMentions {
+    /// Adds the mentions of `other` that are not there yet.
+    pub fn add(&mut self, other: &Self) {
+        add(&mut self.users, &other.users);
+        add(&mut self.mobiles, &other.mobiles);
+    }
+}
+
+fn add(list: &mut Vec<String>, others: &[String]) {
+    for other in others {
+        if list.len() < MAX_MENTIONS && !list.contains(other) {
+            list.push(other.clone());
+        }
+    }
+}
+
+/// True if `text` is the id of one user.
+fn is_one_user(text: &str) -> bool {
+    !text.is_empty() && !text.contains(is_separator) && !is_everybody(text) && check_user_ids(text).is_ok()
 }
 
 impl From<GroupText> for Content {
@@ -128,6 +163,23 @@ impl Content {
         }
     }
 
+    /// The members whom this mentions in a group: by its lists, or as `<@userid>` in markdown.
+    pub fn group_mentions(&self) -> GroupMentions {
+        match self {
+            Self::GroupText(card) => {
+                // It was written by this program.
+                let text: GroupText = serde_json::from_str(card.json()).unwrap_or_default();
+                GroupMentions { users: text.mentioned_list, mobiles: text.mentioned_mobile_list }
+            }
+            Self::Markdown(text) => {
+                let mentioned = text.split("<@").skip(1).filter_map(|rest| Some(rest.split_once('>')?.0));
+                let users = mentioned.filter(|user| is_one_user(user));
+                GroupMentions { users: users.map(str::to_owned).collect(), mobiles: Vec::new() }
+            }
+            _ => GroupMentions::default(),
+        }
+    }
+
     /// WeCom's `msgtype`.
     pub fn wecom_msgtype(&self) -> &'static str {
         match self {
@@ -142,5 +194,42 @@ impl Content {
             Self::Text(text) | Self::Markdown(text) | Self::MarkdownV2(text) => text,
             Self::GroupText(card) | Self::TextCard(card) | Self::TemplateCard(card) => card.json(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn users(content: &Content) -> Vec<String> {
+        content.group_mentions().users
+    }
+
+    #[test]
+    fn mentions_of_a_group_are_found() {
+        let text = GroupText {
+            content: "<@nobody>".to_owned(),
+            mentioned_list: vec!["@all".to_owned(), "lisi".to_owned()],
+            mentioned_mobile_list: vec!["13800138000".to_owned()],
+        };
+        let mentions = Content::from(text).group_mentions();
+        assert_eq!(
+            (mentions.users, mentions.mobiles),
+            (vec!["@all".into(), "lisi".into()], vec!["13800138000".into()])
+        );
+        let markdown = |text: &str| users(&Content::Markdown(text.to_owned()));
+        assert_eq!(markdown("a <@zhangsan><@li.si> <@all> <@> <@not an id> <@open"), ["zhangsan", "li.si"]);
+        assert_eq!(users(&Content::MarkdownV2("<@zhangsan>".to_owned())), [""; 0]);
+        assert_eq!(users(&Content::Text("<@zhangsan>".to_owned())), [""; 0]);
+    }
+
+    #[test]
+    fn mentions_are_added_once_and_bounded() {
+        let mut all = GroupMentions::default();
+        for number in 0..2 * MAX_MENTIONS {
+            let users = vec!["lisi".to_owned(), format!("user{number}")];
+            all.add(&GroupMentions { users, mobiles: Vec::new() });
+        }
+        assert_eq!((all.users.len(), all.users[0].as_str()), (MAX_MENTIONS, "lisi"));
     }
 }

@@ -16,7 +16,7 @@ mod recipients;
 mod reply;
 pub mod token;
 
-pub use content::{Card, Content, GroupText};
+pub use content::{Card, Content, GroupMentions, GroupText, MAX_MENTIONS};
 pub use message::Message;
 pub use outcome::{
     Api, ApiError, Errcode, InvalidRecipients, Outcome, Receipt, TransportError, TransportErrorKind,

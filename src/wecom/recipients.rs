@@ -75,6 +75,8 @@ pub enum Addressee {
     Group,
     /// A group chat.
     Chat(String),
+    /// All group chats of the app together, because WeCom counts the messages to a member over all of them.
+    Chats,
 }
 
 /// No recipient is named. WeCom would answer 82001.
@@ -113,6 +115,11 @@ pub enum BadRecipients {
 /// ones too, and no id contains any of them.
 pub fn is_separator(c: char) -> bool {
     c.is_whitespace() || matches!(c, '|' | '｜' | ',' | '，' | ';' | '；' | '、')
+}
+
+/// True if `user` is `@all`, or `all` as the markup of a mention has it.
+pub(super) fn is_everybody(user: &str) -> bool {
+    user.trim_start_matches('@').eq_ignore_ascii_case("all")
 }
 
 /// Checks that all items of `list` can be user ids.
@@ -225,9 +232,14 @@ impl Recipients {
         Self::parse(to_user, to_party, to_tag).ok()
     }
 
+    /// True for the group of a robot or of a chat.
+    pub fn is_group(&self) -> bool {
+        matches!(self, Self::Group | Self::Chat(_))
+    }
+
     /// True if WeCom can check messages to these recipients for duplicates. It cannot for groups.
     pub fn have_duplicate_check(&self) -> bool {
-        !matches!(self, Self::Group | Self::Chat(_))
+        !self.is_group()
     }
 
     pub fn count(&self) -> usize {
@@ -285,12 +297,13 @@ impl Recipients {
         }
     }
 
+    /// Everybody whose limits a message to these recipients uses up.
     pub fn addressees(&self) -> Vec<Addressee> {
         let listed = match self {
             Self::Nobody => return Vec::new(),
             Self::All => return vec![Addressee::All],
             Self::Group => return vec![Addressee::Group],
-            Self::Chat(ChatId(id)) => return vec![Addressee::Chat(id.clone())],
+            Self::Chat(ChatId(id)) => return vec![Addressee::Chat(id.clone()), Addressee::Chats],
             Self::Listed(listed) => listed,
         };
         let users = listed.users.iter().map(|user| Addressee::User(user.to_lowercase()));
@@ -302,11 +315,13 @@ impl Recipients {
     /// A text that is equal for equal sets of recipients. Order and case do not matter.
     pub fn canonical(&self) -> String {
         let mut addressees = self.addressees();
+        addressees.retain(|addressee| *addressee != Addressee::Chats);
         addressees.sort_unstable();
         let mut text = String::new();
         for addressee in addressees {
             let (kind, id) = match &addressee {
                 Addressee::All => ("@all", ""),
+                Addressee::Chats => ("", ""),
                 Addressee::User(id) => ("u:", id.as_str()),
                 Addressee::Party(id) => ("p:", id.as_str()),
                 Addressee::Tag(id) => ("t:", id.as_str()),

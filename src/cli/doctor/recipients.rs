@@ -23,10 +23,10 @@ pub(super) struct LookupCall<'a> {
 }
 
 impl<'a> LookupCall<'a> {
-    /// Returns `None` for `@all` and for the group of a robot, which no call reads.
+    /// Returns `None` for `@all`, for the group of a robot and for all chats together, which no call reads.
     pub(super) fn new(addressee: &'a Addressee) -> Option<Self> {
         match addressee {
-            Addressee::All | Addressee::Group => None,
+            Addressee::All | Addressee::Group | Addressee::Chats => None,
             Addressee::Chat(id) => Some(Self { api: Api::AppchatGet, parameter: "chatid", id }),
             Addressee::User(id) => Some(Self { api: Api::UserGet, parameter: "userid", id }),
             Addressee::Party(id) => Some(Self { api: Api::DepartmentGet, parameter: "id", id }),
@@ -87,7 +87,9 @@ fn unusable(addressee: &Addressee, fields: &Map<String, Value>) -> Option<Findin
                 Finding::warning(RECIPIENTS, format!("{name} has no members that the app can see"), help)
             })
         }
-        Addressee::Party(_) | Addressee::All | Addressee::Group | Addressee::Chat(_) => None,
+        Addressee::Party(_) | Addressee::All | Addressee::Group | Addressee::Chat(_) | Addressee::Chats => {
+            None
+        }
     }
 }
 
@@ -99,6 +101,7 @@ fn name_of(addressee: &Addressee) -> String {
         Addressee::Tag(id) => format!("tag {id}"),
         Addressee::Group => "the robot's group".to_owned(),
         Addressee::Chat(id) => format!("chat {id}"),
+        Addressee::Chats => "all chats".to_owned(),
     }
 }
 

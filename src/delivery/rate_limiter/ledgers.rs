@@ -39,6 +39,8 @@ struct Counted {
 /// The messages that count for one recipient.
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
+    /// True if a message to `@all` reaches the recipient.
+    is_of_members: bool,
     pub(super) in_flight: u32,
     pub(super) reserved: u32,
     ended: Vec<Ended>,
@@ -58,16 +60,15 @@ impl Ledgers {
         self.ledgers.get(&self.hash(addressee))
     }
 
-    /// The ledgers of all recipients except that of `@all`.
-    pub(super) fn named(&self) -> impl Iterator<Item = &Ledger> {
-        let all = self.hash(&Addressee::All);
-        self.ledgers.iter().filter(move |(hash, _)| **hash != all).map(|(_, ledger)| ledger)
+    /// The ledgers of all users, departments and tags.
+    pub(super) fn members(&self) -> impl Iterator<Item = &Ledger> {
+        self.ledgers.values().filter(|ledger| ledger.is_of_members)
     }
 
     /// Changes the ledger of `addressee`, and forgets it if nothing counts any more.
     pub(super) fn update<T>(&mut self, addressee: &Addressee, change: impl FnOnce(&mut Ledger) -> T) -> T {
         let hash = self.hash(addressee);
-        let ledger = self.ledgers.entry(hash).or_default();
+        let ledger = self.ledgers.entry(hash).or_insert_with(|| Ledger::of(addressee));
         let result = change(ledger);
         if ledger.is_idle() {
             self.ledgers.remove(&hash);
@@ -78,8 +79,9 @@ impl Ledgers {
     /// Counts a message that ended at `at`.
     pub(super) fn count(&mut self, delivery: DeliveryId, addressees: &[Addressee], at: Monotonic) {
         let hashes: Box<[RecipientHash]> = addressees.iter().map(|addressee| self.hash(addressee)).collect();
-        for hash in &hashes {
-            self.ledgers.entry(*hash).or_default().insert(Ended { at, delivery });
+        for (addressee, hash) in addressees.iter().zip(&hashes) {
+            let ledger = self.ledgers.entry(*hash).or_insert_with(|| Ledger::of(addressee));
+            ledger.insert(Ended { at, delivery });
         }
         self.counted.push_back(Counted { at, hashes });
     }
@@ -117,6 +119,11 @@ impl Ledgers {
 }
 
 impl Ledger {
+    fn of(addressee: &Addressee) -> Self {
+        let is_of_members = matches!(addressee, Addressee::User(_) | Addressee::Party(_) | Addressee::Tag(_));
+        Self { is_of_members, ..Self::default() }
+    }
+
     /// The number of counted messages that ended within the last `window`.
     pub(super) fn within(&self, window: Duration, now: Monotonic) -> u32 {
         u32::try_from(self.ended.len() - self.first_within(window, now)).unwrap_or(u32::MAX)
@@ -207,7 +214,7 @@ mod tests {
         let mut ledgers = Ledgers::default();
         ledgers.update(&Addressee::All, |ledger| ledger.in_flight += 1);
         ledgers.forget(HOUR, at(9_999));
-        assert_eq!((ledgers.len(), ledgers.named().count()), (1, 0));
+        assert_eq!((ledgers.len(), ledgers.members().count()), (1, 0));
         ledgers.update(&Addressee::All, |ledger| ledger.in_flight -= 1);
         assert_eq!(ledgers.len(), 0);
     }

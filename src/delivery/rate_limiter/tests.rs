@@ -329,3 +329,41 @@ fn a_reservation_expires_and_is_the_next_release() {
     limiter.expire_reservations(expiry);
     assert_eq!(free(&limiter, &user(), expiry), 3);
 }
+
+/// Sends to ten chats for `secs` seconds whenever a slot is free. Returns the second of each message.
+fn sends_to_chats(limiter: &mut RateLimiter, secs: u64) -> Vec<Monotonic> {
+    let chats: Vec<_> = (0..10)
+        .map(|number| Recipients::Chat(crate::wecom::ChatId::parse(&format!("chat{number}")).unwrap()))
+        .collect();
+    let mut sent = Vec::new();
+    for second in 0..secs {
+        for chat in &chats {
+            while free(limiter, chat, at(second)) > 0 {
+                send(limiter, 1, chat, true, at(second));
+                sent.push(at(second));
+            }
+        }
+    }
+    sent
+}
+
+#[test]
+fn a_member_of_all_chats_of_an_app_gets_what_wecom_shows() {
+    let mut limiter = limiter(30, 1000);
+    let sent = sends_to_chats(&mut limiter, 2 * 3600);
+    let in_window = |window: Duration| max_in_window(&sent, window);
+    assert_eq!(in_window(Windows::default().minute), 200);
+    assert!((340..=400).contains(&in_window(Windows::default().hour)));
+    let longest = sent.windows(2).map(|pair| pair[1].since(pair[0])).max().unwrap();
+    assert!(longest < 180 * SECOND, "{longest:?}");
+    // Messages to members have limits of their own.
+    for recipients in [user(), Recipients::All] {
+        assert_eq!(free(&limiter, &recipients, at(2 * 3600)), 30);
+    }
+}
+
+#[test]
+fn an_app_without_a_limit_of_the_hour_has_none_for_its_chats() {
+    let sent = sends_to_chats(&mut limiter(30, 0), 3600);
+    assert!(sent.len() > 1000, "{}", sent.len());
+}

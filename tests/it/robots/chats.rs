@@ -1,13 +1,17 @@
 //! Group chats of an app.
 
+use std::time::Duration;
+
 use reqwest::Method;
 use serde_json::json;
 use wecom_relay::{
+    app::Tuning,
+    delivery::rate_limiter::Windows,
     outbox::{Outbox, State},
-    sandbox::Settings,
+    sandbox::{Limit, MemberOutcome, Settings},
 };
 
-use crate::support::{OTHER_SECRET, Options, Relay, Wecom, payload, short_delays, soon};
+use crate::support::{OTHER_SECRET, Options, Relay, Wecom, eventually, members, payload, short_delays, soon};
 
 /// Creates a chat of the app with `secret`, and returns the errcode and the id.
 async fn create(wecom: &Wecom, secret: &str) -> (i64, String) {
@@ -40,6 +44,38 @@ async fn a_chat_gets_the_alerts_of_its_receiver() {
     soon(relay.settled(1)).await;
     relay.stop().await;
     assert!(wecom.sandbox.delivered_to("zhangsan").is_empty());
+}
+
+/// The members are in all chats, and WeCom silently drops what they get beyond its limit.
+#[tokio::test]
+async fn no_member_of_many_chats_misses_an_alert() {
+    const CHATS: usize = 10;
+    const ALERTS: usize = 30;
+    let minute = Duration::from_secs(6);
+    let chat_limits = vec![Limit { messages: 200, window: minute }];
+    let wecom = Wecom::live(Settings { chat_limits, ..Settings::default() }).await;
+    let mut receivers = String::new();
+    for number in 0..CHATS {
+        let (_, chat) = create(&wecom, crate::support::SECRET).await;
+        receivers.push_str(&format!("  - {{ name: chat{number}, chat_id: {chat} }}\n"));
+    }
+    let windows = Windows { minute, ..Windows::default() };
+    let options = Options { receivers, tuning: Tuning { windows, ..short_delays() }, ..Options::default() };
+    let relay = Relay::with(&wecom.url, options).await;
+    let posts = (0..CHATS * ALERTS).map(async |number| {
+        let alert = payload(&format!("Flood{number:03}"), &[("a", true)]).to_string();
+        let path = format!("/webhook/chat{}", number % CHATS);
+        assert_eq!(relay.request(Method::POST, &path, alert).await.0, 200);
+    });
+    futures_util::future::join_all(posts).await;
+    let open = [State::Ready, State::Queued, State::InFlight, State::Folded];
+    eventually(async || relay.listed(&open).await.len(), |open| *open == 0).await;
+    relay.stop().await;
+    assert_eq!(members::count(&wecom.sandbox, MemberOutcome::Dropped), 0);
+    let text = members::shown(&wecom.sandbox).join("\n");
+    for number in 0..CHATS * ALERTS {
+        assert!(text.contains(&format!("] Flood{number:03} ")), "{number}");
+    }
 }
 
 #[tokio::test]
