@@ -151,7 +151,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::outbox::ReceiverName;
+    use crate::{outbox::ReceiverName, wecom::GroupMentions};
 
     fn foldable(id: i64, status: Status, severity: &str, summary: &str) -> Foldable {
         Foldable {
@@ -162,6 +162,7 @@ mod tests {
             severity: severity.to_owned(),
             summary: summary.to_owned(),
             limit: MAX_MEMBERS,
+            mentions: GroupMentions::default(),
         }
     }
 

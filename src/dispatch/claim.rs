@@ -21,7 +21,7 @@ use crate::{
     outbox::{
         Claimed, Claims, Destination, Folding, Kind, Lease, NewDigest, Pick, Planner, SenderName, Waiting,
     },
-    wecom::WeCom,
+    wecom::{GroupMentions, WeCom},
 };
 
 /// The planner of one look.
@@ -50,6 +50,11 @@ impl Planner for Look {
             accepted_at.strftime("%H:%M").to_string()
         };
         let digest = digest::digest(&folding.notifications, self.languages.of(&first.receiver), time)?;
+        let mut mentions = GroupMentions::default();
+        if folding.recipients.is_group() {
+            let members = folding.notifications.iter().take(digest.members.len());
+            members.for_each(|member| mentions.add(&member.mentions));
+        }
         let message = OwnMessage {
             kind: Kind::Digest,
             receiver: first.receiver.clone(),
@@ -57,6 +62,7 @@ impl Planner for Look {
             summary: digest.summary,
             text: digest.text,
             text_form: None,
+            mentions,
         };
         let message = message.address(self.sender.clone(), folding.recipients.clone());
         Some(NewDigest { members: digest.members.len(), message })

@@ -15,7 +15,7 @@ use crate::{
     language::Language,
     outbox::{Hold, Kind, NoticeSubject, Outbox, ReceiverName, SenderName, Status, StoreResult},
     text::{counted, local_time},
-    wecom::{Recipients, errcode},
+    wecom::{GroupMentions, Recipients, errcode},
 };
 
 /// The fallback of a receiver.
@@ -175,6 +175,7 @@ async fn send<O: Outbox>(
         summary: notice.summary,
         text: notice.text,
         text_form: Some(notice.text_form),
+        mentions: GroupMentions::default(),
     };
     let notice = message.address(route.fallback_sender.clone(), route.fallback_recipients.clone());
     let Some(id) = outbox.notice(notice, subject, clock.now()).await? else {

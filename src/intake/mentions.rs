@@ -10,7 +10,8 @@ use crate::{
     render::Rendering,
     text::shorten,
     wecom::{
-        Content, GroupText, check_user_ids, is_mobile, is_separator, message::without_mention_of_everybody,
+        Content, GroupText, MAX_MENTIONS, check_user_ids, is_mobile, is_separator,
+        message::without_mention_of_everybody,
     },
 };
 
@@ -49,9 +50,6 @@ impl Mentioned {
     }
 }
 
-/// The longest list. A longer one is a mistake or abuse.
-const MAX_MENTIONS: usize = 100;
-
 fn rendered(
     key: &'static str,
     list: &MentionList<String>,
@@ -78,6 +76,7 @@ fn rendered(
             }
         }
     }
+    // A longer list is a mistake or abuse.
     ids.truncate(MAX_MENTIONS);
     ids
 }

@@ -5,7 +5,7 @@ use std::{fmt, time::Duration};
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
-use crate::wecom::{Content, Message, Receipt, Recipients};
+use crate::wecom::{Content, GroupMentions, Message, Receipt, Recipients};
 
 /// The number of a notification: that of its first delivery. Numbers rise with acceptance and are never reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -297,6 +297,8 @@ pub struct Foldable {
     pub summary: String,
     /// The maximum number of notifications in a digest with this one. See [`super::rules::fold`].
     pub limit: u32,
+    /// The members whom its first part mentions, if it is for a group.
+    pub mentions: GroupMentions,
 }
 
 /// A delivery that is in flight. The type is not `Clone`, because a claim is sent once and settled once.

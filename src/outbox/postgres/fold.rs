@@ -17,13 +17,15 @@ use super::{
 };
 use crate::outbox::{
     DeliveryId, Destination, Foldable, Folding, Key, Kind, NewDigest, NewNotification, NotificationId,
-    Planner, ReceiverName,
+    Planner, ReceiverName, rules,
 };
 
 pub(super) const HEADS: &str = "SELECT seq, notification, ordering_key FROM wecom_relay.delivery
      WHERE state = 1 AND sender = $1 AND destination = $2 AND foldable > 0 AND id <> ALL($4)
      ORDER BY due_at, seq LIMIT $3";
-pub(super) const LINES: &str = "SELECT id, receiver, accepted_at, status, severity, summary, foldable
+pub(super) const LINES: &str =
+    "SELECT id, receiver, accepted_at, status, severity, summary, foldable, msgtype,
+     CASE WHEN msgtype IN ('group_text', 'markdown') AND to_users LIKE '|%' THEN content END AS mentioning
      FROM wecom_relay.delivery WHERE id = ANY($1)";
 pub(super) const RECIPIENTS: &str = "SELECT all_users, all_parties, all_tags, to_users, to_parties, to_tags
      FROM wecom_relay.delivery WHERE id = $1";
@@ -132,6 +134,10 @@ async fn folding(
                 severity: column(row, "severity")?,
                 summary: column(row, "summary")?,
                 limit: number(row, "foldable")?,
+                mentions: rules::fold::mentions(
+                    &column::<String>(row, "msgtype")?,
+                    column(row, "mentioning")?,
+                ),
             };
             Ok((foldable.notification.0, foldable))
         })

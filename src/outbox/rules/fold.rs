@@ -10,6 +10,8 @@
 //!                                                           └─▶ 1 dead
 //! ```
 
+use crate::wecom::{Content, GroupMentions};
+
 /// The maximum number of notifications in one digest.
 pub const MAX_MEMBERS: u32 = 1000;
 
@@ -24,6 +26,12 @@ pub fn together(limits: impl IntoIterator<Item = u32>) -> u32 {
         count += 1;
     }
     count
+}
+
+/// The mentions of a message with this type. Engines read its content only if it may mention somebody.
+pub fn mentions(msgtype: &str, content: Option<String>) -> GroupMentions {
+    let content = content.and_then(|content| Content::stored(msgtype, content));
+    content.map(|content| content.group_mentions()).unwrap_or_default()
 }
 
 /// The limit of each member of an undone digest. 0 means that it is sent by itself.

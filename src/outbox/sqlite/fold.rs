@@ -14,7 +14,7 @@ use super::{
 };
 use crate::outbox::{
     DeliveryId, Destination, Foldable, Folding, Key, Kind, NewDigest, NewNotification, NotificationId,
-    Planner, ReceiverName,
+    Planner, ReceiverName, rules::fold,
 };
 
 pub(super) const HEADS: &str =
@@ -23,8 +23,9 @@ pub(super) const HEADS: &str =
 pub(super) const FOLLOWER: &str =
     "SELECT seq, notification, foldable AND destination = ?4 AS can_be_folded FROM delivery INDEXED BY delivery_queued
      WHERE state = 0 AND ordering_key = ?1 AND seq > ?2 AND notification <> ?3 ORDER BY seq LIMIT 1";
-pub(super) const LINE: &str =
-    "SELECT receiver, accepted_at, status, severity, summary, foldable FROM delivery WHERE id = ?1";
+pub(super) const LINE: &str = "SELECT receiver, accepted_at, status, severity, summary, foldable, msgtype,
+     CASE WHEN msgtype IN ('group_text', 'markdown') AND to_users LIKE '|%' THEN content END AS mentioning
+     FROM delivery WHERE id = ?1";
 pub(super) const RECIPIENTS: &str = "SELECT all_users, all_parties, all_tags, to_users, to_parties, to_tags
      FROM delivery WHERE id = ?1";
 pub(super) const FOLD: &str = "UPDATE delivery SET state = 3, digest = ?2
@@ -135,6 +136,7 @@ fn line(sql: Sql<'_>, notification: i64) -> EngineResult<Foldable> {
             severity: row.get("severity")?,
             summary: text_column(row, "summary")?,
             limit: row.get("foldable")?,
+            mentions: fold::mentions(&row.get::<_, String>("msgtype")?, row.get("mentioning")?),
         })
     })
 }

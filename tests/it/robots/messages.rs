@@ -1,10 +1,20 @@
 //! The types of messages of a robot.
 
+use std::{collections::BTreeSet, time::Duration};
+
 use serde_json::json;
-use wecom_relay::sandbox::{Api, Fault, Settings};
+use wecom_relay::{
+    app::Tuning,
+    delivery::rate_limiter::Windows,
+    outbox::State,
+    sandbox::{Api, Fault, Limit, Settings},
+};
 
 use super::{GROUP, all_delivered, options, seen, shown};
-use crate::support::{Relay, Wecom, payload};
+use crate::support::{Options, Relay, Wecom, eventually, payload, short_delays};
+
+/// A limit that no test reaches.
+const UNLIMITED: Limit = Limit { messages: usize::MAX, window: Duration::from_secs(1) };
 
 #[tokio::test]
 async fn a_group_gets_an_alert_through_its_robot() {
@@ -54,6 +64,46 @@ async fn a_label_mentions_nobody_by_itself() {
     assert!(!request.contains("mentioned_list") && !request.contains("<@all>"), "{request}");
     assert!(texts[0].contains("@all"), "{}", texts[0]);
     relay.stop().await;
+}
+
+/// More alerts than a robot may send in a minute of a few seconds, so that the last ones are in digests.
+#[tokio::test]
+async fn a_digest_mentions_whom_its_notifications_mention() {
+    const ALERTS: usize = 30;
+    let windows = Windows { minute: Duration::from_secs(4), ..Windows::default() };
+    for (keys, by_markup) in [
+        ("    mentioned_list: ['{{ commonLabels.owner }}']\n", false),
+        (
+            "    message_type: markdown\n    message: '{{ alerts | length }} <@{{ commonLabels.owner }}>'\n",
+            true,
+        ),
+    ] {
+        let wecom = Wecom::live(Settings { robot_limit: UNLIMITED, ..Settings::default() }).await;
+        let tuning = Tuning { windows, ..short_delays() };
+        let relay = Relay::with(&wecom.url, Options { tuning, ..options(&wecom, keys) }).await;
+        for number in 0..ALERTS {
+            let mut alert = payload(&format!("Down{number}"), &[("a", true)]);
+            alert["commonLabels"]["owner"] = format!("owner{number}").into();
+            relay.post(&alert).await;
+        }
+        let open = [State::Ready, State::Queued, State::InFlight, State::Folded];
+        eventually(async || relay.listed(&open).await, Vec::is_empty).await;
+        relay.stop().await;
+        let shown = wecom.sandbox.delivered_to_group(GROUP);
+        let mentioned = |content: &serde_json::Value| -> Vec<String> {
+            serde_json::from_value(content["mentioned_list"].clone()).unwrap_or_default()
+        };
+        let digests: Vec<_> = shown.iter().filter(|shown| shown.text.starts_with("[DIGEST]")).collect();
+        assert!(!digests.is_empty(), "{shown:?}");
+        let mut all: BTreeSet<String> = shown.iter().flat_map(|shown| mentioned(&shown.content)).collect();
+        if by_markup {
+            let owners =
+                shown.iter().filter_map(|shown| Some(shown.text.split_once("<@")?.1.split_once('>')?.0));
+            all.extend(owners.map(str::to_owned));
+        }
+        assert_eq!(all, (0..ALERTS).map(|number| format!("owner{number}")).collect());
+        assert!(digests.iter().all(|digest| !mentioned(&digest.content).is_empty()));
+    }
 }
 
 /// Firing alerts whose markdown has about 100 bytes each, and their instances.
