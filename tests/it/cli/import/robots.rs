@@ -38,7 +38,7 @@ async fn import_makes_robots_of_the_webhooks_of_other_relays() {
     assert!(![FIRST, SECOND, THIRD, "wrong-secret"].iter().any(|key| out.contains(key)), "{out}");
     assert!(out.contains("receiver pager-2, robot robot-2: firing and resolved\n"), "{out}");
     assert!(
-        out.contains("alertmanager.yml:10:14: tpl is not carried over; its template sees one alert"),
+        out.contains("alertmanager.yml:10:16: tpl is not carried over; its template sees one alert"),
         "{out}"
     );
     insta::assert_snapshot!(workdir.read("wecom-relay-import/config.yml"), @"
@@ -129,10 +129,10 @@ async fn import_says_what_a_webhook_does_not_name() {
     }
     insta::assert_snapshot!(told, @"
     Not carried over
-      alertmanager.yml:1:46: this webhook goes to a robot that only the configuration of PrometheusAlert names; write the robot, a receiver with it, and its URL here
+      alertmanager.yml:1:49: this webhook goes to a robot that only the configuration of PrometheusAlert names; write the robot, a receiver with it, and its URL here
     alertmanager.yml: no receiver has wechat_configs or the webhook of a robot, so there is nothing to import
     Not carried over
-      alertmanager.yml:1:46: this webhook goes to an app that only the configuration of PrometheusAlert names; write the app, a receiver with to_user, to_party and to_tag, and its URL here
+      alertmanager.yml:1:49: this webhook goes to an app that only the configuration of PrometheusAlert names; write the app, a receiver with to_user, to_party and to_tag, and its URL here
     alertmanager.yml: no receiver has wechat_configs or the webhook of a robot, so there is nothing to import
     ");
 }
