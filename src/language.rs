@@ -8,6 +8,50 @@ pub enum Language {
     Zh,
 }
 
+/// A text in each language.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Bilingual<T> {
+    pub en: T,
+    pub zh: T,
+}
+
+impl<T> Bilingual<T> {
+    pub const fn new(en: T, zh: T) -> Self {
+        Self { en, zh }
+    }
+
+    /// The text in `language`.
+    pub fn get(&self, language: Language) -> &T {
+        match language {
+            Language::En => &self.en,
+            Language::Zh => &self.zh,
+        }
+    }
+
+    /// Applies `change` to each text.
+    pub fn map<U>(self, change: impl Fn(T) -> U) -> Bilingual<U> {
+        Bilingual { en: change(self.en), zh: change(self.zh) }
+    }
+}
+
+impl Bilingual<String> {
+    /// A text that is the same in each language.
+    pub fn same(text: impl Into<String>) -> Self {
+        let text = text.into();
+        Self { en: text.clone(), zh: text }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.en.is_empty() && self.zh.is_empty()
+    }
+}
+
+impl From<Bilingual<&str>> for Bilingual<String> {
+    fn from(text: Bilingual<&str>) -> Self {
+        text.map(str::to_owned)
+    }
+}
+
 /// English words for severities, with the Chinese ones.
 ///
 /// Codes such as `P1` are not in the list, because a team that uses them does not translate them.

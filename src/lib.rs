@@ -8,6 +8,7 @@ pub mod clock;
 pub mod config;
 pub mod delivery;
 pub mod dispatch;
+pub mod doctor;
 pub mod heartbeat;
 pub mod http;
 pub mod intake;

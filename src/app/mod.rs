@@ -2,6 +2,7 @@
 
 mod cgroup;
 mod clock;
+pub mod doctor;
 mod heartbeats;
 mod outbox;
 mod prepare;

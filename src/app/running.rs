@@ -12,14 +12,20 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    clock::relay_clock, heartbeats::Heartbeats, prepare::Prepared, receivers, secret_watch,
-    token_metrics::RefreshCounter, tuning::Tuning,
+    clock::relay_clock,
+    doctor::{self as app_doctor, DoctorInput},
+    heartbeats::Heartbeats,
+    prepare::Prepared,
+    receivers, secret_watch,
+    token_metrics::RefreshCounter,
+    tuning::Tuning,
 };
 use crate::{
     clock::{Clock as _, MachineClock, RelayClock},
     config::{self, Config, Database, Receiver, SecretFiles, Sender},
     delivery::{decide::Policy, rate_limiter::Limits},
     dispatch::{dispatcher, janitor, notices, service},
+    doctor::{self, DoctorHandle, DoctorRequests},
     heartbeat::Heartbeat,
     http::{
         self, LogThrottles, MemoryBudget, Readiness, ReloadHandle, ReloadRequest, RenderPool, SecurityHandle,
@@ -71,6 +77,8 @@ pub struct Running<O> {
     security: SecurityHandle,
     routes: watch::Sender<Vec<notices::Route>>,
     retention: watch::Sender<Duration>,
+    configs: watch::Sender<Arc<Config>>,
+    doctor: DoctorHandle,
 }
 
 impl<O: Outbox> Running<O> {
@@ -107,6 +115,7 @@ impl<O: Outbox> Running<O> {
         let tuning = prepared.tuning.clone();
         let secret_files = watch::Sender::new(prepared.config.origin.secret_files.clone());
         let (changes, secret_changes) = mpsc::channel(1);
+        let (doctor, doctor_requests) = doctor::handle();
         let render_pool = RenderPool::new(Arc::clone(&prepared.intake), tuning.render_limit);
         let mut running = Self {
             requests,
@@ -125,6 +134,8 @@ impl<O: Outbox> Running<O> {
             security: SecurityHandle::new(prepared.config.server.security.clone()),
             routes: watch::Sender::new(Vec::new()),
             retention: watch::Sender::new(prepared.config.outbox.retention),
+            configs: watch::Sender::new(Arc::new(prepared.config.clone())),
+            doctor,
             outbox,
             clock,
             tuning,
@@ -138,11 +149,16 @@ impl<O: Outbox> Running<O> {
         if let Err(error) = running.unconfigured_senders().await {
             wait_for_space(error)?;
         }
-        running.spawn(listener, changes);
+        running.spawn(listener, changes, doctor_requests);
         Ok(running)
     }
 
-    fn spawn(&self, listener: TcpListener, secret_changes: mpsc::Sender<SecretFiles>) {
+    fn spawn(
+        &self,
+        listener: TcpListener,
+        secret_changes: mpsc::Sender<SecretFiles>,
+        doctor_requests: DoctorRequests,
+    ) {
         let is_on_loopback =
             listener.local_addr().is_ok_and(|address| address.ip().to_canonical().is_loopback());
         let stop = || self.tasks.stop();
@@ -158,6 +174,12 @@ impl<O: Outbox> Running<O> {
             stop(),
         );
         self.tasks.spawn_endless("secret files", watch);
+        let input = DoctorInput {
+            config: self.configs.subscribe(),
+            token_caches: Arc::clone(&self.token_caches),
+            tuning: self.tuning.clone(),
+        };
+        self.tasks.spawn_endless("doctor", app_doctor::run(doctor_requests, input, stop()));
         let state = ServerState {
             outbox: self.outbox.clone(),
             render_pool: Arc::clone(&self.render_pool),
@@ -189,6 +211,10 @@ impl<O: Outbox> Running<O> {
         self.reloads.clone()
     }
 
+    pub fn doctor(&self) -> DoctorHandle {
+        self.doctor.clone()
+    }
+
     pub(super) fn token_caches(&self) -> &Arc<TokenCaches> {
         &self.token_caches
     }
@@ -211,6 +237,7 @@ impl<O: Outbox> Running<O> {
         self.secret_files.send_replace(config.origin.secret_files.clone());
         let keys = self.keys_that_need_a_restart(&config);
         self.outbox.use_config(config.fingerprint());
+        self.configs.send_replace(Arc::new(config.clone()));
         self.current = config;
         keys
     }

@@ -12,6 +12,7 @@ use crate::{
     app::{PrepareOptions, Prepared},
     config::{App, Config, Sender},
     intake::Address,
+    language::Language,
     wecom::{
         Api, ApiError, ChatId, Recipients, WecomError,
         client::{Client, NewChat, SenderClient},
@@ -224,9 +225,9 @@ fn report(error: &WecomError, output: &mut Output) -> Failure {
         WecomError::Rejected(error) => {
             let ApiError { api, errcode, errmsg } = error;
             output.error(&format!("{} answered errcode {errcode}: {errmsg}", api.name()));
-            output.error(&errcode::advice(error));
+            output.error(&errcode::advice(error, Language::En));
         }
-        WecomError::Transport(error) => output.error(&errcode::transport_advice(error)),
+        WecomError::Transport(error) => output.error(&errcode::transport_advice(error, Language::En)),
     }
     Failure::Reported
 }

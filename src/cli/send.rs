@@ -10,6 +10,7 @@ use crate::{
     config::Config,
     delivery::decide::describe,
     intake::{self, Address},
+    language::Language,
     wecom::{Message, Outcome, WeCom, errcode},
 };
 
@@ -57,7 +58,7 @@ pub(super) fn run(args: &Args, config: Config, output: &mut Output) -> Result<()
         let outcome = runtime.block_on(client.send(&message));
         let Outcome::Accepted(receipt) = &outcome else {
             output.error(&format!("not sent to {recipients}: {}", describe(&outcome)));
-            if let Some(advice) = errcode::advice_of(&outcome) {
+            if let Some(advice) = errcode::advice_of(&outcome, Language::En) {
                 output.error(&advice);
             }
             return Err(Failure::Reported);

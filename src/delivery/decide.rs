@@ -11,6 +11,7 @@ use super::{
     languages::Languages,
 };
 use crate::{
+    language::Language,
     outbox::{Claimed, Kind, Verdict},
     retry::{Schedule, rate_limited_delays, refused_secret_delays, retry_delays, usual_probe_delays},
     wecom::{
@@ -273,7 +274,7 @@ impl Case<'_> {
 
 /// The reason of a dead letter: what to do, and WeCom's own text.
 fn reason(outcome: &Outcome) -> String {
-    let advice = errcode::advice_of(outcome).unwrap_or_default();
+    let advice = errcode::advice_of(outcome, Language::En).unwrap_or_default();
     match outcome {
         Outcome::Rejected(refusal) if errcode::lookup(refusal.errcode).is_some() => {
             format!("{advice} WeCom's text: {}", refusal.errmsg)

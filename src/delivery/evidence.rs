@@ -5,9 +5,12 @@
 
 use std::time::Duration;
 
-use crate::wecom::{
-    Outcome, TransportErrorKind,
-    errcode::{self, Class},
+use crate::{
+    language::Language,
+    wecom::{
+        Outcome, TransportErrorKind,
+        errcode::{self, Class},
+    },
 };
 
 /// The evidence of one outcome.
@@ -93,7 +96,7 @@ fn block(kind: BlockKind, outcome: &Outcome) -> Block {
         Outcome::Rejected(refusal) => Some(refusal.errcode.0),
         Outcome::NotSent(_) | Outcome::Unknown(_) => None,
     };
-    let advice = errcode::advice_of(outcome).unwrap_or_default();
+    let advice = errcode::advice_of(outcome, Language::En).unwrap_or_default();
     let reason = match kind {
         BlockKind::Unanswered => format!(
             "WeCom's answers do not come back, so members may have received messages that the relay still tries: \

@@ -12,6 +12,7 @@
 //! | [`duplicate_check`] | if WeCom checks a message for duplicates |
 //! | [`evidence`] | what an outcome says about the sender and about the message |
 //! | [`decide`] | the consequences of an outcome for the delivery |
+//! | [`stored_reason()`] | the text of a stored reason in another language |
 //!
 //! Everything here is pure and synchronous: the time, randomness and the state of the queue are arguments. So a test
 //! drives hours in microseconds.
@@ -29,5 +30,6 @@ mod monotonic;
 pub mod plan;
 pub mod rate_limiter;
 pub mod schedule;
+mod stored_reason;
 
-pub use self::monotonic::Monotonic;
+pub use self::{monotonic::Monotonic, stored_reason::stored_reason};

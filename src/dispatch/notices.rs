@@ -11,11 +11,11 @@ use tokio_util::sync::CancellationToken;
 use super::own_message::OwnMessage;
 use crate::{
     clock::Clock,
-    delivery::{decide::earlier, digest},
+    delivery::{decide::earlier, digest, stored_reason},
     language::Language,
     outbox::{Hold, Kind, NoticeSubject, Outbox, ReceiverName, SenderName, Status, StoreResult},
     text::{counted, local_time},
-    wecom::{GroupMentions, Recipients, errcode},
+    wecom::{GroupMentions, Recipients},
 };
 
 /// The fallback of a receiver.
@@ -87,7 +87,7 @@ async fn dead<O: Outbox>(outbox: &O, route: &Route, clock: &dyn Clock) -> StoreR
     lines.dedup();
     let alike = dead.iter().all(|dead| dead.reason == first.reason);
     let others = route.language.choose(" (and other reasons)", "（另有其他原因）");
-    let reason = reason_in(route.language, &first.reason);
+    let reason = stored_reason(&first.reason, route.language);
     let reason = if alike { reason } else { format!("{reason}{others}") };
     let (count, receiver) = (lines.len(), &route.receiver);
     let counts = match route.language {
@@ -123,16 +123,10 @@ async fn held<O: Outbox>(outbox: &O, route: &Route, hold: &Hold, clock: &dyn Clo
             format!("【发送暂停】{count} 条发给 {receiver} 的通知等待发送，自 {since} 起暂停")
         }
     };
-    let reason = reason_in(route.language, &hold.reason);
+    let reason = stored_reason(&hold.reason, route.language);
     let notice = Notice::new(&counts, &reason, backlog.summaries.into_iter(), count as usize, route.language);
     send(outbox, route, notice, NoticeSubject::Hold(route.sender.clone(), route.receiver.clone()), clock)
         .await
-}
-
-/// `reason` in `language`, as far as it is known in Chinese.
-fn reason_in(language: Language, reason: &str) -> String {
-    let chinese = if language == Language::Zh { errcode::chinese(reason) } else { None };
-    chinese.unwrap_or_else(|| reason.to_owned())
 }
 
 /// The texts of a notice.

@@ -20,6 +20,7 @@ mod parse;
 mod receiver;
 mod recipients;
 mod render;
+mod test_message;
 
 pub use self::{
     deliveries::text_deliveries,

@@ -30,6 +30,24 @@ pub enum Api {
 }
 
 impl Api {
+    const ALL: [Self; 10] = [
+        Self::GetToken,
+        Self::MessageSend,
+        Self::AppchatSend,
+        Self::WebhookSend,
+        Self::AgentGet,
+        Self::UserGet,
+        Self::DepartmentGet,
+        Self::TagGet,
+        Self::AppchatCreate,
+        Self::AppchatGet,
+    ];
+
+    /// The call with this [`Self::name`].
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|api| api.name() == name)
+    }
+
     /// WeCom's name of the call: the path after `/cgi-bin/`.
     pub fn name(self) -> &'static str {
         match self {

@@ -26,7 +26,7 @@ enum Rule {
 use Rule::{Below, Driver, Only, Pure};
 
 /// The modules from the top layer to the bottom one. A file belongs to the entry with the longest matching name.
-const MODULES: [(&str, Rule); 36] = [
+const MODULES: [(&str, Rule); 37] = [
     // shell
     ("main", Below),
     ("cli", Below),
@@ -56,6 +56,7 @@ const MODULES: [(&str, Rule); 36] = [
     ("outbox", Below),
     ("wecom", Pure),
     ("alertmanager", Below),
+    ("doctor", Below),
     // kernel
     ("metrics", Below),
     ("telemetry", Below),

@@ -7,6 +7,7 @@
 )]
 
 mod alertmanager;
+mod browser;
 mod cli;
 mod config;
 mod corpus;

@@ -1,18 +1,18 @@
-//! The arguments of `doctor`, and the order of its checks.
+//! The arguments of `doctor`. The findings are printed as they are made.
 
-use std::time::Duration;
+use std::{io, time::Duration};
 
-use super::{
-    app::{self, RefusedSecrets},
-    finding::Finding,
-    report::Report,
-    robot, server,
-};
+use super::report::Report;
 use crate::{
-    app::{PrepareOptions, Prepared, Tuning},
+    app::{
+        PrepareOptions, Prepared, Tuning,
+        doctor::{CONFIGURATION, examine, not_valid, valid},
+    },
     cli::{failure::Failure, output::Output, runtime::runtime},
-    config::{ConfigError, Loaded, Sender, parse_duration},
-    wecom::client::{CONNECT_TIMEOUT, SenderClient},
+    config::{ConfigError, Loaded, parse_duration},
+    doctor::{Finding, Findings},
+    language::Bilingual,
+    wecom::client::CONNECT_TIMEOUT,
 };
 
 #[derive(Debug, clap::Args)]
@@ -55,8 +55,6 @@ pub(in crate::cli) fn run(
     if report.finish()? { Ok(()) } else { Err(Failure::Reported) }
 }
 
-const CONFIGURATION: &str = "configuration";
-
 /// Reports the problems of the configuration. Returns `None` if it has errors.
 fn prepare(
     args: &Args,
@@ -72,7 +70,9 @@ fn prepare(
         Err(failure) => return Err(failure),
     };
     for warning in &warnings {
-        report.add(CONFIGURATION, &Finding::warning("file", warning.to_string(), ""))?;
+        let message = Bilingual::same(warning.to_string());
+        let finding = Finding::warning("file", message, Bilingual::new("", ""));
+        report.add(&finding.about(CONFIGURATION))?;
     }
     let tuning = Tuning {
         connect_timeout: args.timeout.min(CONNECT_TIMEOUT),
@@ -81,8 +81,7 @@ fn prepare(
     };
     match Prepared::new(config, PrepareOptions { tuning, ..PrepareOptions::default() }) {
         Ok(prepared) => {
-            let message = format!("valid: {}", prepared.config.summary());
-            report.add(CONFIGURATION, &Finding::ok("file", message))?;
+            report.add(&valid(&prepared.config).about(CONFIGURATION))?;
             Ok(Some(prepared))
         }
         Err(error) => {
@@ -92,35 +91,29 @@ fn prepare(
     }
 }
 
-fn report_config_error(error: &ConfigError, report: &mut Report<'_>) -> std::io::Result<()> {
+fn report_config_error(error: &ConfigError, report: &mut Report<'_>) -> io::Result<()> {
     for diagnostic in error.iter() {
-        report.add(CONFIGURATION, &Finding::failed("file", diagnostic.to_string(), ""))?;
+        report.add(&not_valid(diagnostic.to_string()).about(CONFIGURATION))?;
     }
+    let because = Bilingual::new("the configuration has errors", "配置有错误").into();
     for subject in ["server", "apps", "receivers"] {
-        report.add(subject, &Finding::skipped("all", "the configuration has errors"))?;
+        report.add(&Finding::skipped("all", &because).about(subject))?;
     }
     Ok(())
 }
 
-async fn check(prepared: &Prepared, timeout: Duration, report: &mut Report<'_>) -> std::io::Result<()> {
-    server::check(prepared, timeout, report).await?;
-    let mut refused_secrets = RefusedSecrets::default();
-    for (sender, client) in &prepared.clients {
-        let Some(configured) = prepared.config.sender(&sender.0) else { continue };
-        let receivers: Vec<_> = (prepared.config.receivers.iter())
-            .filter_map(|receiver| prepared.intake.receiver(receiver.name.as_str()).ok())
-            .filter(|receiver| receiver.sender == *sender)
-            .collect();
-        match (&configured, client.as_ref()) {
-            (Sender::App(app), SenderClient::App(client)) => {
-                let token = app::check(app, client, &mut refused_secrets, timeout, report).await?;
-                app::check_receivers(&receivers, app, client, token.as_ref(), timeout, report).await?;
-            }
-            (_, SenderClient::Robot(robot)) => {
-                robot::check(&configured, client, robot, &receivers, timeout, report).await?;
-            }
-            (Sender::Robot(_), SenderClient::App(_)) => {}
+/// Makes the checks and prints each finding at once.
+async fn check(prepared: &Prepared, timeout: Duration, report: &mut Report<'_>) -> io::Result<()> {
+    let (findings, mut found) = Findings::channel();
+    let checks = async move {
+        examine(prepared, timeout, &findings).await;
+        Ok(())
+    };
+    let printed = async {
+        while let Some(finding) = found.next().await {
+            report.add(&finding)?;
         }
-    }
-    Ok(())
+        Ok(())
+    };
+    tokio::try_join!(checks, printed).map(|_| ())
 }

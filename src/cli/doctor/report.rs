@@ -1,9 +1,14 @@
-//! Prints findings as they are made, and counts them.
+//! Prints findings as they are made, as text for people or as JSON for programs, and counts them.
 
 use std::io;
 
-use super::finding::{Finding, Status};
-use crate::{cli::output::Output, text::counted};
+use serde_json::json;
+
+use crate::{
+    cli::output::Output,
+    doctor::{Finding, FindingStatus},
+    text::counted,
+};
 
 pub(super) struct Report<'o> {
     output: &'o mut Output,
@@ -17,13 +22,13 @@ impl<'o> Report<'o> {
         Self { output, json, failed: 0, warnings: 0 }
     }
 
-    pub(super) fn add(&mut self, subject: &str, finding: &Finding) -> io::Result<()> {
+    pub(super) fn add(&mut self, finding: &Finding) -> io::Result<()> {
         match finding.status {
-            Status::Failed => self.failed += 1,
-            Status::Warning => self.warnings += 1,
-            Status::Ok | Status::Skipped => {}
+            FindingStatus::Failed => self.failed += 1,
+            FindingStatus::Warning => self.warnings += 1,
+            FindingStatus::Ok | FindingStatus::Skipped => {}
         }
-        let text = if self.json { finding.json(subject) } else { finding.text(subject) };
+        let text = if self.json { object(finding) } else { text(finding) };
         self.output.line(&text)
     }
 
@@ -36,30 +41,49 @@ impl<'o> Report<'o> {
     }
 }
 
-/// Checks of one subject, in order. Each check depends on the earlier ones.
-pub(super) struct CheckSequence<'r, 'o> {
-    report: &'r mut Report<'o>,
-    subject: String,
-    pending: Vec<&'static str>,
+/// One line, or two if there is help.
+fn text(finding: &Finding) -> String {
+    let Finding { status, subject, check, message, help } = finding;
+    let mut text = format!("{:<8} {subject}: {check}: {}", status.name(), message.en);
+    if !help.en.is_empty() {
+        text.push_str(&format!("\n         {}", help.en));
+    }
+    text
 }
 
-impl<'r, 'o> CheckSequence<'r, 'o> {
-    pub(super) fn new(report: &'r mut Report<'o>, subject: String, checks: &[&'static str]) -> Self {
-        Self { report, subject, pending: checks.to_vec() }
+/// One JSON object. `help` is present only if it is not empty.
+fn object(finding: &Finding) -> String {
+    let Finding { status, subject, check, message, help } = finding;
+    let mut object =
+        json!({ "status": status.name(), "subject": subject, "check": check, "message": message.en });
+    if !help.en.is_empty()
+        && let Some(fields) = object.as_object_mut()
+    {
+        fields.insert("help".to_owned(), json!(help.en));
+    }
+    object.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::language::Bilingual;
+
+    #[test]
+    fn help_has_its_own_line() {
+        let (message, help) = (Bilingual::same("no such host"), Bilingual::same("check api_url"));
+        let finding = Finding::failed("dns", message, help).about("app ops");
+        assert_eq!(text(&finding), "failed   app ops: dns: no such host\n         check api_url");
+        let finding = Finding::ok("dns", Bilingual::same("1 address")).about("app ops");
+        assert_eq!(text(&finding), "ok       app ops: dns: 1 address");
     }
 
-    /// Prints a finding. Returns `false` if the check failed.
-    pub(super) fn add(&mut self, finding: &Finding) -> io::Result<bool> {
-        self.pending.retain(|check| *check != finding.check);
-        self.report.add(&self.subject, finding)?;
-        Ok(!finding.has_failed())
-    }
-
-    /// Prints the remaining checks as skipped.
-    pub(super) fn skip_rest(self, because: &str) -> io::Result<()> {
-        for check in self.pending {
-            self.report.add(&self.subject, &Finding::skipped(check, because))?;
-        }
-        Ok(())
+    #[test]
+    fn json_is_one_object() {
+        let finding = Finding::failed("tls", Bilingual::same("no"), Bilingual::same("do")).about("app ops");
+        let expected = json!({ "status": "failed", "subject": "app ops", "check": "tls", "message": "no", "help": "do" });
+        assert_eq!(object(&finding), expected.to_string());
+        let skipped = Finding::skipped("tls", &Bilingual::same("dns failed")).about("app ops");
+        assert!(!object(&skipped).contains("help"));
     }
 }

@@ -1,6 +1,6 @@
 //! One row of the table of errcodes.
 
-use crate::wecom::Errcode;
+use crate::{language::Bilingual, wecom::Errcode};
 
 /// The reaction to an errcode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -38,9 +38,9 @@ pub struct Entry {
     pub errcode: Errcode,
     pub class: Class,
     /// A clause without a full stop.
-    pub meaning: &'static str,
+    pub meaning: Bilingual<&'static str>,
     /// Instructions for an operator: a sentence in the imperative without a full stop.
-    pub fix: Option<&'static str>,
+    pub fix: Option<Bilingual<&'static str>>,
     pub source: Source,
 }
 

@@ -6,6 +6,7 @@ mod advice;
 mod chinese;
 mod class;
 mod entry;
+mod fixes;
 mod table;
 
 pub use advice::{advice, advice_of, seen_ip, transport_advice};

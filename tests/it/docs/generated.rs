@@ -7,6 +7,7 @@ use std::{collections::BTreeMap, fs, ops::RangeInclusive};
 
 use wecom_relay::{
     config::accepted_keys,
+    language::Language,
     metrics::{
         DEAD_REASONS, HELD_REASONS, INVALID_KINDS, NO_ERRCODE, OTHER_ERRCODE, REFRESH_RESULTS, REPAIR_KINDS,
         RESULTS, RESULTS_WITHOUT_RECEIVER,
@@ -157,11 +158,10 @@ fn grouped() -> Vec<ErrcodeRow> {
 fn the_tables_of_errcodes_are_those_of_the_program() {
     let rows = [false, true].map(|chinese| {
         let row = |ErrcodeRow { name, entry, is_robot }: ErrcodeRow| {
-            let mut given = vec![reaction(entry.class, is_robot, chinese)];
-            if !chinese {
-                given.extend([entry.meaning.to_owned(), entry.fix.unwrap_or_default().to_owned()]);
-            }
-            Row { name, given, prose: if chinese { 2 } else { 0 } }
+            let language = if chinese { Language::Zh } else { Language::En };
+            let meaning = (*entry.meaning.get(language)).to_owned();
+            let fix = entry.fix.map(|fix| (*fix.get(language)).to_owned()).unwrap_or_default();
+            Row { name, given: vec![reaction(entry.class, is_robot, chinese), meaning, fix], prose: 0 }
         };
         grouped().into_iter().map(row).collect()
     });

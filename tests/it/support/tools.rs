@@ -8,6 +8,12 @@ pub(crate) struct Tool {
     package: &'static str,
 }
 
+impl Tool {
+    pub(crate) const fn new(names: &'static [&'static str], package: &'static str) -> Self {
+        Self { names, package }
+    }
+}
+
 /// Alertmanager has another name in Debian.
 pub(crate) const ALERTMANAGER: Tool =
     Tool { names: &["prometheus-alertmanager", "alertmanager"], package: "prometheus-alertmanager" };

@@ -5,8 +5,7 @@ use std::{io, net::IpAddr, net::SocketAddr, time::Duration};
 use reqwest::Url;
 use tokio::{net::TcpStream, time::timeout};
 
-use super::finding::Finding;
-use crate::wecom::client::Connection;
+use crate::{doctor::Finding, language::Bilingual, wecom::client::Connection};
 
 /// The server that the relay connects to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,7 +41,8 @@ impl FirstHop {
 pub(super) async fn dns(hop: &FirstHop, limit: Duration) -> (Finding, Vec<SocketAddr>) {
     let FirstHop { host, port, .. } = hop;
     if let Ok(ip) = host.parse::<IpAddr>() {
-        return (Finding::ok("dns", format!("{host} is an address")), vec![SocketAddr::new(ip, *port)]);
+        let message = Bilingual::new(format!("{host} is an address"), format!("{host} 是 IP 地址"));
+        return (Finding::ok("dns", message), vec![SocketAddr::new(ip, *port)]);
     }
     let found = timeout(limit, tokio::net::lookup_host((host.as_str(), *port))).await;
     let addresses: io::Result<Vec<_>> = match found {
@@ -57,15 +57,22 @@ fn looked_up(FirstHop { host, key, .. }: &FirstHop, addresses: &io::Result<Vec<S
         Ok(addresses) if !addresses.is_empty() => {
             let count = addresses.len();
             let es = if count == 1 { "" } else { "es" };
-            return Finding::ok("dns", format!("{host} → {count} address{es}"));
+            let message =
+                Bilingual::new(format!("{host} → {count} address{es}"), format!("{host} → {count} 个地址"));
+            return Finding::ok("dns", message);
         }
-        Ok(_) => "it has no address".to_owned(),
-        Err(error) => error.to_string(),
+        Ok(_) => Bilingual::new("it has no address", "没有地址").into(),
+        Err(error) => Bilingual::same(error.to_string()),
     };
-    let help = format!(
-        "check the spelling of {key}, and this machine's DNS (/etc/resolv.conf; a container has its own)"
+    let Bilingual { en, zh } = reason;
+    let message = Bilingual::new(format!("{host} is not found: {en}"), format!("找不到 {host}：{zh}"));
+    let help = Bilingual::new(
+        format!(
+            "check the spelling of {key}, and this machine's DNS (/etc/resolv.conf; a container has its own)"
+        ),
+        format!("请检查 {key} 的拼写和本机的 DNS（/etc/resolv.conf；容器有自己的一份）"),
     );
-    Finding::failed("dns", format!("{host} is not found: {reason}"), help)
+    Finding::failed("dns", message, help)
 }
 
 /// Opens and closes a connection to one of the addresses.
@@ -80,20 +87,35 @@ pub(super) async fn connect(hop: &FirstHop, addresses: &[SocketAddr], limit: Dur
 fn connection(hop: &FirstHop, connected: io::Result<()>) -> Finding {
     let FirstHop { host, port, key, is_proxy } = hop;
     let Err(error) = connected else {
-        return Finding::ok(hop.check(), format!("{host} port {port} accepts connections"));
+        let message = Bilingual::new(
+            format!("{host} port {port} accepts connections"),
+            format!("{host} 端口 {port} 可以连接"),
+        );
+        return Finding::ok(hop.check(), message);
     };
-    let message = format!("{host} port {port} does not accept connections: {error}");
+    let message = Bilingual::new(
+        format!("{host} port {port} does not accept connections: {error}"),
+        format!("{host} 端口 {port} 无法连接：{error}"),
+    );
     let help = match (is_proxy, error.kind()) {
-        (true, io::ErrorKind::ConnectionRefused) => {
-            format!("nothing listens there: check that the proxy runs, and the port in {key}")
-        }
-        (false, io::ErrorKind::ConnectionRefused) => {
-            format!("nothing listens there, or a firewall refuses: check the host and port in {key}")
-        }
-        (true, _) => format!("check {key}, and the firewall between this machine and the proxy"),
-        (false, _) => format!(
-            "check {key}, and the firewall: it must allow connections to {host} port {port}; if a proxy is needed, set \
-             proxy_url"
+        (true, io::ErrorKind::ConnectionRefused) => Bilingual::new(
+            format!("nothing listens there: check that the proxy runs, and the port in {key}"),
+            format!("该端口没有程序监听：请检查代理是否在运行，以及 {key} 中的端口"),
+        ),
+        (false, io::ErrorKind::ConnectionRefused) => Bilingual::new(
+            format!("nothing listens there, or a firewall refuses: check the host and port in {key}"),
+            format!("该端口没有程序监听，或被防火墙拒绝：请检查 {key} 中的主机和端口"),
+        ),
+        (true, _) => Bilingual::new(
+            format!("check {key}, and the firewall between this machine and the proxy"),
+            format!("请检查 {key}，以及本机与代理之间的防火墙"),
+        ),
+        (false, _) => Bilingual::new(
+            format!(
+                "check {key}, and the firewall: it must allow connections to {host} port {port}; if a proxy is needed, set \
+                 proxy_url"
+            ),
+            format!("请检查 {key} 和防火墙：必须允许连接 {host} 端口 {port}；如果需要代理，请设置 proxy_url"),
         ),
     };
     Finding::failed(hop.check(), message, help)
@@ -115,7 +137,7 @@ mod tests {
     #[test]
     fn no_address_is_a_failure() {
         let address: SocketAddr = "192.0.2.1:443".parse().unwrap();
-        let message = |count| looked_up(&first(false), &Ok(vec![address; count])).message;
+        let message = |count| looked_up(&first(false), &Ok(vec![address; count])).message.en;
         assert_eq!(message(1), "wecom.example.com → 1 address");
         assert_eq!(message(3), "wecom.example.com → 3 addresses");
         assert!(looked_up(&first(false), &Ok(Vec::new())).has_failed());
@@ -123,7 +145,7 @@ mod tests {
 
     #[test]
     fn timeout_and_refused_connection_have_different_help() {
-        let help = |proxy, kind| connection(&first(proxy), Err(io::Error::from(kind))).help;
+        let help = |proxy, kind| connection(&first(proxy), Err(io::Error::from(kind))).help.en;
         assert!(
             help(false, io::ErrorKind::TimedOut)
                 .contains("it must allow connections to wecom.example.com port 443")

@@ -5,8 +5,12 @@
 
 use serde_json::{Map, Value};
 
-use super::{credentials::describe, finding::Finding};
-use crate::wecom::{Addressee, Api, Errcode, Outcome, WecomError, errcode};
+use super::credentials::{Description, describe};
+use crate::{
+    doctor::Finding,
+    language::Bilingual,
+    wecom::{Addressee, Api, Errcode, Outcome, WecomError, errcode},
+};
 
 pub(super) const RECIPIENTS: &str = "recipients";
 
@@ -45,23 +49,34 @@ pub(super) fn finding(
         Ok(fields) => return unusable(addressee, fields),
         Err(failure) => failure,
     };
-    let (message, help) = describe(failure);
+    let Description { message: Bilingual { en, zh }, help } = describe(failure);
+    let unchecked =
+        Bilingual::new(format!("{} cannot be checked: {en}", name.en), format!("无法检查{}：{zh}", name.zh));
     let WecomError::Rejected(refusal) = failure else {
-        return Some(Finding::warning(RECIPIENTS, format!("{name} cannot be checked: {message}"), help));
+        return Some(Finding::warning(RECIPIENTS, unchecked, help));
     };
     if refusal.errcode == NO_PRIVILEGE {
-        return Some(Finding::warning(RECIPIENTS, format!("{name} is not visible to the app"), help));
+        let message = Bilingual::new(
+            format!("{} is not visible to the app", name.en),
+            format!("应用看不到{}", name.zh),
+        );
+        return Some(Finding::warning(RECIPIENTS, message, help));
     }
     if FORBIDDEN.contains(&refusal.errcode) && refusal.api != Api::AppchatGet {
-        let help = "test it with a real message: `wecom-relay send` shows the invalid recipients";
-        return Some(Finding::warning(RECIPIENTS, format!("{name} cannot be checked: {message}"), help));
+        let help = Bilingual::new(
+            "test it with a real message: `wecom-relay send` shows the invalid recipients",
+            "请用真实消息测试：`wecom-relay send` 会列出无效的接收人",
+        );
+        return Some(Finding::warning(RECIPIENTS, unchecked, help));
     }
     let is_recipient_error = errcode::class_of(&Outcome::Rejected(refusal.clone()))
         .is_some_and(|class| class == errcode::Class::Recipient);
     Some(if is_recipient_error {
-        Finding::failed(RECIPIENTS, format!("{name} gets nothing: {message}"), help)
+        let message =
+            Bilingual::new(format!("{} gets nothing: {en}", name.en), format!("{}收不到消息：{zh}", name.zh));
+        Finding::failed(RECIPIENTS, message, help)
     } else {
-        Finding::warning(RECIPIENTS, format!("{name} cannot be checked: {message}"), help)
+        Finding::warning(RECIPIENTS, unchecked, help)
     })
 }
 
@@ -71,21 +86,32 @@ fn unusable(addressee: &Addressee, fields: &Map<String, Value>) -> Option<Findin
     match addressee {
         Addressee::User(_) => {
             let state = match fields.get("status").and_then(Value::as_i64)? {
-                2 => "is disabled",
-                4 => "has not joined yet",
-                5 => "has left",
+                2 => Bilingual::new("is disabled", "已被禁用"),
+                4 => Bilingual::new("has not joined yet", "尚未加入"),
+                5 => Bilingual::new("has left", "已退出"),
                 _ => return None,
             };
-            let help = "look at the member in admin console → Contacts (通讯录)";
-            Some(Finding::warning(RECIPIENTS, format!("{name} {state}"), help))
+            let message =
+                Bilingual::new(format!("{} {}", name.en, state.en), format!("{}{}", name.zh, state.zh));
+            let help = Bilingual::new(
+                "look at the member in admin console → Contacts (通讯录)",
+                "请在管理后台 → 通讯录中查看该成员",
+            );
+            Some(Finding::warning(RECIPIENTS, message, help))
         }
         Addressee::Tag(_) => {
             let is_empty = |list: &str| fields.get(list).and_then(Value::as_array).is_none_or(Vec::is_empty);
-            let help = "add members in admin console → Contacts → Tags (标签), and add them to the app's Visible range \
-                        (可见范围)";
-            (is_empty("userlist") && is_empty("partylist")).then(|| {
-                Finding::warning(RECIPIENTS, format!("{name} has no members that the app can see"), help)
-            })
+            let message = Bilingual::new(
+                format!("{} has no members that the app can see", name.en),
+                format!("{}没有应用能看到的成员", name.zh),
+            );
+            let help = Bilingual::new(
+                "add members in admin console → Contacts → Tags (标签), and add them to the app's Visible range \
+                 (可见范围)",
+                "请在管理后台 → 通讯录 → 标签中添加成员，并把他们加入应用的可见范围",
+            );
+            let has_nobody = is_empty("userlist") && is_empty("partylist");
+            has_nobody.then(|| Finding::warning(RECIPIENTS, message, help))
         }
         Addressee::Party(_) | Addressee::All | Addressee::Group | Addressee::Chat(_) | Addressee::Chats => {
             None
@@ -93,15 +119,16 @@ fn unusable(addressee: &Addressee, fields: &Map<String, Value>) -> Option<Findin
     }
 }
 
-fn name_of(addressee: &Addressee) -> String {
+fn name_of(addressee: &Addressee) -> Bilingual<String> {
+    let named = |en: &str, zh: &str, id: &str| Bilingual::new(format!("{en} {id}"), format!("{zh} {id} "));
     match addressee {
-        Addressee::All => "@all".to_owned(),
-        Addressee::User(id) => format!("user {id}"),
-        Addressee::Party(id) => format!("party {id}"),
-        Addressee::Tag(id) => format!("tag {id}"),
-        Addressee::Group => "the robot's group".to_owned(),
-        Addressee::Chat(id) => format!("chat {id}"),
-        Addressee::Chats => "all chats".to_owned(),
+        Addressee::All => Bilingual::same("@all"),
+        Addressee::User(id) => named("user", "成员", id),
+        Addressee::Party(id) => named("party", "部门", id),
+        Addressee::Tag(id) => named("tag", "标签", id),
+        Addressee::Group => Bilingual::new("the robot's group", "机器人所在的群").into(),
+        Addressee::Chat(id) => named("chat", "群聊", id),
+        Addressee::Chats => Bilingual::new("all chats", "全部群聊").into(),
     }
 }
 
@@ -109,8 +136,8 @@ fn name_of(addressee: &Addressee) -> String {
 mod tests {
     use serde_json::json;
 
-    use super::{super::finding::Status, *};
-    use crate::wecom::ApiError;
+    use super::*;
+    use crate::{doctor::FindingStatus as Status, wecom::ApiError};
 
     fn refused(errcode: i64) -> Status {
         let refusal = ApiError { api: Api::UserGet, errcode: Errcode(errcode), errmsg: String::new() };
@@ -133,7 +160,7 @@ mod tests {
     #[test]
     fn an_inactive_member_and_an_empty_tag_are_reported() {
         let reported = |addressee, fields: Value| {
-            finding(&addressee, &Ok(fields.as_object().unwrap().clone())).map(|finding| finding.message)
+            finding(&addressee, &Ok(fields.as_object().unwrap().clone())).map(|finding| finding.message.en)
         };
         let user = || Addressee::User("lisi".to_owned());
         assert_eq!(reported(user(), json!({ "status": 4 })).unwrap(), "user lisi has not joined yet");

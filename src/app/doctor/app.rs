@@ -2,7 +2,6 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    io,
     sync::Arc,
     time::Duration,
 };
@@ -11,14 +10,14 @@ use tokio::time::Instant;
 
 use super::{
     credentials::{self, AGENT_ID, GETTOKEN, TRUSTED_IP},
-    finding::Finding,
     path,
     recipients::{self, LookupCall, RECIPIENTS},
-    report::Report,
 };
 use crate::{
     config::{App, Sender},
+    doctor::{Finding, Findings},
     intake::{Address, Receiver},
+    language::Bilingual,
     wecom::{
         Addressee, Api, Recipients, WecomError,
         client::{Client, SenderClient},
@@ -40,27 +39,26 @@ pub(super) async fn check(
     client: &Client,
     refused_secrets: &mut RefusedSecrets,
     limit: Duration,
-    report: &mut Report<'_>,
-) -> io::Result<Option<Token>> {
+    findings: &Findings,
+) -> Option<Token> {
     let further = [GETTOKEN, TRUSTED_IP, AGENT_ID];
     let sender = Sender::App(Arc::clone(app));
     let subject = format!("app {}", app.name);
     let client_of_sender = SenderClient::App(client.clone());
-    let checks = path::check(subject, &sender, &client_of_sender, &further, limit, report).await?;
-    let Some(mut checks) = checks else { return Ok(None) };
+    let mut checks = path::check(subject, &sender, &client_of_sender, &further, limit, findings).await?;
 
     let token = refused_secrets.token(app, client).await;
-    checks.add(&credentials::token(token.as_ref().err()))?;
+    checks.add(credentials::token(token.as_ref().err()));
     let Ok(token) = token else {
-        checks.skip_rest("there is no access token")?;
-        return Ok(None);
+        checks.skip_rest(Bilingual::new("there is no access token", "没有 access token"));
+        return None;
     };
     let answer = client.read(&token, Api::AgentGet, ("agentid", &app.agent_id.to_string())).await;
     let mut passed = true;
     for finding in credentials::agent(app.agent_id, &answer) {
-        passed &= checks.add(&finding)?;
+        passed &= checks.add(finding);
     }
-    Ok(passed.then_some(token))
+    passed.then_some(token)
 }
 
 impl RefusedSecrets {
@@ -84,32 +82,35 @@ pub(super) async fn check_receivers(
     client: &Client,
     token: Option<&Token>,
     limit: Duration,
-    report: &mut Report<'_>,
-) -> io::Result<()> {
+    findings: &Findings,
+) {
     let Some(token) = token else {
+        let because = Bilingual::new(format!("see app {}", app.name), format!("见应用 {}", app.name));
         for receiver in receivers {
-            let finding = Finding::skipped(RECIPIENTS, &format!("see app {}", app.name));
-            report.add(&format!("receiver {}", receiver.name), &finding)?;
+            findings.add(&format!("receiver {}", receiver.name), Finding::skipped(RECIPIENTS, &because));
         }
-        return Ok(());
+        return;
     };
     let deadline = Instant::now() + limit * RECIPIENTS_STEPS;
     let mut lookup = RecipientLookup { client, token, deadline, good: HashSet::new() };
     for receiver in receivers {
-        let findings = match &receiver.address {
+        let found = match &receiver.address {
             Address::Template { .. } => {
-                vec![Finding::ok(RECIPIENTS, "templates choose them for each payload")]
+                let message =
+                    Bilingual::new("templates choose them for each payload", "由模板按每个 payload 决定");
+                vec![Finding::ok(RECIPIENTS, message)]
             }
             Address::Literal(Recipients::All) => {
-                vec![Finding::ok(RECIPIENTS, "everybody in the app's visible range")]
+                let message =
+                    Bilingual::new("everybody in the app's visible range", "应用可见范围内的所有人");
+                vec![Finding::ok(RECIPIENTS, message)]
             }
             Address::Literal(recipients) => lookup.check(recipients).await,
         };
-        for finding in findings {
-            report.add(&format!("receiver {}", receiver.name), &finding)?;
+        for finding in found {
+            findings.add(&format!("receiver {}", receiver.name), finding);
         }
     }
-    Ok(())
 }
 
 struct RecipientLookup<'a> {
@@ -131,8 +132,14 @@ impl RecipientLookup<'_> {
             }
             if Instant::now() >= self.deadline {
                 let (left, all) = (addressees.len() - index, addressees.len());
-                let message = format!("{left} of {all} not checked: out of time");
-                let help = "raise --timeout, or look at them in WeCom's admin console";
+                let message = Bilingual::new(
+                    format!("{left} of {all} not checked: out of time"),
+                    format!("{all} 个中有 {left} 个未检查：时间不够"),
+                );
+                let help = Bilingual::new(
+                    "raise --timeout, or look at them in WeCom's admin console",
+                    "把 --timeout 设长，或在企业微信管理后台查看",
+                );
                 findings.push(Finding::warning(RECIPIENTS, message, help));
                 break;
             }
@@ -143,7 +150,9 @@ impl RecipientLookup<'_> {
             }
         }
         if findings.is_empty() {
-            findings.push(Finding::ok(RECIPIENTS, format!("the app sees {recipients}")));
+            let message =
+                Bilingual::new(format!("the app sees {recipients}"), format!("应用能看到 {recipients}"));
+            findings.push(Finding::ok(RECIPIENTS, message));
         }
         findings
     }

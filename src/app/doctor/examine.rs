@@ -1,0 +1,32 @@
+//! The order of the checks.
+
+use std::time::Duration;
+
+use super::{
+    app::{self, RefusedSecrets},
+    robot, server,
+};
+use crate::{app::prepare::Prepared, config::Sender, doctor::Findings, wecom::client::SenderClient};
+
+/// Makes all checks. Each step waits at most `timeout`.
+pub async fn examine(prepared: &Prepared, timeout: Duration, findings: &Findings) {
+    server::check(prepared, timeout, findings).await;
+    let mut refused_secrets = RefusedSecrets::default();
+    for (sender, client) in &prepared.clients {
+        let Some(configured) = prepared.config.sender(&sender.0) else { continue };
+        let receivers: Vec<_> = (prepared.config.receivers.iter())
+            .filter_map(|receiver| prepared.intake.receiver(receiver.name.as_str()).ok())
+            .filter(|receiver| receiver.sender == *sender)
+            .collect();
+        match (&configured, client.as_ref()) {
+            (Sender::App(app), SenderClient::App(client)) => {
+                let token = app::check(app, client, &mut refused_secrets, timeout, findings).await;
+                app::check_receivers(&receivers, app, client, token.as_ref(), timeout, findings).await;
+            }
+            (_, SenderClient::Robot(robot)) => {
+                robot::check(&configured, client, robot, &receivers, timeout, findings).await;
+            }
+            (Sender::Robot(_), SenderClient::App(_)) => {}
+        }
+    }
+}
