@@ -2,6 +2,7 @@
 
 mod cgroup;
 mod clock;
+mod console;
 pub mod doctor;
 mod heartbeats;
 mod outbox;

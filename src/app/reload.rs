@@ -72,7 +72,9 @@ impl<O: Outbox> Running<O> {
             };
             log_result(&result);
             self.last_reload_failed = result.is_err();
-            self.metrics.reloaded(result.is_ok(), self.clock.wall_time(self.clock.now()));
+            let now = self.clock.wall_time(self.clock.now());
+            self.metrics.reloaded(result.is_ok(), now);
+            self.board.reloaded(result.as_ref().map(drop).map_err(Clone::clone), now);
             for request in requests {
                 request.answer(result.clone());
             }

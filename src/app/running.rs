@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     clock::relay_clock,
+    console::{Board, console_settings},
     doctor::{self as app_doctor, DoctorInput},
     heartbeats::Heartbeats,
     prepare::Prepared,
@@ -23,13 +24,14 @@ use super::{
 use crate::{
     clock::{Clock as _, MachineClock, RelayClock},
     config::{self, Config, Database, Receiver, SecretFiles, Sender},
+    console::{self, ConsoleHandle, ConsoleParts},
     delivery::{decide::Policy, rate_limiter::Limits},
     dispatch::{dispatcher, janitor, notices, service},
     doctor::{self, DoctorHandle, DoctorRequests},
     heartbeat::Heartbeat,
     http::{
-        self, LogThrottles, MemoryBudget, Readiness, ReloadHandle, ReloadRequest, RenderPool, SecurityHandle,
-        ServerState,
+        self, LogThrottles, MemoryBudget, Readiness, Refusals, ReloadHandle, ReloadRequest, RenderPool,
+        SecurityHandle, ServerState,
     },
     lifecycle::Tasks,
     metrics::Metrics,
@@ -75,6 +77,9 @@ pub struct Running<O> {
     heartbeats: Heartbeats,
     render_pool: Arc<ArcSwap<RenderPool>>,
     security: SecurityHandle,
+    console: ConsoleHandle,
+    pub(super) board: Arc<Board>,
+    refusals: Arc<Refusals>,
     routes: watch::Sender<Vec<notices::Route>>,
     retention: watch::Sender<Duration>,
     configs: watch::Sender<Arc<Config>>,
@@ -109,7 +114,10 @@ impl<O: Outbox> Running<O> {
             }
         };
         let clock = Arc::new(clock);
-        metrics.reloaded(true, clock.wall_time(clock.now()));
+        let started_at = clock.wall_time(clock.now());
+        metrics.reloaded(true, started_at);
+        let refusals = Arc::new(Refusals::default());
+        let board = Arc::new(Board::new(&prepared.config, Arc::clone(&refusals), started_at));
         // One slot per connection, so that all clients that wait can share one reload.
         let (sender, requests) = mpsc::channel(http::MAX_CONNECTIONS);
         let tuning = prepared.tuning.clone();
@@ -132,6 +140,9 @@ impl<O: Outbox> Running<O> {
             heartbeats: Heartbeats::default(),
             render_pool: Arc::new(ArcSwap::from_pointee(render_pool)),
             security: SecurityHandle::new(prepared.config.server.security.clone()),
+            console: ConsoleHandle::new(console_settings(&prepared.config)),
+            board,
+            refusals,
             routes: watch::Sender::new(Vec::new()),
             retention: watch::Sender::new(prepared.config.outbox.retention),
             configs: watch::Sender::new(Arc::new(prepared.config.clone())),
@@ -154,11 +165,12 @@ impl<O: Outbox> Running<O> {
     }
 
     fn spawn(
-        &self,
+        &mut self,
         listener: TcpListener,
         secret_changes: mpsc::Sender<SecretFiles>,
         doctor_requests: DoctorRequests,
     ) {
+        let rng = StdRng::seed_from_u64(self.seeds.random());
         let is_on_loopback =
             listener.local_addr().is_ok_and(|address| address.ip().to_canonical().is_loopback());
         let stop = || self.tasks.stop();
@@ -190,10 +202,20 @@ impl<O: Outbox> Running<O> {
             security: self.security.clone(),
             is_on_loopback,
             log_throttles: LogThrottles::default(),
+            refusals: Arc::clone(&self.refusals),
             metrics: Arc::clone(&self.metrics),
             reloads: self.reloads.clone(),
         };
-        let router = http::router(Arc::new(state));
+        let console = ConsoleParts {
+            outbox: self.outbox.clone(),
+            clock: self.clock.clone(),
+            settings: self.console.clone(),
+            status: self.board.clone(),
+            metrics: Arc::clone(&self.metrics),
+            is_on_loopback,
+            rng,
+        };
+        let router = console::router(console, http::router(Arc::new(state)));
         let server = http::serve(listener, router, self.security.clone(), self.tuning.connections, stop());
         self.tasks.spawn("http server", server);
     }
@@ -230,6 +252,9 @@ impl<O: Outbox> Running<O> {
             }
         }
         self.security.replace(config.server.security.clone());
+        self.console.replace(console_settings(&config));
+        let services = self.senders.iter().map(|(name, active)| (name.clone(), active.services.clone()));
+        self.board.publish(&config, services.collect());
         self.render_pool.store(Arc::new(self.render_pool.load().with_intake(intake)));
         let routes = config.receivers.iter().filter_map(|receiver| route(&config, receiver));
         self.routes.send_replace(routes.collect());

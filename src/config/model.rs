@@ -13,6 +13,7 @@ use jiff::{Timestamp, tz::TimeZone};
 
 use super::{diagnostic::Location, secret_files::SecretFiles};
 use crate::{
+    console::ConsoleConfig,
     http::ServerSecurity,
     intake::{Address, Mentions, MessageType},
     language::Language,
@@ -103,6 +104,7 @@ pub struct Server {
     pub security: ServerSecurity,
     /// Memory for webhooks that are being received and rendered.
     pub max_memory_bytes: usize,
+    pub console: ConsoleConfig,
 }
 
 /// `outbox`

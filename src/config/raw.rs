@@ -47,10 +47,14 @@ macro_rules! shapes {
 
 shapes! {
     Root at "" { server, outbox, timezone, language, templates, apps, robots, receivers }
-    Server at "server." { listen, auth, tls, max_memory }
+    Server at "server." { listen, auth, tls, max_memory, console }
     Auth at "server.auth." { bearer_token, bearer_token_file, bearer_token_env, basic_auth }
     BasicAuth at "server.auth.basic_auth." { username, password, password_file, password_env }
     Tls at "server.tls." { cert_file, key_file, client_ca_file }
+    Console at "server.console." {
+        enabled, external_url, password, password_file, password_env, viewer_password, viewer_password_file,
+        viewer_password_env, session,
+    }
     Outbox at "outbox." {
         path, url, url_file, url_env, ca_file, replica, dedupe_window, max_size, expire_after, retention,
     }

@@ -13,8 +13,8 @@ use tracing::field::{debug, display};
 use super::{
     access_control::{AccessControl, offered_scheme},
     answer::Rejection,
-    connection::Peer,
     log_throttle::RequestLog,
+    refusals::peer,
     state::ServerState,
 };
 
@@ -35,11 +35,16 @@ pub(super) async fn authorize<O: Send + Sync + 'static>(
     if let Some(suppressed) = state.log_throttles.allow(RequestLog::Unauthorized, "") {
         log_unauthorized(&request, suppressed);
     }
+    if matches!(*request.method(), Method::POST | Method::PUT) {
+        let rejection = Rejection::Unauthorized(access.challenge());
+        let at = state.clock.wall_time(state.clock.now());
+        state.refusals.record(at, peer(request.extensions()), request.uri().path(), &rejection);
+    }
     unauthorized(access)
 }
 
 fn log_unauthorized(request: &Request, suppressed: u64) {
-    let peer = request.extensions().get::<Peer>().map(|Peer(address)| display(address.ip()));
+    let peer = peer(request.extensions()).map(|peer| display(peer.ip()));
     // Only the scheme, because a wrong password may be nearly right.
     let offered = offered_scheme(request.headers()).map(debug);
     if matches!(*request.method(), Method::POST | Method::PUT) {

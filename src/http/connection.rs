@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use axum::Router;
+use axum::{Router, extract::ConnectInfo};
 use hyper::{
     Request, Response,
     body::{Body, Incoming},
@@ -49,10 +49,6 @@ const WRITE_STALL: Duration = Duration::from_secs(10);
 /// client's system could discard the response before the client reads it.
 const LINGER_TIME: Duration = Duration::from_secs(1);
 const LINGER_BYTES: u64 = 4 << 20;
-
-/// The address of the client, as an extension of each request.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Peer(pub(super) SocketAddr);
 
 pub(super) struct Connection {
     pub(super) peer: SocketAddr,
@@ -159,7 +155,7 @@ async fn answer(
     idle_timer: IdleTimer,
     answered_early: Arc<AtomicBool>,
 ) -> Result<Response<axum::body::Body>, Infallible> {
-    request.extensions_mut().insert(Peer(peer));
+    request.extensions_mut().insert(ConnectInfo(peer));
     let has_body = !request.body().is_end_stream();
     idle_timer.request_started();
     let mut response = router.call(request).await?;

@@ -13,6 +13,7 @@ mod memory;
 mod memory_cost;
 mod ops;
 mod readiness;
+mod refusals;
 mod reloads;
 mod render_pool;
 mod render_slots;
@@ -30,6 +31,7 @@ pub use self::{
     memory::{DEFAULT_MAX_MEMORY, MAX_BODY_BYTES, MIN_MAX_MEMORY, MemoryBudget, OTHER_MEMORY, Reservation},
     ops::queue_depths,
     readiness::Readiness,
+    refusals::{RefusalCounts, Refusals, RefusedRequest},
     reloads::{ReloadHandle, ReloadRequest},
     render_pool::{RENDER_LIMIT, RenderPool},
     router::router,

@@ -7,24 +7,24 @@
 //! With DNS rebinding, the name of a foreign site resolves to this machine, so that the browser takes the relay for a
 //! part of that site. A relay that everybody may use on this machine therefore also checks `Host`.
 
-use std::{net::IpAddr, sync::Arc};
+use std::sync::Arc;
 
 use axum::{
     extract::{Request, State},
     http::{
-        HeaderMap, HeaderName, Method, Uri,
+        HeaderName, Method,
         header::{CONNECTION, HOST, HeaderValue, ORIGIN},
-        uri::Authority,
     },
     middleware::Next,
     response::{IntoResponse, Response},
 };
 use tracing::field::display;
 
-use super::{answer::Rejection, connection::Peer, log_throttle::RequestLog, state::ServerState};
-use crate::telemetry::clip;
-
-const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+use super::{answer::Rejection, log_throttle::RequestLog, refusals::peer, state::ServerState};
+use crate::{
+    pages::{SEC_FETCH_SITE, hosts, names_foreign_host},
+    telemetry::clip,
+};
 
 /// Passes a request on, or answers 403 before its body is read and closes the connection.
 pub(super) async fn refuse_foreign<O: Send + Sync + 'static>(
@@ -36,7 +36,7 @@ pub(super) async fn refuse_foreign<O: Send + Sync + 'static>(
     let checks_host = state.is_on_loopback && state.security.current().is_open();
     let rejection = if is_cross_origin(&request) {
         Rejection::CrossOrigin
-    } else if checks_host && names_foreign_host(&request) {
+    } else if checks_host && names_foreign_host(request.uri(), request.headers()) {
         Rejection::ForeignHost
     } else {
         return next.run(request).await;
@@ -51,7 +51,7 @@ pub(super) async fn refuse_foreign<O: Send + Sync + 'static>(
 }
 
 fn log_forbidden(request: &Request, rejection: &Rejection, suppressed: u64) {
-    let peer = request.extensions().get::<Peer>().map(|Peer(address)| display(address.ip()));
+    let peer = peer(request.extensions()).map(|peer| display(peer.ip()));
     let text = |name: HeaderName| {
         let value = request.headers().get(name).map(|value| String::from_utf8_lossy(value.as_bytes()));
         value.map(|value| clip(&value).to_owned())
@@ -78,26 +78,6 @@ fn is_cross_origin(request: &Request) -> bool {
     let hosts: Vec<&str> = hosts(request.uri(), headers).collect();
     let is_own = |(_, authority): (&str, &str)| hosts.iter().all(|host| host.eq_ignore_ascii_case(authority));
     hosts.is_empty() || !origin.is_some_and(is_own)
-}
-
-/// True if the request names a host that anybody can let resolve to this machine. These are all names of the DNS, but
-/// not addresses, `localhost`, and names without a dot, which come from /etc/hosts.
-fn names_foreign_host(request: &Request) -> bool {
-    hosts(request.uri(), request.headers()).any(|host| !is_local(host))
-}
-
-/// The hosts that the request names. A host that is not text is empty.
-fn hosts<'r>(uri: &'r Uri, headers: &'r HeaderMap) -> impl Iterator<Item = &'r str> {
-    let in_headers = headers.get_all(HOST).iter().map(|host| host.to_str().unwrap_or_default());
-    uri.authority().map(Authority::as_str).into_iter().chain(in_headers)
-}
-
-fn is_local(host: &str) -> bool {
-    let Ok(authority) = host.parse::<Authority>() else { return false };
-    let name = authority.host().trim_end_matches('.').to_ascii_lowercase();
-    let address = name.trim_start_matches('[').trim_end_matches(']');
-    let is_from_dns = name.contains('.') && !name.ends_with(".localhost");
-    !is_from_dns || address.parse::<IpAddr>().is_ok()
 }
 
 #[cfg(test)]
@@ -147,28 +127,5 @@ mod tests {
         for method in [Method::GET, Method::HEAD, Method::OPTIONS] {
             assert!(!is_cross_origin(&request(method, &[("sec-fetch-site", "cross-site")])));
         }
-    }
-
-    #[test]
-    fn addresses_and_localhost_are_no_foreign_hosts() {
-        for host in [
-            "127.0.0.1",
-            "127.0.0.1:8061",
-            "[::1]:8061",
-            "localhost:8061",
-            "LOCALHOST.",
-            "a.localhost",
-            "relay:8061",
-        ] {
-            assert!(!names_foreign_host(&request(Method::GET, &[("host", host)])), "{host}");
-        }
-        for host in ["evil.example:8061", "127.0.0.1.evil.example", "localhost.evil.example", "", "[::1"] {
-            assert!(names_foreign_host(&request(Method::GET, &[("host", host)])), "{host}");
-        }
-        assert!(!names_foreign_host(&request(Method::GET, &[])));
-        assert!(names_foreign_host(&request(
-            Method::GET,
-            &[("host", "localhost"), ("host", "evil.example")]
-        )));
     }
 }

@@ -6,8 +6,8 @@ use arc_swap::ArcSwap;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    log_throttle::LogThrottles, memory::MemoryBudget, readiness::Readiness, reloads::ReloadHandle,
-    render_pool::RenderPool, security::SecurityHandle,
+    log_throttle::LogThrottles, memory::MemoryBudget, readiness::Readiness, refusals::Refusals,
+    reloads::ReloadHandle, render_pool::RenderPool, security::SecurityHandle,
 };
 use crate::{clock::Clock, metrics::Metrics};
 
@@ -25,6 +25,7 @@ pub struct ServerState<O> {
     /// Only this machine can reach the listener.
     pub is_on_loopback: bool,
     pub log_throttles: LogThrottles,
+    pub refusals: Arc<Refusals>,
     pub metrics: Arc<Metrics>,
     pub reloads: ReloadHandle,
 }

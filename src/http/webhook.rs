@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{
     extract::{Path, Request, State, rejection::PathRejection},
-    http::{Method, Uri},
+    http::Method,
 };
 use tokio::time::Instant;
 
@@ -13,6 +13,7 @@ use super::{
     body::{self, Body},
     log_throttle::RequestLog,
     memory::Reservation,
+    refusals::peer,
     render_pool::RenderPool,
     state::ServerState,
 };
@@ -33,8 +34,9 @@ pub(super) async fn receive<O: Outbox>(
 ) -> Result<AcceptedAll, Rejection> {
     let Ok(receiver) = receiver else {
         // The path is not UTF-8, and the name of every receiver is.
-        return Err(reject_unknown(&state, request.method(), request.uri()));
+        return Err(reject_unknown(&state, &request));
     };
+    let peer = peer(request.extensions());
     let receiver = receiver.map(|Path(name)| name);
     let answer = accept(&state, receiver.as_deref(), request).await;
     match &answer {
@@ -47,6 +49,8 @@ pub(super) async fn receive<O: Outbox>(
             let known_receiver = rejection.receiver().map_or("", |receiver| receiver.0.as_str());
             state.metrics.received(known_receiver, rejection.result());
             log_rejection(&state, receiver.as_deref(), rejection);
+            let path = receiver.map_or_else(|| "/webhook".to_owned(), |name| format!("/webhook/{name}"));
+            state.refusals.record(state.clock.wall_time(state.clock.now()), peer, &path, rejection);
         }
     }
     answer
@@ -274,35 +278,40 @@ fn log_rejection<O>(state: &ServerState<O>, receiver: Option<&str>, rejection: &
 /// Answers a request to an unknown path.
 pub(super) async fn unknown_path<O: Outbox>(
     State(state): State<Arc<ServerState<O>>>,
-    method: Method,
-    uri: Uri,
+    request: Request,
 ) -> Rejection {
-    reject_unknown(&state, &method, &uri)
+    reject_unknown(&state, &request)
 }
 
 /// Answers a request to a known path by a method that it does not have.
 pub(super) async fn wrong_method<O: Outbox>(
     State(state): State<Arc<ServerState<O>>>,
-    method: Method,
-    uri: Uri,
+    request: Request,
 ) -> Rejection {
-    let is_reload = uri.path() == "/-/reload";
+    let is_reload = request.uri().path() == "/-/reload";
     let rejection = if is_reload { Rejection::ReloadMethod } else { Rejection::WrongMethod };
-    reject_unrouted(&state, &method, &uri, rejection)
+    reject_unrouted(&state, &request, rejection)
 }
 
-fn reject_unknown<O>(state: &ServerState<O>, method: &Method, uri: &Uri) -> Rejection {
-    reject_unrouted(state, method, uri, Rejection::UnknownPath(PathHint::of(uri.path())))
+fn reject_unknown<O>(state: &ServerState<O>, request: &Request) -> Rejection {
+    reject_unrouted(state, request, Rejection::UnknownPath(PathHint::of(request.uri().path())))
 }
 
 /// Logs and counts a request without a route if it may be a notification, which is lost then.
-fn reject_unrouted<O>(state: &ServerState<O>, method: &Method, uri: &Uri, rejection: Rejection) -> Rejection {
+fn reject_unrouted<O>(state: &ServerState<O>, request: &Request, rejection: Rejection) -> Rejection {
+    let (method, path) = (request.method(), request.uri().path());
     if !matches!(*method, Method::POST | Method::PUT | Method::PATCH) {
         return rejection;
     }
     state.metrics.received("", rejection.result());
+    state.refusals.record(
+        state.clock.wall_time(state.clock.now()),
+        peer(request.extensions()),
+        path,
+        &rejection,
+    );
     if let Some(suppressed) = state.log_throttles.allow(RequestLog::Rejected(rejection.reason()), "") {
-        let (path, method) = (clip(uri.path()), clip(method.as_str()));
+        let (path, method) = (clip(path), clip(method.as_str()));
         tracing::error!(
             path,
             method,

@@ -35,6 +35,9 @@ pub const NO_ERRCODE: &str = "none";
 /// `errcode` of replies that are not in the table of errcodes.
 pub const OTHER_ERRCODE: &str = "other";
 
+/// `action` of `wecom_relay_console_changes_total`.
+pub const CONSOLE_ACTIONS: [&str; 3] = ["requeue", "discard", "probe"];
+
 macro_rules! labels {
     ($($name:ident { $($label:ident: $type:ty),+ })+) => {
         $(
@@ -58,6 +61,7 @@ labels! {
     Repaired { kind: &'static str }
     ByCall { call: &'static str }
     ByClass { class: &'static str }
+    ByAction { action: &'static str }
     TakenOver { app: String, reason: &'static str }
 }
 

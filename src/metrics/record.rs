@@ -5,7 +5,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{
-    labels::{Attempted, ByApp, ByReceiver, HELD_REASONS, Held, Invalid, Received, Repaired, Settled},
+    labels::{
+        Attempted, ByAction, ByApp, ByReceiver, HELD_REASONS, Held, Invalid, Received, Repaired, Settled,
+    },
     registry::Metrics,
 };
 
@@ -31,6 +33,11 @@ impl Metrics {
 
     pub fn unauthorized(&self) {
         self.unauthorized.inc();
+    }
+
+    /// Records a change by the console. `action` is one of [`super::CONSOLE_ACTIONS`].
+    pub fn console_changed(&self, action: &'static str) {
+        self.console_changes.get_or_create(&ByAction { action }).inc();
     }
 
     pub fn forbidden(&self) {

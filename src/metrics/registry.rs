@@ -17,9 +17,9 @@ use prometheus_client::{
 
 use super::{
     labels::{
-        Attempted, ByApp, ByReceiver, DEAD_REASONS, HELD_REASONS, Held, INVALID_KINDS, Invalid, NO_ERRCODE,
-        NOT_IN_CONFIGURATION, REFRESH_RESULTS, REPAIR_KINDS, RESULTS, RESULTS_WITHOUT_RECEIVER, Received,
-        Refreshed, Repaired, Settled,
+        Attempted, ByAction, ByApp, ByReceiver, CONSOLE_ACTIONS, DEAD_REASONS, HELD_REASONS, Held,
+        INVALID_KINDS, Invalid, NO_ERRCODE, NOT_IN_CONFIGURATION, REFRESH_RESULTS, REPAIR_KINDS, RESULTS,
+        RESULTS_WITHOUT_RECEIVER, Received, Refreshed, Repaired, Settled,
     },
     process::Process,
     queue::{OutboxFigures, QueueDepth, Queues},
@@ -37,6 +37,7 @@ pub struct Metrics {
     pub(super) received: Family<Received, Counter>,
     pub(super) unauthorized: Counter,
     pub(super) forbidden: Counter,
+    pub(super) console_changes: Family<ByAction, Counter>,
     pub(super) repaired: Family<Repaired, Counter>,
     pub(super) template_fallbacks: Family<ByReceiver, Counter>,
     pub(super) settled: Family<Settled, Counter>,
@@ -73,6 +74,7 @@ impl Metrics {
             received: Family::default(),
             unauthorized: Counter::default(),
             forbidden: Counter::default(),
+            console_changes: Family::default(),
             repaired: Family::default(),
             template_fallbacks: Family::default(),
             settled: Family::default(),
@@ -92,6 +94,9 @@ impl Metrics {
         store.register(&mut metrics.registry);
         for result in RESULTS_WITHOUT_RECEIVER {
             drop(metrics.received.get_or_create(&Received::new("", result)));
+        }
+        for action in CONSOLE_ACTIONS {
+            drop(metrics.console_changes.get_or_create(&ByAction { action }));
         }
         for kind in REPAIR_KINDS {
             drop(metrics.repaired.get_or_create(&Repaired { kind }));
@@ -115,6 +120,11 @@ impl Metrics {
             "forbidden_requests",
             "Requests of browsers for pages of another site, answered with 403",
             self.forbidden.clone(),
+        );
+        registry.register(
+            "console_changes",
+            "Changes that people made in the console, by action",
+            self.console_changes.clone(),
         );
         registry.register(
             "payload_repairs",

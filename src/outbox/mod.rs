@@ -24,6 +24,7 @@
 
 mod changes;
 mod error;
+mod json;
 mod lease_term;
 mod port;
 pub mod postgres;
@@ -33,4 +34,4 @@ mod sharing;
 pub mod sqlite;
 mod types;
 
-pub use self::{changes::*, error::*, lease_term::*, port::*, query::*, sharing::*, types::*};
+pub use self::{changes::*, error::*, json::*, lease_term::*, port::*, query::*, sharing::*, types::*};

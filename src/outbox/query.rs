@@ -76,6 +76,11 @@ pub struct Filter {
     /// The states; empty for all.
     pub states: Vec<State>,
     pub receiver: Option<ReceiverName>,
+    pub sender: Option<SenderName>,
+    pub kind: Option<Kind>,
+    pub group_key: Option<String>,
+    /// Only deliveries whose summary or group key has all of these words. Only ASCII letters are compared without case.
+    pub words: Vec<String>,
     /// Only deliveries that were accepted before this time.
     pub accepted_before: Option<Timestamp>,
     /// Only deliveries that were accepted at or after this time.

@@ -26,7 +26,7 @@ enum Rule {
 use Rule::{Below, Driver, Only, Pure};
 
 /// The modules from the top layer to the bottom one. A file belongs to the entry with the longest matching name.
-const MODULES: [(&str, Rule); 37] = [
+const MODULES: [(&str, Rule); 39] = [
     // shell
     ("main", Below),
     ("cli", Below),
@@ -35,6 +35,7 @@ const MODULES: [(&str, Rule); 37] = [
     ("systemd", Below),
     // drivers
     ("http", Driver),
+    ("console", Driver),
     ("dispatch", Driver),
     // adapters: each knows its own port and the vocabulary of the port
     ("outbox::postgres", Only(&["outbox", "outbox::rules", "wecom"])),
@@ -42,7 +43,7 @@ const MODULES: [(&str, Rule); 37] = [
     ("wecom::client", Only(&["wecom", "wecom::token", "wecom::endpoint", "wecom::errcode"])),
     ("wecom::token", Only(&["wecom", "wecom::endpoint", "wecom::errcode"])),
     // a WeCom for tests, beside the relay. Its pages show messages with `look`, which decides nothing
-    ("sandbox", Only(&["clock", "language", "text", "wecom::look"])),
+    ("sandbox", Only(&["clock", "language", "pages", "text", "wecom::look"])),
     // decisions
     ("intake", Pure),
     ("delivery", Pure),
@@ -59,6 +60,7 @@ const MODULES: [(&str, Rule); 37] = [
     ("doctor", Below),
     // kernel
     ("metrics", Below),
+    ("pages", Below),
     ("telemetry", Below),
     ("lifecycle", Below),
     ("heartbeat", Below),
@@ -72,11 +74,12 @@ const MODULES: [(&str, Rule); 37] = [
     ("clock", Below),
     ("allocator", Below),
 ];
-const DRIVERS: [&str; 2] = ["http", "dispatch"];
+const DRIVERS: [&str; 3] = ["http", "console", "dispatch"];
 const ADAPTERS: [&str; 4] = ["outbox::postgres", "outbox::sqlite", "wecom::client", "wecom::token"];
-const KERNEL: [&str; 13] = [
+const KERNEL: [&str; 14] = [
     "telemetry",
     "metrics",
+    "pages",
     "lifecycle",
     "heartbeat",
     "retry",

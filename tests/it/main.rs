@@ -10,6 +10,7 @@ mod alertmanager;
 mod browser;
 mod cli;
 mod config;
+mod console;
 mod corpus;
 mod dedupe;
 mod disk;

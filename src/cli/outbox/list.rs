@@ -4,17 +4,17 @@
 use std::{io, time::Duration};
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use jiff::Timestamp;
+use jiff::{Timestamp, tz::TimeZone};
 
-use super::{
-    json,
-    text::{Columns, age, fitted},
-};
+use super::text::{Columns, age, fitted};
 use crate::{
     cli::{failure::Failure, output::Output},
     config,
     delivery::decide::earlier,
-    outbox::{DeliveryId, Filter, ListOrder, Listed, OutboxQuery, Page, PageRequest, ReceiverName, State},
+    outbox::{
+        DeliveryId, Filter, ListOrder, Listed, ListedJson, OutboxQuery, Page, PageRequest, ReceiverName,
+        State,
+    },
     text::{printable, shorten_columns},
 };
 
@@ -63,8 +63,10 @@ pub(super) async fn run(
         accepted_before: args.older_than.map(|age| earlier(now, age)),
         accepted_since: args.newer_than.map(|age| earlier(now, age)),
         digest: args.digest.map(DeliveryId),
+        ..Filter::default()
     };
     let limit = args.limit.unwrap_or(if args.json { u32::MAX } else { DEFAULT_LIMIT });
+    let zone = TimeZone::system();
     let mut table = Table::default();
     let mut after = None;
     let mut count = 0;
@@ -74,7 +76,7 @@ pub(super) async fn run(
         let Page { deliveries, next } = outbox.list(filter.clone(), request).await?;
         if args.json {
             for listed in &deliveries {
-                output.line(&serde_json::to_string(&json::Listed::from(listed))?)?;
+                output.line(&serde_json::to_string(&ListedJson::new(listed, &zone))?)?;
             }
         } else {
             table.print(&deliveries, now, output)?;
@@ -91,7 +93,7 @@ pub(super) async fn run(
         ));
     }
     if count == 0 && !args.json {
-        output.error(if is_filtered(&filter) { "no delivery matches" } else { "the outbox is empty" });
+        output.error(if filter != Filter::default() { "no delivery matches" } else { "the outbox is empty" });
     }
     Ok(())
 }
@@ -120,15 +122,6 @@ impl Table {
         }
         Ok(())
     }
-}
-
-fn is_filtered(filter: &Filter) -> bool {
-    let Filter { states, receiver, accepted_before, accepted_since, digest } = filter;
-    !states.is_empty()
-        || receiver.is_some()
-        || accepted_before.is_some()
-        || accepted_since.is_some()
-        || digest.is_some()
 }
 
 fn cells(listed: &Listed, now: Timestamp) -> [String; 6] {

@@ -5,7 +5,6 @@
 
 mod change;
 mod command;
-mod json;
 mod list;
 mod show;
 mod text;

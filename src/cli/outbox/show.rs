@@ -1,16 +1,15 @@
 //! `wecom-relay outbox show`: one delivery with its attempts.
 
-use super::{
-    json,
-    text::{held, moment, unknown_delivery},
-};
+use jiff::tz::TimeZone;
+
+use super::text::{held, moment, unknown_delivery};
 use crate::{
     cli::{
         failure::Failure,
         output::{Output, shown},
     },
     clock::RelayClock,
-    outbox::{DeliveryId, Detail, Listed, Outbox, State},
+    outbox::{DeliveryId, Detail, DetailJson, Listed, Outbox, State, kind_name, status_name},
     text::printable,
 };
 
@@ -33,7 +32,7 @@ pub(super) async fn run(
     let id = DeliveryId(args.id);
     let Some(detail) = outbox.show(id).await? else { return Err(unknown_delivery(id, output)) };
     if args.json {
-        output.line(&serde_json::to_string(&json::Detail::from(&detail))?)?;
+        output.line(&serde_json::to_string(&DetailJson::new(&detail, &TimeZone::system()))?)?;
         return Ok(());
     }
     let holds = outbox.holds().await?;
@@ -62,7 +61,7 @@ pub(super) async fn run(
 fn fields(detail: &Detail, held: Option<String>) -> Vec<(&'static str, String)> {
     let listed = &detail.listed;
     let Listed { id, notification, part, .. } = listed;
-    let (kind, status) = (json::kind(listed.kind), json::status(listed.status));
+    let (kind, status) = (kind_name(listed.kind), status_name(listed.status));
     let delivery = format!(
         "{id}, part {} of {} of notification {notification} ({kind}, {status})",
         part.number, part.total

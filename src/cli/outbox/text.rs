@@ -11,7 +11,7 @@ use jiff::{Timestamp, tz::TimeZone};
 use crate::{
     cli::{failure::Failure, output::Output},
     clock::{Clock, RelayClock},
-    outbox::{DeliveryId, Hold},
+    outbox::{DeliveryId, Hold, rfc3339},
     text::{printable, shorten_columns, width},
 };
 
@@ -58,15 +58,7 @@ impl<const N: usize> Columns<N> {
 
 /// RFC 3339 in the zone of `TZ` or of the system, with whole seconds.
 pub(super) fn moment(at: Timestamp) -> String {
-    moment_in(TimeZone::system(), at)
-}
-
-fn moment_in(zone: TimeZone, at: Timestamp) -> String {
-    let local = at.to_zoned(zone);
-    match local.offset().is_zero() {
-        true => format!("{at:.0}"),
-        false => local.strftime("%Y-%m-%dT%H:%M:%S%:z").to_string(),
-    }
+    rfc3339(at, &TimeZone::system())
 }
 
 /// Says since when and why an app is held, and when it is tried again.
@@ -105,13 +97,6 @@ mod tests {
         rows.iter().for_each(|row| columns.widen(row));
         let lines = rows.each_ref().map(|row| columns.line(row, "x"));
         assert_eq!(lines, ["值班    1   x", "oncall  22  x"]);
-    }
-
-    #[test]
-    fn a_moment_has_the_offset_of_its_zone() {
-        let at: Timestamp = "2026-11-21T08:00:00.5Z".parse().unwrap();
-        assert_eq!(moment_in(TimeZone::UTC, at), "2026-11-21T08:00:00Z");
-        assert_eq!(moment_in(TimeZone::get("Asia/Shanghai").unwrap(), at), "2026-11-21T16:00:00+08:00");
     }
 
     #[test]

@@ -70,6 +70,27 @@ impl<'f, 'y> SecretSource<'f, 'y> {
         }
     }
 
+    /// The operator's password of the console.
+    pub(super) fn of_console(raw: &'f raw::Console<'y>) -> Self {
+        Self {
+            inline: &raw.password,
+            file: &raw.password_file,
+            env: &raw.password_env,
+            owner: "the console",
+            key: "password",
+        }
+    }
+
+    pub(super) fn of_viewer(raw: &'f raw::Console<'y>) -> Self {
+        Self {
+            inline: &raw.viewer_password,
+            file: &raw.viewer_password_file,
+            env: &raw.viewer_password_env,
+            owner: "the viewer",
+            key: "viewer_password",
+        }
+    }
+
     pub(super) fn required(
         &self,
         context: &LoadContext<'_>,
@@ -163,13 +184,13 @@ impl<'f, 'y> SecretSource<'f, 'y> {
 
     /// WeCom and HTTP define secrets, tokens and addresses as ASCII. A password may have any letters.
     fn is_ascii(&self) -> bool {
-        self.key != "password"
+        !self.key.ends_with("password")
     }
 
     fn word(&self) -> &'static str {
         match self.key {
             "bearer_token" => "token",
-            "password" => "password",
+            "password" | "viewer_password" => "password",
             "proxy_url" => "proxy's address",
             "url" => "URL",
             "key" => "key",

@@ -1,11 +1,13 @@
-//! `server`: the address for webhooks, credentials and TLS.
+//! `server`: the address for webhooks, credentials, TLS and memory.
 
 use std::net::SocketAddr;
 
 use super::{
     certificates::{LONGEST_PEM_BYTES, pem},
+    console,
     context::LoadContext,
-    secrets::{SecretSource, private_file},
+    credentials,
+    secrets::private_file,
 };
 use crate::{
     config::{
@@ -14,7 +16,7 @@ use crate::{
         raw::{self, Field},
         size,
     },
-    http::{AccessControl, DEFAULT_MAX_MEMORY, MIN_MAX_MEMORY, ServerSecurity, TlsConfig, TlsError},
+    http::{DEFAULT_MAX_MEMORY, MIN_MAX_MEMORY, ServerSecurity, TlsConfig, TlsError},
     secret::Secret,
 };
 
@@ -29,17 +31,18 @@ pub(super) fn read(
     let raw = raw::Server::read(field, diagnostics)?;
     let help = "write an IP address and a port, such as 0.0.0.0:8061 or [::1]:8061";
     let listen = raw.listen.parsed(|text| text.parse().ok(), "an address to listen on", help, diagnostics);
-    let access = access(&raw.auth, context, diagnostics);
+    let credentials = credentials::read(&raw.auth, context, diagnostics);
     let tls = tls(&raw.tls, context, diagnostics);
     let max_memory_bytes = max_memory_bytes(&raw.max_memory, diagnostics);
+    let console = console::read(&raw.console, credentials.as_ref().ok(), context, diagnostics);
     let listen: SocketAddr = listen?.unwrap_or_else(|| ([0, 0, 0, 0], 8061).into());
-    let security = ServerSecurity { access: access?, tls: tls? };
+    let security = ServerSecurity { access: credentials?.access(), tls: tls? };
     if security.is_open() && !listen.ip().to_canonical().is_loopback() {
         let message = format!("anyone who can reach {listen} can send messages through the apps");
         let help = format!("set server.auth, or listen on 127.0.0.1:{} only", listen.port());
         diagnostics.warn(&raw.listen.location, message, help);
     }
-    Ok(Server { listen, security, max_memory_bytes: max_memory_bytes? })
+    Ok(Server { listen, security, max_memory_bytes: max_memory_bytes?, console: console? })
 }
 
 fn max_memory_bytes(field: &Field<'_>, diagnostics: &mut Diagnostics) -> Result<usize, ErrorGuaranteed> {
@@ -57,45 +60,6 @@ fn max_memory_bytes(field: &Field<'_>, diagnostics: &mut Diagnostics) -> Result<
         return Err(diagnostics.error(&field.location, "this is too large", help));
     }
     Ok(size)
-}
-
-fn access(
-    field: &Field<'_>,
-    context: &LoadContext<'_>,
-    diagnostics: &mut Diagnostics,
-) -> Result<AccessControl, ErrorGuaranteed> {
-    let raw = raw::Auth::read(field, diagnostics)?;
-    let token = SecretSource::of_bearer_token(&raw).read(context, diagnostics);
-    let basic = match raw.basic_auth.is_written() {
-        true => user(&raw.basic_auth, context, diagnostics).map(Some),
-        false => Ok(None),
-    };
-    let (token, basic) = (token?, basic?);
-    if field.is_written() && token.is_none() && basic.is_none() {
-        // This is an error, because whoever wrote `auth` does not expect an open port.
-        let help = "set bearer_token, bearer_token_file, bearer_token_env or basic_auth, or remove auth";
-        return Err(diagnostics.error(&field.location, "auth has no credentials", help));
-    }
-    let basic = basic.as_ref().map(|(username, password)| (*username, password));
-    Ok(AccessControl::new(token.as_ref(), basic))
-}
-
-fn user<'y>(
-    field: &Field<'y>,
-    context: &LoadContext<'_>,
-    diagnostics: &mut Diagnostics,
-) -> Result<(&'y str, Secret), ErrorGuaranteed> {
-    let raw = raw::BasicAuth::read(field, diagnostics)?;
-    let username = raw.username.required_text("write the user name that Alertmanager sends", diagnostics);
-    let username = username.and_then(|name| match name.chars().any(|c| c == ':' || c.is_control()) {
-        true => {
-            let message = "a user name cannot have colons or control characters";
-            Err(diagnostics.error(&raw.username.location, message, "use another name"))
-        }
-        false => Ok(name),
-    });
-    let password = SecretSource::of_password(&raw).required(context, diagnostics);
-    Ok((username?, password?))
 }
 
 fn tls(

@@ -39,6 +39,8 @@ const PAGE: &str = listed!(
     " FROM wecom_relay.delivery WHERE {source} AND id >= $1 AND id <= $2 AND ($3::bigint >> state) & 1 = 1
      AND ($4::text IS NULL OR receiver = $4) AND ($5::bigint IS NULL OR accepted_at < $5)
      AND ($6::bigint IS NULL OR accepted_at >= $6) AND ($7::bigint IS NULL OR digest = $7)
+     AND ($9::text IS NULL OR sender = $9) AND ($10::bigint IS NULL OR kind = $10)
+     AND ($11::text IS NULL OR group_key = $11) {words}
      ORDER BY id {direction} LIMIT $8"
 );
 const WINDOW_END: &str =
@@ -58,14 +60,22 @@ pub(super) const DEPTHS: &str = "SELECT o.sender, o.receiver, o.deliveries,
 pub(super) const DISCARDED: &str =
     "SELECT sender, receiver, deliveries FROM wecom_relay.discarded ORDER BY sender, receiver";
 
-/// The statement that reads a page.
-pub(super) fn page_statement(source: Source, order: ListOrder) -> String {
+/// The statement that reads a page of deliveries with this number of words.
+pub(super) fn page_statement(source: Source, order: ListOrder, words: usize) -> String {
+    const FIXED_PARAMETERS: usize = 11;
+    // With another collation, other letters than those of ASCII would become lower case too.
+    let word = |number: usize| {
+        let number = number + FIXED_PARAMETERS;
+        format!("AND strpos(lower((summary || E'\\n' || group_key) COLLATE \"C\"), ${number}::text) > 0")
+    };
+    let words: Vec<String> = (1..=words).map(word).collect();
     let source = match source {
         Source::All => "true",
         Source::Dead => "state = 5",
         Source::Digest => "digest = $7",
     };
-    PAGE.replace("{source}", source).replace("{direction}", page::direction(order))
+    let page = PAGE.replace("{source}", source).replace("{direction}", page::direction(order));
+    page.replace("{words}", &words.join(" "))
 }
 
 /// The statement that finds the last delivery that a call looks at.
@@ -86,18 +96,30 @@ pub(super) async fn list(tx: &Transaction<'_>, filter: &Filter, request: &PageRe
         Source::Dead | Source::Digest => None,
     };
     let ids = page::ids(request, end);
-    let params: [Param<'_>; 8] = [
+    let words = page::words(filter);
+    let states = page::state_bits(filter);
+    let receiver = filter.receiver.as_ref().map(|receiver| receiver.0.as_str());
+    let (before, since) = (filter.accepted_before.map(millis), filter.accepted_since.map(millis));
+    let (digest, limit) = (filter.digest.map(|digest| digest.0), limit(request.limit));
+    let sender = filter.sender.as_ref().map(|sender| sender.0.as_str());
+    let kind = filter.kind.map(stored::kind_number);
+    let fixed: [Param<'_>; 11] = [
         ids.start(),
         ids.end(),
-        &page::state_bits(filter),
-        &filter.receiver.as_ref().map(|receiver| receiver.0.as_str()),
-        &filter.accepted_before.map(millis),
-        &filter.accepted_since.map(millis),
-        &filter.digest.map(|digest| digest.0),
-        &limit(request.limit),
+        &states,
+        &receiver,
+        &before,
+        &since,
+        &digest,
+        &limit,
+        &sender,
+        &kind,
+        &filter.group_key,
     ];
+    let params: Vec<Param<'_>> =
+        fixed.into_iter().chain(words.iter().map(|word| word as Param<'_>)).collect();
     let read = |row: &Row| Ok(times.listed(read_or_damaged(row)?));
-    let deliveries = tx.all(&page_statement(source, order), &params, read).await?;
+    let deliveries = tx.all(&page_statement(source, order, words.len()), &params, read).await?;
     Ok(page::page(request, deliveries, end))
 }
 

@@ -42,6 +42,11 @@ pub fn state_bits(filter: &Filter) -> i64 {
     states.iter().fold(0, |bits, state| bits | 1 << stored::state_number(*state))
 }
 
+/// The words of a filter in the form in which they are compared.
+pub fn words(filter: &Filter) -> Vec<String> {
+    filter.words.iter().map(|word| word.to_ascii_lowercase()).collect()
+}
+
 /// The first id that a call looks at.
 pub fn start(page: &PageRequest) -> i64 {
     let (step, first) = match page.order {

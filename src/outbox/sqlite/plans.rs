@@ -142,7 +142,10 @@ fn list_statements() -> Vec<(String, &'static str)> {
     let mut statements = Vec::new();
     for (order, window) in orders {
         statements.push((query::window_statement(order), window));
-        statements.extend(sources.map(|(source, wanted)| (query::page_statement(source, order), wanted)));
+        for words in [0, 2] {
+            let statement = |(source, wanted)| (query::page_statement(source, order, words), wanted);
+            statements.extend(sources.map(statement));
+        }
     }
     statements
 }

@@ -1,7 +1,7 @@
 //! The queries of operators. They run on a read-only connection of their own, and each looks at a bounded number of rows.
 
 use jiff::Timestamp;
-use rusqlite::Row;
+use rusqlite::{Row, ToSql};
 
 use super::{
     columns::{
@@ -18,6 +18,7 @@ use crate::{
         PageRequest, ReceiverName, SenderName, State, Status,
         rules::{
             page::{self, Source},
+            stored,
             wall_times::WallTimes as _,
         },
     },
@@ -37,6 +38,7 @@ macro_rules! listed {
 const PAGE: &str = listed!(
     "FROM delivery {index} AND id >= ?1 AND id <= ?2 AND ?3 >> state & 1 AND (?4 IS NULL OR receiver = ?4)
      AND (?5 IS NULL OR accepted_at < ?5) AND (?6 IS NULL OR accepted_at >= ?6) AND (?7 IS NULL OR digest = ?7)
+     AND (?9 IS NULL OR sender = ?9) AND (?10 IS NULL OR kind = ?10) AND (?11 IS NULL OR group_key = ?11) {words}
      ORDER BY id {direction} LIMIT ?8"
 );
 const WINDOW_END: &str =
@@ -56,14 +58,20 @@ pub(super) const ACCEPTED_AT: &str = "SELECT accepted_at FROM delivery WHERE id 
 pub(super) const DISCARDED: &str =
     "SELECT sender, receiver, deliveries FROM discarded ORDER BY sender, receiver";
 
-/// The statement that reads a page.
-pub(super) fn page_statement(source: Source, order: ListOrder) -> String {
+/// The statement that reads a page of deliveries with this number of words.
+pub(super) fn page_statement(source: Source, order: ListOrder, words: usize) -> String {
+    const FIXED_PARAMETERS: usize = 11;
+    let word = |number: usize| {
+        format!("AND instr(lower(summary || char(10) || group_key), ?{}) > 0", number + FIXED_PARAMETERS)
+    };
+    let words: Vec<String> = (1..=words).map(word).collect();
     let index = match source {
         Source::All => "NOT INDEXED WHERE true",
         Source::Dead => "INDEXED BY delivery_dead WHERE state = 5",
         Source::Digest => "INDEXED BY delivery_digest WHERE digest = ?7",
     };
-    PAGE.replace("{index}", index).replace("{direction}", page::direction(order))
+    let page = PAGE.replace("{index}", index).replace("{direction}", page::direction(order));
+    page.replace("{words}", &words.join(" "))
 }
 
 /// The statement that finds the last delivery that a call looks at.
@@ -84,18 +92,24 @@ pub(super) fn list(sql: Sql<'_>, filter: &Filter, request: &PageRequest) -> Engi
         Source::Dead | Source::Digest => None,
     };
     let ids = page::ids(request, end);
-    let params = (
+    let words = page::words(filter);
+    let statement = page_statement(source, order, words.len());
+    let fixed: [&dyn ToSql; 11] = [
         ids.start(),
         ids.end(),
-        page::state_bits(filter),
-        filter.receiver.as_ref().map(|receiver| &receiver.0),
-        filter.accepted_before.map(millis),
-        filter.accepted_since.map(millis),
-        filter.digest.map(|digest| digest.0),
-        request.limit,
-    );
-    let deliveries =
-        sql.all(&page_statement(source, order), params, |row| Ok(times.listed(read_or_damaged(row)?)))?;
+        &page::state_bits(filter),
+        &filter.receiver.as_ref().map(|receiver| &receiver.0),
+        &filter.accepted_before.map(millis),
+        &filter.accepted_since.map(millis),
+        &filter.digest.map(|digest| digest.0),
+        &request.limit,
+        &filter.sender.as_ref().map(|sender| &sender.0),
+        &filter.kind.map(stored::kind_number),
+        &filter.group_key,
+    ];
+    let params: Vec<&dyn ToSql> =
+        fixed.into_iter().chain(words.iter().map(|word| word as &dyn ToSql)).collect();
+    let deliveries = sql.all(&statement, params.as_slice(), |row| Ok(times.listed(read_or_damaged(row)?)))?;
     Ok(page::page(request, deliveries, end))
 }
 

@@ -63,7 +63,7 @@ async fn all_paths_but_health_checks_need_credentials() {
         "/webhook/wechat",
         "/metrics",
         "/-/reload",
-        "/",
+        "/metrics/",
         "/-/ready/",
         "/-/../metrics",
         "/%2D/ready",

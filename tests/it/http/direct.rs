@@ -67,6 +67,7 @@ impl Direct {
             security: security.clone(),
             is_on_loopback,
             log_throttles: LogThrottles::default(),
+            refusals: Arc::default(),
             metrics: Arc::default(),
             reloads: ReloadHandle::new(mpsc::channel(1).0),
         };

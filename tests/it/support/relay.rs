@@ -52,6 +52,8 @@ pub(crate) struct Options {
     pub(crate) outbox: String,
     /// Further top-level keys.
     pub(crate) more: String,
+    /// The address to listen on, with port 0.
+    pub(crate) listen: &'static str,
     pub(crate) tuning: Tuning,
     pub(crate) clock: Arc<dyn MachineClock>,
     /// The folder of the outbox. `None` makes a new one.
@@ -84,6 +86,7 @@ impl Default for Options {
             app: String::new(),
             outbox: String::new(),
             more: String::new(),
+            listen: "127.0.0.1:0",
             tuning: Tuning {
                 // A template must not miss its time limit on a busy machine.
                 render_limit: Duration::from_secs(600),
@@ -153,9 +156,9 @@ impl Relay {
             outbox.max_size_bytes,
         ));
         let outbox = SqliteOutbox::open(settings, Access::Owner).unwrap();
-        let listener = http::listen("127.0.0.1:0".parse().unwrap()).unwrap();
+        let listener = http::listen(options.listen.parse().unwrap()).unwrap();
         let scheme = if prepared.config.server.security.tls.is_some() { "https" } else { "http" };
-        let url = format!("{scheme}://{}", listener.local_addr().unwrap());
+        let url = format!("{scheme}://127.0.0.1:{}", listener.local_addr().unwrap().port());
         let lifecycle = Lifecycle::default();
         let outbox_of_relay = wrap(outbox.clone());
         let running = Running::start(prepared, listener, outbox_of_relay, options.clock, lifecycle.tasks());

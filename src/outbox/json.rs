@@ -1,12 +1,13 @@
-//! Deliveries as JSON. Empty fields are present too, so that scripts can rely on them.
+//! Deliveries as JSON, for the command line and the API of the console. Empty fields are present too, so that scripts can
+//! rely on them.
 
+use jiff::{Timestamp, tz::TimeZone};
 use serde::Serialize;
 
-use super::text::moment;
-use crate::outbox::{self, Kind, Status};
+use super::{Kind, Status};
 
 #[derive(Debug, Serialize)]
-pub(super) struct Listed<'a> {
+pub struct ListedJson<'a> {
     id: i64,
     notification: i64,
     kind: &'static str,
@@ -26,9 +27,9 @@ pub(super) struct Listed<'a> {
 }
 
 #[derive(Debug, Serialize)]
-pub(super) struct Detail<'a> {
+pub struct DetailJson<'a> {
     #[serde(flatten)]
-    listed: Listed<'a>,
+    listed: ListedJson<'a>,
     group_key: &'a str,
     touser: String,
     toparty: String,
@@ -38,11 +39,11 @@ pub(super) struct Detail<'a> {
     msgid: &'a str,
     missed: &'a str,
     unconfirmed_since: Option<String>,
-    history: Vec<Attempt<'a>>,
+    history: Vec<AttemptJson<'a>>,
 }
 
 #[derive(Debug, Serialize)]
-struct Attempt<'a> {
+struct AttemptJson<'a> {
     started_at: String,
     duration_ms: u64,
     errcode: Option<i64>,
@@ -50,16 +51,18 @@ struct Attempt<'a> {
     counted: bool,
 }
 
-impl<'a> From<&'a outbox::Listed> for Listed<'a> {
-    fn from(listed: &'a outbox::Listed) -> Self {
+impl<'a> ListedJson<'a> {
+    /// `listed` with times in `zone`.
+    pub fn new(listed: &'a super::Listed, zone: &TimeZone) -> Self {
+        let moment = |at| rfc3339(at, zone);
         Self {
             id: listed.id.0,
             notification: listed.notification.0,
-            kind: kind(listed.kind),
+            kind: kind_name(listed.kind),
             state: listed.state.name(),
             receiver: &listed.receiver.0,
             app: &listed.sender.0,
-            status: status(listed.status),
+            status: status_name(listed.status),
             accepted_at: moment(listed.accepted_at),
             due_at: listed.due_at.map(moment),
             settled_at: listed.settled_at.map(moment),
@@ -73,17 +76,18 @@ impl<'a> From<&'a outbox::Listed> for Listed<'a> {
     }
 }
 
-impl<'a> From<&'a outbox::Detail> for Detail<'a> {
-    fn from(detail: &'a outbox::Detail) -> Self {
-        let attempt = |attempt: &'a outbox::Attempt| Attempt {
-            started_at: moment(attempt.started_at),
+impl<'a> DetailJson<'a> {
+    /// `detail` with times in `zone`.
+    pub fn new(detail: &'a super::Detail, zone: &TimeZone) -> Self {
+        let attempt = |attempt: &'a super::Attempt| AttemptJson {
+            started_at: rfc3339(attempt.started_at, zone),
             duration_ms: u64::try_from(attempt.duration.as_millis()).unwrap_or(u64::MAX),
             errcode: attempt.errcode,
             detail: &attempt.detail,
             counted: attempt.counted,
         };
         Self {
-            listed: Listed::from(&detail.listed),
+            listed: ListedJson::new(&detail.listed, zone),
             group_key: &detail.group_key,
             touser: detail.recipients.touser(),
             toparty: detail.recipients.toparty(),
@@ -92,13 +96,22 @@ impl<'a> From<&'a outbox::Detail> for Detail<'a> {
             content: detail.content.text(),
             msgid: &detail.msgid,
             missed: &detail.invalid_recipients,
-            unconfirmed_since: detail.unconfirmed_since.map(moment),
+            unconfirmed_since: detail.unconfirmed_since.map(|at| rfc3339(at, zone)),
             history: detail.attempts.iter().map(attempt).collect(),
         }
     }
 }
 
-pub(super) fn kind(kind: Kind) -> &'static str {
+/// RFC 3339 with whole seconds.
+pub fn rfc3339(at: Timestamp, zone: &TimeZone) -> String {
+    let local = at.to_zoned(zone.clone());
+    match local.offset().is_zero() {
+        true => format!("{at:.0}"),
+        false => local.strftime("%Y-%m-%dT%H:%M:%S%:z").to_string(),
+    }
+}
+
+pub fn kind_name(kind: Kind) -> &'static str {
     match kind {
         Kind::Alert => "alert",
         Kind::Digest => "digest",
@@ -106,9 +119,21 @@ pub(super) fn kind(kind: Kind) -> &'static str {
     }
 }
 
-pub(super) fn status(status: Status) -> &'static str {
+pub fn status_name(status: Status) -> &'static str {
     match status {
         Status::Firing => "firing",
         Status::Resolved => "resolved",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_has_the_offset_of_its_zone() {
+        let at: Timestamp = "2026-11-21T08:00:00.5Z".parse().unwrap();
+        assert_eq!(rfc3339(at, &TimeZone::UTC), "2026-11-21T08:00:00Z");
+        assert_eq!(rfc3339(at, &TimeZone::get("Asia/Shanghai").unwrap()), "2026-11-21T16:00:00+08:00");
     }
 }

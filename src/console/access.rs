@@ -1,0 +1,109 @@
+//! The rule of openness: who may see the console, as a pure function.
+
+use axum::http::{HeaderMap, HeaderName, Uri, header};
+
+use super::settings::ConsoleConfig;
+use crate::pages::{hosts, is_local_host};
+
+/// The access to the console.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Access {
+    /// A reader needs a password.
+    Login,
+    /// Everybody on this machine is an operator.
+    Open,
+    Closed(Closed),
+}
+
+/// The reason why nobody may see the console.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Closed {
+    /// Other machines can reach it.
+    InNetwork,
+    /// A page of a foreign site may have this name on this machine.
+    ForeignHost(String),
+    /// A proxy may open it to other machines. It sent this header.
+    Proxied(HeaderName),
+}
+
+/// Headers that proxies add.
+const OF_PROXIES: [HeaderName; 6] = [
+    header::FORWARDED,
+    HeaderName::from_static("x-forwarded-for"),
+    HeaderName::from_static("x-forwarded-host"),
+    HeaderName::from_static("x-forwarded-proto"),
+    HeaderName::from_static("x-real-ip"),
+    header::VIA,
+];
+
+pub(super) fn access(config: &ConsoleConfig, is_on_loopback: bool, uri: &Uri, headers: &HeaderMap) -> Access {
+    if !config.passwords.is_empty() {
+        return Access::Login;
+    }
+    if !is_on_loopback || config.external_url.is_some() {
+        return Access::Closed(Closed::InNetwork);
+    }
+    if let Some(name) = OF_PROXIES.into_iter().find(|name| headers.contains_key(name)) {
+        return Access::Closed(Closed::Proxied(name));
+    }
+    match hosts(uri, headers).find(|host| !is_local_host(host)) {
+        Some(host) => Access::Closed(Closed::ForeignHost(host.to_owned())),
+        None => Access::Open,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use axum::http::HeaderValue;
+
+    use super::*;
+    use crate::{
+        console::{Passwords, Role, settings::ExternalUrl},
+        secret::Secret,
+    };
+
+    fn config() -> ConsoleConfig {
+        ConsoleConfig {
+            enabled: true,
+            external_url: None,
+            passwords: Passwords::default(),
+            session: Duration::from_secs(60),
+        }
+    }
+
+    fn of(config: &ConsoleConfig, is_on_loopback: bool, headers: &[(&'static str, &'static str)]) -> Access {
+        let pair = |(name, value): &(&'static str, &'static str)| {
+            (HeaderName::from_static(name), HeaderValue::from_static(value))
+        };
+        let headers = headers.iter().map(pair).collect();
+        access(config, is_on_loopback, &Uri::from_static("/"), &headers)
+    }
+
+    #[test]
+    fn a_password_leads_to_the_login_everywhere() {
+        let mut config = config();
+        config.passwords.add(&Secret::new("a long password"), Role::Operator);
+        for is_on_loopback in [true, false] {
+            let headers = [("host", "evil.example"), ("x-forwarded-for", "192.0.2.1")];
+            assert_eq!(of(&config, is_on_loopback, &headers), Access::Login);
+        }
+    }
+
+    #[test]
+    fn without_a_password_only_this_machine_may_read() {
+        let local = [("host", "127.0.0.1:8061")];
+        assert_eq!(of(&config(), true, &local), Access::Open);
+        assert_eq!(of(&config(), false, &local), Access::Closed(Closed::InNetwork));
+        let behind_proxy =
+            ConsoleConfig { external_url: ExternalUrl::parse("https://ops.example.com"), ..config() };
+        assert_eq!(of(&behind_proxy, true, &local), Access::Closed(Closed::InNetwork));
+        for header in ["x-forwarded-for", "x-real-ip", "via", "forwarded"] {
+            let closed = of(&config(), true, &[local[0], (header, "x")]);
+            assert_eq!(closed, Access::Closed(Closed::Proxied(HeaderName::from_static(header))));
+        }
+        let foreign = of(&config(), true, &[("host", "evil.example")]);
+        assert_eq!(foreign, Access::Closed(Closed::ForeignHost("evil.example".to_owned())));
+    }
+}

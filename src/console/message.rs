@@ -1,0 +1,254 @@
+//! `GET /messages/{id}`: what happened to a message, and what did its recipients see?
+
+use std::sync::Arc;
+
+use axum::{
+    Extension,
+    extract::{Path, State},
+    http::Uri,
+    response::Response,
+};
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::{
+    cards::reason,
+    fields::Fields,
+    messages::outbox_failed,
+    reader::Reader,
+    refusal::Refusal,
+    site::Place,
+    state::ConsoleState,
+    words::{state_class, state_name, state_sign, status_name},
+};
+use crate::{
+    language::Language,
+    outbox::{
+        Attempt, DeliveryId, Detail, Filter, Kind, ListOrder, Listed, Outbox, OutboxQuery, PageRequest,
+        State as Delivery, StoreResult,
+    },
+    pages::{Moment, Moments},
+    text::percent_encode,
+};
+
+/// Other deliveries of the notification, or members of the digest, that are listed.
+const MAX_OTHERS: u32 = 50;
+
+#[derive(Serialize)]
+struct View {
+    id: i64,
+    summary: String,
+    state: &'static str,
+    sign: &'static str,
+    class: &'static str,
+    since: Option<Moment>,
+    reason: String,
+    is_unconfirmed: bool,
+    can_requeue: bool,
+    can_discard: bool,
+    result: Option<&'static str>,
+    events: Vec<Event>,
+    accepted: Moment,
+    due: Option<Moment>,
+    kind: &'static str,
+    receiver: String,
+    sender: String,
+    part: Option<String>,
+    notification: i64,
+    group: String,
+    group_query: String,
+    recipients: String,
+    missed: String,
+    msgid: String,
+    digest: Option<i64>,
+    others: Vec<Other>,
+    members: Vec<Other>,
+    msgtype: &'static str,
+    content: String,
+    bytes: usize,
+    diagnosis: String,
+}
+
+/// An attempt.
+#[derive(Serialize)]
+struct Event {
+    number: usize,
+    at: Moment,
+    took: String,
+    /// Empty without an answer of WeCom.
+    errcode: String,
+    text: String,
+    is_counted: bool,
+}
+
+#[derive(Serialize)]
+struct Other {
+    id: i64,
+    name: String,
+    state: &'static str,
+    sign: &'static str,
+    class: &'static str,
+}
+
+pub(super) async fn page<O: Outbox>(
+    State(state): State<Arc<ConsoleState<O>>>,
+    Extension(reader): Extension<Reader>,
+    Path(id): Path<String>,
+    uri: Uri,
+) -> Response {
+    let Some(id) = id.parse().ok().map(DeliveryId) else {
+        return unknown(&reader, &id).page(&state, &reader.visitor);
+    };
+    let related = match related(&state.outbox, id).await {
+        Ok(Some(related)) => related,
+        Ok(None) => return unknown(&reader, &id.to_string()).page(&state, &reader.visitor),
+        Err(error) => return outbox_failed(&state, &reader, &error),
+    };
+    let done = Fields::of_query(&uri).get("done").map(str::to_owned);
+    let view = view(&related, &reader, done.as_deref());
+    let frame = reader.frame(Place::Messages, format!("#{id}"));
+    state.pages.html("message.html", &reader.visitor, &frame, reader.words(), &view)
+}
+
+pub(super) fn unknown(reader: &Reader, id: &str) -> Refusal {
+    Refusal::NotFound(reader.language().choose(
+        format!("There is no message {id}. Settled messages are deleted after outbox.retention."),
+        format!("没有消息 {id}。有了最终结果的消息在 outbox.retention 之后删除。"),
+    ))
+}
+
+/// A delivery and those that belong to it.
+pub(super) struct Related {
+    pub(super) detail: Detail,
+    others: Vec<Listed>,
+    members: Vec<Listed>,
+}
+
+pub(super) async fn related(outbox: &impl OutboxQuery, id: DeliveryId) -> StoreResult<Option<Related>> {
+    let Some(detail) = outbox.show(id).await? else { return Ok(None) };
+    let notification = detail.listed.notification;
+    // Deliveries of one notification have consecutive numbers, and the first has that of the notification.
+    let after = Some(DeliveryId(notification.0.saturating_sub(1)));
+    let page = PageRequest { order: ListOrder::OldestFirst, after, limit: MAX_OTHERS };
+    let others = outbox.list(Filter::default(), page).await?.deliveries;
+    let others = others.into_iter().filter(|other| other.notification == notification && other.id != id);
+    let others = others.collect();
+    let members = match detail.listed.kind {
+        Kind::Digest => {
+            let filter = Filter { digest: Some(DeliveryId(notification.0)), ..Filter::default() };
+            let page = PageRequest { order: ListOrder::OldestFirst, after: None, limit: MAX_OTHERS };
+            outbox.list(filter, page).await?.deliveries
+        }
+        Kind::Alert | Kind::Notice => Vec::new(),
+    };
+    Ok(Some(Related { detail, others, members }))
+}
+
+fn view(related: &Related, reader: &Reader, done: Option<&str>) -> View {
+    let Related { detail, others, members } = related;
+    let (listed, moments, language) = (&detail.listed, &reader.moments, reader.language());
+    let part = listed.part;
+    View {
+        id: listed.id.0,
+        summary: listed.summary.clone(),
+        state: state_name(language, listed.state),
+        sign: state_sign(listed.state),
+        class: state_class(listed.state),
+        since: listed.settled_at.map(|at| moments.at(at)),
+        reason: shown_reason(listed, language),
+        is_unconfirmed: detail.unconfirmed_since.is_some() && listed.state != Delivery::Delivered,
+        can_requeue: can_requeue(listed.state),
+        can_discard: can_discard(listed.state),
+        result: done.and_then(|done| result(done, language)),
+        events: detail.attempts.iter().zip(1..).map(|(attempt, n)| event(attempt, n, moments)).collect(),
+        accepted: moments.at(listed.accepted_at),
+        due: listed.due_at.map(|at| moments.at(at)),
+        kind: status_name(language, listed.status, listed.kind),
+        receiver: listed.receiver.0.clone(),
+        sender: listed.sender.0.clone(),
+        part: (part.total > 1).then(|| format!("{} / {}", part.number, part.total)),
+        notification: listed.notification.0,
+        group: detail.group_key.clone(),
+        group_query: format!("?group={}", percent_encode(&detail.group_key)),
+        recipients: detail.recipients.to_string(),
+        missed: detail.invalid_recipients.clone(),
+        msgid: detail.msgid.clone(),
+        digest: listed.digest.map(|digest| digest.0),
+        others: others.iter().map(|other| self::other(other, language)).collect(),
+        members: members.iter().map(|member| self::other(member, language)).collect(),
+        msgtype: detail.content.msgtype(),
+        content: detail.content.text().to_owned(),
+        bytes: detail.content.text().len(),
+        diagnosis: diagnosis(detail, moments),
+    }
+}
+
+fn shown_reason(listed: &Listed, language: Language) -> String {
+    match listed.state {
+        Delivery::Delivered | Delivery::Discarded => String::new(),
+        _ => reason(&listed.reason, language),
+    }
+}
+
+/// The states in which [`OutboxQuery::requeue`] changes a delivery.
+pub(super) fn can_requeue(state: Delivery) -> bool {
+    matches!(state, Delivery::Ready | Delivery::Dead | Delivery::Discarded)
+}
+
+/// The states in which [`OutboxQuery::discard`] changes a delivery.
+pub(super) fn can_discard(state: Delivery) -> bool {
+    matches!(state, Delivery::Queued | Delivery::Ready | Delivery::Dead)
+}
+
+fn result(done: &str, language: Language) -> Option<&'static str> {
+    match done {
+        "requeue" => Some(language.choose("Requeued. It is sent now.", "已重新入队，马上发送。")),
+        "discard" => {
+            Some(language.choose("Discarded. Requeue it to undo this.", "已丢弃。重新入队可以撤销。"))
+        }
+        _ => None,
+    }
+}
+
+fn event(attempt: &Attempt, number: usize, moments: &Moments) -> Event {
+    Event {
+        number,
+        at: moments.at(attempt.started_at),
+        took: format!("{:.3} s", attempt.duration.as_secs_f64()),
+        errcode: attempt.errcode.map(|errcode| errcode.to_string()).unwrap_or_default(),
+        text: reason(&attempt.detail, moments.language),
+        is_counted: attempt.counted,
+    }
+}
+
+fn other(listed: &Listed, language: Language) -> Other {
+    Other {
+        id: listed.id.0,
+        name: match listed.part.total {
+            0 | 1 => listed.summary.clone(),
+            total => format!("{}/{total} {}", listed.part.number, listed.summary),
+        },
+        state: state_name(language, listed.state),
+        sign: state_sign(listed.state),
+        class: state_class(listed.state),
+    }
+}
+
+/// What a ticket needs. It has no text of the message and no secret.
+fn diagnosis(detail: &Detail, moments: &Moments) -> String {
+    let listed = &detail.listed;
+    let time = |at: Timestamp| moments.at(at).exact;
+    let mut lines = vec![
+        format!("wecom-relay {}", env!("CARGO_PKG_VERSION")),
+        format!("delivery {} of notification {}: {}", listed.id, listed.notification, listed.state.name()),
+        format!("receiver {}, app {}", listed.receiver, listed.sender),
+        format!("accepted {}", time(listed.accepted_at)),
+    ];
+    lines.extend(listed.settled_at.map(|at| format!("settled {}", time(at))));
+    for attempt in &detail.attempts {
+        let errcode = attempt.errcode.map_or_else(|| "-".to_owned(), |errcode| errcode.to_string());
+        let took = attempt.duration.as_secs_f64();
+        lines.push(format!("{} {took:.3} s errcode {errcode}: {}", time(attempt.started_at), attempt.detail));
+    }
+    lines.join("\n")
+}

@@ -1,0 +1,225 @@
+//! `GET /messages`: where is that alert?
+
+use std::sync::Arc;
+
+use axum::{
+    Extension,
+    extract::State,
+    http::Uri,
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+
+use super::{
+    cards::reason,
+    fields::Fields,
+    filter::UrlFilter,
+    reader::Reader,
+    refusal::Refusal,
+    search::{self, Found},
+    site::Place,
+    state::ConsoleState,
+    words::{state_class, state_name, state_sign, status_name},
+};
+use crate::{
+    language::Language,
+    outbox::{DeliveryId, Listed, Outbox, State as Delivery, StoreError},
+    pages::{Moment, Moments, redirect},
+    text::{local_time, shorten},
+};
+
+/// Messages on a page.
+const PAGE_SIZE: u32 = 50;
+const MAX_SUMMARY_BYTES: usize = 300;
+const UNSETTLED: [Delivery; 4] = [Delivery::Queued, Delivery::Ready, Delivery::InFlight, Delivery::Folded];
+
+#[derive(Serialize)]
+struct View {
+    q: String,
+    receiver: String,
+    sender: String,
+    group: String,
+    since: String,
+    until: String,
+    states: Vec<&'static str>,
+    receivers: Vec<String>,
+    senders: Vec<String>,
+    chips: Vec<Chip>,
+    is_filtered: bool,
+    is_later_page: bool,
+    rows: Vec<Row>,
+    next: Option<String>,
+    first: String,
+    searched_back: Option<String>,
+    /// The filter of the buttons that change all messages of the list.
+    bulk: Option<String>,
+    /// What an operator has just changed.
+    result: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Chip {
+    name: String,
+    query: String,
+    is_current: bool,
+}
+
+/// A notification, or the part of it that is on this page.
+#[derive(Serialize)]
+struct Row {
+    id: i64,
+    summary: String,
+    state: &'static str,
+    sign: &'static str,
+    class: &'static str,
+    kind: &'static str,
+    receiver: String,
+    accepted: Moment,
+    due: Option<Moment>,
+    reason: String,
+    /// Such as `▮▮▯ 2/3`; empty for a message in one part.
+    parts: String,
+}
+
+pub(super) async fn page<O: Outbox>(
+    State(state): State<Arc<ConsoleState<O>>>,
+    Extension(reader): Extension<Reader>,
+    uri: Uri,
+) -> Response {
+    let fields = Fields::of_query(&uri);
+    let wanted = match UrlFilter::read(&fields, &reader.moments.zone) {
+        Ok(wanted) => wanted,
+        Err(bad) => return Refusal::BadRequest(bad.to_string()).page(&state, &reader.visitor),
+    };
+    let after = fields.get("after").and_then(|after| after.parse().ok()).map(DeliveryId);
+    let found = match search::search(&state.outbox, &wanted, after, PAGE_SIZE).await {
+        Ok(found) => found,
+        Err(error) => return outbox_failed(&state, &reader, &error),
+    };
+    if let (Some(id), [_]) = (wanted.id, found.listed.as_slice()) {
+        return redirect(&reader.visitor.root, &format!("messages/{id}"));
+    }
+    let view = view(&state, &reader, &fields, &wanted, &found);
+    let frame = reader.frame(Place::Messages, reader.words().messages);
+    state.pages.html("messages.html", &reader.visitor, &frame, reader.words(), &view).into_response()
+}
+
+/// The page for an outbox that does not answer.
+pub(super) fn outbox_failed<O>(state: &ConsoleState<O>, reader: &Reader, error: &StoreError) -> Response {
+    let text = reader
+        .language()
+        .choose(format!("The outbox does not answer: {error}"), format!("outbox 没有响应：{error}"));
+    Refusal::Outbox(text).page(state, &reader.visitor)
+}
+
+fn view<O>(
+    state: &ConsoleState<O>,
+    reader: &Reader,
+    fields: &Fields,
+    wanted: &UrlFilter,
+    found: &Found,
+) -> View {
+    let field = |name| fields.get(name).unwrap_or_default().to_owned();
+    let is_dead = wanted.filter.states == [Delivery::Dead];
+    let next = found.next.map(|next| wanted.query(&[("after", &next.to_string())]));
+    View {
+        q: field("q"),
+        receiver: field("receiver"),
+        sender: field("sender"),
+        group: field("group"),
+        since: field("since"),
+        until: field("until"),
+        states: wanted.filter.states.iter().map(|state| state.name()).collect(),
+        receivers: state.status.receivers().into_iter().map(|receiver| receiver.name.0).collect(),
+        senders: state.status.senders().into_iter().map(|sender| sender.name.0).collect(),
+        chips: chips(reader, wanted),
+        is_filtered: !wanted.is_empty(),
+        is_later_page: fields.get("after").is_some(),
+        rows: rows(&found.listed, &reader.moments),
+        next,
+        first: wanted.query(&[]),
+        searched_back: found.searched_back.map(|at| local_time(at, &reader.moments.zone)),
+        bulk: (is_dead && reader.is_operator() && !found.listed.is_empty()).then(|| wanted.query(&[])),
+        result: fields.get("done").and_then(|done| result(done, reader.language())),
+    }
+}
+
+/// The sentence about a change. Its name is in the address, so that a reload of the page shows it again.
+fn result(done: &str, language: Language) -> Option<String> {
+    let (action, count) = done.split_once('-')?;
+    let count: u32 = count.parse().ok()?;
+    match action {
+        "requeue" => {
+            Some(language.choose(format!("Requeued: {count}."), format!("已重新入队：{count} 条。")))
+        }
+        "discard" => Some(language.choose(format!("Discarded: {count}."), format!("已丢弃：{count} 条。"))),
+        _ => None,
+    }
+}
+
+fn chips(reader: &Reader, wanted: &UrlFilter) -> Vec<Chip> {
+    let (words, language) = (reader.words(), reader.language());
+    let chip = |name: &str, states: &[Delivery]| Chip {
+        name: name.to_owned(),
+        query: wanted.with_states(states),
+        is_current: wanted.filter.states == states,
+    };
+    vec![
+        chip(words.all, &[]),
+        chip(words.waiting, &UNSETTLED),
+        chip(state_name(language, Delivery::Dead), &[Delivery::Dead]),
+        chip(state_name(language, Delivery::Delivered), &[Delivery::Delivered]),
+        chip(state_name(language, Delivery::Discarded), &[Delivery::Discarded]),
+    ]
+}
+
+/// One row for all neighbouring deliveries of a notification.
+fn rows(listed: &[Listed], moments: &Moments) -> Vec<Row> {
+    let same = |left: &Listed, right: &Listed| left.notification == right.notification;
+    listed.chunk_by(same).filter_map(|parts| row(parts, moments)).collect()
+}
+
+fn row(parts: &[Listed], moments: &Moments) -> Option<Row> {
+    // The part that needs attention first stands for all of them.
+    let shown = parts.iter().min_by_key(|part| (attention(part.state), part.id))?;
+    let language = moments.language;
+    Some(Row {
+        id: shown.id.0,
+        summary: shorten(&shown.summary, MAX_SUMMARY_BYTES).into_owned(),
+        state: state_name(language, shown.state),
+        sign: state_sign(shown.state),
+        class: state_class(shown.state),
+        kind: status_name(language, shown.status, shown.kind),
+        receiver: shown.receiver.0.clone(),
+        accepted: moments.at(shown.accepted_at),
+        due: shown.due_at.filter(|due| *due > moments.now).map(|due| moments.at(due)),
+        reason: if shown.state == Delivery::Delivered {
+            String::new()
+        } else {
+            reason(&shown.reason, language)
+        },
+        parts: parts_text(parts),
+    })
+}
+
+fn attention(state: Delivery) -> u8 {
+    match state {
+        Delivery::Dead => 0,
+        Delivery::InFlight => 1,
+        Delivery::Ready => 2,
+        Delivery::Queued | Delivery::Folded => 3,
+        Delivery::Discarded => 4,
+        Delivery::Delivered => 5,
+    }
+}
+
+fn parts_text(parts: &[Listed]) -> String {
+    let total = parts.iter().map(|part| usize::from(part.part.total)).max().unwrap_or(1).max(parts.len());
+    if total == 1 {
+        return String::new();
+    }
+    let delivered = parts.iter().filter(|part| part.state == Delivery::Delivered).count();
+    let boxes =
+        if total <= 8 { "▮".repeat(delivered) + &"▯".repeat(total - delivered) } else { String::new() };
+    format!("{boxes} {delivered}/{total}")
+}

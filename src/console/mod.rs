@@ -1,0 +1,42 @@
+//! The web console: is anything wrong, and what must a person do?
+//!
+//! Server-rendered pages and an API with the same handlers, in front of the routes of [`crate::http`]. It reads the outbox
+//! through [`crate::outbox::OutboxQuery`], and the running relay through [`RelayStatus`]. Reads are bounded, and a GET never
+//! changes anything.
+
+mod access;
+mod api;
+mod bulk;
+mod cards;
+mod change;
+mod fields;
+mod filter;
+mod gate;
+mod login;
+mod message;
+mod messages;
+mod overview;
+mod password;
+mod prefix;
+mod reader;
+mod refusal;
+mod router;
+mod search;
+mod session;
+mod settings;
+mod site;
+mod snapshot;
+mod state;
+mod status;
+mod templates;
+mod throttle;
+mod words;
+
+pub use self::{
+    password::{Passwords, Role},
+    router::router,
+    session::SessionKey,
+    settings::{ConsoleConfig, ConsoleHandle, ConsoleSettings, ExternalUrl},
+    state::ConsoleParts,
+    status::{ConfigStatus, ReceiverStatus, Refused, RefusedWebhook, RelayStatus, SenderStatus},
+};

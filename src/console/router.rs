@@ -1,0 +1,99 @@
+//! All routes of the console, in front of those of the HTTP server.
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    extract::{DefaultBodyLimit, Request, State},
+    middleware,
+    response::Response,
+    routing::{get, post},
+};
+use hyper::service::Service;
+use hyper_util::service::TowerToHyperService;
+
+use super::{
+    api, change, gate, login, message, messages, overview, prefix,
+    settings::ConsoleHandle,
+    state::{ConsoleParts, ConsoleState},
+};
+use crate::{outbox::Outbox, pages};
+
+/// The largest form.
+const MAX_FORM_BYTES: usize = 64 << 10;
+
+#[derive(Clone)]
+struct Entry {
+    settings: ConsoleHandle,
+    console: Router,
+    rest: Router,
+}
+
+/// The console, and `rest` for all other paths.
+pub fn router<O: Outbox>(parts: ConsoleParts<O>, rest: Router) -> Router {
+    let settings = parts.settings.clone();
+    let console = match ConsoleState::new(parts) {
+        Ok(state) => routes(Arc::new(state), rest.clone()),
+        Err(error) => {
+            tracing::error!(%error, "the console is off, because one of its templates is wrong; please report it");
+            return rest;
+        }
+    };
+    Router::new().fallback(enter).with_state(Entry { settings, console, rest })
+}
+
+/// Removes the prefix that a proxy kept, and chooses the router.
+async fn enter(State(entry): State<Entry>, mut request: Request) -> Response {
+    let settings = entry.settings.current();
+    if let Some(url) = &settings.config.external_url
+        && let Some(redirect) = prefix::remove(&mut request, &url.prefix)
+    {
+        return redirect;
+    }
+    let router = if settings.config.enabled { entry.console } else { entry.rest };
+    let Ok(response) = TowerToHyperService::new(router).call(request).await;
+    response
+}
+
+fn routes<O: Outbox>(state: Arc<ConsoleState<O>>, rest: Router) -> Router {
+    let with = || Arc::clone(&state);
+    let pages = Router::new()
+        // A webhook that is sent to the root is counted and logged as one.
+        .route("/", get(overview::page::<O>).fallback_service(rest.clone()))
+        .route("/messages", get(messages::page::<O>))
+        .route("/messages/confirm", get(change::confirm_all::<O>))
+        .route("/messages/{id}", get(message::page::<O>))
+        .route("/messages/{id}/confirm", get(change::confirm_one::<O>));
+    let changes = Router::new()
+        .route("/messages/requeue", post(change::requeue_all::<O>))
+        .route("/messages/discard", post(change::discard_all::<O>))
+        .route("/messages/{id}/requeue", post(change::requeue::<O>))
+        .route("/messages/{id}/discard", post(change::discard::<O>))
+        .route("/senders/{name}/probe", post(change::probe::<O>))
+        .route_layer(middleware::from_fn_with_state(with(), gate::change::<O>));
+    let pages = pages.merge(changes).route_layer(middleware::from_fn_with_state(with(), gate::page::<O>));
+    let outside = Router::new()
+        .route("/login", get(login::form::<O>).post(login::login::<O>))
+        .route("/logout", post(login::logout::<O>))
+        .route("/lang", post(login::language))
+        .route("/theme", post(login::theme))
+        .route_layer(middleware::from_fn_with_state(with(), gate::outside::<O>));
+    let api = Router::new()
+        .route("/api/v1/overview", get(api::overview::<O>))
+        .route("/api/v1/messages", get(api::messages::<O>))
+        .route("/api/v1/messages/{id}", get(api::message::<O>))
+        .route("/api/v1/messages/requeue", post(api::requeue_all::<O>))
+        .route("/api/v1/messages/discard", post(api::discard_all::<O>))
+        .route("/api/v1/messages/{id}/requeue", post(api::requeue::<O>))
+        .route("/api/v1/messages/{id}/discard", post(api::discard::<O>))
+        .route("/api/v1/senders/{name}/probe", post(api::probe::<O>))
+        .route_layer(middleware::from_fn_with_state(with(), gate::api::<O>));
+    pages
+        .merge(outside)
+        .merge(api)
+        .route("/assets/{version}/{name}", get(login::asset::<O>))
+        .layer(DefaultBodyLimit::max(MAX_FORM_BYTES))
+        .layer(middleware::map_response(pages::protected))
+        .with_state(state)
+        .fallback_service(rest)
+}

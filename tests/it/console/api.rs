@@ -1,0 +1,102 @@
+//! `/api/v1` for programs.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+use wecom_relay::outbox::State;
+
+use super::{PASSWORD, VIEWER, WITH_PASSWORDS, with_dead_letters};
+use crate::support::{Relay, Wecom};
+
+struct Answer {
+    status: u16,
+    body: Value,
+}
+
+async fn ask(relay: &Relay, method: Method, path: &str, password: Option<&str>, body: Value) -> Answer {
+    let mut request = relay.client.request(method, format!("{}/api/v1/{path}", relay.url));
+    if let Some(password) = password {
+        request = request.bearer_auth(password);
+    }
+    if !body.is_null() {
+        request = request.json(&body);
+    }
+    let answer = request.send().await.unwrap();
+    let status = answer.status().as_u16();
+    let text = answer.text().await.unwrap();
+    Answer { status, body: serde_json::from_str(&text).unwrap_or(json!(text)) }
+}
+
+#[tokio::test]
+async fn programs_read_and_change_with_a_password() {
+    let wecom = Wecom::start().await;
+    let relay = with_dead_letters(&wecom, WITH_PASSWORDS, &["A", "B"]).await;
+    let get = async |path: &str| ask(&relay, Method::GET, path, Some(VIEWER), Value::Null).await;
+    let listed = get("messages?state=dead&limit=1").await.body;
+    assert_eq!((&listed["items"][0]["id"], &listed["items"][0]["state"]), (&json!(2), &json!("dead")));
+    assert_eq!((&listed["next"], &listed["complete"]), (&json!(2), &json!(false)));
+    let older = get("messages?state=dead&after=2").await.body;
+    assert_eq!((&older["items"][0]["id"], &older["complete"]), (&json!(1), &json!(true)));
+    let shown = get("messages/1").await.body;
+    assert_eq!(
+        (&shown["history"][0]["errcode"], &shown["group_key"]),
+        (&json!(81013), &json!("{}:{alertname=\"A\"}"))
+    );
+    let overview = get("overview").await.body;
+    assert_eq!((&overview["verdict"], &overview["cards"][0]["kind"]), (&json!("bad"), &json!("dead")));
+
+    let change = async |path: &str, body: Value| ask(&relay, Method::POST, path, Some(PASSWORD), body).await;
+    let discarded = change("messages/1/discard", Value::Null).await;
+    assert_eq!((discarded.status, &discarded.body["state"]), (200, &json!("discarded")));
+    let conflict = change("messages/1/discard", Value::Null).await;
+    assert_eq!(conflict.status, 409);
+    assert!(conflict.body["error"].as_str().unwrap().contains("discarded"), "{}", conflict.body);
+    assert_eq!(change("messages/77/requeue", Value::Null).await.status, 404);
+    let bulk = |expect: u32| json!({ "filter": { "state": "dead" }, "expect": expect });
+    assert_eq!(change("messages/discard", bulk(2)).await.status, 409);
+    assert_eq!(change("messages/discard", bulk(1)).await.body, json!({ "done": 1 }));
+    assert_eq!(change("messages/discard", json!({ "filter": {}, "expect": 0 })).await.status, 400);
+    assert_eq!(change("messages/discard", json!({})).await.status, 400);
+    assert_eq!(change("senders/ops/probe", Value::Null).await.status, 202);
+    assert_eq!(change("senders/gone/probe", Value::Null).await.status, 404);
+    assert_eq!(relay.listed(&[State::Discarded]).await.len(), 2);
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn programs_without_a_password_are_unauthorized() {
+    let wecom = Wecom::start().await;
+    let relay = with_dead_letters(&wecom, WITH_PASSWORDS, &["A"]).await;
+    for password in [None, Some("wrong")] {
+        assert_eq!(ask(&relay, Method::GET, "overview", password, Value::Null).await.status, 401);
+        assert_eq!(ask(&relay, Method::POST, "messages/1/discard", password, Value::Null).await.status, 401);
+    }
+    assert_eq!(ask(&relay, Method::POST, "messages/1/discard", Some(VIEWER), Value::Null).await.status, 403);
+    let basic = relay.client.get(format!("{}/api/v1/overview", relay.url)).basic_auth("any", Some(PASSWORD));
+    assert_eq!(basic.send().await.unwrap().status(), 200);
+    let (_, metrics) = relay.request(Method::GET, "/metrics", "").await;
+    assert!(metrics.contains("\nwecom_relay_unauthorized_requests_total 4\n"), "{metrics}");
+    assert_eq!(relay.listed(&[State::Dead]).await.len(), 1);
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn an_open_api_serves_programs_and_no_pages_of_other_sites() {
+    let wecom = Wecom::start().await;
+    let relay = with_dead_letters(&wecom, "", &["A"]).await;
+    for (name, value) in [("origin", "http://evil.example"), ("sec-fetch-site", "cross-site")] {
+        let request = relay.client.post(format!("{}/api/v1/messages/1/discard", relay.url));
+        assert_eq!(request.header(name, value).send().await.unwrap().status(), 403, "{name}");
+    }
+    let request = relay.client.get(format!("{}/api/v1/messages/1", relay.url)).header("host", "evil.example");
+    assert_eq!(request.send().await.unwrap().status(), 403);
+    assert_eq!(ask(&relay, Method::POST, "messages/1/discard", None, Value::Null).await.status, 200);
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn other_paths_of_an_api_still_name_the_mistake() {
+    let relay = Relay::start("http://127.0.0.1:9").await;
+    let (status, text) = relay.request(Method::POST, "/api/v2/alerts", "[]").await;
+    assert!(status == 404 && text.contains("this is a path of Alertmanager's API"), "{text}");
+    relay.stop().await;
+}

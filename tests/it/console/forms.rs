@@ -1,0 +1,157 @@
+//! Forms: no page of another site can change anything, and no GET does.
+
+use reqwest::Method;
+use wecom_relay::outbox::State;
+
+use super::{Browser, PASSWORD, WITH_PASSWORDS, submit, with_dead_letters};
+use crate::support::{Relay, Wecom, payload};
+
+const CHANGES: [&str; 5] = [
+    "/messages/1/requeue",
+    "/messages/1/discard",
+    "/messages/requeue",
+    "/messages/discard",
+    "/senders/ops/probe",
+];
+
+#[tokio::test]
+async fn a_form_of_another_site_changes_nothing() {
+    let wecom = Wecom::start().await;
+    for server in ["", WITH_PASSWORDS] {
+        let relay = with_dead_letters(&wecom, server, &["Down"]).await;
+        let mut browser = Browser::new(&relay);
+        browser.log_in(PASSWORD).await;
+        let confirm = browser.get("/messages/1/confirm?do=discard").await;
+        let fields = confirm.form("discard").unwrap().fields;
+        for headers in [
+            &[("origin", "http://evil.example")][..],
+            &[("origin", "null")],
+            &[("origin", "")],
+            &[("sec-fetch-site", "cross-site")],
+            &[("sec-fetch-site", "same-site")],
+        ] {
+            for path in CHANGES {
+                let page = browser.send(Method::POST, path, &fields, headers).await;
+                assert_eq!(page.status, 403, "{path} {headers:?}");
+                let (name, value) = headers[0];
+                let names_values = page.text.contains(value) && page.text.to_lowercase().contains(name);
+                assert!(names_values, "{headers:?}: {}", page.text);
+            }
+        }
+        assert_eq!(relay.listed(&[State::Dead]).await.len(), 1);
+        relay.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_form_without_its_token_changes_nothing() {
+    let wecom = Wecom::start().await;
+    let relay = with_dead_letters(&wecom, WITH_PASSWORDS, &["Down"]).await;
+    let mut browser = Browser::new(&relay);
+    browser.log_in(PASSWORD).await;
+    let mut other = Browser::new(&relay);
+    other.log_in(PASSWORD).await;
+    let foreign = other.get("/messages/1/confirm?do=discard").await.form("discard").unwrap().fields;
+    for fields in [Vec::new(), vec![("token".to_owned(), "x".to_owned())], foreign] {
+        for path in CHANGES {
+            let page = browser.send(Method::POST, path, &fields, &[]).await;
+            assert_eq!(page.status, 403, "{path}");
+        }
+    }
+    assert_eq!(relay.listed(&[State::Dead]).await.len(), 1);
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn no_get_changes_anything() {
+    let wecom = Wecom::start().await;
+    let relay = with_dead_letters(&wecom, "", &["Down"]).await;
+    let mut browser = Browser::new(&relay);
+    browser.get("/").await;
+    for path in CHANGES.into_iter().chain(["/logout", "/lang", "/theme", "/api/v1/messages/1/requeue"]) {
+        for method in [Method::GET, Method::HEAD] {
+            let status = browser.send(method.clone(), path, &[], &[]).await.status;
+            assert_eq!(status, 405, "{method} {path}");
+        }
+    }
+    assert_eq!(relay.listed(&[State::Dead]).await.len(), 1);
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn language_and_theme_are_kept_in_the_browser() {
+    let relay = Relay::start("http://127.0.0.1:9").await;
+    let mut browser = Browser::new(&relay);
+    browser.language = "zh-CN,zh;q=0.9";
+    let page = browser.get("/messages?state=dead").await;
+    assert!(page.text.contains("lang=\"zh-CN\"") && page.text.contains("死信"), "{}", page.text);
+    let next = ("next".to_owned(), "messages?state=dead".to_owned());
+    let fields = [next.clone(), ("lang".to_owned(), "en".to_owned())];
+    let back = browser.send(Method::POST, "/lang", &fields, &[]).await;
+    assert_eq!(back.location(), "./messages?state=dead");
+    let page = browser.follow(&back).await;
+    assert!(page.text.contains("lang=\"en\"") && page.text.contains("dead letter"), "{}", page.text);
+    let fields = [next, ("theme".to_owned(), "dark".to_owned())];
+    browser.send(Method::POST, "/theme", &fields, &[]).await;
+    assert!(browser.get("/").await.text.contains("data-theme=\"dark\""));
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn a_webhook_to_the_root_is_still_counted_as_one() {
+    let relay = Relay::start("http://127.0.0.1:9").await;
+    let (status, text) = relay.request(Method::POST, "/", payload("Down", &[("a", true)]).to_string()).await;
+    assert_eq!(status, 404);
+    assert!(text.contains("send Alertmanager's webhook to /webhook"), "{text}");
+    let (_, metrics) = relay.request(Method::GET, "/metrics", "").await;
+    let counted = "wecom_relay_notifications_received_total{receiver=\"\",result=\"rejected\"} 1\n";
+    assert!(metrics.contains(counted), "{metrics}");
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn a_dead_letter_is_discarded_and_requeued_by_forms() {
+    let wecom = Wecom::start().await;
+    let relay = with_dead_letters(&wecom, WITH_PASSWORDS, &["Down"]).await;
+    let mut browser = Browser::new(&relay);
+    browser.log_in(PASSWORD).await;
+    let confirm = browser.get("/messages/1/confirm?do=discard").await;
+    let done = submit(&mut browser, &confirm, "messages/1/discard").await;
+    let page = browser.follow(&done).await;
+    assert!(page.text.contains("Discarded. Requeue it to undo this."), "{}", page.text);
+    assert_eq!(relay.shown(1).await.listed.state, State::Discarded);
+    // Another reader still has the form.
+    let conflict = submit(&mut browser, &confirm, "messages/1/discard").await;
+    assert_eq!(conflict.status, 409);
+    assert!(conflict.text.contains("in the state “discarded” now"), "{}", conflict.text);
+    let confirm = browser.get("/messages/1/confirm?do=requeue").await;
+    assert_eq!(submit(&mut browser, &confirm, "messages/1/requeue").await.status, 303);
+    let (_, metrics) = relay.request(Method::GET, "/metrics", "").await;
+    for action in ["requeue", "discard"] {
+        let counted = format!("wecom_relay_console_changes_total{{action=\"{action}\"}} 1\n");
+        assert!(metrics.contains(&counted), "{metrics}");
+    }
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn a_bulk_change_needs_the_number_that_was_shown() {
+    let wecom = Wecom::start().await;
+    let relay = with_dead_letters(&wecom, "", &["A", "B", "C"]).await;
+    let mut browser = Browser::new(&relay);
+    let list = browser.get("/messages?state=dead").await;
+    assert!(list.text.contains("messages/confirm?state=dead&do=discard"), "{}", list.text);
+    let confirm = browser.get("/messages/confirm?state=dead&do=discard").await;
+    assert!(confirm.text.contains("Dead letters that are discarded: 3."), "{}", confirm.text);
+    relay.post(&payload("D", &[("a", true)])).await;
+    let dead = async || relay.listed(&[State::Dead]).await.len();
+    crate::support::eventually(dead, |dead| *dead == 4).await;
+    let conflict = submit(&mut browser, &confirm, "messages/discard").await;
+    assert_eq!(conflict.status, 409);
+    assert!(conflict.text.contains("there are 4 dead letters now"), "{}", conflict.text);
+    assert_eq!(relay.listed(&[State::Dead]).await.len(), 4);
+    let done = submit(&mut browser, &conflict, "messages/discard").await;
+    assert!(browser.follow(&done).await.text.contains("Discarded: 4."));
+    assert_eq!(relay.listed(&[State::Discarded]).await.len(), 4);
+    relay.stop().await;
+}

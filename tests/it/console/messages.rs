@@ -1,0 +1,155 @@
+//! The list of messages and the page of one message.
+
+use reqwest::Method;
+use wecom_relay::pages::CONTENT_SECURITY_POLICY;
+
+use super::{Browser, options, with_dead_letters};
+use crate::support::{Relay, Wecom, eventually, payload};
+
+/// Texts that would be code if a page did not escape them.
+const HOSTILE: [&str; 6] = [
+    "<script>alert(1)</script>",
+    "\"><svg onload=alert(1)>",
+    "{{ 1 + 1 }}{% raw %}",
+    "</textarea></pre><b>",
+    "' onmouseover='alert(1)",
+    "a\u{202E}b",
+];
+
+#[tokio::test]
+async fn messages_are_found_by_words_state_and_number() {
+    let wecom = Wecom::start().await;
+    let relay = with_dead_letters(&wecom, "", &["DiskFull", "KafkaLag", "磁盘已满"]).await;
+    let mut browser = Browser::new(&relay);
+    for (query, found) in [
+        ("", &["DiskFull", "KafkaLag", "磁盘已满"][..]),
+        ("?q=disk", &["DiskFull"]),
+        ("?q=FULL+disk", &["DiskFull"]),
+        ("?q=%E7%A3%81%E7%9B%98", &["磁盘已满"]),
+        ("?q=nothing", &[]),
+        ("?state=delivered", &[]),
+        ("?state=dead&receiver=wechat&sender=ops", &["DiskFull", "KafkaLag", "磁盘已满"]),
+        ("?sender=other", &[]),
+        ("?kind=digest", &[]),
+        ("?group=%7B%7D%3A%7Balertname%3D%22KafkaLag%22%7D", &["KafkaLag"]),
+        ("?since=2000-01-01T00%3A00&until=2100-01-01T00%3A00", &["DiskFull", "KafkaLag", "磁盘已满"]),
+        ("?until=2000-01-01T00%3A00", &[]),
+    ] {
+        let page = browser.get(&format!("/messages{query}")).await;
+        let rows = page.text.split("id=\"list\"").nth(1).unwrap();
+        for name in ["DiskFull", "KafkaLag", "磁盘已满"] {
+            assert_eq!(rows.contains(name), found.contains(&name), "{query}: {name} in {rows}");
+        }
+    }
+    assert_eq!(browser.get("/messages?q=%232").await.location(), "./messages/2");
+    let bad = browser.get("/messages?state=gone").await;
+    assert!(bad.status == 400 && bad.text.contains("state=gone is not valid"), "{}", bad.text);
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn pages_show_each_message_once_while_more_arrive() {
+    let wecom = Wecom::start().await;
+    let groups: Vec<String> = (0..120).map(|number| format!("Group{number}")).collect();
+    let names: Vec<&str> = groups.iter().map(String::as_str).collect();
+    let relay = with_dead_letters(&wecom, "", &names).await;
+    let mut browser = Browser::new(&relay);
+    let mut seen = Vec::new();
+    let mut next = Some("/messages".to_owned());
+    while let Some(path) = next {
+        let page = browser.get(&path).await;
+        let rows =
+            page.attributes("id").into_iter().filter_map(|id| id.strip_prefix('m')?.parse::<i64>().ok());
+        seen.extend(rows);
+        relay.post(&payload(&format!("Late{}", seen.len()), &[("a", true)])).await;
+        let older = page.attributes("href").into_iter().find(|href| href.contains("after="));
+        next = older.map(|href| page.url.join(&href).unwrap().to_string());
+    }
+    assert_eq!(seen, (1..=120).rev().collect::<Vec<_>>());
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn a_message_shows_its_attempts_and_its_text() {
+    let wecom = Wecom::start().await;
+    let relay = with_dead_letters(&wecom, "", &["DiskFull"]).await;
+    let mut browser = Browser::new(&relay);
+    let page = browser.get("/messages/1").await;
+    for text in
+        ["dead letter", "errcode 81013", "[FIRING:1] DiskFull", "receiver wechat, app ops", "attempt 1"]
+    {
+        assert!(page.text.contains(text), "{text}: {}", page.text);
+    }
+    assert_eq!(page.attributes("href").iter().filter(|href| href.contains("group=")).count(), 1);
+    for missing in ["/messages/99", "/messages/x", "/messages/-1"] {
+        assert_eq!(browser.get(missing).await.status, 404, "{missing}");
+    }
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn hostile_texts_are_shown_as_they_are() {
+    let wecom = Wecom::start().await;
+    let relay = with_dead_letters(&wecom, "", &HOSTILE).await;
+    relay.request(Method::POST, &format!("/webhook/{}", "%3Cscript%3Ealert(1)%3C%2Fscript%3E"), "{}").await;
+    let mut browser = Browser::new(&relay);
+    let mut paths = vec!["/".to_owned(), "/messages".to_owned()];
+    paths.extend((1..=6).map(|id| format!("/messages/{id}")));
+    paths.extend((1..=6).map(|id| format!("/messages/{id}/confirm?do=discard")));
+    for hostile in HOSTILE {
+        let encoded = wecom_relay::text::percent_encode(hostile);
+        paths.push(format!("/messages?q={encoded}&receiver={encoded}&group={encoded}"));
+        paths.push(format!("/messages?state={encoded}"));
+    }
+    for path in paths {
+        let page = browser.get(&path).await;
+        let text = page.text.to_lowercase();
+        for code in ["<script>", "<svg ", "onload=alert(1)>", "<b>", "' onmouseover='"] {
+            assert!(!text.contains(code), "{code} in {path}: {}", page.text);
+        }
+        assert_eq!(
+            page.headers["content-security-policy"].to_str().unwrap(),
+            CONTENT_SECURITY_POLICY,
+            "{path}"
+        );
+        assert!(!page.text.contains(" style=") && !page.text.contains("javascript:"), "{path}");
+    }
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn a_search_that_finds_nothing_says_how_far_it_looked() {
+    let wecom = Wecom::start().await;
+    let relay = Relay::with(&wecom.url, options("")).await;
+    let page = Browser::new(&relay).get("/messages?q=nothing").await;
+    assert!(page.text.contains("No message matches."), "{}", page.text);
+    let empty = Browser::new(&relay).get("/messages").await;
+    assert!(empty.text.contains("No message yet."), "{}", empty.text);
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn no_page_and_no_answer_contains_a_secret() {
+    let wecom = Wecom::start().await;
+    let server = ", auth: { bearer_token: not-a-real-token }, console: { password: a-long-unreal-password }";
+    let relay = with_dead_letters(&wecom, server, &["DiskFull"]).await;
+    let mut browser = Browser::new(&relay);
+    browser.log_in(super::PASSWORD).await;
+    let mut all = String::new();
+    for path in [
+        "/",
+        "/messages",
+        "/messages/1",
+        "/messages/1/confirm?do=requeue",
+        "/login",
+        "/api/v1/overview",
+        "/api/v1/messages",
+        "/api/v1/messages/1",
+    ] {
+        all += &eventually(async || browser.get(path).await, |page| page.status == 200).await.text;
+    }
+    for secret in [crate::support::SECRET, "not-a-r", "a-long-u"] {
+        assert!(!all.contains(secret), "{secret}");
+    }
+    relay.stop().await;
+}
