@@ -181,9 +181,10 @@ fn dead(dead: &[Listed], moments: &Moments) -> Option<Card> {
         .choose(format!("Dead letters in the last 24 h: {count}"), format!("24 小时内的死信：{count} 条"));
     let mut groups: Vec<(&str, usize)> = Vec::new();
     for letter in dead {
-        match groups.iter_mut().find(|(reason, _)| *reason == letter.reason) {
+        let cause = cause(&letter.reason);
+        match groups.iter_mut().find(|(other, _)| *other == cause) {
             Some((_, count)) => *count += 1,
-            None => groups.push((&letter.reason, 1)),
+            None => groups.push((cause, 1)),
         }
     }
     groups.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
@@ -196,6 +197,11 @@ fn dead(dead: &[Listed], moments: &Moments) -> Option<Card> {
         requeue: Some("messages/confirm?do=requeue&state=dead".to_owned()),
         ..Card::new("dead", Level::Bad, title)
     })
+}
+
+/// A reason without the text of WeCom, which has another number in each answer.
+fn cause(reason: &str) -> &str {
+    reason.split_once(" WeCom's text:").map_or(reason, |(cause, _)| cause)
 }
 
 fn nearly_full(snapshot: &Snapshot, language: Language) -> Option<Card> {

@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     language::Language,
-    outbox::{Changed, DeliveryId, Outbox, SenderName, State as Delivery, StoreError},
+    outbox::{Changed, DeliveryId, Outbox, SenderName, Sharing, State as Delivery, StoreError},
     pages::redirect,
 };
 
@@ -340,6 +340,14 @@ pub(super) async fn probe_sender<O: Outbox>(
     reader: &Reader,
     name: &str,
 ) -> Result<(), Refusal> {
+    let is_elsewhere = |sharing: Sharing| sharing.elsewhere.iter().any(|sender| sender.0 == name);
+    if state.outbox.sharing().is_some_and(is_elsewhere) {
+        let text = reader.language().choose(
+            format!("Another replica sends for {name}. Use the console of that replica, or wait for its next attempt."),
+            format!("{name} 由另一个副本发送。请在那个副本的控制台上操作，或等待它的下一次尝试。"),
+        );
+        return Err(Refusal::Conflict(text));
+    }
     if !state.status.probe(&SenderName(name.to_owned())) {
         let text = reader.language().choose(
             format!("There is no app or robot {name} in the configuration of this relay."),

@@ -89,6 +89,10 @@ pub(super) async fn change<O: Outbox>(
     request: Request,
     next: Next,
 ) -> Response {
+    if *request.method() != Method::POST {
+        // The router answers 405.
+        return next.run(request).await;
+    }
     let visitor = visitor(&request);
     let Some(reader) = request.extensions().get::<Reader>().cloned() else {
         return Refusal::OldForm.page(&state, &visitor);
@@ -159,7 +163,7 @@ pub(super) async fn api<O: Outbox>(
         // Changes by a page are forms, so a cookie only reads here.
         (Access::Login, None) => match session(&state, &settings, request.headers()) {
             Some(session) if !is_change => session.role,
-            _ => return unauthorized(&state, request.headers()),
+            _ => return unauthorized(&state, &request),
         },
         (_, None) if is_change && is_from_browser(&request) => {
             return check_origin(&settings, &request).err().unwrap_or(Refusal::OldForm).json();
@@ -181,10 +185,10 @@ fn is_from_browser(request: &Request) -> bool {
     headers.contains_key(ORIGIN) || headers.contains_key(SEC_FETCH_SITE)
 }
 
-fn unauthorized<O>(state: &ConsoleState<O>, headers: &HeaderMap) -> Response {
+fn unauthorized<O>(state: &ConsoleState<O>, request: &Request) -> Response {
     state.metrics.unauthorized();
-    if headers.contains_key(AUTHORIZATION) {
-        state.throttle.failed();
+    if request.headers().contains_key(AUTHORIZATION) {
+        state.throttle.failed(&peer(request));
     }
     let body = serde_json::json!({
         "error": "no valid password; send server.console.password as a bearer token, or by basic authentication"

@@ -80,9 +80,8 @@ pub(super) async fn login<O: Outbox>(
     }
     let next = fields.get("next").unwrap_or_default();
     let Some(role) = settings.config.passwords.role(fields.get("password").unwrap_or_default()) else {
-        state.throttle.failed();
+        state.throttle.failed(&peer(&request));
         state.metrics.unauthorized();
-        tracing::warn!(peer = peer(&request), "console: login refused, the password is wrong");
         return page(&state, &visitor, next, StatusCode::UNAUTHORIZED);
     };
     tracing::info!(peer = peer(&request), role = role.name(), "console: logged in");

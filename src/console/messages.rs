@@ -41,7 +41,8 @@ struct View {
     group: String,
     since: String,
     until: String,
-    states: Vec<&'static str>,
+    /// The fields of the filter that its form does not show.
+    hidden: Vec<Hidden>,
     receivers: Vec<String>,
     senders: Vec<String>,
     chips: Vec<Chip>,
@@ -55,6 +56,12 @@ struct View {
     bulk: Option<String>,
     /// What an operator has just changed.
     result: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Hidden {
+    name: String,
+    value: String,
 }
 
 #[derive(Serialize)]
@@ -121,6 +128,8 @@ fn view<O>(
 ) -> View {
     let field = |name| fields.get(name).unwrap_or_default().to_owned();
     let is_dead = wanted.filter.states == [Delivery::Dead];
+    let is_hidden = |field: &&(String, String)| matches!(field.0.as_str(), "state" | "kind" | "group");
+    let hidden = wanted.fields().iter().filter(is_hidden);
     let next = found.next.map(|next| wanted.query(&[("after", &next.to_string())]));
     View {
         q: field("q"),
@@ -129,7 +138,7 @@ fn view<O>(
         group: field("group"),
         since: field("since"),
         until: field("until"),
-        states: wanted.filter.states.iter().map(|state| state.name()).collect(),
+        hidden: hidden.map(|(name, value)| Hidden { name: name.clone(), value: value.clone() }).collect(),
         receivers: state.status.receivers().into_iter().map(|receiver| receiver.name.0).collect(),
         senders: state.status.senders().into_iter().map(|sender| sender.name.0).collect(),
         chips: chips(reader, wanted),

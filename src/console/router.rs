@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::{
     Router,
     extract::{DefaultBodyLimit, Request, State},
+    http::StatusCode,
     middleware,
     response::Response,
     routing::{get, post},
@@ -92,6 +93,8 @@ fn routes<O: Outbox>(state: Arc<ConsoleState<O>>, rest: Router) -> Router {
         .merge(outside)
         .merge(api)
         .route("/assets/{version}/{name}", get(login::asset::<O>))
+        // Browsers ask for it beside JSON. It must not count as unauthorized.
+        .route("/favicon.ico", get(async || StatusCode::NOT_FOUND))
         .layer(DefaultBodyLimit::max(MAX_FORM_BYTES))
         .layer(middleware::map_response(pages::protected))
         .with_state(state)

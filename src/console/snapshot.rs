@@ -47,7 +47,8 @@ pub(super) struct Snapshots(Mutex<Option<Taken>>);
 #[derive(Debug, Clone)]
 struct Taken {
     ended: Instant,
-    took: Duration,
+    /// The time for which it is used.
+    stays: Duration,
     result: Result<Arc<Snapshot>, StoreError>,
 }
 
@@ -61,7 +62,7 @@ impl Snapshots {
     ) -> Result<Arc<Snapshot>, StoreError> {
         let mut last = self.0.lock().await;
         if let Some(taken) = last.as_ref()
-            && taken.ended.elapsed() < FRESH.max(taken.took.saturating_mul(SHARE))
+            && taken.ended.elapsed() < taken.stays
         {
             return taken.result.clone();
         }
@@ -73,7 +74,11 @@ impl Snapshots {
             }
         };
         let ended = Instant::now();
-        *last = Some(Taken { ended, took: ended.duration_since(began), result: result.clone() });
+        let stays = match &result {
+            Ok(_) => FRESH.max(ended.duration_since(began).saturating_mul(SHARE)),
+            Err(_) => FRESH,
+        };
+        *last = Some(Taken { ended, stays, result: result.clone() });
         result
     }
 

@@ -11,6 +11,8 @@ use std::{
 
 use tokio::time::{Instant, sleep};
 
+use crate::telemetry::LogThrottle;
+
 /// Failures a minute before attempts must wait for their turn.
 const FREE_FAILURES: usize = 60;
 const WINDOW: Duration = Duration::from_secs(60);
@@ -19,12 +21,27 @@ const TURN: Duration = Duration::from_secs(1);
 /// Attempts that may wait.
 const PLACES: usize = 64;
 
+/// One failure is logged per interval, because strangers cause them.
+const LOG_INTERVAL: Duration = Duration::from_secs(60);
+
 /// The recent failures of all readers.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct LoginThrottle {
     failures: Mutex<VecDeque<Instant>>,
     turn: tokio::sync::Mutex<()>,
     waiting: AtomicUsize,
+    log: LogThrottle,
+}
+
+impl Default for LoginThrottle {
+    fn default() -> Self {
+        Self {
+            failures: Mutex::default(),
+            turn: tokio::sync::Mutex::default(),
+            waiting: AtomicUsize::default(),
+            log: LogThrottle::every(LOG_INTERVAL),
+        }
+    }
 }
 
 /// Too many attempts wait already.
@@ -44,7 +61,11 @@ impl LoginThrottle {
         Ok(())
     }
 
-    pub(super) fn failed(&self) {
+    /// Records and logs a wrong password.
+    pub(super) fn failed(&self, peer: &str) {
+        if let Some(suppressed) = self.log.allow() {
+            tracing::warn!(peer, suppressed, "console: login refused, the password is wrong");
+        }
         let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
         failures.push_back(Instant::now());
         if failures.len() > FREE_FAILURES {
@@ -92,7 +113,7 @@ mod tests {
         let began = Instant::now();
         for _ in 0..FREE_FAILURES {
             assert_eq!(throttle.wait().await, Ok(()));
-            throttle.failed();
+            throttle.failed("192.0.2.1");
         }
         assert_eq!(began.elapsed(), Duration::ZERO);
         let answers = join_all((0..PLACES + 10).map(|_| throttle.wait())).await;
@@ -103,7 +124,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_minute_later_nobody_waits() {
         let throttle = LoginThrottle::default();
-        (0..200).for_each(|_| throttle.failed());
+        (0..200).for_each(|_| throttle.failed("192.0.2.1"));
         sleep(WINDOW + TURN).await;
         let began = Instant::now();
         assert_eq!(throttle.wait().await, Ok(()));

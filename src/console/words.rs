@@ -64,6 +64,7 @@ words! {
     no_match: "No message matches.", "没有符合条件的消息。";
     searched_back: "Searched back to", "已搜索到";
     search_further: "Search further back", "继续往前搜索";
+    new_messages: "new messages", "条新消息";
     part: "part", "分段";
     due: "next attempt", "下次尝试";
     timeline: "Timeline", "经过";

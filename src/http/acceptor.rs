@@ -8,10 +8,8 @@ use tokio::{
     time::sleep,
 };
 
-use super::{
-    connection_limit::{ConnectionSlots, IdleTimer},
-    log_throttle::LogThrottle,
-};
+use super::connection_limit::{ConnectionSlots, IdleTimer};
+use crate::telemetry::LogThrottle;
 
 /// The pause after a failed accept, because the system needs time to free resources.
 const RETRY_PAUSE: Duration = Duration::from_millis(100);

@@ -34,7 +34,8 @@ use tokio::{
 use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
 
-use super::{connection_limit::IdleTimer, log_throttle::LogThrottle, security::ServerSecurity};
+use super::{connection_limit::IdleTimer, security::ServerSecurity};
+use crate::telemetry::LogThrottle;
 
 /// The time for the TLS handshake.
 const HANDSHAKE_TIME: Duration = Duration::from_secs(10);

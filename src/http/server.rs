@@ -21,9 +21,9 @@ use tokio_util::sync::CancellationToken;
 use super::{
     acceptor::{AcceptedConnection, Acceptor},
     connection::Connection,
-    log_throttle::LogThrottle,
     security::SecurityHandle,
 };
+use crate::telemetry::LogThrottle;
 
 /// The maximum number of open connections.
 pub const MAX_CONNECTIONS: usize = 2000;

@@ -7,6 +7,7 @@
 
 mod colours;
 mod json_lines;
+mod log_throttle;
 mod log_time;
 mod log_writer;
 mod logfmt;
@@ -14,6 +15,7 @@ mod subscriber;
 
 pub use self::{
     colours::has_colours,
+    log_throttle::LogThrottle,
     log_time::LogTime,
     log_writer::{LogWriter, dropped_lines},
     subscriber::{BadFilter, LogFormat, clip, init, lines},

@@ -96,10 +96,12 @@ fn a_held_app_shows_the_address_to_add() {
 
 #[test]
 fn dead_letters_are_grouped_by_reason() {
-    let dead = ["a", "b", "a"].map(|reason| listed(State::Dead, reason)).to_vec();
+    let dead = ["a. WeCom's text: hint 1", "b", "a. WeCom's text: hint 2"]
+        .map(|reason| listed(State::Dead, reason))
+        .to_vec();
     let cards = cards_of(&Snapshot { dead, ..healthy() }, &config(), Language::En);
     assert_eq!(kinds(&cards), ["dead"]);
-    assert_eq!(cards[0].lines, ["2 × a", "1 × b"]);
+    assert_eq!(cards[0].lines, ["2 × a.", "1 × b"]);
 }
 
 #[test]

@@ -53,8 +53,34 @@ function replace(region, fresh) {
   if (focused) focused.focus({ preventScroll: true });
 }
 
+// Rows of a list change in place and never move. New ones are only counted.
+function updateRows(region, fresh) {
+  const next = fresh.getElementById(region.id);
+  if (!next) return false;
+  let changed = false;
+  for (const row of region.querySelectorAll("li[id]")) {
+    const freshRow = fresh.getElementById(row.id);
+    if (!freshRow || essence(freshRow) === seen.get(row.id)) continue;
+    seen.set(row.id, essence(freshRow));
+    replace(row, freshRow);
+    changed = true;
+  }
+  const ids = [...next.querySelectorAll("li[id]")].map((row) => row.id);
+  const known = ids.findIndex((id) => document.getElementById(id) !== null);
+  const count = known < 0 ? ids.length : known;
+  const pill = document.querySelector("[data-new]");
+  if (pill && count > 0) {
+    pill.querySelector("span").textContent = known < 0 ? `${count}+` : String(count);
+    pill.hidden = false;
+  }
+  return changed;
+}
+
 function update(fresh) {
   let changed = false;
+  for (const region of document.querySelectorAll("[data-live-rows][id]")) {
+    changed = updateRows(region, fresh) || changed;
+  }
   for (const region of document.querySelectorAll("[data-live][id]")) {
     const next = fresh.getElementById(region.id);
     if (!next || essence(next) === seen.get(region.id)) continue;
@@ -125,8 +151,9 @@ if (pause) {
   });
 }
 setInterval(tick, 1000);
-if (document.querySelector("[data-live]")) {
-  for (const region of document.querySelectorAll("[data-live][id]")) seen.set(region.id, essence(region));
+const LIVE = "[data-live][id], [data-live-rows] li[id]";
+if (document.querySelector(LIVE)) {
+  for (const region of document.querySelectorAll(LIVE)) seen.set(region.id, essence(region));
   document.addEventListener("visibilitychange", () => { if (!document.hidden) turn(); });
   timer = setTimeout(turn, INTERVAL);
 }

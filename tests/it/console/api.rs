@@ -32,9 +32,9 @@ async fn programs_read_and_change_with_a_password() {
     let relay = with_dead_letters(&wecom, WITH_PASSWORDS, &["A", "B"]).await;
     let get = async |path: &str| ask(&relay, Method::GET, path, Some(VIEWER), Value::Null).await;
     let listed = get("messages?state=dead&limit=1").await.body;
-    assert_eq!((&listed["items"][0]["id"], &listed["items"][0]["state"]), (&json!(2), &json!("dead")));
-    assert_eq!((&listed["next"], &listed["complete"]), (&json!(2), &json!(false)));
-    let older = get("messages?state=dead&after=2").await.body;
+    assert_eq!((&listed["items"][0]["id"], &listed["items"][0]["state"]), (&json!(3), &json!("dead")));
+    assert_eq!((&listed["next"], &listed["complete"]), (&json!(3), &json!(false)));
+    let older = get("messages?state=dead&after=3").await.body;
     assert_eq!((&older["items"][0]["id"], &older["complete"]), (&json!(1), &json!(true)));
     let shown = get("messages/1").await.body;
     assert_eq!(

@@ -40,10 +40,6 @@ impl Browser {
         &self.cookies
     }
 
-    pub(super) fn forget(&mut self) {
-        self.cookies.clear();
-    }
-
     pub(super) async fn get(&mut self, path: &str) -> Page {
         self.send(Method::GET, path, &[], &[]).await
     }
@@ -114,7 +110,8 @@ impl Page {
 
     /// The values of an attribute, in the order of the page.
     pub(super) fn attributes(&self, name: &str) -> Vec<String> {
-        let pieces = self.text.split(&format!(" {name}=\"")).skip(1);
+        let begin = format!(" {name}=\"");
+        let pieces = self.text.split(&begin).skip(1);
         pieces.map(|piece| unescaped(piece.split('"').next().unwrap())).collect()
     }
 

@@ -36,9 +36,10 @@ fn marked(mark: &str) -> Vec<(String, Block)> {
 /// A configuration that sets `key`, or leaves it out if `value` is `~`.
 fn with(key: &str, value: &str) -> String {
     let [apps, robots, receivers] = [APPS, ROBOTS, RECEIVERS].map(|yaml| yaml.replace(" }\n", ", KEY }\n"));
-    let nested = |path: &str| match path.split_once('.') {
-        Some((outer, inner)) => format!("{outer}: {{ {inner}: {value} }}"),
-        None => format!("{path}: {value}"),
+    let nested = |path: &str| {
+        let keys: Vec<_> = path.split('.').collect();
+        let end = " }".repeat(keys.len() - 1);
+        format!("{}: {value}{end}", keys.join(": { "))
     };
     if let Some(path) = key.strip_prefix("apps[].") {
         return apps.replace("KEY", &nested(path)) + RECEIVERS;
