@@ -1,6 +1,6 @@
 //! What needs a person now, as a pure function: each card has a cause, its fix, and one button.
 
-use std::net::IpAddr;
+use std::{cmp::Reverse, net::IpAddr};
 
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
@@ -92,7 +92,7 @@ pub(super) fn cards(seen: &Seen<'_>, moments: &Moments) -> Vec<Card> {
     }
     cards.extend(reload_failed(seen.config, language));
     cards.extend(refused(seen.refused, moments));
-    cards.sort_by(|left, right| right.level.cmp(&left.level));
+    cards.sort_by_key(|card| Reverse(card.level));
     cards
 }
 
@@ -187,7 +187,7 @@ fn dead(dead: &[Listed], moments: &Moments) -> Option<Card> {
             None => groups.push((cause, 1)),
         }
     }
-    groups.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    groups.sort_by_key(|(_, count)| Reverse(*count));
     let lines = groups.iter().take(MAX_REASONS);
     let lines = lines.map(|(text, count)| format!("{count} × {}", reason(text, language)));
     Some(Card {
