@@ -89,9 +89,9 @@ impl<O: Outbox> Running<O> {
         }
     }
 
-    /// Moves what waits under former names of senders, as soon as the outbox has space for that.
+    /// Moves what waits under former names of senders, as soon as the outbox answers.
     async fn adopt_late(&mut self, overdue: &mut Option<JoinHandle<PrepareResult>>) {
-        if self.outbox.probe(self.clock.now()).await.is_err() {
+        if self.outbox.probe(self.clock.now()).await.is_err() || !self.clock.is_known() {
             return;
         }
         let config = self.current.clone();
@@ -124,8 +124,9 @@ impl<O: Outbox> Running<O> {
                 {
                     return;
                 }
-                self.apply(prepared);
+                let restart = self.apply(prepared);
                 tracing::info!(files = paths, "secret files changed, the new secrets are in use");
+                log_restart(&restart);
             }
             Err(problems) => {
                 tracing::error!(
@@ -206,13 +207,9 @@ impl<O: Outbox> Running<O> {
             Vec::new()
         });
         let mut summary = format!("reloaded: {counts}");
+        log_restart(&restart);
         if !restart.is_empty() {
-            let keys = restart.join(", ");
-            tracing::warn!(
-                keys,
-                "these keys changed and need a restart; the old values stay in use until then"
-            );
-            summary += &format!("\nneeds a restart to change: {keys}");
+            summary += &format!("\nneeds a restart to change: {}", restart.join(", "));
         }
         for warning in unconfigured {
             summary += &format!("\nwarning: {warning}");
@@ -222,6 +219,14 @@ impl<O: Outbox> Running<O> {
             summary += &format!("\nwarning: {warning}");
         }
         summary
+    }
+}
+
+/// Logs changed keys that need a restart.
+fn log_restart(keys: &[&'static str]) {
+    if !keys.is_empty() {
+        let keys = keys.join(", ");
+        tracing::warn!(keys, "these keys changed and need a restart; the old values stay in use until then");
     }
 }
 

@@ -41,6 +41,9 @@ use crate::{
 
 type Service = service::Service<SenderClient>;
 
+/// A key that needs a restart if more than the password changes.
+const OUTBOX_URL: &str = "outbox.url";
+
 /// A sender with a dispatcher.
 struct ActiveSender {
     identity: String,
@@ -104,12 +107,12 @@ impl<O: Outbox> Running<O> {
         let metrics = Arc::new(Metrics::new(&outbox.metrics()));
         match outbox.depths().await {
             Ok(depths) => metrics.discarded_before_start(&http::queue_depths(&depths, None)),
-            Err(error) => wait_for_space(error)?,
+            Err(error) => start_without_outbox(error)?,
         }
         let clock = match relay_clock(&outbox, Arc::clone(&machine)).await {
             Ok(clock) => clock,
             Err(error) => {
-                wait_for_space(error)?;
+                start_without_outbox(error)?;
                 RelayClock::unknown(machine)
             }
         };
@@ -154,11 +157,11 @@ impl<O: Outbox> Running<O> {
             metrics,
         };
         if let Err(error) = running.adopt_senders(&prepared.config).await {
-            wait_for_space(error)?;
+            start_without_outbox(error)?;
         }
         running.apply(prepared);
         if let Err(error) = running.unconfigured_senders().await {
-            wait_for_space(error)?;
+            start_without_outbox(error)?;
         }
         running.spawn(listener, changes, doctor_requests);
         Ok(running)
@@ -263,6 +266,11 @@ impl<O: Outbox> Running<O> {
         let keys = self.keys_that_need_a_restart(&config);
         self.outbox.use_config(config.fingerprint());
         self.configs.send_replace(Arc::new(config.clone()));
+        if let Database::Postgres(database) = &config.outbox.database
+            && !keys.contains(&OUTBOX_URL)
+        {
+            self.outbox.use_url(database.url.secret());
+        }
         self.current = config;
         keys
     }
@@ -402,23 +410,23 @@ fn changed_database(old: &Database, new: &Database) -> Vec<&'static str> {
         (Database::File(_), Database::File(_)) => Vec::new(),
         (Database::Postgres(old), Database::Postgres(new)) => {
             let changed = [
-                (old.url != new.url, "outbox.url"),
+                (!old.url.is_same_but_for_password(&new.url), OUTBOX_URL),
                 (old.extra_roots != new.extra_roots, "outbox.ca_file"),
                 (old.replica != new.replica, "outbox.replica"),
             ];
             changed.into_iter().filter(|(is_changed, _)| *is_changed).map(|(_, key)| key).collect()
         }
         (Database::File(_), Database::Postgres(_)) | (Database::Postgres(_), Database::File(_)) => {
-            vec!["outbox.path", "outbox.url"]
+            vec!["outbox.path", OUTBOX_URL]
         }
     }
 }
 
-/// Starts without an answer of the outbox, because it answers as soon as the file system has space.
-fn wait_for_space(error: StoreError) -> Result<(), StoreError> {
+/// Lets the daemon start although the outbox does not answer: its file system may be full, or its server away.
+fn start_without_outbox(error: StoreError) -> Result<(), StoreError> {
     match error {
         StoreError::Full(_) | StoreError::Unavailable(_) => {
-            tracing::warn!(%error, "the outbox does not answer yet");
+            tracing::warn!(%error, "the outbox does not answer yet; alerts are answered with 503 until it does");
             Ok(())
         }
         StoreError::Damaged(_) | StoreError::LeaseLost | StoreError::Closed => Err(error),

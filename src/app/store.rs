@@ -14,6 +14,7 @@ use crate::{
         postgres::{Overview, PostgresLease, PostgresOutbox},
         sqlite::{SqliteLease, SqliteOutbox},
     },
+    secret::Secret,
 };
 
 /// The outbox of a configuration. It counts the durations and errors of the calls that the flow of alerts consists of.
@@ -185,6 +186,12 @@ impl Outbox for Store {
     fn use_config(&self, fingerprint: String) {
         if let Engine::Postgres(engine) = &self.engine {
             engine.use_config(fingerprint);
+        }
+    }
+
+    fn use_url(&self, url: &Secret) {
+        if let Engine::Postgres(engine) = &self.engine {
+            engine.use_url(url);
         }
     }
 

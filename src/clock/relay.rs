@@ -70,11 +70,6 @@ impl RelayClock {
         clock
     }
 
-    /// False while this clock shows the wall-clock time, because the relay time of the outbox is not known.
-    pub fn is_known(&self) -> bool {
-        self.is_known.load(Ordering::Acquire)
-    }
-
     /// Reads the clocks of the machine, with the relay time of the same moment.
     pub fn read(&self) -> ReadingRecord {
         let reading = self.machine.read();
@@ -84,10 +79,11 @@ impl RelayClock {
     /// Continues with the relay time of `record`, unless this clock is ahead of it. This clock may be behind after the file
     /// of the outbox was replaced. A clock that did not know the relay time of the outbox continues with it in any case.
     pub fn catch_up(&self, record: &ReadingRecord) {
-        if self.is_known.swap(true, Ordering::AcqRel) {
+        if self.is_known() {
             self.offset.fetch_max(offset(record), Ordering::AcqRel);
         } else {
             self.offset.store(offset(record), Ordering::Release);
+            self.is_known.store(true, Ordering::Release);
         }
     }
 
@@ -105,6 +101,11 @@ impl Clock for RelayClock {
     fn wall_time(&self, at: Timestamp) -> Timestamp {
         let age = self.now().duration_since(at);
         self.machine.wall().checked_sub(age).unwrap_or(at)
+    }
+
+    /// False while this clock shows the wall-clock time, because the relay time of the outbox is not known.
+    fn is_known(&self) -> bool {
+        self.is_known.load(Ordering::Acquire)
     }
 }
 
@@ -189,9 +190,9 @@ mod tests {
     #[test]
     fn an_unknown_relay_time_is_taken_from_the_outbox() {
         let clock = RelayClock::unknown(Arc::new(Fixed(reading("one", 60, 500))));
-        assert_eq!(clock.now(), at(500));
+        assert_eq!((clock.now(), clock.is_known()), (at(500), false));
         clock.catch_up(&record("one", 60, 0, 30));
-        assert_eq!(clock.now(), at(30));
+        assert_eq!((clock.now(), clock.is_known()), (at(30), true));
         clock.catch_up(&record("one", 60, 0, 3));
         assert_eq!(clock.now(), at(30));
     }

@@ -12,6 +12,11 @@ pub trait Clock: Send + Sync + 'static {
     fn wall_time(&self, at: Timestamp) -> Timestamp {
         at
     }
+
+    /// False while this clock shows a time that may be wrong. Nothing is stored or sent with such a time.
+    fn is_known(&self) -> bool {
+        true
+    }
 }
 
 /// The clocks of a machine.

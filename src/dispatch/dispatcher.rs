@@ -119,15 +119,20 @@ pub async fn run<O: Outbox, W: WeCom>(context: Context<O, W>, stop: Cancellation
 /// Acquires the lease, and tries again until that succeeds.
 async fn acquire<O: Outbox, W>(context: &Context<O, W>) -> Result<O::Lease, Died> {
     loop {
-        let error =
-            match alive(&context.heartbeat, context.outbox.acquire(&context.sender, context.clock.now()))
-                .await
-            {
+        context.heartbeat.tick();
+        // Nothing may be recovered, claimed or counted with a time that may be wrong.
+        if context.clock.is_known() {
+            let acquired = context.outbox.acquire(&context.sender, context.clock.now());
+            match alive(&context.heartbeat, acquired).await {
                 Ok(lease) => return Ok(lease),
                 Err(StoreError::Closed) => return Err(Died::Store(StoreError::Closed)),
-                Err(error) => error,
-            };
-        tracing::warn!(app = %context.sender, %error, "the outbox does not answer; trying again");
+                Err(error) => tracing::warn!(
+                    app = %context.sender,
+                    %error,
+                    "the lease cannot be acquired, because the outbox does not answer; trying again"
+                ),
+            }
+        }
         tokio::time::sleep(STORE_PAUSE).await;
     }
 }

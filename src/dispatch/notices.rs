@@ -54,7 +54,7 @@ pub async fn run<O: Outbox>(
 ) {
     while stop.run_until_cancelled(tokio::time::sleep(INTERVAL)).await.is_some() {
         let routes = routes.borrow().clone();
-        if routes.is_empty() {
+        if routes.is_empty() || !clock.is_known() {
             continue;
         }
         if let Err(error) = notify(&outbox, &routes, clock.as_ref()).await {

@@ -287,7 +287,7 @@ pub(super) fn term_change(sender: &SenderName, state: TermState) {
     match state {
         TermState::Valid => tracing::info!(app = %sender, "the lease is renewed again, sending resumes"),
         TermState::Offered => {
-            tracing::info!(app = %sender, "the sender is handed over to a replica with fewer senders");
+            tracing::info!(app = %sender, "the lease is offered to another replica, which has fewer leases");
         }
         TermState::Ended => tracing::warn!(
             app = %sender,

@@ -150,7 +150,7 @@ async fn store<O: Outbox>(
     }
     let enqueued = match notifications.is_empty() {
         true => Vec::new(),
-        false => match state.outbox.enqueue_all(notifications, state.clock.now()).await {
+        false => match enqueue(state, notifications).await {
             Ok(enqueued) => enqueued,
             Err(error) => return Err(report_not_stored(state, places.iter().flatten().next(), error)),
         },
@@ -168,6 +168,18 @@ async fn store<O: Outbox>(
         Err(why) => Some(Accepted::Filtered(why)),
     });
     Ok(accepted.collect())
+}
+
+/// While the clock may be wrong, nothing is stored with its time.
+async fn enqueue<O: Outbox>(
+    state: &ServerState<O>,
+    notifications: Vec<NewNotification>,
+) -> Result<Vec<Enqueued>, StoreError> {
+    if !state.clock.is_known() {
+        state.outbox.probe(state.clock.now()).await?;
+        return Err(StoreError::Unavailable("its time is not known yet".to_owned()));
+    }
+    state.outbox.enqueue_all(notifications, state.clock.now()).await
 }
 
 fn report_not_stored<O>(state: &ServerState<O>, first: Option<&LogFields>, error: StoreError) -> Rejection {

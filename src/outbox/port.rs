@@ -9,7 +9,7 @@ use super::{
     NewDigest, NewNotification, NoticeSubject, NotificationId, OutboxQuery, OutboxSize, Pick, ReceiverName,
     Scheduled, SenderName, Sent, Settlement, Sharing, StoreError, StoreResult, Unnoticed, Waiting,
 };
-use crate::{clock::ReadingRecord, metrics::StoreMetrics};
+use crate::{clock::ReadingRecord, metrics::StoreMetrics, secret::Secret};
 
 /// The outbox as any process of the daemon may use it.
 ///
@@ -122,6 +122,10 @@ pub trait Outbox: OutboxQuery + Clone + Send + Sync + 'static {
     /// Reports the fingerprint of the configuration that is in use from now on to the other processes.
     fn use_config(&self, _fingerprint: String) {}
 
+    /// New sessions log in with `url`, which differs at most in its password from that of the start. Sessions that are open
+    /// stay.
+    fn use_url(&self, _url: &Secret) {}
+
     /// The part of this process among those that share the outbox. `None` if the outbox cannot be shared.
     fn sharing(&self) -> Option<Sharing> {
         None
@@ -155,8 +159,8 @@ pub trait Lease: Clone + Send + Sync + 'static {
     /// All destinations that have a ready delivery, with the time at which the first of them is due.
     fn scheduled(&self) -> impl Future<Output = StoreResult<Vec<Scheduled>>> + Send;
 
-    /// Looks at `destinations` one after the other, until the planner is full or, in some engines, has a digest, and marks the deliveries that it picks as in
-    /// flight, all in one transaction. Deliveries are counted up to `count_to`.
+    /// Looks at `destinations` one after the other, until the planner is full or, in some engines, has a digest. Marks the
+    /// deliveries that it picks as in flight, all in one transaction. Deliveries are counted up to `count_to`.
     ///
     /// A digest takes the place of its members: they become folded, and their ordering keys wait until the digest is
     /// settled.

@@ -2,12 +2,12 @@
 
 use super::SenderName;
 
-/// The part of one process: its leases, and what others dispatch.
+/// The leases of one process, and what the others dispatch.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Sharing {
     /// The senders whose lease this process has.
     pub leases: Vec<SenderName>,
-    /// The senders that another process dispatches, or would dispatch.
+    /// The senders that another process dispatches or waits for.
     pub elsewhere: Vec<SenderName>,
     /// True for one of the processes: it also reports on senders that none dispatches.
     pub is_first: bool,

@@ -11,6 +11,7 @@ use super::{
     },
     error::EngineResult,
     fold::{self, Run},
+    lease_id::LeaseId,
     room::Room,
     session::{Param, Transaction},
     settle::set_aside,
@@ -19,7 +20,7 @@ use super::{
 use crate::{
     outbox::{
         BodyHash, ClaimId, Claimed, Claims, DeliveryId, Destination, NotificationId, Pick, Planner,
-        ReceiverName, SenderName, StoreError,
+        ReceiverName, StoreError,
     },
     wecom::Message,
 };
@@ -50,12 +51,6 @@ const FENCE_ALONE: &str = concat!(
 // The same token means that nobody has taken the lease, also after it has run out.
 pub(super) const HOLD_FENCE: &str =
     "SELECT token FROM wecom_relay.lease WHERE sender = $1 AND token = $2 FOR SHARE";
-pub(super) const UNFENCED: &str = concat!(
-    "SELECT ",
-    random!(),
-    " AS claim FROM wecom_relay.lease WHERE sender = $1 AND token = $2
-     AND until > clock_timestamp()"
-);
 pub(super) const MARK: &str =
     "UPDATE wecom_relay.delivery SET state = 2, foldable = 0, claim = $2, claimed_at = $3
      WHERE id = ANY($1) AND state = 1 RETURNING id, notification, siblings, kind, receiver, group_key, part_number, part_of,
@@ -70,35 +65,18 @@ pub(super) const UNSETTLED_OTHERS: &str = "SELECT u.id, (SELECT count(*) FROM we
 pub(super) const UNDO: &str = "UPDATE wecom_relay.delivery SET state = 1
      WHERE state = 2 AND sender = $1 AND claim = ANY($2) RETURNING destination";
 
-/// The lease of a claim.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Fence {
-    pub(super) token: i64,
-    /// False if the claim does not hold the row of the lease.
-    pub(super) is_locked: bool,
-}
-
 /// Fails if the lease has run out, or if another process has it. Returns the number of a claim. With `waits`, earlier claims
 /// of the lease have ended.
-pub(super) async fn fence(
-    tx: &Transaction<'_>,
-    look: &Look<'_>,
-    fence: Fence,
-    waits: bool,
-) -> EngineResult<ClaimId> {
-    let statement = match (fence.is_locked, waits) {
-        (false, _) => UNFENCED,
-        (true, false) => FENCE,
-        (true, true) => FENCE_ALONE,
-    };
-    let claim = tx.first(statement, &[&look.sender.0, &fence.token], |row| column(row, "claim")).await?;
+pub(super) async fn fence(tx: &Transaction<'_>, lease: &LeaseId, waits: bool) -> EngineResult<ClaimId> {
+    let statement = if waits { FENCE_ALONE } else { FENCE };
+    let claim = tx.first(statement, &[&lease.sender.0, &lease.token], |row| column(row, "claim")).await?;
     claim.map(ClaimId).ok_or_else(|| StoreError::LeaseLost.into())
 }
 
 /// Fails if another process has taken the lease.
-pub(super) async fn hold_fence(tx: &Transaction<'_>, sender: &SenderName, fence: Fence) -> EngineResult<()> {
-    let token: Option<i64> =
-        tx.first(HOLD_FENCE, &[&sender.0, &fence.token], |row| column(row, "token")).await?;
+pub(super) async fn hold_fence(tx: &Transaction<'_>, lease: &LeaseId) -> EngineResult<()> {
+    let params: [Param<'_>; 2] = [&lease.sender.0, &lease.token];
+    let token: Option<i64> = tx.first(HOLD_FENCE, &params, |row| column(row, "token")).await?;
     token.map(drop).ok_or_else(|| StoreError::LeaseLost.into())
 }
 

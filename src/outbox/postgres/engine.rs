@@ -23,6 +23,7 @@ use super::{
     schema,
     schema_problem::SchemaProblem,
     settings::{Access, Settings},
+    url::PostgresUrl,
     wakeups::Wakeups,
     worker::{Inbox, Server, Worker},
 };
@@ -30,15 +31,22 @@ use super::{
 /// The number of sessions that accept notifications. While one waits for a commit, the other one works.
 const INTAKES: usize = 2;
 
-/// The parts that the thread shares with the rest of the process.
+/// The side of the callers.
 #[derive(Debug, Clone)]
 pub(super) struct Engine {
     /// Acceptances.
     pub(super) intake: Queue,
-    /// Claims, settlements and leases.
+    /// Leases, claims and settlements, and what dispatchers read. A long list for an operator does not delay them.
     pub(super) owner: Queue,
-    /// Queries and commands of operators.
+    /// Other queries, and commands of operators.
     pub(super) reader: Queue,
+    pub(super) shared: Shared,
+    pub(super) life: watch::Receiver<Life>,
+}
+
+/// The parts that the callers and the thread share.
+#[derive(Debug, Clone)]
+pub(super) struct Shared {
     pub(super) wakeups: Wakeups,
     pub(super) leases: Leases,
     pub(super) room: Room,
@@ -46,8 +54,10 @@ pub(super) struct Engine {
     pub(super) name: String,
     /// The fingerprint of its configuration.
     pub(super) config: watch::Sender<String>,
+    /// The URL for new sessions.
+    pub(super) url: watch::Sender<PostgresUrl>,
+    /// Cancelled when the outbox is closed.
     pub(super) closing: CancellationToken,
-    pub(super) life: watch::Receiver<Life>,
 }
 
 /// Starts the thread and waits until it has tried to connect.
@@ -56,20 +66,18 @@ pub(super) fn start(settings: Settings, access: Access) -> Result<Engine, OpenEr
     let (intake, intake_jobs) = Queue::new(life.clone());
     let (owner, owner_jobs) = Queue::new(life.clone());
     let (reader, reader_jobs) = Queue::new(life.clone());
-    let engine = Engine {
-        intake,
-        owner,
-        reader,
+    let shared = Shared {
         wakeups: Wakeups::default(),
         leases: Leases::default(),
         room: Room::new(settings.max_size_bytes),
         name: unique_name(&settings.replica),
         config: watch::Sender::new(settings.config.clone()),
+        url: watch::Sender::new(settings.url.clone()),
         closing: CancellationToken::new(),
-        life,
     };
+    let engine = Engine { intake, owner, reader, shared: shared.clone(), life };
     let (opened, answer) = mpsc::sync_channel(1);
-    let thread = Thread { engine: engine.without_queues(), settings, access };
+    let thread = Thread { shared, settings, access };
     let run = move || {
         let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
             Ok(runtime) => runtime,
@@ -91,31 +99,9 @@ pub(super) fn start(settings: Settings, access: Access) -> Result<Engine, OpenEr
     opened.map(|()| engine)
 }
 
-/// The parts of an engine that its thread uses. It has no queue, because the queues end when nobody else has them.
-struct Parts {
-    wakeups: Wakeups,
-    leases: Leases,
-    room: Room,
-    name: String,
-    config: watch::Sender<String>,
-    closing: CancellationToken,
-}
-
-impl Engine {
-    fn without_queues(&self) -> Parts {
-        Parts {
-            wakeups: self.wakeups.clone(),
-            leases: self.leases.clone(),
-            room: self.room.clone(),
-            name: self.name.clone(),
-            config: self.config.clone(),
-            closing: self.closing.clone(),
-        }
-    }
-}
-
+/// The side of the thread. It has no queue, because the queues end when no caller is left.
 struct Thread {
-    engine: Parts,
+    shared: Shared,
     settings: Settings,
     access: Access,
 }
@@ -127,42 +113,59 @@ impl Thread {
         inboxes: [(Inbox, usize); 3],
         opened: mpsc::SyncSender<Result<(), OpenError>>,
     ) -> bool {
-        let Parts { wakeups, leases, room, name, config, closing } = self.engine;
-        let shown = self.settings.url.to_string();
-        let server = Rc::new(Server { settings: self.settings, access: self.access, wakeups, room, closing });
+        let Shared { wakeups, leases, room, name, config, url, closing } = self.shared;
+        let (settings, access) = (self.settings, self.access);
+        let shown = settings.url.to_string();
+        let server = Rc::new(Server { settings, access, url, wakeups, room, closing });
         let mut first = match server.connect(None).await {
             Ok(session) => Some(session),
-            Err(error) if self.access == Access::Replica && !error.is_permanent() => {
-                let reason = server.settings.url.hide_in(&error.reason());
+            Err(error) if access == Access::Replica && !error.is_permanent() => {
+                let reason = server.hidden(&error.reason());
                 tracing::warn!(outbox = shown, reason, "the outbox cannot be reached yet; trying again");
                 None
             }
             Err(error) => {
-                let reason = server.settings.url.hide_in(&error.reason());
+                let reason = server.hidden(&error.reason());
                 _ = opened.send(Err(open_error(shown, &error, reason)));
                 return true;
             }
         };
         _ = opened.send(Ok(()));
-        let mut tasks = JoinSet::new();
-        for (inbox, workers) in inboxes {
-            for _ in 0..workers {
+        let (mut workers, mut keepers) = (JoinSet::new(), JoinSet::new());
+        for (inbox, count) in inboxes {
+            for _ in 0..count {
                 let worker = Worker::new(Rc::clone(&server), first.take());
-                tasks.spawn_local(worker.run(Rc::clone(&inbox)));
+                workers.spawn_local(worker.run(Rc::clone(&inbox)));
             }
         }
-        if self.access == Access::Replica {
-            let keeper = Keeper { server: Rc::clone(&server), leases, owner: name, config };
-            tasks.spawn_local(keeper.run());
+        let stop = CancellationToken::new();
+        if access == Access::Replica {
+            let server = Rc::clone(&server);
+            let keeper = Keeper { server, leases, owner: name, config, stop: stop.clone() };
+            keepers.spawn_local(keeper.run());
         }
-        while let Some(ended) = tasks.join_next().await {
-            if let Err(error) = ended {
-                tracing::error!(%error, "a task of the outbox panicked");
-                return false;
-            }
+        tokio::select! {
+            have_ended = all_ended(&mut workers) => if !have_ended { return false },
+            // A keeper ends after the workers only.
+            _ = all_ended(&mut keepers), if !keepers.is_empty() => return false,
         }
-        true
+        stop.cancel();
+        all_ended(&mut keepers).await
     }
+}
+
+/// Returns when all tasks have ended, and false as soon as one has panicked.
+async fn all_ended(tasks: &mut JoinSet<()>) -> bool {
+    while let Some(ended) = tasks.join_next().await {
+        if let Err(error) = ended {
+            tracing::error!(
+                %error,
+                "a task of the outbox panicked; the relay ends, and its supervisor starts it again"
+            );
+            return false;
+        }
+    }
+    true
 }
 
 fn open_error(outbox: String, error: &EngineError, reason: String) -> OpenError {

@@ -103,7 +103,8 @@ impl Import<'_> {
         let now = relay_time.as_millisecond();
         let finish = format!(
             "SELECT setval('wecom_relay.number', {}, true);
-             UPDATE wecom_relay.relay_clock SET offset_ms = {now} - (extract(epoch FROM clock_timestamp()) * 1000)::bigint;
+             UPDATE wecom_relay.relay_clock SET recorded_ms = {now},
+                 offset_ms = {now} - (extract(epoch FROM clock_timestamp()) * 1000)::bigint;
              INSERT INTO wecom_relay.usage SELECT coalesce(sum(bytes), 0)::bigint FROM wecom_relay.delivery",
             last_number.max(1)
         );

@@ -9,6 +9,7 @@ use super::{
     columns::column,
     error::EngineResult,
     hold,
+    lease_id::LeaseId,
     session::{Change, Param, Transaction},
     settle,
 };
@@ -37,7 +38,7 @@ pub(super) const RENEW: &str = "UPDATE wecom_relay.lease l
      SET until = clock_timestamp() + $3 * interval '1 millisecond'
      FROM unnest($1::text[], $2::bigint[]) AS u (sender, token) WHERE l.sender = u.sender AND l.token = u.token
      RETURNING l.sender";
-// The heir may have ended since this process looked, and others would wait for it.
+// The next owner may have ended since this process looked, and others would wait for it.
 pub(super) const RELEASE: &str = "UPDATE wecom_relay.lease SET token = 0, until = clock_timestamp(),
      offered_to = (SELECT owner FROM wecom_relay.replica WHERE owner = $3 AND until > clock_timestamp())
      WHERE sender = $1 AND token = $2";
@@ -89,7 +90,7 @@ impl LeaseRow {
 /// A lease that was taken, and what an earlier one left.
 #[derive(Debug)]
 pub(super) struct Taken {
-    pub(super) token: i64,
+    pub(super) lease: LeaseId,
     pub(super) hold: Option<Hold>,
     pub(super) recovered: u32,
 }
@@ -121,7 +122,8 @@ pub(super) async fn take(
     let params: [Param<'_>; 5] = [&sender.0, &candidate.owner, &ttl, &token, &until];
     let Some(token) = tx.first(TAKE, &params, |row| column(row, "token")).await? else { return Ok(None) };
     let recovered = settle::recover(tx, sender, now).await?;
-    Ok(Some(Taken { token, hold: hold::hold_of(tx, sender).await?, recovered }))
+    let lease = LeaseId { sender: sender.clone(), token };
+    Ok(Some(Taken { lease, hold: hold::hold_of(tx, sender).await?, recovered }))
 }
 
 /// Recovers what is in flight for a sender that nobody dispatches.
@@ -137,19 +139,18 @@ pub(super) async fn recover(
     // The lease is taken for no time, so that no claim of an earlier lease comes after this.
     let candidate = Candidate { owner: owner.to_owned(), ttl: Duration::ZERO };
     if let Some(taken) = take(tx, sender, &candidate, None, now).await? {
-        release(tx, sender, taken.token, None).await?;
+        release(tx, &taken.lease, None).await?;
     }
     Ok(())
 }
 
-/// Gives the lease back. `heir` is the owner that should have it next.
+/// Gives the lease back. `next_owner` is the process that should have it next.
 pub(super) async fn release(
     tx: &Transaction<'_>,
-    sender: &SenderName,
-    token: i64,
-    heir: Option<&str>,
+    lease: &LeaseId,
+    next_owner: Option<&str>,
 ) -> EngineResult<()> {
-    tx.run(RELEASE, &[&sender.0, &token, &heir]).await?;
+    tx.run(RELEASE, &[&lease.sender.0, &lease.token, &next_owner]).await?;
     tx.mark(Change::Released);
     Ok(())
 }
@@ -157,11 +158,11 @@ pub(super) async fn release(
 /// Renews leases. Returns the senders whose lease is not lost.
 pub(super) async fn renew(
     tx: &Transaction<'_>,
-    held: &[(SenderName, i64)],
+    held: &[LeaseId],
     ttl: Duration,
 ) -> EngineResult<Vec<SenderName>> {
-    let senders: Vec<&str> = held.iter().map(|(sender, _)| sender.0.as_str()).collect();
-    let tokens: Vec<i64> = held.iter().map(|(_, token)| *token).collect();
+    let senders: Vec<&str> = held.iter().map(|lease| lease.sender.0.as_str()).collect();
+    let tokens: Vec<i64> = held.iter().map(|lease| lease.token).collect();
     let ttl = i64::try_from(ttl.as_millis()).unwrap_or(i64::MAX) as f64;
     tx.all(RENEW, &[&senders, &tokens, &ttl], |row| Ok(SenderName(column(row, "sender")?))).await
 }

@@ -6,9 +6,12 @@ use std::{
     time::Duration,
 };
 
-use tokio::{sync::watch, time::Instant};
+use tokio::{
+    sync::{Notify, watch},
+    time::Instant,
+};
 
-use super::{lease::LeaseRow, settings::LeaseTimes};
+use super::{lease::LeaseRow, lease_id::LeaseId, settings::LeaseTimes};
 use crate::outbox::{LeaseTerm, SenderName, Sharing, Takeovers, Validity};
 
 /// The wait of a candidate for each lease that it has, so that others take a free lease first.
@@ -19,7 +22,7 @@ pub(super) const GRACE: Duration = Duration::from_secs(3);
 
 /// The way in which the lease before ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) enum Takeover {
+pub(super) enum LeaseEnd {
     /// It was not renewed.
     Expired,
     /// It was given back.
@@ -30,7 +33,7 @@ pub(super) enum Takeover {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Peer {
     pub(super) owner: String,
-    /// The senders that it dispatches, or would dispatch.
+    /// The senders that it dispatches or waits for.
     pub(super) senders: Vec<String>,
     /// The number of its leases.
     pub(super) held: usize,
@@ -38,92 +41,116 @@ pub(super) struct Peer {
 
 /// The leases of this process. Clones share them.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Leases(Arc<Mutex<State>>);
+pub(super) struct Leases(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    state: Mutex<State>,
+    /// Notified when a lease is not used.
+    unused: Notify,
+}
 
 #[derive(Debug, Default)]
 struct State {
     held: BTreeMap<SenderName, Held>,
     /// The number of calls that wait for each lease.
-    wanted: BTreeMap<SenderName, usize>,
+    candidacies: BTreeMap<SenderName, usize>,
     peers: Vec<Peer>,
     grace_until: Option<Instant>,
-    takeovers: BTreeMap<(SenderName, Takeover), u64>,
+    takeovers: BTreeMap<(SenderName, LeaseEnd), u64>,
+    /// Leases that were taken for nobody. The keeper gives them back.
+    unused: Vec<LeaseId>,
 }
 
 #[derive(Debug)]
 struct Held {
     token: i64,
     validity: watch::Sender<Validity>,
-    heir: Option<String>,
+    offered_to: Option<String>,
 }
 
 impl Leases {
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Announces that this process would dispatch `sender`, until the result is dropped.
-    pub(super) fn want(&self, sender: &SenderName) -> Wanted {
-        *self.state().wanted.entry(sender.clone()).or_default() += 1;
-        Wanted { leases: self.clone(), sender: sender.clone() }
+    /// Announces that this process waits for the lease of `sender`, until the result is dropped.
+    pub(super) fn announce(&self, sender: &SenderName) -> Candidacy {
+        *self.state().candidacies.entry(sender.clone()).or_default() += 1;
+        Candidacy { leases: self.clone(), sender: sender.clone() }
     }
 
     /// Registers a lease that was asked for at `asked_at`. A lease of the same sender that this process had is lost.
-    pub(super) fn begin(
-        &self,
-        sender: &SenderName,
-        token: i64,
-        asked_at: Instant,
-        times: LeaseTimes,
-    ) -> LeaseTerm {
+    pub(super) fn begin(&self, lease: &LeaseId, asked_at: Instant, times: LeaseTimes) -> LeaseTerm {
         let (validity, term) = watch::channel(Validity::Until(end(asked_at, times)));
-        let held = Held { token, validity, heir: None };
-        if let Some(former) = self.state().held.insert(sender.clone(), held) {
+        let held = Held { token: lease.token, validity, offered_to: None };
+        if let Some(former) = self.state().held.insert(lease.sender.clone(), held) {
             former.validity.send_replace(Validity::Lost);
         }
         LeaseTerm::new(term)
     }
 
-    pub(super) fn count_takeover(&self, sender: &SenderName, takeover: Takeover) {
-        *self.state().takeovers.entry((sender.clone(), takeover)).or_default() += 1;
+    /// Counts a lease that was taken from another process.
+    pub(super) fn count_takeover(&self, sender: &SenderName, before: LeaseEnd) {
+        *self.state().takeovers.entry((sender.clone(), before)).or_default() += 1;
+    }
+
+    /// Gives a lease back that nobody uses.
+    pub(super) fn give_back(&self, lease: LeaseId) {
+        self.state().unused.push(lease);
+        self.0.unused.notify_one();
+    }
+
+    /// Returns when there may be leases that nobody uses.
+    pub(super) async fn has_unused(&self) {
+        self.0.unused.notified().await;
+    }
+
+    pub(super) fn unused(&self) -> Vec<LeaseId> {
+        self.state().unused.clone()
+    }
+
+    /// These leases were given back.
+    pub(super) fn forget_unused(&self, given_back: &[LeaseId]) {
+        self.state().unused.retain(|lease| !given_back.contains(lease));
     }
 
     /// Forgets a lease that nobody uses any more, so it is not renewed.
-    pub(super) fn forget(&self, sender: &SenderName, token: i64) {
+    pub(super) fn forget(&self, lease: &LeaseId) {
         let mut state = self.state();
-        if state.held.get(sender).is_some_and(|held| held.token == token) {
-            state.held.remove(sender);
+        if state.held.get(&lease.sender).is_some_and(|held| held.token == lease.token) {
+            state.held.remove(&lease.sender);
         }
     }
 
-    /// The owner that should have the lease of `sender` next.
-    pub(super) fn heir(&self, sender: &SenderName) -> Option<String> {
+    /// The process that should have the lease of `sender` next.
+    pub(super) fn next_owner(&self, sender: &SenderName) -> Option<String> {
         let state = self.state();
-        let offered = state.held.get(sender).and_then(|held| held.heir.clone());
-        offered.or_else(|| {
-            let wants = |peer: &&Peer| peer.senders.contains(&sender.0);
-            state.peers.iter().filter(wants).min_by_key(|peer| peer.held).map(|peer| peer.owner.clone())
-        })
+        let offered_to = state.held.get(sender).and_then(|held| held.offered_to.clone());
+        let is_candidate = |peer: &&Peer| peer.senders.contains(&sender.0);
+        let peer = state.peers.iter().filter(is_candidate).min_by_key(|peer| peer.held);
+        offered_to.or_else(|| peer.map(|peer| peer.owner.clone()))
     }
 
-    pub(super) fn held(&self) -> Vec<(SenderName, i64)> {
-        self.state().held.iter().map(|(sender, held)| (sender.clone(), held.token)).collect()
+    pub(super) fn held(&self) -> Vec<LeaseId> {
+        let id = |(sender, held): (&SenderName, &Held)| LeaseId { sender: sender.clone(), token: held.token };
+        self.state().held.iter().map(id).collect()
     }
 
     /// Records which of `asked` were renewed by a call that began at `asked_at`. The others are lost.
     pub(super) fn renewed(
         &self,
-        asked: &[(SenderName, i64)],
+        asked: &[LeaseId],
         renewed: &[SenderName],
         asked_at: Instant,
         times: LeaseTimes,
     ) {
         let mut state = self.state();
-        for (sender, token) in asked {
+        for LeaseId { sender, token } in asked {
             let Some(held) = state.held.get(sender).filter(|held| held.token == *token) else { continue };
             if renewed.contains(sender) {
                 let end = end(asked_at, times);
-                let is_offered = held.heir.is_some();
+                let is_offered = held.offered_to.is_some();
                 let validity = if is_offered { Validity::Offered(end) } else { Validity::Until(end) };
                 held.validity.send_replace(validity);
             } else {
@@ -133,11 +160,11 @@ impl Leases {
         }
     }
 
-    /// All senders that this process dispatches, or would dispatch.
+    /// All senders that this process dispatches or waits for.
     pub(super) fn senders(&self) -> Vec<String> {
         let state = self.state();
         let mut senders: Vec<String> =
-            state.held.keys().chain(state.wanted.keys()).map(|sender| sender.0.clone()).collect();
+            state.held.keys().chain(state.candidacies.keys()).map(|sender| sender.0.clone()).collect();
         senders.sort_unstable();
         senders.dedup();
         senders
@@ -151,10 +178,10 @@ impl Leases {
     pub(super) fn sharing(&self, owner: &str) -> Sharing {
         let state = self.state();
         let elsewhere = state.peers.iter().flat_map(|peer| peer.senders.iter().cloned().map(SenderName));
-        let takeovers = state.takeovers.iter().map(|((sender, takeover), count)| Takeovers {
+        let takeovers = state.takeovers.iter().map(|((sender, before), count)| Takeovers {
             sender: sender.clone(),
             count: *count,
-            is_expired: *takeover == Takeover::Expired,
+            is_expired: *before == LeaseEnd::Expired,
         });
         Sharing {
             leases: state.held.keys().cloned().collect(),
@@ -169,13 +196,13 @@ impl Leases {
     pub(super) fn offer_one(&self) -> Option<SenderName> {
         let mut state = self.state();
         let state = &mut *state;
-        let has_offer = state.held.values().any(|held| held.heir.is_some());
+        let has_offer = state.held.values().any(|held| held.offered_to.is_some());
         let peer = state.peers.iter().min_by_key(|peer| peer.held)?;
         if has_offer || state.held.len() < peer.held + 2 {
             return None;
         }
         let (sender, held) = state.held.iter_mut().find(|(sender, _)| peer.senders.contains(&sender.0))?;
-        held.heir = Some(peer.owner.clone());
+        held.offered_to = Some(peer.owner.clone());
         held.validity.send_modify(|validity| {
             if let Validity::Until(end) = *validity {
                 *validity = Validity::Offered(end);
@@ -213,18 +240,18 @@ fn valid_for(times: LeaseTimes) -> Duration {
 }
 
 /// A call that waits for a lease.
-pub(super) struct Wanted {
+pub(super) struct Candidacy {
     leases: Leases,
     sender: SenderName,
 }
 
-impl Drop for Wanted {
+impl Drop for Candidacy {
     fn drop(&mut self) {
         let mut state = self.leases.state();
-        if let Some(count) = state.wanted.get_mut(&self.sender) {
+        if let Some(count) = state.candidacies.get_mut(&self.sender) {
             *count -= 1;
             if *count == 0 {
-                state.wanted.remove(&self.sender);
+                state.candidacies.remove(&self.sender);
             }
         }
     }
@@ -241,6 +268,10 @@ mod tests {
         SenderName(name.to_owned())
     }
 
+    fn id(sender: &str, token: i64) -> LeaseId {
+        LeaseId { sender: name(sender), token }
+    }
+
     fn peer(owner: &str, held: usize) -> Peer {
         Peer { owner: owner.to_owned(), senders: vec!["a".to_owned(), "b".to_owned()], held }
     }
@@ -248,31 +279,31 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_lease_that_is_not_renewed_is_lost() {
         let (leases, times) = (Leases::default(), LeaseTimes::default());
-        let term = leases.begin(&name("a"), 1, Instant::now(), times);
-        leases.renewed(&[(name("a"), 7)], &[], Instant::now(), times);
+        let term = leases.begin(&id("a", 1), Instant::now(), times);
+        leases.renewed(&[id("a", 7)], &[], Instant::now(), times);
         assert_eq!(term.state(), TermState::Valid, "that was an earlier lease");
-        leases.renewed(&[(name("a"), 1)], &[], Instant::now(), times);
+        leases.renewed(&[id("a", 1)], &[], Instant::now(), times);
         assert_eq!((term.state(), leases.held()), (TermState::Lost, Vec::new()));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_lease_is_offered_to_a_replica_with_two_less() {
         let (leases, times) = (Leases::default(), LeaseTimes::default());
-        leases.begin(&name("a"), 1, Instant::now(), times);
+        leases.begin(&id("a", 1), Instant::now(), times);
         leases.set_peers(vec![peer("other", 0)]);
         assert_eq!(leases.offer_one(), None);
-        let term = leases.begin(&name("c"), 2, Instant::now(), times);
+        let term = leases.begin(&id("c", 2), Instant::now(), times);
         assert_eq!(leases.offer_one(), Some(name("a")));
         assert_eq!(leases.offer_one(), None, "one at a time");
-        assert_eq!(leases.heir(&name("a")), Some("other".to_owned()));
-        assert_eq!((leases.heir(&name("c")), term.state()), (None, TermState::Valid));
+        assert_eq!(leases.next_owner(&name("a")), Some("other".to_owned()));
+        assert_eq!((leases.next_owner(&name("c")), term.state()), (None, TermState::Valid));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_replica_with_many_leases_lets_others_go_first() {
         let (leases, times) = (Leases::default(), LeaseTimes::default());
         for n in 0..20 {
-            leases.begin(&name(&n.to_string()), n, Instant::now(), times);
+            leases.begin(&id(&n.to_string(), n), Instant::now(), times);
         }
         assert_eq!(leases.wait_before(None, "me"), Duration::ZERO, "there are no others");
         leases.set_peers(vec![peer("other", 0)]);
@@ -282,8 +313,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn exactly_one_process_reports_on_a_sender() {
         let (one, two) = (Leases::default(), Leases::default());
-        let held = one.begin(&name("a"), 1, Instant::now(), LeaseTimes::default());
-        let wanted = two.want(&name("a"));
+        let held = one.begin(&id("a", 1), Instant::now(), LeaseTimes::default());
+        let candidacy = two.announce(&name("a"));
         let peer = |owner: &str, leases: &Leases| Peer { senders: leases.senders(), ..peer(owner, 0) };
         one.set_peers(vec![peer("two", &two)]);
         two.set_peers(vec![peer("one", &one)]);
@@ -291,16 +322,16 @@ mod tests {
             let reports = [one.sharing("one"), two.sharing("two")].map(|seen| seen.reports(&name(sender)));
             assert_eq!(reports, [true, false], "{sender}");
         }
-        drop((held, wanted));
+        drop((held, candidacy));
     }
 
     #[test]
-    fn a_sender_is_wanted_while_a_call_waits() {
+    fn a_process_is_a_candidate_while_a_call_waits() {
         let leases = Leases::default();
-        let wanted = (leases.want(&name("a")), leases.want(&name("a")));
-        drop(wanted.0);
+        let candidacies = (leases.announce(&name("a")), leases.announce(&name("a")));
+        drop(candidacies.0);
         assert_eq!(leases.senders(), ["a"]);
-        drop(wanted.1);
+        drop(candidacies.1);
         assert_eq!(leases.senders(), [""; 0]);
     }
 
@@ -316,6 +347,13 @@ mod tests {
         answer: Option<u64>,
     }
 
+    /// A call as the server meets it.
+    struct Arrival {
+        at: u64,
+        asked_at: u64,
+        call: Call,
+    }
+
     /// A time in which a process sends messages.
     #[derive(Debug, Clone, Copy)]
     struct Sending {
@@ -327,23 +365,23 @@ mod tests {
     /// The times in which the processes send. Their clocks have these rates, in percent of the server's clock.
     fn sendings(calls: &[Call], rates: &[u64], times: LeaseTimes) -> Vec<Sending> {
         let mut now = 0;
-        let mut arrivals: Vec<(u64, u64, Call)> = Vec::new();
+        let mut arrivals: Vec<Arrival> = Vec::new();
         for call in calls {
             now += call.after;
-            arrivals.push((now + call.request, now, *call));
+            arrivals.push(Arrival { at: now + call.request, asked_at: now, call: *call });
         }
-        arrivals.sort_by_key(|(arrival, asked_at, _)| (*arrival, *asked_at));
+        arrivals.sort_by_key(|arrival| (arrival.at, arrival.asked_at));
         let (ttl, valid) = (times.ttl.as_millis() as u64, valid_for(times).as_millis() as f64);
         let mut row: Option<(usize, u64)> = None;
         let mut sendings = Vec::new();
-        for (arrival, asked_at, Call { process, answer, .. }) in arrivals {
-            if row.is_some_and(|(owner, until)| owner != process && until >= arrival) {
+        for Arrival { at, asked_at, call: Call { process, answer, .. } } in arrivals {
+            if row.is_some_and(|(owner, until)| owner != process && until >= at) {
                 continue;
             }
-            row = Some((process, arrival + ttl));
+            row = Some((process, at + ttl));
             let Some(answer) = answer else { continue };
             let to = asked_at as f64 + valid * 100.0 / rates[process] as f64;
-            sendings.push(Sending { process, from: (arrival + answer) as f64, to });
+            sendings.push(Sending { process, from: (at + answer) as f64, to });
         }
         sendings.retain(|sending| sending.from < sending.to);
         sendings
@@ -371,7 +409,7 @@ mod tests {
     #[test]
     fn a_margin_is_needed_for_clocks_of_different_rates() {
         let call = |process, after| Call { process, after, request: 0, answer: Some(0) };
-        let calls = [call(0, 0), call(1, 8001)];
+        let calls = [call(0, 0), call(1, 1 + LeaseTimes::default().ttl.as_millis() as u64)];
         let overlap = |margin| {
             let times = LeaseTimes { margin, ..LeaseTimes::default() };
             let sendings = sendings(&calls, &[95, 100], times);

@@ -1,8 +1,8 @@
 //! The outbox on PostgreSQL, which several replicas of the relay may share.
 //!
 //! - A **lease** is a row with a deadline by the server's clock. Its owner dispatches the sender; others wait. A claim holds a
-//!   share lock on the row, and who takes the lease updates it: so a claim is committed before a takeover, which then recovers
-//!   it, or it fails. A takeover is the same as a restart. No message outlives the lease of its claim.
+//!   share lock on the row, and a takeover updates it: so a claim is committed before the takeover, which then recovers it, or
+//!   it fails. A takeover is the same as a restart. No message outlives the lease of its claim.
 //! - A settlement is fenced by the random number of its claim. So the result of a former owner counts until another owner
 //!   has recovered the delivery.
 //! - The row of an **ordering key** is its lock. Deduplication and order are decided under it, so they hold whichever replica
@@ -14,10 +14,10 @@
 //!   costs time only.
 //! - Every transaction begins with limits of time and with a planner that only searches indexes (`session`).
 //!
-//! Each file depends only on those before it: `settings`, `schema_problem`, `error`, `columns`, `session`, `room` and `sender`;
-//! then the operations (`order`, `insert`, `job`, `enqueue`, `entry`, `members`, `ending`, `settle`, `followers`, `waiting`,
-//! `fold`, `claim`, `hold`, `lease`, `purge`, `admin`, `adopt`, `relay_time`, `query`); then `leases`, `replica`, `schema`,
-//! `wakeups`, `worker`, `keeper` and `engine`; then `outbox`, which implements the port.
+//! Each file depends only on those before it: `url`, `tls`, `settings`, `schema_problem`, `error`, `columns`, `session`, `room`, `sender` and
+//! `lease_id`; then the operations (`order`, `insert`, `job`, `enqueue`, `entry`, `members`, `ending`, `settle`, `followers`,
+//! `waiting`, `fold`, `claim`, `hold`, `lease`, `purge`, `admin`, `adopt`, `relay_time`, `query`); then `leases`,
+//! `unused_lease`, `replica`, `schema`, `wakeups`, `worker`, `keeper` and `engine`; then `outbox`, which implements the port.
 
 mod admin;
 mod adopt;
@@ -37,6 +37,7 @@ mod inspect;
 mod job;
 mod keeper;
 mod lease;
+mod lease_id;
 mod leases;
 mod members;
 mod open_error;
@@ -54,6 +55,7 @@ mod session;
 mod settings;
 mod settle;
 mod tls;
+mod unused_lease;
 mod url;
 mod waiting;
 mod wakeups;

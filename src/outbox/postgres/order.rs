@@ -1,8 +1,8 @@
 //! The order of deliveries with one ordering key.
 //!
 //! `ordering_key.heads` counts the deliveries that are ready, in flight or folded. While it is not 0, later deliveries
-//! are queued. When it becomes 0, the first queued delivery becomes ready. Whoever changes that holds the lock of the row.
-//! Locks of several ordering keys are taken in the order of their numbers.
+//! are queued. When it becomes 0, the first queued delivery becomes ready. A transaction that changes this holds the lock of
+//! the row. Locks of several ordering keys are taken in the order of their numbers.
 
 use std::collections::BTreeMap;
 
@@ -94,14 +94,10 @@ pub(super) async fn remove_heads(tx: &Transaction<'_>, heads: &Heads) -> EngineR
     let (removed, ready) = tokio::join!(
         tx.run(ADD_HEADS, &params),
         tx.all(MAKE_READY, &params[..1], |row| {
-            let sender = SenderName(column(row, "sender")?);
-            Ok((column::<i64>(row, "ordering_key")?, sender, destination(row)?))
+            tx.mark_changed(&SenderName(column(row, "sender")?), destination(row)?);
+            column::<i64>(row, "ordering_key")
         }),
     );
     removed?;
-    let ready = ready?;
-    for (_, sender, destination) in &ready {
-        tx.mark_changed(sender, *destination);
-    }
-    add_heads(tx, &ready.into_iter().map(|(key, ..)| (key, 1)).collect()).await
+    add_heads(tx, &ready?.into_iter().map(|key| (key, 1)).collect()).await
 }

@@ -14,18 +14,19 @@ use tokio::time::Instant;
 use tokio_util::sync::DropGuard;
 
 use super::{
-    admin, adopt,
-    claim::{self, Fence},
+    admin, adopt, claim,
     engine::{self, Engine},
     hold,
     job::Life,
     lease::{self, Candidate, LeaseRow, Taken},
-    leases::Takeover,
+    leases::LeaseEnd,
     open_error::OpenError,
     purge, query, relay_time,
     replica::{self, Overview},
     session::Transaction,
     settings::{Access, LeaseTimes, Settings},
+    unused_lease::UnusedLease,
+    url::PostgresUrl,
     waiting::{self, Look},
     wakeups::Subscription,
 };
@@ -37,21 +38,28 @@ use crate::{
         NotificationId, Outbox, OutboxQuery, OutboxSize, Page, PageRequest, Planner, ReceiverName, Requeue,
         Scheduled, SenderName, Sent, Settlement, Sharing, StoreResult, Unnoticed, rules::adoption::Adopted,
     },
+    secret::Secret,
 };
 
 /// The maximum number of dead letters that are requeued in one transaction. Others must not wait long.
 const REQUEUED_AT_ONCE: u32 = 500;
 /// The longest time between two looks at a lease of another process.
 const MAX_LOOK: Duration = Duration::from_secs(1);
+/// The time after the end of a lease until the next look, and the time between two looks at a free one that another process
+/// should have.
+const AFTER_END: Duration = Duration::from_millis(10);
+const WHILE_FREE: Duration = Duration::from_millis(200);
 /// A lease whose row stays the same this much longer than its time is free, whatever the clock of the server says.
 const OVERDUE: Duration = Duration::from_secs(2);
+
+/// The number of readings of the server's clock at a start. The one with the fastest answer counts.
+const TIME_READINGS: usize = 3;
 
 /// An outbox in a PostgreSQL database. Clones share it. It closes when the last clone is dropped.
 #[derive(Debug, Clone)]
 pub struct PostgresOutbox {
     engine: Engine,
     times: LeaseTimes,
-    is_fenced: bool,
     _closes: Arc<DropGuard>,
 }
 
@@ -61,10 +69,10 @@ impl PostgresOutbox {
     /// # Errors
     /// [`OpenError`] says what the problem is and what to do.
     pub fn open(settings: Settings, access: Access) -> Result<Self, OpenError> {
-        let (times, is_fenced) = (settings.lease, settings.is_fenced);
+        let times = settings.lease;
         let engine = engine::start(settings, access)?;
-        let closes = Arc::new(engine.closing.clone().drop_guard());
-        Ok(Self { engine, times, is_fenced, _closes: closes })
+        let closes = Arc::new(engine.shared.closing.clone().drop_guard());
+        Ok(Self { engine, times, _closes: closes })
     }
 
     /// Returns when the thread of the outbox has panicked, and never otherwise. The daemon then ends.
@@ -78,7 +86,7 @@ impl PostgresOutbox {
     /// Finishes all jobs that were handed over, and closes the sessions. Other clones get
     /// [`crate::outbox::StoreError::Closed`] from then on.
     pub async fn close(self) {
-        self.engine.closing.cancel();
+        self.engine.shared.closing.cancel();
         let mut life = self.engine.life.clone();
         // An error means that the thread has panicked, so it has ended as well.
         _ = life.wait_for(|life| *life == Life::Closed).await;
@@ -93,19 +101,24 @@ impl PostgresOutbox {
     }
 
     fn candidate(&self) -> Candidate {
-        Candidate { owner: self.engine.name.clone(), ttl: self.times.ttl }
+        Candidate { owner: self.engine.shared.name.clone(), ttl: self.times.ttl }
     }
 
-    /// Takes the lease if it is free for this process.
+    /// Takes the lease if it is free for this process. It is given back if this call is dropped.
     async fn take(
         &self,
         sender: &SenderName,
         overdue: Option<LeaseRow>,
         now: Timestamp,
-    ) -> StoreResult<Option<Taken>> {
-        let (sender, candidate) = (sender.clone(), self.candidate());
+    ) -> StoreResult<Option<(Taken, UnusedLease)>> {
+        let (sender, candidate, leases) =
+            (sender.clone(), self.candidate(), self.engine.shared.leases.clone());
         let take = async move |tx: &Transaction<'_>| {
-            lease::take(tx, &sender, &candidate, overdue.as_ref(), now).await
+            let taken = lease::take(tx, &sender, &candidate, overdue.as_ref(), now).await?;
+            Ok(taken.map(|taken| {
+                let unused = UnusedLease::new(&leases, taken.lease.clone());
+                (taken, unused)
+            }))
         };
         self.engine.owner.run(take).await
     }
@@ -115,24 +128,18 @@ impl PostgresOutbox {
         self.engine.owner.run(async move |tx: &Transaction<'_>| lease::look(tx, &sender).await).await
     }
 
-    fn begin(
-        &self,
-        sender: &SenderName,
-        taken: Taken,
-        subscription: Subscription,
-        asked_at: Instant,
-    ) -> PostgresLease {
-        let term = self.engine.leases.begin(sender, taken.token, asked_at, self.times);
+    fn begin(&self, taken: Taken, subscription: Subscription, asked_at: Instant) -> PostgresLease {
+        let term = self.engine.shared.leases.begin(&taken.lease, asked_at, self.times);
         subscription.begin(&term);
-        PostgresLease(Arc::new(HeldLease {
-            outbox: self.clone(),
-            sender: sender.clone(),
-            subscription,
-            term,
-            taken,
-            unsure: Mutex::default(),
-        }))
+        let outbox = self.clone();
+        PostgresLease(Arc::new(HeldLease { outbox, subscription, term, taken, unsure: Mutex::default() }))
     }
+}
+
+/// The relay time at the moment `called`, when its caller read the other clocks, at the latest. `now` is that of the server
+/// between then and the present.
+fn at_call(now: Timestamp, called: Instant) -> Timestamp {
+    now.checked_sub(called.elapsed()).unwrap_or(now)
 }
 
 impl Outbox for PostgresOutbox {
@@ -143,12 +150,12 @@ impl Outbox for PostgresOutbox {
     }
 
     async fn acquire(&self, sender: &SenderName, now: Timestamp) -> StoreResult<PostgresLease> {
-        let _wanted = self.engine.leases.want(sender);
-        let (started, owner) = (Instant::now(), &self.engine.name);
+        let _candidacy = self.engine.shared.leases.announce(sender);
+        let (started, owner) = (Instant::now(), &self.engine.shared.name);
         // The row as it was seen first, with the time of that.
         let mut seen: Option<(LeaseRow, Instant)> = None;
         loop {
-            let mut released = pin!(self.engine.wakeups.released());
+            let mut released = pin!(self.engine.shared.wakeups.released());
             // From now on no release is missed.
             released.as_mut().enable();
             let row = self.look(sender).await?;
@@ -161,30 +168,33 @@ impl Outbox for PostgresOutbox {
             let is_own = |row: &LeaseRow| row.owner == *owner;
             let is_free = row.as_ref().is_none_or(|row| row.is_free() || is_own(row)) || overdue.is_some();
             if is_free {
-                tokio::time::sleep(self.engine.leases.wait_before(row.as_ref(), owner)).await;
+                tokio::time::sleep(self.engine.shared.leases.wait_before(row.as_ref(), owner)).await;
                 // Changes count from before the lease, so that none is missed.
-                let (subscription, asked_at) = (self.engine.wakeups.subscribe(sender), Instant::now());
+                let (subscription, asked_at) = (self.engine.shared.wakeups.subscribe(sender), Instant::now());
                 let passed = started.elapsed();
                 let now = now.checked_add(passed).unwrap_or(now);
-                if let Some(taken) = self.take(sender, overdue, now).await? {
+                if let Some((taken, unused)) = self.take(sender, overdue, now).await? {
                     if let Some(row) = row.filter(|row| !is_own(row)) {
-                        let takeover =
-                            if row.was_released() { Takeover::Released } else { Takeover::Expired };
-                        self.engine.leases.count_takeover(sender, takeover);
+                        let before = if row.was_released() { LeaseEnd::Released } else { LeaseEnd::Expired };
+                        self.engine.shared.leases.count_takeover(sender, before);
                     }
-                    return Ok(self.begin(sender, taken, subscription, asked_at));
+                    unused.begin();
+                    return Ok(self.begin(taken, subscription, asked_at));
                 }
             }
-            let remaining = row.map_or(MAX_LOOK, |row| row.remaining()).clamp(self.times.ttl / 16, MAX_LOOK);
+            let pause = match row {
+                Some(row) if !row.is_free() => row.remaining() + AFTER_END,
+                _ => WHILE_FREE,
+            };
             tokio::select! {
                 () = released => {}
-                () = tokio::time::sleep(remaining) => {}
+                () = tokio::time::sleep(pause.min(MAX_LOOK)) => {}
             }
         }
     }
 
     async fn recover(&self, sender: &SenderName, now: Timestamp) -> StoreResult<()> {
-        let (sender, owner) = (sender.clone(), self.engine.name.clone());
+        let (sender, owner) = (sender.clone(), self.engine.shared.name.clone());
         let recover = async move |tx: &Transaction<'_>| lease::recover(tx, &sender, &owner, now).await;
         self.engine.owner.run(recover).await
     }
@@ -192,7 +202,7 @@ impl Outbox for PostgresOutbox {
     async fn adopt(&self, senders: Vec<ConfiguredSender>, now: Timestamp) -> StoreResult<Vec<MovedSender>> {
         let mut all: Vec<MovedSender> = Vec::new();
         loop {
-            let (configured, owner) = (senders.clone(), self.engine.name.clone());
+            let (configured, owner) = (senders.clone(), self.engine.shared.name.clone());
             let step = async move |tx: &Transaction<'_>| adopt::adopt(tx, &configured, &owner, now).await;
             let Adopted { moved, is_complete } = self.engine.owner.run(step).await?;
             for moved in moved {
@@ -246,37 +256,44 @@ impl Outbox for PostgresOutbox {
         subject: NoticeSubject,
         now: Timestamp,
     ) -> StoreResult<Option<NotificationId>> {
-        let room = self.engine.room.clone();
+        let room = self.engine.shared.room.clone();
         let store = async move |tx: &Transaction<'_>| hold::notice(tx, &notice, &subject, &room, now).await;
         self.engine.intake.run(store).await
     }
 
     async fn purge(&self, before: Timestamp, limit: u32) -> StoreResult<u32> {
-        let room = self.engine.room.clone();
+        let room = self.engine.shared.room.clone();
         let purge = async move |tx: &Transaction<'_>| purge::purge(tx, before, limit, &room).await;
         self.engine.reader.run(purge).await
     }
 
     async fn record_time(&self, present: ReadingRecord) -> StoreResult<Timestamp> {
+        let called = Instant::now();
         let record = async move |tx: &Transaction<'_>| relay_time::record(tx, &present).await;
-        self.engine.owner.run(record).await
+        self.engine.owner.run(record).await.map(|now| at_call(now, called))
     }
 
     async fn size(&self) -> StoreResult<OutboxSize> {
-        let room = self.engine.room.clone();
+        let room = self.engine.shared.room.clone();
         self.engine.reader.run(async move |tx: &Transaction<'_>| room.look(tx).await).await
     }
 
     fn use_config(&self, fingerprint: String) {
-        self.engine.config.send_replace(fingerprint);
+        self.engine.shared.config.send_replace(fingerprint);
+    }
+
+    fn use_url(&self, url: &Secret) {
+        if let Ok(url) = PostgresUrl::parse(url) {
+            self.engine.shared.url.send_replace(url);
+        }
     }
 
     fn sharing(&self) -> Option<Sharing> {
-        Some(self.engine.leases.sharing(&self.engine.name))
+        Some(self.engine.shared.leases.sharing(&self.engine.shared.name))
     }
 
     async fn probe(&self, now: Timestamp) -> StoreResult<()> {
-        let room = self.engine.room.clone();
+        let room = self.engine.shared.room.clone();
         self.engine.intake.run(async move |tx: &Transaction<'_>| purge::probe(tx, &room, now).await).await
     }
 }
@@ -288,7 +305,6 @@ pub struct PostgresLease(Arc<HeldLease>);
 #[derive(Debug)]
 struct HeldLease {
     outbox: PostgresOutbox,
-    sender: SenderName,
     subscription: Subscription,
     term: LeaseTerm,
     taken: Taken,
@@ -297,10 +313,6 @@ struct HeldLease {
 }
 
 impl HeldLease {
-    fn fence(&self) -> Fence {
-        Fence { token: self.taken.token, is_locked: self.outbox.is_fenced }
-    }
-
     fn unsure(&self) -> MutexGuard<'_, Vec<i64>> {
         self.unsure.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -308,7 +320,7 @@ impl HeldLease {
     /// From now on the lease is not renewed.
     fn forget(&self) {
         self.subscription.end();
-        self.outbox.engine.leases.forget(&self.sender, self.taken.token);
+        self.outbox.engine.shared.leases.forget(&self.taken.lease);
     }
 }
 
@@ -336,9 +348,9 @@ impl Lease for PostgresLease {
     }
 
     async fn scheduled(&self) -> StoreResult<Vec<Scheduled>> {
-        let sender = self.0.sender.clone();
+        let sender = self.0.taken.lease.sender.clone();
         let read = async move |tx: &Transaction<'_>| waiting::scheduled(tx, &sender).await;
-        self.0.outbox.engine.reader.run(read).await
+        self.0.outbox.engine.owner.run(read).await
     }
 
     async fn claim<P: Planner>(
@@ -348,13 +360,12 @@ impl Lease for PostgresLease {
         planner: P,
         now: Timestamp,
     ) -> StoreResult<Claims<P>> {
-        let (sender, fence, room) =
-            (self.0.sender.clone(), self.0.fence(), self.0.outbox.engine.room.clone());
+        let (lease, room) = (self.0.taken.lease.clone(), self.0.outbox.engine.shared.room.clone());
         let (unsure, number) = (self.0.unsure().clone(), Arc::new(AtomicI64::new(0)));
         let (undone, made) = (unsure.clone(), Arc::clone(&number));
         let claim = async move |tx: &Transaction<'_>| {
-            let look = Look { sender: &sender, count_to, now };
-            let number = claim::fence(tx, &look, fence, !undone.is_empty()).await?;
+            let look = Look { sender: &lease.sender, count_to, now };
+            let number = claim::fence(tx, &lease, !undone.is_empty()).await?;
             made.store(number.0, Ordering::Release);
             claim::undo(tx, &look, &undone).await?;
             claim::claim(tx, &look, number, &destinations, planner, &room).await
@@ -376,39 +387,60 @@ impl Lease for PostgresLease {
     }
 
     async fn hold(&self, hold: Option<Hold>) -> StoreResult<()> {
-        let (sender, fence) = (self.0.sender.clone(), self.0.fence());
+        let lease = self.0.taken.lease.clone();
         let store = async move |tx: &Transaction<'_>| {
-            claim::hold_fence(tx, &sender, fence).await?;
+            claim::hold_fence(tx, &lease).await?;
             match &hold {
                 Some(hold) => hold::store(tx, hold).await,
-                None => hold::delete(tx, &sender).await,
+                None => hold::delete(tx, &lease.sender).await,
             }
         };
         self.0.outbox.engine.owner.run(store).await
     }
 
     async fn sent_since(&self, since: Timestamp) -> StoreResult<Vec<Sent>> {
-        let sender = self.0.sender.clone();
-        let read = async move |tx: &Transaction<'_>| waiting::sent_since(tx, &sender, since).await;
-        self.0.outbox.engine.reader.run(read).await
+        let mut all: Vec<Sent> = Vec::new();
+        for statement in waiting::ALL_COUNTED {
+            let mut after = since;
+            loop {
+                let sender = self.0.taken.lease.sender.clone();
+                let read = async move |tx: &Transaction<'_>| {
+                    waiting::sent_after(tx, statement, &sender, after).await
+                };
+                let page = self.0.outbox.engine.owner.run(read).await?;
+                let is_last = page.len() < waiting::COUNTED_AT_ONCE;
+                after = page.last().map_or(after, |sent| sent.ended_at);
+                all.extend(page);
+                if is_last {
+                    break;
+                }
+            }
+        }
+        all.sort_by_key(|sent| sent.ended_at);
+        Ok(all)
     }
 
     async fn release(self) {
-        let HeldLease { outbox, sender, taken, .. } = self.0.as_ref();
-        let (heir, token) = (outbox.engine.leases.heir(sender), taken.token);
+        let HeldLease { outbox, taken: Taken { lease, .. }, .. } = self.0.as_ref();
+        let next_owner = outbox.engine.shared.leases.next_owner(&lease.sender);
         self.0.forget();
-        let name = sender.clone();
+        let released = lease.clone();
         let release =
-            async move |tx: &Transaction<'_>| lease::release(tx, &name, token, heir.as_deref()).await;
+            async move |tx: &Transaction<'_>| lease::release(tx, &released, next_owner.as_deref()).await;
         if let Err(error) = outbox.engine.owner.run(release).await {
-            tracing::warn!(app = %sender, %error, "the lease was not given back; it runs out by itself");
+            tracing::warn!(app = %lease.sender, %error, "the lease was not given back; it runs out by itself");
         }
     }
 }
 
 impl OutboxQuery for PostgresOutbox {
     async fn relay_time(&self, _reading: Reading) -> StoreResult<Timestamp> {
-        self.engine.reader.run(relay_time::now).await
+        let (called, mut latest) = (Instant::now(), Timestamp::MIN);
+        for _ in 0..TIME_READINGS {
+            let now = self.engine.reader.run(relay_time::now).await?;
+            latest = latest.max(at_call(now, called));
+        }
+        Ok(latest)
     }
 
     async fn list(&self, filter: Filter, page: PageRequest) -> StoreResult<Page> {

@@ -15,7 +15,8 @@ use super::{
 };
 
 /// Migration `n` is at index `n - 1`.
-const MIGRATIONS: [&str; 1] = [include_str!("migrations/0001_outbox.sql")];
+const MIGRATIONS: [&str; 2] =
+    [include_str!("migrations/0001_outbox.sql"), include_str!("migrations/0002_recorded_time.sql")];
 /// The version that this program reads and writes.
 pub(super) const VERSION: i32 = MIGRATIONS.len() as i32;
 /// The oldest version of the program that can use this schema.

@@ -11,7 +11,8 @@ use tokio_postgres::{AsyncMessage, Client, Row, Statement, types::ToSql};
 use super::{
     columns::column,
     error::{EngineError, EngineResult},
-    settings::Settings,
+    tls::Tls,
+    url::PostgresUrl,
 };
 use crate::outbox::{Destination, ReceiverName, SenderName, rules::stored::Unreadable};
 
@@ -54,10 +55,11 @@ pub(super) struct Session {
 impl Session {
     /// Connects, without a limit of time. Notifications that the session hears go to `heard`. Call it within a `LocalSet`.
     pub(super) async fn connect(
-        settings: &Settings,
+        url: &PostgresUrl,
+        tls: &Tls,
         heard: Option<mpsc::UnboundedSender<String>>,
     ) -> EngineResult<Self> {
-        let (client, mut connection) = settings.url.config().connect(settings.tls.clone()).await?;
+        let (client, mut connection) = url.config().connect(tls.clone()).await?;
         let driver = tokio::task::spawn_local(async move {
             while let Some(Ok(message)) = poll_fn(|context| connection.poll_message(context)).await {
                 if let (AsyncMessage::Notification(notification), Some(heard)) = (message, &heard) {

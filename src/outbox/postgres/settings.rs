@@ -25,26 +25,17 @@ pub struct Settings {
     /// A fingerprint of the configuration at the start, which should be the same everywhere.
     pub config: String,
     pub lease: LeaseTimes,
-    /// False in a test that shows what the share lock of a claim is for.
-    pub is_fenced: bool,
 }
 
 impl Settings {
     /// The settings of a daemon.
     pub fn new(url: PostgresUrl, tls: Tls, max_size_bytes: u64, replica: String) -> Self {
-        Self {
-            url,
-            tls,
-            max_size_bytes,
-            replica,
-            config: String::new(),
-            lease: LeaseTimes::default(),
-            is_fenced: true,
-        }
+        Self { url, tls, max_size_bytes, replica, config: String::new(), lease: LeaseTimes::default() }
     }
 }
 
-/// The times of leases.
+/// The times of leases. With the default ones a takeover takes 7 s and the start of a dispatcher, so it takes less than 10 s on
+/// a busy machine too. Two renewals in a row may fail before the owner must stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LeaseTimes {
     /// A lease that is not renewed for this time is free.
@@ -57,6 +48,10 @@ pub struct LeaseTimes {
 
 impl Default for LeaseTimes {
     fn default() -> Self {
-        Self { ttl: Duration::from_secs(8), renewal: Duration::from_secs(2), margin: Duration::from_secs(1) }
+        Self {
+            ttl: Duration::from_secs(7),
+            renewal: Duration::from_millis(1500),
+            margin: Duration::from_secs(1),
+        }
     }
 }

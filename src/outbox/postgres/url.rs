@@ -154,6 +154,21 @@ impl PostgresUrl {
         self.root_certificate.as_deref()
     }
 
+    /// The whole URL.
+    pub fn secret(&self) -> &Secret {
+        &self.text
+    }
+
+    /// True if the URLs differ at most in the password.
+    pub fn is_same_but_for_password(&self, other: &Self) -> bool {
+        let without_password = |url: &Self| {
+            let mut config = url.config.clone();
+            config.password("");
+            config
+        };
+        without_password(self) == without_password(other) && self.root_certificate == other.root_certificate
+    }
+
     /// `text` without the URL and its password.
     pub fn hide_in(&self, text: &str) -> String {
         let text = self.text.hide_in(text);
@@ -448,6 +463,28 @@ mod tests {
             url.hide_in("p/w is wrong in postgres://relay:p%2Fw@db1"),
             "[secret] is wrong in [secret]"
         );
+    }
+
+    #[test]
+    fn another_password_makes_no_other_database() {
+        let is_same = |one: &str, other: &str| {
+            parse(&format!("postgres://{one}"))
+                .unwrap()
+                .is_same_but_for_password(&parse(&format!("postgres://{other}")).unwrap())
+        };
+        assert!(is_same("relay:one@db1/alerts", "relay:two@db1/alerts"));
+        assert!(is_same("relay@db1/alerts", "relay@db1/alerts?password=two"));
+        for other in [
+            "other:one@db1/alerts",
+            "relay:one@db2/alerts",
+            "relay:one@db1:5433/alerts",
+            "relay:one@db1,db2/alerts",
+            "relay:one@db1/other",
+            "relay:one@db1/alerts?sslmode=disable",
+            "relay:one@db1/alerts?sslrootcert=/etc/ca.crt",
+        ] {
+            assert!(!is_same("relay:one@db1/alerts", other), "{other}");
+        }
     }
 
     #[test]

@@ -37,16 +37,33 @@ pub(super) const SENDERS: &str = "WITH RECURSIVE next AS (
          (SELECT sender FROM wecom_relay.delivery
           WHERE settled_at IS NULL AND sender > n.sender ORDER BY sender LIMIT 1) d)
      SELECT sender FROM next";
-pub(super) const COUNTED: &str =
+// The next page begins after the last time of this one, so attempts with the same time are not separated.
+macro_rules! page {
+    ($ended_at:literal) => {
+        concat!(" ORDER BY ", $ended_at, " FETCH FIRST ($3::bigint) ROWS WITH TIES")
+    };
+}
+pub(super) const COUNTED: &str = concat!(
     "SELECT id, to_users, to_parties, to_tags, body, attempt_ended_at AS ended_at FROM wecom_relay.delivery
-     WHERE attempt_counted AND sender = $1 AND attempt_ended_at > $2";
-pub(super) const EARLIER_COUNTED: &str =
+     WHERE attempt_counted AND sender = $1 AND attempt_ended_at > $2",
+    page!("attempt_ended_at")
+);
+pub(super) const EARLIER_COUNTED: &str = concat!(
     "SELECT d.id, d.to_users, d.to_parties, d.to_tags, d.body, a.ended_at FROM wecom_relay.attempt a
      JOIN wecom_relay.delivery d ON d.id = a.delivery
-     WHERE a.counted AND a.sender = $1 AND a.ended_at > $2";
-pub(super) const PURGED_COUNTED: &str =
+     WHERE a.counted AND a.sender = $1 AND a.ended_at > $2",
+    page!("a.ended_at")
+);
+pub(super) const PURGED_COUNTED: &str = concat!(
     "SELECT delivery AS id, to_users, to_parties, to_tags, body, ended_at FROM wecom_relay.purged_attempt
-     WHERE sender = $1 AND ended_at > $2";
+     WHERE sender = $1 AND ended_at > $2",
+    page!("ended_at")
+);
+/// The places of counted attempts. They only move from an earlier one to a later one, so none is missed in this order.
+pub(super) const ALL_COUNTED: [&str; 3] = [COUNTED, EARLIER_COUNTED, PURGED_COUNTED];
+/// The number of attempts in one page, which is read in a transaction of its own: an hour of a busy sender takes longer than
+/// a transaction may, and the keeper needs the thread in between.
+pub(super) const COUNTED_AT_ONCE: usize = 5000;
 
 /// The arguments of a look.
 #[derive(Debug, Clone, Copy)]
@@ -121,26 +138,23 @@ pub(super) async fn senders(tx: &Transaction<'_>) -> EngineResult<Vec<SenderName
     tx.all(SENDERS, &[], |row| Ok(SenderName(column(row, "sender")?))).await
 }
 
-pub(super) async fn sent_since(
+/// The next [`COUNTED_AT_ONCE`] attempts of `statement`, one of [`ALL_COUNTED`], that ended after `after`, in order. It may
+/// be some more, with the same time as the last one.
+pub(super) async fn sent_after(
     tx: &Transaction<'_>,
+    statement: &str,
     sender: &SenderName,
-    since: Timestamp,
+    after: Timestamp,
 ) -> EngineResult<Vec<Sent>> {
-    let mut sent = Vec::new();
-    for statement in [COUNTED, EARLIER_COUNTED, PURGED_COUNTED] {
-        let read = tx
-            .all(statement, &[&sender.0, &millis(since)], |row| {
-                Ok(Sent {
-                    delivery: DeliveryId(column(row, "id")?),
-                    // A damaged row must not stop its sender. It counts for the sender, and not for its recipients.
-                    recipients: recipients(row).unwrap_or(Recipients::Nobody),
-                    body: BodyHash(column(row, "body")?),
-                    ended_at: time(row, "ended_at")?,
-                })
-            })
-            .await?;
-        sent.extend(read);
-    }
-    sent.sort_by_key(|sent| sent.ended_at);
-    Ok(sent)
+    let most = i64::try_from(COUNTED_AT_ONCE).unwrap_or(i64::MAX);
+    tx.all(statement, &[&sender.0, &millis(after), &most], |row| {
+        Ok(Sent {
+            delivery: DeliveryId(column(row, "id")?),
+            // A damaged row must not stop its sender. It counts for the sender, and not for its recipients.
+            recipients: recipients(row).unwrap_or(Recipients::Nobody),
+            body: BodyHash(column(row, "body")?),
+            ended_at: time(row, "ended_at")?,
+        })
+    })
+    .await
 }

@@ -10,7 +10,7 @@
 use std::{rc::Rc, time::Duration};
 
 use tokio::{
-    sync::{Mutex, mpsc, oneshot},
+    sync::{Mutex, mpsc, oneshot, watch},
     time::Instant,
 };
 use tokio_util::sync::CancellationToken;
@@ -24,6 +24,7 @@ use super::{
     session::{Change, Session, TIME_LIMIT, Transaction},
     settings::{Access, Settings},
     settle,
+    url::PostgresUrl,
     wakeups::{self, Wakeups},
 };
 use crate::outbox::{StoreError, StoreResult};
@@ -39,6 +40,8 @@ pub(super) const CONNECT_PAUSE: Duration = Duration::from_millis(300);
 pub(super) struct Server {
     pub(super) settings: Settings,
     pub(super) access: Access,
+    /// The URL for new sessions. A reload may change its password.
+    pub(super) url: watch::Sender<PostgresUrl>,
     pub(super) wakeups: Wakeups,
     pub(super) room: Room,
     /// Cancelled when the outbox is closed.
@@ -46,13 +49,14 @@ pub(super) struct Server {
 }
 
 impl Server {
-    /// Connects, and makes sure that this program can use the schema. What the session hears goes to `heard`.
+    /// Connects, and makes sure that this program can use the schema. Notifications of the session go to `heard`.
     pub(super) async fn connect(
         &self,
         heard: Option<mpsc::UnboundedSender<String>>,
     ) -> EngineResult<Session> {
+        let url = self.url.borrow().clone();
         let connecting = async {
-            let session = Session::connect(&self.settings, heard).await?;
+            let session = Session::connect(&url, &self.settings.tls, heard).await?;
             let is_ready = schema::is_ready(&session, self.access).await?;
             Ok((session, is_ready))
         };
@@ -61,6 +65,11 @@ impl Server {
             schema::prepare(&session).await?;
         }
         Ok(session)
+    }
+
+    /// `text` without secrets of the URL.
+    pub(super) fn hidden(&self, text: &str) -> String {
+        self.url.borrow().hide_in(text)
     }
 }
 

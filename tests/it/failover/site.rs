@@ -15,7 +15,7 @@ use std::{
 use reqwest::Client;
 use serde_json::Value;
 use tempfile::TempDir;
-use tokio::{task::JoinSet, time::Instant};
+use tokio::{sync::watch, task::JoinSet, time::Instant};
 use tokio_util::sync::CancellationToken;
 use wecom_relay::sandbox::{Api, Effect, Fault, MemberOutcome};
 
@@ -26,7 +26,7 @@ use crate::{
         members::{self, BY_MEMBER, member, payload_for},
         postgres::{Cluster, database_of},
         process::{post, serve},
-        soon,
+        soon, within,
     },
 };
 
@@ -145,6 +145,37 @@ impl Site {
         soon(self.wecom.sandbox.wait_until(|sandbox| sandbox.send_calls() > sent)).await;
     }
 
+    /// What is left, for the message of a failure.
+    fn left(&mut self) -> String {
+        let left = self.sql(
+            "SELECT state, count(*), min(to_users), max(attempts), max(tries) FROM wecom_relay.delivery
+             WHERE settled_at IS NULL GROUP BY state;
+             SELECT d.id, d.state, d.to_users, k.heads, d.claim, d.claimed_at, d.due_at, d.attempts, d.tries, d.attempt_detail
+             FROM wecom_relay.delivery d JOIN wecom_relay.ordering_key k ON k.id = d.ordering_key
+             WHERE d.settled_at IS NULL ORDER BY d.id LIMIT 20;
+             SELECT * FROM wecom_relay.lease; SELECT * FROM wecom_relay.hold; SELECT owner, until, senders FROM wecom_relay.replica;
+             SELECT clock_timestamp(), (extract(epoch FROM clock_timestamp()) * 1000)::bigint, r FROM wecom_relay.relay_clock r",
+        );
+        let logs = self.replicas.iter_mut().flatten().map(Process::last_lines);
+        format!("{left}\n{}", logs.collect::<Vec<_>>().join("\n\n"))
+    }
+
+    /// Lets the owner send what waits, while no notification comes, and then under load again.
+    pub(crate) async fn catch_up(&self, load: &Load) {
+        load.pause.send_replace(true);
+        let waiting =
+            "SELECT count(*) FROM wecom_relay.delivery WHERE settled_at IS NULL AND to_users <> 'zhangsan'";
+        let caught_up = async {
+            while self.sql(waiting) != "0" {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        };
+        within(Duration::from_secs(300), caught_up).await;
+        load.pause.send_replace(false);
+        let sent = self.wecom.sandbox.send_calls() + 50;
+        soon(self.wecom.sandbox.wait_until(|sandbox| sandbox.send_calls() > sent)).await;
+    }
+
     pub(crate) fn load(&self) -> Load {
         Load::start(self.urls.clone())
     }
@@ -161,19 +192,10 @@ impl Site {
     /// Waits until all is delivered, and checks that each group was seen firing once, and then resolved once. Returns the
     /// number of notifications.
     pub(crate) async fn check_groups(mut self, names: &[String]) -> usize {
-        let waiting = || {
-            self.sql(
-                "SELECT state, to_users = 'zhangsan' AS is_busy, count(*), min(attempts), max(attempts), \
-                 min(attempt_detail), min(due_at), (SELECT jsonb_agg(l) FROM wecom_relay.lease l) \
-                 FROM wecom_relay.delivery WHERE settled_at IS NULL GROUP BY state, is_busy",
-            )
-        };
         // Messages above the limit of the busy member wait for the next minute.
         let deadline = Instant::now() + Duration::from_secs(300);
-        while let waiting = waiting()
-            && !waiting.is_empty()
-        {
-            assert!(Instant::now() < deadline, "not delivered: {waiting}");
+        while self.sql("SELECT count(*) FROM wecom_relay.delivery WHERE settled_at IS NULL") != "0" {
+            assert!(Instant::now() < deadline, "not delivered: {}", self.left());
             tokio::time::sleep(Duration::from_millis(500)).await;
         }
         assert_eq!(self.sql("SELECT count(*) FROM wecom_relay.delivery WHERE state = 5"), "0");
@@ -206,6 +228,7 @@ pub(crate) fn name(poster: usize, group: usize) -> String {
 /// Posters that send each notification to both replicas and repeat it until it is accepted, as Alertmanager does.
 pub(crate) struct Load {
     stop: CancellationToken,
+    pause: watch::Sender<bool>,
     posters: JoinSet<(usize, usize)>,
     refused: Arc<AtomicUsize>,
 }
@@ -214,11 +237,23 @@ impl Load {
     fn start(urls: [String; 2]) -> Self {
         let (stop, refused, mut posters) =
             (CancellationToken::new(), Arc::<AtomicUsize>::default(), JoinSet::new());
+        let pause = watch::Sender::new(false);
         for poster in 0..POSTERS {
             let (urls, stop, refused) = (urls.clone(), stop.clone(), Arc::clone(&refused));
-            posters.spawn(async move { (poster, post_groups(poster, urls, stop, refused).await) });
+            let mut paused = pause.subscribe();
+            posters.spawn(async move {
+                let (client, mut groups) = (http_client(), 0);
+                while !stop.is_cancelled() {
+                    // The load has ended if nobody can resume it.
+                    _ = paused.wait_for(|paused| !paused).await;
+                    post_group(&client, poster, groups, &urls, &refused).await;
+                    groups += 1;
+                    tokio::time::sleep(Duration::from_millis(if poster == 0 { 700 } else { 200 })).await;
+                }
+                (poster, groups)
+            });
         }
-        Self { stop, posters, refused }
+        Self { stop, pause, posters, refused }
     }
 
     /// The number of answers with 503.
@@ -232,32 +267,15 @@ impl Load {
     }
 }
 
-/// Posts groups, each firing and then resolved. Returns their number.
-async fn post_groups(
-    poster: usize,
-    urls: [String; 2],
-    stop: CancellationToken,
-    refused: Arc<AtomicUsize>,
-) -> usize {
-    let client = http_client();
-    let mut groups = 0;
-    loop {
-        let recipient = match poster {
-            0 => BUSY_MEMBER.to_owned(),
-            _ => member((groups * POSTERS + poster) % MEMBERS),
-        };
-        for fires in [true, false] {
-            let alert = payload_for(&recipient, &name(poster, groups), &[("a", fires)]);
-            tokio::join!(
-                deliver(&client, &urls[0], &alert, &refused),
-                deliver(&client, &urls[1], &alert, &refused)
-            );
-        }
-        groups += 1;
-        if stop.is_cancelled() {
-            return groups;
-        }
-        tokio::time::sleep(Duration::from_millis(if poster == 0 { 700 } else { 200 })).await;
+/// Posts a group to both replicas, firing and then resolved.
+async fn post_group(client: &Client, poster: usize, group: usize, urls: &[String; 2], refused: &AtomicUsize) {
+    let recipient = match poster {
+        0 => BUSY_MEMBER.to_owned(),
+        _ => member((group * POSTERS + poster) % MEMBERS),
+    };
+    for fires in [true, false] {
+        let alert = payload_for(&recipient, &name(poster, group), &[("a", fires)]);
+        tokio::join!(deliver(client, &urls[0], &alert, refused), deliver(client, &urls[1], &alert, refused));
     }
 }
 

@@ -12,7 +12,7 @@ use wecom_relay::{
 use super::{all_delivered, held, quick, seen_by, shown};
 use crate::{
     outbox_conformance::fixture::list_all,
-    support::{Options, Relay, ShiftedClock, Wecom, eventually, payload, soon},
+    support::{Gated, Gates, Options, Relay, ShiftedClock, Wecom, eventually, payload, soon},
 };
 
 const A_DAY: Duration = Duration::from_secs(24 * 3600);
@@ -190,5 +190,23 @@ async fn times_are_shown_by_the_wall_clock_of_their_boot() {
     eventually(async || [age(&relay, 0).await, age(&relay, 1).await], |ages| *ages == [240, 0]).await;
     let newer = Filter { accepted_since: Some(clock.now() - A_DAY), ..Filter::default() };
     assert_eq!(list_all(&relay.outbox, newer, ListOrder::OldestFirst, 9).await.len(), 1);
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn alerts_are_refused_until_the_time_is_known() {
+    let wecom = Wecom::live(Settings::default()).await;
+    let (clock, gates) = (Arc::new(ShiftedClock::default()), Arc::<Gates>::default());
+    let folder = Relay::with(&wecom.url, Options { clock: clock.clone(), ..quick() }).await.stop().await;
+    clock.reboot();
+    clock.set_forward(A_DAY);
+    gates.relay_time.fail();
+    let options = Options { clock, folder: Some(folder), ..quick() };
+    let relay = Relay::with_outbox(&wecom.url, options, |outbox| Gated::new(outbox, &gates)).await;
+    let alert = payload("Down", &[("a", true)]);
+    assert_eq!(relay.try_post(&alert).await, 503);
+    gates.relay_time.open();
+    eventually(async || relay.try_post(&alert).await, |status| *status == 200).await;
+    shown(&wecom, "zhangsan", 1).await;
     relay.stop().await;
 }

@@ -19,6 +19,7 @@ use crate::{
 mod claims;
 mod dispatch;
 mod leases;
+mod login;
 mod plans;
 mod server;
 

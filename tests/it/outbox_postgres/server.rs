@@ -176,13 +176,44 @@ async fn replicas_that_start_at_the_same_time_create_one_schema() {
 async fn a_schema_is_used_as_long_as_it_is_compatible() {
     let url = database();
     let database = database_of(&url);
-    shared().sql(database, "INSERT INTO wecom_relay.migration VALUES (2, 1, now())");
+    shared().sql(database, "INSERT INTO wecom_relay.migration VALUES (3, 1, now())");
     opened(&url, Access::Replica).unwrap();
-    shared().sql(database, "INSERT INTO wecom_relay.migration VALUES (3, 3, now())");
+    shared().sql(database, "INSERT INTO wecom_relay.migration VALUES (4, 4, now())");
     for access in [Access::Replica, Access::Guest] {
         let newer = opened(&url, access).unwrap_err();
-        assert!(matches!(newer, OpenError::Newer { found: 3, known: 1, .. }), "{newer}");
+        assert!(matches!(newer, OpenError::Newer { found: 4, known: 2, .. }), "{newer}");
     }
+}
+
+#[tokio::test]
+async fn an_outbox_of_the_first_version_is_migrated() {
+    let url = database();
+    let first = "ALTER TABLE wecom_relay.relay_clock DROP COLUMN recorded_ms;
+         DELETE FROM wecom_relay.migration WHERE version > 1";
+    shared().sql(database_of(&url), first);
+    let older = opened(&url, Access::Guest).unwrap_err();
+    assert!(matches!(older, OpenError::Older { found: 1, known: 2, .. }), "{older}");
+    let outbox = opened(&url, Access::Replica).unwrap();
+    outbox.record_time(record(Timestamp::UNIX_EPOCH)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_step_of_the_servers_clock_is_bounded() {
+    let (outbox, url) = fresh();
+    let before = outbox.record_time(record(Timestamp::UNIX_EPOCH)).await.unwrap();
+    // As if its clock were a day ahead.
+    let step = "UPDATE wecom_relay.relay_clock SET offset_ms = offset_ms + 86400000";
+    shared().sql(database_of(&url), step);
+    let is_bounded = |after: Timestamp| {
+        let moved = after.duration_since(before);
+        assert!(moved < SignedDuration::from_mins(4 * 60 + 5), "{moved}");
+    };
+    // A replica that starts reads the time before another one records it.
+    is_bounded(outbox.relay_time(reading(Timestamp::UNIX_EPOCH)).await.unwrap());
+    for _ in 0..2 {
+        is_bounded(outbox.record_time(record(Timestamp::UNIX_EPOCH)).await.unwrap());
+    }
+    is_bounded(outbox.relay_time(reading(Timestamp::UNIX_EPOCH)).await.unwrap());
 }
 
 #[tokio::test]
@@ -203,18 +234,24 @@ async fn relay_time_goes_on_when_the_clock_of_the_server_was_set_back() {
     let (outbox, url) = fresh();
     let other = open(&url, LeaseTimes::default());
     let now = outbox.relay_time(reading(Timestamp::UNIX_EPOCH)).await.unwrap();
-    let record = |relay_time| ReadingRecord { reading: reading(relay_time), relay_time };
     // A clock that is a little ahead is wrong by its rate.
     let near = outbox.record_time(record(now + SignedDuration::from_secs(5))).await.unwrap();
     assert!(near < now + SignedDuration::from_secs(5));
     let ahead = now + SignedDuration::from_hours(1);
-    assert!(outbox.record_time(record(ahead)).await.unwrap() >= ahead);
-    assert!(other.relay_time(reading(Timestamp::UNIX_EPOCH)).await.unwrap() >= ahead);
+    // An answer counts as late by its way.
+    let goes_on =
+        |time: Timestamp| assert!(ahead.duration_since(time) < SignedDuration::from_mins(1), "{time}");
+    goes_on(outbox.record_time(record(ahead)).await.unwrap());
+    goes_on(other.relay_time(reading(Timestamp::UNIX_EPOCH)).await.unwrap());
     // People see the time of the wall clock.
     enqueue(&outbox, alert("a", "text"), ahead).await;
     let shown = list_all(&outbox, Filter::default(), wecom_relay::outbox::ListOrder::OldestFirst, 1).await;
     let difference = shown[0].accepted_at.duration_since(now).abs();
     assert!(difference < SignedDuration::from_mins(5), "{difference}");
+}
+
+fn record(relay_time: Timestamp) -> ReadingRecord {
+    ReadingRecord { reading: reading(relay_time), relay_time }
 }
 
 fn reading(wall: Timestamp) -> Reading {

@@ -37,6 +37,7 @@ pub(crate) struct Gates {
     pub(crate) hold: Gate,
     pub(crate) holds: Gate,
     pub(crate) probe: Gate,
+    pub(crate) relay_time: Gate,
 }
 
 /// The gate of one method.
@@ -237,6 +238,7 @@ impl Lease for GatedLease {
 
 impl OutboxQuery for Gated {
     async fn relay_time(&self, reading: Reading) -> StoreResult<Timestamp> {
+        self.gates.relay_time.pass().await?;
         self.inner.relay_time(reading).await
     }
 

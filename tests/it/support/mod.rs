@@ -1,6 +1,7 @@
 //! Helpers that several tests use.
 
 pub(crate) mod daemon;
+pub(crate) mod database_proxy;
 mod gated;
 pub(crate) mod log;
 pub(crate) mod members;

@@ -221,6 +221,11 @@ impl Drop for Cluster {
     }
 }
 
+/// The socket of a server, or of a proxy, in `folder`.
+pub(crate) fn socket_in(folder: &Path, port: u16) -> PathBuf {
+    folder.join(format!(".s.PGSQL.{port}"))
+}
+
 /// The URL of a database of the server whose socket, or a proxy's, is in `folder`.
 pub(crate) fn url_at(folder: &Path, port: u16, database: &str) -> String {
     format!("postgres://{ROLE}@{}:{port}/{database}", folder.display().to_string().replace('/', "%2F"))

@@ -67,6 +67,15 @@ impl Process {
         }
     }
 
+    /// The last log lines so far.
+    pub(crate) fn last_lines(&mut self) -> String {
+        while let Ok(line) = self.lines.try_recv() {
+            self.log.push(line);
+        }
+        let first = self.log.len().saturating_sub(60);
+        self.log[first..].join("\n")
+    }
+
     /// Posts a payload; `None` when there was no answer.
     pub(crate) async fn post(&self, payload: &Value) -> Option<u16> {
         post(&self.client, &self.url, payload).await
