@@ -40,6 +40,8 @@ impl Daemon {
             "--cluster.peer-timeout=0s",
             "--cluster.gossip-interval=24h",
             "--cluster.pushpull-interval=24h",
+            // Probes carry messages of the gossip, too.
+            "--cluster.probe-interval=24h",
             "--cluster.settle-timeout=1s",
         ];
         options.extend(peer.as_deref());
