@@ -7,6 +7,7 @@ pub mod doctor;
 mod heartbeats;
 mod outbox;
 mod prepare;
+mod random;
 mod receivers;
 mod reload;
 mod running;
@@ -22,6 +23,7 @@ pub use self::{
     heartbeats::Heartbeats,
     outbox::{Access, OpenError, open_outbox},
     prepare::{PrepareOptions, Prepared},
+    random::random_seed,
     reload::Source,
     running::Running,
     store::{Store, StoreLease},

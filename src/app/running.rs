@@ -17,6 +17,7 @@ use super::{
     doctor::{self as app_doctor, DoctorInput},
     heartbeats::Heartbeats,
     prepare::Prepared,
+    random::random_seed,
     receivers, secret_watch,
     token_metrics::RefreshCounter,
     tuning::Tuning,
@@ -499,7 +500,6 @@ fn route(config: &Config, receiver: &Receiver) -> Option<notices::Route> {
     })
 }
 
-#[expect(clippy::disallowed_methods, reason = "the one place that asks the system for randomness")]
 fn rng(seed: Option<u64>) -> StdRng {
-    StdRng::seed_from_u64(seed.unwrap_or_else(rand::random))
+    StdRng::seed_from_u64(seed.unwrap_or_else(random_seed))
 }

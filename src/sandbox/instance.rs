@@ -9,6 +9,7 @@ use super::arrival::Arrival;
 use super::calls::Call;
 use super::directory::Directory;
 use super::faults::Fault;
+use super::phone::{DemoPress, PhoneExtras};
 use super::record::{Delivered, Message};
 use super::request::Api;
 use super::settings::{Expired, Settings};
@@ -93,6 +94,18 @@ impl Sandbox {
     /// Replaces the directory. The tokens of an app that is removed, or has a new secret, are refused with 40014.
     pub fn replace_directory(&self, directory: Directory) {
         self.change(|state| state.directory = directory);
+    }
+
+    /// Adds what the page has beside the sandbox.
+    pub fn extend_page(&self, extras: PhoneExtras) {
+        self.change(|state| state.extras = extras);
+    }
+
+    pub(super) fn press(&self, press: DemoPress) {
+        if let Some(presses) = &self.state().extras.presses {
+            // The demo may just have ended.
+            _ = presses.send(press);
+        }
     }
 
     /// Changes after every call and every change of the sandbox. Subscribe, check, then wait.

@@ -18,7 +18,8 @@
 //!
 //! | request | effect |
 //! |---|---|
-//! | `GET /` | explains all of this in plain text |
+//! | `GET /` | shows the phones of the members to a browser, and explains all of this to other programs |
+//! | `GET /help` | explains all of this in plain text |
 //! | `GET /sandbox/members/{userid}/messages` | lists the messages that the member was shown, oldest first |
 //! | `GET /sandbox/groups/{name}/messages` | lists the messages that the group of a robot, or a chat, was shown |
 //! | `GET /sandbox/messages` | lists every accepted message with `shown`, `dropped` or `duplicate` for each member |
@@ -55,6 +56,7 @@ mod handle;
 mod instance;
 mod json;
 mod limit;
+mod phone;
 mod random;
 mod reads;
 mod record;
@@ -76,6 +78,7 @@ pub use control::FAULTS_HELP;
 pub use directory::{BUILTIN_YAML, Directory, DirectoryError};
 pub use faults::{Effect, Fault, FaultDuration, Moment};
 pub use instance::Sandbox;
+pub use phone::{DemoPress, PhoneExtras};
 pub use record::{Delivered, MemberOutcome, Message};
 pub use request::Api;
 pub use settings::{Expired, Limit, LongMarkdown, Settings};

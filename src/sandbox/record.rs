@@ -59,8 +59,17 @@ pub struct Delivered {
     pub content: Arc<Value>,
 }
 
+/// The results of all messages for all members.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub(super) struct Totals {
+    pub(super) shown: usize,
+    pub(super) dropped: usize,
+    pub(super) duplicates: usize,
+}
+
 pub(super) struct Record {
     history: usize,
+    totals: Totals,
     messages: VecDeque<Message>,
     screens: HashMap<String, VecDeque<Delivered>>,
     /// By the name of the group.
@@ -69,7 +78,13 @@ pub(super) struct Record {
 
 impl Record {
     pub(super) fn new(history: usize) -> Self {
-        Self { history, messages: VecDeque::new(), screens: HashMap::new(), groups: HashMap::new() }
+        Self {
+            history,
+            totals: Totals::default(),
+            messages: VecDeque::new(),
+            screens: HashMap::new(),
+            groups: HashMap::new(),
+        }
     }
 
     pub(super) fn add(&mut self, message: Message) {
@@ -95,6 +110,13 @@ impl Record {
                 }
             }
         }
+        for (_, outcome) in &message.members {
+            match outcome {
+                MemberOutcome::Shown => self.totals.shown += 1,
+                MemberOutcome::Dropped => self.totals.dropped += 1,
+                MemberOutcome::Duplicate => self.totals.duplicates += 1,
+            }
+        }
         push(&mut self.messages, self.history, message);
     }
 
@@ -107,6 +129,7 @@ impl Record {
     }
 
     pub(super) fn clear(&mut self) {
+        self.totals = Totals::default();
         self.messages.clear();
         self.screens.clear();
         self.groups.clear();
@@ -114,6 +137,15 @@ impl Record {
 
     pub(super) fn last(&self) -> Option<&Message> {
         self.messages.back()
+    }
+
+    pub(super) fn newest_first(&self) -> impl Iterator<Item = &Message> {
+        self.messages.iter().rev()
+    }
+
+    /// Since the start, or since the messages were deleted.
+    pub(super) fn totals(&self) -> Totals {
+        self.totals
     }
 
     pub(super) fn messages(&self) -> Vec<Message> {

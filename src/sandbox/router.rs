@@ -4,11 +4,12 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, Response, StatusCode, header};
-use axum::routing::{any, get};
+use axum::routing::any;
 
 use super::control;
 use super::handle::handle;
 use super::instance::Sandbox;
+use super::phone;
 use super::request::{Api, ApiRequest};
 
 /// nginx answers a larger body with a bare 413.
@@ -23,7 +24,7 @@ impl Sandbox {
             let receive = move |sandbox, request| receive(sandbox, api, request);
             router = router.route(&format!("/cgi-bin/{}", api.name()), any(receive));
         }
-        router = router.route("/", get(control::explain));
+        router = router.merge(phone::routes());
         router.nest("/sandbox", control::routes()).fallback(not_found).with_state(self.clone())
     }
 }

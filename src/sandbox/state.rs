@@ -10,6 +10,8 @@ use super::directory::Directory;
 use super::duplicate::Duplicates;
 use super::faults::Faults;
 use super::limit::{MemberLimits, RobotLimits};
+use super::phone::PhoneExtras;
+use super::random::random_text;
 use super::record::Record;
 use super::settings::Settings;
 use super::token::Tokens;
@@ -27,6 +29,9 @@ pub(super) struct State {
     pub(super) record: Record,
     pub(super) calls: Calls,
     pub(super) arrivals: Arrivals,
+    /// Part of each form of the page, so that no other page can send one.
+    pub(super) form_token: String,
+    pub(super) extras: PhoneExtras,
 }
 
 impl State {
@@ -44,6 +49,8 @@ impl State {
             record: Record::new(settings.history),
             calls: Calls::new(settings.history),
             arrivals: Arrivals::default(),
+            form_token: random_text(&mut StdRng::seed_from_u64(settings.seed.wrapping_add(1)), 32),
+            extras: PhoneExtras::default(),
         }
     }
 }

@@ -5,6 +5,7 @@ mod control;
 mod directory;
 mod faults;
 mod limits;
+mod phone;
 mod reads;
 mod send;
 mod token;

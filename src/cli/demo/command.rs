@@ -3,11 +3,13 @@
 use std::{path::Path, time::Duration};
 
 use anyhow::{anyhow, bail};
+use tokio::sync::mpsc;
 
 use super::{language::Language, relay::Relay, scenes, stage::Stage};
 use crate::{
     cli::{failure::Failure, no_config::NoConfig, output::Output, runtime::runtime},
     lifecycle::{Lifecycle, Shutdown, Signals},
+    sandbox::PhoneExtras,
 };
 
 #[derive(Debug, clap::Args)]
@@ -57,6 +59,9 @@ async fn demo(args: &Args, folder: &Path, output: &mut Output) -> anyhow::Result
 }
 
 async fn play(stage: &mut Stage<'_>, once: bool) -> anyhow::Result<()> {
+    if !once {
+        show_addresses(stage)?;
+    }
     stage.say(
         "沙箱代替企业微信，relay 接收告警。全程约 10 秒，数据不出本机。",
         "A sandbox takes the place of WeCom. This takes about 10 seconds, and nothing\nleaves the machine.",
@@ -66,6 +71,15 @@ async fn play(stage: &mut Stage<'_>, once: bool) -> anyhow::Result<()> {
         bail!("an alert was lost: this is a defect, please report it");
     }
     if once { Ok(()) } else { invite(stage).await }
+}
+
+fn show_addresses(stage: &mut Stage<'_>) -> anyhow::Result<()> {
+    let (phones, console) = (stage.relay.phones.clone(), stage.relay.console.clone());
+    let zh = format!("在浏览器中打开：\n  {phones}  成员手机上的消息\n  {console}  relay 的控制台\n");
+    let en = format!(
+        "Open in a browser:\n  {phones}  the phones of the members\n  {console}  the console of the relay\n"
+    );
+    stage.say(&zh, &en)
 }
 
 /// Shows how to send more, and every message that arrives.
@@ -87,9 +101,18 @@ async fn invite(stage: &mut Stage<'_>) -> anyhow::Result<()> {
         "到达的消息会显示在这里。按 Ctrl-C 结束。",
         "Messages appear here when they arrive. Stop with Ctrl-C.",
     )?;
+    let (presses, mut pressed) = mpsc::unbounded_channel();
+    let console = Some(stage.relay.console.clone());
+    stage.relay.sandbox.extend_page(PhoneExtras { console, presses: Some(presses) });
     loop {
-        let Some(message) = stage.next_message().await? else { continue };
-        stage.say_with_time("新消息：", "a message:")?;
-        stage.show(&message, usize::MAX)?;
+        tokio::select! {
+            message = stage.next_message() => {
+                if let Some(message) = message? {
+                    stage.say_with_time("新消息：", "a message:")?;
+                    stage.show(&message, usize::MAX)?;
+                }
+            }
+            Some(press) = pressed.recv() => scenes::press(stage, press).await?,
+        }
     }
 }

@@ -7,11 +7,11 @@ use tokio::{net::TcpListener, task::spawn_blocking};
 
 use super::language::Language;
 use crate::{
-    app::{self, Access, PrepareOptions, Prepared, Running, Store},
+    app::{self, Access, PrepareOptions, Prepared, Running, Store, random_seed},
     clock::SystemClock,
     config,
     lifecycle::Tasks,
-    sandbox::{Directory, Sandbox, Settings},
+    sandbox::{Directory, PhoneExtras, Sandbox, Settings},
     wecom::client::SenderClient,
 };
 
@@ -23,6 +23,10 @@ pub(super) const DIRECT_AGENT: u64 = 1_000_030;
 pub(super) struct Relay {
     pub(super) sandbox: Sandbox,
     pub(super) outbox: Store,
+    /// The page with the phones of the members.
+    pub(super) phones: String,
+    /// The console of the relay.
+    pub(super) console: String,
     /// The URL of the webhooks, without a receiver.
     pub(super) webhook: String,
     /// Sends as another app, without the relay.
@@ -32,15 +36,22 @@ pub(super) struct Relay {
 impl Relay {
     pub(super) async fn start(folder: &Path, language: Language, tasks: &Tasks) -> anyhow::Result<Self> {
         let clock = Arc::new(SystemClock);
-        let sandbox = Sandbox::new(Directory::builtin(), Settings::default(), clock.clone());
+        let sandbox = Sandbox::new(
+            Directory::builtin(),
+            Settings { seed: random_seed(), ..Settings::default() },
+            clock.clone(),
+        );
         let wecom_listener =
             TcpListener::bind("127.0.0.1:0").await.context("cannot listen for the sandbox")?;
-        let api_url = format!("http://{}/cgi-bin/", wecom_listener.local_addr()?);
+        let phones = format!("http://{}/", wecom_listener.local_addr()?);
+        let api_url = format!("{phones}cgi-bin/");
         let (wecom, stop) = (sandbox.clone(), tasks.stop());
         tasks.spawn("sandbox", async move { wecom.serve(wecom_listener, stop.cancelled_owned()).await });
 
         let listener = StdListener::bind("127.0.0.1:0").context("cannot listen for the relay")?;
-        let webhook = format!("http://{}/webhook", listener.local_addr()?);
+        let console = format!("http://{}/", listener.local_addr()?);
+        let webhook = format!("{console}webhook");
+        sandbox.extend_page(PhoneExtras { console: Some(console.clone()), presses: None });
         let yaml = config_text(&api_url, folder, language);
         let config = config::parse(&yaml, &folder.join("config.yml"), &|_| None)?.config;
         let prepared = Prepared::new(config, PrepareOptions::default())?;
@@ -52,7 +63,7 @@ impl Relay {
         let access = Access::Daemon { fingerprint: config.fingerprint() };
         let outbox = spawn_blocking(move || app::open_outbox(&config.outbox, access)).await??;
         Running::start(prepared, listener, outbox.clone(), clock, tasks.clone()).await?;
-        Ok(Self { sandbox, outbox, webhook, direct })
+        Ok(Self { sandbox, outbox, phones, console, webhook, direct })
     }
 }
 

@@ -11,7 +11,7 @@ use super::{
     webhook::{Group, GroupAlert},
 };
 use crate::{
-    sandbox::{Effect, Fault, MemberOutcome},
+    sandbox::{DemoPress, Effect, Fault, MemberOutcome},
     wecom::{Content, Message, Outcome, Recipients, WeCom as _},
 };
 
@@ -162,6 +162,31 @@ async fn long_group(stage: &mut Stage<'_>) -> anyhow::Result<()> {
         stage.show(message, 6)?;
     }
     Ok(())
+}
+
+/// The number of groups of the button for a storm.
+const STORM_OF_BUTTON: usize = 500;
+
+/// Sends the alerts of a button of the page.
+pub(super) async fn press(stage: &mut Stage<'_>, press: DemoPress) -> anyhow::Result<()> {
+    let name = stage.language.pick("磁盘已满", "DiskFull");
+    let summary = stage.language.pick("/data 已用 100%", "/data is full");
+    match press {
+        DemoPress::Sample => {
+            stage.post("wechat", &group(name, "critical", "firing", &["db-1:9100"], summary)).await
+        }
+        DemoPress::Resolved => {
+            stage.post("wechat", &group(name, "critical", "resolved", &["db-1:9100"], summary)).await
+        }
+        DemoPress::Storm => {
+            let summary = stage.language.pick("实例无法访问", "the instance does not answer");
+            for number in 1..=STORM_OF_BUTTON {
+                let (name, instance) = (format!("InstanceDown{number:03}"), format!("shop-{number:03}:9100"));
+                stage.post("wechat", &group(&name, "critical", "firing", &[&instance], summary)).await?;
+            }
+            Ok(())
+        }
+    }
 }
 
 fn bad_gateway() -> Fault {

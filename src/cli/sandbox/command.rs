@@ -7,6 +7,7 @@ use tokio::net::TcpListener;
 
 use super::arrivals;
 use crate::{
+    app::random_seed,
     cli::{
         failure::Failure, listen_advice::listen_advice, no_config::NoConfig, output::Output, runtime::runtime,
     },
@@ -45,7 +46,7 @@ fn help() -> String {
     let examples = "\
 Examples:
   wecom-relay sandbox
-  curl -s http://127.0.0.1:8062/                 explain how to read messages and inject faults
+  curl -s http://127.0.0.1:8062/help             explain how to read messages and inject faults
   curl -s http://127.0.0.1:8062/sandbox/members/zhangsan/messages
   curl -s http://127.0.0.1:8062/sandbox/faults -d '{\"fault\":{\"errcode\":45009},\"count\":3}'
 
@@ -67,7 +68,11 @@ pub(in crate::cli) fn run(args: Args, output: &mut Output) -> Result<(), Failure
         }
         None => Directory::builtin(),
     };
-    let settings = Settings { expires_in: Duration::from_secs(args.expires_in), ..Settings::default() };
+    let settings = Settings {
+        seed: random_seed(),
+        expires_in: Duration::from_secs(args.expires_in),
+        ..Settings::default()
+    };
     let sandbox = Sandbox::new(directory, settings, Arc::new(SystemClock));
     runtime()?.block_on(serve(sandbox, &args, output)).map_err(Failure::Other)
 }
@@ -78,9 +83,10 @@ async fn serve(sandbox: Sandbox, args: &Args, output: &mut Output) -> anyhow::Re
         anyhow!("cannot listen on {listen} (--listen): {error}; {}", listen_advice(error.kind()))
     })?;
     let address = listener.local_addr()?;
+    output.line(&format!("Phones of the members, with faults as buttons: http://{address}/"))?;
     output.line(&format!("WeCom's API is at http://{address}/cgi-bin/ (write it into api_url)"))?;
     output.line(&format!("Messages of a member: http://{address}/sandbox/members/zhangsan/messages"))?;
-    output.line(&format!("Faults and everything else: http://{address}/"))?;
+    output.line(&format!("Faults and everything else: http://{address}/help"))?;
     if !args.quiet {
         let (arrivals, output) = (sandbox.arrivals(), output.clone());
         // A thread of its own, because a terminal that does not read must not stop the sandbox.
