@@ -29,3 +29,4 @@ pub mod text;
 pub mod tls;
 pub mod wecom;
 mod yaml;
+mod yaml_text;

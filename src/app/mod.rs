@@ -3,6 +3,8 @@
 mod cgroup;
 mod clock;
 mod console;
+mod desk;
+mod drafts;
 pub mod doctor;
 mod heartbeats;
 mod outbox;

@@ -4,10 +4,10 @@ use std::{collections::HashMap, path::Path};
 
 use crate::{
     config::{self, Config, Diagnostic, Located, Location, Position, Receiver, Sender, Template},
-    intake::{self, Address, MentionList, Mentions, MessageType},
+    intake::{self, Address, DraftSource, MentionList, Mentions, MessageType},
     language::Language,
     outbox::{ConfiguredSender, ReceiverName, SenderName},
-    render::{self, CompileError, Source, Templates},
+    render::{self, CompileError, Source, TemplateLanguage, Templates},
 };
 
 /// All receivers, and the templates that they name.
@@ -41,6 +41,27 @@ pub(super) fn compile(config: &Config) -> Result<CompiledReceivers, Vec<Diagnost
         Ok(templates) => Ok(CompiledReceivers { receivers, templates, origins: inline.origins(config) }),
         Err(errors) => Err(errors.into_iter().map(|error| inline.problem(error)).collect()),
     }
+}
+
+/// Every template of the configuration, for drafts.
+pub(super) fn draft_sources(config: &Config) -> Vec<DraftSource> {
+    let mut inline = InlineTemplates::default();
+    for receiver in &config.receivers {
+        convert(receiver, config, &mut inline);
+    }
+    let files = config.templates.iter().map(|file| DraftSource {
+        name: file.name.clone(),
+        origin: file.path.display().to_string(),
+        text: file.text.clone(),
+        is_go: file.language == TemplateLanguage::Go,
+    });
+    let keys = inline.0.iter().map(|(name, template)| DraftSource {
+        name: name.clone(),
+        origin: template.location.to_string(),
+        text: template.value.text.clone(),
+        is_go: template.value.language == TemplateLanguage::Go,
+    });
+    files.chain(keys).collect()
 }
 
 /// WeCom counts messages by the API URL, the corp and the agent of an app, and by the key of a robot.

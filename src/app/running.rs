@@ -14,6 +14,8 @@ use tokio_util::sync::CancellationToken;
 use super::{
     clock::relay_clock,
     console::{Board, console_settings},
+    desk::Desk,
+    drafts::Drafts,
     doctor::{self as app_doctor, DoctorInput},
     heartbeats::Heartbeats,
     prepare::Prepared,
@@ -31,8 +33,8 @@ use crate::{
     doctor::{self, DoctorHandle, DoctorRequests},
     heartbeat::Heartbeat,
     http::{
-        self, LogThrottles, MemoryBudget, Readiness, Refusals, ReloadHandle, ReloadRequest, RenderPool,
-        SecurityHandle, ServerState,
+        self, LogThrottles, MemoryBudget, Payloads, Readiness, Refusals, ReloadHandle, ReloadRequest,
+        RenderPool, SecurityHandle, ServerState,
     },
     lifecycle::Tasks,
     metrics::Metrics,
@@ -83,6 +85,8 @@ pub struct Running<O> {
     security: SecurityHandle,
     console: ConsoleHandle,
     pub(super) board: Arc<Board>,
+    desk: Arc<Desk>,
+    payloads: Arc<Payloads>,
     refusals: Arc<Refusals>,
     routes: watch::Sender<Vec<notices::Route>>,
     retention: watch::Sender<Duration>,
@@ -122,6 +126,9 @@ impl<O: Outbox> Running<O> {
         metrics.reloaded(true, started_at);
         let refusals = Arc::new(Refusals::default());
         let board = Arc::new(Board::new(&prepared.config, Arc::clone(&refusals), started_at));
+        let payloads = Arc::new(Payloads::new(prepared.config.server.console.keep_payloads));
+        let drafts = Drafts::new(prepared.tuning.program.clone(), prepared.tuning.draft_limit);
+        let desk = Arc::new(Desk::new(drafts, Arc::clone(&payloads), clock.clone()));
         // One slot per connection, so that all clients that wait can share one reload.
         let (sender, requests) = mpsc::channel(http::MAX_CONNECTIONS);
         let tuning = prepared.tuning.clone();
@@ -146,6 +153,8 @@ impl<O: Outbox> Running<O> {
             security: SecurityHandle::new(prepared.config.server.security.clone()),
             console: ConsoleHandle::new(console_settings(&prepared.config)),
             board,
+            desk,
+            payloads,
             refusals,
             routes: watch::Sender::new(Vec::new()),
             retention: watch::Sender::new(prepared.config.outbox.retention),
@@ -207,6 +216,7 @@ impl<O: Outbox> Running<O> {
             is_on_loopback,
             log_throttles: LogThrottles::default(),
             refusals: Arc::clone(&self.refusals),
+            payloads: Arc::clone(&self.payloads),
             metrics: Arc::clone(&self.metrics),
             reloads: self.reloads.clone(),
         };
@@ -215,6 +225,7 @@ impl<O: Outbox> Running<O> {
             clock: self.clock.clone(),
             settings: self.console.clone(),
             status: self.board.clone(),
+            desk: self.desk.clone(),
             metrics: Arc::clone(&self.metrics),
             is_on_loopback,
             rng,
@@ -256,6 +267,8 @@ impl<O: Outbox> Running<O> {
             }
         }
         self.security.replace(config.server.security.clone());
+        self.payloads.keep(config.server.console.keep_payloads);
+        self.desk.publish(&config, &intake);
         self.console.replace(console_settings(&config));
         let services = self.senders.iter().map(|(name, active)| (name.clone(), active.services.clone()));
         self.board.publish(&config, services.collect());

@@ -1,6 +1,6 @@
 //! Limits and timeouts that only tests change.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use crate::{
     delivery::{decide::Probes, duplicate_check::DUPLICATE_CHECK_MARGIN, rate_limiter::Windows},
@@ -41,6 +41,10 @@ pub struct Tuning {
     pub reload_limit: Duration,
     /// Pause between two looks at the secret files.
     pub secret_check: Duration,
+    /// Time limit for a draft of the console, with the start of its process.
+    pub draft_limit: Duration,
+    /// The program that renders drafts of the console: this one, except in tests.
+    pub program: PathBuf,
     /// Seed of the jitter; `None` uses the randomness of the system.
     pub seed: Option<u64>,
 }
@@ -59,6 +63,9 @@ impl Default for Tuning {
             connections: http::MAX_CONNECTIONS,
             reload_limit: Duration::from_secs(30),
             secret_check: Duration::from_secs(2),
+            draft_limit: http::RENDER_LIMIT,
+            // The link leads to the running program, also after its file was replaced.
+            program: PathBuf::from("/proc/self/exe"),
             seed: None,
         }
     }

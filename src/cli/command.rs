@@ -14,7 +14,7 @@ use super::{
     failure::Failure,
     health, import, init, man, outbox,
     output::{self, Output},
-    render, sandbox, send, serve,
+    render, render_draft, sandbox, send, serve,
 };
 use crate::{
     allocator,
@@ -116,6 +116,10 @@ enum Command {
     Import(import::Args),
     /// Print a script that completes the commands in a shell
     Completion(completion::Args),
+    /// Render a draft of the console
+    // Hidden, because only the relay itself runs it.
+    #[command(hide = true)]
+    RenderDraft,
     /// Write manual pages
     // Hidden, because packages install the pages.
     #[command(hide = true)]
@@ -197,6 +201,7 @@ impl Command {
             Command::Check(args) => check::run(&args, load(), output),
             Command::Doctor(args) => doctor::run(&args, load(), output),
             Command::Render(args) => render::run(&args, load()?.config, output),
+            Command::RenderDraft => render_draft::run(),
             Command::Send(args) => send::run(&args, load()?.config, output),
             Command::Chat(args) => chat::run(&args, load()?.config, output),
             Command::Outbox(args) => outbox::run(&args, &load_outbox(config)?, output),

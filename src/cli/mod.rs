@@ -18,6 +18,7 @@ mod outbox;
 mod output;
 mod phone;
 mod render;
+mod render_draft;
 mod runtime;
 mod sandbox;
 mod send;

@@ -53,7 +53,7 @@ shapes! {
     Tls at "server.tls." { cert_file, key_file, client_ca_file }
     Console at "server.console." {
         enabled, external_url, password, password_file, password_env, viewer_password, viewer_password_file,
-        viewer_password_env, session,
+        viewer_password_env, session, keep_payloads,
     }
     Outbox at "outbox." {
         path, url, url_file, url_env, ca_file, replica, dedupe_window, max_size, expire_after, retention,

@@ -66,6 +66,7 @@ mod tests {
 
     fn config() -> ConsoleConfig {
         ConsoleConfig {
+            keep_payloads: 0,
             enabled: true,
             external_url: None,
             passwords: Passwords::default(),

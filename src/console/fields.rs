@@ -18,6 +18,11 @@ impl Fields {
         pairs.map(|(_, value)| value.trim()).find(|value| !value.is_empty())
     }
 
+    /// The first value of `name`, unchanged.
+    pub(super) fn raw(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
     /// The values of `name` that are not empty.
     pub(super) fn all<'f>(&'f self, name: &'f str) -> impl Iterator<Item = &'f str> {
         let pairs = self.0.iter().filter(move |(key, _)| key == name);

@@ -17,6 +17,7 @@ mod message;
 mod messages;
 mod overview;
 mod password;
+mod playground;
 mod prefix;
 mod reader;
 mod refusal;
@@ -34,6 +35,7 @@ mod words;
 
 pub use self::{
     password::{Passwords, Role},
+    playground::{KeptPayload, TemplateDesk},
     router::router,
     session::SessionKey,
     settings::{ConsoleConfig, ConsoleHandle, ConsoleSettings, ExternalUrl},

@@ -14,7 +14,7 @@ use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
 
 use super::{
-    api, change, gate, login, message, messages, overview, prefix,
+    api, change, gate, login, message, messages, overview, playground, prefix,
     settings::ConsoleHandle,
     state::{ConsoleParts, ConsoleState},
 };
@@ -22,6 +22,9 @@ use crate::{outbox::Outbox, pages};
 
 /// The largest form.
 const MAX_FORM_BYTES: usize = 64 << 10;
+
+/// The largest draft with its payload.
+const MAX_DRAFT_BYTES: usize = 1 << 20;
 
 #[derive(Clone)]
 struct Entry {
@@ -62,11 +65,13 @@ fn routes<O: Outbox>(state: Arc<ConsoleState<O>>, rest: Router) -> Router {
         // A webhook that is sent to the root is counted and logged as one.
         .route("/", get(overview::page::<O>).fallback_service(rest.clone()))
         .route("/messages", get(messages::page::<O>))
+        .route("/templates", get(playground::show::<O>))
         .route("/messages/confirm", get(change::confirm_all::<O>))
         .route("/messages/{id}", get(message::page::<O>))
         .route("/messages/{id}/confirm", get(change::confirm_one::<O>));
     let changes = Router::new()
         .route("/messages/requeue", post(change::requeue_all::<O>))
+        .route("/templates", post(playground::preview::<O>).layer(DefaultBodyLimit::max(MAX_DRAFT_BYTES)))
         .route("/messages/discard", post(change::discard_all::<O>))
         .route("/messages/{id}/requeue", post(change::requeue::<O>))
         .route("/messages/{id}/discard", post(change::discard::<O>))
@@ -87,6 +92,7 @@ fn routes<O: Outbox>(state: Arc<ConsoleState<O>>, rest: Router) -> Router {
         .route("/api/v1/messages/discard", post(api::discard_all::<O>))
         .route("/api/v1/messages/{id}/requeue", post(api::requeue::<O>))
         .route("/api/v1/messages/{id}/discard", post(api::discard::<O>))
+        .route("/api/v1/render", post(playground::render::<O>).layer(DefaultBodyLimit::max(MAX_DRAFT_BYTES)))
         .route("/api/v1/senders/{name}/probe", post(api::probe::<O>))
         .route_layer(middleware::from_fn_with_state(with(), gate::api::<O>));
     pages

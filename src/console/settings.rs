@@ -13,6 +13,8 @@ pub struct ConsoleConfig {
     pub enabled: bool,
     pub external_url: Option<ExternalUrl>,
     pub passwords: Passwords,
+    /// The number of the last webhooks that the page Templates offers.
+    pub keep_payloads: usize,
     /// The length of a session.
     pub session: Duration,
 }

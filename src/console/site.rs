@@ -10,9 +10,14 @@ pub(super) const NAME: &str = "wecom-relay";
 pub(super) enum Place {
     Overview,
     Messages,
+    Templates,
 }
 
 pub(super) fn nav(words: &Words, place: Place) -> Vec<NavItem> {
     let item = |path, name, of| NavItem { path, name, is_current: of == place };
-    vec![item("", words.overview, Place::Overview), item("messages", words.messages, Place::Messages)]
+    vec![
+        item("", words.overview, Place::Overview),
+        item("messages", words.messages, Place::Messages),
+        item("templates", words.templates, Place::Templates),
+    ]
 }

@@ -6,6 +6,7 @@ use rand::rngs::StdRng;
 
 use super::{
     password::Role,
+    playground::TemplateDesk,
     session::Session,
     settings::{ConsoleHandle, ConsoleSettings},
     snapshot::Snapshots,
@@ -22,6 +23,7 @@ pub struct ConsoleParts<O> {
     pub clock: Arc<dyn Clock>,
     pub settings: ConsoleHandle,
     pub status: Arc<dyn RelayStatus>,
+    pub desk: Arc<dyn TemplateDesk>,
     pub metrics: Arc<Metrics>,
     /// Only this machine can reach the listener.
     pub is_on_loopback: bool,
@@ -33,6 +35,7 @@ pub(super) struct ConsoleState<O> {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) settings: ConsoleHandle,
     pub(super) status: Arc<dyn RelayStatus>,
+    pub(super) desk: Arc<dyn TemplateDesk>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) is_on_loopback: bool,
     pub(super) throttle: LoginThrottle,
@@ -45,12 +48,13 @@ impl<O> ConsoleState<O> {
     /// # Errors
     /// A template of the program is wrong.
     pub(super) fn new(parts: ConsoleParts<O>) -> Result<Self, tera::Error> {
-        let ConsoleParts { outbox, clock, settings, status, metrics, is_on_loopback, rng } = parts;
+        let ConsoleParts { outbox, clock, settings, status, desk, metrics, is_on_loopback, rng } = parts;
         Ok(Self {
             outbox,
             clock,
             settings,
             status,
+            desk,
             metrics,
             is_on_loopback,
             throttle: LoginThrottle::default(),

@@ -9,6 +9,30 @@ use crate::{
 words! {
     overview: "Overview", "总览";
     messages: "Messages", "消息";
+    templates: "Templates", "模板";
+    templates_hint: "Try a template with data. Drafts stay in this browser; the configuration is never written.",
+        "用数据试验模板。草稿只保存在当前浏览器，不会写入配置。";
+    template_field: "Field", "字段";
+    engine: "Engine", "引擎";
+    template_data: "Data", "数据";
+    samples: "Samples", "样例";
+    received_payloads: "Received", "最近收到";
+    pasted_payload: "Pasted JSON", "粘贴的 JSON";
+    preview: "Preview", "预览";
+    template: "Template", "模板";
+    tab_hint: "Tab indents. Esc, then Tab, leaves the field.", "Tab 缩进；先按 Esc 再按 Tab 离开输入框。";
+    reset_draft: "Reset to the template in use", "恢复为正在使用的模板";
+    line: "line", "行";
+    column: "column", "列";
+    sent_instead: "The relay would send the messages below instead.", "relay 实际会改发下面的消息。";
+    check_refuses: "The relay refuses a configuration with this template, and keeps the one in use.",
+        "relay 会拒绝含有此模板的配置，继续使用当前配置。";
+    in_wechat: "In personal WeChat", "个人微信中的样子";
+    source_text: "Source", "原文";
+    for_the_configuration: "For config.yml", "写入 config.yml";
+    copy_yaml: "Copy YAML", "复制 YAML";
+    copy_template: "Copy the template", "复制模板";
+    payload_fields: "Fields of the data: a click inserts one", "数据字段：点击插入";
     login: "Log in", "登录";
     password: "Password", "密码";
     login_hint: "The password is server.console.password (operator) or viewer_password in config.yml. Without them, \

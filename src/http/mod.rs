@@ -12,6 +12,7 @@ mod log_throttle;
 mod memory;
 mod memory_cost;
 mod ops;
+mod payloads;
 mod readiness;
 mod refusals;
 mod reloads;
@@ -30,6 +31,7 @@ pub use self::{
     log_throttle::LogThrottles,
     memory::{DEFAULT_MAX_MEMORY, MAX_BODY_BYTES, MIN_MAX_MEMORY, MemoryBudget, OTHER_MEMORY, Reservation},
     ops::queue_depths,
+    payloads::{KeptBody, Payloads},
     readiness::Readiness,
     refusals::{RefusalCounts, Refusals, RefusedRequest},
     reloads::{ReloadHandle, ReloadRequest},

@@ -6,8 +6,8 @@ use arc_swap::ArcSwap;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    log_throttle::LogThrottles, memory::MemoryBudget, readiness::Readiness, refusals::Refusals,
-    reloads::ReloadHandle, render_pool::RenderPool, security::SecurityHandle,
+    log_throttle::LogThrottles, memory::MemoryBudget, payloads::Payloads, readiness::Readiness,
+    refusals::Refusals, reloads::ReloadHandle, render_pool::RenderPool, security::SecurityHandle,
 };
 use crate::{clock::Clock, metrics::Metrics};
 
@@ -26,6 +26,7 @@ pub struct ServerState<O> {
     pub is_on_loopback: bool,
     pub log_throttles: LogThrottles,
     pub refusals: Arc<Refusals>,
+    pub payloads: Arc<Payloads>,
     pub metrics: Arc<Metrics>,
     pub reloads: ReloadHandle,
 }

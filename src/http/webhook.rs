@@ -13,6 +13,7 @@ use super::{
     body::{self, Body},
     log_throttle::RequestLog,
     memory::Reservation,
+    payloads::MAX_PAYLOAD_BYTES,
     refusals::peer,
     render_pool::RenderPool,
     state::ServerState,
@@ -77,6 +78,7 @@ async fn accept<O: Outbox>(
     };
     report_repairs(state, &name, repairs);
     let also = pool.also(&name);
+    let kept = (bytes.len() <= MAX_PAYLOAD_BYTES).then(|| Arc::clone(&bytes));
     // A large body must not stay in memory without need.
     let bytes = (!also.is_empty()).then_some(bytes);
     let deadline = pool.deadline();
@@ -86,7 +88,11 @@ async fn accept<O: Outbox>(
         let parsed = pool.parse(Some(&receiver.0), Arc::clone(bytes), &memory, now).await?;
         rendered.push(render(state, &pool, parsed, &memory, deadline).await?);
     }
-    store(state, rendered).await.map(AcceptedAll)
+    let accepted = store(state, rendered).await?;
+    if let Some(body) = kept {
+        state.payloads.record(now, &name.0, &body);
+    }
+    Ok(AcceptedAll(accepted))
 }
 
 /// The notification of one receiver, if there is one.

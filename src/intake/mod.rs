@@ -12,6 +12,7 @@
 //! and [`Intake::render_builtin`] are for a caller whose time limit has passed.
 
 mod deliveries;
+mod draft;
 mod failure;
 mod identity;
 mod mentions;
@@ -24,6 +25,10 @@ mod test_message;
 
 pub use self::{
     deliveries::text_deliveries,
+    draft::{
+        Draft, DraftAudience, DraftError, DraftKind, DraftMessage, DraftOutcome, DraftProblem, DraftReceiver,
+        DraftSource,
+    },
     failure::TemplateFailure,
     parse::{Intake, NothingToSend, ParseError, Parsed, ParsedWebhook, Settings},
     receiver::{Address, Fallback, JsonTemplate, MentionList, Mentions, MessageType, Receiver},

@@ -68,6 +68,7 @@ const MODULES: [(&str, Rule); 39] = [
     ("tls", Below),
     ("secret", Below),
     ("yaml", Below),
+    ("yaml_text", Below),
     ("language", Below),
     ("text", Below),
     ("nearest", Below),
@@ -76,7 +77,7 @@ const MODULES: [(&str, Rule); 39] = [
 ];
 const DRIVERS: [&str; 3] = ["http", "console", "dispatch"];
 const ADAPTERS: [&str; 4] = ["outbox::postgres", "outbox::sqlite", "wecom::client", "wecom::token"];
-const KERNEL: [&str; 14] = [
+const KERNEL: [&str; 15] = [
     "telemetry",
     "metrics",
     "pages",
@@ -86,6 +87,7 @@ const KERNEL: [&str; 14] = [
     "secret",
     "tls",
     "yaml",
+    "yaml_text",
     "language",
     "text",
     "nearest",

@@ -18,6 +18,5 @@ mod rewrite;
 mod robot_url;
 mod source;
 mod templates;
-mod yaml_text;
 
 pub(super) use command::{Args, run};

@@ -7,9 +7,8 @@ use clap::ValueEnum;
 use super::{
     plan::{Plan, PlannedApp, PlannedReceiver, PlannedRobotReceiver, is_number},
     source::SourceSecret,
-    yaml_text::value,
 };
-use crate::secret::Secret;
+use crate::{secret::Secret, yaml_text::value};
 
 /// The folder of secret files, beside the configuration.
 pub(super) const SECRETS_FOLDER: &str = "secrets";

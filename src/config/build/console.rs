@@ -16,6 +16,8 @@ use crate::{
 };
 
 const FEWEST_CHARACTERS: usize = 12;
+const KEPT_PAYLOADS: usize = 16;
+const MOST_PAYLOADS: usize = 64;
 
 /// Without passwords of its own, the console accepts those of `server.auth`.
 pub(super) fn read(
@@ -30,6 +32,9 @@ pub(super) fn read(
     let external_url = raw.external_url.parsed(ExternalUrl::parse, "an http or https URL", help, diagnostics);
     let operator = password(&SecretSource::of_console(&raw), context, diagnostics);
     let viewer = password(&SecretSource::of_viewer(&raw), context, diagnostics);
+    let keep = |text: &str| text.parse().ok().filter(|number| *number <= MOST_PAYLOADS);
+    let help = "write 0 to keep none, or at most 64";
+    let keep_payloads = raw.keep_payloads.parsed(keep, "a number of webhooks", help, diagnostics);
     let session = duration(&raw.session, MINUTE, 12 * HOUR, diagnostics);
     let (operator, viewer, external_url) = (operator?, viewer?, external_url?);
     if viewer.is_some() && operator.is_none() {
@@ -46,7 +51,13 @@ pub(super) fn read(
         let help = "set server.console.password_file, or remove external_url";
         return Err(diagnostics.error(&raw.external_url.location, message, help));
     }
-    Ok(ConsoleConfig { enabled: enabled?.unwrap_or(true), external_url, passwords, session: session? })
+    Ok(ConsoleConfig {
+        enabled: enabled?.unwrap_or(true),
+        external_url,
+        passwords,
+        keep_payloads: keep_payloads?.unwrap_or(KEPT_PAYLOADS),
+        session: session?,
+    })
 }
 
 fn password(

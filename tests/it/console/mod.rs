@@ -7,6 +7,7 @@ mod forms;
 mod messages;
 mod overview;
 mod proxy;
+mod templates;
 
 use reqwest::Method;
 use wecom_relay::outbox::State;

@@ -68,6 +68,7 @@ impl Direct {
             is_on_loopback,
             log_throttles: LogThrottles::default(),
             refusals: Arc::default(),
+            payloads: Arc::new(http::Payloads::new(0)),
             metrics: Arc::default(),
             reloads: ReloadHandle::new(mpsc::channel(1).0),
         };

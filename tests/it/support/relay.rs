@@ -64,6 +64,13 @@ pub(crate) struct Options {
     pub(crate) outbox_settings: fn(Settings) -> Settings,
 }
 
+/// [`Tuning`] for a relay in the process of a test.
+fn tuning() -> Tuning {
+    // A template must not miss its time limit on a busy machine.
+    let draft_limit = Duration::from_secs(600);
+    Tuning { program: env!("CARGO_BIN_EXE_wecom-relay").into(), draft_limit, ..Tuning::default() }
+}
+
 /// [`Tuning`] with delays of tenths of seconds, so that a test does not wait for minutes.
 pub(crate) fn short_delays() -> Tuning {
     let every = |ms| Schedule::new(Vec::new(), Duration::from_millis(ms));
@@ -73,7 +80,7 @@ pub(crate) fn short_delays() -> Tuning {
         usual: every(200),
         shortest: Duration::from_millis(100),
     };
-    Tuning { retries: every(100), probes, seed: Some(1), ..Tuning::default() }
+    Tuning { retries: every(100), probes, seed: Some(1), ..tuning() }
 }
 
 impl Default for Options {
@@ -91,7 +98,7 @@ impl Default for Options {
                 // A template must not miss its time limit on a busy machine.
                 render_limit: Duration::from_secs(600),
                 seed: Some(1),
-                ..Tuning::default()
+                ..tuning()
             },
             clock: Arc::new(SystemClock),
             folder: None,

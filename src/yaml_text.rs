@@ -1,7 +1,7 @@
 //! Writes texts as YAML.
 
 /// `text` as the value of a key whose line is indented by `indent` spaces. A text of several lines becomes a block.
-pub(super) fn value(text: &str, indent: usize) -> String {
+pub(crate) fn value(text: &str, indent: usize) -> String {
     if is_word(text) {
         return text.to_owned();
     }

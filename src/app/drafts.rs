@@ -1,0 +1,72 @@
+//! Renders drafts of the console in child processes.
+//!
+//! A thread with a template that does not end could not be stopped, and it would take a place from the alerts. A process can
+//! be killed.
+
+use std::{fmt::Display, path::PathBuf, process::Stdio, time::Duration};
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    process::{Child, Command},
+    sync::Semaphore,
+    time::timeout,
+};
+
+use crate::intake::{Draft, DraftError, DraftOutcome};
+
+const RUNNING: usize = 2;
+const WAITING: usize = 4;
+/// The largest outcome: several messages of a receiver, far below this.
+const MAX_OUTCOME_BYTES: u64 = 4 << 20;
+
+/// Renders drafts, two at once.
+#[derive(Debug)]
+pub(super) struct Drafts {
+    program: PathBuf,
+    limit: Duration,
+    /// Those that run and those that wait.
+    places: Semaphore,
+    turns: Semaphore,
+}
+
+impl Drafts {
+    /// `program` is wecom-relay. A draft takes at most `limit`.
+    pub(super) fn new(program: PathBuf, limit: Duration) -> Self {
+        Self { program, limit, places: Semaphore::new(RUNNING + WAITING), turns: Semaphore::new(RUNNING) }
+    }
+
+    /// # Errors
+    /// [`DraftError`]
+    pub(super) async fn render(&self, draft: &Draft) -> Result<DraftOutcome, DraftError> {
+        let failed = |error: &dyn Display| DraftError::Failed(error.to_string());
+        let _place = self.places.try_acquire().map_err(|_| DraftError::Busy)?;
+        let _turn = self.turns.acquire().await.map_err(|error| failed(&error))?;
+        let json = serde_json::to_vec(draft).map_err(|error| failed(&error))?;
+        let mut child = self.start().map_err(|error| failed(&error))?;
+        let exchange = timeout(self.limit, exchange(&mut child, &json)).await;
+        // The process must be gone before the next one takes its turn.
+        _ = child.kill().await;
+        let outcome =
+            exchange.map_err(|_| DraftError::TimedOut(self.limit))?.map_err(|error| failed(&error))?;
+        serde_json::from_slice(&outcome).map_err(|error| failed(&error))
+    }
+
+    fn start(&self) -> std::io::Result<Child> {
+        let mut command = Command::new(&self.program);
+        // The environment may have secrets, and a template cannot read it anyway.
+        command.arg("render-draft").env_clear().stdin(Stdio::piped()).stdout(Stdio::piped());
+        command.stderr(Stdio::null()).kill_on_drop(true).spawn()
+    }
+}
+
+/// Gives the draft to the process, and reads what it writes.
+async fn exchange(child: &mut Child, draft: &[u8]) -> std::io::Result<Vec<u8>> {
+    let (Some(mut input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
+        return Err(std::io::Error::other("the process has no pipes"));
+    };
+    input.write_all(draft).await?;
+    drop(input);
+    let mut outcome = Vec::new();
+    output.take(MAX_OUTCOME_BYTES).read_to_end(&mut outcome).await?;
+    Ok(outcome)
+}

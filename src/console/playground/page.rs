@@ -1,0 +1,57 @@
+//! `GET /templates` shows the template in use, and `POST /templates` a draft. Both change nothing.
+
+use std::sync::Arc;
+
+use axum::{
+    Extension,
+    extract::State,
+    http::{HeaderValue, StatusCode, Uri, header::RETRY_AFTER},
+    response::Response,
+};
+
+use super::{asked::Asked, view::view};
+use crate::{
+    console::{fields::Fields, reader::Reader, refusal::Refusal, site::Place, state::ConsoleState},
+    intake::DraftError,
+    outbox::Outbox,
+};
+
+pub(in crate::console) async fn show<O: Outbox>(
+    State(state): State<Arc<ConsoleState<O>>>,
+    Extension(reader): Extension<Reader>,
+    uri: Uri,
+) -> Response {
+    page(&state, &reader, &Fields::of_query(&uri)).await
+}
+
+pub(in crate::console) async fn preview<O: Outbox>(
+    State(state): State<Arc<ConsoleState<O>>>,
+    Extension(reader): Extension<Reader>,
+    Extension(fields): Extension<Fields>,
+) -> Response {
+    page(&state, &reader, &fields).await
+}
+
+async fn page<O: Outbox>(state: &ConsoleState<O>, reader: &Reader, fields: &Fields) -> Response {
+    let receivers: Vec<String> =
+        state.status.receivers().into_iter().map(|receiver| receiver.name.0).collect();
+    let first = receivers.first().map(String::as_str).unwrap_or_default();
+    let receiver = fields.get("receiver").unwrap_or(first);
+    let Some(asked) = Asked::read(fields, receiver, state.desk.as_ref()) else {
+        let text = reader.language().choose(
+            format!("The configuration has no receiver {receiver:?}. It has: {}.", receivers.join(", ")),
+            format!("配置中没有 receiver {receiver:?}。现有：{}。", receivers.join("、")),
+        );
+        return Refusal::NotFound(text).page(state, &reader.visitor);
+    };
+    let outcome = state.desk.render(asked.draft.clone()).await;
+    let is_busy = matches!(outcome, Err(DraftError::Busy));
+    let view = view(&asked, receivers, outcome, &reader.moments);
+    let frame = reader.frame(Place::Templates, reader.words().templates);
+    let mut response = state.pages.html("playground.html", &reader.visitor, &frame, reader.words(), &view);
+    if is_busy {
+        *response.status_mut() = StatusCode::TOO_MANY_REQUESTS;
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+    response
+}

@@ -1,0 +1,115 @@
+//! The last webhooks that were accepted, to try templates with. They are in memory only.
+
+use std::{
+    collections::VecDeque,
+    sync::{Mutex, PoisonError},
+};
+
+use jiff::Timestamp;
+
+/// The largest payload that is kept.
+pub(super) const MAX_PAYLOAD_BYTES: usize = 256 << 10;
+const MAX_BYTES: usize = 1 << 20;
+
+/// The last payloads.
+#[derive(Debug)]
+pub struct Payloads {
+    kept: Mutex<KeptBodies>,
+}
+
+#[derive(Debug, Default)]
+struct KeptBodies {
+    /// 0 keeps none.
+    most: usize,
+    next_id: u64,
+    bytes: usize,
+    last: VecDeque<KeptBody>,
+}
+
+/// A payload that was accepted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptBody {
+    /// Differs between the payloads of one run of the relay.
+    pub id: u64,
+    pub at: Timestamp,
+    pub receiver: String,
+    pub body: String,
+}
+
+impl Payloads {
+    pub fn new(most: usize) -> Self {
+        Self { kept: Mutex::new(KeptBodies { most, ..KeptBodies::default() }) }
+    }
+
+    /// Changes the number of payloads that are kept.
+    pub fn keep(&self, most: usize) {
+        let mut kept = self.lock();
+        kept.most = most;
+        kept.forget_oldest();
+    }
+
+    pub(super) fn record(&self, at: Timestamp, receiver: &str, body: &[u8]) {
+        let mut kept = self.lock();
+        if kept.most == 0 || body.len() > MAX_PAYLOAD_BYTES {
+            return;
+        }
+        let Ok(text) = std::str::from_utf8(body) else { return };
+        let id = kept.next_id;
+        kept.next_id += 1;
+        kept.bytes += text.len();
+        kept.last.push_back(KeptBody { id, at, receiver: receiver.to_owned(), body: text.to_owned() });
+        kept.forget_oldest();
+    }
+
+    pub fn latest_first(&self) -> Vec<KeptBody> {
+        self.lock().last.iter().rev().cloned().collect()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, KeptBodies> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl KeptBodies {
+    fn forget_oldest(&mut self) {
+        while self.last.len() > self.most || self.bytes > MAX_BYTES {
+            let Some(oldest) = self.last.pop_front() else { return };
+            self.bytes = self.bytes.saturating_sub(oldest.body.len());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ids(payloads: &Payloads) -> Vec<u64> {
+        payloads.latest_first().iter().map(|kept| kept.id).collect()
+    }
+
+    #[test]
+    fn the_last_payloads_are_kept_within_a_limit() {
+        let payloads = Payloads::new(3);
+        for body in ["a", "b", "c", "d"] {
+            payloads.record(Timestamp::UNIX_EPOCH, "wechat", body.as_bytes());
+        }
+        assert_eq!(ids(&payloads), [3, 2, 1]);
+        let large = "x".repeat(MAX_PAYLOAD_BYTES);
+        payloads.record(Timestamp::UNIX_EPOCH, "wechat", format!("{large}x").as_bytes());
+        assert_eq!(ids(&payloads), [3, 2, 1]);
+        payloads.keep(16);
+        for _ in 0..5 {
+            payloads.record(Timestamp::UNIX_EPOCH, "wechat", large.as_bytes());
+        }
+        assert_eq!(ids(&payloads).len(), 4);
+    }
+
+    #[test]
+    fn no_payload_is_kept_when_it_is_switched_off() {
+        let payloads = Payloads::new(2);
+        payloads.record(Timestamp::UNIX_EPOCH, "wechat", b"{}");
+        payloads.keep(0);
+        payloads.record(Timestamp::UNIX_EPOCH, "wechat", b"{}");
+        assert_eq!(ids(&payloads), [0; 0]);
+    }
+}
