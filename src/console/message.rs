@@ -29,6 +29,7 @@ use crate::{
     },
     pages::{Moment, Moments},
     text::percent_encode,
+    wecom::look::{self, Appearance, Viewer},
 };
 
 /// Other deliveries of the notification, or members of the digest, that are listed.
@@ -65,6 +66,9 @@ struct View {
     members: Vec<Other>,
     msgtype: &'static str,
     content: String,
+    /// Escaped by `wecom::look`, like the next one.
+    wecom: String,
+    wechat: String,
     bytes: usize,
     diagnosis: String,
 }
@@ -148,6 +152,9 @@ fn view(related: &Related, reader: &Reader, done: Option<&str>) -> View {
     let Related { detail, others, members } = related;
     let (listed, moments, language) = (&detail.listed, &reader.moments, reader.language());
     let part = listed.part;
+    let figure = |viewer| {
+        look::figure(&Appearance::of(&detail.content, &detail.recipients, viewer), language)
+    };
     View {
         id: listed.id.0,
         summary: listed.summary.clone(),
@@ -178,6 +185,8 @@ fn view(related: &Related, reader: &Reader, done: Option<&str>) -> View {
         members: members.iter().map(|member| self::other(member, language)).collect(),
         msgtype: detail.content.msgtype(),
         content: detail.content.text().to_owned(),
+        wecom: figure(Viewer::Wecom),
+        wechat: figure(Viewer::Wechat),
         bytes: detail.content.text().len(),
         diagnosis: diagnosis(detail, moments),
     }
