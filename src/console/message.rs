@@ -152,9 +152,8 @@ fn view(related: &Related, reader: &Reader, done: Option<&str>) -> View {
     let Related { detail, others, members } = related;
     let (listed, moments, language) = (&detail.listed, &reader.moments, reader.language());
     let part = listed.part;
-    let figure = |viewer| {
-        look::figure(&Appearance::of(&detail.content, &detail.recipients, viewer), language)
-    };
+    let figure =
+        |viewer| look::figure(&Appearance::of(&detail.content, &detail.recipients, viewer), language);
     View {
         id: listed.id.0,
         summary: listed.summary.clone(),

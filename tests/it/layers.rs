@@ -26,7 +26,7 @@ enum Rule {
 use Rule::{Below, Driver, Only, Pure};
 
 /// The modules from the top layer to the bottom one. A file belongs to the entry with the longest matching name.
-const MODULES: [(&str, Rule); 39] = [
+const MODULES: [(&str, Rule); 40] = [
     // shell
     ("main", Below),
     ("cli", Below),
