@@ -4,8 +4,9 @@ use std::fmt::Display;
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::extract::{Path, Request, State};
+use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -16,6 +17,7 @@ use super::fault_json::FaultBody;
 use super::faults::Fault;
 use super::instance::Sandbox;
 use super::settings::Expired;
+use crate::pages::{OwnOrigin, SEC_FETCH_SITE, names_foreign_host};
 
 const ROUTES: &str = "GET /, GET /sandbox/members/{userid}/messages, GET /sandbox/groups/{name}/messages, GET and DELETE /sandbox/messages, GET /sandbox/calls, \
                       GET, POST and DELETE /sandbox/faults, POST /sandbox/tokens/expire, \
@@ -40,6 +42,7 @@ pub(super) fn routes() -> Router<Sandbox> {
         .route("/faults", get(faults).post(inject).delete(clear_faults))
         .route("/tokens/expire", post(expire_tokens))
         .route("/directory", get(directory).put(replace_directory))
+        .layer(from_fn(refuse_foreign))
         .fallback(|| async {
             control_error(StatusCode::NOT_FOUND, format!("unknown path: use one of {ROUTES}"))
         })
@@ -49,6 +52,20 @@ pub(super) fn routes() -> Router<Sandbox> {
                 format!("unknown method for this path: use one of {ROUTES}"),
             )
         })
+}
+
+/// Refuses what a browser sends for a page of another site. Other programs send neither `Origin` nor `Sec-Fetch-Site`.
+async fn refuse_foreign(request: Request, next: Next) -> Response {
+    let (uri, headers) = (request.uri(), request.headers());
+    let is_browser = headers.contains_key(header::ORIGIN) || headers.contains_key(SEC_FETCH_SITE);
+    let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
+    let is_foreign =
+        names_foreign_host(uri, headers) || !is_read && OwnOrigin::OfHost.check(uri, headers).is_err();
+    if is_browser && is_foreign {
+        let text = "the request comes from a page of another site: use the page of the sandbox, or curl";
+        return control_error(StatusCode::FORBIDDEN, text.to_owned()).into_response();
+    }
+    next.run(request).await
 }
 
 async fn member_messages(

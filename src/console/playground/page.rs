@@ -21,7 +21,10 @@ pub(in crate::console) async fn show<O: Outbox>(
     Extension(reader): Extension<Reader>,
     uri: Uri,
 ) -> Response {
-    page(&state, &reader, &Fields::of_query(&uri)).await
+    let mut fields = Fields::of_query(&uri);
+    // A link must not render a template of somebody else, and a viewer renders only those in use.
+    fields.0.retain(|(name, _)| matches!(name.as_str(), "receiver" | "field" | "data"));
+    page(&state, &reader, &fields).await
 }
 
 pub(in crate::console) async fn preview<O: Outbox>(

@@ -152,6 +152,25 @@ async fn forms_of_other_pages_are_refused() {
 }
 
 #[tokio::test]
+async fn no_page_of_another_site_uses_the_control_api() {
+    let wecom = Wecom::start().await;
+    let url = format!("{}/sandbox/faults", wecom.url);
+    let own = origin(&wecom);
+    for (headers, status) in [
+        ([("origin", "http://evil.example"), ("sec-fetch-site", "cross-site")], 403),
+        ([("origin", own), ("sec-fetch-site", "same-origin")], 204),
+        ([("x-a", "b"), ("x-c", "d")], 204),
+    ] {
+        let request = http_client().post(&url).body(r#"{"fault":{"errcode":45009},"count":1}"#);
+        let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+        assert_eq!(request.send().await.unwrap().status(), status, "{headers:?}");
+    }
+    let rebound =
+        http_client().get(&url).header("host", "evil.example").header("sec-fetch-site", "same-origin");
+    assert_eq!(rebound.send().await.unwrap().status(), 403);
+}
+
+#[tokio::test]
 async fn the_page_is_shown_only_under_names_of_this_machine() {
     let wecom = Wecom::start().await;
     let request = http_client().get(origin(&wecom)).header(header::HOST, "evil.example");
