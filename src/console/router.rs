@@ -54,7 +54,9 @@ async fn enter(State(entry): State<Entry>, mut request: Request) -> Response {
     {
         return redirect;
     }
-    let router = if settings.config.enabled { entry.console } else { entry.rest };
+    // A webhook should not wait for the choice among the routes of the console.
+    let is_webhook = request.uri().path().starts_with("/webhook");
+    let router = if settings.config.enabled && !is_webhook { entry.console } else { entry.rest };
     let Ok(response) = TowerToHyperService::new(router).call(request).await;
     response
 }

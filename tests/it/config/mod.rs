@@ -1,6 +1,7 @@
 //! The configuration: accepted values, warnings, and the protection of secrets.
 
 mod certificates;
+mod console;
 mod example;
 mod outbox;
 mod refused;
