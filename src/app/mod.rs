@@ -14,6 +14,7 @@ mod receivers;
 mod reload;
 mod running;
 mod secret_watch;
+mod setup;
 mod store;
 mod token_metrics;
 mod transfer;

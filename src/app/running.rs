@@ -21,13 +21,14 @@ use super::{
     prepare::Prepared,
     random::random_seed,
     receivers, secret_watch,
+    setup::LiveSetup,
     token_metrics::RefreshCounter,
     tuning::Tuning,
 };
 use crate::{
     clock::{Clock as _, MachineClock, RelayClock},
     config::{self, Config, Database, Receiver, SecretFiles, Sender},
-    console::{self, ConsoleHandle, ConsoleParts},
+    console::{self, ConsoleHandle, ConsoleParts, SetupParts},
     delivery::{decide::Policy, rate_limiter::Limits},
     dispatch::{dispatcher, janitor, notices, service},
     doctor::{self, DoctorHandle, DoctorRequests},
@@ -220,12 +221,18 @@ impl<O: Outbox> Running<O> {
             metrics: Arc::clone(&self.metrics),
             reloads: self.reloads.clone(),
         };
+        let setup = LiveSetup {
+            config: self.configs.subscribe(),
+            render_pool: Arc::clone(&self.render_pool),
+            reloads: self.reloads.clone(),
+        };
         let console = ConsoleParts {
             outbox: self.outbox.clone(),
             clock: self.clock.clone(),
             settings: self.console.clone(),
             status: self.board.clone(),
             desk: self.desk.clone(),
+            setup: SetupParts { relay: Arc::new(setup), doctor: self.doctor.clone() },
             metrics: Arc::clone(&self.metrics),
             is_on_loopback,
             rng,

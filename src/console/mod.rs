@@ -25,6 +25,7 @@ mod router;
 mod search;
 mod session;
 mod settings;
+mod setup;
 mod site;
 mod snapshot;
 mod state;
@@ -39,6 +40,7 @@ pub use self::{
     router::router,
     session::SessionKey,
     settings::{ConsoleConfig, ConsoleHandle, ConsoleSettings, ExternalUrl},
+    setup::{Credentials, ReceiverSetup, RelaySetup, SetupParts, TestRefusal},
     state::ConsoleParts,
     status::{ConfigStatus, ReceiverStatus, Refused, RefusedWebhook, RelayStatus, SenderStatus},
 };

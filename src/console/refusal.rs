@@ -1,5 +1,7 @@
 //! Requests that are refused, with the reason, the values that were seen, and the setting that helps.
 
+use std::time::Duration;
+
 use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
@@ -23,6 +25,8 @@ pub(super) enum Refusal {
     NotFound(String),
     BadRequest(String),
     TooManyAttempts,
+    /// It may be done again after this time.
+    TooEarly(Duration),
     /// The state has changed meanwhile.
     Conflict(String),
     Outbox(String),
@@ -43,7 +47,7 @@ impl Refusal {
             Self::Closed(_) | Self::Foreign(_) | Self::OldForm | Self::ViewerOnly => StatusCode::FORBIDDEN,
             Self::NotFound(_) => StatusCode::NOT_FOUND,
             Self::BadRequest(_) => StatusCode::BAD_REQUEST,
-            Self::TooManyAttempts => StatusCode::TOO_MANY_REQUESTS,
+            Self::TooManyAttempts | Self::TooEarly(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::Conflict(_) => StatusCode::CONFLICT,
             Self::Outbox(_) => StatusCode::SERVICE_UNAVAILABLE,
         }
@@ -66,6 +70,13 @@ impl Refusal {
                     "viewer 密码不能修改任何内容。请使用 operator 密码（server.console.password）登录。",
                 )
                 .to_owned(),
+            Self::TooEarly(wait) => {
+                let seconds = wait.as_secs().max(1);
+                language.choose(
+                    format!("This was done a short time ago. Wait {seconds} s and try again."),
+                    format!("刚刚已经执行过，请 {seconds} 秒后再试。"),
+                )
+            }
             Self::TooManyAttempts => language
                 .choose(
                     "Too many logins wait. Wait a minute and try again.",

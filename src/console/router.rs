@@ -16,6 +16,7 @@ use hyper_util::service::TowerToHyperService;
 use super::{
     api, change, gate, login, message, messages, overview, playground, prefix,
     settings::ConsoleHandle,
+    setup,
     state::{ConsoleParts, ConsoleState},
 };
 use crate::{outbox::Outbox, pages};
@@ -70,7 +71,8 @@ fn routes<O: Outbox>(state: Arc<ConsoleState<O>>, rest: Router) -> Router {
         .route("/templates", get(playground::show::<O>))
         .route("/messages/confirm", get(change::confirm_all::<O>))
         .route("/messages/{id}", get(message::page::<O>))
-        .route("/messages/{id}/confirm", get(change::confirm_one::<O>));
+        .route("/messages/{id}/confirm", get(change::confirm_one::<O>))
+        .route("/setup", get(setup::page::<O>));
     let changes = Router::new()
         .route("/messages/requeue", post(change::requeue_all::<O>))
         .route("/templates", post(playground::preview::<O>).layer(DefaultBodyLimit::max(MAX_DRAFT_BYTES)))
@@ -78,8 +80,16 @@ fn routes<O: Outbox>(state: Arc<ConsoleState<O>>, rest: Router) -> Router {
         .route("/messages/{id}/requeue", post(change::requeue::<O>))
         .route("/messages/{id}/discard", post(change::discard::<O>))
         .route("/senders/{name}/probe", post(change::probe::<O>))
+        .route("/setup/test", post(setup::send_test::<O>))
+        .route("/setup/doctor", post(setup::doctor_form::<O>))
+        .route("/setup/reload", post(setup::reload_form::<O>))
         .route_layer(middleware::from_fn_with_state(with(), gate::change::<O>));
-    let pages = pages.merge(changes).route_layer(middleware::from_fn_with_state(with(), gate::page::<O>));
+    // The same path has a page that asks, and a form that sends.
+    let confirmation = Router::new().route("/setup/test", get(setup::confirm_test::<O>));
+    let pages = pages
+        .merge(changes)
+        .merge(confirmation)
+        .route_layer(middleware::from_fn_with_state(with(), gate::page::<O>));
     let outside = Router::new()
         .route("/login", get(login::form::<O>).post(login::login::<O>))
         .route("/logout", post(login::logout::<O>))
@@ -96,6 +106,11 @@ fn routes<O: Outbox>(state: Arc<ConsoleState<O>>, rest: Router) -> Router {
         .route("/api/v1/messages/{id}/discard", post(api::discard::<O>))
         .route("/api/v1/render", post(playground::render::<O>).layer(DefaultBodyLimit::max(MAX_DRAFT_BYTES)))
         .route("/api/v1/senders/{name}/probe", post(api::probe::<O>))
+        .route("/api/v1/receivers", get(setup::receivers::<O>))
+        .route("/api/v1/receivers/{name}/test", post(setup::test::<O>))
+        .route("/api/v1/doctor", get(setup::doctor::<O>).post(setup::run_doctor::<O>))
+        .route("/api/v1/reload", post(setup::reload::<O>))
+        .route("/api/v1/errcodes/{number}", get(setup::errcode))
         .route_layer(middleware::from_fn_with_state(with(), gate::api::<O>));
     pages
         .merge(outside)

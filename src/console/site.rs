@@ -11,6 +11,7 @@ pub(super) enum Place {
     Overview,
     Messages,
     Templates,
+    Setup,
 }
 
 pub(super) fn nav(words: &Words, place: Place) -> Vec<NavItem> {
@@ -19,5 +20,6 @@ pub(super) fn nav(words: &Words, place: Place) -> Vec<NavItem> {
         item("", words.overview, Place::Overview),
         item("messages", words.messages, Place::Messages),
         item("templates", words.templates, Place::Templates),
+        item("setup", words.setup, Place::Setup),
     ]
 }

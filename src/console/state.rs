@@ -9,6 +9,7 @@ use super::{
     playground::TemplateDesk,
     session::Session,
     settings::{ConsoleHandle, ConsoleSettings},
+    setup::{SetupParts, SetupState},
     snapshot::Snapshots,
     status::RelayStatus,
     templates,
@@ -24,6 +25,7 @@ pub struct ConsoleParts<O> {
     pub settings: ConsoleHandle,
     pub status: Arc<dyn RelayStatus>,
     pub desk: Arc<dyn TemplateDesk>,
+    pub setup: SetupParts,
     pub metrics: Arc<Metrics>,
     /// Only this machine can reach the listener.
     pub is_on_loopback: bool,
@@ -36,6 +38,7 @@ pub(super) struct ConsoleState<O> {
     pub(super) settings: ConsoleHandle,
     pub(super) status: Arc<dyn RelayStatus>,
     pub(super) desk: Arc<dyn TemplateDesk>,
+    pub(super) setup: SetupState,
     pub(super) metrics: Arc<Metrics>,
     pub(super) is_on_loopback: bool,
     pub(super) throttle: LoginThrottle,
@@ -48,13 +51,15 @@ impl<O> ConsoleState<O> {
     /// # Errors
     /// A template of the program is wrong.
     pub(super) fn new(parts: ConsoleParts<O>) -> Result<Self, tera::Error> {
-        let ConsoleParts { outbox, clock, settings, status, desk, metrics, is_on_loopback, rng } = parts;
+        let ConsoleParts { outbox, clock, settings, status, setup, desk, metrics, is_on_loopback, rng } =
+            parts;
         Ok(Self {
             outbox,
             clock,
             settings,
             status,
             desk,
+            setup: SetupState::new(setup),
             metrics,
             is_on_loopback,
             throttle: LoginThrottle::default(),

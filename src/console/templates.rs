@@ -5,12 +5,14 @@ use crate::{
     wecom::look,
 };
 
-const TEMPLATES: [(&str, &str); 7] = [
+const TEMPLATES: [(&str, &str); 9] = [
     ("overview.html", include_str!("html/overview.html")),
     ("messages.html", include_str!("html/messages.html")),
     ("message.html", include_str!("html/message.html")),
     ("confirm.html", include_str!("html/confirm.html")),
     ("playground.html", include_str!("html/playground.html")),
+    ("setup.html", include_str!("html/setup.html")),
+    ("setup_test.html", include_str!("html/setup_test.html")),
     ("login.html", include_str!("html/login.html")),
     ("refused.html", include_str!("html/refused.html")),
 ];

@@ -33,6 +33,7 @@ words! {
     copy_yaml: "Copy YAML", "复制 YAML";
     copy_template: "Copy the template", "复制模板";
     payload_fields: "Fields of the data: a click inserts one", "数据字段：点击插入";
+    setup: "Setup", "接入";
     login: "Log in", "登录";
     password: "Password", "密码";
     login_hint: "The password is server.console.password (operator) or viewer_password in config.yml. Without them, \

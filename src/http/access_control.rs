@@ -57,6 +57,11 @@ impl AccessControl {
         self.bearer.is_none() && self.basic.is_none()
     }
 
+    /// True if a request with a token can be allowed.
+    pub fn takes_bearer(&self) -> bool {
+        self.bearer.is_some()
+    }
+
     pub(super) fn challenge(&self) -> Challenge {
         Challenge { bearer: self.bearer.is_some(), basic: self.basic.is_some() }
     }

@@ -86,6 +86,10 @@ impl RenderPool {
         pool
     }
 
+    pub fn intake(&self) -> &Arc<Intake> {
+        &self.intake
+    }
+
     fn add_missing_slots(&mut self) {
         for Receiver { name, .. } in self.intake.receivers() {
             let slots = self.receivers.entry(name.0.clone());

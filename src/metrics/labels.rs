@@ -36,7 +36,7 @@ pub const NO_ERRCODE: &str = "none";
 pub const OTHER_ERRCODE: &str = "other";
 
 /// `action` of `wecom_relay_console_changes_total`.
-pub const CONSOLE_ACTIONS: [&str; 3] = ["requeue", "discard", "probe"];
+pub const CONSOLE_ACTIONS: [&str; 6] = ["requeue", "discard", "probe", "test", "doctor", "reload"];
 
 macro_rules! labels {
     ($($name:ident { $($label:ident: $type:ty),+ })+) => {

@@ -21,6 +21,21 @@ pub enum Class {
     Unknown,
 }
 
+impl Class {
+    /// The name in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Token => "token",
+            Self::Transient => "transient",
+            Self::RateLimited => "rate-limited",
+            Self::Configuration => "configuration",
+            Self::Message => "message",
+            Self::Recipient => "recipient",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
 /// The evidence for an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {

@@ -2,10 +2,15 @@
 
 mod axe;
 mod chromedriver;
+mod desk;
 mod harness;
+mod hostile;
+mod incident;
 mod look;
+mod looks;
 mod problems;
 mod session;
+mod setup;
 mod window;
 
 pub(crate) use self::{

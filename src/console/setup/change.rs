@@ -1,0 +1,119 @@
+//! The forms of the Setup page.
+
+use std::sync::Arc;
+
+use axum::{Extension, extract::State, http::Uri, response::Response};
+use serde::Serialize;
+
+use super::{
+    test_messages::{self, send, too_early},
+    words::Words,
+};
+use crate::{
+    console::{
+        change::audit, fields::Fields, reader::Reader, refusal::Refusal, site::Place, state::ConsoleState,
+    },
+    doctor::StartError,
+    outbox::Outbox,
+    pages::redirect,
+};
+
+const PAGE: &str = "setup";
+
+#[derive(Serialize)]
+struct ConfirmView {
+    receiver: String,
+    recipients: String,
+}
+
+/// `GET /setup/test?receiver=wechat`: names the people who get the message.
+pub(in crate::console) async fn confirm_test<O: Outbox>(
+    State(state): State<Arc<ConsoleState<O>>>,
+    Extension(reader): Extension<Reader>,
+    uri: Uri,
+) -> Response {
+    let fields = Fields::of_query(&uri);
+    let receiver = fields.get("receiver").unwrap_or_default().to_owned();
+    if !reader.is_operator() {
+        return Refusal::ViewerOnly.page(&state, &reader.visitor);
+    }
+    match state.setup.parts.relay.test_message(&receiver, state.wall_time()) {
+        Ok(message) => {
+            let words = Words::of(reader.language());
+            let view = ConfirmView { receiver, recipients: message.recipients.to_string() };
+            let frame = reader.frame(Place::Setup, words.confirm_test);
+            state.pages.html("setup_test.html", &reader.visitor, &frame, words, &view)
+        }
+        Err(refused) => {
+            test_messages::refusal(refused, &receiver, reader.language()).page(&state, &reader.visitor)
+        }
+    }
+}
+
+/// `POST /setup/test`
+pub(in crate::console) async fn send_test<O: Outbox>(
+    State(state): State<Arc<ConsoleState<O>>>,
+    Extension(reader): Extension<Reader>,
+    Extension(fields): Extension<Fields>,
+) -> Response {
+    match send(&state, &reader, fields.get("receiver").unwrap_or_default()).await {
+        Ok(_) => redirect(&reader.visitor.root, PAGE),
+        Err(refusal) => refusal.page(&state, &reader.visitor),
+    }
+}
+
+/// `POST /setup/doctor`
+pub(in crate::console) async fn run_doctor<O: Outbox>(
+    State(state): State<Arc<ConsoleState<O>>>,
+    Extension(reader): Extension<Reader>,
+) -> Response {
+    match start_doctor(&state, &reader) {
+        Ok(()) => redirect(&reader.visitor.root, PAGE),
+        Err(refusal) => refusal.page(&state, &reader.visitor),
+    }
+}
+
+/// Starts the checks.
+///
+/// # Errors
+/// They run already, or ran a short time ago.
+pub(super) fn start_doctor<O: Outbox>(state: &ConsoleState<O>, reader: &Reader) -> Result<(), Refusal> {
+    match state.setup.parts.doctor.start(state.wall_time()) {
+        Ok(()) => {
+            audit(state, reader, "doctor", "");
+            Ok(())
+        }
+        Err(StartError::TooEarly(wait)) => Err(too_early(wait)),
+        Err(StartError::Stopping) => Err(stopping()),
+    }
+}
+
+/// `POST /setup/reload`
+pub(in crate::console) async fn reload<O: Outbox>(
+    State(state): State<Arc<ConsoleState<O>>>,
+    Extension(reader): Extension<Reader>,
+) -> Response {
+    match reload_now(&state, &reader).await {
+        // A failed reload is on the page.
+        Ok(_) => redirect(&reader.visitor.root, PAGE),
+        Err(refusal) => refusal.page(&state, &reader.visitor),
+    }
+}
+
+/// Reloads the configuration.
+///
+/// # Errors
+/// The relay is stopping.
+pub(super) async fn reload_now<O: Outbox>(
+    state: &ConsoleState<O>,
+    reader: &Reader,
+) -> Result<Result<String, String>, Refusal> {
+    audit(state, reader, "reload", "");
+    let result = state.setup.parts.relay.reload().await.ok_or_else(stopping)?;
+    state.snapshots.forget().await;
+    Ok(result)
+}
+
+fn stopping() -> Refusal {
+    Refusal::Outbox("the relay is stopping; try again after its start".to_owned())
+}

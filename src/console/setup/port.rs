@@ -1,0 +1,59 @@
+//! The port through which the Setup page sees and uses the running relay. `app` implements it.
+
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use jiff::Timestamp;
+
+use super::Credentials;
+use crate::{
+    doctor::DoctorHandle,
+    outbox::{NewNotification, ReceiverName, SenderName},
+};
+
+/// What the Setup page needs from the relay.
+#[derive(Clone)]
+pub struct SetupParts {
+    pub relay: Arc<dyn RelaySetup>,
+    pub doctor: DoctorHandle,
+}
+
+/// The configuration in use, as far as operators connect it.
+pub trait RelaySetup: Send + Sync + 'static {
+    /// The receivers of the configuration, by name.
+    fn receivers(&self) -> Vec<ReceiverSetup>;
+
+    /// The test message of a receiver.
+    ///
+    /// # Errors
+    /// There is no such receiver, or templates choose its recipients.
+    fn test_message(&self, receiver: &str, now: Timestamp) -> Result<NewNotification, TestRefusal>;
+
+    /// How Alertmanager logs in.
+    fn credentials(&self) -> Credentials;
+
+    /// Reloads the configuration. Returns its summary, or the reason why nothing changed; `None` if the relay is stopping.
+    fn reload(&self) -> BoxFuture<'static, Option<Result<String, String>>>;
+}
+
+/// A receiver of the configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReceiverSetup {
+    pub name: ReceiverName,
+    pub sender: SenderName,
+    pub is_robot: bool,
+    /// As in the configuration: `text`, `markdown`, …
+    pub message_type: &'static str,
+    /// `None` if templates choose them for each payload.
+    pub recipients: Option<String>,
+    pub max_parts: u16,
+    pub send_resolved: bool,
+    pub fallback: Option<ReceiverName>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TestRefusal {
+    UnknownReceiver,
+    /// Templates choose the recipients for each payload.
+    RecipientsFromTemplates,
+}

@@ -1,0 +1,145 @@
+//! Every page on every screen, in both languages, light and dark.
+
+use serde_json::json;
+use wecom_relay::{
+    outbox::State,
+    sandbox::{Api, Fault},
+};
+
+use super::{
+    Browser, LAPTOP, Look, NARROW, PHONE,
+    axe::axe,
+    desk::{Desk, with_password},
+};
+use crate::support::Options;
+
+/// What is wrong with the layout of a page.
+const LAYOUT: &str = "
+    const [isPhone] = arguments, problems = [];
+    const name = element => `${element.tagName} ${element.className} ${(element.innerText || element.value || '').slice(0, 30)}`;
+    if (document.documentElement.scrollWidth > innerWidth)
+        problems.push(`wider than the window: ${document.documentElement.scrollWidth}`);
+    if (document.querySelectorAll('h1').length !== 1) problems.push('not one h1');
+    const targets = 'button, .button, .tabs a, .chips a, .rows a, input:not([type=hidden]), select, summary';
+    for (const element of isPhone ? document.querySelectorAll(targets) : []) {
+        const { width, height } = element.getBoundingClientRect();
+        if (width > 0 && (height < 43.5 || width < 43.5)) problems.push(`small target ${width}x${height}: ${name(element)}`);
+        const isField = element.matches('input, select, textarea');
+        if (isField && parseFloat(getComputedStyle(element).fontSize) < 16) problems.push(`small letters: ${name(element)}`);
+    }
+    return problems;";
+
+async fn inspect(browser: &Browser, page: &str, look: &str, is_phone: bool, problems: &mut Vec<String>) {
+    let layout = browser.script(LAYOUT, &[json!(is_phone)]).await;
+    let found = layout.as_array().unwrap().iter().map(|problem| problem.as_str().unwrap().to_owned());
+    problems.extend(found.map(|problem| format!("{page} ({look}): {problem}")));
+}
+
+/// Pages with every kind of content.
+async fn pages(desk: &Desk) -> Vec<String> {
+    let delivered = desk.alert("InstanceDown", State::Delivered).await;
+    desk.wecom.sandbox.inject(Fault::errcode(81013).on(Api::MessageSend).times(1));
+    let dead = desk.alert("PodCrash", State::Dead).await;
+    vec![
+        String::new(),
+        "messages".to_owned(),
+        "messages?state=dead&q=nothing+like+this".to_owned(),
+        format!("messages/{delivered}"),
+        format!("messages/{dead}"),
+        format!("messages/{dead}/confirm?do=requeue"),
+        "messages/confirm?state=dead&do=discard".to_owned(),
+        "setup".to_owned(),
+        "setup/test?receiver=wechat".to_owned(),
+    ]
+}
+
+#[tokio::test]
+async fn every_page_fits_every_reader() {
+    let Some(desk) = Desk::open(Options::default(), &Look::default()).await else { return };
+    let Some(axe) = axe() else { return };
+    let browser = &desk.browser;
+    let pages = pages(&desk).await;
+    let mut problems = Vec::new();
+    for (language, lang) in [("en-US,en", "en"), ("zh-CN,zh", "zh-CN")] {
+        browser.set_language(language).await;
+        for page in &pages {
+            browser.resize(LAPTOP).await;
+            desk.goto(page).await;
+            let shown = browser.script("return document.documentElement.lang", &[]).await;
+            if shown != lang {
+                problems.push(format!("{page}: lang is {shown} instead of {lang}"));
+            }
+            for (size, is_dark) in
+                [(LAPTOP, false), (LAPTOP, true), (PHONE, true), (PHONE, false), (NARROW, false)]
+            {
+                browser.resize(size).await;
+                browser.set_dark(is_dark).await;
+                let look = format!("{lang}, {}, {}", size.width, if is_dark { "dark" } else { "light" });
+                inspect(browser, page, &look, size.is_phone, &mut problems).await;
+                if size != NARROW {
+                    let barriers = browser.barriers(&axe).await;
+                    problems
+                        .extend(barriers.into_iter().map(|barrier| format!("{page} ({look}): {barrier}")));
+                }
+            }
+        }
+    }
+    let traffic = browser.traffic().await;
+    problems.extend(traffic.problems);
+    let is_foreign = |url: &&String| !url.starts_with(&desk.relay.url) && url.starts_with("http");
+    problems.extend(traffic.requests.iter().filter(is_foreign).map(|url| format!("foreign request: {url}")));
+    problems.dedup();
+    assert!(problems.is_empty(), "{}", problems.join("\n"));
+    desk.finish().await;
+}
+
+#[tokio::test]
+async fn the_login_fits_every_reader() {
+    let Some(desk) = Desk::open(with_password(), &Look { size: PHONE, ..Look::default() }).await else {
+        return;
+    };
+    let Some(axe) = axe() else { return };
+    let mut problems = Vec::new();
+    desk.goto("").await;
+    assert!(desk.browser.url().await.contains("/login"), "{}", desk.browser.url().await);
+    for is_dark in [false, true] {
+        desk.browser.set_dark(is_dark).await;
+        inspect(&desk.browser, "login", "phone", true, &mut problems).await;
+        problems.extend(desk.browser.barriers(&axe).await);
+    }
+    assert!(problems.is_empty(), "{}", problems.join("\n"));
+    desk.log_in().await;
+    desk.finish().await;
+}
+
+#[tokio::test]
+async fn a_chosen_language_and_theme_persist() {
+    let Some(desk) = Desk::open(Options::default(), &Look::default()).await else { return };
+    let browser = &desk.browser;
+    desk.goto("messages").await;
+    browser.click("form[action$=lang] button").await;
+    browser.see("h1", "消息").await;
+    browser.click("form[action$=theme] button").await;
+    browser.see("h1", "消息").await;
+    assert!(browser.url().await.ends_with("/messages"));
+    desk.goto("").await;
+    browser.see("h1", "总览").await;
+    let background = "return getComputedStyle(document.body).backgroundColor";
+    assert_eq!(browser.script(background, &[]).await, "rgb(20, 23, 27)");
+    desk.finish().await;
+}
+
+#[tokio::test]
+async fn the_first_page_is_small() {
+    let Some(desk) = Desk::open(Options::default(), &Look::default()).await else { return };
+    desk.browser.traffic().await;
+    desk.goto("").await;
+    let loaded =
+        "return performance.getEntriesByType('resource').concat(performance.getEntriesByType('navigation'))
+        .map(entry => entry.decodedBodySize)";
+    let sizes = desk.browser.script(loaded, &[]).await;
+    let sizes: Vec<u64> = sizes.as_array().unwrap().iter().map(|size| size.as_u64().unwrap()).collect();
+    assert!(sizes.len() <= 8, "{sizes:?}");
+    assert!(sizes.iter().sum::<u64>() <= 120 << 10, "{sizes:?}");
+    desk.finish().await;
+}
