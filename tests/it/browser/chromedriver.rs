@@ -59,7 +59,7 @@ impl Chromedriver {
 /// The pipe is closed when this process ends in any way. The shell then ends the driver and its browsers, which are in one
 /// process group, and removes their files.
 fn launch(program: &Path, folder: &Path) -> Child {
-    let script = r#"folder=$1; shift; setsid "$@" & driver=$!
+    let script = r#"trap : HUP INT TERM; folder=$1; shift; setsid "$@" & driver=$!
         read -r _
         kill -TERM -$driver 2>/dev/null
         for _ in 1 2 3 4 5 6 7 8 9 10; do kill -0 -$driver 2>/dev/null && sleep 0.1; done
