@@ -101,6 +101,7 @@ macro_rules! conformance {
                 a_dead_digest_is_reported_by_its_members;
             operators:
                 a_list_is_filtered_and_paged,
+                a_list_is_searched_by_words_sender_and_group,
                 a_list_can_start_with_the_newest_delivery,
                 a_delivery_is_shown_with_its_attempts,
                 a_requeued_dead_letter_is_last_of_its_ordering_key,

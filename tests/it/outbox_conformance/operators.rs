@@ -2,8 +2,8 @@
 
 use wecom_relay::{
     outbox::{
-        Changed, DeliveryId, Filter, ListOrder, NewNotification, Outbox, Page, PageRequest, ReceiverName,
-        Requeue, State, Verdict,
+        Changed, DeliveryId, Filter, Kind, ListOrder, NewNotification, Outbox, Page, PageRequest,
+        ReceiverName, Requeue, SenderName, State, Verdict,
     },
     wecom::{InvalidRecipients, Receipt},
 };
@@ -55,6 +55,33 @@ pub(crate) async fn a_list_is_filtered_and_paged<O: Outbox>(outbox: O) {
     let few = Filter { states, ..all };
     let page = outbox.list(few, request(ListOrder::OldestFirst, None, 1)).await.unwrap();
     assert_eq!(summaries(&page), ["0"]);
+}
+
+async fn find_by_words<O: Outbox>(outbox: &O, words: &[&str]) -> Vec<String> {
+    let words = words.iter().map(|word| (*word).to_owned()).collect();
+    find(outbox, Filter { words, ..Filter::default() }).await
+}
+
+pub(crate) async fn a_list_is_searched_by_words_sender_and_group<O: Outbox>(outbox: O) {
+    for (group, text) in [("disk db1", "DiskFull É"), ("disk db2", "磁盘已满"), ("lag", "100% \\_Kafka'")]
+    {
+        enqueue(&outbox, alert(group, text), at(0)).await;
+    }
+    let [disk, chinese, kafka] = ["DiskFull É", "磁盘已满", "100% \\_Kafka'"];
+    assert_eq!(find_by_words(&outbox, &["DISK"]).await, [disk, chinese]);
+    assert_eq!(find_by_words(&outbox, &["db1", "full"]).await, [disk]);
+    assert_eq!(find_by_words(&outbox, &["磁盘"]).await, [chinese]);
+    assert_eq!(find_by_words(&outbox, &["\\_kafka'", "%"]).await, [kafka]);
+    assert_eq!(find_by_words(&outbox, &["é"]).await, [""; 0]);
+    let all = Filter::default();
+    let by_group = Filter { group_key: Some("lag".to_owned()), ..all.clone() };
+    assert_eq!(find(&outbox, by_group).await, [kafka]);
+    let sender = |name: &str| Filter { sender: Some(SenderName(name.to_owned())), ..all.clone() };
+    assert_eq!(find(&outbox, sender("ops")).await.len(), 3);
+    assert_eq!(find(&outbox, sender("other")).await, [""; 0]);
+    for (kind, count) in [(Kind::Alert, 3), (Kind::Digest, 0)] {
+        assert_eq!(find(&outbox, Filter { kind: Some(kind), ..all.clone() }).await.len(), count);
+    }
 }
 
 pub(crate) async fn a_list_can_start_with_the_newest_delivery<O: Outbox>(outbox: O) {
