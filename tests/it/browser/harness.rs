@@ -58,7 +58,9 @@ async fn a_browser_is_used_like_by_a_person() {
     browser.type_into("[name=q]", "a 中文").await;
     browser.press("\u{e004}\u{e007}").await;
     eventually(async || browser.url().await, |url| url.ends_with("?q=a+%E4%B8%AD%E6%96%87")).await;
-    assert_eq!(browser.barriers(&axe().unwrap_or_default()).await, Vec::<String>::new());
+    if let Some(axe) = axe() {
+        assert_eq!(browser.barriers(&axe).await, Vec::<String>::new());
+    }
     assert!(browser.picture().await.starts_with(b"\x89PNG"));
     browser.assert_clean().await;
 }
