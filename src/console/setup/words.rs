@@ -4,7 +4,8 @@ use crate::pages::words;
 
 words! {
     title: "Setup", "接入";
-    receiver: "Receiver", "Receiver";
+    receivers: "Receivers", "Receiver";
+    receiver: "receiver", "receiver";
     via_app: "app", "应用";
     via_robot: "robot", "机器人";
     to: "to", "接收人";
@@ -25,7 +26,7 @@ words! {
     run_doctor: "Run", "开始检查";
     run_again: "Run again", "再检查";
     sends_nothing: "Nobody gets a message.", "不会有人收到消息。";
-    never_ran: "It did not run since the start.", "启动后还没有检查过。";
+    never_ran: "It has not run since the start.", "启动后还没有检查过。";
     running: "running", "检查中";
     good: "ok", "正常";
     warnings: "warnings", "警告";

@@ -1,6 +1,8 @@
 //! A relay with its WeCom, and a browser before the console.
 
-use wecom_relay::{outbox::State, sandbox::Settings};
+use std::time::Duration;
+
+use wecom_relay::{app::Tuning, delivery::decide::Probes, outbox::State, retry::Schedule, sandbox::Settings};
 
 use super::{Browser, Look};
 use crate::support::{Options, Relay, Wecom, eventually, payload, soon};
@@ -17,6 +19,18 @@ pub(super) struct Desk {
 /// Options with a password for operators.
 pub(super) fn with_password() -> Options {
     Options { server: format!(", console: {{ password: {PASSWORD} }}"), ..Options::default() }
+}
+
+/// A held sender is probed only when somebody asks for it.
+pub(super) fn without_probes() -> Tuning {
+    let never = || Schedule::new(Vec::new(), Duration::from_secs(36_000));
+    let probes = Probes {
+        refused_secret: never(),
+        rate_limited: never(),
+        usual: never(),
+        shortest: Duration::from_millis(100),
+    };
+    Tuning { probes, ..Options::default().tuning }
 }
 
 impl Desk {

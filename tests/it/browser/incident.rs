@@ -6,8 +6,32 @@ use wecom_relay::{
     sandbox::{Api, Fault},
 };
 
-use super::{Look, desk::Desk};
-use crate::support::{Options, eventually};
+use super::{
+    Look,
+    desk::{Desk, without_probes},
+};
+use crate::support::{Options, eventually, payload};
+
+#[tokio::test]
+async fn an_untrusted_ip_is_named_and_fixed_without_a_reload() {
+    let options = Options { tuning: without_probes(), ..Options::default() };
+    let Some(desk) = Desk::open(options, &Look::default()).await else { return };
+    let browser = &desk.browser;
+    desk.goto("").await;
+    assert_eq!(browser.count("#cards .card").await, 0);
+    desk.wecom.sandbox.inject(Fault::errcode(60020).on(Api::MessageSend));
+    desk.relay.post(&payload("DiskFull", &[("node-7", true)])).await;
+    browser.see("#cards", "60020").await;
+    browser.see("#cards", "127.0.0.1").await;
+    browser.see("#cards", "企业可信IP").await;
+    eventually(async || browser.title().await, |title| title.starts_with("(1) ")).await;
+    desk.wecom.sandbox.clear_faults();
+    browser.click("#cards form button").await;
+    browser.see_no("#cards", "60020").await;
+    eventually(async || browser.title().await, |title| !title.starts_with('(')).await;
+    assert!(desk.phone(1).await[0].contains("DiskFull"));
+    desk.finish().await;
+}
 
 #[tokio::test]
 async fn a_dead_letter_is_explained_and_requeued() {

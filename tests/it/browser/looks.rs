@@ -48,6 +48,7 @@ async fn pages(desk: &Desk) -> Vec<String> {
         format!("messages/{dead}"),
         format!("messages/{dead}/confirm?do=requeue"),
         "messages/confirm?state=dead&do=discard".to_owned(),
+        "templates".to_owned(),
         "setup".to_owned(),
         "setup/test?receiver=wechat".to_owned(),
     ]

@@ -22,12 +22,6 @@ async fn a_test_message_takes_the_way_of_an_alert() {
     let [text] = &desk.phone(1).await[..] else { panic!() };
     assert!(text.contains("Test message for receiver wechat"), "{text}");
     browser.see("#test-1", "taken by WeCom").await;
-    // A second one must wait.
-    browser.click("a[href*='setup/test']").await;
-    browser.click("#send").await;
-    browser.see("main", "Wait").await;
-    assert_eq!(desk.wecom.sandbox.delivered_to("zhangsan").len(), 1);
-    browser.traffic().await;
     desk.finish().await;
 }
 
@@ -60,9 +54,6 @@ async fn doctor_runs_on_the_page_and_sends_nothing() {
     // The first call has no parameters. It checks the way to WeCom.
     assert_eq!(desk.wecom.sandbox.gettoken_calls(), 2);
     assert_eq!(desk.wecom.sandbox.send_calls(), 0);
-    browser.click("#run-doctor").await;
-    browser.see("main", "Wait").await;
-    browser.traffic().await;
     desk.finish().await;
 }
 

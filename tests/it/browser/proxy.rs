@@ -1,0 +1,122 @@
+//! The console behind nginx, which keeps or removes a prefix.
+
+use std::{
+    fs,
+    net::TcpListener,
+    path::Path,
+    process::{Child, Command, Stdio},
+};
+
+use serde_json::json;
+use tempfile::TempDir;
+
+use super::{
+    Browser, Look,
+    desk::{PASSWORD, with_password},
+};
+use crate::support::{
+    Options, Relay, Wecom, eventually, payload,
+    tools::{self, Tool},
+};
+
+const NGINX: Tool = Tool::new(&["nginx"], "nginx");
+
+/// A reverse proxy. It ends with the test, whatever happens.
+struct Nginx(Child);
+
+impl Nginx {
+    fn start(program: &Path, folder: &Path, config: &str) -> Self {
+        let file = folder.join("nginx.conf");
+        fs::write(&file, config).unwrap();
+        // The pipe is closed when this process ends in any way.
+        let script = r#""$@" & nginx=$!; read -r _; kill -TERM $nginx; wait $nginx"#;
+        let mut command = Command::new("sh");
+        command.args(["-c", script, "sh"]).arg(program).arg("-p").arg(folder).arg("-c").arg(&file);
+        Self(command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
+    }
+}
+
+impl Drop for Nginx {
+    fn drop(&mut self) {
+        drop(self.0.stdin.take());
+        _ = self.0.wait();
+    }
+}
+
+fn config(port: u16, relay: &str, keeps_prefix: bool) -> String {
+    let target = if keeps_prefix { relay.to_owned() } else { format!("{relay}/") };
+    format!(
+        "daemon off; master_process off; pid nginx.pid; error_log stderr;\nevents {{}}\nhttp {{\n  access_log off;\n  \
+         client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fastcgi; uwsgi_temp_path uwsgi; \
+         scgi_temp_path scgi;\n  server {{\n    listen 127.0.0.1:{port};\n    location /wecom/ {{\n      proxy_pass \
+         {target};\n      proxy_set_header X-Forwarded-For $remote_addr;\n    }}\n  }}\n}}\n"
+    )
+}
+
+/// Links and addresses of the page that leave the prefix, without the links of messages, which open in another tab.
+const ABSOLUTE: &str = "return [...document.querySelectorAll('[href]:not([target]), [src], [action]')]
+    .map(element => element.getAttribute('href') ?? element.getAttribute('src') ?? element.getAttribute('action'))
+    .filter(address => address.startsWith('/') || /^[a-z]+:/.test(address))";
+
+/// The addresses of all links of the console.
+const LINKS: &str =
+    "return [...document.querySelectorAll('a[href]:not([target])')].map(link => link.href.split('#')[0])";
+
+/// Follows the links of the console, and returns the number of pages.
+async fn crawl(browser: &Browser, start: &str) -> usize {
+    let mut pages = vec![start.to_owned()];
+    let mut next = 0;
+    while next < pages.len() && next < 25 {
+        browser.goto(&pages[next]).await;
+        assert_eq!(browser.script(ABSOLUTE, &[]).await, json!([]), "{}", pages[next]);
+        for link in browser.script(LINKS, &[]).await.as_array().unwrap() {
+            let link = link.as_str().unwrap().to_owned();
+            assert!(link.starts_with(start), "{} leads to {link}", pages[next]);
+            if !pages.contains(&link) {
+                pages.push(link);
+            }
+        }
+        next += 1;
+    }
+    next
+}
+
+#[tokio::test]
+async fn the_console_works_behind_a_proxy_with_a_prefix() {
+    let Some(program) = tools::find(&NGINX) else { return };
+    let Some(browser) = Browser::open(&Look::default()).await else { return };
+    let wecom = Wecom::live(wecom_relay::sandbox::Settings::default()).await;
+    for keeps_prefix in [true, false] {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let start = format!("http://127.0.0.1:{port}/wecom/");
+        let server =
+            format!(", console: {{ password: {PASSWORD}, external_url: '{}' }}", start.trim_end_matches('/'));
+        let relay = Relay::with(&wecom.url, Options { server, ..with_password() }).await;
+        let folder = TempDir::new().unwrap();
+        let _nginx = Nginx::start(&program, folder.path(), &config(port, &relay.url, keeps_prefix));
+        let post = async || {
+            let webhook = relay.client.post(format!("{start}webhook/wechat"));
+            let sent = webhook.body(payload("DiskFull", &[("a", true)]).to_string()).send().await;
+            sent.map(|answer| answer.status().as_u16()).unwrap_or_default()
+        };
+        assert_eq!(eventually(post, |status| *status != 0).await, 200);
+        browser.goto(start.trim_end_matches('/')).await;
+        assert!(browser.url().await.starts_with(&format!("{start}login")), "{}", browser.url().await);
+        browser.type_into("[name=password]", PASSWORD).await;
+        browser.click("form[action$=login] button.main").await;
+        browser.see("h1", "Overview").await;
+        assert!(crawl(&browser, &start).await >= 4);
+        browser.goto(&format!("{start}setup")).await;
+        browser.see("main", &format!("{start}webhook/wechat")).await;
+        browser.click("form[action$=lang] button").await;
+        browser.see("h1", "接入").await;
+        browser.click("form[action$=lang] button").await;
+        browser.see("h1", "Setup").await;
+        browser.click("form[action$=logout] button").await;
+        browser.see("h1", "Log in").await;
+        let missing: Vec<_> =
+            browser.traffic().await.problems.into_iter().filter(|problem| problem.contains("404")).collect();
+        assert!(missing.is_empty(), "{missing:?}");
+        relay.stop().await;
+    }
+}
