@@ -3,7 +3,12 @@
 //! A thread with a template that does not end could not be stopped, and it would take a place from the alerts. A process can
 //! be killed.
 
-use std::{fmt::Display, path::PathBuf, process::Stdio, time::Duration};
+use std::{
+    fmt::Display,
+    path::PathBuf,
+    process::{ExitStatus, Stdio},
+    time::Duration,
+};
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -46,8 +51,11 @@ impl Drafts {
         let exchange = timeout(self.limit, exchange(&mut child, &json)).await;
         // The process must be gone before the next one takes its turn.
         _ = child.kill().await;
-        let outcome =
+        let (status, outcome) =
             exchange.map_err(|_| DraftError::TimedOut(self.limit))?.map_err(|error| failed(&error))?;
+        if !status.success() {
+            return Err(DraftError::Failed(ended(status)));
+        }
         serde_json::from_slice(&outcome).map_err(|error| failed(&error))
     }
 
@@ -59,14 +67,41 @@ impl Drafts {
     }
 }
 
-/// Gives the draft to the process, and reads what it writes.
-async fn exchange(child: &mut Child, draft: &[u8]) -> std::io::Result<Vec<u8>> {
+/// The reason for a process that ended without an outcome. It limits its own memory, and is aborted above the limit.
+fn ended(status: ExitStatus) -> String {
+    let cause = match status.code() {
+        Some(_) => "",
+        None => "; the template needs too much memory or time",
+    };
+    format!("the process that renders drafts ended ({status}){cause}")
+}
+
+/// Gives the draft to the process, reads what it writes, and waits for its end.
+async fn exchange(child: &mut Child, draft: &[u8]) -> std::io::Result<(ExitStatus, Vec<u8>)> {
     let (Some(mut input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
         return Err(std::io::Error::other("the process has no pipes"));
     };
-    input.write_all(draft).await?;
+    // A process that has ended reads no more. Its status says why.
+    _ = input.write_all(draft).await;
     drop(input);
     let mut outcome = Vec::new();
     output.take(MAX_OUTCOME_BYTES).read_to_end(&mut outcome).await?;
-    Ok(outcome)
+    Ok((child.wait().await?, outcome))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::process::ExitStatusExt;
+
+    use super::*;
+
+    #[test]
+    fn the_end_of_a_process_by_a_signal_names_the_likely_cause() {
+        let aborted = ended(ExitStatus::from_raw(6));
+        assert!(aborted.contains("SIGABRT") && aborted.ends_with("too much memory or time"), "{aborted}");
+        assert_eq!(
+            ended(ExitStatus::from_raw(1 << 8)),
+            "the process that renders drafts ended (exit status: 1)"
+        );
+    }
 }

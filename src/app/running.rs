@@ -204,6 +204,9 @@ impl<O: Outbox> Running<O> {
             config: self.configs.subscribe(),
             token_caches: Arc::clone(&self.token_caches),
             tuning: self.tuning.clone(),
+            outbox: self.outbox.clone(),
+            database: self.started_with.outbox.database.clone(),
+            listen: listener.local_addr().unwrap_or(self.started_with.server.listen),
         };
         self.tasks.spawn_endless("doctor", app_doctor::run(doctor_requests, input, stop()));
         let state = ServerState {

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
 
 use super::Finding;
@@ -80,11 +80,13 @@ impl DoctorHandle {
 
 /// The time until another run may start. `None` if it may start now.
 fn too_early(latest: &Examination, now: Timestamp) -> Option<Duration> {
-    let pause = SignedDuration::try_from(PAUSE).unwrap_or(SignedDuration::MAX);
-    let age = now.duration_since(latest.started_at?);
     // A run may take longer than the pause.
-    let wait = if latest.is_running { pause.max(pause - age) } else { pause - age };
-    Duration::try_from(wait).ok().filter(|wait| !wait.is_zero())
+    if latest.is_running {
+        return Some(PAUSE);
+    }
+    // A start after `now` says only that the clock was set back, so nobody has to wait for it.
+    let age = Duration::try_from(now.duration_since(latest.started_at?)).ok()?;
+    PAUSE.checked_sub(age).filter(|wait| !wait.is_zero())
 }
 
 #[cfg(test)]
@@ -105,6 +107,21 @@ mod tests {
         latest.send_modify(|latest| latest.is_running = false);
         assert_eq!(handle.start(at(10)), Err(StartError::TooEarly(Duration::from_secs(20))));
         assert_eq!(handle.start(at(30)), Ok(()));
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_keeps_nobody_from_a_run() {
+        let day = 86_400;
+        let (handle, requests) = handle();
+        assert_eq!(handle.start(at(day)), Ok(()));
+        assert_eq!(handle.start(at(0)), Err(StartError::TooEarly(PAUSE)));
+        let DoctorRequests { mut starts, latest } = requests;
+        starts.try_recv().unwrap();
+        latest.send_modify(|latest| latest.is_running = false);
+        assert_eq!(handle.start(at(0)), Ok(()));
+        starts.try_recv().unwrap();
+        latest.send_modify(|latest| latest.is_running = false);
+        assert_eq!(handle.start(at(1)), Err(StartError::TooEarly(Duration::from_secs(29))));
     }
 
     #[test]

@@ -4,13 +4,29 @@ use std::time::Duration;
 
 use super::{
     app::{self, RefusedSecrets},
-    robot, server,
+    robot,
+    server::{self, ThisRelay},
 };
 use crate::{app::prepare::Prepared, config::Sender, doctor::Findings, wecom::client::SenderClient};
 
-/// Makes all checks. Each step waits at most `timeout`.
+/// Makes all checks in a command of its own. Each step waits at most `timeout`.
 pub async fn examine(prepared: &Prepared, timeout: Duration, findings: &Findings) {
     server::check(prepared, timeout, findings).await;
+    check_senders(prepared, timeout, findings).await;
+}
+
+/// [`examine`] in the process of the relay itself.
+pub(super) async fn examine_this_relay(
+    prepared: &Prepared,
+    relay: &ThisRelay,
+    timeout: Duration,
+    findings: &Findings,
+) {
+    server::check_this_relay(prepared, relay, timeout, findings).await;
+    check_senders(prepared, timeout, findings).await;
+}
+
+async fn check_senders(prepared: &Prepared, timeout: Duration, findings: &Findings) {
     let mut refused_secrets = RefusedSecrets::default();
     for (sender, client) in &prepared.clients {
         let Some(configured) = prepared.config.sender(&sender.0) else { continue };

@@ -35,6 +35,16 @@ const OPEN_FILES: &str = "open files";
 /// The connections and the database need some dozens of files.
 const ENOUGH_FILES: u64 = 256;
 
+/// What a running relay knows of itself.
+#[derive(Debug)]
+pub(super) struct ThisRelay {
+    /// The address on which it listens.
+    pub(super) listen: SocketAddr,
+    /// The holds in an outbox in a file, or the reason why they cannot be read.
+    pub(super) holds: Result<Vec<Hold>, String>,
+}
+
+/// The checks in a command of its own. A relay may run beside it.
 pub(super) async fn check(prepared: &Prepared, limit: Duration, findings: &Findings) {
     let config = &prepared.config;
     let (owned, holds) = match &config.outbox.database {
@@ -46,16 +56,64 @@ pub(super) async fn check(prepared: &Prepared, limit: Duration, findings: &Findi
         Database::Postgres(database) => (false, postgres::check(prepared, database, limit, findings).await),
     };
     let address = config.server.listen;
-    // The relay that is asked may be this one, so its threads must not wait.
+    // The listener is asked with calls that block.
     if let Ok(finding) = spawn_blocking(move || listen(address, owned, limit)).await {
         findings.add(SUBJECT, finding);
     }
+    check_rest(prepared, &holds, findings);
+}
+
+/// The checks in the process of the relay itself.
+///
+/// They must not open a file of the outbox: closing it would give up the locks that SQLite has on it for this process,
+/// and another process could then delete the log that the relay writes to.
+pub(super) async fn check_this_relay(
+    prepared: &Prepared,
+    relay: &ThisRelay,
+    limit: Duration,
+    findings: &Findings,
+) {
+    match &prepared.config.outbox.database {
+        Database::File(path) => {
+            let finding = match &relay.holds {
+                Ok(_) => in_use_by_this_relay(path),
+                Err(error) => unusable(error),
+            };
+            findings.add(SUBJECT, finding);
+            findings.add(SUBJECT, own_address(relay.listen));
+            check_rest(prepared, relay.holds.as_deref().unwrap_or_default(), findings);
+        }
+        Database::Postgres(database) => {
+            let holds = postgres::check(prepared, database, limit, findings).await;
+            findings.add(SUBJECT, own_address(relay.listen));
+            check_rest(prepared, &holds, findings);
+        }
+    }
+}
+
+/// The limit of open files, and the holds.
+fn check_rest(prepared: &Prepared, holds: &[Hold], findings: &Findings) {
     if let Some(files) = std::fs::read_to_string("/proc/self/limits").ok().as_deref().and_then(open_files) {
         findings.add(SUBJECT, open_files_finding(files));
     }
     for hold in holds {
-        findings.add(&format!("app {}", hold.sender), hold_finding(&hold));
+        let kind = if prepared.config.is_robot(&hold.sender.0) { "robot" } else { "app" };
+        findings.add(&format!("{kind} {}", hold.sender), hold_finding(hold));
     }
+}
+
+fn in_use_by_this_relay(path: &Path) -> Finding {
+    let shown = path.display();
+    let message =
+        Bilingual::new(format!("{shown}, in use by this relay"), format!("{shown}，正在由本 relay 使用"));
+    Finding::ok(OUTBOX, message)
+}
+
+/// A bound address cannot be tried, and with TLS a plain request gets no answer.
+fn own_address(address: SocketAddr) -> Finding {
+    let message =
+        Bilingual::new(format!("this relay listens on {address}"), format!("本 relay 正在监听 {address}"));
+    Finding::ok(LISTEN, message)
 }
 
 /// The state of an outbox in a file.

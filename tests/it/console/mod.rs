@@ -3,6 +3,7 @@
 mod access;
 mod api;
 mod browser;
+mod doctor;
 mod forms;
 mod messages;
 mod overview;

@@ -148,6 +148,8 @@ fn memory_limits_leave_room_for_the_default_configuration() {
     let needed = DEFAULT_MAX_MEMORY + OTHER_MEMORY;
     let mebibytes = |text: &str, unit: &str| text.strip_suffix(unit).unwrap().parse::<usize>().unwrap() << 20;
     assert!(mebibytes(&setting("MemoryMax"), "M") >= needed);
+    // The end of a process that renders a draft does not stop the relay.
+    assert_eq!(setting("OOMPolicy"), "continue");
     let documents = documents("kubernetes/wecom-relay.yaml");
     let pod = &of_kind(&documents, "Deployment")["spec"]["template"]["spec"];
     let limit = pod["containers"][0]["resources"]["limits"]["memory"].as_str().unwrap();
