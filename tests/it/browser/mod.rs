@@ -9,6 +9,7 @@ mod incident;
 mod keyboard;
 mod look;
 mod looks;
+mod pictures;
 mod problems;
 mod proxy;
 mod scripts_off;
