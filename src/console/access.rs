@@ -1,6 +1,9 @@
 //! The rule of openness: who may see the console, as a pure function.
 
-use axum::http::{HeaderMap, HeaderName, Uri, header};
+use axum::{
+    extract::Request,
+    http::{HeaderName, Version, header},
+};
 
 use super::settings::ConsoleConfig;
 use crate::pages::{hosts, is_local_host};
@@ -13,6 +16,9 @@ pub(super) enum Access {
     /// Everybody on this machine is an operator.
     Open,
     Closed(Closed),
+    /// Nobody, because a proxy may open it to other machines. Browsers do not speak HTTP/1.0, but nginx does by default,
+    /// without any of the headers [`OF_PROXIES`].
+    ClosedToHttp10,
 }
 
 /// The reason why nobody may see the console.
@@ -26,7 +32,7 @@ pub(super) enum Closed {
     Proxied(HeaderName),
 }
 
-/// Headers that proxies add.
+/// Headers that proxies add. A proxy that adds none and speaks HTTP/1.1 looks like a browser on this machine.
 const OF_PROXIES: [HeaderName; 6] = [
     header::FORWARDED,
     HeaderName::from_static("x-forwarded-for"),
@@ -36,17 +42,21 @@ const OF_PROXIES: [HeaderName; 6] = [
     header::VIA,
 ];
 
-pub(super) fn access(config: &ConsoleConfig, is_on_loopback: bool, uri: &Uri, headers: &HeaderMap) -> Access {
+pub(super) fn access(config: &ConsoleConfig, is_on_loopback: bool, request: &Request) -> Access {
     if !config.passwords.is_empty() {
         return Access::Login;
     }
     if !is_on_loopback || config.external_url.is_some() {
         return Access::Closed(Closed::InNetwork);
     }
+    let headers = request.headers();
     if let Some(name) = OF_PROXIES.into_iter().find(|name| headers.contains_key(name)) {
         return Access::Closed(Closed::Proxied(name));
     }
-    match hosts(uri, headers).find(|host| !is_local_host(host)) {
+    if request.version() < Version::HTTP_11 {
+        return Access::ClosedToHttp10;
+    }
+    match hosts(request.uri(), headers).find(|host| !is_local_host(host)) {
         Some(host) => Access::Closed(Closed::ForeignHost(host.to_owned())),
         None => Access::Open,
     }
@@ -56,7 +66,7 @@ pub(super) fn access(config: &ConsoleConfig, is_on_loopback: bool, uri: &Uri, he
 mod tests {
     use std::time::Duration;
 
-    use axum::http::HeaderValue;
+    use axum::body::Body;
 
     use super::*;
     use crate::{
@@ -75,11 +85,13 @@ mod tests {
     }
 
     fn of(config: &ConsoleConfig, is_on_loopback: bool, headers: &[(&'static str, &'static str)]) -> Access {
-        let pair = |(name, value): &(&'static str, &'static str)| {
-            (HeaderName::from_static(name), HeaderValue::from_static(value))
-        };
-        let headers = headers.iter().map(pair).collect();
-        access(config, is_on_loopback, &Uri::from_static("/"), &headers)
+        access(config, is_on_loopback, &request(Version::HTTP_11, headers))
+    }
+
+    fn request(version: Version, headers: &[(&'static str, &'static str)]) -> Request {
+        let begun = Request::get("/").version(version);
+        let with_headers = headers.iter().fold(begun, |request, (name, value)| request.header(*name, *value));
+        with_headers.body(Body::empty()).unwrap()
     }
 
     #[test]
@@ -104,7 +116,21 @@ mod tests {
             let closed = of(&config(), true, &[local[0], (header, "x")]);
             assert_eq!(closed, Access::Closed(Closed::Proxied(HeaderName::from_static(header))));
         }
-        let foreign = of(&config(), true, &[("host", "evil.example")]);
-        assert_eq!(foreign, Access::Closed(Closed::ForeignHost("evil.example".to_owned())));
+        // A search domain can give a name without a dot to another machine.
+        for host in ["evil.example", "relay", "192.0.2.7"] {
+            let foreign = of(&config(), true, &[("host", host)]);
+            assert_eq!(foreign, Access::Closed(Closed::ForeignHost(host.to_owned())));
+        }
+    }
+
+    #[test]
+    fn the_http_of_a_proxy_needs_a_password() {
+        let mut config = config();
+        for version in [Version::HTTP_09, Version::HTTP_10] {
+            let request = request(version, &[("host", "127.0.0.1:8061")]);
+            assert_eq!(access(&config, true, &request), Access::ClosedToHttp10);
+        }
+        config.passwords.add(&Secret::new("a long password"), Role::Operator);
+        assert_eq!(access(&config, true, &request(Version::HTTP_10, &[])), Access::Login);
     }
 }

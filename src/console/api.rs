@@ -15,8 +15,8 @@ use super::{
     bulk::Action,
     change::{self, change_delivery, change_selected, probe_sender},
     fields::Fields,
-    filter::UrlFilter,
-    message::{related, unknown},
+    filter::{self, UrlFilter},
+    message::unknown,
     overview as pages,
     reader::Reader,
     refusal::Refusal,
@@ -91,8 +91,8 @@ pub(super) async fn message<O: Outbox>(
     Path(id): Path<String>,
 ) -> Response {
     let Ok(number) = id.parse().map(DeliveryId) else { return unknown(&reader, &id).json() };
-    match related(&state.outbox, number).await {
-        Ok(Some(related)) => Json(DetailJson::new(&related.detail, &reader.moments.zone)).into_response(),
+    match state.outbox.show(number).await {
+        Ok(Some(detail)) => Json(DetailJson::new(&detail, &reader.moments.zone)).into_response(),
         Ok(None) => unknown(&reader, &id).json(),
         Err(error) => Refusal::Outbox(error.to_string()).json(),
     }
@@ -177,7 +177,7 @@ async fn change_all<O: Outbox>(
     };
     match change_selected(state, reader, &wanted, expect, action).await {
         Ok(done) => Json(json!({ "done": done })).into_response(),
-        Err(not_changed) => change::refusal(&not_changed, Language::En).json(),
+        Err(bulk_error) => change::refusal(&bulk_error, Language::En).json(),
     }
 }
 
@@ -193,6 +193,10 @@ fn read_bulk(value: &serde_json::Value) -> Result<Bulk, String> {
     let pair = |(name, value): (&String, &serde_json::Value)| {
         value.as_str().map(|value| (name.clone(), value.to_owned())).ok_or_else(|| help.to_owned())
     };
+    // A mistyped name must not widen the filter.
+    if let Some(name) = filter.keys().find(|name| !filter::NAMES.contains(&name.as_str())) {
+        return Err(format!("filter.{name} is unknown; the names are {}", filter::NAMES.join(", ")));
+    }
     let filter = filter.iter().map(pair).collect::<Result<_, _>>()?;
     Ok(Bulk { filter, expect: usize::try_from(expect).unwrap_or(usize::MAX) })
 }

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::filter::UrlFilter;
 use crate::outbox::{
-    Changed, DeliveryId, Kind, ListOrder, OutboxQuery, Page, PageRequest, Requeue, State, StoreError,
+    Changed, DeliveryId, Detail, Kind, ListOrder, OutboxQuery, Page, PageRequest, Requeue, State, StoreError,
 };
 
 /// The largest number of deliveries that one change covers.
@@ -43,20 +43,24 @@ impl Action {
     }
 }
 
-/// The reason why nothing was changed.
+/// The reason why not all were changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum NotChanged {
+pub(super) enum BulkError {
     /// Only dead letters are changed together.
     OnlyDead,
     TooMany,
     /// There are this many now.
     Count(usize),
-    Store(StoreError),
+    /// The outbox failed after this number of changes.
+    Store {
+        changed: usize,
+        error: StoreError,
+    },
 }
 
-impl From<StoreError> for NotChanged {
+impl From<StoreError> for BulkError {
     fn from(error: StoreError) -> Self {
-        Self::Store(error)
+        Self::Store { changed: 0, error }
     }
 }
 
@@ -64,9 +68,9 @@ impl From<StoreError> for NotChanged {
 pub(super) async fn selected(
     outbox: &impl OutboxQuery,
     wanted: &UrlFilter,
-) -> Result<Vec<DeliveryId>, NotChanged> {
+) -> Result<Vec<DeliveryId>, BulkError> {
     if wanted.filter.states != [State::Dead] || wanted.id.is_some() {
-        return Err(NotChanged::OnlyDead);
+        return Err(BulkError::OnlyDead);
     }
     let mut ids = Vec::new();
     let mut after = None;
@@ -75,7 +79,7 @@ pub(super) async fn selected(
         let Page { deliveries, next } = outbox.list(wanted.filter.clone(), request).await?;
         ids.extend(deliveries.iter().filter(|one| one.kind != Kind::Digest).map(|one| one.id));
         if ids.len() > MAX_CHANGED {
-            return Err(NotChanged::TooMany);
+            return Err(BulkError::TooMany);
         }
         after = next;
         if after.is_none() {
@@ -84,24 +88,29 @@ pub(super) async fn selected(
     }
 }
 
-/// Changes the dead letters of a filter, if there are `expected` of them. Returns the number of changed ones: others may
-/// have changed meanwhile.
+/// Changes the dead letters of a filter, if there are `expected` of them, and counts them in `changed`. Letters that
+/// somebody else has changed meanwhile stay as they are.
 pub(super) async fn change(
     outbox: &impl OutboxQuery,
     wanted: &UrlFilter,
     expected: usize,
     action: Action,
     now: Timestamp,
-) -> Result<usize, NotChanged> {
+    changed: &mut usize,
+) -> Result<(), BulkError> {
     let ids = selected(outbox, wanted).await?;
     if ids.len() != expected {
-        return Err(NotChanged::Count(ids.len()));
+        return Err(BulkError::Count(ids.len()));
     }
-    let mut changed = 0;
     for id in ids {
-        if let Changed::Deliveries(_) = action.apply(outbox, id, now).await? {
-            changed += 1;
+        let failed = |error| BulkError::Store { changed: *changed, error };
+        let is_dead = |detail: &Detail| detail.listed.state == State::Dead;
+        if !outbox.show(id).await.map_err(failed)?.as_ref().is_some_and(is_dead) {
+            continue;
+        }
+        if let Changed::Deliveries(_) = action.apply(outbox, id, now).await.map_err(failed)? {
+            *changed += 1;
         }
     }
-    Ok(changed)
+    Ok(())
 }

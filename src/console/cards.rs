@@ -19,6 +19,8 @@ use crate::{
 
 /// Silence of this time is shown, because it may have a cause before the relay.
 const SILENCE: SignedDuration = SignedDuration::from_hours(24);
+/// A refused webhook of a longer time ago needs nobody: a sender that is still wrong tries again sooner.
+const REFUSED_FOR: SignedDuration = SignedDuration::from_hours(1);
 /// Per cent of `outbox.max_size`.
 const NEARLY_FULL: u64 = 80;
 /// Reasons of dead letters that one card lists.
@@ -153,6 +155,7 @@ fn gone(snapshot: &Snapshot, senders: &[SenderStatus], language: Language) -> Ve
     let is_gone = |name: &SenderName| senders.iter().all(|sender| sender.name != *name);
     let waiting = snapshot.depths.iter().filter(|depth| depth.deliveries > 0 && is_gone(&depth.sender));
     let mut names: Vec<&SenderName> = waiting.map(|depth| &depth.sender).collect();
+    names.sort();
     names.dedup();
     let card = |name: &SenderName| {
         let title = language.choose(
@@ -190,11 +193,14 @@ fn dead(dead: &[Listed], moments: &Moments) -> Option<Card> {
     groups.sort_by_key(|(_, count)| Reverse(*count));
     let lines = groups.iter().take(MAX_REASONS);
     let lines = lines.map(|(text, count)| format!("{count} × {}", reason(text, language)));
+    // The buttons are about the letters of this card, not about older ones.
+    let oldest = dead.iter().map(|letter| letter.accepted_at).min().unwrap_or(latest.accepted_at);
+    let filter = format!("state=dead&since={}", percent_encode(&oldest.to_string()));
     Some(Card {
         lines: lines.collect(),
         since: latest.settled_at.map(|at| moments.at(at)),
-        look: Some("messages?state=dead".to_owned()),
-        requeue: Some("messages/confirm?do=requeue&state=dead".to_owned()),
+        look: Some(format!("messages?{filter}")),
+        requeue: Some(format!("messages/confirm?do=requeue&{filter}")),
         ..Card::new("dead", Level::Bad, title)
     })
 }
@@ -251,6 +257,9 @@ fn reload_failed(config: &ConfigStatus, language: Language) -> Option<Card> {
 
 fn refused(refused: &Refused, moments: &Moments) -> Option<Card> {
     let last = refused.last.first()?;
+    if moments.now.duration_since(last.at) > REFUSED_FOR {
+        return None;
+    }
     let language = moments.language;
     let title = language.choose(
         format!("Webhooks were refused since the start: {}", refused.count),

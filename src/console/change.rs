@@ -11,10 +11,10 @@ use axum::{
 use serde::Serialize;
 
 use super::{
-    bulk::{self, Action, MAX_CHANGED, NotChanged},
+    bulk::{self, Action, BulkError, MAX_CHANGED},
     fields::Fields,
     filter::UrlFilter,
-    message::{related, unknown},
+    message::unknown,
     messages::outbox_failed,
     reader::Reader,
     refusal::Refusal,
@@ -58,8 +58,8 @@ pub(super) async fn confirm_one<O: Outbox>(
     else {
         return unknown(&reader, &id).page(&state, &reader.visitor);
     };
-    let detail = match related(&state.outbox, id).await {
-        Ok(Some(related)) => related.detail,
+    let detail = match state.outbox.show(id).await {
+        Ok(Some(detail)) => detail,
         Ok(None) => return unknown(&reader, &id.to_string()).page(&state, &reader.visitor),
         Err(error) => return outbox_failed(&state, &reader, &error),
     };
@@ -90,9 +90,12 @@ pub(super) async fn confirm_all<O: Outbox>(
         Ok(wanted) => wanted,
         Err(refusal) => return refusal.page(&state, &reader.visitor),
     };
+    if !reader.is_operator() {
+        return Refusal::ViewerOnly.page(&state, &reader.visitor);
+    }
     match bulk::selected(&state.outbox, &wanted).await {
         Ok(ids) => confirm_count(&state, &reader, &wanted, action, ids.len(), None),
-        Err(not_changed) => refuse(&state, &reader, &not_changed),
+        Err(bulk_error) => refuse(&state, &reader, &bulk_error),
     }
 }
 
@@ -159,14 +162,14 @@ fn wanted(fields: &Fields, reader: &Reader) -> Result<(UrlFilter, Action), Refus
     Ok((wanted, action))
 }
 
-fn refuse<O>(state: &ConsoleState<O>, reader: &Reader, not_changed: &NotChanged) -> Response {
-    refusal(not_changed, reader.language()).page(state, &reader.visitor)
+fn refuse<O>(state: &ConsoleState<O>, reader: &Reader, bulk_error: &BulkError) -> Response {
+    refusal(bulk_error, reader.language()).page(state, &reader.visitor)
 }
 
 /// The refusal of a change of several deliveries.
-pub(super) fn refusal(not_changed: &NotChanged, language: Language) -> Refusal {
-    match not_changed {
-        NotChanged::OnlyDead => Refusal::BadRequest(
+pub(super) fn refusal(bulk_error: &BulkError, language: Language) -> Refusal {
+    match bulk_error {
+        BulkError::OnlyDead => Refusal::BadRequest(
             language
                 .choose(
                     "Only dead letters are changed together. Choose the state dead.",
@@ -174,15 +177,19 @@ pub(super) fn refusal(not_changed: &NotChanged, language: Language) -> Refusal {
                 )
                 .to_owned(),
         ),
-        NotChanged::TooMany => Refusal::BadRequest(language.choose(
+        BulkError::TooMany => Refusal::BadRequest(language.choose(
             format!("There are more than {MAX_CHANGED}. Choose a shorter time or one receiver."),
             format!("超过 {MAX_CHANGED} 条。请缩短时间范围，或选择一个 receiver。"),
         )),
-        NotChanged::Count(count) => Refusal::Conflict(language.choose(
+        BulkError::Count(count) => Refusal::Conflict(language.choose(
             format!("Nothing was changed, because there are {count} dead letters now."),
             format!("没有做任何修改，因为死信数量已变为 {count} 条。"),
         )),
-        NotChanged::Store(error) => Refusal::Outbox(error.to_string()),
+        BulkError::Store { changed: 0, error } => Refusal::Outbox(error.to_string()),
+        BulkError::Store { changed, error } => Refusal::Outbox(language.choose(
+            format!("{error}. {changed} dead letters were changed before."),
+            format!("{error}。在此之前已处理 {changed} 条死信。"),
+        )),
     }
 }
 
@@ -223,31 +230,50 @@ async fn change_all<O: Outbox>(
             let done = format!("{}-{changed}", action.name());
             redirect(&reader.visitor.root, &format!("messages?done={done}"))
         }
-        Err(not_changed @ NotChanged::Count(count)) => {
-            let text = refusal(&not_changed, reader.language()).text(reader.language());
+        Err(bulk_error @ BulkError::Count(count)) => {
+            let text = refusal(&bulk_error, reader.language()).text(reader.language());
             let mut response = confirm_count(state, reader, &wanted, action, count, Some(text));
             *response.status_mut() = StatusCode::CONFLICT;
             response
         }
-        Err(not_changed) => refuse(state, reader, &not_changed),
+        Err(bulk_error) => refuse(state, reader, &bulk_error),
     }
 }
 
 /// Changes the dead letters of a filter.
 ///
 /// # Errors
-/// Nothing was changed.
+/// The error says whether any were changed.
 pub(super) async fn change_selected<O: Outbox>(
     state: &ConsoleState<O>,
     reader: &Reader,
     wanted: &UrlFilter,
     expected: usize,
     action: Action,
-) -> Result<usize, NotChanged> {
-    let changed = bulk::change(&state.outbox, wanted, expected, action, state.clock.now()).await?;
-    audit(state, reader, action.name(), &format!("{changed} dead letters{}", wanted.query(&[])));
+) -> Result<usize, BulkError> {
+    let mut audit = BulkAudit { state, reader, wanted, action, changed: 0 };
+    let now = state.clock.now();
+    bulk::change(&state.outbox, wanted, expected, action, now, &mut audit.changed).await?;
     state.snapshots.forget().await;
-    Ok(changed)
+    Ok(audit.changed)
+}
+
+/// Logs the change of several deliveries when it ends: at its end, with an error, or because the client went away.
+struct BulkAudit<'a, O> {
+    state: &'a ConsoleState<O>,
+    reader: &'a Reader,
+    wanted: &'a UrlFilter,
+    action: Action,
+    changed: usize,
+}
+
+impl<O> Drop for BulkAudit<'_, O> {
+    fn drop(&mut self) {
+        if self.changed > 0 {
+            let what = format!("{} dead letters{}", self.changed, self.wanted.query(&[]));
+            audit(self.state, self.reader, self.action.name(), &what);
+        }
+    }
 }
 
 /// `POST /messages/{id}/requeue`
@@ -298,7 +324,8 @@ pub(super) async fn change_delivery<O: Outbox>(
         Changed::NotIn(present) => return Err(Refusal::Conflict(not_in(present, reader.language()))),
         Changed::NoRecipient => {
             let text = reader.language().choose(
-                "Nothing was changed, because a template named no recipient for this message. Correct the receiver's                  recipients, or add a fallback.",
+                "Nothing was changed, because a template named no recipient for this message. Correct the receiver's \
+                 recipients, or add a fallback.",
                 "没有做任何修改，因为模板没有给出这条消息的接收人。请修正 receiver 的接收人，或添加 fallback。",
             );
             return Err(Refusal::Conflict(text.to_owned()));
@@ -313,7 +340,8 @@ fn not_in(present: Delivery, language: Language) -> String {
     let name = state_name(language, present);
     language.choose(
         format!(
-            "Nothing was changed, because the message is in the state “{name}” now. Somebody else or the relay was              faster."
+            "Nothing was changed, because the message is in the state “{name}” now. Somebody else or the relay was \
+             faster."
         ),
         format!("没有做任何修改，因为消息现在的状态是“{name}”，可能是其他人或 relay 先处理了。"),
     )
@@ -334,7 +362,7 @@ pub(super) async fn probe<O: Outbox>(
 /// Probes a held sender soon.
 ///
 /// # Errors
-/// This process does not dispatch it.
+/// Another replica dispatches it, or it is not in the configuration.
 pub(super) async fn probe_sender<O: Outbox>(
     state: &ConsoleState<O>,
     reader: &Reader,

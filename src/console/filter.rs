@@ -9,8 +9,8 @@ use crate::{
 };
 
 /// The fields that choose messages. All other fields of an address are about the page.
-const NAMES: [&str; 8] = ["state", "receiver", "sender", "kind", "group", "since", "until", "q"];
-/// The longest search, and the most words of it.
+pub(super) const NAMES: [&str; 8] = ["state", "receiver", "sender", "kind", "group", "since", "until", "q"];
+/// The largest number of words of a search. Further words are ignored.
 const MAX_WORDS: usize = 8;
 
 /// A filter with the fields that it was read from.

@@ -24,8 +24,10 @@ use super::{
     session::Session,
     settings::ConsoleSettings,
     state::ConsoleState,
+    throttle::{Client, retry_later},
 };
 use crate::{
+    language::Language,
     outbox::Outbox,
     pages::{Moments, OwnOrigin, SEC_FETCH_SITE, redirect},
     text::percent_encode,
@@ -33,6 +35,9 @@ use crate::{
 
 /// The time for the body of a form.
 const FORM_TIME: Duration = Duration::from_secs(10);
+
+/// The largest number of fields in a form of a reader without a session.
+const MAX_FIELDS_OUTSIDE: usize = 16;
 
 /// Lets readers with a session pass, and leads others to the login. It does not count them as unauthorized, because that
 /// would fire an alert about webhooks.
@@ -42,17 +47,19 @@ pub(super) async fn page<O: Outbox>(
     next: Next,
 ) -> Response {
     let (settings, visitor) = (state.settings.current(), visitor(&request));
-    let access = access(&settings.config, state.is_on_loopback, request.uri(), request.headers());
+    let access = access(&settings.config, state.is_on_loopback, &request);
+    if let Some(refusal) = closed(&access, visitor.language) {
+        return forbidden(refusal.page(&state, &visitor));
+    }
     let known = session(&state, &settings, request.headers());
     let (session, is_new) = match (access, known) {
-        (Access::Closed(closed), _) => return Refusal::Closed(closed).page(&state, &visitor),
         (_, Some(session)) => (session, false),
         (Access::Login, None) => {
             // A form cannot be repeated by a link.
             let next = if *request.method() == Method::GET { visitor.here.as_str() } else { "" };
             return redirect(&visitor.root, &format!("login?next={}", percent_encode(next)));
         }
-        (Access::Open, None) => (state.new_session(Role::Operator, &settings), true),
+        (_, None) => (state.new_session(Role::Operator, &settings), true),
     };
     let reader = reader(&state, &settings, &session, &request);
     request.extensions_mut().insert(reader);
@@ -60,6 +67,28 @@ pub(super) async fn page<O: Outbox>(
     if is_new && let Some(cookie) = session_cookie(&settings, &session) {
         response.headers_mut().append(SET_COOKIE, cookie);
     }
+    response
+}
+
+/// The reason why nobody may see the console.
+fn closed(access: &Access, language: Language) -> Option<Refusal> {
+    match access {
+        Access::Login | Access::Open => None,
+        Access::Closed(closed) => Some(Refusal::Closed(closed.clone())),
+        Access::ClosedToHttp10 => {
+            let text = language.choose(
+                "The console is closed, because it has no password and a proxy forwards this request (HTTP/1.0): set \
+                 server.console.password_file.",
+                "控制台已关闭：没有设置密码，而这个请求由代理转发（HTTP/1.0）。请设置 server.console.password_file。",
+            );
+            Some(Refusal::BadRequest(text.to_owned()))
+        }
+    }
+}
+
+/// Answers 403.
+fn forbidden(mut response: Response) -> Response {
+    *response.status_mut() = StatusCode::FORBIDDEN;
     response
 }
 
@@ -101,13 +130,14 @@ pub(super) async fn change<O: Outbox>(
         return refusal.page(&state, &visitor);
     }
     // The session of an open console is new if its cookie is missing, and then the token cannot match.
-    let (request, fields) = match with_fields(request).await {
-        Ok(read) => read,
+    let request = match with_fields(request).await {
+        Ok(request) => request,
         Err(refusal) => return refusal.page(&state, &visitor),
     };
-    let has_token = session(&state, &reader.settings, request.headers()).is_some_and(|session| {
-        reader.settings.key.is_form_token(&session, fields.get("token").unwrap_or_default())
-    });
+    let fields = request.extensions().get::<Fields>();
+    let token = fields.and_then(|fields| fields.get("token")).unwrap_or_default();
+    let has_token = session(&state, &reader.settings, request.headers())
+        .is_some_and(|session| reader.settings.key.is_form_token(&session, token));
     if !has_token {
         return Refusal::OldForm.page(&state, &visitor);
     }
@@ -124,10 +154,9 @@ pub(super) async fn outside<O: Outbox>(
     next: Next,
 ) -> Response {
     let (settings, visitor) = (state.settings.current(), visitor(&request));
-    if let Access::Closed(closed) =
-        access(&settings.config, state.is_on_loopback, request.uri(), request.headers())
-    {
-        return Refusal::Closed(closed).page(&state, &visitor);
+    let access = access(&settings.config, state.is_on_loopback, &request);
+    if let Some(refusal) = closed(&access, visitor.language) {
+        return forbidden(refusal.page(&state, &visitor));
     }
     if *request.method() != Method::POST {
         return next.run(request).await;
@@ -135,10 +164,15 @@ pub(super) async fn outside<O: Outbox>(
     if let Err(refusal) = check_origin(&settings, &request) {
         return refusal.page(&state, &visitor);
     }
-    match with_fields(request).await {
-        Ok((request, _)) => next.run(request).await,
-        Err(refusal) => refusal.page(&state, &visitor),
+    let request = match with_fields(request).await {
+        Ok(request) => request,
+        Err(refusal) => return refusal.page(&state, &visitor),
+    };
+    if request.extensions().get::<Fields>().is_some_and(|fields| fields.0.len() > MAX_FIELDS_OUTSIDE) {
+        let reason = format!("The form has more than {MAX_FIELDS_OUTSIDE} fields");
+        return Refusal::BadRequest(reason).page(&state, &visitor);
     }
+    next.run(request).await
 }
 
 /// Lets programs pass that send a password as a token or by basic authentication, and pages of the console.
@@ -149,13 +183,16 @@ pub(super) async fn api<O: Outbox>(
 ) -> Response {
     let settings = state.settings.current();
     let is_change = !matches!(*request.method(), Method::GET | Method::HEAD);
-    let access = access(&settings.config, state.is_on_loopback, request.uri(), request.headers());
-    if let Access::Closed(closed) = access {
-        return Refusal::Closed(closed).json();
+    let access = access(&settings.config, state.is_on_loopback, &request);
+    if let Some(refusal) = closed(&access, Language::En) {
+        return forbidden(refusal.json());
     }
+    let client = Client::of(&request);
     let offered = match offered_password(request.headers()) {
         // A wrong password waits for its turn, as at the login.
-        Some(_) if state.throttle.wait().await.is_err() => return Refusal::TooManyAttempts.json(),
+        Some(_) if state.throttle.wait(client).await.is_err() => {
+            return retry_later(Refusal::TooManyAttempts.json());
+        }
         offered => offered.and_then(|offered| settings.config.passwords.role(&offered)),
     };
     let role = match (&access, offered) {
@@ -219,7 +256,7 @@ fn check_origin(settings: &ConsoleSettings, request: &Request) -> Result<(), Ref
 }
 
 /// Reads the fields of a form. The request keeps them as an extension.
-async fn with_fields(request: Request) -> Result<(Request, Fields), Refusal> {
+async fn with_fields(request: Request) -> Result<Request, Refusal> {
     let (parts, body) = request.into_parts();
     let form = Form::<Vec<(String, String)>>::from_request(Request::from_parts(parts.clone(), body), &());
     let bad = |reason: String| Refusal::BadRequest(format!("The form cannot be read: {reason}"));
@@ -229,6 +266,6 @@ async fn with_fields(request: Request) -> Result<(Request, Fields), Refusal> {
         Err(_elapsed) => return Err(bad("it did not arrive in time".to_owned())),
     };
     let mut request = Request::from_parts(parts, axum::body::Body::empty());
-    request.extensions_mut().insert(fields.clone());
-    Ok((request, fields))
+    request.extensions_mut().insert(fields);
+    Ok(request)
 }

@@ -20,6 +20,7 @@ use super::{
     refusal::Refusal,
     site,
     state::ConsoleState,
+    throttle::{Client, retry_later},
     words::Words,
 };
 use crate::{
@@ -40,7 +41,7 @@ struct View<'a> {
 /// `GET /login`
 pub(super) async fn form<O: Outbox>(State(state): State<Arc<ConsoleState<O>>>, request: Request) -> Response {
     let (visitor, settings) = (visitor(&request), state.settings.current());
-    let access = access(&settings.config, state.is_on_loopback, request.uri(), request.headers());
+    let access = access(&settings.config, state.is_on_loopback, &request);
     if access == Access::Open {
         return redirect(&visitor.root, "");
     }
@@ -71,22 +72,27 @@ fn page<O>(state: &ConsoleState<O>, visitor: &Visitor, next: &str, status: Statu
 /// `POST /login`
 pub(super) async fn login<O: Outbox>(
     State(state): State<Arc<ConsoleState<O>>>,
-    Extension(fields): Extension<Fields>,
-    request: Request,
+    mut request: Request,
 ) -> Response {
-    let (visitor, settings) = (visitor(&request), state.settings.current());
-    if state.throttle.wait().await.is_err() {
-        return Refusal::TooManyAttempts.page(&state, &visitor);
+    let (visitor, peer, client) = (visitor(&request), peer(&request), Client::of(&request));
+    let fields = request.extensions_mut().remove::<Fields>().unwrap_or_default();
+    let next = fields.get("next").unwrap_or_default().to_owned();
+    // The configuration accepts no password with spaces, so those around it were pasted by mistake.
+    let password = fields.get("password").unwrap_or_default().to_owned();
+    // An attempt that waits keeps nothing else.
+    drop((fields, request));
+    if state.throttle.wait(client).await.is_err() {
+        return retry_later(Refusal::TooManyAttempts.page(&state, &visitor));
     }
-    let next = fields.get("next").unwrap_or_default();
-    let Some(role) = settings.config.passwords.role(fields.get("password").unwrap_or_default()) else {
-        state.throttle.failed(&peer(&request));
+    let settings = state.settings.current();
+    let Some(role) = settings.config.passwords.role(&password) else {
+        state.throttle.failed(&peer);
         state.metrics.unauthorized();
-        return page(&state, &visitor, next, StatusCode::UNAUTHORIZED);
+        return page(&state, &visitor, &next, StatusCode::UNAUTHORIZED);
     };
-    tracing::info!(peer = peer(&request), role = role.name(), "console: logged in");
+    tracing::info!(peer, role = role.name(), "console: logged in");
     let session = state.new_session(role, &settings);
-    with_cookie(redirect(&visitor.root, next), session_cookie(&settings, &session))
+    with_cookie(redirect(&visitor.root, &next), session_cookie(&settings, &session))
 }
 
 /// `POST /logout`

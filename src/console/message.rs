@@ -122,13 +122,13 @@ pub(super) fn unknown(reader: &Reader, id: &str) -> Refusal {
 }
 
 /// A delivery and those that belong to it.
-pub(super) struct Related {
-    pub(super) detail: Detail,
+struct Related {
+    detail: Detail,
     others: Vec<Listed>,
     members: Vec<Listed>,
 }
 
-pub(super) async fn related(outbox: &impl OutboxQuery, id: DeliveryId) -> StoreResult<Option<Related>> {
+async fn related(outbox: &impl OutboxQuery, id: DeliveryId) -> StoreResult<Option<Related>> {
     let Some(detail) = outbox.show(id).await? else { return Ok(None) };
     let notification = detail.listed.notification;
     // Deliveries of one notification have consecutive numbers, and the first has that of the notification.
@@ -249,7 +249,7 @@ fn diagnosis(detail: &Detail, moments: &Moments) -> String {
     let mut lines = vec![
         format!("wecom-relay {}", env!("CARGO_PKG_VERSION")),
         format!("delivery {} of notification {}: {}", listed.id, listed.notification, listed.state.name()),
-        format!("receiver {}, app {}", listed.receiver, listed.sender),
+        format!("receiver {}, sender {}", listed.receiver, listed.sender),
         format!("accepted {}", time(listed.accepted_at)),
     ];
     lines.extend(listed.settled_at.map(|at| format!("settled {}", time(at))));

@@ -50,9 +50,16 @@ impl Passwords {
         roles.into_iter().max()
     }
 
-    /// Changes with the passwords.
+    /// Changes with the passwords and with their roles.
     pub(super) fn fingerprint(&self) -> Vec<u8> {
-        self.known.iter().flat_map(|(digest, _)| digest.0).collect()
+        let bytes = |(digest, role): &(PasswordDigest, Role)| {
+            let role = match role {
+                Role::Viewer => 1,
+                Role::Operator => 2,
+            };
+            digest.0.into_iter().chain([role])
+        };
+        self.known.iter().flat_map(bytes).collect()
     }
 }
 

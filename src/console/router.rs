@@ -24,6 +24,9 @@ use crate::{outbox::Outbox, pages};
 /// The largest form.
 const MAX_FORM_BYTES: usize = 64 << 10;
 
+/// The largest form of a reader without a session.
+const MAX_LOGIN_BYTES: usize = 4 << 10;
+
 /// The largest draft with its payload.
 const MAX_DRAFT_BYTES: usize = 1 << 20;
 
@@ -50,16 +53,21 @@ pub fn router<O: Outbox>(parts: ConsoleParts<O>, rest: Router) -> Router {
 /// Removes the prefix that a proxy kept, and chooses the router.
 async fn enter(State(entry): State<Entry>, mut request: Request) -> Response {
     let settings = entry.settings.current();
-    if let Some(url) = &settings.config.external_url
+    // A webhook is one by the path that was sent, and no prefix may hide it.
+    if !is_webhook(&request)
+        && let Some(url) = &settings.config.external_url
         && let Some(redirect) = prefix::remove(&mut request, &url.prefix)
     {
         return redirect;
     }
     // A webhook should not wait for the choice among the routes of the console.
-    let is_webhook = request.uri().path().starts_with("/webhook");
-    let router = if settings.config.enabled && !is_webhook { entry.console } else { entry.rest };
+    let router = if settings.config.enabled && !is_webhook(&request) { entry.console } else { entry.rest };
     let Ok(response) = TowerToHyperService::new(router).call(request).await;
     response
+}
+
+fn is_webhook(request: &Request) -> bool {
+    request.uri().path().split('/').nth(1) == Some("webhook")
 }
 
 fn routes<O: Outbox>(state: Arc<ConsoleState<O>>, rest: Router) -> Router {
@@ -75,7 +83,6 @@ fn routes<O: Outbox>(state: Arc<ConsoleState<O>>, rest: Router) -> Router {
         .route("/setup", get(setup::page::<O>));
     let changes = Router::new()
         .route("/messages/requeue", post(change::requeue_all::<O>))
-        .route("/templates", post(playground::preview::<O>).layer(DefaultBodyLimit::max(MAX_DRAFT_BYTES)))
         .route("/messages/discard", post(change::discard_all::<O>))
         .route("/messages/{id}/requeue", post(change::requeue::<O>))
         .route("/messages/{id}/discard", post(change::discard::<O>))
@@ -84,10 +91,16 @@ fn routes<O: Outbox>(state: Arc<ConsoleState<O>>, rest: Router) -> Router {
         .route("/setup/doctor", post(setup::doctor_form::<O>))
         .route("/setup/reload", post(setup::reload_form::<O>))
         .route_layer(middleware::from_fn_with_state(with(), gate::change::<O>));
+    // The limit is outside of the check, which reads the form.
+    let drafts = Router::new()
+        .route("/templates", post(playground::preview::<O>))
+        .route_layer(middleware::from_fn_with_state(with(), gate::change::<O>))
+        .route_layer(DefaultBodyLimit::max(MAX_DRAFT_BYTES));
     // The same path has a page that asks, and a form that sends.
     let confirmation = Router::new().route("/setup/test", get(setup::confirm_test::<O>));
     let pages = pages
         .merge(changes)
+        .merge(drafts)
         .merge(confirmation)
         .route_layer(middleware::from_fn_with_state(with(), gate::page::<O>));
     let outside = Router::new()
@@ -95,7 +108,8 @@ fn routes<O: Outbox>(state: Arc<ConsoleState<O>>, rest: Router) -> Router {
         .route("/logout", post(login::logout::<O>))
         .route("/lang", post(login::language))
         .route("/theme", post(login::theme))
-        .route_layer(middleware::from_fn_with_state(with(), gate::outside::<O>));
+        .route_layer(middleware::from_fn_with_state(with(), gate::outside::<O>))
+        .route_layer(DefaultBodyLimit::max(MAX_LOGIN_BYTES));
     let api = Router::new()
         .route("/api/v1/overview", get(api::overview::<O>))
         .route("/api/v1/messages", get(api::messages::<O>))
@@ -122,4 +136,18 @@ fn routes<O: Outbox>(state: Arc<ConsoleState<O>>, rest: Router) -> Router {
         .layer(middleware::map_response(pages::protected))
         .with_state(state)
         .fallback_service(rest)
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+
+    use super::*;
+
+    #[test]
+    fn a_webhook_has_webhook_as_its_first_segment() {
+        let is_webhook = |path: &str| is_webhook(&Request::post(path).body(Body::empty()).unwrap());
+        assert!(["/webhook", "/webhook/", "/webhook/a/b", "/webhook?x=1"].into_iter().all(is_webhook));
+        assert!(!["/", "/webhooks", "/wecom/webhook", "/webhook-console/"].into_iter().any(is_webhook));
+    }
 }

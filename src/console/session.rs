@@ -155,6 +155,20 @@ mod tests {
     }
 
     #[test]
+    fn swapped_passwords_end_sessions() {
+        let key = |roles: [Role; 2]| {
+            let mut passwords = Passwords::default();
+            for (password, role) in ["a long password", "another password"].into_iter().zip(roles) {
+                passwords.add(&Secret::new(password), role);
+            }
+            SessionKey::derive([&Secret::new("app-secret")], &passwords)
+        };
+        let cookie = key([Role::Operator, Role::Viewer]).sign(&session(Role::Operator));
+        assert!(key([Role::Operator, Role::Viewer]).verify(&cookie, now()).is_some());
+        assert!(key([Role::Viewer, Role::Operator]).verify(&cookie, now()).is_none());
+    }
+
+    #[test]
     fn a_form_token_belongs_to_one_session() {
         let key = key("a long password");
         let token = key.form_token(&session(Role::Operator));

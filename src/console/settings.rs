@@ -19,6 +19,24 @@ pub struct ConsoleConfig {
     pub session: Duration,
 }
 
+/// The first segments of the relay's own paths. A prefix that begins with one of them would hide it.
+const OWN_PATHS: [&str; 14] = [
+    "webhook",
+    "-",
+    "metrics",
+    "api",
+    "messages",
+    "templates",
+    "setup",
+    "senders",
+    "assets",
+    "login",
+    "logout",
+    "lang",
+    "theme",
+    "favicon.ico",
+];
+
 /// The address that browsers use, if a proxy is in front of the relay.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExternalUrl {
@@ -29,7 +47,8 @@ pub struct ExternalUrl {
 }
 
 impl ExternalUrl {
-    /// Reads an http or https URL without user, query and fragment.
+    /// Reads an http or https URL without user, query and fragment. Its path has no `.`, `..` and `//`, which browsers and
+    /// proxies change.
     pub fn parse(text: &str) -> Option<Self> {
         let (scheme, rest) = text.trim().split_once("://")?;
         let scheme = scheme.to_ascii_lowercase();
@@ -40,13 +59,20 @@ impl ExternalUrl {
             && !host.is_empty()
             && host.chars().all(is_host_char)
             && path.chars().all(is_path_char);
-        let path = path.trim_matches('/');
-        let prefix = if path.is_empty() { String::new() } else { format!("/{path}") };
+        let is_segment = |segment: &str| !matches!(segment, "" | "." | "..");
+        let segments = path.strip_suffix('/').unwrap_or(path);
+        let is_valid = is_valid && (path.is_empty() || segments.split('/').all(is_segment));
+        let prefix = if path.is_empty() { String::new() } else { format!("/{segments}") };
         let host = host.to_ascii_lowercase();
         let default_port = if scheme == "https" { ":443" } else { ":80" };
         // A browser leaves out the usual port.
         let host = host.strip_suffix(default_port).unwrap_or(&host);
         is_valid.then(|| Self { origin: format!("{scheme}://{host}"), prefix })
+    }
+
+    /// The first segment of the prefix, if it is also that of one of the relay's own paths.
+    pub(crate) fn own_path(&self) -> Option<&str> {
+        self.prefix.split('/').nth(1).filter(|first| OWN_PATHS.contains(first))
     }
 
     pub(super) fn is_https(&self) -> bool {
@@ -102,6 +128,19 @@ mod tests {
             ["ops.example.com", "ftp://x", "https://", "https://u:p@x/", "https://x/?a=b", "https://x/#a"]
         {
             assert_eq!(parsed(bad), None, "{bad}");
+        }
+        for bad in ["https://x//", "https://x//a", "https://x/a//b", "https://x/a/..", "https://x/./a"] {
+            assert_eq!(parsed(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_prefix_must_not_begin_with_a_path_of_the_relay() {
+        let own = |text: &str| ExternalUrl::parse(text).unwrap().own_path().map(str::to_owned);
+        assert_eq!(own("https://x/webhook").as_deref(), Some("webhook"));
+        assert_eq!(own("https://x/-/wecom/").as_deref(), Some("-"));
+        for free in ["https://x", "https://x/wecom", "https://x/a/webhook", "https://x/webhooks"] {
+            assert_eq!(own(free), None, "{free}");
         }
     }
 }

@@ -1,14 +1,20 @@
-//! Slows down wrong passwords. Nobody is locked out, because behind a proxy all readers have one address.
+//! Slows down wrong passwords. No address is locked out, because behind a proxy all readers have one address.
+//!
+//! Each client has few places to wait, so one stranger does not keep the others out. Strangers with many addresses, or
+//! behind the same proxy, can still take all places; then a right password is refused too until a place is free.
 
 use std::{
-    collections::VecDeque,
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering},
-    },
+    collections::{BTreeMap, VecDeque},
+    net::{IpAddr, SocketAddr},
+    sync::{Mutex, PoisonError},
     time::Duration,
 };
 
+use axum::{
+    extract::{ConnectInfo, Request},
+    http::{HeaderValue, header::RETRY_AFTER},
+    response::Response,
+};
 use tokio::time::{Instant, sleep};
 
 use crate::telemetry::LogThrottle;
@@ -20,6 +26,10 @@ const WINDOW: Duration = Duration::from_secs(60);
 const TURN: Duration = Duration::from_secs(1);
 /// Attempts that may wait.
 const PLACES: usize = 64;
+/// Attempts of one address that may wait.
+const PLACES_OF_ADDRESS: usize = 8;
+/// Attempts from this machine that may wait, because they may come from a proxy.
+const PLACES_OF_LOOPBACK: usize = 32;
 
 /// One failure is logged per interval, because strangers cause them.
 const LOG_INTERVAL: Duration = Duration::from_secs(60);
@@ -29,7 +39,7 @@ const LOG_INTERVAL: Duration = Duration::from_secs(60);
 pub(super) struct LoginThrottle {
     failures: Mutex<VecDeque<Instant>>,
     turn: tokio::sync::Mutex<()>,
-    waiting: AtomicUsize,
+    waiting: Waiting,
     log: LogThrottle,
 }
 
@@ -38,7 +48,7 @@ impl Default for LoginThrottle {
         Self {
             failures: Mutex::default(),
             turn: tokio::sync::Mutex::default(),
-            waiting: AtomicUsize::default(),
+            waiting: Waiting::default(),
             log: LogThrottle::every(LOG_INTERVAL),
         }
     }
@@ -50,11 +60,11 @@ pub(super) struct TooManyAttempts;
 
 impl LoginThrottle {
     /// Waits until a password may be tried.
-    pub(super) async fn wait(&self) -> Result<(), TooManyAttempts> {
+    pub(super) async fn wait(&self, client: Client) -> Result<(), TooManyAttempts> {
         if self.recent() < FREE_FAILURES {
             return Ok(());
         }
-        let place = Place::take(&self.waiting)?;
+        let place = Place::take(&self.waiting, client)?;
         let turn = self.turn.lock().await;
         sleep(TURN).await;
         drop((turn, place));
@@ -84,20 +94,78 @@ impl LoginThrottle {
     }
 }
 
+/// Those that share places: an IPv4 address, an IPv6 network, or this machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Client {
+    Loopback,
+    V4([u8; 4]),
+    /// The first 64 bits, because one machine may have all addresses with them.
+    V6(u64),
+}
+
+impl Client {
+    pub(super) fn of(request: &Request) -> Self {
+        let address = request.extensions().get::<ConnectInfo<SocketAddr>>();
+        address.map_or(Self::Loopback, |address| Self::from(address.0.ip()))
+    }
+
+    fn places(self) -> usize {
+        match self {
+            Self::Loopback => PLACES_OF_LOOPBACK,
+            Self::V4(_) | Self::V6(_) => PLACES_OF_ADDRESS,
+        }
+    }
+}
+
+impl From<IpAddr> for Client {
+    fn from(address: IpAddr) -> Self {
+        match address.to_canonical() {
+            address if address.is_loopback() => Self::Loopback,
+            IpAddr::V4(address) => Self::V4(address.octets()),
+            IpAddr::V6(address) => {
+                let [a, b, c, d, ..] = address.segments().map(u64::from);
+                Self::V6((a << 48) | (b << 32) | (c << 16) | d)
+            }
+        }
+    }
+}
+
+/// Tells the client of a [`TooManyAttempts`] when it may try again.
+pub(super) fn retry_later(mut response: Response) -> Response {
+    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(WINDOW.as_secs()));
+    response
+}
+
+/// The number of places that each client has taken.
+type Waiting = Mutex<BTreeMap<Client, usize>>;
+
 /// A place in the queue, until it is dropped.
-struct Place<'a>(&'a AtomicUsize);
+struct Place<'a> {
+    waiting: &'a Waiting,
+    client: Client,
+}
 
 impl<'a> Place<'a> {
-    fn take(waiting: &'a AtomicUsize) -> Result<Self, TooManyAttempts> {
-        let before = waiting.fetch_add(1, Ordering::AcqRel);
-        let place = Self(waiting);
-        if before < PLACES { Ok(place) } else { Err(TooManyAttempts) }
+    fn take(waiting: &'a Waiting, client: Client) -> Result<Self, TooManyAttempts> {
+        let mut places = waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = places.get(&client).copied().unwrap_or_default();
+        if own >= client.places() || places.values().sum::<usize>() >= PLACES {
+            return Err(TooManyAttempts);
+        }
+        places.insert(client, own + 1);
+        Ok(Self { waiting, client })
     }
 }
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::AcqRel);
+        let mut places = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        match places.get_mut(&self.client) {
+            Some(own) if *own > 1 => *own -= 1,
+            _ => {
+                places.remove(&self.client);
+            }
+        }
     }
 }
 
@@ -107,18 +175,72 @@ mod tests {
 
     use super::*;
 
+    fn client(address: &str) -> Client {
+        Client::from(address.parse::<IpAddr>().unwrap())
+    }
+
+    /// A throttle after too many failures.
+    fn slow() -> LoginThrottle {
+        let throttle = LoginThrottle::default();
+        (0..FREE_FAILURES).for_each(|_| throttle.failed("192.0.2.1"));
+        throttle
+    }
+
+    /// The number of refused attempts among `count` that `address` sends at once.
+    async fn refused(throttle: &LoginThrottle, address: &str, count: usize) -> usize {
+        let answers = join_all((0..count).map(|_| throttle.wait(client(address)))).await;
+        answers.iter().filter(|answer| answer.is_err()).count()
+    }
+
     #[tokio::test(start_paused = true)]
     async fn many_failures_slow_attempts_down() {
         let throttle = LoginThrottle::default();
         let began = Instant::now();
         for _ in 0..FREE_FAILURES {
-            assert_eq!(throttle.wait().await, Ok(()));
+            assert_eq!(throttle.wait(client("192.0.2.1")).await, Ok(()));
             throttle.failed("192.0.2.1");
         }
         assert_eq!(began.elapsed(), Duration::ZERO);
-        let answers = join_all((0..PLACES + 10).map(|_| throttle.wait())).await;
-        assert_eq!(answers.iter().filter(|answer| answer.is_err()).count(), 10);
-        assert!(began.elapsed() >= TURN * 60);
+        assert_eq!(refused(&throttle, "192.0.2.1", 10).await, 2);
+        assert!(began.elapsed() >= TURN * 8);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_address_leaves_places_for_others() {
+        let throttle = slow();
+        let (stranger, neighbour, reader, proxied) = tokio::join!(
+            refused(&throttle, "192.0.2.1", 100),
+            refused(&throttle, "2001:db8::1", 8),
+            refused(&throttle, "198.51.100.1", 1),
+            refused(&throttle, "127.0.0.1", 40),
+        );
+        assert_eq!((stranger, neighbour, reader, proxied), (92, 0, 0, 8));
+        // All places are free again.
+        assert_eq!(refused(&throttle, "192.0.2.1", 8).await, 0);
+        assert!(throttle.waiting.lock().unwrap().is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn many_addresses_have_a_limit_together() {
+        let throttle = slow();
+        let clients = (0..100).map(|number| client(&format!("192.0.2.{number}")));
+        let answers = join_all(clients.map(|client| throttle.wait(client))).await;
+        assert_eq!(answers.iter().filter(|answer| answer.is_err()).count(), 100 - PLACES);
+    }
+
+    #[test]
+    fn a_refused_attempt_is_told_when_to_try_again() {
+        let response = retry_later(Response::default());
+        assert_eq!(response.headers()[RETRY_AFTER], "60");
+    }
+
+    #[test]
+    fn addresses_of_one_network_share_their_places() {
+        assert_eq!(client("2001:db8::1"), client("2001:db8::ffff:2"));
+        assert_ne!(client("2001:db8::1"), client("2001:db8:0:1::1"));
+        assert_ne!(client("192.0.2.1"), client("192.0.2.2"));
+        assert_eq!(client("::ffff:192.0.2.1"), client("192.0.2.1"));
+        assert_eq!([client("127.0.0.2"), client("::1")], [Client::Loopback; 2]);
     }
 
     #[tokio::test(start_paused = true)]
@@ -127,7 +249,7 @@ mod tests {
         (0..200).for_each(|_| throttle.failed("192.0.2.1"));
         sleep(WINDOW + TURN).await;
         let began = Instant::now();
-        assert_eq!(throttle.wait().await, Ok(()));
+        assert_eq!(throttle.wait(client("192.0.2.1")).await, Ok(()));
         assert_eq!(began.elapsed(), Duration::ZERO);
     }
 }

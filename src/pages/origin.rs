@@ -58,7 +58,7 @@ impl OwnOrigin<'_> {
 /// True if the request names a host that anybody can let resolve to this machine. These are all names of the DNS, but
 /// not addresses, `localhost`, and names without a dot, which come from /etc/hosts.
 pub fn names_foreign_host(uri: &Uri, headers: &HeaderMap) -> bool {
-    hosts(uri, headers).any(|host| !is_local_host(host))
+    hosts(uri, headers).any(|host| !is_outside_of_dns(host))
 }
 
 /// The hosts that a request names. A host that is not text is empty.
@@ -67,13 +67,28 @@ pub fn hosts<'r>(uri: &'r Uri, headers: &'r HeaderMap) -> impl Iterator<Item = &
     uri.authority().map(Authority::as_str).into_iter().chain(in_headers)
 }
 
-/// True for addresses, `localhost` and names without a dot.
+/// True for `localhost`, names below it, and addresses of this machine itself. A name without a dot may be that of another
+/// machine, because the resolver adds search domains.
 pub fn is_local_host(host: &str) -> bool {
-    let Ok(authority) = host.parse::<Authority>() else { return false };
-    let name = authority.host().trim_end_matches('.').to_ascii_lowercase();
-    let address = name.trim_start_matches('[').trim_end_matches(']');
-    let is_from_dns = name.contains('.') && !name.ends_with(".localhost");
-    !is_from_dns || address.parse::<IpAddr>().is_ok()
+    let Some(name) = name_of(host) else { return false };
+    let is_loopback = |address: IpAddr| address.to_canonical().is_loopback();
+    name == "localhost" || name.ends_with(".localhost") || address_of(&name).is_some_and(is_loopback)
+}
+
+/// True for addresses, `localhost` and names without a dot.
+fn is_outside_of_dns(host: &str) -> bool {
+    let Some(name) = name_of(host) else { return false };
+    !name.contains('.') || name.ends_with(".localhost") || address_of(&name).is_some()
+}
+
+/// The name or the address of a host, without its port.
+fn name_of(host: &str) -> Option<String> {
+    let authority = host.parse::<Authority>().ok()?;
+    Some(authority.host().trim_end_matches('.').to_ascii_lowercase())
+}
+
+fn address_of(name: &str) -> Option<IpAddr> {
+    name.trim_start_matches('[').trim_end_matches(']').parse().ok()
 }
 
 #[cfg(test)]
@@ -117,11 +132,14 @@ mod tests {
     }
 
     #[test]
-    fn addresses_and_localhost_are_local_hosts() {
+    fn localhost_and_loopback_addresses_are_local_hosts() {
         let local =
             ["127.0.0.1", "127.0.0.1:8061", "[::1]:8061", "localhost:8061", "LOCALHOST.", "a.localhost"];
-        assert!(local.into_iter().all(is_local_host));
+        assert!(local.into_iter().all(|host| is_local_host(host) && is_outside_of_dns(host)));
+        // /etc/hosts may give a name without a dot, and so may a search domain.
+        let of_machines = ["relay:8061", "192.0.2.7", "[2001:db8::1]:8061", "0.0.0.0"];
+        assert!(of_machines.into_iter().all(|host| !is_local_host(host) && is_outside_of_dns(host)));
         let foreign = ["evil.example:8061", "127.0.0.1.evil.example", "localhost.evil.example", "", "[::1"];
-        assert!(!foreign.into_iter().any(is_local_host));
+        assert!(!foreign.into_iter().any(|host| is_local_host(host) || is_outside_of_dns(host)));
     }
 }

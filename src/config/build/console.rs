@@ -28,7 +28,8 @@ pub(super) fn read(
 ) -> Result<ConsoleConfig, ErrorGuaranteed> {
     let raw = raw::Console::read(field, diagnostics)?;
     let enabled = raw.enabled.bool(diagnostics);
-    let help = "write the address in the browser, such as https://ops.example.com/wecom";
+    let help =
+        "write the address in the browser, such as https://ops.example.com/wecom, without `.`, `..` and `//`";
     let external_url = raw.external_url.parsed(ExternalUrl::parse, "an http or https URL", help, diagnostics);
     let operator = password(&SecretSource::of_console(&raw), context, diagnostics);
     let viewer = password(&SecretSource::of_viewer(&raw), context, diagnostics);
@@ -46,6 +47,11 @@ pub(super) fn read(
     let of_auth = auth.into_iter().flat_map(Credentials::secrets).filter(|_| operator.is_none());
     operator.iter().chain(of_auth).for_each(|password| passwords.add(password, Role::Operator));
     viewer.iter().for_each(|password| passwords.add(password, Role::Viewer));
+    if let Some(path) = external_url.as_ref().and_then(ExternalUrl::own_path) {
+        let message = format!("the path begins with /{path}, which is a path of the relay itself");
+        let help = "choose another path for the proxy, such as /wecom";
+        return Err(diagnostics.error(&raw.external_url.location, message, help));
+    }
     if external_url.is_some() && passwords.is_empty() && auth.is_some() {
         let message = "a console behind a proxy needs a password";
         let help = "set server.console.password_file, or remove external_url";

@@ -2,7 +2,7 @@
 
 use jiff::tz::TimeZone;
 
-use super::*;
+use super::{super::status::RefusedWebhook, *};
 use crate::outbox::{DeliveryId, Depth, Kind, NotificationId, OutboxSize, Part, ReceiverName, State, Status};
 
 const REFUSED: &str =
@@ -102,6 +102,23 @@ fn dead_letters_are_grouped_by_reason() {
     let cards = cards_of(&Snapshot { dead, ..healthy() }, &config(), Language::En);
     assert_eq!(kinds(&cards), ["dead"]);
     assert_eq!(cards[0].lines, ["2 × a.", "1 × b"]);
+    let since = "state=dead&since=2026-11-21T08%3A00%3A00Z";
+    assert_eq!(cards[0].requeue, Some(format!("messages/confirm?do=requeue&{since}")));
+}
+
+#[test]
+fn refused_webhooks_are_forgotten_after_an_hour() {
+    let last = RefusedWebhook {
+        at: now() - REFUSED_FOR,
+        peer: "10.0.0.7".to_owned(),
+        path: "/webhook/wechta".to_owned(),
+        status: 404,
+        answer: "no receiver wechta".to_owned(),
+    };
+    let refused = Refused { count: 12, last: vec![last] };
+    let moments = |now| Moments { now, zone: TimeZone::UTC, language: Language::En };
+    assert!(super::refused(&refused, &moments(now())).is_some());
+    assert!(super::refused(&refused, &moments(now() + SignedDuration::from_secs(1))).is_none());
 }
 
 #[test]

@@ -37,7 +37,20 @@ async function preview() {
       headers: { Accept: "text/html" },
       signal: mine.signal,
     });
+    if (answer.redirected) {
+      // The session has ended.
+      location.reload();
+      return;
+    }
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+    if (!fresh.getElementById("result")) {
+      // A refusal has a page of its own.
+      const reason = document.createElement("p");
+      reason.className = "notice bad";
+      reason.textContent = (fresh.querySelector("main") || fresh.body).textContent.trim();
+      document.getElementById("result").replaceChildren(reason);
+      return;
+    }
     for (const id of ["result", "paths"]) {
       const from = fresh.getElementById(id);
       if (from) document.getElementById(id).innerHTML = from.innerHTML;

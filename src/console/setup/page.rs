@@ -56,7 +56,6 @@ pub(super) struct DoctorView {
 
 #[derive(Debug, Serialize)]
 pub(super) struct FindingView {
-    pub(super) status: &'static str,
     /// The class in the style sheet.
     pub(super) class: &'static str,
     pub(super) sign: &'static str,
@@ -159,7 +158,6 @@ fn finding_view(finding: &Finding, language: Language) -> FindingView {
         FindingStatus::Skipped => ("plain", "–", words.skipped),
     };
     FindingView {
-        status: finding.status.name(),
         class,
         sign,
         status_name,

@@ -37,5 +37,4 @@ words! {
     last_reload_failed: "The last reload failed, and the old configuration stays in use.",
         "上次重新加载失败，继续使用原来的配置。";
     reload: "Reload", "重新加载";
-    refresh: "Refresh", "刷新";
 }

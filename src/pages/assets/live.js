@@ -109,8 +109,12 @@ function answered() {
 }
 
 async function ask() {
+  // A network that answers nothing at all must not stop the next turn.
+  const limit = new AbortController();
+  const limitTimer = setTimeout(() => limit.abort(), 5000);
   try {
     const answer = await fetch(location.href, {
+      signal: limit.signal,
       cache: "no-store",
       redirect: "manual",
       headers: { Accept: "text/html", ...(etag && { "If-None-Match": etag }) },
@@ -128,6 +132,8 @@ async function ask() {
     }
   } catch {
     // The relay restarts, or the network is away. The next turn asks again.
+  } finally {
+    clearTimeout(limitTimer);
   }
   lost();
 }

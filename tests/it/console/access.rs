@@ -48,6 +48,29 @@ async fn the_right_password_opens_the_page_that_was_asked_for() {
 }
 
 #[tokio::test]
+async fn spaces_around_a_pasted_password_do_not_matter() {
+    let relay = Relay::with("http://127.0.0.1:9", options(WITH_PASSWORDS)).await;
+    for (password, status) in [(format!(" {PASSWORD}\n"), 303), (PASSWORD.replacen('-', " ", 1), 401)] {
+        assert_eq!(Browser::new(&relay).log_in(&password).await.status, status, "{password}");
+    }
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn a_login_has_a_small_form() {
+    let relay = Relay::with("http://127.0.0.1:9", options(WITH_PASSWORDS)).await;
+    let password = ("password".to_owned(), PASSWORD.to_owned());
+    let many = (0..20).map(|number| (format!("a{number}"), "x".to_owned())).collect();
+    for more in [vec![("next".to_owned(), "m".repeat(5 << 10))], many] {
+        let mut browser = Browser::new(&relay);
+        let fields = [vec![password.clone()], more].concat();
+        assert_eq!(browser.send(Method::POST, "/login", &fields, &[]).await.status, 400);
+        assert!(browser.cookies().is_empty());
+    }
+    relay.stop().await;
+}
+
+#[tokio::test]
 async fn a_login_leads_to_no_other_site() {
     let relay = Relay::with("http://127.0.0.1:9", options(WITH_PASSWORDS)).await;
     for next in ["//evil.example", "https://evil.example", "/messages", "javascript:alert(1)", "..//x"] {
@@ -137,6 +160,22 @@ async fn without_passwords_this_machine_may_read_and_no_proxy() {
         assert!(page.text.contains(text) && page.text.contains("password_file"), "{}", page.text);
     }
     relay.stop().await;
+}
+
+#[tokio::test]
+async fn without_passwords_the_http_of_a_proxy_is_refused() {
+    for (server, login, api) in [("", 403, 403), (WITH_PASSWORDS, 200, 401)] {
+        let relay = Relay::with("http://127.0.0.1:9", options(server)).await;
+        for (path, status) in [("/login", login), ("/api/v1/overview", api)] {
+            let request = relay.client.get(format!("{}{path}", relay.url));
+            let answer = request.version(reqwest::Version::HTTP_10).send().await.unwrap();
+            assert_eq!(answer.status().as_u16(), status, "{server} {path}");
+            let text = answer.text().await.unwrap();
+            let is_clear = text.contains("HTTP/1.0") && text.contains("server.console.password_file");
+            assert_eq!(is_clear, status == 403, "{text}");
+        }
+        relay.stop().await;
+    }
 }
 
 #[tokio::test]

@@ -31,10 +31,11 @@ async fn programs_read_and_change_with_a_password() {
     let wecom = Wecom::start().await;
     let relay = with_dead_letters(&wecom, WITH_PASSWORDS, &["A", "B"]).await;
     let get = async |path: &str| ask(&relay, Method::GET, path, Some(VIEWER), Value::Null).await;
+    let second = relay.listed(&[State::Dead]).await[1].id.0;
     let listed = get("messages?state=dead&limit=1").await.body;
-    assert_eq!((&listed["items"][0]["id"], &listed["items"][0]["state"]), (&json!(3), &json!("dead")));
-    assert_eq!((&listed["next"], &listed["complete"]), (&json!(3), &json!(false)));
-    let older = get("messages?state=dead&after=3").await.body;
+    assert_eq!((&listed["items"][0]["id"], &listed["items"][0]["state"]), (&json!(second), &json!("dead")));
+    assert_eq!((&listed["next"], &listed["complete"]), (&json!(second), &json!(false)));
+    let older = get(&format!("messages?state=dead&after={second}")).await.body;
     assert_eq!((&older["items"][0]["id"], &older["complete"]), (&json!(1), &json!(true)));
     let shown = get("messages/1").await.body;
     assert_eq!(
@@ -56,6 +57,8 @@ async fn programs_read_and_change_with_a_password() {
     assert_eq!(change("messages/discard", bulk(1)).await.body, json!({ "done": 1 }));
     assert_eq!(change("messages/discard", json!({ "filter": {}, "expect": 0 })).await.status, 400);
     assert_eq!(change("messages/discard", json!({})).await.status, 400);
+    let mistyped = json!({ "filter": { "state": "dead", "recever": "wechat" }, "expect": 0 });
+    assert_eq!(change("messages/discard", mistyped).await.status, 400);
     assert_eq!(change("senders/ops/probe", Value::Null).await.status, 202);
     assert_eq!(change("senders/gone/probe", Value::Null).await.status, 404);
     assert_eq!(relay.listed(&[State::Discarded]).await.len(), 2);

@@ -79,7 +79,7 @@ async fn a_message_shows_its_attempts_and_its_text() {
     let mut browser = Browser::new(&relay);
     let page = browser.get("/messages/1").await;
     for text in
-        ["dead letter", "errcode 81013", "[FIRING:1] DiskFull", "receiver wechat, app ops", "attempt 1"]
+        ["dead letter", "errcode 81013", "[FIRING:1] DiskFull", "receiver wechat, sender ops", "attempt 1"]
     {
         assert!(page.text.contains(text), "{text}: {}", page.text);
     }

@@ -58,7 +58,8 @@ async fn dead_letters_are_shown_with_their_reason() {
     let page = eventually(async || browser.get("/").await, |page| page.text.contains("24 h: 2")).await;
     assert!(page.text.contains("2 × WeCom refused message/send (81013)"), "{}", page.text);
     let links = page.attributes("href");
-    assert!(links.contains(&"./messages/confirm?do=requeue&state=dead".to_owned()), "{links:?}");
+    let requeue = "./messages/confirm?do=requeue&state=dead&since=";
+    assert!(links.iter().any(|link| link.starts_with(requeue)), "{links:?}");
     relay.stop().await;
 }
 

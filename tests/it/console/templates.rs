@@ -13,6 +13,10 @@ use crate::support::{Options, Relay, Wecom, payload, short_delays};
 const ENDLESS: &str = "{% for a in range(end=1000) %}{% for b in range(end=1000) %}{% for c in range(end=1000) %}\
                        {% endfor %}{% endfor %}{% endfor %}";
 
+/// Doubles a text until it would have 16 GiB.
+const HUNGRY: &str = "{% set x = 'aaaaaaaaaaaaaaaa' %}{% for i in range(end=30) %}{% set_global x = x ~ x %}{% endfor %}\
+                      {{ x | length }}";
+
 /// Sends a draft as the page does.
 async fn preview(browser: &mut Browser, fields: &[(&str, &str)]) -> Page {
     let page = browser.get("/templates").await;
@@ -93,6 +97,21 @@ async fn a_failure_shows_its_place_and_what_is_sent_instead() {
 }
 
 #[tokio::test]
+async fn a_large_payload_is_previewed() {
+    let wecom = Wecom::start().await;
+    let relay = Relay::with(&wecom.url, options("")).await;
+    let mut browser = Browser::new(&relay);
+    let mut large = payload("KafkaLag", &[("mq-3", true)]);
+    large["commonAnnotations"]["text"] = json!("x".repeat(100 << 10));
+    let large = large.to_string();
+    let draft =
+        [("template", "{{ commonLabels.alertname }}!"), ("data", "paste"), ("payload", large.as_str())];
+    let page = preview(&mut browser, &draft).await;
+    assert!(page.status == 200 && page.text.contains("KafkaLag!</p>"), "{}: {}", page.status, page.text);
+    relay.stop().await;
+}
+
+#[tokio::test]
 async fn a_template_that_does_not_end_is_ended() {
     let wecom = Wecom::start().await;
     let tuning = Tuning { draft_limit: Duration::from_millis(300), ..short_delays() };
@@ -100,6 +119,17 @@ async fn a_template_that_does_not_end_is_ended() {
     let mut browser = Browser::new(&relay);
     let page = preview(&mut browser, &[("template", ENDLESS)]).await;
     assert!(page.text.contains("the template did not end within"), "{}", page.text);
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn a_template_that_needs_too_much_memory_is_ended() {
+    let wecom = Wecom::start().await;
+    let relay = Relay::with(&wecom.url, options("")).await;
+    let mut browser = Browser::new(&relay);
+    let page = preview(&mut browser, &[("template", HUNGRY)]).await;
+    assert!(page.text.contains("the template needs too much memory or time"), "{}", page.text);
+    assert_eq!(preview(&mut browser, &[("template", "x")]).await.status, 200);
     relay.stop().await;
 }
 
