@@ -1,4 +1,4 @@
-//! What the console sees of the running relay, and its settings.
+//! The state of the running relay for the console, and the settings of the console.
 
 use std::{
     collections::HashMap,

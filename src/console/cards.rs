@@ -1,4 +1,4 @@
-//! What needs a person now, as a pure function: each card has a cause, its fix, and one button.
+//! The cards of the overview, as a pure function. A card stands for one problem: its cause, its fix, and one button.
 
 use std::{cmp::Reverse, net::IpAddr};
 

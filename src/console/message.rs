@@ -242,7 +242,7 @@ fn other(listed: &Listed, language: Language) -> Other {
     }
 }
 
-/// What a ticket needs. It has no text of the message and no secret.
+/// The facts about a delivery for a ticket. They have no text of the message and no secret.
 fn diagnosis(detail: &Detail, moments: &Moments) -> String {
     let listed = &detail.listed;
     let time = |at: Timestamp| moments.at(at).exact;

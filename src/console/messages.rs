@@ -54,7 +54,7 @@ struct View {
     searched_back: Option<String>,
     /// The filter of the buttons that change all messages of the list.
     bulk: Option<String>,
-    /// What an operator has just changed.
+    /// The change that an operator has just made.
     result: Option<String>,
 }
 

@@ -1,4 +1,4 @@
-//! What the overview needs from the outbox, read at most once a second for all readers together.
+//! The outbox as the overview shows it. It is read at most once a second for all readers together.
 
 use std::{sync::Arc, time::Duration};
 

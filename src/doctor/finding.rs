@@ -1,5 +1,7 @@
 //! The result of a check, in both languages.
 
+use serde_json::{Value, json};
+
 use crate::language::{Bilingual, Language};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +42,19 @@ pub struct Finding {
 }
 
 impl Finding {
+    /// One JSON object, in English. `help` is present only if it is not empty.
+    pub fn json(&self) -> Value {
+        let Self { status, subject, check, message, help } = self;
+        let mut object =
+            json!({ "status": status.name(), "subject": subject, "check": check, "message": message.en });
+        if !help.en.is_empty()
+            && let Some(fields) = object.as_object_mut()
+        {
+            fields.insert("help".to_owned(), json!(help.en));
+        }
+        object
+    }
+
     pub fn ok(check: &'static str, message: impl Into<Bilingual<String>>) -> Self {
         Self::new(FindingStatus::Ok, check, message.into(), Bilingual::default())
     }

@@ -53,7 +53,7 @@ pub struct NavItem {
     pub is_current: bool,
 }
 
-/// What surrounds the content of a page.
+/// The parts of a page around its content.
 #[derive(Debug, Clone)]
 pub struct Frame {
     /// The name of the site, at the end of the title.

@@ -1,4 +1,4 @@
-//! What all web pages have in common: layout, styles, scripts, languages, protective headers and checks of the origin.
+//! The common parts of all web pages: layout, styles, scripts, languages, protective headers and checks of the origin.
 //!
 //! It knows nothing of the relay. A set of pages brings its templates and its words, and calls [`Pages::html`]:
 //!

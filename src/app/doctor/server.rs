@@ -35,7 +35,7 @@ const OPEN_FILES: &str = "open files";
 /// The connections and the database need some dozens of files.
 const ENOUGH_FILES: u64 = 256;
 
-/// What a running relay knows of itself.
+/// The facts that a running relay knows without a look at its files.
 #[derive(Debug)]
 pub(super) struct ThisRelay {
     /// The address on which it listens.

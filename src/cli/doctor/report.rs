@@ -2,8 +2,6 @@
 
 use std::io;
 
-use serde_json::json;
-
 use crate::{
     cli::output::Output,
     doctor::{Finding, FindingStatus},
@@ -28,7 +26,7 @@ impl<'o> Report<'o> {
             FindingStatus::Warning => self.warnings += 1,
             FindingStatus::Ok | FindingStatus::Skipped => {}
         }
-        let text = if self.json { object(finding) } else { text(finding) };
+        let text = if self.json { finding.json().to_string() } else { text(finding) };
         self.output.line(&text)
     }
 
@@ -51,21 +49,10 @@ fn text(finding: &Finding) -> String {
     text
 }
 
-/// One JSON object. `help` is present only if it is not empty.
-fn object(finding: &Finding) -> String {
-    let Finding { status, subject, check, message, help } = finding;
-    let mut object =
-        json!({ "status": status.name(), "subject": subject, "check": check, "message": message.en });
-    if !help.en.is_empty()
-        && let Some(fields) = object.as_object_mut()
-    {
-        fields.insert("help".to_owned(), json!(help.en));
-    }
-    object.to_string()
-}
-
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
     use crate::language::Bilingual;
 
@@ -82,8 +69,8 @@ mod tests {
     fn json_is_one_object() {
         let finding = Finding::failed("tls", Bilingual::same("no"), Bilingual::same("do")).about("app ops");
         let expected = json!({ "status": "failed", "subject": "app ops", "check": "tls", "message": "no", "help": "do" });
-        assert_eq!(object(&finding), expected.to_string());
+        assert_eq!(finding.json().to_string(), expected.to_string());
         let skipped = Finding::skipped("tls", &Bilingual::same("dns failed")).about("app ops");
-        assert!(!object(&skipped).contains("help"));
+        assert!(!skipped.json().to_string().contains("help"));
     }
 }

@@ -1,4 +1,4 @@
-//! What the reader asks for: a receiver, one of its templates, a text for it, and a payload.
+//! The request of the Templates page: a receiver, one of its templates, a text for it, and a payload.
 
 use serde_json::Value;
 

@@ -14,7 +14,7 @@ const MAX_COLUMNS: usize = 60;
 pub(super) struct PathView {
     /// Such as `commonLabels.alertname`.
     pub(super) name: String,
-    /// What a click inserts.
+    /// The text that a click inserts.
     pub(super) insert: String,
     pub(super) value: String,
 }

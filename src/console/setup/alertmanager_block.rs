@@ -2,7 +2,7 @@
 
 use crate::text::percent_encode;
 
-/// How Alertmanager logs in.
+/// The credentials that Alertmanager must send.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Credentials {
     None,

@@ -79,25 +79,13 @@ pub(in crate::console) async fn run_doctor<O: Outbox>(
     }
 }
 
+/// The findings are those of `wecom-relay doctor --json`.
 fn examination(run: &Examination, reader: &Reader) -> Value {
     json!({
         "started_at": run.started_at.map(|at| rfc3339(at, &reader.moments.zone)),
         "running": run.is_running,
-        "findings": run.findings.iter().map(finding).collect::<Vec<_>>(),
+        "findings": run.findings.iter().map(Finding::json).collect::<Vec<_>>(),
     })
-}
-
-/// As in `wecom-relay doctor --json`.
-fn finding(finding: &Finding) -> Value {
-    let Finding { status, subject, check, message, help } = finding;
-    let mut object =
-        json!({ "status": status.name(), "subject": subject, "check": check, "message": message.en });
-    if !help.en.is_empty()
-        && let Some(fields) = object.as_object_mut()
-    {
-        fields.insert("help".to_owned(), json!(help.en));
-    }
-    object
 }
 
 /// `GET /api/v1/errcodes/{n}`

@@ -11,7 +11,7 @@ use crate::{
     outbox::{NewNotification, ReceiverName, SenderName},
 };
 
-/// What the Setup page needs from the relay.
+/// The relay as the Setup page uses it.
 #[derive(Clone)]
 pub struct SetupParts {
     pub relay: Arc<dyn RelaySetup>,
@@ -29,7 +29,7 @@ pub trait RelaySetup: Send + Sync + 'static {
     /// There is no such receiver, or templates choose its recipients.
     fn test_message(&self, receiver: &str, now: Timestamp) -> Result<NewNotification, TestRefusal>;
 
-    /// How Alertmanager logs in.
+    /// The credentials that Alertmanager must send.
     fn credentials(&self) -> Credentials;
 
     /// Reloads the configuration. Returns its summary, or the reason why nothing changed; `None` if the relay is stopping.

@@ -1,4 +1,4 @@
-//! What the Setup page remembers between requests.
+//! The state of the Setup page between requests.
 
 use std::{
     collections::BTreeMap,

@@ -28,7 +28,7 @@ function tick() {
   }
 }
 
-// What must differ before a region is replaced. The texts of times always differ.
+// The part of a region that decides whether it is replaced. The texts of times always differ.
 function essence(region) {
   return region.innerHTML.replace(/(<time[^>]*>)[^<]*/g, "$1");
 }

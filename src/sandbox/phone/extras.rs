@@ -1,8 +1,8 @@
-//! What `demo` adds to the page: a link to the relay, and buttons that send alerts.
+//! The additions of `demo` to the page: a link to the relay, and buttons that send alerts.
 
 use tokio::sync::mpsc::UnboundedSender;
 
-/// What the page has beside the sandbox.
+/// The parts of the page that are not about the sandbox.
 #[derive(Debug, Clone, Default)]
 pub struct PhoneExtras {
     /// The address of the relay's console.

@@ -1,4 +1,4 @@
-//! Which addresses WeCom opens.
+//! The addresses that WeCom opens.
 
 use super::tree::LinkTarget;
 use crate::text::is_bidi_control;

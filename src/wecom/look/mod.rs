@@ -1,4 +1,4 @@
-//! How members see a message: as WeCom shows it, or as the WeChat plugin (微信插件) does.
+//! The look of a message: as WeCom shows it, or as the WeChat plugin (微信插件) does.
 //!
 //! This is an approximation, and every page and command that shows it says so. WeCom does not publish how its clients draw
 //! a message, so the rules come from its documentation and from the reports of users.
