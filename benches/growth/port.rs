@@ -130,6 +130,13 @@ fn message() -> String {
     templates.with(&payload, &render::fixed_time()).render(DEFAULT_MESSAGE).unwrap()
 }
 
+/// The group key and the text of notification `id`.
+pub(crate) fn row<O: Outbox>(id: u64, store: &Store<O>) -> (String, String) {
+    let notification = notification(id, &store.text);
+    let text = notification.deliveries.first().map(|delivery| delivery.content.text().to_owned());
+    (notification.group_key, text.unwrap_or_default())
+}
+
 /// Notification `id`, as the webhook handler makes it.
 fn notification(id: u64, text: &str) -> NewNotification {
     let recipients = Recipients::parse(&payload::member(id, MEMBERS), "", "").unwrap();

@@ -2,7 +2,7 @@
 
 pub(crate) mod alertmanager;
 mod durable;
-mod durable_postgres;
+pub(crate) mod durable_postgres;
 mod forward;
 mod parsed;
 

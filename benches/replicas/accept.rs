@@ -49,10 +49,6 @@ pub(super) async fn run(setup: &Setup, sink: &Sink, postgres: &Server) -> Report
             report.samples(name("cpu_us"), &measured.cpu_us);
             report.figure(name("ratio"), of_it);
         }
-        if connections == 64 {
-            let of_insert = relay.rate.ratio_to(&inserting.rate);
-            report.at_least("replicas, accept, 64 connections: rate over one INSERT's", 0.35, of_insert);
-        }
     }
     table
         .note("one INSERT: a handler that parses and inserts one row; simultaneous requests share an INSERT");

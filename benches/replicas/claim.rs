@@ -4,18 +4,17 @@ use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
 use tokio::time::Instant;
-use wecom_relay::{
-    outbox::postgres::{Access, PostgresOutbox, PostgresUrl, Settings, Tls},
-    secret::Secret,
-    tls::ExtraRoots,
-};
+use wecom_relay::outbox::postgres::PostgresOutbox;
 
-use super::server::{Server, connect};
+use super::{
+    server::{Server, connect},
+    store::open,
+};
 use crate::{
     growth::port::Store,
     report::Report,
     samples::{Samples, rate},
-    setup::{MAX_SIZE, MEMBERS, Setup},
+    setup::{MEMBERS, Setup},
     table::{Table, count, ratio},
 };
 
@@ -83,10 +82,7 @@ struct Filled {
 impl Filled {
     async fn new(postgres: &Server, waiting: u64) -> Self {
         let url = postgres.database().await;
-        let parsed = PostgresUrl::parse(&Secret::new(url.as_str())).unwrap();
-        let tls = Tls::new(&ExtraRoots::default()).unwrap();
-        let settings = Settings::new(parsed, tls, MAX_SIZE, "bench".to_owned());
-        let outbox = PostgresOutbox::open(settings, Access::Replica).unwrap();
+        let outbox = open(&url);
         let store = Store::new(outbox.clone()).await;
         let mut filled = Self { waiting, outbox, store, next: 0, claimed: Samples::default() };
         filled.enqueue(MEMBERS).await;

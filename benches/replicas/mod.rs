@@ -4,7 +4,9 @@
 
 mod accept;
 mod claim;
+mod enqueue;
 mod server;
+mod store;
 mod wakeup;
 
 use crate::{report::Report, setup::Setup, sink::Sink, table::Table};
@@ -22,6 +24,7 @@ pub(crate) async fn run(setup: &Setup, sink: &Sink) -> Report {
     };
     let server = Server::start(setup, &programs);
     report.extend(accept::run(setup, sink, &server).await);
+    report.extend(enqueue::run(setup, &server).await);
     report.extend(wakeup::run(setup, sink, &server).await);
     report.extend(claim::run(setup, &server).await);
     report
