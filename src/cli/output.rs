@@ -60,7 +60,7 @@ pub(super) fn shown(content: &Content) -> String {
     match content {
         Content::Text(text) | Content::Markdown(text) | Content::MarkdownV2(text) => text.clone(),
         Content::GroupText(card) => group_text(card.json()),
-        Content::TextCard(card) | Content::TemplateCard(card) => {
+        Content::TextCard(card) | Content::TemplateCard(card) | Content::CardUpdate(card) => {
             let value = serde_json::from_str::<serde_json::Value>(card.json()).ok();
             let pretty = value.and_then(|value| serde_json::to_string_pretty(&value).ok());
             pretty.unwrap_or_else(|| card.to_string())

@@ -30,7 +30,9 @@ pub(super) fn degrade(claimed: &Claimed, reason: &str, language: Language) -> Op
         Content::Markdown(text) | Content::MarkdownV2(text) => {
             claimed.text_form.as_ref().or(Some(text)).map(String::as_str)
         }
-        Content::TextCard(_) | Content::TemplateCard(_) => claimed.text_form.as_deref(),
+        Content::TextCard(_) | Content::TemplateCard(_) | Content::CardUpdate(_) => {
+            claimed.text_form.as_deref()
+        }
     }?;
     let msgtype = content.msgtype();
     let (note, colon) = match language {

@@ -5,8 +5,11 @@
 
 use std::{borrow::Cow, fmt};
 
-use serde::{Deserialize, Serialize, Serializer};
-use serde_json::value::{RawValue, to_raw_value};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde_json::{
+    Map, Value,
+    value::{RawValue, to_raw_value},
+};
 
 use super::recipients::{check_user_ids, is_everybody, is_separator};
 
@@ -25,6 +28,8 @@ pub enum Content {
     TextCard(Card),
     /// Personal WeChat does not show it.
     TemplateCard(Card),
+    /// A change of interactive cards that were sent: the JSON of a [`CardUpdate`].
+    CardUpdate(Card),
 }
 
 /// The object `text` of a request to a group.
@@ -95,13 +100,32 @@ impl Card {
     }
 
     /// `None` if `json` is not a JSON object.
-    fn from_json(json: String) -> Option<Self> {
-        let card = RawValue::from_string(json).ok()?;
+    pub fn from_json(json: impl Into<String>) -> Option<Self> {
+        let card = RawValue::from_string(json.into()).ok()?;
         card.get().starts_with('{').then_some(Self(card))
     }
 
     pub fn json(&self) -> &str {
         self.0.get()
+    }
+
+    /// The fields of the card.
+    pub(super) fn fields(&self) -> Map<String, Value> {
+        // It was written by this program.
+        serde_json::from_str(self.json()).unwrap_or_default()
+    }
+
+    /// The same card with another value of `key`.
+    pub(super) fn with(&self, key: &str, value: &str) -> Self {
+        let mut fields = self.fields();
+        fields.insert(key.to_owned(), value.into());
+        Self::of_fields(fields)
+    }
+
+    pub(super) fn of_fields(fields: Map<String, Value>) -> Self {
+        let json = Value::Object(fields).to_string();
+        // It never fails, because this is JSON.
+        RawValue::from_string(json).map_or_else(|_| Self(RawValue::NULL.to_owned()), Self)
     }
 }
 
@@ -116,6 +140,16 @@ impl Eq for Card {}
 impl Serialize for Card {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.0.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Card {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let card = Box::<RawValue>::deserialize(deserializer)?;
+        if !card.get().starts_with('{') {
+            return Err(de::Error::custom("a card is a JSON object"));
+        }
+        Ok(Self(card))
     }
 }
 
@@ -135,6 +169,7 @@ impl Content {
             "markdown_v2" => Some(Self::MarkdownV2(text)),
             "textcard" => Card::from_json(text).map(Self::TextCard),
             "template_card" => Card::from_json(text).map(Self::TemplateCard),
+            "card_update" => Card::from_json(text).map(Self::CardUpdate),
             _ => None,
         }
     }
@@ -148,6 +183,7 @@ impl Content {
             Self::MarkdownV2(_) => "markdown_v2",
             Self::TextCard(_) => "textcard",
             Self::TemplateCard(_) => "template_card",
+            Self::CardUpdate(_) => "card_update",
         }
     }
 
@@ -184,6 +220,7 @@ impl Content {
     pub fn wecom_msgtype(&self) -> &'static str {
         match self {
             Self::GroupText(_) => "text",
+            Self::CardUpdate(_) => "template_card",
             other => other.msgtype(),
         }
     }
@@ -192,7 +229,10 @@ impl Content {
     pub fn text(&self) -> &str {
         match self {
             Self::Text(text) | Self::Markdown(text) | Self::MarkdownV2(text) => text,
-            Self::GroupText(card) | Self::TextCard(card) | Self::TemplateCard(card) => card.json(),
+            Self::GroupText(card)
+            | Self::TextCard(card)
+            | Self::TemplateCard(card)
+            | Self::CardUpdate(card) => card.json(),
         }
     }
 }

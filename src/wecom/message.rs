@@ -6,7 +6,7 @@ use std::{borrow::Cow, fmt, time::Duration};
 
 use serde::Serialize;
 
-use super::{Card, Content, Recipients};
+use super::{Api, Card, CardUpdate, Content, Recipients};
 
 /// The longest interval of WeCom's duplicate check, in seconds.
 pub const MAX_DUPLICATE_CHECK_SECS: u64 = 4 * 60 * 60;
@@ -29,6 +29,18 @@ pub struct Message {
     pub content: Content,
     /// WeCom suppresses an identical request within this time (`duplicate_check_interval`).
     pub duplicate_check: Option<Duration>,
+}
+
+impl Message {
+    /// The call that sends it.
+    pub fn api(&self) -> Api {
+        match (&self.content, &self.recipients) {
+            (Content::CardUpdate(_), _) => Api::UpdateTemplateCard,
+            (_, Recipients::Group) => Api::WebhookSend,
+            (_, Recipients::Chat(_)) => Api::AppchatSend,
+            (_, Recipients::Nobody | Recipients::All | Recipients::Listed(_)) => Api::MessageSend,
+        }
+    }
 }
 
 /// The fields in the order in which they are sent.
@@ -62,6 +74,17 @@ struct RequestBody<'m> {
     duplicate_check_interval: Option<u64>,
 }
 
+/// The fields of `message/update_template_card` in the order in which they are sent.
+#[derive(Serialize)]
+struct UpdateBody<'m> {
+    /// 1: everybody who has the card.
+    atall: u8,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    agentid: Option<u64>,
+    response_code: &'m str,
+    template_card: &'m Card,
+}
+
 #[derive(Serialize)]
 #[serde(untagged)]
 enum TextBody<'m> {
@@ -69,10 +92,12 @@ enum TextBody<'m> {
     WithMentions(&'m Card),
 }
 
-/// The JSON of `message/send` or `appchat/send`, or of `webhook/send` without an `agent_id`: compact, in UTF-8, with a
-/// fixed order of fields.
+/// The JSON of [`Message::api`]: compact, in UTF-8, with a fixed order of fields. A robot has no `agent_id`.
 #[expect(clippy::expect_used, reason = "texts and numbers can always be written as JSON")]
 pub fn request_body(agent_id: Option<AgentId>, message: &Message) -> String {
+    if let Some(update) = message.content.as_card_update() {
+        return update_body(agent_id, &update);
+    }
     let chat = match &message.recipients {
         Recipients::Chat(chat) => Some(chat.as_str()),
         _ => None,
@@ -107,8 +132,19 @@ pub fn request_body(agent_id: Option<AgentId>, message: &Message) -> String {
         Content::Markdown(content) => body.markdown = Some(TextBody::Plain { content: safe(content) }),
         Content::MarkdownV2(content) => body.markdown_v2 = Some(TextBody::Plain { content: safe(content) }),
         Content::TextCard(card) => body.textcard = Some(card),
-        Content::TemplateCard(card) => body.template_card = Some(card),
+        Content::TemplateCard(card) | Content::CardUpdate(card) => body.template_card = Some(card),
     }
+    serde_json::to_string(&body).expect("a request is valid JSON")
+}
+
+#[expect(clippy::expect_used, reason = "texts and numbers can always be written as JSON")]
+fn update_body(agent_id: Option<AgentId>, update: &CardUpdate) -> String {
+    let body = UpdateBody {
+        atall: 1,
+        agentid: agent_id.map(|id| id.0),
+        response_code: update.response_code.as_deref().unwrap_or_default(),
+        template_card: &update.template_card,
+    };
     serde_json::to_string(&body).expect("a request is valid JSON")
 }
 
@@ -136,6 +172,8 @@ fn interval_secs(interval: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wecom::Otherwise;
+
     fn message(content: Content, duplicate_check: Option<Duration>) -> Message {
         let recipients = Recipients::parse("zhangsan|lisi", "", "7").unwrap();
         Message { recipients, content, duplicate_check }
@@ -183,6 +221,22 @@ mod tests {
                 Message { recipients: Recipients::Group, ..message(Content::Text(text.to_owned()), None) };
             assert!(!request_body(None, &message).to_lowercase().contains("<@all>"));
         }
+    }
+
+    #[test]
+    fn a_card_update_has_its_own_request() {
+        let card = Card::from_json(r#"{"card_type":"button_interaction","task_id":"t"}"#).unwrap();
+        let update = CardUpdate {
+            template_card: card,
+            response_code: Some("code".to_owned()),
+            otherwise: Otherwise::Text,
+        };
+        let message = message(Content::card_update(&update), Some(Duration::from_secs(60)));
+        assert_eq!(message.api(), Api::UpdateTemplateCard);
+        assert_eq!(
+            request_body(Some(AgentId(7)), &message),
+            r#"{"atall":1,"agentid":7,"response_code":"code","template_card":{"card_type":"button_interaction","task_id":"t"}}"#
+        );
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! The port is [`WeCom`]. An [`Outcome`] separates what WeCom surely did not accept from what it may have accepted, because
 //! that decides whether a resend can make a duplicate.
 
+mod card_update;
 pub mod client;
 mod content;
 pub mod endpoint;
@@ -16,6 +17,7 @@ mod recipients;
 mod reply;
 pub mod token;
 
+pub use card_update::{CardUpdate, Otherwise};
 pub use content::{Card, Content, GroupMentions, GroupText, MAX_MENTIONS};
 pub use message::Message;
 pub use outcome::{

@@ -21,6 +21,8 @@ pub enum Api {
     AppchatSend,
     /// By a robot.
     WebhookSend,
+    UpdateTemplateCard,
+    MessageRecall,
     AgentGet,
     UserGet,
     DepartmentGet,
@@ -30,11 +32,13 @@ pub enum Api {
 }
 
 impl Api {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 12] = [
         Self::GetToken,
         Self::MessageSend,
         Self::AppchatSend,
         Self::WebhookSend,
+        Self::UpdateTemplateCard,
+        Self::MessageRecall,
         Self::AgentGet,
         Self::UserGet,
         Self::DepartmentGet,
@@ -55,6 +59,8 @@ impl Api {
             Self::MessageSend => "message/send",
             Self::AppchatSend => "appchat/send",
             Self::WebhookSend => "webhook/send",
+            Self::UpdateTemplateCard => "message/update_template_card",
+            Self::MessageRecall => "message/recall",
             Self::AgentGet => "agent/get",
             Self::UserGet => "user/get",
             Self::DepartmentGet => "department/get",
@@ -64,9 +70,9 @@ impl Api {
         }
     }
 
-    /// True if the call sends a message.
+    /// True if the call sends or changes a message.
     pub fn sends(self) -> bool {
-        matches!(self, Self::MessageSend | Self::AppchatSend | Self::WebhookSend)
+        matches!(self, Self::MessageSend | Self::AppchatSend | Self::WebhookSend | Self::UpdateTemplateCard)
     }
 }
 

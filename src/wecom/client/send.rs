@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{call::Caller, http::SetupError, settings::AppSettings};
 use crate::wecom::{
-    Api, Message, Outcome, Recipients, WeCom, WecomError, errcode,
+    Message, Outcome, WeCom, WecomError, errcode,
     message::request_body,
     reply::TokenGrant,
     token::{RefreshResult, Token, TokenCache, TokenCaches, TokenObserver},
@@ -87,10 +87,7 @@ impl WeCom for Client {
 impl Client {
     async fn send_with(&self, token: &Token, message: &Message) -> Outcome {
         let body = request_body(Some(self.app.agent_id), message);
-        let api = match message.recipients {
-            Recipients::Chat(_) => Api::AppchatSend,
-            _ => Api::MessageSend,
-        };
+        let api = message.api();
         let url = self.caller.url(api, ("access_token", token.secret().expose()));
         let outcome = self.caller.send(api, url, body, Some(token)).await;
         match &outcome {

@@ -85,12 +85,27 @@ pub fn refuses_secret(outcome: &Outcome) -> bool {
     matches!(outcome, Outcome::Rejected(error) if is_secret_refused(error))
 }
 
+/// True if this card cannot be changed any more: its code is used or too old, or WeCom does not know the card.
+pub fn is_card_gone(error: &ApiError) -> bool {
+    error.api == Api::UpdateTemplateCard && matches!(error.errcode.0, 42014..=42016 | 60140)
+}
+
 /// True if WeCom refused the access token, so that a new one may help. With 40001, `message/send` means the token and
 /// `gettoken` means the secret.
 pub(in crate::wecom) fn is_token_refused(error: &ApiError) -> bool {
     let is_token = |class| class == Class::Token || error.errcode == INVALID_CREDENTIAL;
-    matches!(error.api, Api::MessageSend | Api::AppchatSend)
-        && lookup(error.errcode).is_some_and(|entry| is_token(entry.class))
+    let has_token = match error.api {
+        Api::MessageSend | Api::AppchatSend | Api::UpdateTemplateCard | Api::MessageRecall => true,
+        Api::GetToken | Api::WebhookSend => false,
+        // These calls are not made again.
+        Api::AgentGet
+        | Api::UserGet
+        | Api::DepartmentGet
+        | Api::TagGet
+        | Api::AppchatCreate
+        | Api::AppchatGet => false,
+    };
+    has_token && lookup(error.errcode).is_some_and(|entry| is_token(entry.class))
 }
 
 #[cfg(test)]
@@ -213,6 +228,23 @@ mod tests {
             let error = ApiError { api: Api::WebhookSend, ..api_error(errcode) };
             assert_eq!(class_of(&Outcome::Rejected(error)), Some(expected), "{errcode}");
         }
+    }
+
+    #[test]
+    fn a_used_code_means_that_its_card_is_gone() {
+        for (api, errcode, expected) in [
+            (Api::UpdateTemplateCard, 60140, true),
+            (Api::UpdateTemplateCard, 42016, true),
+            (Api::UpdateTemplateCard, 42017, false),
+            (Api::MessageSend, 42014, false),
+        ] {
+            assert_eq!(is_card_gone(&ApiError { api, ..api_error(errcode) }), expected, "{errcode}");
+        }
+    }
+
+    #[test]
+    fn a_card_that_needs_a_callback_does_not_hold_the_app() {
+        assert_eq!(class(43012), Some(Class::Message));
     }
 
     #[test]

@@ -358,7 +358,16 @@ pub(super) static TABLE: &[Entry] = &[
         text("a field of the card is missing, too long or not valid", "卡片的字段缺失、太长或无效"),
         Some(CARD),
     ),
-    row(42052, Message, Documented, text("the msgid is older than 24 hours", "msgid 已超过 24 小时"), None),
+    row(
+        42052,
+        Message,
+        Documented,
+        text("the msgid is older than 24 hours", "msgid 已超过 24 小时"),
+        Some(text(
+            "Tell the members to ignore the message, because WeCom takes back those of the last 24 hours only",
+            "请通知成员忽略该消息，企业微信只能撤回 24 小时内的消息",
+        )),
+    ),
     row(
         43004,
         Recipient,
@@ -371,7 +380,8 @@ pub(super) static TABLE: &[Entry] = &[
     ),
     row(
         43012,
-        Configuration,
+        // The text form reaches members, and a held app does not.
+        Message,
         Inferred,
         text("the app needs a callback URL for this card", "这种卡片要求应用有回调 URL"),
         Some(text(
@@ -531,7 +541,10 @@ pub(super) static TABLE: &[Entry] = &[
             "the response_code is wrong, used or older than 72 hours",
             "response_code 错误、已使用，或已超过 72 小时",
         ),
-        None,
+        Some(text(
+            "Read the message that the relay sent instead, because a card can be changed once for each press",
+            "请看 relay 改发的消息，每次按下按钮只能更新一次卡片",
+        )),
     ),
     row(
         81013,
@@ -662,6 +675,19 @@ pub(super) static BY_API: &[(&[Api], Entry)] = &[
                 "Use the robot in no other program, because all of them share the limit",
                 "请不要在其他程序中使用同一个机器人，它们共用这个上限",
             )),
+        ),
+    ),
+    (
+        &[Api::MessageRecall],
+        row(
+            40058,
+            Message,
+            Documented,
+            text(
+                "another app sent the message, or its msgid is not valid",
+                "消息由其他应用发送，或 msgid 无效",
+            ),
+            Some(text("Recall it with the app that sent it", "请用发送该消息的应用撤回")),
         ),
     ),
     (

@@ -1,33 +1,38 @@
 //! The rules of a `template_card`. WeCom recommends these lengths, and its client cuts longer texts.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use super::check::{CardError, url};
-use crate::text::shorten_chars;
-use crate::wecom::content::{Card, Content};
+use super::{
+    buttons::buttons,
+    check::{CardError, url},
+    fields::{Object, inner, list, required, shorten, target, text},
+};
+use crate::wecom::{
+    card_update::INTERACTIVE,
+    content::{Card, Content},
+};
 
-type Object = Map<String, Value>;
-
-/// The only supported type of card, because interactive types need a callback URL.
 const TEXT_NOTICE: &str = "text_notice";
-const MAX_ROWS: usize = 6;
+pub(super) const MAX_ROWS: usize = 6;
 const MAX_JUMPS: usize = 3;
 const TASK_ID_BYTES: usize = 128;
 
-/// Recommended lengths in characters.
+/// The supported type of card, with recommended lengths in characters.
 #[derive(Debug)]
 pub struct CardLimits {
+    card_type: &'static str,
     /// By object and key.
     lengths: [(&'static str, &'static str, usize); 5],
     /// The limit for [`SUB_TITLE`].
     pub sub_title: usize,
-    value: usize,
+    pub(super) value: usize,
     jump_title: usize,
 }
 
 impl CardLimits {
-    /// The limits for apps.
+    /// The limits for apps. Interactive cards are not allowed, because they need a callback.
     pub const APP: Self = Self {
+        card_type: TEXT_NOTICE,
         lengths: [
             ("source", "desc", 20),
             ("main_title", "title", 36),
@@ -39,8 +44,11 @@ impl CardLimits {
         value: 30,
         jump_title: 18,
     };
+    /// The limits for interactive cards of apps.
+    pub const INTERACTIVE: Self = Self { card_type: INTERACTIVE, ..Self::APP };
     /// The limits for robots.
     pub const ROBOT: Self = Self {
+        card_type: TEXT_NOTICE,
         lengths: [
             ("source", "desc", 13),
             ("main_title", "title", 26),
@@ -57,11 +65,13 @@ impl CardLimits {
 /// The key of the longest text of a card.
 pub const SUB_TITLE: &str = "sub_title_text";
 const KEYNAME_CHARS: usize = 5;
+/// WeCom names no limit. This is one line of a card on a phone.
+pub(super) const REPLACE_TEXT_CHARS: usize = 20;
 
 /// Keys with number values at any depth.
-const NUMBERS: [&str; 2] = ["type", "desc_color"];
+const NUMBERS: [&str; 3] = ["type", "desc_color", "style"];
 /// Keys with text values at any depth.
-const TEXTS: [&str; 13] = [
+const TEXTS: [&str; 16] = [
     "card_type",
     "title",
     "desc",
@@ -75,25 +85,30 @@ const TEXTS: [&str; 13] = [
     "media_id",
     "userid",
     "task_id",
+    "text",
+    "key",
+    "replace_text",
 ];
 
-/// Makes a `template_card` that WeCom accepts unchanged. A card without `card_type` is a `text_notice`.
+/// Makes a `template_card` that WeCom accepts unchanged. A card without `card_type` gets the type that `limits` supports.
 ///
 /// # Errors
 /// [`CardError`] if WeCom would refuse it.
 pub fn template_card(mut card: Object, limits: &CardLimits) -> Result<Content, CardError> {
     convert_types(&mut card);
     match text(&card, "card_type") {
-        "" => _ = card.insert("card_type".to_owned(), TEXT_NOTICE.into()),
-        TEXT_NOTICE => {}
+        "" => _ = card.insert("card_type".to_owned(), limits.card_type.into()),
+        card_type if card_type == limits.card_type => {}
         other => {
+            let supported = limits.card_type;
             return Err(CardError::new(
                 "card_type",
-                format!("is {other:?}, and only {TEXT_NOTICE} is supported"),
+                format!("is {other:?}, and only {supported} is supported"),
             ));
         }
     }
-    task_id(&mut card)?;
+    let is_interactive = limits.card_type == INTERACTIVE;
+    task_id(&mut card, is_interactive)?;
     for (object, key, max) in limits.lengths {
         if let Some(inner) = inner(&mut card, object)? {
             shorten(inner, key, max);
@@ -109,14 +124,27 @@ pub fn template_card(mut card: Object, limits: &CardLimits) -> Result<Content, C
     }
     rows(&mut card, limits)?;
     jumps(&mut card, limits)?;
-    let Some(action) = inner(&mut card, "card_action")? else {
-        return Err(CardError::new("card_action", "is missing: write type: 1 and a url"));
-    };
-    if target(action, "card_action")? == 0 {
-        return Err(CardError::new("card_action.type", "must be 1 for a url or 2 for a mini program"));
+    card_action(&mut card, is_interactive)?;
+    if is_interactive {
+        buttons(&mut card)?;
+        shorten(&mut card, "replace_text", REPLACE_TEXT_CHARS);
     }
     let card = Card::new(&card).map_err(|error| CardError::new("template_card", error.to_string()))?;
     Ok(Content::TemplateCard(card))
+}
+
+/// An interactive card needs no action, because it has buttons.
+fn card_action(card: &mut Object, is_interactive: bool) -> Result<(), CardError> {
+    let Some(action) = inner(card, "card_action")? else {
+        if is_interactive {
+            return Ok(());
+        }
+        return Err(CardError::new("card_action", "is missing: write type: 1 and a url"));
+    };
+    if target(action, "card_action")? == 0 && !is_interactive {
+        return Err(CardError::new("card_action.type", "must be 1 for a url or 2 for a mini program"));
+    }
+    Ok(())
 }
 
 /// Converts the values of known keys to WeCom's types, because templates and YAML may yield others.
@@ -138,25 +166,7 @@ fn convert_types(object: &mut Object) {
     }
 }
 
-fn text<'a>(object: &'a Object, key: &str) -> &'a str {
-    object.get(key).and_then(Value::as_str).unwrap_or_default()
-}
-
-fn shorten(object: &mut Object, key: &str, max_chars: usize) {
-    if let Some(Value::String(text)) = object.get_mut(key) {
-        *text = shorten_chars(text.trim(), max_chars).into_owned();
-    }
-}
-
-fn inner<'a>(object: &'a mut Object, key: &str) -> Result<Option<&'a mut Object>, CardError> {
-    match object.get_mut(key) {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::Object(inner)) => Ok(Some(inner)),
-        Some(_) => Err(CardError::new(key, "is not a mapping")),
-    }
-}
-
-fn task_id(card: &mut Object) -> Result<(), CardError> {
+fn task_id(card: &mut Object, is_interactive: bool) -> Result<(), CardError> {
     let id = text(card, "task_id").trim().to_owned();
     let allowed = |c: char| c.is_ascii_alphanumeric() || "_-@".contains(c);
     if id.len() > TASK_ID_BYTES || !id.chars().all(allowed) {
@@ -165,6 +175,9 @@ fn task_id(card: &mut Object) -> Result<(), CardError> {
     }
     if id.is_empty() {
         card.remove("task_id");
+        if is_interactive {
+            return Err(CardError::new("task_id", "is empty, and an interactive card needs one"));
+        }
         if card.contains_key("action_menu") {
             return Err(CardError::new("task_id", "is empty, and action_menu needs one"));
         }
@@ -172,46 +185,6 @@ fn task_id(card: &mut Object) -> Result<(), CardError> {
     }
     card.insert("task_id".to_owned(), id.into());
     Ok(())
-}
-
-/// The target of a tap: 0 for none, 1 for a URL, 2 for a mini program. The last two need a field.
-fn target(object: &mut Object, path: &str) -> Result<i64, CardError> {
-    let number = match object.get("type") {
-        None | Some(Value::Null) => 0,
-        Some(value) => value.as_i64().unwrap_or(-1),
-    };
-    match number {
-        1 => {
-            let url = url(&format!("{path}.url"), text(object, "url"))?;
-            object.insert("url".to_owned(), url.into());
-        }
-        2 => required(object, path, "appid")?,
-        0 => {}
-        _ => return Err(CardError::new(format!("{path}.type"), "must be 0, 1 or 2")),
-    }
-    Ok(number)
-}
-
-fn required(object: &Object, path: &str, key: &str) -> Result<(), CardError> {
-    if text(object, key).trim().is_empty() {
-        return Err(CardError::new(format!("{path}.{key}"), "is empty"));
-    }
-    Ok(())
-}
-
-fn list<'a>(card: &'a mut Object, key: &str, most: usize) -> Result<Vec<&'a mut Object>, CardError> {
-    let items = match card.get_mut(key) {
-        None | Some(Value::Null) => return Ok(Vec::new()),
-        Some(Value::Array(items)) => items,
-        Some(_) => return Err(CardError::new(key, "is not a list")),
-    };
-    if items.len() > most {
-        return Err(CardError::new(key, format!("has {} entries, and WeCom allows {most}", items.len())));
-    }
-    let object = |item: &'a mut Value| {
-        item.as_object_mut().ok_or_else(|| CardError::new(key, "has an entry that is not a mapping"))
-    };
-    items.iter_mut().map(object).collect()
 }
 
 fn rows(card: &mut Object, limits: &CardLimits) -> Result<(), CardError> {

@@ -31,6 +31,6 @@ pub fn usage(content: &Content, recipients: &Recipients) -> String {
                 card.json().len()
             )
         }
-        Content::TemplateCard(card) => format!("{} bytes", card.json().len()),
+        Content::TemplateCard(card) | Content::CardUpdate(card) => format!("{} bytes", card.json().len()),
     }
 }

@@ -52,6 +52,10 @@ impl Appearance {
             Content::MarkdownV2(text) => Self::of_markdown_v2(&sent(text, audience), viewer),
             Content::TextCard(card) => Self::of_textcard(&parsed(card.json()), viewer),
             Content::TemplateCard(card) => Self::of_card(&parsed(card.json()), viewer),
+            Content::CardUpdate(update) => {
+                let update = parsed(update.json());
+                Self::of_card(update.get("template_card").unwrap_or(&Value::Null), viewer)
+            }
         }
     }
 

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::{
     link,
-    tree::{CardFace, CardRow, LinkTarget, Run, RunStyle, TextBlock, TextColour},
+    tree::{ButtonStyle, CardButton, CardFace, CardRow, LinkTarget, Run, RunStyle, TextBlock, TextColour},
 };
 
 pub(super) fn face(card: &Value) -> CardFace {
@@ -19,7 +19,6 @@ pub(super) fn face(card: &Value) -> CardFace {
             value: Run::plain(field(row, "desc")),
         }),
     );
-    let jumps = items(card, "jump_list").iter().chain(items(card, "button_list"));
     CardFace {
         source: Run {
             style: RunStyle { colour: source_colour.and_then(source_colour_of), ..RunStyle::default() },
@@ -34,7 +33,8 @@ pub(super) fn face(card: &Value) -> CardFace {
         sub_title: field(card, "sub_title_text").to_owned(),
         rows,
         images: images.filter(|host| !host.is_empty()).map(str::to_owned).collect(),
-        jumps: jumps.map(jump).collect(),
+        jumps: items(card, "jump_list").iter().map(jump).collect(),
+        buttons: buttons(card),
         button: String::new(),
         link: card.get("card_action").and_then(tap),
     }
@@ -76,11 +76,31 @@ fn horizontal_row(row: &Value) -> CardRow {
 }
 
 fn jump(jump: &Value) -> Run {
-    let title = match field(jump, "title") {
-        "" => field(jump, "text"),
-        title => title,
-    };
-    Run { link: tap(jump), ..Run::plain(title) }
+    Run { link: tap(jump), ..Run::plain(field(jump, "title")) }
+}
+
+/// A replaced text takes the place of all buttons.
+fn buttons(card: &Value) -> Vec<CardButton> {
+    let replaced = field(card, "replace_text");
+    if !replaced.is_empty() {
+        let style = ButtonStyle::Grey;
+        return vec![CardButton { text: replaced.to_owned(), style, ..CardButton::default() }];
+    }
+    items(card, "button_list").iter().map(button).collect()
+}
+
+fn button(button: &Value) -> CardButton {
+    CardButton {
+        text: field(button, "text").to_owned(),
+        style: match button.get("style").and_then(number) {
+            Some(2) => ButtonStyle::Secondary,
+            Some(3) => ButtonStyle::Neutral,
+            Some(4) => ButtonStyle::Negative,
+            _ => ButtonStyle::Emphasised,
+        },
+        key: field(button, "key").to_owned(),
+        link: tap(button),
+    }
 }
 
 /// The target of a tap: a URL (1) or a mini program (2).

@@ -4,7 +4,10 @@
 //! class `look-char`, which stand for invisible characters.
 
 use super::{
-    tree::{Appearance, Bubble, CardFace, CardRow, LinkTarget, Run, RunStyle, TextBlock, TextColour, Viewer},
+    tree::{
+        Appearance, Bubble, ButtonStyle, CardButton, CardFace, CardRow, LinkTarget, Run, RunStyle, TextBlock,
+        TextColour, Viewer,
+    },
     words,
 };
 use crate::{language::Language, text::is_bidi_control};
@@ -210,7 +213,7 @@ impl HtmlWriter {
 
     fn card(&mut self, face: &CardFace) {
         let CardFace { source, title, description, emphasis_title, emphasis_description, .. } = face;
-        let CardFace { quote_title, quote, sub_title, rows, images, jumps, button, link, .. } = face;
+        let CardFace { quote_title, quote, sub_title, rows, images, jumps, buttons, button, link, .. } = face;
         // The first text of the card carries the link of the whole card.
         let mut link = link.as_ref();
         if !source.text.is_empty() {
@@ -242,7 +245,25 @@ impl HtmlWriter {
             self.line("look-line look-jump", std::slice::from_ref(jump));
             self.raw("\n");
         }
+        self.buttons(buttons);
         self.card_text("look-button", button, &mut link);
+    }
+
+    /// They are drawn only: a page that shows a message cannot press them.
+    fn buttons(&mut self, buttons: &[CardButton]) {
+        if buttons.is_empty() {
+            return;
+        }
+        self.raw("<p class=\"look-line look-presses\">");
+        for (button, number) in buttons.iter().zip(0..) {
+            if number > 0 {
+                self.raw(" ");
+            }
+            self.raw(&format!("<span class=\"look-press {}\" dir=\"auto\">", button_class(button.style)));
+            self.run(&button.run());
+            self.raw("</span>");
+        }
+        self.raw("</p>\n");
     }
 
     /// A text of a card, which takes the link if there is one.
@@ -265,6 +286,16 @@ impl HtmlWriter {
 
 fn is_empty(block: &TextBlock) -> bool {
     matches!(block, TextBlock::Line { runs } if runs.iter().all(|run| run.text.is_empty()))
+}
+
+fn button_class(style: ButtonStyle) -> &'static str {
+    match style {
+        ButtonStyle::Emphasised => "look-emphasised",
+        ButtonStyle::Secondary => "look-secondary",
+        ButtonStyle::Neutral => "look-neutral",
+        ButtonStyle::Negative => "look-negative",
+        ButtonStyle::Grey => "look-replaced",
+    }
 }
 
 fn colour_class(colour: TextColour) -> &'static str {

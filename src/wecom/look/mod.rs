@@ -32,7 +32,8 @@ pub use appearance::Audience;
 pub use html::{STYLES, figure, html};
 pub use rows::rows;
 pub use tree::{
-    Appearance, Bubble, CardFace, CardRow, LinkTarget, Run, RunStyle, TextBlock, TextColour, Viewer,
+    Appearance, Bubble, ButtonStyle, CardButton, CardFace, CardRow, LinkTarget, Run, RunStyle, TextBlock,
+    TextColour, Viewer,
 };
 pub use words::approximate;
 

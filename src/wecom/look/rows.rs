@@ -1,7 +1,7 @@
 //! The rows of a message in a terminal.
 
 use super::{
-    tree::{Appearance, Bubble, CardFace, LinkTarget, Run, TextBlock},
+    tree::{Appearance, Bubble, ButtonStyle, CardButton, CardFace, LinkTarget, Run, TextBlock},
     words,
 };
 use crate::{
@@ -89,7 +89,7 @@ impl RowWriter {
 
     fn card(&mut self, face: &CardFace) {
         let CardFace { source, title, description, emphasis_title, emphasis_description, .. } = face;
-        let CardFace { quote_title, quote, sub_title, rows, images, jumps, button, .. } = face;
+        let CardFace { quote_title, quote, sub_title, rows, images, jumps, buttons, button, .. } = face;
         self.present("", &source.text);
         self.present("", title);
         self.blocks(description);
@@ -105,11 +105,14 @@ impl RowWriter {
         for host in images {
             self.wrapped("", &format!("▨ {host}"));
         }
-        if !jumps.is_empty() || !button.is_empty() {
+        if !jumps.is_empty() || !buttons.is_empty() || !button.is_empty() {
             self.rule();
         }
         for jump in jumps {
             self.wrapped("", &format!("{} ›", self.word(jump)));
+        }
+        for button in buttons {
+            self.button(button);
         }
         if !button.is_empty() {
             let opens = match &face.link {
@@ -118,6 +121,14 @@ impl RowWriter {
             };
             self.wrapped("", &format!("{button} ›{opens}"));
         }
+    }
+
+    /// A grey button has round brackets, because it cannot be pressed.
+    fn button(&mut self, button: &CardButton) {
+        let text = self.word(&button.run());
+        let drawn =
+            if button.style == ButtonStyle::Grey { format!("( {text} )") } else { format!("[ {text} ]") };
+        self.wrapped("", &drawn);
     }
 
     fn present(&mut self, indent: &str, text: &str) {

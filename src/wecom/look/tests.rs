@@ -6,8 +6,8 @@ use crate::{
     language::Language,
     text::{slice_from, width},
     wecom::{
-        Content, GroupText, Recipients,
-        limits::{CardLimits, TextCard, template_card, text_card},
+        CardUpdate, Content, GroupText, Otherwise, Recipients,
+        limits::{CardLimits, TextCard, template_card, text_card, with_note},
     },
 };
 
@@ -286,6 +286,44 @@ fn a_template_card_shows_its_parts_in_order() {
 }
 
 #[test]
+fn an_interactive_card_shows_its_buttons() {
+    let seen = wecom(&interactive("", None));
+    assert_eq!(seen.text(), "磁盘满\n静默 确认 打开");
+    insta::assert_snapshot!(html_of(&seen), @r#"
+    <div class="look-bubble look-wecom look-card"><p class="look-line look-title" dir="auto">磁盘满</p>
+    <p class="look-line look-presses"><span class="look-press look-emphasised" dir="auto">静默</span> <span class="look-press look-negative" dir="auto">确认</span> <span class="look-press look-emphasised" dir="auto"><a class="look-link" target="_blank" rel="noopener noreferrer" href="https://a.example">打开</a></span></p>
+    </div>
+    "#);
+    insta::assert_snapshot!(drawn(&seen), @"
+    磁盘满
+    ────────────────────────────────────────
+    [ 静默 ]
+    [ 确认 ]
+    [ 打开 ]
+    ");
+    let Bubble::Card(face) = seen.bubble else { unreachable!("no card") };
+    insta::assert_snapshot!(serde_json::to_string(&face.buttons).unwrap(), @r#"[{"text":"静默","style":"emphasised","key":"silence:3600"},{"text":"确认","style":"negative","key":"ack"},{"text":"打开","style":"emphasised","link":{"type":"web","url":"https://a.example"}}]"#);
+}
+
+#[test]
+fn replaced_buttons_are_grey() {
+    let seen = wecom(&interactive("张三", Some("已静默")));
+    assert_eq!(seen.text(), "磁盘满\n状态 张三\n已静默");
+    insta::assert_snapshot!(html_of(&seen), @r#"
+    <div class="look-bubble look-wecom look-card"><p class="look-line look-title" dir="auto">磁盘满</p>
+    <p class="look-line look-row"><span class="look-name">状态</span> <span class="look-value" dir="auto">张三</span></p>
+    <p class="look-line look-presses"><span class="look-press look-replaced" dir="auto">已静默</span></p>
+    </div>
+    "#);
+    insta::assert_snapshot!(drawn(&seen), @"
+    磁盘满
+    状态  张三
+    ────────────────────────────────────────
+    ( 已静默 )
+    ");
+}
+
+#[test]
 fn the_wechat_plugin_shows_texts_and_two_lines_of_textcards() {
     let sentence = "暂不支持此消息类型，请在企业微信中查看";
     for content in [Content::Markdown("# a".to_owned()), Content::MarkdownV2("a".to_owned()), card()] {
@@ -421,7 +459,29 @@ fn contents(text: &str) -> Vec<Content> {
     });
     contents.push(template_card(card.as_object().unwrap().clone(), &CardLimits::APP).unwrap());
     contents.push(textcard(&format!("d{text}")));
+    contents.push(interactive(text, None));
+    contents.push(interactive(text, Some(text)));
     contents
+}
+
+fn interactive(text: &str, replaced: Option<&str>) -> Content {
+    let card = json!({
+        "main_title": { "title": "磁盘满" },
+        "task_id": "t1",
+        "button_list": [
+            { "text": format!("静默{text}"), "style": 1, "key": "silence:3600" },
+            { "text": "确认", "style": 4, "key": "ack" },
+            { "text": "打开", "type": 1, "url": "https://a.example" },
+        ],
+    });
+    let card = template_card(card.as_object().unwrap().clone(), &CardLimits::INTERACTIVE).unwrap();
+    let Content::TemplateCard(card) = card else { unreachable!("{card:?}") };
+    let noted = with_note(&card, text, replaced, Language::Zh);
+    Content::card_update(&CardUpdate {
+        template_card: noted,
+        response_code: None,
+        otherwise: Otherwise::Card,
+    })
 }
 
 /// The attributes that `html` writes.

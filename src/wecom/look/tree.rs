@@ -147,16 +147,49 @@ pub struct CardFace {
     /// The hosts of images, which are not loaded.
     pub images: Vec<String>,
     pub jumps: Vec<Run>,
+    /// The buttons of an interactive card.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub buttons: Vec<CardButton>,
     /// The words at the bottom of the card.
     pub button: String,
     /// A tap on the card opens it.
     pub link: Option<LinkTarget>,
 }
 
+/// A button of an interactive card.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct CardButton {
+    pub text: String,
+    pub style: ButtonStyle,
+    /// Names the button in the callback. Empty for a link.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub key: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub link: Option<LinkTarget>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ButtonStyle {
+    #[default]
+    Emphasised,
+    Secondary,
+    Neutral,
+    Negative,
+    /// It cannot be pressed any more.
+    Grey,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct CardRow {
     pub name: String,
     pub value: Run,
+}
+
+impl CardButton {
+    pub(super) fn run(&self) -> Run {
+        Run { link: self.link.clone(), ..Run::plain(&self.text) }
+    }
 }
 
 impl Run {

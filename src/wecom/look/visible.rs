@@ -29,6 +29,10 @@ impl CardFace {
         let mut lines: Vec<String> = fixed.into_iter().filter(|text| !text.is_empty()).cloned().collect();
         lines.extend(self.rows.iter().map(|row| format!("{} {}", row.name, row.value.text)));
         lines.extend(self.jumps.iter().map(|jump| jump.text.clone()));
+        if !self.buttons.is_empty() {
+            let buttons: Vec<&str> = self.buttons.iter().map(|button| button.text.as_str()).collect();
+            lines.push(buttons.join(" "));
+        }
         if !self.button.is_empty() {
             lines.push(self.button.clone());
         }
