@@ -1,5 +1,7 @@
 //! Composition root: builds a running daemon from a configuration. Only this module names concrete types.
 
+mod active_sender;
+mod apply;
 mod cgroup;
 mod clock;
 mod console;
@@ -14,8 +16,10 @@ mod receivers;
 mod reload;
 mod running;
 mod secret_watch;
+mod senders;
 mod setup;
 mod store;
+mod tasks;
 mod token_metrics;
 mod transfer;
 mod tuning;

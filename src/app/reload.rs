@@ -158,7 +158,7 @@ impl<O: Outbox> Running<O> {
             );
         }
         let (source, tuning) = (Arc::clone(source), self.tuning.clone());
-        let options = PrepareOptions { tuning, token_caches: Some(Arc::clone(self.token_caches())) };
+        let options = PrepareOptions { tuning, token_caches: Some(Arc::clone(&self.token_caches)) };
         let mut reading = tokio::task::spawn_blocking(move || {
             let Loaded { config, warnings } = source()?;
             Ok::<_, ConfigError>(PreparedReload { prepared: Prepared::new(config, options)?, warnings })

@@ -1,0 +1,90 @@
+//! Starts the tasks of the daemon that a reload does not restart.
+
+use std::{net::TcpListener, sync::Arc};
+
+use rand::{RngExt, SeedableRng, rngs::StdRng};
+use tokio::sync::mpsc;
+
+use super::{
+    doctor::{self as app_doctor, DoctorInput},
+    running::Running,
+    secret_watch,
+    setup::LiveSetup,
+};
+use crate::{
+    config::SecretFiles,
+    console::{self, ConsoleParts, SetupParts},
+    dispatch::{janitor, notices},
+    doctor::DoctorRequests,
+    http::{self, LogThrottles, MemoryBudget, Readiness, ServerState},
+    outbox::Outbox,
+};
+
+impl<O: Outbox> Running<O> {
+    pub(super) fn spawn(
+        &mut self,
+        listener: TcpListener,
+        secret_changes: mpsc::Sender<SecretFiles>,
+        doctor_requests: DoctorRequests,
+    ) {
+        let rng = StdRng::seed_from_u64(self.seeds.random());
+        let is_on_loopback =
+            listener.local_addr().is_ok_and(|address| address.ip().to_canonical().is_loopback());
+        let stop = || self.tasks.stop();
+        let notices = notices::run(self.outbox.clone(), self.routes.subscribe(), self.clock.clone(), stop());
+        self.tasks.spawn_endless("notices", notices);
+        let janitor =
+            janitor::run(self.outbox.clone(), self.retention.subscribe(), Arc::clone(&self.clock), stop());
+        self.tasks.spawn_endless("janitor", janitor);
+        let watch = secret_watch::run(
+            self.secret_files.subscribe(),
+            secret_changes,
+            self.tuning.secret_check,
+            stop(),
+        );
+        self.tasks.spawn_endless("secret files", watch);
+        let input = DoctorInput {
+            config: self.configs.subscribe(),
+            token_caches: Arc::clone(&self.token_caches),
+            tuning: self.tuning.clone(),
+            outbox: self.outbox.clone(),
+            database: self.started_with.outbox.database.clone(),
+            listen: listener.local_addr().unwrap_or(self.started_with.server.listen),
+        };
+        self.tasks.spawn_endless("doctor", app_doctor::run(doctor_requests, input, stop()));
+        let state = ServerState {
+            outbox: self.outbox.clone(),
+            render_pool: Arc::clone(&self.render_pool),
+            clock: self.clock.clone(),
+            stop: stop(),
+            readiness: Readiness::default(),
+            memory: MemoryBudget::new(self.started_with.server.max_memory_bytes),
+            security: self.security.clone(),
+            is_on_loopback,
+            log_throttles: LogThrottles::default(),
+            refusals: Arc::clone(&self.refusals),
+            payloads: Arc::clone(&self.payloads),
+            metrics: Arc::clone(&self.metrics),
+            reloads: self.reloads.clone(),
+        };
+        let setup = LiveSetup {
+            config: self.configs.subscribe(),
+            render_pool: Arc::clone(&self.render_pool),
+            reloads: self.reloads.clone(),
+        };
+        let console = ConsoleParts {
+            outbox: self.outbox.clone(),
+            clock: self.clock.clone(),
+            settings: self.console.clone(),
+            status: self.board.clone(),
+            desk: self.desk.clone(),
+            setup: SetupParts { relay: Arc::new(setup), doctor: self.doctor.clone() },
+            metrics: Arc::clone(&self.metrics),
+            is_on_loopback,
+            rng,
+        };
+        let router = console::router(console, http::router(Arc::new(state)));
+        let server = http::serve(listener, router, self.security.clone(), self.tuning.connections, stop());
+        self.tasks.spawn("http server", server);
+    }
+}
