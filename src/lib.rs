@@ -12,6 +12,7 @@ pub mod dispatch;
 pub mod doctor;
 pub mod heartbeat;
 pub mod http;
+pub mod http_client;
 pub mod intake;
 pub mod language;
 pub mod lifecycle;

@@ -5,6 +5,7 @@
 
 mod card_update;
 pub mod client;
+mod contacts;
 mod content;
 pub mod endpoint;
 pub mod errcode;
@@ -18,6 +19,7 @@ mod reply;
 pub mod token;
 
 pub use card_update::{CardUpdate, Otherwise};
+pub use contacts::{Contacts, TagMembers};
 pub use content::{Card, Content, GroupMentions, GroupText, MAX_MENTIONS};
 pub use message::Message;
 pub use outcome::{

@@ -26,7 +26,7 @@ enum Rule {
 use Rule::{Below, Driver, Only, Pure};
 
 /// The modules from the top layer to the bottom one. A file belongs to the entry with the longest matching name.
-const MODULES: [(&str, Rule); 40] = [
+const MODULES: [(&str, Rule); 43] = [
     // shell
     ("main", Below),
     ("cli", Below),
@@ -37,11 +37,13 @@ const MODULES: [(&str, Rule); 40] = [
     ("http", Driver),
     ("console", Driver),
     ("dispatch", Driver),
+    ("actions", Driver),
     // adapters: each knows its own port and the vocabulary of the port
     ("outbox::postgres", Only(&["outbox", "outbox::rules", "wecom"])),
     ("outbox::sqlite", Only(&["outbox", "outbox::rules", "wecom"])),
     ("wecom::client", Only(&["wecom", "wecom::token", "wecom::endpoint", "wecom::errcode"])),
     ("wecom::token", Only(&["wecom", "wecom::endpoint", "wecom::errcode"])),
+    ("alertmanager::client", Only(&["alertmanager"])),
     // a WeCom for tests, beside the relay. Its pages show messages with `look`, which decides nothing
     ("sandbox", Only(&["clock", "language", "pages", "text", "wecom::look"])),
     // decisions
@@ -65,6 +67,7 @@ const MODULES: [(&str, Rule); 40] = [
     ("lifecycle", Below),
     ("heartbeat", Below),
     ("retry", Below),
+    ("http_client", Below),
     ("tls", Below),
     ("secret", Below),
     ("yaml", Below),
@@ -75,9 +78,10 @@ const MODULES: [(&str, Rule); 40] = [
     ("clock", Below),
     ("allocator", Below),
 ];
-const DRIVERS: [&str; 3] = ["http", "console", "dispatch"];
-const ADAPTERS: [&str; 4] = ["outbox::postgres", "outbox::sqlite", "wecom::client", "wecom::token"];
-const KERNEL: [&str; 15] = [
+const DRIVERS: [&str; 4] = ["http", "console", "dispatch", "actions"];
+const ADAPTERS: [&str; 5] =
+    ["outbox::postgres", "outbox::sqlite", "wecom::client", "wecom::token", "alertmanager::client"];
+const KERNEL: [&str; 16] = [
     "telemetry",
     "metrics",
     "pages",
@@ -85,6 +89,7 @@ const KERNEL: [&str; 15] = [
     "heartbeat",
     "retry",
     "secret",
+    "http_client",
     "tls",
     "yaml",
     "yaml_text",

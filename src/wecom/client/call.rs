@@ -7,13 +7,14 @@ use tracing::debug;
 use super::{
     body::read_body,
     error::CallError,
-    http::{SetupError, http_client},
     redact::Redactor,
     settings::{AppSettings, Connection},
 };
+use crate::http_client::{HttpClientSettings, SetupError, http_client};
 use crate::secret::Secret;
 use crate::wecom::{
     Api, ApiError, Errcode, Outcome, TransportError, WecomError,
+    endpoint::ProxyUrl,
     reply::{self, ApiReply, TokenGrant},
     token::Token,
 };
@@ -32,7 +33,12 @@ pub(super) struct Caller {
 impl Caller {
     /// `secret` is that of the sender. No text of a reply shows it.
     pub(super) fn new(connection: Connection, secret: &Secret) -> Result<Self, SetupError> {
-        let http = http_client(&connection)?;
+        let http = http_client(HttpClientSettings {
+            extra_roots: &connection.extra_roots,
+            proxy_url: connection.proxy_url.as_ref().map(ProxyUrl::expose),
+            connect_timeout: connection.connect_timeout,
+            call_timeout: connection.call_timeout,
+        })?;
         let redactor = Redactor::new(secret, connection.proxy_url.as_ref());
         Ok(Self { http, connection, redactor })
     }

@@ -1,7 +1,9 @@
 //! The error of a single call.
 
-use super::http::describe;
-use crate::wecom::{TransportErrorKind, reply::InvalidReply};
+use crate::{
+    http_client::describe,
+    wecom::{TransportErrorKind, reply::InvalidReply},
+};
 
 /// A call without a usable reply.
 pub(super) struct CallError {

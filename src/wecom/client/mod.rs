@@ -14,8 +14,8 @@
 
 mod body;
 mod call;
+mod contacts;
 mod error;
-mod http;
 mod probe;
 mod redact;
 mod robot;
@@ -23,7 +23,7 @@ mod send;
 mod sender;
 mod settings;
 
-pub use http::SetupError;
+pub use crate::http_client::SetupError;
 pub use probe::{InvalidCertificate, NewChat, ReachError, Reached, Stage};
 pub use robot::Robot;
 pub use send::Client;

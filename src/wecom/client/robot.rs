@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use reqwest::Url;
 
-use super::{call::Caller, http::SetupError, settings::RobotSettings};
+use super::{call::Caller, settings::RobotSettings};
 use crate::{
+    http_client::SetupError,
     secret::Secret,
     wecom::{Api, Message, Outcome, WeCom, message::request_body},
 };

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{call::Caller, http::SetupError, settings::AppSettings};
+use super::{call::Caller, settings::AppSettings};
+use crate::http_client::SetupError;
 use crate::wecom::{
     Message, Outcome, WeCom, WecomError, errcode,
     message::request_body,
@@ -15,7 +16,7 @@ use crate::wecom::{
 pub struct Client {
     pub(super) caller: Arc<Caller>,
     app: Arc<AppSettings>,
-    tokens: Arc<TokenCache>,
+    pub(super) tokens: Arc<TokenCache>,
     observer: Option<Arc<dyn TokenObserver>>,
 }
 
