@@ -90,7 +90,7 @@ impl<O: Outbox> Store<O> {
             let receipt = Receipt { msgid: "msgid-0123456789".to_owned(), ..Receipt::default() };
             let verdict = Verdict::Delivered(receipt);
             let Claimed { id: delivery, claim, .. } = *claimed;
-            self.lease.settle(Settlement { delivery, claim, attempt, verdict }, now)
+            self.lease.settle(Settlement { delivery, claim, attempt, verdict, spent_cards: Vec::new() }, now)
         });
         for settled in join_all(settlements).await {
             settled.unwrap();
@@ -153,6 +153,7 @@ fn notification(id: u64, text: &str) -> NewNotification {
         summary: text.lines().next().unwrap_or_default().to_owned(),
         text_form: None,
         dead: None,
+        card: None,
         sender: sender(),
         recipients: recipients.clone(),
         deliveries: vec![NewDelivery { recipients, content: Content::Text(text), part: Part::WHOLE }],

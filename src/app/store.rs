@@ -7,10 +7,11 @@ use crate::{
     clock::{Reading, ReadingRecord},
     metrics::{STORE_ERRORS, StoreMetrics},
     outbox::{
-        Backlog, Changed, Changes, Claims, ConfiguredSender, DeliveryId, Depth, Destination, Detail,
-        Enqueued, Filter, Hold, Lease, LeaseTerm, MovedSender, NewNotification, NoticeSubject,
-        NotificationId, Outbox, OutboxQuery, OutboxSize, Page, PageRequest, Planner, ReceiverName, Requeue,
-        Scheduled, SenderName, Sent, Settlement, Sharing, StoreError, StoreResult, Unnoticed,
+        AcceptedPress, Backlog, CardStore, Changed, Changes, ClaimId, Claims, ConfiguredSender, DeliveryId,
+        Depth, Destination, Detail, Enqueued, Filter, Hold, Lease, LeaseTerm, MovedSender, NewNotification,
+        NewPress, NoticeSubject, NotificationId, Outbox, OutboxQuery, OutboxSize, Page, PageRequest, Planner,
+        Press, PressId, PressRecord, PressVerdict, ReceiverName, Requeue, Scheduled, SenderName, Sent,
+        Settlement, Sharing, StoreError, StoreResult, Unnoticed, WatchVerdict, WatchedCard,
         postgres::{Overview, PostgresLease, PostgresOutbox},
         sqlite::{SqliteLease, SqliteOutbox},
     },
@@ -211,6 +212,53 @@ impl Outbox for Store {
     }
 }
 
+impl CardStore for Store {
+    async fn accept_press(&self, press: NewPress, now: Timestamp) -> StoreResult<AcceptedPress> {
+        engine!(self.accept_press(press, now))
+    }
+
+    async fn claim_press(&self, until: Timestamp, now: Timestamp) -> StoreResult<Option<Press>> {
+        engine!(self.claim_press(until, now))
+    }
+
+    async fn settle_press(
+        &self,
+        press: PressId,
+        claim: ClaimId,
+        verdict: PressVerdict,
+        now: Timestamp,
+    ) -> StoreResult<()> {
+        engine!(self.settle_press(press, claim, verdict, now))
+    }
+
+    async fn next_press_due(&self) -> StoreResult<Option<Timestamp>> {
+        engine!(self.next_press_due())
+    }
+
+    async fn watched_cards(
+        &self,
+        limit: u32,
+        until: Timestamp,
+        now: Timestamp,
+    ) -> StoreResult<Vec<WatchedCard>> {
+        engine!(self.watched_cards(limit, until, now))
+    }
+
+    async fn settle_watch(
+        &self,
+        task_id: &str,
+        sender: &SenderName,
+        verdict: WatchVerdict,
+        now: Timestamp,
+    ) -> StoreResult<()> {
+        engine!(self.settle_watch(task_id, sender, verdict, now))
+    }
+
+    async fn recalled(&self, delivery: DeliveryId, at: Timestamp) -> StoreResult<()> {
+        engine!(self.recalled(delivery, at))
+    }
+}
+
 impl OutboxQuery for Store {
     async fn relay_time(&self, reading: Reading) -> StoreResult<Timestamp> {
         engine!(self.relay_time(reading))
@@ -222,6 +270,10 @@ impl OutboxQuery for Store {
 
     async fn show(&self, id: DeliveryId) -> StoreResult<Option<Detail>> {
         engine!(self.show(id))
+    }
+
+    async fn presses(&self, delivery: DeliveryId) -> StoreResult<Vec<PressRecord>> {
+        engine!(self.presses(delivery))
     }
 
     async fn depths(&self) -> StoreResult<Vec<Depth>> {

@@ -92,7 +92,10 @@ pub(super) async fn message<O: Outbox>(
 ) -> Response {
     let Ok(number) = id.parse().map(DeliveryId) else { return unknown(&reader, &id).json() };
     match state.outbox.show(number).await {
-        Ok(Some(detail)) => Json(DetailJson::new(&detail, &reader.moments.zone)).into_response(),
+        Ok(Some(detail)) => match state.outbox.presses(number).await {
+            Ok(presses) => Json(DetailJson::new(&detail, &presses, &reader.moments.zone)).into_response(),
+            Err(error) => Refusal::Outbox(error.to_string()).json(),
+        },
         Ok(None) => unknown(&reader, &id).json(),
         Err(error) => Refusal::Outbox(error.to_string()).json(),
     }

@@ -36,6 +36,7 @@ impl OwnMessage {
             sender,
             recipients,
             dead: None,
+            card: None,
         }
     }
 

@@ -123,7 +123,8 @@ impl<L: Lease, W: WeCom> Dispatcher<L, W> {
             counted: decision.counted,
         };
         let Claimed { id: delivery, claim, .. } = claimed;
-        let settlement = Settlement { delivery, claim, attempt, verdict: decision.verdict };
+        let settlement =
+            Settlement { delivery, claim, attempt, verdict: decision.verdict, spent_cards: Vec::new() };
         self.store(PendingWrite::Settlement(settlement, clock));
     }
 

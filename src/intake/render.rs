@@ -107,6 +107,7 @@ impl Intake {
             sender,
             recipients,
             dead,
+            card: None,
         };
         RenderedNotification { notification, failures, recipient_error: error }
     }

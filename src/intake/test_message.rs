@@ -45,6 +45,7 @@ impl Intake {
             recipients: recipients.clone(),
             deliveries: text_deliveries(recipients, text),
             dead: None,
+            card: None,
         })
     }
 }

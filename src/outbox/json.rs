@@ -4,7 +4,7 @@
 use jiff::{Timestamp, tz::TimeZone};
 use serde::Serialize;
 
-use super::{Kind, Status};
+use super::{Kind, PressRecord, Status};
 
 #[derive(Debug, Serialize)]
 pub struct ListedJson<'a> {
@@ -39,7 +39,19 @@ pub struct DetailJson<'a> {
     msgid: &'a str,
     missed: &'a str,
     unconfirmed_since: Option<String>,
+    recalled_at: Option<String>,
     history: Vec<AttemptJson<'a>>,
+    presses: Vec<PressJson<'a>>,
+}
+
+/// A press of a button of the card that a delivery sent.
+#[derive(Debug, Serialize)]
+struct PressJson<'a> {
+    user: &'a str,
+    button: &'a str,
+    pressed_at: String,
+    accepted_at: String,
+    result: Option<&'a str>,
 }
 
 #[derive(Debug, Serialize)]
@@ -77,14 +89,21 @@ impl<'a> ListedJson<'a> {
 }
 
 impl<'a> DetailJson<'a> {
-    /// `detail` with times in `zone`.
-    pub fn new(detail: &'a super::Detail, zone: &TimeZone) -> Self {
+    /// `detail` and the presses of its card, with times in `zone`.
+    pub fn new(detail: &'a super::Detail, presses: &'a [PressRecord], zone: &TimeZone) -> Self {
         let attempt = |attempt: &'a super::Attempt| AttemptJson {
             started_at: rfc3339(attempt.started_at, zone),
             duration_ms: u64::try_from(attempt.duration.as_millis()).unwrap_or(u64::MAX),
             errcode: attempt.errcode,
             detail: &attempt.detail,
             counted: attempt.counted,
+        };
+        let press = |press: &'a PressRecord| PressJson {
+            user: &press.user,
+            button: &press.button,
+            pressed_at: rfc3339(press.pressed_at, zone),
+            accepted_at: rfc3339(press.accepted_at, zone),
+            result: press.result.as_deref(),
         };
         Self {
             listed: ListedJson::new(&detail.listed, zone),
@@ -97,7 +116,9 @@ impl<'a> DetailJson<'a> {
             msgid: &detail.msgid,
             missed: &detail.invalid_recipients,
             unconfirmed_since: detail.unconfirmed_since.map(|at| rfc3339(at, zone)),
+            recalled_at: detail.recalled_at.map(|at| rfc3339(at, zone)),
             history: detail.attempts.iter().map(attempt).collect(),
+            presses: presses.iter().map(press).collect(),
         }
     }
 }

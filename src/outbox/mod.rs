@@ -22,6 +22,8 @@
 //! Each method is one use case of the daemon or of an operator. A transaction never spans two calls. The current time
 //! is an argument. It is relay time ([`crate::clock::RelayClock`]), as are all stored times.
 
+mod card_store;
+mod cards;
 mod changes;
 mod error;
 mod json;
@@ -34,4 +36,7 @@ mod sharing;
 pub mod sqlite;
 mod types;
 
-pub use self::{changes::*, error::*, json::*, lease_term::*, port::*, query::*, sharing::*, types::*};
+pub use self::{
+    card_store::*, cards::*, changes::*, error::*, json::*, lease_term::*, port::*, query::*, sharing::*,
+    types::*,
+};

@@ -5,9 +5,10 @@ use std::future::Future;
 use jiff::Timestamp;
 
 use super::{
-    Backlog, Changes, Claims, ConfiguredSender, Destination, Enqueued, Folding, Hold, LeaseTerm, MovedSender,
-    NewDigest, NewNotification, NoticeSubject, NotificationId, OutboxQuery, OutboxSize, Pick, ReceiverName,
-    Scheduled, SenderName, Sent, Settlement, Sharing, StoreError, StoreResult, Unnoticed, Waiting,
+    Backlog, CardStore, Changes, Claims, ConfiguredSender, Destination, Enqueued, Folding, Hold, LeaseTerm,
+    MovedSender, NewDigest, NewNotification, NoticeSubject, NotificationId, OutboxQuery, OutboxSize, Pick,
+    ReceiverName, Scheduled, SenderName, Sent, Settlement, Sharing, StoreError, StoreResult, Unnoticed,
+    Waiting,
 };
 use crate::{clock::ReadingRecord, metrics::StoreMetrics, secret::Secret};
 
@@ -18,7 +19,7 @@ use crate::{clock::ReadingRecord, metrics::StoreMetrics, secret::Secret};
 ///
 /// An engine on a server cannot know whether a change without an answer was made. Then making it again changes nothing, and a
 /// claim is undone by the next one.
-pub trait Outbox: OutboxQuery + Clone + Send + Sync + 'static {
+pub trait Outbox: OutboxQuery + CardStore {
     /// The right to dispatch one sender.
     type Lease: Lease;
 

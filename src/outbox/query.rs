@@ -4,7 +4,10 @@ use std::future::Future;
 
 use jiff::Timestamp;
 
-use super::{Attempt, DeliveryId, Kind, NotificationId, Part, ReceiverName, SenderName, Status, StoreResult};
+use super::{
+    Attempt, DeliveryId, Kind, NotificationId, Part, PressRecord, ReceiverName, SenderName, Status,
+    StoreResult,
+};
 use crate::{
     clock::Reading,
     wecom::{Content, Recipients},
@@ -145,6 +148,8 @@ pub struct Detail {
     pub invalid_recipients: String,
     /// The start of the first attempt with an unknown outcome.
     pub unconfirmed_since: Option<Timestamp>,
+    /// The time at which WeCom took the message back.
+    pub recalled_at: Option<Timestamp>,
     /// All attempts, oldest first.
     pub attempts: Vec<Attempt>,
 }
@@ -194,6 +199,9 @@ pub trait OutboxQuery {
 
     /// One delivery, with wall-clock times.
     fn show(&self, id: DeliveryId) -> impl Future<Output = StoreResult<Option<Detail>>> + Send;
+
+    /// The presses of the card of a delivery, oldest first, with wall-clock times.
+    fn presses(&self, delivery: DeliveryId) -> impl Future<Output = StoreResult<Vec<PressRecord>>> + Send;
 
     /// The queue depth of each sender and receiver that has unsettled or discarded deliveries.
     fn depths(&self) -> impl Future<Output = StoreResult<Vec<Depth>>> + Send;

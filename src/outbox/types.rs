@@ -5,6 +5,7 @@ use std::{fmt, time::Duration};
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
+use super::{CardLabels, OpenCard};
 use crate::wecom::{Content, GroupMentions, Message, Receipt, Recipients};
 
 /// The number of a notification: that of its first delivery. Numbers rise with acceptance and are never reused.
@@ -179,6 +180,9 @@ pub struct NewNotification {
     pub deliveries: Vec<NewDelivery>,
     /// The reason why it cannot be delivered, if that is known already. Its deliveries are stored as dead letters.
     pub dead: Option<String>,
+    /// The labels of its alerts, if it is an interactive card that actions can be taken on. A delivery whose content has a
+    /// [`Content::task_id`] then stores a card.
+    pub card: Option<CardLabels>,
 }
 
 /// One API call that is to be made.
@@ -331,6 +335,8 @@ pub struct Claimed {
     pub unconfirmed_since: Option<Timestamp>,
     /// [`NewNotification::text_form`]
     pub text_form: Option<String>,
+    /// The open cards of its ordering key that can be updated, newest first, if it is an update without a response code.
+    pub open_cards: Vec<OpenCard>,
 }
 
 /// One API call for a delivery.
@@ -381,6 +387,8 @@ pub struct Settlement {
     pub claim: ClaimId,
     pub attempt: Attempt,
     pub verdict: Verdict,
+    /// The task ids of [`Claimed::open_cards`] that cannot be updated any more, because their codes are used.
+    pub spent_cards: Vec<String>,
 }
 
 /// A past attempt that counts against rate limits.

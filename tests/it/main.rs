@@ -26,6 +26,7 @@ mod log;
 mod messages;
 mod metrics;
 mod model;
+mod outbox_cards;
 mod outbox_conformance;
 mod outbox_files;
 mod outbox_model;

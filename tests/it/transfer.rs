@@ -4,6 +4,15 @@ use std::{fs, path::Path, process::Command};
 
 use wecom_relay::sandbox::{Api, Fault, Settings};
 
+use wecom_relay::outbox::{CardStore as _, OutboxQuery as _, postgres::LeaseTimes};
+
+use crate::outbox_conformance::{
+    cards::{card, labels, resolved, send_card},
+    fixture::{acquire, at, claim_one, enqueue, list},
+    presses::{accept, claim, done, press},
+};
+use crate::outbox_postgres;
+use crate::outbox_sqlite;
 use crate::support::{
     CORP, Options, Process, Relay, SECRET, Wecom, payload,
     postgres::{database_of, shared},
@@ -70,4 +79,39 @@ async fn everything_that_waits_is_sent_after_the_move() {
     assert_eq!(wecom.sandbox.delivered_to("zhangsan").len(), before.len());
     let states = shared().sql(database_of(&url), "SELECT DISTINCT state FROM wecom_relay.delivery");
     assert_eq!(states, "4");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn open_cards_and_presses_are_moved() {
+    let (outbox, directory) = outbox_sqlite::fresh();
+    let lease = acquire(&outbox, at(0)).await;
+    send_card(&outbox, &lease, card("a", "t1"), "c1", at(1)).await;
+    send_card(&outbox, &lease, card("b", "t2"), "c2", at(1)).await;
+    let settled = accept(&outbox, press("t1", 2), at(2)).await;
+    let claimed = claim(&outbox, at(2)).await.unwrap();
+    outbox.settle_press(settled, claimed.claim, done("acknowledged"), at(3)).await.unwrap();
+    let waiting = accept(&outbox, press("t2", 3), at(3)).await;
+    drop(lease);
+    outbox.close().await;
+
+    let url = shared().database();
+    let config = directory.path().join("config.yml");
+    let yaml = format!(
+        "outbox: {{ url: '{url}', replica: a }}\napps:\n  - {{ name: ops, corp_id: {CORP}, agent_id: 1000002, api_secret: \
+         {SECRET} }}\nreceivers:\n  - {{ name: team, to_user: zhang }}\n"
+    );
+    fs::write(&config, yaml).unwrap();
+    let (ok, text) = move_from(&directory.path().join("outbox.db"), &config);
+    assert!(ok && text.contains("card: 2 rows") && text.contains("press: 2 rows"), "{text}");
+
+    let outbox = outbox_postgres::open(&url, LeaseTimes::default());
+    let first = list(&outbox).await[0].id;
+    assert_eq!(outbox.presses(first).await.unwrap()[0].result.as_deref(), Some("acknowledged"));
+    let claimed = claim(&outbox, at(4)).await.unwrap();
+    assert_eq!((claimed.id, claimed.card.unwrap().labels), (waiting, labels()));
+    assert_eq!(claim(&outbox, at(4)).await, None);
+    enqueue(&outbox, resolved("a"), at(5)).await;
+    let lease = acquire(&outbox, at(5)).await;
+    assert_eq!(claim_one(&lease, at(5)).await.open_cards[0].response_code, "c1");
+    outbox.close().await;
 }

@@ -9,7 +9,7 @@ use crate::{
         output::{Output, shown},
     },
     clock::RelayClock,
-    outbox::{DeliveryId, Detail, DetailJson, Listed, Outbox, State, kind_name, status_name},
+    outbox::{DeliveryId, Detail, DetailJson, Listed, Outbox, PressRecord, State, kind_name, status_name},
     text::printable,
 };
 
@@ -31,8 +31,10 @@ pub(super) async fn run(
 ) -> Result<(), Failure> {
     let id = DeliveryId(args.id);
     let Some(detail) = outbox.show(id).await? else { return Err(unknown_delivery(id, output)) };
+    let presses = outbox.presses(id).await?;
     if args.json {
-        output.line(&serde_json::to_string(&DetailJson::new(&detail, &TimeZone::system()))?)?;
+        let json = DetailJson::new(&detail, &presses, &TimeZone::system());
+        output.line(&serde_json::to_string(&json)?)?;
         return Ok(());
     }
     let holds = outbox.holds().await?;
@@ -49,12 +51,22 @@ pub(super) async fn run(
             printable(&attempt.detail)
         ))?;
     }
+    for press in &presses {
+        output.line(&pressed(press))?;
+    }
     let bytes = detail.content.text().len();
     output.line(&format!("message ({}, {bytes} bytes):", detail.content.msgtype()))?;
     for line in shown(&detail.content).lines() {
         output.line(&format!("  | {}", printable(line)))?;
     }
     Ok(())
+}
+
+/// A press as one line.
+fn pressed(press: &PressRecord) -> String {
+    let result = press.result.as_deref().unwrap_or("accepted, the relay is working on it");
+    let (at, button, user) = (moment(press.pressed_at), printable(&press.button), printable(&press.user));
+    format!("pressed:            {at}  {button} by {user}: {}", printable(result))
 }
 
 /// The fields of a delivery. `held` says why its app is held, if it is.
@@ -86,6 +98,9 @@ fn fields(detail: &Detail, held: Option<String>) -> Vec<(&'static str, String)> 
     if let Some(since) = detail.unconfirmed_since {
         let since = format!("since {}: WeCom may have accepted it without an answer", moment(since));
         fields.push(("unconfirmed", since));
+    }
+    if let Some(at) = detail.recalled_at {
+        fields.push(("recalled", moment(at)));
     }
     if !detail.msgid.is_empty() {
         fields.push(("msgid", printable(&detail.msgid)));

@@ -38,6 +38,7 @@ fn claimed(attempts: u32, age: Duration) -> Claimed {
         unknown_codes: 0,
         unconfirmed_since: None,
         text_form: None,
+        open_cards: Vec::new(),
     }
 }
 

@@ -30,6 +30,7 @@ pub(super) const DISCARD: &str =
 pub(super) const COUNT_DISCARDED: &str =
     "INSERT INTO wecom_relay.discarded AS d (sender, receiver, deliveries) VALUES ($1, $2, 1)
      ON CONFLICT (sender, receiver) DO UPDATE SET deliveries = d.deliveries + 1";
+pub(super) const RECALLED: &str = "UPDATE wecom_relay.delivery SET recalled_at = $2 WHERE id = $1";
 /// A notification of which one part is requeued or discarded is not whole any more, so it cannot be folded.
 pub(super) const NOT_WHOLE: &str =
     "UPDATE wecom_relay.delivery SET foldable = 0 WHERE id = ANY($1) AND foldable > 0";
@@ -142,4 +143,9 @@ pub(super) async fn discard(
         }
     }
     Ok(Changed::Deliveries(1))
+}
+
+/// Records that WeCom has taken a message back.
+pub(super) async fn recalled(tx: &Transaction<'_>, id: DeliveryId, at: Timestamp) -> EngineResult<()> {
+    tx.run(RECALLED, &[&id.0, &millis(at)]).await.map(drop)
 }

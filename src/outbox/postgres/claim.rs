@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use tokio_postgres::Row;
 
 use super::{
+    cards,
     columns::{
         all_recipients, column, content, count, destination, kind, millis, number, optional_time, part,
         recipients, time,
@@ -20,7 +21,7 @@ use super::{
 use crate::{
     outbox::{
         BodyHash, ClaimId, Claimed, Claims, DeliveryId, Destination, NotificationId, Pick, Planner,
-        ReceiverName, StoreError,
+        ReceiverName, StoreError, rules::cards::needs_open_cards,
     },
     wecom::Message,
 };
@@ -172,6 +173,11 @@ async fn mark(
             claimed.unsettled_others = others.get(&claimed.id).copied().unwrap_or(0);
         }
     }
+    for claimed in &mut all {
+        if needs_open_cards(&claimed.message.content) {
+            claimed.open_cards = cards::open_cards(tx, claimed.id, look.now).await?;
+        }
+    }
     Ok(all)
 }
 
@@ -195,6 +201,7 @@ fn read(row: &Row, claim: ClaimId, look: &Look<'_>) -> EngineResult<Marked> {
         unknown_codes: number(row, "unknown_codes")?,
         unconfirmed_since: optional_time(row, "unconfirmed_since")?,
         text_form: column(row, "text_form")?,
+        open_cards: Vec::new(),
     };
     let siblings = column::<Option<Vec<i64>>>(row, "siblings")?.unwrap_or_default();
     Ok(Marked { claimed, siblings })

@@ -8,7 +8,7 @@ use super::{
     columns::millis,
     error::{EngineError, EngineResult},
     insert::{NewRows, Place},
-    job::Acceptance,
+    job::Arrival,
     order::{self, OrderState},
     room::Room,
     sender::PresentSenders,
@@ -45,11 +45,19 @@ struct Key {
     is_changed: bool,
 }
 
+/// Stores one [`Arrival`], or fails.
+pub(super) async fn accept(tx: &Transaction<'_>, arrival: &Arrival, room: &Room) -> EngineResult<()> {
+    for answer in accept_all(tx, &[arrival], room).await? {
+        answer?;
+    }
+    Ok(())
+}
+
 /// Stores notifications that were received by webhooks: those of each webhook, or none of them. The inner results are those
 /// of each webhook.
 pub(super) async fn accept_all(
     tx: &Transaction<'_>,
-    batch: &[Acceptance],
+    batch: &[&Arrival],
     room: &Room,
 ) -> EngineResult<Vec<StoreResult<Vec<Enqueued>>>> {
     let all = || batch.iter().flat_map(|one| &one.notifications);
@@ -72,7 +80,7 @@ pub(super) async fn accept_all(
     let mut free = numbers.as_slice();
     // One answer for the whole batch, so that no webhook is stored in part.
     let no_room = room.require().err();
-    for Acceptance { notifications, now, .. } in batch {
+    for Arrival { notifications, now } in batch {
         let mut answer = Ok(Vec::with_capacity(notifications.len()));
         for new in notifications {
             let ordering_key = key(new);
@@ -93,7 +101,7 @@ pub(super) async fn accept_all(
             }
             let (numbers, rest) = free.split_at_checked(new.deliveries.len()).ok_or(EngineError::Changed)?;
             free = rest;
-            let sender = senders.of(&new.sender).name;
+            let sender = senders.of(&new.sender);
             let place = Place { sender, ordering_key, numbers, is_occupied: order.heads > 0, now: *now };
             let added = rows.add(tx, new, &place)?;
             key.state.heads += i32::from(added.is_head);
@@ -148,7 +156,7 @@ pub(super) async fn enqueue_own(
     room: &Room,
     now: Timestamp,
 ) -> EngineResult<NotificationId> {
-    let sender = PresentSenders::read(tx, &[&new.sender]).await?.of(&new.sender).name;
+    let sender = PresentSenders::read(tx, &[&new.sender]).await?.of(&new.sender);
     let locked = order::lock(tx, &[ordering_key]).await?;
     let numbers = tx.take_numbers(new.deliveries.len()).await?;
     let is_occupied = locked.values().any(|state| state.heads > 0);

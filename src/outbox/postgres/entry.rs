@@ -3,17 +3,17 @@
 use tokio_postgres::Row;
 
 use super::{
-    columns::{column, destination, kind, state},
+    columns::{column, destination, kind, state, status},
     error::EngineResult,
     session::Transaction,
 };
-use crate::outbox::{Destination, Key, Kind, ReceiverName, SenderName, State};
+use crate::outbox::{Destination, Key, Kind, ReceiverName, SenderName, State, Status};
 
 macro_rules! entry {
     ($rest:literal) => {
         concat!(
-            "SELECT id, state, sender, receiver, destination, ordering_key, notification, siblings, kind, claim, claimed_at,
-             due_at FROM wecom_relay.delivery WHERE ",
+            "SELECT id, state, sender, receiver, destination, ordering_key, notification, siblings, kind, status, msgtype, claim,
+             claimed_at, due_at FROM wecom_relay.delivery WHERE ",
             $rest
         )
     };
@@ -34,6 +34,8 @@ pub(super) struct Entry {
     /// All deliveries of the notification.
     pub(super) siblings: Vec<i64>,
     pub(super) kind: Kind,
+    pub(super) status: Status,
+    pub(super) msgtype: String,
     pub(super) claim: Option<i64>,
     pub(super) claimed_at: Option<i64>,
     pub(super) due_at: i64,
@@ -43,6 +45,7 @@ impl Entry {
     pub(super) fn read(row: &Row) -> EngineResult<Self> {
         state(row)?;
         kind(row)?;
+        status(row)?;
         destination(row)?;
         column::<Option<Vec<i64>>>(row, "siblings")?;
         Self::read_damaged(row)
@@ -62,6 +65,8 @@ impl Entry {
             notification: column(row, "notification")?,
             siblings: siblings.unwrap_or_else(|| vec![id]),
             kind: kind(row).unwrap_or(Kind::Alert),
+            status: status(row).unwrap_or(Status::Firing),
+            msgtype: column(row, "msgtype")?,
             claim: column(row, "claim")?,
             claimed_at: column(row, "claimed_at")?,
             due_at: column(row, "due_at")?,

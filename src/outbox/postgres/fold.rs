@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use super::{
+    cards::can_be_folded,
     columns::{all_recipients, column, number, status, time},
     enqueue,
     error::EngineResult,
@@ -20,9 +21,12 @@ use crate::outbox::{
     Planner, ReceiverName, rules,
 };
 
-pub(super) const HEADS: &str = "SELECT seq, notification, ordering_key FROM wecom_relay.delivery
-     WHERE state = 1 AND sender = $1 AND destination = $2 AND foldable > 0 AND id <> ALL($4)
-     ORDER BY due_at, seq LIMIT $3";
+pub(super) const HEADS: &str = concat!(
+    "SELECT d.seq, d.notification, d.ordering_key FROM wecom_relay.delivery d
+     WHERE d.state = 1 AND d.sender = $1 AND d.destination = $2 AND d.id <> ALL($4) AND ",
+    can_be_folded!(),
+    " ORDER BY d.due_at, d.seq LIMIT $3"
+);
 pub(super) const LINES: &str =
     "SELECT id, receiver, accepted_at, status, severity, summary, foldable, msgtype,
      CASE WHEN msgtype IN ('group_text', 'markdown') AND to_users LIKE '|%' THEN content END AS mentioning

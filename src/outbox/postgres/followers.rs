@@ -3,18 +3,22 @@
 //! The foldable notifications of an ordering key are a run from its head. They are found from the heads, so a long queue
 //! behind an attempted delivery is never looked at.
 
-use super::{columns::column, error::EngineResult, session::Transaction};
+use super::{cards::can_be_folded, columns::column, error::EngineResult, session::Transaction};
 use crate::outbox::Destination;
 
 // Each step adds at most one notification of each ordering key, and a row that is not needed is not searched.
-pub(super) const FOLLOWERS: &str = "WITH RECURSIVE run AS (
+pub(super) const FOLLOWERS: &str = concat!(
+    "WITH RECURSIVE run AS (
          SELECT u.ordering_key, u.seq, u.notification, 0 AS step
          FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) AS u (ordering_key, seq, notification)
          UNION ALL SELECT r.ordering_key, f.seq, f.notification, r.step + 1 FROM run r CROSS JOIN LATERAL
-         (SELECT d.seq, d.notification, d.foldable > 0 AND d.destination = $4 AS can_be_folded
+         (SELECT d.seq, d.notification, d.destination = $4 AND ",
+    can_be_folded!(),
+    " AS can_be_folded
           FROM wecom_relay.delivery d WHERE d.state = 0 AND d.ordering_key = r.ordering_key AND d.seq > r.seq
           AND d.notification <> r.notification ORDER BY d.seq LIMIT 1) f WHERE f.can_be_folded)
-     SELECT ordering_key, seq, notification FROM run WHERE step > 0 LIMIT $5";
+     SELECT ordering_key, seq, notification FROM run WHERE step > 0 LIMIT $5"
+);
 
 /// A notification that can be folded.
 #[derive(Debug, Clone, Copy)]

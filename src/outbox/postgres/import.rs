@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 use tokio_postgres::Client;
 
-use super::{error::EngineError, insert::ROW_BYTES, settings::Settings};
+use super::{error::EngineError, insert::ROW_BYTES, presses::PRESS_BYTES, settings::Settings};
 
 const BEGIN: &str =
     "BEGIN; SET LOCAL synchronous_commit = on; LOCK TABLE wecom_relay.replica IN EXCLUSIVE MODE";
@@ -17,7 +17,7 @@ const OBSTACLE: &str = "SELECT CASE
      END AS obstacle";
 const CLEAR: &str =
     "DELETE FROM wecom_relay.sender; DELETE FROM wecom_relay.ordering_key; DELETE FROM wecom_relay.usage;
-     DELETE FROM wecom_relay.lease";
+     DELETE FROM wecom_relay.lease; DELETE FROM wecom_relay.press";
 
 /// One transaction that fills an outbox. Nothing is changed unless all of it succeeds.
 pub struct Import<'c> {
@@ -105,7 +105,8 @@ impl Import<'_> {
             "SELECT setval('wecom_relay.number', {}, true);
              UPDATE wecom_relay.relay_clock SET recorded_ms = {now},
                  offset_ms = {now} - (extract(epoch FROM clock_timestamp()) * 1000)::bigint;
-             INSERT INTO wecom_relay.usage SELECT coalesce(sum(bytes), 0)::bigint FROM wecom_relay.delivery",
+             INSERT INTO wecom_relay.usage SELECT coalesce(sum(bytes), 0)::bigint FROM wecom_relay.delivery;
+             INSERT INTO wecom_relay.usage SELECT count(*) * {PRESS_BYTES} FROM wecom_relay.press",
             last_number.max(1)
         );
         self.client.batch_execute(&finish).await.map_err(text)

@@ -3,14 +3,16 @@
 use jiff::Timestamp;
 
 use super::{
+    cards::{self, NewCardRow},
     columns::{kind_number, millis, state_number, status_number, text},
     error::EngineResult,
+    sender::Present,
     session::Transaction,
 };
 use crate::{
     outbox::{
-        BodyHash, Destination, Kind, NewDelivery, NewNotification, NotificationId, SenderName, State,
-        rules::{fold, stored::Unreadable},
+        BodyHash, Destination, Kind, NewDelivery, NewNotification, NotificationId, State,
+        rules::{cards::NewCard, fold, stored::Unreadable},
     },
     telemetry::clip,
     wecom::Recipients,
@@ -36,8 +38,7 @@ pub(super) const ROW_BYTES: usize = 600;
 
 /// The place of new deliveries.
 pub(super) struct Place<'a> {
-    /// The present name of the sender.
-    pub(super) sender: SenderName,
+    pub(super) sender: Present,
     pub(super) ordering_key: i64,
     /// The number of each delivery.
     pub(super) numbers: &'a [i64],
@@ -79,6 +80,7 @@ pub(super) struct NewRows {
     content: Vec<String>,
     text_form: Vec<Option<String>>,
     bytes: Vec<i32>,
+    cards: Vec<NewCardRow>,
 }
 
 /// A notification among [`NewRows`].
@@ -96,7 +98,7 @@ impl NewRows {
         new: &NewNotification,
         place: &Place<'_>,
     ) -> EngineResult<Added> {
-        let destination = Destination::of(&place.sender, &new.recipients);
+        let destination = Destination::of(&place.sender.name, &new.recipients);
         let first = place.numbers.first().copied();
         let first = first.ok_or_else(|| Unreadable::new("the number of a notification", "missing"))?;
         let is_head = new.dead.is_none() && !place.is_occupied;
@@ -109,22 +111,37 @@ impl NewRows {
             };
             self.id.push(*id);
             self.state.push(state_number(state));
-            self.sender.push(place.sender.0.clone());
+            self.sender.push(place.sender.name.0.clone());
             self.destination.push(destination.0.0.to_vec());
             self.ordering_key.push(place.ordering_key);
             self.notification.push(first);
             self.siblings.push(siblings.clone());
-            self.body.push(BodyHash::of(&place.sender, &delivery.recipients, &delivery.content).0);
-            self.add_values(new, delivery, place.now);
+            self.body.push(BodyHash::of(&place.sender.name, &delivery.recipients, &delivery.content).0);
+            let card = NewCard::of(new, delivery);
+            self.add_values(new, delivery, card.as_ref(), place.now);
+            self.cards.extend(card.map(|card| NewCardRow {
+                delivery: *id,
+                queue: place.sender.queue.0.clone(),
+                task_id: text(&card.task_id),
+                ordering_key: place.ordering_key,
+                group_key: text(&new.group_key),
+                labels: text(&card.labels),
+            }));
         }
         if is_head {
-            tx.mark_changed(&place.sender, destination);
+            tx.mark_changed(&place.sender.name, destination);
         }
         Ok(Added { notification: NotificationId(first), is_head })
     }
 
     /// Adds the columns that come from the notification.
-    fn add_values(&mut self, new: &NewNotification, delivery: &NewDelivery, now: Timestamp) {
+    fn add_values(
+        &mut self,
+        new: &NewNotification,
+        delivery: &NewDelivery,
+        card: Option<&NewCard>,
+        now: Timestamp,
+    ) {
         let NewDelivery { recipients, content, part } = delivery;
         let all = (*recipients != new.recipients).then_some(&new.recipients);
         let is_foldable = new.kind == Kind::Alert && new.dead.is_none();
@@ -151,7 +168,8 @@ impl NewRows {
         self.content.push(text(content.text()));
         self.text_form.push(new.text_form.as_deref().map(text));
         let text_form = new.text_form.as_ref().map_or(0, String::len);
-        let bytes = ROW_BYTES + content.text().len() + text_form + new.summary.len();
+        let labels = card.map_or(0, |card| card.labels.len());
+        let bytes = ROW_BYTES + content.text().len() + text_form + new.summary.len() + labels;
         self.bytes.push(i32::try_from(bytes).unwrap_or(i32::MAX));
     }
 
@@ -199,6 +217,9 @@ impl NewRows {
             ],
         )
         .await?;
+        for card in &self.cards {
+            cards::insert(tx, card).await?;
+        }
         Ok(())
     }
 }

@@ -35,10 +35,15 @@ pub(super) trait Work: Send {
     fn answer(self: Box<Self>, error: Option<StoreError>);
 }
 
-/// The notifications of a webhook that wait for their acceptance.
-pub(super) struct Acceptance {
+/// Notifications that are stored together, those of a webhook for example.
+pub(super) struct Arrival {
     pub(super) notifications: Vec<NewNotification>,
     pub(super) now: Timestamp,
+}
+
+/// The notifications of a webhook that wait for their acceptance.
+pub(super) struct Acceptance {
+    pub(super) arrival: Arrival,
     pub(super) caller: oneshot::Sender<StoreResult<Vec<Enqueued>>>,
 }
 
@@ -97,7 +102,8 @@ impl Queue {
         now: Timestamp,
     ) -> StoreResult<Vec<Enqueued>> {
         let (caller, answer) = oneshot::channel();
-        self.hand_over(Job::Accept(Acceptance { notifications, now, caller }), answer).await
+        self.hand_over(Job::Accept(Acceptance { arrival: Arrival { notifications, now }, caller }), answer)
+            .await
     }
 
     pub(super) async fn settle(&self, settlement: Settlement, now: Timestamp) -> StoreResult<()> {

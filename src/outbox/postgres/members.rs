@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use super::{
+    cards,
     columns::{column, millis, state, state_number},
     entry::Entry,
     error::EngineResult,
@@ -58,6 +59,9 @@ pub(super) async fn settle(
         end(tx, digest, &fate, State::Dead, now).await?;
     }
     let folded = end(tx, digest, &fate, State::Folded, now).await?;
+    if fate.state == State::Delivered {
+        cards::close_of_digest(tx, digest.notification).await?;
+    }
     if fate.state == State::Dead && !folded.is_empty() {
         // Its members are reported instead.
         tx.run(MARK_NOTICED, &[&digest.siblings]).await?;

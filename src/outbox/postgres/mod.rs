@@ -6,7 +6,7 @@
 //! - A settlement is fenced by the random number of its claim. So the result of a former owner counts until another owner
 //!   has recovered the delivery.
 //! - The row of an **ordering key** is its lock. Deduplication and order are decided under it, so they hold whichever replica
-//!   a webhook reaches. Locks are taken in one order: lease, ordering keys by number, deliveries.
+//!   a webhook reaches. Locks are taken in one order: lease, press, ordering keys by number, deliveries, cards.
 //! - One thread runs all sessions: two accept, one claims and settles, one reads, and the keeper renews the leases
 //!   and hears wake-ups. Jobs that wait at the same time share a commit.
 //! - Relay time is the server's clock, so all replicas agree.
@@ -15,12 +15,13 @@
 //! - Every transaction begins with limits of time and with a planner that only searches indexes (`session`).
 //!
 //! Each file depends only on those before it: `url`, `tls`, `settings`, `schema_problem`, `error`, `columns`, `session`, `room`, `sender` and
-//! `lease_id`; then the operations (`order`, `insert`, `job`, `enqueue`, `entry`, `members`, `ending`, `settle`, `followers`,
-//! `waiting`, `fold`, `claim`, `hold`, `lease`, `purge`, `admin`, `adopt`, `relay_time`, `query`); then `leases`,
+//! `lease_id`; then the operations (`order`, `cards`, `insert`, `job`, `enqueue`, `entry`, `members`, `ending`, `settle`,
+//! `followers`, `waiting`, `fold`, `claim`, `hold`, `lease`, `relay_time`, `watches`, `presses`, `purge`, `admin`, `adopt`, `query`); then `leases`,
 //! `unused_lease`, `replica`, `schema`, `wakeups`, `worker`, `keeper` and `engine`; then `outbox`, which implements the port.
 
 mod admin;
 mod adopt;
+mod cards;
 mod claim;
 mod columns;
 mod ending;
@@ -43,6 +44,7 @@ mod members;
 mod open_error;
 mod order;
 mod outbox;
+mod presses;
 mod purge;
 mod query;
 mod relay_time;
@@ -59,6 +61,7 @@ mod unused_lease;
 mod url;
 mod waiting;
 mod wakeups;
+mod watches;
 mod worker;
 
 pub use self::{

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use super::{
     columns::{column, limit, millis},
     error::EngineResult,
+    presses,
     room::{self, Room},
     session::Transaction,
 };
@@ -52,6 +53,7 @@ pub(super) async fn purge(
         deleted += u32::try_from(ids.len()).unwrap_or(u32::MAX);
         delete(tx, &ids, room).await?;
     }
+    presses::purge(tx, before, most, room).await?;
     // A duplicate must be recognized even if the original is purged.
     tx.run(DELETE_IDLE_KEYS, &[&millis(before), &limit(most)]).await?;
     tx.run(FORGET_ATTEMPTS, &[&millis(earlier(before, COUNTED_FOR))]).await?;

@@ -15,8 +15,11 @@ use super::{
 };
 
 /// Migration `n` is at index `n - 1`.
-const MIGRATIONS: [&str; 2] =
-    [include_str!("migrations/0001_outbox.sql"), include_str!("migrations/0002_recorded_time.sql")];
+const MIGRATIONS: [&str; 3] = [
+    include_str!("migrations/0001_outbox.sql"),
+    include_str!("migrations/0002_recorded_time.sql"),
+    include_str!("migrations/0003_cards.sql"),
+];
 /// The version that this program reads and writes.
 pub(super) const VERSION: i32 = MIGRATIONS.len() as i32;
 /// The oldest version of the program that can use this schema.

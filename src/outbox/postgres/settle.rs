@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use tokio_postgres::Row;
 
 use super::{
+    cards::CardChanges,
     columns::{column, millis, recipients, state_number},
     ending::{Ending, Endings},
     entry::{self, Entry},
@@ -16,7 +17,8 @@ use super::{
     session::{Change, Transaction},
 };
 use crate::outbox::{
-    Attempt, BodyHash, ClaimId, Kind, SenderName, Settlement, State, Verdict, rules::stored,
+    Attempt, BodyHash, ClaimId, Kind, SenderName, Settlement, State, Status, Verdict,
+    rules::{cards::may_be_card, stored},
 };
 
 pub(super) const RECIPIENTS: &str =
@@ -32,13 +34,23 @@ pub(super) async fn settle_all(tx: &Transaction<'_>, batch: &[PendingSettlement]
     locked?;
     let mut entries: HashMap<i64, Entry> = entries?.into_iter().map(|entry| (entry.id, entry)).collect();
     let (mut endings, mut settled, mut digests) = (Endings::default(), Heads::new(), Vec::new());
+    let mut changed = CardChanges::default();
     for PendingSettlement { settlement, now, .. } in batch {
-        let Settlement { delivery, claim: ClaimId(claim), attempt, verdict } = settlement;
+        let Settlement { delivery, claim: ClaimId(claim), attempt, verdict, spent_cards } = settlement;
         let is_claim = |entry: &Entry| entry.state == State::InFlight && entry.claim == Some(*claim);
         // It is removed, because a result may be handed in twice.
         let Some(entry) = entries.remove(&delivery.0).filter(is_claim) else { continue };
+        changed.spent(entry.ordering_key, spent_cards);
         let ending = match verdict {
-            Verdict::Delivered(receipt) => Ending::Delivered(receipt),
+            Verdict::Delivered(receipt) => {
+                if may_be_card(&entry.msgtype) {
+                    changed.delivered(entry.id, &entry.msgtype, receipt, *now);
+                }
+                if entry.status == Status::Resolved {
+                    changed.resolved(entry.ordering_key);
+                }
+                Ending::Delivered(receipt)
+            }
             Verdict::Dead(reason) => Ending::Given { state: State::Dead, reason },
             Verdict::Undo(reason) => {
                 let is_undone = members::undo(tx, &entry, reason, *now, &mut settled).await?;
@@ -51,6 +63,9 @@ pub(super) async fn settle_all(tx: &Transaction<'_>, batch: &[PendingSettlement]
                 unknown_code: *unknown_code,
             },
             Verdict::Replace { content, reason } => {
+                if may_be_card(&entry.msgtype) && content.task_id().is_none() {
+                    changed.deleted(entry.id);
+                }
                 let recipients = tx.only(RECIPIENTS, &[&entry.id], recipients).await?;
                 Ending::Replace { content, body: BodyHash::of(&entry.sender, &recipients, content), reason }
             }
@@ -69,6 +84,7 @@ pub(super) async fn settle_all(tx: &Transaction<'_>, batch: &[PendingSettlement]
         }
     }
     endings.store(tx).await?;
+    changed.store(tx).await?;
     for (digest, now) in digests {
         members::settle(tx, &digest, now, &mut settled).await?;
     }

@@ -5,6 +5,7 @@
 use jiff::Timestamp;
 
 use super::{
+    cards::can_be_folded,
     columns::{all_recipients, column, destination, limit, millis, number, recipients, time},
     error::EngineResult,
     followers::{self, Member},
@@ -18,9 +19,13 @@ use crate::{
     wecom::Recipients,
 };
 
-pub(super) const HEADS: &str = "SELECT due_at, id, seq, notification, ordering_key, part_of, foldable,
-     all_users, all_parties, all_tags, to_users, to_parties, to_tags FROM wecom_relay.delivery
-     WHERE state = 1 AND sender = $1 AND destination = $2 ORDER BY due_at, seq LIMIT $3";
+pub(super) const HEADS: &str = concat!(
+    "SELECT d.due_at, d.id, d.seq, d.notification, d.ordering_key, d.part_of, ",
+    can_be_folded!(),
+    " AS can_be_folded, d.all_users, d.all_parties, d.all_tags, d.to_users, d.to_parties, d.to_tags
+     FROM wecom_relay.delivery d
+     WHERE d.state = 1 AND d.sender = $1 AND d.destination = $2 ORDER BY d.due_at, d.seq LIMIT $3"
+);
 pub(super) const NEXT_DUE: &str = "SELECT due_at FROM wecom_relay.delivery
      WHERE state = 1 AND sender = $1 AND destination = $2 AND due_at > $3 ORDER BY due_at LIMIT 1";
 // Each step is a search for the next destination.
@@ -95,7 +100,7 @@ pub(super) async fn waiting(tx: &Transaction<'_>, look: &Look<'_>, to: Destinati
                 found = all_recipients(row).ok();
             }
             let (notification, ordering_key) = (column(row, "notification")?, column(row, "ordering_key")?);
-            let started = number(row, "foldable")? == 0;
+            let started = !column::<bool>(row, "can_be_folded")?;
             let head = Head {
                 delivery: DeliveryId(column(row, "id")?),
                 notification: NotificationId(notification),

@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     enqueue,
     error::{EngineError, EngineResult, within},
-    job::{Acceptance, Job, PendingSettlement, Work},
+    job::{Acceptance, Arrival, Job, PendingSettlement, Work},
     room::Room,
     schema,
     session::{Change, Session, TIME_LIMIT, Transaction},
@@ -131,7 +131,8 @@ impl Worker {
             return;
         }
         let room = self.server.room.clone();
-        let all = async |tx: &Transaction<'_>| enqueue::accept_all(tx, &batch, &room).await;
+        let arrivals: Vec<&Arrival> = batch.iter().map(|acceptance| &acceptance.arrival).collect();
+        let all = async |tx: &Transaction<'_>| enqueue::accept_all(tx, &arrivals, &room).await;
         match self.transact(MAX_REPEATS, all).await {
             Ok((answers, payloads)) => {
                 for (acceptance, accepted) in batch.into_iter().zip(answers) {

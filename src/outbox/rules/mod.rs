@@ -2,6 +2,7 @@
 //! result.
 
 pub mod adoption;
+pub mod cards;
 pub mod dedup;
 pub mod fold;
 pub mod page;

@@ -36,6 +36,7 @@ pub trait WallTimes {
             attempt.started_at = self.wall(attempt.started_at);
         }
         let unconfirmed_since = detail.unconfirmed_since.map(|at| self.wall(at));
-        Detail { listed: self.listed(detail.listed), unconfirmed_since, ..detail }
+        let recalled_at = detail.recalled_at.map(|at| self.wall(at));
+        Detail { listed: self.listed(detail.listed), unconfirmed_since, recalled_at, ..detail }
     }
 }

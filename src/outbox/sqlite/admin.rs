@@ -28,6 +28,7 @@ pub(super) const DISCARD: &str =
 pub(super) const COUNT_DISCARDED: &str =
     "INSERT INTO discarded (sender, receiver, deliveries) VALUES (?1, ?2, 1)
      ON CONFLICT (sender, receiver) DO UPDATE SET deliveries = deliveries + 1";
+pub(super) const RECALLED: &str = "UPDATE delivery SET recalled_at = ?2 WHERE id = ?1";
 /// A notification of which one part is requeued or discarded is not whole any more, so it cannot be folded.
 pub(super) const NOT_WHOLE: &str =
     "UPDATE delivery SET foldable = 0 WHERE id >= ?1 AND id < ?1 + ?2 AND foldable > 0";
@@ -122,4 +123,10 @@ pub(super) fn discard(tx: &mut Transaction<'_>, id: DeliveryId, now: Timestamp) 
         }
     }
     Ok(Changed::Deliveries(1))
+}
+
+/// Records that WeCom has taken a message back.
+pub(super) fn recalled(tx: &Transaction<'_>, id: DeliveryId, at: Timestamp) -> EngineResult<()> {
+    tx.sql.run(RECALLED, (id.0, millis(at)))?;
+    Ok(())
 }

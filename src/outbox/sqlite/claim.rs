@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use super::{
+    cards,
     columns::{
         all_recipients_columns, content_columns, kind_column, millis, optional_time_column, part_columns,
         recipients_columns, time_column,
@@ -16,7 +17,7 @@ use super::{
 use crate::{
     outbox::{
         BodyHash, ClaimId, Claimed, Claims, DeliveryId, Destination, NotificationId, Pick, Planner,
-        ReceiverName,
+        ReceiverName, rules::cards::needs_open_cards,
     },
     wecom::Message,
 };
@@ -98,6 +99,7 @@ fn mark(
             unknown_codes: row.get("unknown_codes")?,
             unconfirmed_since: optional_time_column(row, "unconfirmed_since")?,
             text_form: row.get("text_form")?,
+            open_cards: Vec::new(),
         };
         Ok((claimed, deliveries))
     });
@@ -110,6 +112,9 @@ fn mark(
         }
     };
     tx.sql.run(MARK, (id, claim.0, millis(now)))?;
+    if needs_open_cards(&claimed.message.content) {
+        claimed.open_cards = cards::open_cards(tx, id, now)?;
+    }
     if deliveries > 1 {
         let NotificationId(first) = claimed.notification;
         tx.sql.run(MARK_STARTED, (first, deliveries))?;

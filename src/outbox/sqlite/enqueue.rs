@@ -4,16 +4,19 @@ use jiff::Timestamp;
 use rusqlite::named_params;
 
 use super::{
+    cards::{self, CardPlace},
     columns::{kind_number, millis, state_number, status_number},
     error::EngineResult,
-    order, sender,
+    order,
+    sender::{self, Present},
     transaction::Transaction,
 };
 use crate::{
     outbox::{
         BodyHash, Dedupe, Destination, Enqueued, Kind, NewDelivery, NewNotification, NotificationId,
-        OrderingKey, SenderName, State,
+        OrderingKey, State,
         rules::{
+            cards::NewCard,
             dedup::{self, LastAccepted},
             fold,
         },
@@ -49,7 +52,7 @@ pub(super) fn enqueue(
         tx.require_room(now)?;
     }
     let place = Place {
-        sender: sender.name,
+        sender,
         ordering_key,
         first: tx.take_numbers(new.deliveries.len())?,
         is_occupied: order.heads > 0,
@@ -68,8 +71,7 @@ pub(super) fn enqueue(
 
 /// The place of new deliveries.
 pub(super) struct Place {
-    /// The present name of the sender.
-    pub(super) sender: SenderName,
+    pub(super) sender: Present,
     pub(super) ordering_key: i64,
     pub(super) first: i64,
     /// True if earlier deliveries of the ordering key are unsettled.
@@ -83,7 +85,7 @@ pub(super) fn enqueue_own(
     ordering_key: i64,
     now: Timestamp,
 ) -> EngineResult<NotificationId> {
-    let sender = sender::present(tx, &new.sender)?.name;
+    let sender = sender::present(tx, &new.sender)?;
     let is_occupied = order::load(tx, ordering_key)?.heads > 0;
     let place = Place { sender, ordering_key, first: tx.take_numbers(new.deliveries.len())?, is_occupied };
     if insert(tx, new, &place, now)? {
@@ -99,7 +101,7 @@ fn insert(
     place: &Place,
     now: Timestamp,
 ) -> EngineResult<bool> {
-    let destination = Destination::of(&place.sender, &new.recipients);
+    let destination = Destination::of(&place.sender.name, &new.recipients);
     let is_head = new.dead.is_none() && !place.is_occupied && !new.deliveries.is_empty();
     for (id, delivery) in (place.first..).zip(&new.deliveries) {
         let state = match new.dead {
@@ -110,7 +112,7 @@ fn insert(
         insert_one(tx, new, delivery, &Row { id, state, destination, place, now })?;
     }
     if is_head {
-        tx.mark_changed(&place.sender, destination);
+        tx.mark_changed(&place.sender.name, destination);
     }
     Ok(is_head)
 }
@@ -138,7 +140,7 @@ fn insert_one(
         named_params! {
             ":id": row.id,
             ":state": state_number(row.state),
-            ":sender": row.place.sender.0,
+            ":sender": row.place.sender.name.0,
             ":receiver": new.receiver.0,
             ":destination": destination.0,
             ":ordering_key": row.place.ordering_key,
@@ -150,7 +152,7 @@ fn insert_one(
             ":part_of": part.total,
             ":accepted_at": millis(row.now),
             ":foldable": if new.kind == Kind::Alert && new.dead.is_none() { fold::MAX_MEMBERS } else { 0 },
-            ":body": BodyHash::of(&row.place.sender, recipients, content).0,
+            ":body": BodyHash::of(&row.place.sender.name, recipients, content).0,
             ":settled_at": new.dead.is_some().then_some(millis(row.now)),
             // A dead notice must not cause another notice.
             ":noticed": new.kind == Kind::Notice,
@@ -170,5 +172,15 @@ fn insert_one(
             ":text_form": new.text_form,
         },
     )?;
+    if let Some(card) = NewCard::of(new, delivery) {
+        let Place { sender, ordering_key, .. } = row.place;
+        let place = CardPlace {
+            delivery: row.id,
+            queue: &sender.queue,
+            ordering_key: *ordering_key,
+            group_key: &new.group_key,
+        };
+        cards::insert(tx, &place, &card)?;
+    }
     Ok(())
 }

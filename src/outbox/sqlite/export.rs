@@ -6,11 +6,21 @@ use rusqlite::{Connection, OpenFlags, types::ValueRef};
 use serde_json::{Map, Value};
 
 /// The tables of an outbox that another engine needs.
-pub const TABLES: [&str; 8] =
-    ["delivery", "attempt", "purged_attempt", "ordering_key", "sender", "discarded", "hold", "hold_noticed"];
+pub const TABLES: [&str; 10] = [
+    "delivery",
+    "attempt",
+    "purged_attempt",
+    "card",
+    "press",
+    "ordering_key",
+    "sender",
+    "discarded",
+    "hold",
+    "hold_noticed",
+];
 
 /// Columns that are true or false.
-const BOOLEANS: [&str; 3] = ["noticed", "attempt_counted", "counted"];
+const BOOLEANS: [&str; 4] = ["noticed", "attempt_counted", "counted", "closed"];
 
 /// A file of an outbox that nobody writes.
 pub struct Export(Connection);

@@ -4,6 +4,7 @@
 //! behind an attempted delivery is never looked at.
 
 use super::{
+    cards::can_be_folded,
     columns::{all_recipients_columns, status_column, text_column, time_column},
     enqueue,
     error::EngineResult,
@@ -17,12 +18,18 @@ use crate::outbox::{
     Planner, ReceiverName, rules::fold,
 };
 
-pub(super) const HEADS: &str =
+pub(super) const HEADS: &str = concat!(
     "SELECT seq, notification, ordering_key FROM delivery INDEXED BY delivery_ready
-     WHERE state = 1 AND sender = ?1 AND destination = ?2 AND foldable > 0 ORDER BY due_at, seq LIMIT ?3";
-pub(super) const FOLLOWER: &str =
-    "SELECT seq, notification, foldable AND destination = ?4 AS can_be_folded FROM delivery INDEXED BY delivery_queued
-     WHERE state = 0 AND ordering_key = ?1 AND seq > ?2 AND notification <> ?3 ORDER BY seq LIMIT 1";
+     WHERE state = 1 AND sender = ?1 AND destination = ?2 AND ",
+    can_be_folded!(),
+    " ORDER BY due_at, seq LIMIT ?3"
+);
+pub(super) const FOLLOWER: &str = concat!(
+    "SELECT seq, notification, destination = ?4 AND ",
+    can_be_folded!(),
+    " AS can_be_folded FROM delivery INDEXED BY delivery_queued
+     WHERE state = 0 AND ordering_key = ?1 AND seq > ?2 AND notification <> ?3 ORDER BY seq LIMIT 1"
+);
 pub(super) const LINE: &str = "SELECT receiver, accepted_at, status, severity, summary, foldable, msgtype,
      CASE WHEN msgtype IN ('group_text', 'markdown') AND to_users LIKE '|%' THEN content END AS mentioning
      FROM delivery WHERE id = ?1";

@@ -11,6 +11,7 @@ pub(super) const SETTLED_BEFORE: &str = "SELECT id FROM delivery INDEXED BY deli
 pub(super) const DEAD_BEFORE: &str = "SELECT id FROM delivery INDEXED BY delivery_dead_settled
      WHERE state = 5 AND settled_at < ?1 ORDER BY settled_at LIMIT ?2";
 pub(super) const DELETE_ATTEMPTS: &str = "DELETE FROM attempt WHERE delivery = ?1";
+pub(super) const DELETE_CARD: &str = "DELETE FROM card WHERE delivery = ?1";
 pub(super) const DELETE_DELIVERY: &str = "DELETE FROM delivery WHERE id = ?1";
 pub(super) const KEEP_LAST_ATTEMPT: &str = "INSERT INTO purged_attempt
      (sender, delivery, ended_at, to_users, to_parties, to_tags, body)
@@ -51,7 +52,14 @@ pub(super) fn ids(sql: Sql<'_>, statement: &str, before: Timestamp, limit: u32) 
 
 pub(super) fn delete(sql: Sql<'_>, id: i64) -> EngineResult<()> {
     sql.run(DELETE_ATTEMPTS, [id])?;
+    delete_card(sql, id)?;
     sql.run(DELETE_DELIVERY, [id])?;
+    Ok(())
+}
+
+/// Deletes the card of a delivery, if it has one.
+pub(super) fn delete_card(sql: Sql<'_>, delivery: i64) -> EngineResult<()> {
+    sql.run(DELETE_CARD, [delivery])?;
     Ok(())
 }
 

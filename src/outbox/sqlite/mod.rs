@@ -13,12 +13,13 @@
 //! - A full file system stops acceptance, not delivery: `room` keeps space for claims and settlements.
 //!
 //! Each file depends only on those before it: `sql`, `columns`, `files`, `history`, `room`, `transaction` and `sender`;
-//! then the operations (`order`, `enqueue`, `settle`, `fold`, `claim`, `waiting`, `hold`, `purge`, `admin`, `adopt`,
-//! `relay_time`, `query`); then `open`, `lock`, `log_guard`, `read_slot` and `file_guard`; then `worker` and `reader`;
+//! then the operations (`order`, `cards`, `enqueue`, `settle`, `fold`, `claim`, `waiting`, `hold`, `relay_time`, `watches`,
+//! `presses`, `purge`, `admin`, `adopt`, `query`); then `open`, `lock`, `log_guard`, `read_slot` and `file_guard`; then `worker` and `reader`;
 //! then `outbox`, which implements the port. Times are stored in milliseconds.
 
 mod admin;
 mod adopt;
+mod cards;
 mod claim;
 mod columns;
 mod enqueue;
@@ -37,6 +38,7 @@ mod order;
 mod outbox;
 #[cfg(test)]
 mod plans;
+mod presses;
 mod purge;
 mod query;
 mod read_slot;
@@ -49,6 +51,7 @@ mod settle;
 mod sql;
 mod transaction;
 mod waiting;
+mod watches;
 mod worker;
 
 pub use self::{

@@ -8,19 +8,22 @@ use super::{
     admin, adopt, claim, enqueue, hold,
     job::{Effect, Handle},
     open::{Access, OpenError, Settings},
-    purge, query, reader, relay_time, settle,
+    presses, purge, query, reader, relay_time, settle,
     transaction::{Look, Transaction},
-    waiting,
+    waiting, watches,
     worker::{self, Subscribers, WorkerHandle},
 };
 use crate::clock::{Reading, ReadingRecord};
+use crate::outbox::{
+    AcceptedPress, CardStore, ClaimId, ConfiguredSender, MovedSender, NewPress, Press, PressId, PressRecord,
+    PressVerdict, WatchVerdict, WatchedCard, rules::adoption::Adopted,
+};
 use crate::outbox::{
     Backlog, Changed, Changes, Claims, DeliveryId, Depth, Destination, Detail, Enqueued, Filter, Hold, Lease,
     LeaseTerm, NewNotification, NoticeSubject, NotificationId, Outbox, OutboxQuery, OutboxSize, Page,
     PageRequest, Planner, ReceiverName, Requeue, Scheduled, SenderName, Sent, Settlement, StoreResult,
     Unnoticed,
 };
-use crate::outbox::{ConfiguredSender, MovedSender, rules::adoption::Adopted};
 
 /// The maximum number of dead letters that are requeued in one transaction. A running daemon must not be locked out for
 /// long.
@@ -170,6 +173,56 @@ impl Outbox for SqliteOutbox {
     }
 }
 
+impl CardStore for SqliteOutbox {
+    async fn accept_press(&self, press: NewPress, now: Timestamp) -> StoreResult<AcceptedPress> {
+        self.worker.run(Effect::Acceptance, move |tx| presses::accept(tx, &press, now)).await
+    }
+
+    async fn claim_press(&self, until: Timestamp, now: Timestamp) -> StoreResult<Option<Press>> {
+        self.worker.run(Effect::Write, move |tx| presses::claim(tx, until, now)).await
+    }
+
+    async fn settle_press(
+        &self,
+        press: PressId,
+        claim: ClaimId,
+        verdict: PressVerdict,
+        now: Timestamp,
+    ) -> StoreResult<()> {
+        let settle = move |tx: &mut Transaction<'_>| presses::settle(tx, press, claim, &verdict, now);
+        self.worker.run(Effect::FlushedWrite, settle).await
+    }
+
+    async fn next_press_due(&self) -> StoreResult<Option<Timestamp>> {
+        self.reader.run(Effect::Read, |tx| presses::next_due(tx.sql)).await
+    }
+
+    async fn watched_cards(
+        &self,
+        limit: u32,
+        until: Timestamp,
+        now: Timestamp,
+    ) -> StoreResult<Vec<WatchedCard>> {
+        self.worker.run(Effect::Write, move |tx| watches::claim(tx, limit, until, now)).await
+    }
+
+    async fn settle_watch(
+        &self,
+        task_id: &str,
+        sender: &SenderName,
+        verdict: WatchVerdict,
+        now: Timestamp,
+    ) -> StoreResult<()> {
+        let (task_id, sender) = (task_id.to_owned(), sender.clone());
+        let settle = move |tx: &mut Transaction<'_>| watches::settle(tx, &task_id, &sender, &verdict, now);
+        self.worker.run(Effect::FlushedWrite, settle).await
+    }
+
+    async fn recalled(&self, delivery: DeliveryId, at: Timestamp) -> StoreResult<()> {
+        self.worker.run(Effect::FlushedWrite, move |tx| admin::recalled(tx, delivery, at)).await
+    }
+}
+
 /// The hold and the deliveries in flight that an earlier lease left.
 #[derive(Debug)]
 struct Inherited {
@@ -258,6 +311,10 @@ impl OutboxQuery for SqliteOutbox {
 
     async fn show(&self, id: DeliveryId) -> StoreResult<Option<Detail>> {
         self.reader.run(Effect::Read, move |tx| query::show(tx.sql, id)).await
+    }
+
+    async fn presses(&self, delivery: DeliveryId) -> StoreResult<Vec<PressRecord>> {
+        self.reader.run(Effect::Read, move |tx| presses::of_delivery(tx.sql, delivery)).await
     }
 
     async fn depths(&self) -> StoreResult<Vec<Depth>> {

@@ -3,8 +3,8 @@
 use rusqlite::Connection;
 
 use super::{
-    admin, adopt, claim, enqueue, file_guard, fold, history, hold, open, order, purge, query, relay_time,
-    room, schema, sender, settle, transaction, waiting,
+    admin, adopt, cards, claim, enqueue, file_guard, fold, history, hold, open, order, presses, purge, query,
+    relay_time, room, schema, sender, settle, transaction, waiting, watches,
 };
 use crate::outbox::{ListOrder, rules::page::Source};
 
@@ -86,6 +86,31 @@ const STATEMENTS: &[(&str, &str)] = &[
     (history::FORGET_ATTEMPTS, "purged_attempt_ended (ended_at<?)"),
     (history::DELETE_ATTEMPTS, "PRIMARY KEY (delivery=?)"),
     (history::DELETE_DELIVERY, "PRIMARY KEY"),
+    (history::DELETE_CARD, "PRIMARY KEY"),
+    (cards::INSERT, ""),
+    (cards::SENT, "PRIMARY KEY"),
+    (cards::SPEND, "card_task (task_id=?)"),
+    (cards::CLOSE, "card_open (ordering_key=?)"),
+    (cards::CLOSE_OF_DIGEST, "card_open (ordering_key=?)"),
+    (cards::ORDERING_KEY, "PRIMARY KEY"),
+    (cards::OPEN, "card_code (ordering_key=? AND code_until>?)"),
+    (cards::FIND, "card_task (task_id=? AND queue=?)"),
+    (cards::LOAD, "PRIMARY KEY"),
+    (cards::HANDLED, "PRIMARY KEY"),
+    (cards::STORE_HANDLED, "PRIMARY KEY"),
+    (watches::BEGIN, "PRIMARY KEY"),
+    (watches::DUE, "card_watched (watch_due>? AND watch_due<?)"),
+    (watches::POSTPONE, "PRIMARY KEY"),
+    (watches::END, "PRIMARY KEY"),
+    (presses::INSERT, ""),
+    (presses::DUE, "press_due (due_at<?)"),
+    (presses::LOAD, "PRIMARY KEY"),
+    (presses::CLAIM, "PRIMARY KEY"),
+    (presses::CLAIMED, "PRIMARY KEY"),
+    (presses::RETRY, "PRIMARY KEY"),
+    (presses::SETTLE, "PRIMARY KEY"),
+    (presses::OF_DELIVERY, "press_delivery (delivery=?)"),
+    (presses::DELETE_SETTLED, "press_settled (settled_at>? AND settled_at<?)"),
     (purge::DELETE_IDLE_KEYS, "ordering_key_idle (expires_at<?)"),
     (purge::PROBE, "PRIMARY KEY"),
     (relay_time::STORE, ""),
@@ -96,6 +121,7 @@ const STATEMENTS: &[(&str, &str)] = &[
     (admin::REQUEUE, "PRIMARY KEY"),
     (admin::DEAD_AFTER, "delivery_dead (id>?)"),
     (admin::DISCARD, "PRIMARY KEY"),
+    (admin::RECALLED, "PRIMARY KEY"),
     (admin::COUNT_DISCARDED, ""),
     (admin::NOT_WHOLE, "PRIMARY KEY (rowid>? AND rowid<?)"),
 ];
@@ -107,10 +133,13 @@ const FROM_THE_BEGINNING: &[&str] = &[
     adopt::KNOWN,
     file_guard::HAS_UNSETTLED,
     hold::HOLDS,
+    presses::NEXT_DUE,
+    presses::RELEASE,
     query::DEPTHS,
     query::DISCARDED,
     relay_time::LAST,
     relay_time::ALL,
+    sender::OF_QUEUE,
     settle::SENDERS_IN_FLIGHT,
 ];
 

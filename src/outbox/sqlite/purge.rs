@@ -6,6 +6,7 @@ use super::{
     columns::millis,
     error::EngineResult,
     history::{self, DEAD_BEFORE, SETTLED_BEFORE},
+    presses,
     transaction::Transaction,
 };
 
@@ -24,6 +25,7 @@ pub(super) fn purge(tx: &Transaction<'_>, before: Timestamp, limit: u32) -> Engi
             deleted += 1;
         }
     }
+    presses::purge(tx.sql, before, limit)?;
     // A duplicate must be recognized even if the original is purged.
     tx.sql.run(DELETE_IDLE_KEYS, (millis(before), limit))?;
     let vacuum = format!("PRAGMA incremental_vacuum({MAX_PAGES})");

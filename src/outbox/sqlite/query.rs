@@ -45,7 +45,7 @@ const WINDOW_END: &str =
     "SELECT id FROM delivery WHERE id {comparison} ?1 ORDER BY id {direction} LIMIT 1 OFFSET ?2";
 pub(super) const SHOW: &str = listed!(
     ", group_key, to_users, to_parties, to_tags, msgtype, content, coalesce(msgid, '') AS msgid,
-     coalesce(invalid_recipients, '') AS invalid_recipients, unconfirmed_since, tries, attempt_started_at AS started_at,
+     coalesce(invalid_recipients, '') AS invalid_recipients, unconfirmed_since, recalled_at, tries, attempt_started_at AS started_at,
      attempt_ms AS ms, attempt_errcode AS errcode, attempt_counted AS counted, attempt_detail AS detail
      FROM delivery WHERE id = ?1"
 );
@@ -181,6 +181,7 @@ pub(super) fn show(sql: Sql<'_>, DeliveryId(id): DeliveryId) -> EngineResult<Opt
             msgid: text_column(row, "msgid")?,
             invalid_recipients: text_column(row, "invalid_recipients")?,
             unconfirmed_since: optional_time_column(row, "unconfirmed_since").unwrap_or_default(),
+            recalled_at: optional_time_column(row, "recalled_at").unwrap_or_default(),
             attempts: attempts.into_iter().flatten().collect(),
         })
     })?;

@@ -9,6 +9,8 @@ use crate::outbox::{BodyHash, Destination, SenderName};
 
 pub(super) const PRESENT: &str = "SELECT p.name, p.queue FROM sender s
      CROSS JOIN sender p ON p.name = coalesce(s.moved_to, s.name) WHERE s.name = ?1";
+pub(super) const OF_QUEUE: &str =
+    "SELECT name FROM sender WHERE queue = ?1 AND moved_to IS NULL ORDER BY name LIMIT 1";
 pub(super) const LOAD: &str =
     "SELECT to_users, to_parties, to_tags, all_users, all_parties, all_tags, msgtype,
      content FROM delivery WHERE id = ?1";
@@ -50,4 +52,10 @@ pub(super) fn present(tx: &Transaction<'_>, name: &SenderName) -> EngineResult<P
         Ok(Present { name: SenderName(row.get("name")?), queue: SenderName(row.get("queue")?) })
     })?;
     Ok(found.unwrap_or_else(|| Present { name: name.clone(), queue: name.clone() }))
+}
+
+/// The present name of the sender that has `queue` in its ordering keys.
+pub(super) fn of_queue(tx: &Transaction<'_>, queue: &SenderName) -> EngineResult<SenderName> {
+    let found = tx.sql.first(OF_QUEUE, [&queue.0], |row| Ok(SenderName(row.get("name")?)))?;
+    Ok(found.unwrap_or_else(|| queue.clone()))
 }

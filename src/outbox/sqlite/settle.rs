@@ -6,21 +6,23 @@ use jiff::Timestamp;
 use rusqlite::{ToSql, params};
 
 use super::{
+    cards,
     columns::{
         destination_column, duration_millis, invalid_recipients, kind_column, millis, recipients_columns,
-        state_column, state_number, text_column, timestamp,
+        state_column, state_number, status_column, text_column, timestamp,
     },
     error::{EngineError, EngineResult},
-    order,
+    history, order,
     transaction::Transaction,
 };
 use crate::outbox::{
     Attempt, BodyHash, ClaimId, DeliveryId, Destination, Kind, ReceiverName, SenderName, Settlement, State,
-    Verdict, rules::fold,
+    Status, Verdict,
+    rules::{cards::may_be_card, fold},
 };
 
 pub(super) const LOAD: &str = "SELECT id, state, sender, receiver, destination, ordering_key, notification,
-     deliveries, kind, claim, claimed_at, due_at, tries FROM delivery WHERE id = ?1";
+     deliveries, kind, status, msgtype, claim, claimed_at, due_at, tries FROM delivery WHERE id = ?1";
 // Only the last attempt is in the delivery's row.
 pub(super) const MOVE_LAST_ATTEMPT: &str = "INSERT INTO attempt (delivery, n, sender, started_at, ms, ended_at,
      errcode, counted, detail)
@@ -88,6 +90,8 @@ pub(super) struct Entry {
     pub(super) notification: i64,
     pub(super) deliveries: i64,
     pub(super) kind: Kind,
+    status: Status,
+    msgtype: String,
     claim: Option<i64>,
     claimed_at: Option<i64>,
     due_at: i64,
@@ -106,6 +110,8 @@ pub(super) fn load(tx: &Transaction<'_>, id: i64) -> EngineResult<Option<Entry>>
             notification: row.get("notification")?,
             deliveries: row.get("deliveries")?,
             kind: kind_column(row)?,
+            status: status_column(row)?,
+            msgtype: row.get("msgtype")?,
             claim: row.get("claim")?,
             claimed_at: row.get("claimed_at")?,
             due_at: row.get("due_at")?,
@@ -116,14 +122,22 @@ pub(super) fn load(tx: &Transaction<'_>, id: i64) -> EngineResult<Option<Entry>>
 
 /// Ends a claim. A claim that has already ended is left alone.
 pub(super) fn settle(tx: &mut Transaction<'_>, settlement: &Settlement, now: Timestamp) -> EngineResult<()> {
-    let Settlement { delivery: DeliveryId(id), claim: ClaimId(claim), attempt, verdict } = settlement;
+    let Settlement { delivery: DeliveryId(id), claim: ClaimId(claim), attempt, verdict, spent_cards } =
+        settlement;
     let Some(entry) = load(tx, *id)? else { return Ok(()) };
     if entry.state != State::InFlight || entry.claim != Some(*claim) {
         return Ok(());
     }
+    cards::spend(tx, entry.ordering_key, spent_cards)?;
     let attempt = StoredAttempt::new(tx, &entry, attempt)?;
     match verdict {
         Verdict::Delivered(receipt) => {
+            if may_be_card(&entry.msgtype) {
+                cards::delivered(tx, entry.id, &entry.msgtype, receipt, now)?;
+            }
+            if entry.status == Status::Resolved {
+                cards::close(tx, entry.ordering_key)?;
+            }
             let invalid = invalid_recipients(&receipt.invalid);
             attempt.update(tx, DELIVERED, params![millis(now), receipt.msgid, invalid])?;
             after_settlement(tx, &entry, now)
@@ -147,6 +161,9 @@ pub(super) fn settle(tx: &mut Transaction<'_>, settlement: &Settlement, now: Tim
             let BodyHash(body) = BodyHash::of(&entry.sender, &recipients, content);
             let columns = params![millis(now), reason, content.msgtype(), content.text(), body];
             attempt.update(tx, REPLACE, columns)?;
+            if may_be_card(&entry.msgtype) && content.task_id().is_none() {
+                history::delete_card(tx.sql, *id)?;
+            }
             tx.mark_changed(&entry.sender, entry.destination);
             Ok(())
         }
@@ -213,6 +230,9 @@ fn settle_members(tx: &mut Transaction<'_>, digest: &Entry, now: Timestamp) -> E
             any_folded = true;
             order::remove_head(tx, member.ordering_key, now)?;
         }
+    }
+    if fate.state == State::Delivered {
+        cards::close_of_digest(tx, digest.notification)?;
     }
     if fate.state == State::Dead && any_folded {
         // Its members are reported instead.

@@ -5,6 +5,7 @@
 use jiff::Timestamp;
 
 use super::{
+    cards::can_be_folded,
     columns::{
         all_recipients_columns, destination_column, millis, recipients_columns, time_column, timestamp,
     },
@@ -18,9 +19,13 @@ use crate::{
     wecom::Recipients,
 };
 
-pub(super) const HEADS: &str = "SELECT due_at, id, seq, notification, ordering_key, part_of, foldable,
-     all_users, all_parties, all_tags, to_users, to_parties, to_tags FROM delivery INDEXED BY delivery_ready
-     WHERE state = 1 AND sender = ?1 AND destination = ?2 ORDER BY due_at, seq LIMIT ?3";
+pub(super) const HEADS: &str = concat!(
+    "SELECT due_at, id, seq, notification, ordering_key, part_of, ",
+    can_be_folded!(),
+    " AS can_be_folded, all_users, all_parties, all_tags, to_users, to_parties, to_tags
+     FROM delivery INDEXED BY delivery_ready
+     WHERE state = 1 AND sender = ?1 AND destination = ?2 ORDER BY due_at, seq LIMIT ?3"
+);
 pub(super) const NEXT_DUE: &str = "SELECT due_at FROM delivery INDEXED BY delivery_ready
      WHERE state = 1 AND sender = ?1 AND destination = ?2 AND due_at > ?3 ORDER BY due_at LIMIT 1";
 pub(super) const NEXT_DESTINATION: &str = "SELECT destination, due_at FROM delivery INDEXED BY delivery_ready
@@ -58,7 +63,7 @@ pub(super) fn waiting(sql: Sql<'_>, look: &Look<'_>, destination: Destination) -
             recipients = all_recipients_columns(row).ok();
         }
         let (notification, part_of) = (row.get("notification")?, row.get::<_, u32>("part_of")?);
-        let started = !row.get::<_, bool>("foldable")?;
+        let started = !row.get::<_, bool>("can_be_folded")?;
         let head = Head {
             delivery: DeliveryId(row.get("id")?),
             notification: NotificationId(notification),

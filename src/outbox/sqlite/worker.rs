@@ -26,6 +26,7 @@ use super::{
     job::{self, Command, Effect, Handle, Inbox, Job},
     log_guard,
     open::{Access, Database, OpenError, Settings},
+    presses,
     read_slot::ReadSlot,
     room::{Room, Space},
     settle,
@@ -131,6 +132,7 @@ pub(super) fn start(settings: Settings, access: Access) -> Result<WorkerHandle, 
 
 impl Worker {
     fn run(mut self, inbox: Inbox) {
+        self.release_presses();
         let mut closing = false;
         while !closing {
             let mut batch = Vec::new();
@@ -251,11 +253,28 @@ impl Worker {
         self.look_for_changes()
     }
 
+    /// No other process works on the presses that are claimed.
+    fn release_presses(&mut self) {
+        if !self.guard.is_owner() {
+            return;
+        }
+        let released = self.guard.current().and_then(|current| {
+            let tx = Transaction::new(Sql::new(&current.database.connection), Room::default());
+            presses::release(&tx)
+        });
+        if let Err(error) = released {
+            // Their claims end by themselves.
+            tracing::debug!(error = %error.store_error(), "presses of the former process were not released");
+        }
+    }
+
     fn adopt_replaced_file(&mut self) -> EngineResult<()> {
         let connection = &self.guard.current()?.database.connection;
         execute(connection, "BEGIN IMMEDIATE")?;
         let mut tx = Transaction::new(Sql::new(connection), Room::default());
-        let adopted = settle::recover_replaced_file(&mut tx).and_then(|()| execute(connection, "COMMIT"));
+        let adopted = settle::recover_replaced_file(&mut tx)
+            .and_then(|()| presses::release(&tx))
+            .and_then(|()| execute(connection, "COMMIT"));
         if adopted.is_err() {
             roll_back(connection)?;
         }

@@ -154,6 +154,7 @@ impl Scene {
             recipients,
             deliveries,
             dead: None,
+            card: None,
         };
         Made { source: at, mark, is_refused, new }
     }

@@ -57,6 +57,7 @@ pub(crate) fn alert(group: &str, text: &str) -> NewNotification {
             part: Part::WHOLE,
         }],
         dead: None,
+        card: None,
     }
 }
 
@@ -249,7 +250,8 @@ pub(crate) fn attempt(now: Timestamp) -> Attempt {
 }
 
 pub(crate) fn settlement(claimed: &Claimed, verdict: Verdict, now: Timestamp) -> Settlement {
-    Settlement { delivery: claimed.id, claim: claimed.claim, attempt: attempt(now), verdict }
+    let (delivery, claim) = (claimed.id, claimed.claim);
+    Settlement { delivery, claim, attempt: attempt(now), verdict, spent_cards: Vec::new() }
 }
 
 pub(crate) async fn settle<L: Lease>(lease: &L, claimed: &Claimed, verdict: Verdict, now: Timestamp) {

@@ -3,6 +3,7 @@
 //! `conformance!(make)` makes a test of each behaviour. `make` returns an empty outbox, and a value to keep while the
 //! outbox is used.
 
+pub(crate) mod cards;
 pub(crate) mod dedupe;
 pub(crate) mod depth;
 pub(crate) mod fixture;
@@ -10,6 +11,7 @@ pub(crate) mod fold;
 pub(crate) mod holds;
 pub(crate) mod operators;
 pub(crate) mod order;
+pub(crate) mod presses;
 pub(crate) mod sending;
 
 macro_rules! conformance {
@@ -109,6 +111,45 @@ macro_rules! conformance {
                 the_next_delivery_is_ready_after_a_discarded_one,
                 deliveries_in_flight_or_folded_are_not_discarded,
                 an_unknown_delivery_is_reported_as_unknown;
+            cards:
+                an_update_gets_the_open_cards_of_its_group,
+                the_open_cards_of_a_claim_are_bounded,
+                a_response_code_is_valid_for_three_days,
+                a_spent_code_is_not_given_again,
+                a_late_settlement_spends_no_code,
+                a_resolved_notification_closes_the_cards_of_its_group,
+                a_resolved_notification_that_dies_closes_nothing,
+                an_update_that_is_sent_as_a_card_is_an_open_card,
+                an_update_with_the_code_of_a_press_needs_no_cards,
+                only_a_card_with_labels_is_remembered,
+                a_card_that_became_a_text_is_no_open_card,
+                an_update_of_a_card_is_not_folded,
+                the_update_of_an_undone_digest_is_sent_after_its_card,
+                a_delivered_digest_closes_the_cards_of_its_resolved_members,
+                a_purged_delivery_takes_its_card_along,
+                a_renamed_sender_keeps_its_cards,
+                a_recalled_message_is_shown_as_recalled,
+                a_card_stored_dead_is_known_when_it_is_requeued;
+            presses:
+                a_press_is_claimed_with_its_card,
+                a_press_that_comes_again_is_a_duplicate,
+                presses_at_once_are_stored_once,
+                a_press_of_an_unknown_card_has_no_card,
+                a_press_of_a_closed_card_says_so,
+                a_press_of_a_purged_card_has_no_card,
+                the_longest_due_press_is_claimed_first,
+                a_claimed_press_is_claimed_again_after_its_deadline,
+                a_press_is_not_claimed_twice_at_once,
+                a_settled_press_stores_its_notifications_and_its_action,
+                notifications_of_a_press_are_accepted_like_others,
+                presses_are_shown_with_their_results,
+                settled_presses_are_purged_and_others_are_not,
+                a_renamed_sender_keeps_its_presses,
+                a_silenced_card_is_watched_until_it_ends,
+                a_watched_card_that_resolves_stores_one_notification,
+                the_watch_of_a_card_ends_with_its_group,
+                the_longest_silence_of_a_card_is_watched,
+                watched_cards_are_bounded_and_the_longest_due_come_first;
             depth:
                 unsettled_deliveries_are_counted_by_receiver,
                 a_requeued_delivery_is_the_oldest_again,

@@ -1,6 +1,7 @@
 //! The outbox against a model that is a plain list. After any steps, both are in the same state. Every ordering key keeps
 //! its order, no wake-up is lost, and in the end every delivery is sent.
 
+mod cards;
 mod model;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -80,7 +81,13 @@ struct Both<O: Outbox> {
 }
 
 async fn settle<L: Lease>(lease: &L, id: i64, claim: ClaimId, verdict: Verdict, now: Timestamp) {
-    let settlement = Settlement { delivery: DeliveryId(id), claim, attempt: attempt(now), verdict };
+    let settlement = Settlement {
+        delivery: DeliveryId(id),
+        claim,
+        attempt: attempt(now),
+        verdict,
+        spent_cards: Vec::new(),
+    };
     lease.settle(settlement, now).await.unwrap();
 }
 

@@ -1,17 +1,22 @@
 //! The query plan of every statement that the engine runs, as the server reports it: no table is read as a whole, and
 //! nothing that grows is sorted.
 
+use jiff::Timestamp;
 use wecom_relay::outbox::{
-    Filter, Lease, ListOrder, NewNotification, NoticeSubject, Outbox, OutboxQuery, PageRequest, Requeue,
-    SenderName, State, Verdict,
-    postgres::{LeaseTimes, PostgresOutbox},
+    CardStore, Filter, Handled, HandledAction, Lease, ListOrder, NewNotification, NoticeSubject, Outbox,
+    OutboxQuery, PageRequest, PressVerdict, Requeue, SenderName, Settlement, State, Verdict, WatchVerdict,
+    postgres::{LeaseTimes, PostgresLease, PostgresOutbox},
 };
 
 use super::open;
 use crate::{
-    outbox_conformance::fixture::{
-        acquire, addressed, alert, at, claim, claim_one, deliver, digest, drain, enqueue, fold, kill,
-        list_all, ops, postpone, split, state, team, undo, user,
+    outbox_conformance::{
+        cards::{card, resolved, send_card, sent_with},
+        fixture::{
+            acquire, addressed, alert, at, claim, claim_one, deliver, digest, drain, enqueue, fold, kill,
+            list_all, ops, postpone, settlement, split, state, team, undo, user,
+        },
+        presses::{accept, press},
     },
     support::postgres::{Cluster, database_of},
 };
@@ -50,6 +55,7 @@ async fn use_everything(outbox: &PostgresOutbox, round: i64) {
     let now = |second: i64| at(round * 1000 + second);
     let lease = acquire(outbox, now(0)).await;
     let group = |name: &str| format!("{round} {name}");
+    use_cards(outbox, &lease, &group("cards"), &now).await;
     enqueue(outbox, state(&group("a"), "text"), now(0)).await;
     outbox.enqueue(state(&group("a"), "text"), now(0)).await.unwrap();
     enqueue(outbox, split(&group("b"), "long", 3), now(0)).await;
@@ -104,6 +110,47 @@ async fn use_everything(outbox: &PostgresOutbox, round: i64) {
         crate::outbox_conformance::fixture::settle(&lease, &left, Verdict::Dead("late".to_owned()), now(22))
             .await;
     }
+}
+
+/// Sends cards, presses their buttons, watches and updates them.
+async fn use_cards(
+    outbox: &PostgresOutbox,
+    lease: &PostgresLease,
+    group: &str,
+    now: &impl Fn(i64) -> Timestamp,
+) {
+    drain(lease, now(0)).await;
+    for n in 0..3 {
+        let task_id = format!("{group} {n}");
+        send_card(outbox, lease, card(group, &task_id), &task_id, now(0)).await;
+        accept(outbox, press(&task_id, 0), now(0)).await;
+        let claimed = outbox.claim_press(now(9), now(0)).await.unwrap().unwrap();
+        let handled = Handled { action: HandledAction::Acknowledged, by: "zhang".to_owned(), at: now(0) };
+        let verdict = PressVerdict::Done {
+            result: "done".to_owned(),
+            handled: Some(handled),
+            watch_until: Some(now(100)),
+            notifications: vec![alert(group, "update")],
+        };
+        outbox.settle_press(claimed.id, claimed.claim, verdict, now(0)).await.unwrap();
+        drain(lease, now(0)).await;
+    }
+    accept(outbox, press("unknown", now(0).as_second()), now(0)).await;
+    outbox.next_press_due().await.unwrap();
+    let claimed = outbox.claim_press(now(9), now(0)).await.unwrap().unwrap();
+    let retry = PressVerdict::Retry { at: now(5) };
+    outbox.settle_press(claimed.id, claimed.claim, retry, now(0)).await.unwrap();
+    let watched = outbox.watched_cards(2, now(9), now(1)).await.unwrap();
+    let task_id = &watched[0].card.task_id;
+    outbox.settle_watch(task_id, &ops(), WatchVerdict::Again { at: now(2) }, now(1)).await.unwrap();
+    let ended = WatchVerdict::Resolved(resolved(group));
+    outbox.settle_watch(task_id, &ops(), ended, now(1)).await.unwrap();
+    let update = claim_one(lease, now(1)).await;
+    outbox.presses(update.id).await.unwrap();
+    let spent_cards = update.open_cards.iter().map(|card| card.task_id.clone()).collect();
+    let delivered = settlement(&update, sent_with(""), now(1));
+    lease.settle(Settlement { spent_cards, ..delivered }, now(1)).await.unwrap();
+    outbox.recalled(update.id, now(2)).await.unwrap();
 }
 
 /// Fills the tables with deliveries that wait and deliveries that are settled.

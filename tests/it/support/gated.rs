@@ -6,13 +6,16 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 use wecom_relay::clock::{Reading, ReadingRecord};
 use wecom_relay::outbox::{
+    AcceptedPress, CardStore, ClaimId, ConfiguredSender, MovedSender, NewPress, Press, PressId, PressRecord,
+    PressVerdict, WatchVerdict, WatchedCard,
+};
+use wecom_relay::outbox::{
     Backlog, Changed, Changes, Claims, DeliveryId, Depth, Destination, Detail, Enqueued, Filter, Hold, Lease,
     LeaseTerm, NewNotification, NoticeSubject, NotificationId, Outbox, OutboxQuery, OutboxSize, Page,
     PageRequest, Planner, ReceiverName, Requeue, Scheduled, SenderName, Sent, Settlement, StoreError,
     StoreResult, Unnoticed,
     sqlite::{SqliteLease, SqliteOutbox},
 };
-use wecom_relay::outbox::{ConfiguredSender, MovedSender};
 
 /// The real outbox behind [`Gates`].
 #[derive(Clone)]
@@ -236,6 +239,53 @@ impl Lease for GatedLease {
     }
 }
 
+impl CardStore for Gated {
+    async fn accept_press(&self, press: NewPress, now: Timestamp) -> StoreResult<AcceptedPress> {
+        self.inner.accept_press(press, now).await
+    }
+
+    async fn claim_press(&self, until: Timestamp, now: Timestamp) -> StoreResult<Option<Press>> {
+        self.inner.claim_press(until, now).await
+    }
+
+    async fn settle_press(
+        &self,
+        press: PressId,
+        claim: ClaimId,
+        verdict: PressVerdict,
+        now: Timestamp,
+    ) -> StoreResult<()> {
+        self.inner.settle_press(press, claim, verdict, now).await
+    }
+
+    async fn next_press_due(&self) -> StoreResult<Option<Timestamp>> {
+        self.inner.next_press_due().await
+    }
+
+    async fn watched_cards(
+        &self,
+        limit: u32,
+        until: Timestamp,
+        now: Timestamp,
+    ) -> StoreResult<Vec<WatchedCard>> {
+        self.inner.watched_cards(limit, until, now).await
+    }
+
+    async fn settle_watch(
+        &self,
+        task_id: &str,
+        sender: &SenderName,
+        verdict: WatchVerdict,
+        now: Timestamp,
+    ) -> StoreResult<()> {
+        self.inner.settle_watch(task_id, sender, verdict, now).await
+    }
+
+    async fn recalled(&self, delivery: DeliveryId, at: Timestamp) -> StoreResult<()> {
+        self.inner.recalled(delivery, at).await
+    }
+}
+
 impl OutboxQuery for Gated {
     async fn relay_time(&self, reading: Reading) -> StoreResult<Timestamp> {
         self.gates.relay_time.pass().await?;
@@ -248,6 +298,10 @@ impl OutboxQuery for Gated {
 
     async fn show(&self, id: DeliveryId) -> StoreResult<Option<Detail>> {
         self.inner.show(id).await
+    }
+
+    async fn presses(&self, delivery: DeliveryId) -> StoreResult<Vec<PressRecord>> {
+        self.inner.presses(delivery).await
     }
 
     async fn depths(&self) -> StoreResult<Vec<Depth>> {

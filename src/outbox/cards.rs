@@ -1,0 +1,54 @@
+//! Interactive cards: their labels, and what members did with them.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// The labels of the alerts of a card. A silence of the card has them as matchers. They may be empty.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct CardLabels(pub BTreeMap<String, String>);
+
+/// An open card that can be updated once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenCard {
+    pub task_id: String,
+    pub response_code: String,
+}
+
+/// An action of a member, as the card shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Handled {
+    pub action: HandledAction,
+    /// The user id of the member.
+    pub by: String,
+    #[serde(with = "stored_time")]
+    pub at: Timestamp,
+}
+
+/// The action of a button. Times are wall-clock times.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HandledAction {
+    Acknowledged,
+    Silenced {
+        silence_id: String,
+        #[serde(with = "stored_time")]
+        until: Timestamp,
+    },
+}
+
+/// Times as milliseconds.
+mod stored_time {
+    use serde::{Deserializer, Serializer, de::Error as _};
+
+    use super::{Deserialize, Timestamp};
+
+    pub(super) fn serialize<S: Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_i64(at.as_millisecond())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
+        Timestamp::from_millisecond(i64::deserialize(deserializer)?).map_err(D::Error::custom)
+    }
+}

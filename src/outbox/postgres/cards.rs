@@ -1,0 +1,224 @@
+//! Interactive cards: the rows beside their deliveries.
+
+use jiff::Timestamp;
+use tokio_postgres::Row;
+
+use super::{
+    columns::{column, content, limit, millis, recipients, text, time},
+    error::EngineResult,
+    session::{Param, Transaction},
+};
+use crate::{
+    outbox::{
+        DeliveryId, Handled, OpenCard, ReceiverName, SenderName, StoredCard,
+        rules::cards::{self, MAX_OPEN, NewCode},
+    },
+    wecom::Receipt,
+};
+
+pub(super) const INSERT: &str = "INSERT INTO wecom_relay.card
+     (delivery, queue, task_id, ordering_key, group_key, labels, closed, handled)
+     VALUES ($1, $2, $3, $4, $5, $6, false, '[]')";
+pub(super) const DELETE: &str = "DELETE FROM wecom_relay.card WHERE delivery = $1";
+pub(super) const SENT: &str =
+    "UPDATE wecom_relay.card SET sent_at = $2, response_code = $3, code_until = $4 WHERE delivery = $1";
+pub(super) const SPEND: &str = "UPDATE wecom_relay.card SET response_code = NULL, code_until = NULL
+     WHERE task_id = $1 AND ordering_key = $2";
+/// Closes open cards. Their watch ends too.
+macro_rules! close {
+    ($which:literal) => {
+        concat!(
+            "UPDATE wecom_relay.card SET closed = true, response_code = NULL, code_until = NULL, watch_until = NULL,
+             watch_due = NULL WHERE NOT closed AND sent_at IS NOT NULL AND ordering_key = ANY(",
+            $which,
+            ")"
+        )
+    };
+}
+pub(super) const CLOSE: &str = close!("$1");
+pub(super) const CLOSE_OF_DIGEST: &str = close!(
+    "ARRAY(SELECT ordering_key FROM wecom_relay.delivery WHERE digest = $1 AND state = 4 AND status = 1)"
+);
+pub(super) const OPEN: &str = "SELECT c.task_id, c.response_code FROM wecom_relay.card c
+     WHERE NOT c.closed AND c.response_code IS NOT NULL AND c.code_until > $2
+     AND c.ordering_key = (SELECT d.ordering_key FROM wecom_relay.delivery d WHERE d.id = $1)
+     ORDER BY c.code_until DESC, c.delivery DESC LIMIT $3";
+pub(super) const FIND: &str = "SELECT delivery, ordering_key FROM wecom_relay.card
+     WHERE task_id = $1 AND queue = $2 ORDER BY delivery DESC LIMIT 1";
+pub(super) const LOAD: &str = "SELECT d.id, d.receiver, d.to_users, d.to_parties, d.to_tags, d.msgtype, d.content,
+     d.summary, d.severity, d.accepted_at, c.task_id, c.group_key, c.labels, c.handled, c.closed,
+     coalesce((SELECT s.name FROM wecom_relay.sender s WHERE s.queue = c.queue AND s.moved_to IS NULL LIMIT 1), c.queue)
+     AS sender FROM wecom_relay.card c JOIN wecom_relay.delivery d ON d.id = c.delivery WHERE c.delivery = $1";
+pub(super) const HANDLED: &str = "SELECT handled FROM wecom_relay.card WHERE delivery = $1 FOR UPDATE";
+pub(super) const STORE_HANDLED: &str = "UPDATE wecom_relay.card SET handled = $2 WHERE delivery = $1";
+
+/// True if the notification of the delivery `d` can be folded. An update of a card that members have is sent by itself.
+macro_rules! can_be_folded {
+    () => {
+        "(d.foldable > 0 AND (d.msgtype <> 'card_update' OR NOT EXISTS (SELECT FROM wecom_relay.card c
+         WHERE c.ordering_key = d.ordering_key AND NOT c.closed AND c.sent_at IS NOT NULL)))"
+    };
+}
+pub(super) use can_be_folded;
+
+/// The row of a new card.
+pub(super) struct NewCardRow {
+    pub(super) delivery: i64,
+    pub(super) queue: String,
+    pub(super) task_id: String,
+    pub(super) ordering_key: i64,
+    pub(super) group_key: String,
+    pub(super) labels: String,
+}
+
+pub(super) async fn insert(tx: &Transaction<'_>, card: &NewCardRow) -> EngineResult<()> {
+    let NewCardRow { delivery, queue, task_id, ordering_key, group_key, labels } = card;
+    let params: [Param<'_>; 6] = [delivery, queue, task_id, ordering_key, group_key, labels];
+    tx.run(INSERT, &params).await.map(drop)
+}
+
+/// The changes of cards by a batch of settlements.
+#[derive(Default)]
+pub(super) struct CardChanges {
+    sent: Vec<SentCard>,
+    spent: Vec<SpentCard>,
+    /// Deliveries that send something else now.
+    deleted: Vec<i64>,
+    /// Ordering keys whose groups are resolved.
+    resolved: Vec<i64>,
+}
+
+struct SentCard {
+    delivery: i64,
+    at: i64,
+    response_code: Option<String>,
+    code_until: Option<i64>,
+}
+
+struct SpentCard {
+    task_id: String,
+    ordering_key: i64,
+}
+
+impl CardChanges {
+    /// A delivery with this message type was delivered.
+    pub(super) fn delivered(&mut self, delivery: i64, msgtype: &str, receipt: &Receipt, now: Timestamp) {
+        let code = NewCode::of(receipt, now);
+        if cards::is_sent(msgtype, code.as_ref()) {
+            self.sent.push(SentCard {
+                delivery,
+                at: millis(now),
+                response_code: code.as_ref().map(|code| text(code.response_code)),
+                code_until: code.as_ref().map(|code| millis(code.valid_until)),
+            });
+        }
+    }
+
+    pub(super) fn spent(&mut self, ordering_key: i64, task_ids: &[String]) {
+        let spent = task_ids.iter().map(|task_id| SpentCard { task_id: text(task_id), ordering_key });
+        self.spent.extend(spent);
+    }
+
+    pub(super) fn deleted(&mut self, delivery: i64) {
+        self.deleted.push(delivery);
+    }
+
+    pub(super) fn resolved(&mut self, ordering_key: i64) {
+        self.resolved.push(ordering_key);
+    }
+
+    /// Stores the changes. The caller holds the locks of the ordering keys.
+    pub(super) async fn store(&self, tx: &Transaction<'_>) -> EngineResult<()> {
+        for SpentCard { task_id, ordering_key } in &self.spent {
+            tx.run(SPEND, &[task_id, ordering_key]).await?;
+        }
+        for SentCard { delivery, at, response_code, code_until } in &self.sent {
+            tx.run(SENT, &[delivery, at, response_code, code_until]).await?;
+        }
+        for delivery in &self.deleted {
+            tx.run(DELETE, &[delivery]).await?;
+        }
+        if !self.resolved.is_empty() {
+            tx.run(CLOSE, &[&self.resolved]).await?;
+        }
+        Ok(())
+    }
+}
+
+/// The groups of the resolved members of a delivered digest are resolved.
+pub(super) async fn close_of_digest(tx: &Transaction<'_>, digest: i64) -> EngineResult<()> {
+    tx.run(CLOSE_OF_DIGEST, &[&digest]).await.map(drop)
+}
+
+/// The open cards of the ordering key of a delivery that can be updated.
+pub(super) async fn open_cards(
+    tx: &Transaction<'_>,
+    DeliveryId(delivery): DeliveryId,
+    now: Timestamp,
+) -> EngineResult<Vec<OpenCard>> {
+    tx.all(OPEN, &[&delivery, &millis(now), &limit(MAX_OPEN)], |row| {
+        Ok(OpenCard { task_id: column(row, "task_id")?, response_code: column(row, "response_code")? })
+    })
+    .await
+}
+
+/// A card that was found by its task id.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct FoundCard {
+    pub(super) delivery: i64,
+    pub(super) ordering_key: i64,
+}
+
+/// The newest card with this task id.
+pub(super) async fn find(
+    tx: &Transaction<'_>,
+    task_id: &str,
+    queue: &SenderName,
+) -> EngineResult<Option<FoundCard>> {
+    tx.first(FIND, &[&text(task_id), &queue.0], |row| {
+        Ok(FoundCard { delivery: column(row, "delivery")?, ordering_key: column(row, "ordering_key")? })
+    })
+    .await
+}
+
+/// The card of a delivery. `None` if there is none, or if it cannot be read.
+pub(super) async fn load(tx: &Transaction<'_>, delivery: i64) -> EngineResult<Option<StoredCard>> {
+    match tx.first(LOAD, &[&delivery], read).await {
+        Err(error) if error.is_unreadable_row() => {
+            let reason = error.reason();
+            tracing::error!(
+                delivery,
+                reason,
+                "a card cannot be read; its buttons do nothing; find out who changed it in the database"
+            );
+            Ok(None)
+        }
+        loaded => loaded,
+    }
+}
+
+fn read(row: &Row) -> EngineResult<StoredCard> {
+    Ok(StoredCard {
+        task_id: column(row, "task_id")?,
+        delivery: DeliveryId(column(row, "id")?),
+        receiver: ReceiverName(column(row, "receiver")?),
+        group_key: column(row, "group_key")?,
+        sender: SenderName(column(row, "sender")?),
+        recipients: recipients(row)?,
+        content: content(row)?,
+        summary: column(row, "summary")?,
+        severity: column(row, "severity")?,
+        labels: cards::labels(column(row, "labels")?)?,
+        handled: cards::handled(column(row, "handled")?)?,
+        is_closed: column(row, "closed")?,
+        accepted_at: time(row, "accepted_at")?,
+    })
+}
+
+/// Adds what a member did with a card.
+pub(super) async fn add_handled(tx: &Transaction<'_>, delivery: i64, handled: &Handled) -> EngineResult<()> {
+    let stored: Option<String> = tx.first(HANDLED, &[&delivery], |row| column(row, "handled")).await?;
+    let Some(stored) = stored else { return Ok(()) };
+    let all = text(&cards::with_handled(&stored, handled)?);
+    tx.run(STORE_HANDLED, &[&delivery, &all]).await.map(drop)
+}

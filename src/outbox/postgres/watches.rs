@@ -1,0 +1,88 @@
+//! The watch of silenced cards.
+
+use jiff::Timestamp;
+
+use super::{
+    cards,
+    columns::{column, limit, millis, time},
+    enqueue,
+    error::EngineResult,
+    job::Arrival,
+    order,
+    room::Room,
+    sender::PresentSenders,
+    session::Transaction,
+};
+use crate::outbox::{SenderName, WatchVerdict, WatchedCard};
+
+pub(super) const BEGIN: &str =
+    "UPDATE wecom_relay.card SET watch_until = greatest(watch_until, $2), watch_due = $3
+     WHERE delivery = $1 AND NOT closed";
+pub(super) const CLAIM: &str = "UPDATE wecom_relay.card SET watch_due = $2 WHERE delivery = ANY(ARRAY(
+     SELECT delivery FROM wecom_relay.card WHERE watch_due IS NOT NULL AND watch_due <= $1 ORDER BY watch_due LIMIT $3
+     FOR UPDATE SKIP LOCKED)) RETURNING delivery, watch_until";
+pub(super) const POSTPONE: &str =
+    "UPDATE wecom_relay.card SET watch_due = $2 WHERE delivery = $1 AND watch_due IS NOT NULL";
+pub(super) const END: &str = "UPDATE wecom_relay.card SET watch_until = NULL, watch_due = NULL
+     WHERE delivery = $1 AND watch_due IS NOT NULL";
+
+pub(super) async fn begin(
+    tx: &Transaction<'_>,
+    delivery: i64,
+    until: Timestamp,
+    now: Timestamp,
+) -> EngineResult<()> {
+    tx.run(BEGIN, &[&delivery, &millis(until), &millis(now)]).await.map(drop)
+}
+
+/// A watch that is due.
+struct Due {
+    delivery: i64,
+    watch_until: EngineResult<Timestamp>,
+}
+
+pub(super) async fn claim(
+    tx: &Transaction<'_>,
+    most: u32,
+    until: Timestamp,
+    now: Timestamp,
+) -> EngineResult<Vec<WatchedCard>> {
+    let due = tx
+        .all(CLAIM, &[&millis(now), &millis(until), &limit(most)], |row| {
+            Ok(Due { delivery: column(row, "delivery")?, watch_until: time(row, "watch_until") })
+        })
+        .await?;
+    let mut watched = Vec::with_capacity(due.len());
+    for Due { delivery, watch_until } in due {
+        // A row that cannot be read has no time of its end either.
+        match (cards::load(tx, delivery).await?, watch_until) {
+            (Some(card), Ok(watch_until)) => watched.push(WatchedCard { card, watch_until }),
+            _ => tx.run(END, &[&delivery]).await.map(drop)?,
+        }
+    }
+    Ok(watched)
+}
+
+pub(super) async fn settle(
+    tx: &Transaction<'_>,
+    task_id: &str,
+    sender: &SenderName,
+    verdict: &WatchVerdict,
+    room: &Room,
+    now: Timestamp,
+) -> EngineResult<()> {
+    let queue = PresentSenders::read(tx, &[sender]).await?.of(sender).queue;
+    let Some(card) = cards::find(tx, task_id, &queue).await? else { return Ok(()) };
+    // Settlements lock the ordering key before its cards, too.
+    order::lock(tx, &[card.ordering_key]).await?;
+    let changed = match verdict {
+        WatchVerdict::Again { at } => tx.run(POSTPONE, &[&card.delivery, &millis(*at)]).await?,
+        WatchVerdict::Ended | WatchVerdict::Resolved(_) => tx.run(END, &[&card.delivery]).await?,
+    };
+    if let WatchVerdict::Resolved(new) = verdict
+        && changed > 0
+    {
+        enqueue::accept(tx, &Arrival { notifications: vec![new.clone()], now }, room).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,132 @@
+//! Interactive cards: the rows that cards need, and what a settlement changes in them.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::stored::Unreadable;
+use crate::{
+    outbox::{CardLabels, Handled, NewDelivery, NewNotification},
+    wecom::{Content, Receipt},
+};
+
+/// WeCom accepts a response code for this time.
+const CODE_VALID_FOR: SignedDuration = SignedDuration::from_hours(72);
+
+/// The maximum number of open cards that one claim returns.
+pub const MAX_OPEN: u32 = 20;
+
+/// The maximum number of rows that cannot be read, and that one call skips.
+pub const MAX_DAMAGED: u32 = 10;
+
+/// The card that `delivery` sends.
+pub struct NewCard {
+    pub task_id: String,
+    /// [`CardLabels`] as they are stored.
+    pub labels: String,
+}
+
+impl NewCard {
+    /// `None` if `delivery` sends no card that an action can be taken on.
+    pub fn of(new: &NewNotification, delivery: &NewDelivery) -> Option<Self> {
+        let labels = new.card.as_ref()?;
+        // Strings as keys and values are always JSON.
+        let labels = serde_json::to_string(labels).ok()?;
+        Some(Self { task_id: delivery.content.task_id()?, labels })
+    }
+}
+
+/// The right to update a card that was just sent.
+pub struct NewCode<'a> {
+    pub response_code: &'a str,
+    pub valid_until: Timestamp,
+}
+
+impl<'a> NewCode<'a> {
+    /// `None` if WeCom gave no code.
+    pub fn of(receipt: &'a Receipt, now: Timestamp) -> Option<Self> {
+        let valid_until = now.checked_add(CODE_VALID_FOR).unwrap_or(Timestamp::MAX);
+        let response_code = receipt.response_code.as_str();
+        (!response_code.is_empty()).then_some(Self { response_code, valid_until })
+    }
+}
+
+/// True if a delivery with this message type may have a row of a card.
+pub fn may_be_card(msgtype: &str) -> bool {
+    is_card(msgtype) || is_update(msgtype)
+}
+
+/// True if a delivery with this message type, which was delivered with `code`, was sent as a new card. An update of open
+/// cards has no code.
+pub fn is_sent(msgtype: &str, code: Option<&NewCode<'_>>) -> bool {
+    is_card(msgtype) || is_update(msgtype) && code.is_some()
+}
+
+fn is_card(msgtype: &str) -> bool {
+    msgtype == "template_card"
+}
+
+fn is_update(msgtype: &str) -> bool {
+    msgtype == "card_update"
+}
+
+/// True if a claim of `content` needs the open cards of its ordering key.
+pub fn needs_open_cards(content: &Content) -> bool {
+    is_update(content.msgtype())
+        && content.as_card_update().is_some_and(|update| update.response_code.is_none())
+}
+
+/// # Errors
+/// No version of this program writes such a text.
+pub fn labels(json: &str) -> Result<CardLabels, Unreadable> {
+    serde_json::from_str(json).map_err(|error| Unreadable::new("the labels of a card", error))
+}
+
+/// # Errors
+/// No version of this program writes such a text.
+pub fn handled(json: &str) -> Result<Vec<Handled>, Unreadable> {
+    serde_json::from_str(json).map_err(|error| Unreadable::new("the actions of a card", error))
+}
+
+/// The stored actions of a card after one more. Actions that cannot be read are forgotten, because the new one counts.
+///
+/// # Errors
+/// An action is not JSON, which never happens.
+pub fn with_handled(json: &str, more: &Handled) -> Result<String, Unreadable> {
+    let mut all = handled(json).unwrap_or_default();
+    all.push(more.clone());
+    serde_json::to_string(&all).map_err(|error| Unreadable::new("the actions of a card", error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::outbox::HandledAction;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    #[test]
+    fn actions_are_read_as_they_were_stored() {
+        let silenced = HandledAction::Silenced { silence_id: "a-b".to_owned(), until: at(7200) };
+        let first = Handled { action: silenced, by: "zhang".to_owned(), at: at(5) };
+        let second = Handled { action: HandledAction::Acknowledged, by: "li".to_owned(), at: at(6) };
+        let json = with_handled("[]", &first).unwrap();
+        let json = with_handled(&json, &second).unwrap();
+        assert_eq!(
+            json,
+            r#"[{"action":{"silenced":{"silence_id":"a-b","until":7200000}},"by":"zhang","at":5000},{"action":"acknowledged","by":"li","at":6000}]"#
+        );
+        assert_eq!(handled(&json).unwrap(), [first, second]);
+        assert!(handled("{}").is_err());
+    }
+
+    #[test]
+    fn a_code_is_valid_for_three_days() {
+        let receipt = Receipt { response_code: "code".to_owned(), ..Receipt::default() };
+        let code = NewCode::of(&receipt, at(0)).unwrap();
+        assert_eq!((code.response_code, code.valid_until), ("code", at(259_200)));
+        assert!(is_sent("card_update", Some(&code)));
+        assert!(NewCode::of(&Receipt::default(), at(0)).is_none());
+        assert!(is_sent("template_card", None) && !is_sent("card_update", None) && !is_sent("text", None));
+    }
+}

@@ -1,0 +1,169 @@
+//! Interactive cards: the rows beside their deliveries.
+
+use jiff::Timestamp;
+use rusqlite::Row;
+
+use super::{
+    columns::{content_columns, millis, recipients_columns, text_column, time_column},
+    error::EngineResult,
+    sender,
+    transaction::Transaction,
+};
+use crate::{
+    outbox::{
+        DeliveryId, Handled, OpenCard, ReceiverName, SenderName, StoredCard,
+        rules::cards::{self, MAX_OPEN, NewCard, NewCode},
+    },
+    wecom::Receipt,
+};
+
+pub(super) const INSERT: &str = "INSERT INTO card
+     (delivery, queue, task_id, ordering_key, group_key, labels, closed, handled)
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, '[]')";
+pub(super) const SENT: &str =
+    "UPDATE card SET sent_at = ?2, response_code = ?3, code_until = ?4 WHERE delivery = ?1";
+pub(super) const SPEND: &str = "UPDATE card INDEXED BY card_task SET response_code = NULL, code_until = NULL
+     WHERE task_id = ?1 AND ordering_key = ?2";
+/// Closes open cards. Their watch ends too.
+macro_rules! close {
+    ($which:literal) => {
+        concat!(
+            "UPDATE card INDEXED BY card_open SET closed = 1, response_code = NULL, code_until = NULL, watch_until = NULL,
+             watch_due = NULL WHERE closed = 0 AND sent_at IS NOT NULL AND ordering_key ",
+            $which
+        )
+    };
+}
+pub(super) const CLOSE: &str = close!("= ?1");
+pub(super) const CLOSE_OF_DIGEST: &str = close!(
+    "IN (SELECT ordering_key FROM delivery INDEXED BY delivery_digest
+         WHERE digest = ?1 AND state = 4 AND status = 1)"
+);
+pub(super) const ORDERING_KEY: &str = "SELECT ordering_key FROM delivery WHERE id = ?1";
+pub(super) const OPEN: &str = "SELECT task_id, response_code FROM card INDEXED BY card_code
+     WHERE closed = 0 AND response_code IS NOT NULL AND ordering_key = ?1 AND code_until > ?2
+     ORDER BY code_until DESC, delivery DESC LIMIT ?3";
+pub(super) const FIND: &str = "SELECT delivery FROM card INDEXED BY card_task
+     WHERE task_id = ?1 AND queue = ?2 ORDER BY delivery DESC LIMIT 1";
+pub(super) const LOAD: &str =
+    "SELECT d.id, d.receiver, d.to_users, d.to_parties, d.to_tags, d.msgtype, d.content,
+     d.summary, d.severity, d.accepted_at, c.queue, c.task_id, c.group_key, c.labels, c.handled, c.closed
+     FROM card c CROSS JOIN delivery d ON d.id = c.delivery WHERE c.delivery = ?1";
+pub(super) const HANDLED: &str = "SELECT handled FROM card WHERE delivery = ?1";
+pub(super) const STORE_HANDLED: &str = "UPDATE card SET handled = ?2 WHERE delivery = ?1";
+
+/// True if a notification can be folded. An update of a card that members have is sent by itself.
+macro_rules! can_be_folded {
+    () => {
+        "(foldable > 0 AND (msgtype <> 'card_update' OR NOT EXISTS (SELECT 1 FROM card INDEXED BY card_open
+         WHERE card.ordering_key = delivery.ordering_key AND closed = 0 AND sent_at IS NOT NULL)))"
+    };
+}
+pub(super) use can_be_folded;
+
+/// The place of a new card.
+pub(super) struct CardPlace<'a> {
+    pub(super) delivery: i64,
+    pub(super) queue: &'a SenderName,
+    pub(super) ordering_key: i64,
+    pub(super) group_key: &'a str,
+}
+
+pub(super) fn insert(tx: &Transaction<'_>, place: &CardPlace<'_>, card: &NewCard) -> EngineResult<()> {
+    let CardPlace { delivery, queue, ordering_key, group_key } = place;
+    tx.sql.run(INSERT, (delivery, &queue.0, &card.task_id, ordering_key, group_key, &card.labels))?;
+    Ok(())
+}
+
+/// A delivery with this message type was delivered.
+pub(super) fn delivered(
+    tx: &Transaction<'_>,
+    delivery: i64,
+    msgtype: &str,
+    receipt: &Receipt,
+    now: Timestamp,
+) -> EngineResult<()> {
+    let code = NewCode::of(receipt, now);
+    if !cards::is_sent(msgtype, code.as_ref()) {
+        return Ok(());
+    }
+    let response_code = code.as_ref().map(|code| code.response_code);
+    let until = code.as_ref().map(|code| millis(code.valid_until));
+    tx.sql.run(SENT, (delivery, millis(now), response_code, until))?;
+    Ok(())
+}
+
+/// The codes of these cards are used.
+pub(super) fn spend(tx: &Transaction<'_>, ordering_key: i64, task_ids: &[String]) -> EngineResult<()> {
+    for task_id in task_ids {
+        tx.sql.run(SPEND, (task_id, ordering_key))?;
+    }
+    Ok(())
+}
+
+/// The group of an ordering key is resolved.
+pub(super) fn close(tx: &Transaction<'_>, ordering_key: i64) -> EngineResult<()> {
+    tx.sql.run(CLOSE, [ordering_key])?;
+    Ok(())
+}
+
+/// The groups of the resolved members of a delivered digest are resolved.
+pub(super) fn close_of_digest(tx: &Transaction<'_>, digest: i64) -> EngineResult<()> {
+    tx.sql.run(CLOSE_OF_DIGEST, [digest])?;
+    Ok(())
+}
+
+pub(super) fn open_cards(tx: &Transaction<'_>, delivery: i64, now: Timestamp) -> EngineResult<Vec<OpenCard>> {
+    let ordering_key: i64 = tx.sql.only(ORDERING_KEY, [delivery], |row| Ok(row.get("ordering_key")?))?;
+    tx.sql.all(OPEN, (ordering_key, millis(now), MAX_OPEN), |row| {
+        Ok(OpenCard { task_id: row.get("task_id")?, response_code: row.get("response_code")? })
+    })
+}
+
+/// The delivery of the newest card with this task id.
+pub(super) fn find(tx: &Transaction<'_>, task_id: &str, queue: &SenderName) -> EngineResult<Option<i64>> {
+    tx.sql.first(FIND, (task_id, &queue.0), |row| Ok(row.get("delivery")?))
+}
+
+/// The card of a delivery. `None` if there is none, or if it cannot be read.
+pub(super) fn load(tx: &Transaction<'_>, delivery: i64) -> EngineResult<Option<StoredCard>> {
+    match tx.sql.first(LOAD, [delivery], |row| read(tx, row)) {
+        Err(error) if error.is_unreadable_row() => {
+            let reason = error.store_error().to_string();
+            tracing::error!(
+                delivery,
+                reason,
+                "a card cannot be read; its buttons do nothing; check the disk"
+            );
+            Ok(None)
+        }
+        loaded => loaded,
+    }
+}
+
+fn read(tx: &Transaction<'_>, row: &Row<'_>) -> EngineResult<StoredCard> {
+    Ok(StoredCard {
+        task_id: row.get("task_id")?,
+        delivery: DeliveryId(row.get("id")?),
+        receiver: ReceiverName(row.get("receiver")?),
+        group_key: row.get("group_key")?,
+        sender: sender::of_queue(tx, &SenderName(row.get("queue")?))?,
+        recipients: recipients_columns(row)?,
+        content: content_columns(row)?,
+        summary: text_column(row, "summary")?,
+        severity: text_column(row, "severity")?,
+        labels: cards::labels(&row.get::<_, String>("labels")?)?,
+        handled: cards::handled(&row.get::<_, String>("handled")?)?,
+        is_closed: row.get("closed")?,
+        accepted_at: time_column(row, "accepted_at")?,
+    })
+}
+
+/// Adds what a member did with a card.
+pub(super) fn add_handled(tx: &Transaction<'_>, delivery: i64, handled: &Handled) -> EngineResult<()> {
+    let stored = tx.sql.first(HANDLED, [delivery], |row| text_column(row, "handled"))?;
+    if let Some(stored) = stored {
+        tx.sql.run(STORE_HANDLED, (delivery, cards::with_handled(&stored, handled)?))?;
+    }
+    Ok(())
+}

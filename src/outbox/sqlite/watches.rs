@@ -1,0 +1,82 @@
+//! The watch of silenced cards.
+
+use jiff::Timestamp;
+
+use super::{
+    cards,
+    columns::{millis, time_column},
+    enqueue,
+    error::EngineResult,
+    sender,
+    transaction::Transaction,
+};
+use crate::outbox::{SenderName, WatchVerdict, WatchedCard};
+
+pub(super) const BEGIN: &str =
+    "UPDATE card SET watch_until = max(coalesce(watch_until, ?2), ?2), watch_due = ?3
+     WHERE delivery = ?1 AND closed = 0";
+pub(super) const DUE: &str = "SELECT delivery, watch_until FROM card INDEXED BY card_watched
+     WHERE watch_due IS NOT NULL AND watch_due <= ?1 ORDER BY watch_due LIMIT ?2";
+pub(super) const POSTPONE: &str =
+    "UPDATE card SET watch_due = ?2 WHERE delivery = ?1 AND watch_due IS NOT NULL";
+pub(super) const END: &str =
+    "UPDATE card SET watch_until = NULL, watch_due = NULL WHERE delivery = ?1 AND watch_due IS NOT NULL";
+
+pub(super) fn begin(
+    tx: &Transaction<'_>,
+    delivery: i64,
+    until: Timestamp,
+    now: Timestamp,
+) -> EngineResult<()> {
+    tx.sql.run(BEGIN, (delivery, millis(until), millis(now)))?;
+    Ok(())
+}
+
+/// A watch that is due.
+struct Due {
+    delivery: i64,
+    watch_until: EngineResult<Timestamp>,
+}
+
+pub(super) fn claim(
+    tx: &Transaction<'_>,
+    limit: u32,
+    until: Timestamp,
+    now: Timestamp,
+) -> EngineResult<Vec<WatchedCard>> {
+    let due = tx.sql.all(DUE, (millis(now), limit), |row| {
+        Ok(Due { delivery: row.get("delivery")?, watch_until: time_column(row, "watch_until") })
+    })?;
+    let mut watched = Vec::with_capacity(due.len());
+    for Due { delivery, watch_until } in due {
+        // A row that cannot be read has no time of its end either.
+        if let (Some(card), Ok(watch_until)) = (cards::load(tx, delivery)?, watch_until) {
+            tx.sql.run(POSTPONE, (delivery, millis(until)))?;
+            watched.push(WatchedCard { card, watch_until });
+        } else {
+            tx.sql.run(END, [delivery])?;
+        }
+    }
+    Ok(watched)
+}
+
+pub(super) fn settle(
+    tx: &mut Transaction<'_>,
+    task_id: &str,
+    sender: &SenderName,
+    verdict: &WatchVerdict,
+    now: Timestamp,
+) -> EngineResult<()> {
+    let queue = sender::present(tx, sender)?.queue;
+    let Some(delivery) = cards::find(tx, task_id, &queue)? else { return Ok(()) };
+    let changed = match verdict {
+        WatchVerdict::Again { at } => tx.sql.run(POSTPONE, (delivery, millis(*at)))?,
+        WatchVerdict::Ended | WatchVerdict::Resolved(_) => tx.sql.run(END, [delivery])?,
+    };
+    if let WatchVerdict::Resolved(new) = verdict
+        && changed > 0
+    {
+        enqueue::enqueue(tx, new, now)?;
+    }
+    Ok(())
+}

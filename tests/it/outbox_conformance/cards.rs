@@ -1,0 +1,301 @@
+//! Interactive cards: their response codes, and the updates of open cards.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use wecom_relay::{
+    outbox::{
+        CardLabels, Claimed, ConfiguredSender, Enqueued, Lease, NewDelivery, NewNotification, OpenCard,
+        Outbox, SenderName, Settlement, State, Status, Verdict,
+    },
+    wecom::{Content, Receipt},
+};
+
+use super::fixture::{
+    acquire, alert, at, claim, claim_one, deliver, destination, digest, enqueue, fold, foldable, kill, list,
+    retry_at, settle, settlement, undo,
+};
+
+/// The content of an interactive card.
+pub(crate) fn card_content(task_id: &str) -> Content {
+    let json = format!(r#"{{"card_type":"button_interaction","task_id":"{task_id}"}}"#);
+    Content::stored("template_card", json).unwrap()
+}
+
+/// The content of an update, with the code of a press or for all open cards.
+pub(crate) fn update_content(task_id: &str, code: Option<&str>, otherwise: &str) -> Content {
+    let code = code.map(|code| format!(r#""response_code":"{code}","#)).unwrap_or_default();
+    let card = card_content(task_id);
+    let json = format!(r#"{{"template_card":{},{code}"otherwise":"{otherwise}"}}"#, card.text());
+    Content::stored("card_update", json).unwrap()
+}
+
+pub(crate) fn labels() -> CardLabels {
+    CardLabels(BTreeMap::from([("alertname".to_owned(), "Disk \"full\"".to_owned())]))
+}
+
+fn with_content(new: NewNotification, content: Content) -> NewNotification {
+    let one = |delivery: NewDelivery| NewDelivery { content: content.clone(), ..delivery };
+    let deliveries = new.deliveries.into_iter().map(one).collect();
+    NewNotification { deliveries, card: Some(labels()), ..new }
+}
+
+/// A firing group as an interactive card.
+pub(crate) fn card(group: &str, task_id: &str) -> NewNotification {
+    with_content(alert(group, task_id), card_content(task_id))
+}
+
+/// A firing group that updates its open cards, or else sends a new one.
+pub(crate) fn repeat(group: &str, task_id: &str) -> NewNotification {
+    with_content(alert(group, task_id), update_content(task_id, None, "card"))
+}
+
+/// A resolved group that updates its open cards, or else sends a text.
+pub(crate) fn resolved(group: &str) -> NewNotification {
+    let new = NewNotification { status: Status::Resolved, ..alert(group, "resolved") };
+    with_content(new, update_content("unused", None, "text"))
+}
+
+pub(crate) fn sent_with(code: &str) -> Verdict {
+    Verdict::Delivered(Receipt { response_code: code.to_owned(), ..Receipt::default() })
+}
+
+fn open(task_id: &str, code: &str) -> OpenCard {
+    OpenCard { task_id: task_id.to_owned(), response_code: code.to_owned() }
+}
+
+/// Stores and sends a card, for which WeCom gives the code `code`.
+pub(crate) async fn send_card<O: Outbox>(
+    outbox: &O,
+    lease: &O::Lease,
+    new: NewNotification,
+    code: &str,
+    now: Timestamp,
+) {
+    enqueue(outbox, new, now).await;
+    let claimed = claim_one(lease, now).await;
+    assert_eq!(claimed.open_cards, []);
+    settle(lease, &claimed, sent_with(code), now).await;
+}
+
+/// Claims an update, and puts it back. Returns the open cards that it was given.
+async fn open_cards_of<L: Lease>(lease: &L, now: Timestamp) -> Vec<OpenCard> {
+    let claimed = claim_one(lease, now).await;
+    settle(lease, &claimed, retry_at(now), now).await;
+    claimed.open_cards
+}
+
+async fn spend<L: Lease>(lease: &L, claimed: &Claimed, verdict: Verdict, spent: &[&str], now: Timestamp) {
+    let spent_cards = spent.iter().map(|task_id| (*task_id).to_owned()).collect();
+    let settlement = Settlement { spent_cards, ..settlement(claimed, verdict, now) };
+    lease.settle(settlement, now).await.unwrap();
+}
+
+pub(crate) async fn an_update_gets_the_open_cards_of_its_group(outbox: impl Outbox) {
+    let lease = acquire(&outbox, at(0)).await;
+    send_card(&outbox, &lease, card("a", "t1"), "c1", at(1)).await;
+    send_card(&outbox, &lease, card("b", "t2"), "c2", at(2)).await;
+    send_card(&outbox, &lease, card("a", "t3"), "c3", at(3)).await;
+    enqueue(&outbox, resolved("a"), at(4)).await;
+    assert_eq!(open_cards_of(&lease, at(5)).await, [open("t3", "c3"), open("t1", "c1")], "newest first");
+    assert_eq!(open_cards_of(&lease, at(6)).await.len(), 2, "a retry gets them again");
+}
+
+pub(crate) async fn the_open_cards_of_a_claim_are_bounded(outbox: impl Outbox) {
+    let lease = acquire(&outbox, at(0)).await;
+    for n in 0..25 {
+        send_card(&outbox, &lease, card("a", &format!("t{n}")), &format!("c{n}"), at(n)).await;
+    }
+    enqueue(&outbox, resolved("a"), at(30)).await;
+    let cards = open_cards_of(&lease, at(30)).await;
+    assert_eq!((cards.len(), &cards[0]), (20, &open("t24", "c24")));
+}
+
+pub(crate) async fn a_response_code_is_valid_for_three_days(outbox: impl Outbox) {
+    let (lease, days) = (acquire(&outbox, at(0)).await, 3 * 86_400);
+    send_card(&outbox, &lease, card("a", "t1"), "c1", at(0)).await;
+    enqueue(&outbox, resolved("a"), at(1)).await;
+    assert_eq!(open_cards_of(&lease, at(days - 1)).await, [open("t1", "c1")]);
+    assert_eq!(open_cards_of(&lease, at(days)).await, []);
+}
+
+pub(crate) async fn a_spent_code_is_not_given_again(outbox: impl Outbox) {
+    let lease = acquire(&outbox, at(0)).await;
+    send_card(&outbox, &lease, card("a", "t1"), "c1", at(1)).await;
+    send_card(&outbox, &lease, card("a", "t2"), "c2", at(2)).await;
+    enqueue(&outbox, resolved("a"), at(3)).await;
+    let claimed = claim_one(&lease, at(3)).await;
+    spend(&lease, &claimed, retry_at(at(4)), &["t2", "unknown"], at(3)).await;
+    assert_eq!(open_cards_of(&lease, at(4)).await, [open("t1", "c1")]);
+}
+
+pub(crate) async fn a_late_settlement_spends_no_code(outbox: impl Outbox) {
+    let lease = acquire(&outbox, at(0)).await;
+    send_card(&outbox, &lease, card("a", "t1"), "c1", at(1)).await;
+    enqueue(&outbox, resolved("a"), at(2)).await;
+    let claimed = claim_one(&lease, at(2)).await;
+    settle(&lease, &claimed, retry_at(at(3)), at(2)).await;
+    spend(&lease, &claimed, sent_with(""), &["t1"], at(3)).await;
+    assert_eq!(open_cards_of(&lease, at(3)).await, [open("t1", "c1")]);
+}
+
+pub(crate) async fn a_resolved_notification_closes_the_cards_of_its_group(outbox: impl Outbox) {
+    let lease = acquire(&outbox, at(0)).await;
+    send_card(&outbox, &lease, card("a", "t1"), "c1", at(1)).await;
+    send_card(&outbox, &lease, card("b", "t2"), "c2", at(2)).await;
+    // As a text of a receiver that had actions before.
+    enqueue(&outbox, NewNotification { status: Status::Resolved, ..alert("a", "resolved") }, at(3)).await;
+    deliver(&lease, &claim_one(&lease, at(3)).await, at(3)).await;
+    for (group, cards) in [("a", vec![]), ("b", vec![open("t2", "c2")])] {
+        enqueue(&outbox, resolved(group), at(4)).await;
+        let claimed = claim_one(&lease, at(4)).await;
+        assert_eq!(claimed.open_cards, cards, "{group}");
+        deliver(&lease, &claimed, at(4)).await;
+    }
+    send_card(&outbox, &lease, card("a", "t3"), "c3", at(5)).await;
+    enqueue(&outbox, resolved("a"), at(6)).await;
+    assert_eq!(open_cards_of(&lease, at(6)).await, [open("t3", "c3")], "it fires again");
+}
+
+pub(crate) async fn a_resolved_notification_that_dies_closes_nothing(outbox: impl Outbox) {
+    let lease = acquire(&outbox, at(0)).await;
+    send_card(&outbox, &lease, card("a", "t1"), "c1", at(1)).await;
+    enqueue(&outbox, resolved("a"), at(2)).await;
+    kill(&lease, &claim_one(&lease, at(2)).await, at(2)).await;
+    enqueue(&outbox, resolved("a"), at(3)).await;
+    assert_eq!(open_cards_of(&lease, at(3)).await, [open("t1", "c1")]);
+}
+
+pub(crate) async fn an_update_that_is_sent_as_a_card_is_an_open_card(outbox: impl Outbox) {
+    let lease = acquire(&outbox, at(0)).await;
+    send_card(&outbox, &lease, repeat("a", "t1"), "c1", at(1)).await;
+    enqueue(&outbox, repeat("a", "t2"), at(2)).await;
+    let claimed = claim_one(&lease, at(2)).await;
+    assert_eq!(claimed.open_cards, [open("t1", "c1")]);
+    // It updates the card, so there is no new one.
+    spend(&lease, &claimed, sent_with(""), &["t1"], at(2)).await;
+    enqueue(&outbox, resolved("a"), at(3)).await;
+    assert_eq!(open_cards_of(&lease, at(3)).await, []);
+}
+
+pub(crate) async fn an_update_with_the_code_of_a_press_needs_no_cards(outbox: impl Outbox) {
+    let lease = acquire(&outbox, at(0)).await;
+    send_card(&outbox, &lease, card("a", "t1"), "c1", at(1)).await;
+    let content = update_content("t1", Some("of the press"), "text");
+    enqueue(&outbox, with_content(alert("a", "update"), content), at(2)).await;
+    assert_eq!(open_cards_of(&lease, at(2)).await, []);
+}
+
+pub(crate) async fn only_a_card_with_labels_is_remembered(outbox: impl Outbox) {
+    let lease = acquire(&outbox, at(0)).await;
+    let plain = NewNotification { card: None, ..card("a", "t1") };
+    send_card(&outbox, &lease, plain, "c1", at(1)).await;
+    enqueue(&outbox, resolved("a"), at(2)).await;
+    assert_eq!(open_cards_of(&lease, at(2)).await, []);
+}
+
+pub(crate) async fn a_card_that_became_a_text_is_no_open_card(outbox: impl Outbox) {
+    let lease = acquire(&outbox, at(0)).await;
+    enqueue(&outbox, card("a", "t1"), at(1)).await;
+    let replace =
+        Verdict::Replace { content: Content::Text("text".to_owned()), reason: "rejected".to_owned() };
+    settle(&lease, &claim_one(&lease, at(1)).await, replace, at(1)).await;
+    settle(&lease, &claim_one(&lease, at(2)).await, sent_with("c1"), at(2)).await;
+    enqueue(&outbox, resolved("a"), at(3)).await;
+    assert_eq!(open_cards_of(&lease, at(3)).await, []);
+}
+
+pub(crate) async fn an_update_of_a_card_is_not_folded(outbox: impl Outbox) {
+    let (lease, zhang) = (acquire(&outbox, at(0)).await, destination("zhang"));
+    let before = enqueue(&outbox, card("a", "t1"), at(0)).await;
+    let update = enqueue(&outbox, resolved("a"), at(0)).await;
+    assert_eq!(foldable(&lease, zhang).await, [before, update], "nobody has the card");
+    settle(&lease, &claim_one(&lease, at(1)).await, sent_with("c1"), at(1)).await;
+    assert_eq!(foldable(&lease, zhang).await, []);
+    let waiting = super::fixture::waiting(&lease, 10, at(1)).await;
+    assert_eq!((waiting[0].foldable, waiting[0].heads[0].started), (0, true));
+    // Nor is it folded behind another card.
+    deliver(&lease, &claim_one(&lease, at(2)).await, at(2)).await;
+    send_card(&outbox, &lease, card("b", "t2"), "c2", at(3)).await;
+    let again = enqueue(&outbox, card("b", "t3"), at(4)).await;
+    enqueue(&outbox, resolved("b"), at(4)).await;
+    let closed = enqueue(&outbox, resolved("a"), at(4)).await;
+    assert_eq!(foldable(&lease, zhang).await, [again, closed]);
+}
+
+pub(crate) async fn the_update_of_an_undone_digest_is_sent_after_its_card(outbox: impl Outbox) {
+    let (lease, zhang) = (acquire(&outbox, at(0)).await, destination("zhang"));
+    enqueue(&outbox, card("a", "t1"), at(0)).await;
+    enqueue(&outbox, resolved("a"), at(0)).await;
+    enqueue(&outbox, alert("b", "other"), at(0)).await;
+    let folded = fold(&lease, 2, digest("digest"), at(1)).await;
+    undo(&lease, &folded[0], at(1)).await;
+    let claimed = claim_one(&lease, at(2)).await;
+    assert_eq!(claimed.message.content, card_content("t1"));
+    settle(&lease, &claimed, sent_with("c1"), at(2)).await;
+    assert_eq!(foldable(&lease, zhang).await.len(), 1, "the update is sent by itself");
+    let claimed = claim(&lease, 1, at(3)).await;
+    assert_eq!(claimed[0].open_cards, [open("t1", "c1")]);
+}
+
+pub(crate) async fn a_delivered_digest_closes_the_cards_of_its_resolved_members(outbox: impl Outbox) {
+    let lease = acquire(&outbox, at(0)).await;
+    send_card(&outbox, &lease, card("a", "t1"), "c1", at(1)).await;
+    send_card(&outbox, &lease, card("b", "t2"), "c2", at(1)).await;
+    enqueue(&outbox, NewNotification { status: Status::Resolved, ..alert("a", "resolved") }, at(2)).await;
+    enqueue(&outbox, alert("b", "fires"), at(2)).await;
+    let folded = fold(&lease, 2, digest("digest"), at(3)).await;
+    deliver(&lease, &folded[0], at(3)).await;
+    enqueue(&outbox, resolved("a"), at(4)).await;
+    assert_eq!(foldable(&lease, destination("zhang")).await.len(), 1, "no card of it is open");
+    deliver(&lease, &claim_one(&lease, at(4)).await, at(4)).await;
+    enqueue(&outbox, resolved("b"), at(5)).await;
+    assert_eq!(open_cards_of(&lease, at(5)).await, [open("t2", "c2")]);
+}
+
+pub(crate) async fn a_purged_delivery_takes_its_card_along(outbox: impl Outbox) {
+    let lease = acquire(&outbox, at(0)).await;
+    send_card(&outbox, &lease, card("a", "t1"), "c1", at(1)).await;
+    assert_eq!(outbox.purge(at(100), 10).await.unwrap(), 1);
+    enqueue(&outbox, resolved("a"), at(101)).await;
+    assert_eq!(open_cards_of(&lease, at(101)).await, []);
+}
+
+pub(crate) async fn a_renamed_sender_keeps_its_cards(outbox: impl Outbox) {
+    let configured = |name: &str| {
+        let name = SenderName(name.to_owned());
+        vec![ConfiguredSender { name, identity: "A".to_owned(), aliases: vec![] }]
+    };
+    outbox.adopt(configured("ops"), at(0)).await.unwrap();
+    let lease = acquire(&outbox, at(0)).await;
+    send_card(&outbox, &lease, card("a", "t1"), "c1", at(1)).await;
+    lease.release().await;
+    outbox.adopt(configured("new"), at(2)).await.unwrap();
+    let new = SenderName("new".to_owned());
+    let lease = outbox.acquire(&new, at(2)).await.unwrap();
+    let update = NewNotification { sender: new, ..resolved("a") };
+    let Enqueued::Accepted(_) = outbox.enqueue(update, at(3)).await.unwrap() else { panic!() };
+    assert_eq!(open_cards_of(&lease, at(3)).await, [open("t1", "c1")]);
+}
+
+pub(crate) async fn a_recalled_message_is_shown_as_recalled(outbox: impl Outbox) {
+    let lease = acquire(&outbox, at(0)).await;
+    enqueue(&outbox, alert("a", "mistake"), at(0)).await;
+    let claimed = claim_one(&lease, at(0)).await;
+    deliver(&lease, &claimed, at(1)).await;
+    assert_eq!(outbox.show(claimed.id).await.unwrap().unwrap().recalled_at, None);
+    outbox.recalled(claimed.id, at(2)).await.unwrap();
+    let detail = outbox.show(claimed.id).await.unwrap().unwrap();
+    assert_eq!((detail.recalled_at, detail.listed.state), (Some(at(2)), State::Delivered));
+}
+
+pub(crate) async fn a_card_stored_dead_is_known_when_it_is_requeued(outbox: impl Outbox) {
+    let dead = NewNotification { dead: Some("nobody".to_owned()), ..card("a", "t1") };
+    enqueue(&outbox, dead, at(0)).await;
+    let id = list(&outbox).await[0].id;
+    outbox.requeue(wecom_relay::outbox::Requeue::One(id), at(1)).await.unwrap();
+    let lease = acquire(&outbox, at(1)).await;
+    settle(&lease, &claim_one(&lease, at(1)).await, sent_with("c1"), at(1)).await;
+    enqueue(&outbox, resolved("a"), at(2)).await;
+    assert_eq!(open_cards_of(&lease, at(2)).await, [open("t1", "c1")]);
+}

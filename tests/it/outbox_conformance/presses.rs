@@ -1,0 +1,391 @@
+//! Presses of buttons, and the watch of silenced cards.
+
+use jiff::Timestamp;
+use wecom_relay::outbox::{
+    AcceptedPress, ClaimId, ConfiguredSender, Dedupe, Handled, HandledAction, Key, Lease, NewNotification,
+    NewPress, Outbox, Press, PressId, PressRecord, PressVerdict, SenderName, State, StoredCard, WatchVerdict,
+    WatchedCard,
+};
+
+use super::{
+    cards::{card, card_content, labels, resolved, send_card},
+    fixture::{acquire, alert, at, claim_one, deliver, enqueue, list, ops, states, team, user},
+};
+
+/// Zhang presses the button `ack` of the card `task_id`.
+pub(crate) fn press(task_id: &str, second: i64) -> NewPress {
+    NewPress {
+        sender: ops(),
+        task_id: task_id.to_owned(),
+        user: "zhang".to_owned(),
+        button: "ack".to_owned(),
+        response_code: format!("code of {task_id}"),
+        pressed_at: at(second),
+    }
+}
+
+/// Stores a press that is no duplicate.
+pub(crate) async fn accept<O: Outbox>(outbox: &O, press: NewPress, now: Timestamp) -> PressId {
+    let AcceptedPress::Stored(id) = outbox.accept_press(press, now).await.unwrap() else {
+        panic!("it is a duplicate");
+    };
+    id
+}
+
+/// Claims a press for a minute.
+pub(crate) async fn claim<O: Outbox>(outbox: &O, now: Timestamp) -> Option<Press> {
+    outbox.claim_press(now + jiff::SignedDuration::from_secs(60), now).await.unwrap()
+}
+
+pub(crate) fn done(result: &str) -> PressVerdict {
+    PressVerdict::Done {
+        result: result.to_owned(),
+        handled: None,
+        watch_until: None,
+        notifications: Vec::new(),
+    }
+}
+
+fn acknowledged(second: i64) -> Handled {
+    Handled { action: HandledAction::Acknowledged, by: "zhang".to_owned(), at: at(second) }
+}
+
+/// Ends a claim with everything that a silence needs.
+fn silenced(until: i64, notifications: Vec<NewNotification>) -> PressVerdict {
+    let action = HandledAction::Silenced { silence_id: "id".to_owned(), until: at(until) };
+    PressVerdict::Done {
+        result: "silenced".to_owned(),
+        handled: Some(Handled { action, by: "zhang".to_owned(), at: at(3) }),
+        watch_until: Some(at(until)),
+        notifications,
+    }
+}
+
+async fn settle<O: Outbox>(outbox: &O, press: &Press, verdict: PressVerdict, now: Timestamp) {
+    outbox.settle_press(press.id, press.claim, verdict, now).await.unwrap();
+}
+
+/// Sends a card and presses its button.
+async fn pressed_card<O: Outbox>(outbox: &O, lease: &O::Lease, task_id: &str) -> Press {
+    send_card(outbox, lease, card(task_id, task_id), "c1", at(1)).await;
+    accept(outbox, press(task_id, 2), at(2)).await;
+    claim(outbox, at(2)).await.unwrap()
+}
+
+pub(crate) async fn a_press_is_claimed_with_its_card(outbox: impl Outbox) {
+    let lease = acquire(&outbox, at(0)).await;
+    send_card(&outbox, &lease, card("a", "t1"), "c1", at(1)).await;
+    let id = accept(&outbox, press("t1", 2), at(3)).await;
+    let claimed = claim(&outbox, at(4)).await.unwrap();
+    let expected = Press {
+        id,
+        claim: claimed.claim,
+        sender: ops(),
+        task_id: "t1".to_owned(),
+        user: "zhang".to_owned(),
+        button: "ack".to_owned(),
+        response_code: "code of t1".to_owned(),
+        pressed_at: at(2),
+        accepted_at: at(3),
+        attempts: 0,
+        card: Some(StoredCard {
+            task_id: "t1".to_owned(),
+            delivery: list(&outbox).await[0].id,
+            receiver: team(),
+            group_key: "a".to_owned(),
+            sender: ops(),
+            recipients: user("zhang"),
+            content: card_content("t1"),
+            summary: "t1".to_owned(),
+            severity: "critical".to_owned(),
+            labels: labels(),
+            handled: Vec::new(),
+            is_closed: false,
+            accepted_at: at(1),
+        }),
+    };
+    assert_eq!(claimed, expected);
+    settle(&outbox, &claimed, done("acknowledged"), at(5)).await;
+    assert_eq!(claim(&outbox, at(1000)).await, None);
+}
+
+pub(crate) async fn a_press_that_comes_again_is_a_duplicate(outbox: impl Outbox) {
+    let id = accept(&outbox, press("t1", 0), at(0)).await;
+    let again = |press: NewPress| outbox.accept_press(press, at(1));
+    assert_eq!(again(press("t1", 0)).await.unwrap(), AcceptedPress::Duplicate(id));
+    settle(&outbox, &claim(&outbox, at(1)).await.unwrap(), done("done"), at(2)).await;
+    assert_eq!(again(press("t1", 0)).await.unwrap(), AcceptedPress::Duplicate(id), "also when it is settled");
+    let others = [
+        NewPress { sender: SenderName("other".to_owned()), ..press("t1", 0) },
+        NewPress { user: "li".to_owned(), ..press("t1", 0) },
+        NewPress { button: "silence:3600".to_owned(), ..press("t1", 0) },
+        NewPress { response_code: "other".to_owned(), ..press("t1", 0) },
+        press("t2", 0),
+        press("t1", 1),
+    ];
+    for other in others {
+        assert!(matches!(again(other).await.unwrap(), AcceptedPress::Stored(_)));
+    }
+}
+
+pub(crate) async fn presses_at_once_are_stored_once(outbox: impl Outbox) {
+    let calls = (0..8).map(|_| outbox.accept_press(press("t1", 0), at(0)));
+    let answers = futures_util::future::join_all(calls).await;
+    let stored = answers.into_iter().filter(|answer| matches!(answer, Ok(AcceptedPress::Stored(_))));
+    assert_eq!(stored.count(), 1);
+}
+
+pub(crate) async fn a_press_of_an_unknown_card_has_no_card(outbox: impl Outbox) {
+    let lease = acquire(&outbox, at(0)).await;
+    send_card(&outbox, &lease, card("a", "t1"), "c1", at(1)).await;
+    accept(&outbox, press("unknown", 2), at(2)).await;
+    let other = SenderName("other".to_owned());
+    accept(&outbox, NewPress { sender: other, ..press("t1", 2) }, at(3)).await;
+    for second in [4, 5] {
+        assert_eq!(claim(&outbox, at(second)).await.unwrap().card, None);
+    }
+}
+
+pub(crate) async fn a_press_of_a_closed_card_says_so(outbox: impl Outbox) {
+    let lease = acquire(&outbox, at(0)).await;
+    send_card(&outbox, &lease, card("a", "t1"), "c1", at(1)).await;
+    accept(&outbox, press("t1", 2), at(2)).await;
+    enqueue(&outbox, resolved("a"), at(3)).await;
+    deliver(&lease, &claim_one(&lease, at(3)).await, at(3)).await;
+    let card = claim(&outbox, at(4)).await.unwrap().card.unwrap();
+    assert!(card.is_closed);
+}
+
+pub(crate) async fn a_press_of_a_purged_card_has_no_card(outbox: impl Outbox) {
+    let lease = acquire(&outbox, at(0)).await;
+    send_card(&outbox, &lease, card("a", "t1"), "c1", at(1)).await;
+    accept(&outbox, press("t1", 2), at(200)).await;
+    outbox.purge(at(100), 10).await.unwrap();
+    let claimed = claim(&outbox, at(201)).await.unwrap();
+    assert_eq!(claimed.card, None);
+    settle(&outbox, &claimed, silenced(500, vec![alert("a", "too old")]), at(202)).await;
+    assert_eq!(states(&outbox).await, [("too old".to_owned(), State::Ready)]);
+}
+
+pub(crate) async fn the_longest_due_press_is_claimed_first(outbox: impl Outbox) {
+    let first = accept(&outbox, press("t1", 0), at(1)).await;
+    let second = accept(&outbox, press("t2", 0), at(2)).await;
+    assert_eq!(outbox.next_press_due().await.unwrap(), Some(at(1)));
+    let claimed = claim(&outbox, at(5)).await.unwrap();
+    assert_eq!(claimed.id, first);
+    settle(&outbox, &claimed, PressVerdict::Retry { at: at(9) }, at(5)).await;
+    assert_eq!(outbox.next_press_due().await.unwrap(), Some(at(2)));
+    let claimed = claim(&outbox, at(10)).await.unwrap();
+    assert_eq!(claimed.id, second);
+    assert_eq!(claim(&outbox, at(8)).await, None, "the other one is not due");
+    let claimed = claim(&outbox, at(9)).await.unwrap();
+    assert_eq!((claimed.id, claimed.attempts), (first, 1));
+    assert_eq!(outbox.next_press_due().await.unwrap(), Some(at(69)), "the end of a claim");
+}
+
+pub(crate) async fn a_claimed_press_is_claimed_again_after_its_deadline(outbox: impl Outbox) {
+    accept(&outbox, press("t1", 0), at(0)).await;
+    let late = outbox.claim_press(at(30), at(0)).await.unwrap().unwrap();
+    assert_eq!(claim(&outbox, at(29)).await, None);
+    let present = claim(&outbox, at(30)).await.unwrap();
+    assert_eq!((present.id, present.attempts), (late.id, 1));
+    assert_ne!(present.claim, late.claim);
+    // The late worker changes nothing.
+    settle(&outbox, &late, silenced(100, vec![alert("a", "late")]), at(31)).await;
+    settle(&outbox, &late, PressVerdict::Retry { at: at(0) }, at(31)).await;
+    assert_eq!((claim(&outbox, at(32)).await, list(&outbox).await), (None, vec![]));
+    settle(&outbox, &present, done("done"), at(33)).await;
+    settle(&outbox, &present, silenced(100, vec![alert("a", "twice")]), at(34)).await;
+    assert_eq!((claim(&outbox, at(1000)).await, list(&outbox).await), (None, vec![]));
+    let nobody = outbox.settle_press(PressId(1), ClaimId(1), done("nothing"), at(35)).await;
+    assert_eq!(nobody, Ok(()));
+}
+
+pub(crate) async fn a_press_is_not_claimed_twice_at_once(outbox: impl Outbox) {
+    for n in 0..4 {
+        accept(&outbox, press(&format!("t{n}"), 0), at(0)).await;
+    }
+    let claims = futures_util::future::join_all((0..8).map(|_| claim(&outbox, at(1)))).await;
+    let mut ids: Vec<_> = claims.iter().flatten().map(|press| press.id).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    let claimed = claims.iter().flatten().count();
+    // A process that finds the longest due press locked may find none.
+    assert_eq!(claimed, ids.len(), "{claims:?}");
+    assert!(claimed > 0);
+}
+
+pub(crate) async fn a_settled_press_stores_its_notifications_and_its_action(outbox: impl Outbox) {
+    let lease = acquire(&outbox, at(0)).await;
+    let first = pressed_card(&outbox, &lease, "t1").await;
+    let update = alert("t1", "update");
+    settle(&outbox, &first, silenced(3600, vec![update, alert("of the member", "done")]), at(3)).await;
+    let waiting = [("update", State::Ready), ("done", State::Ready)];
+    assert_eq!(states(&outbox).await[1..], super::fixture::owned(&waiting));
+    accept(&outbox, press("t1", 4), at(4)).await;
+    let second = claim(&outbox, at(4)).await.unwrap();
+    let handled = second.card.as_ref().unwrap().handled.clone();
+    let action = HandledAction::Silenced { silence_id: "id".to_owned(), until: at(3600) };
+    assert_eq!(handled, [Handled { action, by: "zhang".to_owned(), at: at(3) }]);
+    let verdict = PressVerdict::Done {
+        result: "acknowledged".to_owned(),
+        handled: Some(acknowledged(5)),
+        watch_until: None,
+        notifications: vec![],
+    };
+    settle(&outbox, &second, verdict, at(5)).await;
+    accept(&outbox, press("t1", 6), at(6)).await;
+    let handled = claim(&outbox, at(6)).await.unwrap().card.unwrap().handled;
+    assert_eq!((handled.len(), &handled[1]), (2, &acknowledged(5)));
+}
+
+pub(crate) async fn notifications_of_a_press_are_accepted_like_others(outbox: impl Outbox) {
+    let lease = acquire(&outbox, at(0)).await;
+    let first = pressed_card(&outbox, &lease, "t1").await;
+    let dedupe = Dedupe { key: Key([1; 16]), window: std::time::Duration::from_secs(120) };
+    let update = |text| NewNotification { dedupe: Some(dedupe.clone()), ..alert("t1", text) };
+    enqueue(&outbox, update("before"), at(3)).await;
+    settle(&outbox, &first, silenced(3600, vec![update("again"), alert("t1", "behind")]), at(4)).await;
+    let expected = [("before", State::Ready), ("behind", State::Queued)];
+    assert_eq!(states(&outbox).await[1..], super::fixture::owned(&expected));
+}
+
+pub(crate) async fn presses_are_shown_with_their_results(outbox: impl Outbox) {
+    let lease = acquire(&outbox, at(0)).await;
+    let first = pressed_card(&outbox, &lease, "t1").await;
+    settle(&outbox, &first, done("acknowledged"), at(3)).await;
+    let id = accept(&outbox, NewPress { user: "li".to_owned(), ..press("t1", 4) }, at(5)).await;
+    let record = |id, user: &str, pressed, accepted, result: Option<&str>| PressRecord {
+        id,
+        user: user.to_owned(),
+        button: "ack".to_owned(),
+        pressed_at: at(pressed),
+        accepted_at: at(accepted),
+        result: result.map(str::to_owned),
+    };
+    let delivery = list(&outbox).await[0].id;
+    let expected = [record(first.id, "zhang", 2, 2, Some("acknowledged")), record(id, "li", 4, 5, None)];
+    assert_eq!(outbox.presses(delivery).await.unwrap(), expected);
+    enqueue(&outbox, alert("b", "other"), at(6)).await;
+    let other = list(&outbox).await[1].id;
+    assert_eq!(outbox.presses(other).await.unwrap(), []);
+}
+
+pub(crate) async fn settled_presses_are_purged_and_others_are_not(outbox: impl Outbox) {
+    accept(&outbox, press("t1", 0), at(0)).await;
+    accept(&outbox, press("t2", 0), at(1)).await;
+    let first = claim(&outbox, at(2)).await.unwrap();
+    settle(&outbox, &first, done("done"), at(2)).await;
+    outbox.purge(at(2), 10).await.unwrap();
+    let again = outbox.accept_press(press("t1", 0), at(3)).await.unwrap();
+    assert_eq!(again, AcceptedPress::Duplicate(first.id), "it is kept until then");
+    outbox.purge(at(100), 10).await.unwrap();
+    let again = outbox.accept_press(press("t1", 0), at(101)).await.unwrap();
+    assert_eq!(again, AcceptedPress::Stored(first.id));
+    let other = outbox.accept_press(press("t2", 0), at(101)).await.unwrap();
+    assert!(matches!(other, AcceptedPress::Duplicate(_)));
+}
+
+pub(crate) async fn a_renamed_sender_keeps_its_presses(outbox: impl Outbox) {
+    let configured = |name: &str| {
+        let name = SenderName(name.to_owned());
+        vec![ConfiguredSender { name, identity: "A".to_owned(), aliases: vec![] }]
+    };
+    outbox.adopt(configured("ops"), at(0)).await.unwrap();
+    let lease = acquire(&outbox, at(0)).await;
+    send_card(&outbox, &lease, card("a", "t1"), "c1", at(1)).await;
+    let id = accept(&outbox, press("t1", 2), at(2)).await;
+    lease.release().await;
+    outbox.adopt(configured("new"), at(3)).await.unwrap();
+    for name in ["new", "ops"] {
+        let again = NewPress { sender: SenderName(name.to_owned()), ..press("t1", 2) };
+        assert_eq!(outbox.accept_press(again, at(4)).await.unwrap(), AcceptedPress::Duplicate(id), "{name}");
+    }
+    let claimed = claim(&outbox, at(5)).await.unwrap();
+    let new = SenderName("new".to_owned());
+    assert_eq!((&claimed.sender, &claimed.card.unwrap().sender), (&new, &new));
+    let of_new = NewPress { sender: new.clone(), ..press("t1", 6) };
+    accept(&outbox, of_new, at(6)).await;
+    assert!(claim(&outbox, at(6)).await.unwrap().card.is_some());
+}
+
+/// The watched cards that are due, which are due again after half a minute.
+async fn watched<O: Outbox>(outbox: &O, now: Timestamp) -> Vec<WatchedCard> {
+    outbox.watched_cards(10, now + jiff::SignedDuration::from_secs(30), now).await.unwrap()
+}
+
+/// The task ids and ends of watched cards.
+fn ends(watched: &[WatchedCard]) -> Vec<(&str, Timestamp)> {
+    watched.iter().map(|watched| (watched.card.task_id.as_str(), watched.watch_until)).collect()
+}
+
+async fn settle_watch<O: Outbox>(outbox: &O, task_id: &str, verdict: WatchVerdict, now: Timestamp) {
+    outbox.settle_watch(task_id, &ops(), verdict, now).await.unwrap();
+}
+
+pub(crate) async fn a_silenced_card_is_watched_until_it_ends(outbox: impl Outbox) {
+    let lease = acquire(&outbox, at(0)).await;
+    let press = pressed_card(&outbox, &lease, "t1").await;
+    settle(&outbox, &press, silenced(3600, vec![]), at(3)).await;
+    assert_eq!(ends(&watched(&outbox, at(4)).await), [("t1", at(3600))]);
+    assert_eq!(watched(&outbox, at(33)).await, []);
+    settle_watch(&outbox, "t1", WatchVerdict::Again { at: at(50) }, at(34)).await;
+    assert_eq!(watched(&outbox, at(49)).await, []);
+    assert_eq!(watched(&outbox, at(50)).await.len(), 1);
+    settle_watch(&outbox, "t1", WatchVerdict::Ended, at(51)).await;
+    settle_watch(&outbox, "t1", WatchVerdict::Again { at: at(52) }, at(52)).await;
+    settle_watch(&outbox, "unknown", WatchVerdict::Ended, at(52)).await;
+    assert_eq!(watched(&outbox, at(9999)).await, []);
+}
+
+pub(crate) async fn a_watched_card_that_resolves_stores_one_notification(outbox: impl Outbox) {
+    let lease = acquire(&outbox, at(0)).await;
+    let press = pressed_card(&outbox, &lease, "t1").await;
+    settle(&outbox, &press, silenced(3600, vec![]), at(3)).await;
+    for second in [4, 5] {
+        let resolved = WatchVerdict::Resolved(resolved("t1"));
+        settle_watch(&outbox, "t1", resolved, at(second)).await;
+    }
+    let expected = [("t1", State::Delivered), ("resolved", State::Ready)];
+    assert_eq!(states(&outbox).await, super::fixture::owned(&expected));
+    assert_eq!(watched(&outbox, at(9999)).await, []);
+}
+
+pub(crate) async fn the_watch_of_a_card_ends_with_its_group(outbox: impl Outbox) {
+    let lease = acquire(&outbox, at(0)).await;
+    let press = pressed_card(&outbox, &lease, "t1").await;
+    settle(&outbox, &press, silenced(3600, vec![]), at(3)).await;
+    enqueue(&outbox, resolved("t1"), at(4)).await;
+    deliver(&lease, &claim_one(&lease, at(4)).await, at(4)).await;
+    assert_eq!(watched(&outbox, at(9999)).await, []);
+    // A press that was claimed before is too late to watch it.
+    accept(&outbox, self::press("t1", 5), at(5)).await;
+    let late = claim(&outbox, at(5)).await.unwrap();
+    settle(&outbox, &late, silenced(3600, vec![]), at(6)).await;
+    assert_eq!(watched(&outbox, at(9999)).await, []);
+}
+
+pub(crate) async fn the_longest_silence_of_a_card_is_watched(outbox: impl Outbox) {
+    let lease = acquire(&outbox, at(0)).await;
+    let first = pressed_card(&outbox, &lease, "t1").await;
+    settle(&outbox, &first, silenced(3600, vec![]), at(3)).await;
+    for (second, until) in [(4, 7200), (5, 1800)] {
+        accept(&outbox, press("t1", second), at(second)).await;
+        let next = claim(&outbox, at(second)).await.unwrap();
+        settle(&outbox, &next, silenced(until, vec![]), at(second)).await;
+    }
+    assert_eq!(ends(&watched(&outbox, at(6)).await), [("t1", at(7200))]);
+}
+
+pub(crate) async fn watched_cards_are_bounded_and_the_longest_due_come_first(outbox: impl Outbox) {
+    let lease = acquire(&outbox, at(0)).await;
+    for (n, task_id) in ["t1", "t2", "t3"].into_iter().enumerate() {
+        let press = pressed_card(&outbox, &lease, task_id).await;
+        settle(&outbox, &press, silenced(3600, vec![]), at(3 + n as i64)).await;
+    }
+    let first = outbox.watched_cards(2, at(40), at(10)).await.unwrap();
+    let mut first: Vec<_> = first.iter().map(|watched| watched.card.task_id.as_str()).collect();
+    first.sort_unstable();
+    assert_eq!(first, ["t1", "t2"]);
+    assert_eq!(ends(&watched(&outbox, at(11)).await), [("t3", at(3600))]);
+}
