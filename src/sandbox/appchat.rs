@@ -138,6 +138,7 @@ pub(super) fn send(
         text: shown.text.into(),
         request: String::from_utf8_lossy(&request.body).into(),
         content: Arc::new(shown.content),
+        task_id: None,
         members,
     };
     state.record.add(message);

@@ -3,7 +3,7 @@
 use tokio::sync::broadcast;
 
 use super::calls::Call;
-use super::record::Message;
+use super::record::{Message, MessageChange};
 
 /// The number of calls that a slow reader may be behind before it misses the oldest ones.
 const BACKLOG: usize = 4_096;
@@ -16,6 +16,8 @@ pub struct Arrival {
     pub errmsg: String,
     /// The message that WeCom accepted, although a fault may have replaced the reply.
     pub message: Option<Message>,
+    /// The change of an earlier message.
+    pub change: Option<MessageChange>,
 }
 
 pub(super) struct Arrivals(broadcast::Sender<Arrival>);

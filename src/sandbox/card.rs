@@ -3,22 +3,42 @@
 
 use serde_json::Value;
 
+use super::card_buttons;
 use super::fields::{Fields, Shown};
 use super::reply::ErrorReply;
 
+/// Checks a new card. `callback` is true if the app has a callback URL.
 pub(super) fn check(card: &Fields<'_>, callback: bool) -> Result<Shown, ErrorReply> {
-    let card_type = card.text("card_type")?;
-    let interactive = match card_type {
-        "text_notice" | "news_notice" => false,
-        "button_interaction" | "vote_interaction" | "multiple_interaction" => true,
-        _ => return Err(ErrorReply::new(42031)),
-    };
-    let calls_back = interactive || card.inner("action_menu").is_some();
+    let calls_back = is_interactive(card)? || card.inner("action_menu").is_some();
     if calls_back && !callback {
         return Err(ErrorReply::new(43012));
     }
     task_id(card.text("task_id")?, calls_back)?;
+    body(card)?;
+    let task_id = calls_back.then(|| card.text("task_id")).transpose()?.map(str::to_owned);
+    Ok(Shown { text: screen(card), content: Value::Object(card.object.clone()), task_id })
+}
 
+/// Checks the new form of a card that calls back. It keeps its task id.
+pub(super) fn check_update(card: &Fields<'_>) -> Result<Shown, ErrorReply> {
+    is_interactive(card)?;
+    task_id(card.text("task_id")?, false)?;
+    card.text("replace_text")?;
+    body(card)?;
+    Ok(Shown { text: screen(card), content: Value::Object(card.object.clone()), task_id: None })
+}
+
+fn is_interactive(card: &Fields<'_>) -> Result<bool, ErrorReply> {
+    match card.text("card_type")? {
+        "text_notice" | "news_notice" => Ok(false),
+        "button_interaction" | "vote_interaction" | "multiple_interaction" => Ok(true),
+        _ => Err(ErrorReply::new(42031)),
+    }
+}
+
+/// The checks that do not depend on what the card is for.
+fn body(card: &Fields<'_>) -> Result<(), ErrorReply> {
+    let (card_type, interactive) = (card.text("card_type")?, is_interactive(card)?);
     let main_title = title(card)?;
     match card_type {
         "text_notice" if main_title.is_empty() => {
@@ -35,8 +55,8 @@ pub(super) fn check(card: &Fields<'_>, callback: bool) -> Result<Shown, ErrorRep
     }
     horizontal(card)?;
     jumps(card)?;
-    if card_type == "button_interaction" && !(1..=6).contains(&card.list("button_list").len()) {
-        return Err(ErrorReply::new(42035));
+    if card_type == "button_interaction" {
+        card_buttons::check(card)?;
     }
     match card.inner("card_action") {
         Some(action) if interactive || matches!(action.number("type", 0..=2)?, Some(1 | 2)) => {
@@ -45,7 +65,7 @@ pub(super) fn check(card: &Fields<'_>, callback: bool) -> Result<Shown, ErrorRep
         None if interactive => {}
         _ => return Err(ErrorReply::new(42045)),
     }
-    Ok(Shown { text: screen(card), content: Value::Object(card.object.clone()), calls_back })
+    Ok(())
 }
 
 fn task_id(id: &str, required: bool) -> Result<(), ErrorReply> {
@@ -99,7 +119,7 @@ fn jumps(card: &Fields<'_>) -> Result<(), ErrorReply> {
 }
 
 /// The card as lines of text, from top to bottom. WeCom's client may shorten them further.
-fn screen(card: &Fields<'_>) -> String {
+pub(super) fn screen(card: &Fields<'_>) -> String {
     let inner = |object: &str, key: &str| card.inner(object).and_then(|inner| inner.text(key).ok());
     let fixed = [
         inner("source", "desc"),
@@ -124,5 +144,6 @@ fn screen(card: &Fields<'_>) -> String {
         }
     }
     lines.extend(card.list("jump_list").iter().filter_map(|jump| jump.text("title").ok()).map(str::to_owned));
+    lines.extend(card_buttons::lines(card));
     lines.join("\n")
 }

@@ -52,25 +52,25 @@ pub(super) fn content(
             let titles = titles.collect::<Result<Vec<_>, _>>()?;
             match titles.len() {
                 0 => Err(ErrorReply::new(44004)),
-                1..=8 => Ok(Shown { text: titles.join("\n"), content: as_sent(), calls_back: false }),
+                1..=8 => Ok(Shown { text: titles.join("\n"), content: as_sent(), task_id: None }),
                 _ => Err(ErrorReply::new(45008)),
             }
         }
         "miniprogram_notice" => {
             fields.required("appid", 42030)?;
             let title = fields.required("title", 41016)?;
-            Ok(Shown { text: title.to_owned(), content: as_sent(), calls_back: false })
+            Ok(Shown { text: title.to_owned(), content: as_sent(), task_id: None })
         }
         _ => {
             let media_id = fields.required("media_id", 41006)?;
-            Ok(Shown { text: format!("[{msgtype} {media_id}]"), content: as_sent(), calls_back: false })
+            Ok(Shown { text: format!("[{msgtype} {media_id}]"), content: as_sent(), task_id: None })
         }
     }
 }
 
 fn text(fields: &Fields<'_>) -> Result<Shown, ErrorReply> {
     let content = visible(fields.required("content", 44004)?);
-    Ok(Shown { text: content.to_owned(), content: json!({ "content": content }), calls_back: false })
+    Ok(Shown { text: content.to_owned(), content: json!({ "content": content }), task_id: None })
 }
 
 fn markdown(fields: &Fields<'_>, too_long: LongMarkdown) -> Result<Shown, ErrorReply> {
@@ -81,7 +81,7 @@ fn markdown(fields: &Fields<'_>, too_long: LongMarkdown) -> Result<Shown, ErrorR
         return Err(ErrorReply::parameter(text));
     }
     let content = visible(content);
-    Ok(Shown { text: content.to_owned(), content: json!({ "content": content }), calls_back: false })
+    Ok(Shown { text: content.to_owned(), content: json!({ "content": content }), task_id: None })
 }
 
 fn textcard(fields: &Fields<'_>) -> Result<Shown, ErrorReply> {
@@ -101,7 +101,7 @@ fn textcard(fields: &Fields<'_>) -> Result<Shown, ErrorReply> {
     Ok(Shown {
         text: format!("{title}\n{description}\n{btntxt}"),
         content: json!({ "title": title, "description": description, "url": url, "btntxt": btntxt }),
-        calls_back: false,
+        task_id: None,
     })
 }
 

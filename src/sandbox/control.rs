@@ -1,7 +1,5 @@
 //! The control API over HTTP. The module documentation of `sandbox` lists its requests.
 
-use std::fmt::Display;
-
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{Path, Request, State};
@@ -9,9 +7,11 @@ use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use serde_json::{Value, json};
+use serde::Deserialize;
+use serde_json::json;
 
+use super::control_answer::{ControlError, bad_request, control_error, json_response, read};
+use super::control_callbacks;
 use super::directory::Directory;
 use super::fault_json::FaultBody;
 use super::faults::Fault;
@@ -21,6 +21,7 @@ use crate::pages::{OwnOrigin, SEC_FETCH_SITE, names_foreign_host};
 
 const ROUTES: &str = "GET /, GET /sandbox/members/{userid}/messages, GET /sandbox/groups/{name}/messages, GET and DELETE /sandbox/messages, GET /sandbox/calls, \
                       GET, POST and DELETE /sandbox/faults, POST /sandbox/tokens/expire, \
+                      GET and POST /sandbox/presses, GET /sandbox/callbacks, PUT /sandbox/callbacks/{agent_id}, \
                       GET and PUT /sandbox/directory";
 
 /// The fields of a fault, for people.
@@ -42,6 +43,7 @@ pub(super) fn routes() -> Router<Sandbox> {
         .route("/faults", get(faults).post(inject).delete(clear_faults))
         .route("/tokens/expire", post(expire_tokens))
         .route("/directory", get(directory).put(replace_directory))
+        .merge(control_callbacks::routes())
         .layer(from_fn(refuse_foreign))
         .fallback(|| async {
             control_error(StatusCode::NOT_FOUND, format!("unknown path: use one of {ROUTES}"))
@@ -169,34 +171,4 @@ async fn replace_directory(State(sandbox): State<Sandbox>, body: Bytes) -> Resul
         .map_err(|error| bad_request(format!("the directory is not UTF-8: {error}")))?;
     sandbox.replace_directory(Directory::from_yaml(text).map_err(bad_request)?);
     Ok(StatusCode::NO_CONTENT)
-}
-
-/// An error of the control API. The text says what is wrong and what would be right.
-struct ControlError {
-    status: StatusCode,
-    text: String,
-}
-
-impl IntoResponse for ControlError {
-    fn into_response(self) -> Response {
-        let error: Value = json!({ "error": self.text });
-        (self.status, [(header::CONTENT_TYPE, "application/json")], error.to_string()).into_response()
-    }
-}
-
-fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, ControlError> {
-    serde_json::from_slice(body).map_err(|error| bad_request(format!("the body is not valid: {error}")))
-}
-
-fn json_response(value: &impl Serialize) -> Response {
-    let json = serde_json::to_string(value).unwrap_or_default();
-    ([(header::CONTENT_TYPE, "application/json")], json).into_response()
-}
-
-fn bad_request(text: impl Display) -> ControlError {
-    control_error(StatusCode::BAD_REQUEST, text.to_string())
-}
-
-fn control_error(status: StatusCode, text: String) -> ControlError {
-    ControlError { status, text }
 }

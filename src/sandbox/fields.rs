@@ -10,8 +10,8 @@ use super::reply::ErrorReply;
 pub(super) struct Shown {
     pub(super) text: String,
     pub(super) content: Value,
-    /// True for a card that can call back. It gets a `response_code`.
-    pub(super) calls_back: bool,
+    /// The name of a card that can call back. It gets a `response_code`.
+    pub(super) task_id: Option<String>,
 }
 
 /// An object of the request, with WeCom's rules for types.
@@ -56,6 +56,26 @@ impl<'a> Fields<'a> {
         static EMPTY: std::sync::LazyLock<Map<String, Value>> = std::sync::LazyLock::new(Map::new);
         let items = self.object.get(key).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
         items.iter().map(|item| Fields { object: item.as_object().unwrap_or(&EMPTY), ..*self }).collect()
+    }
+
+    /// A list of texts. A missing list and `null` are empty.
+    pub(super) fn texts(&self, key: &str) -> Result<Vec<String>, ErrorReply> {
+        let text = |item: &Value| item.as_str().map(str::to_owned);
+        self.array(key)?.iter().map(|item| text(item).ok_or_else(|| wrong_type(key, "string"))).collect()
+    }
+
+    /// A list of whole numbers that are not negative. A missing list and `null` are empty.
+    pub(super) fn ids(&self, key: &str) -> Result<Vec<u64>, ErrorReply> {
+        let items = self.array(key)?.iter();
+        items.map(|item| item.as_u64().ok_or_else(|| wrong_type(key, "int"))).collect()
+    }
+
+    fn array(&self, key: &str) -> Result<&'a [Value], ErrorReply> {
+        match self.object.get(key) {
+            None | Some(Value::Null) => Ok(&[]),
+            Some(Value::Array(items)) => Ok(items),
+            Some(_) => Err(wrong_type(key, "array")),
+        }
     }
 
     /// A text that must not be empty.

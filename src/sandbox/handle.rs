@@ -9,7 +9,7 @@ use super::request::{Api, ApiRequest};
 use super::response::{ResponseKind, TimedResponse};
 use super::settings::Settings;
 use super::state::State;
-use super::{appchat, auth, json, reads, send, webhook};
+use super::{appchat, auth, json, reads, recall, send, update, webhook};
 
 /// Answers a call. The faults decide first.
 pub(super) fn handle(state: &mut State, settings: &Settings, request: &ApiRequest) -> TimedResponse {
@@ -32,10 +32,13 @@ pub(super) fn handle(state: &mut State, settings: &Settings, request: &ApiReques
             Api::AppchatCreate => appchat::create(state, settings, request),
             Api::AppchatGet => appchat::get(state, settings, request),
             Api::AppchatSend => appchat::send(state, settings, request),
+            Api::UpdateTemplateCard => update::update(state, settings, request),
+            Api::MessageRecall => recall::recall(state, settings, request),
         };
         result.unwrap_or_else(|error| error.into_reply(request.from, request.at, &mut state.rng))
     });
     let msgid = reply.as_ref().and_then(|reply| reply.recorded.clone());
+    let change = reply.as_ref().and_then(|reply| reply.change.clone());
     let kind = match (plan.effect, reply) {
         (Some(Effect::Errcode { errcode, errmsg, .. }), _) => ResponseKind::Reply(match errmsg {
             Some(errmsg) => Reply { errcode, errmsg, ..Reply::default() },
@@ -60,6 +63,7 @@ pub(super) fn handle(state: &mut State, settings: &Settings, request: &ApiReques
         call: call.clone(),
         errmsg: kind.errmsg().to_owned(),
         message: state.record.last().filter(|last| msgid.as_ref() == Some(&last.msgid)).cloned(),
+        change,
     });
     state.calls.add(call);
     let date = request.at.checked_add(plan.clock_skew).unwrap_or(request.at);

@@ -1,9 +1,11 @@
 //! [`Sandbox`]: the API for tests and commands.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use jiff::Timestamp;
+use reqwest::Client;
 use tokio::sync::{broadcast, watch};
+use tokio::task::JoinSet;
 
 use super::arrival::Arrival;
 use super::calls::Call;
@@ -27,6 +29,10 @@ struct Shared {
     clock: Arc<dyn Clock>,
     state: Mutex<State>,
     changes: watch::Sender<u64>,
+    /// Makes the requests of callbacks.
+    client: OnceLock<Client>,
+    /// The callbacks that are on their way. Each has an end.
+    tasks: Mutex<JoinSet<()>>,
 }
 
 impl Sandbox {
@@ -34,7 +40,21 @@ impl Sandbox {
     pub fn new(directory: Directory, settings: Settings, clock: Arc<dyn Clock>) -> Self {
         let state = State::new(directory, &settings);
         let changes = watch::Sender::new(0);
-        Self { shared: Arc::new(Shared { settings, clock, state: Mutex::new(state), changes }) }
+        let shared = Shared {
+            settings,
+            clock,
+            state: Mutex::new(state),
+            changes,
+            client: OnceLock::new(),
+            tasks: Mutex::new(JoinSet::new()),
+        };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// Makes callbacks with this client, which has no time limit of its own. Without a client no button works.
+    pub fn use_client(&self, client: Client) {
+        // A second client would be the same as the first.
+        _ = self.shared.client.set(client);
     }
 
     /// The messages that the member was shown, oldest first. Empty for an unknown userid.
@@ -101,7 +121,7 @@ impl Sandbox {
         self.change(|state| state.extras = extras);
     }
 
-    pub(super) fn press(&self, press: DemoPress) {
+    pub(super) fn press_of_demo(&self, press: DemoPress) {
         if let Some(presses) = &self.state().extras.presses {
             // The demo may just have ended.
             _ = presses.send(press);
@@ -137,6 +157,17 @@ impl Sandbox {
     pub async fn wait_for_group(&self, name: &str, count: usize) -> Vec<Delivered> {
         self.wait_until(|sandbox| sandbox.state().record.delivered_to_group_count(name) >= count).await;
         self.delivered_to_group(name)
+    }
+
+    pub(super) fn client(&self) -> Option<Client> {
+        self.shared.client.get().cloned()
+    }
+
+    /// Runs a task that has an end. It is dropped with the runtime.
+    pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let mut tasks = self.shared.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        while tasks.try_join_next().is_some() {}
+        tasks.spawn(task);
     }
 
     pub(super) fn now(&self) -> Timestamp {

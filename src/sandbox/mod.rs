@@ -1,7 +1,8 @@
 //! A WeCom for tests, demonstrations and staging that runs on your own machine.
 //!
-//! It serves `gettoken`, `message/send` and the read calls `agent/get`, `user/get`, `department/get` and `tag/get` under
-//! `/cgi-bin/`, `webhook/send` for robots, and `appchat/create`, `appchat/get` and `appchat/send`. It makes WeCom's checks in WeCom's order, with the same errcodes, replies and headers. It records what
+//! It serves `gettoken`, `message/send`, `message/update_template_card`, `message/recall` and the read calls `agent/get`,
+//! `user/get`, `department/get` and `tag/get` under `/cgi-bin/`, `webhook/send` for robots, and `appchat/create`,
+//! `appchat/get` and `appchat/send`. It calls the server of an app back when a member presses a button. It makes WeCom's checks in WeCom's order, with the same errcodes, replies and headers. It records what
 //! every member of its [`Directory`] was *shown*, because a reply does not show that:
 //!
 //! - More than 30 messages a minute or 1,000 an hour from one app to one member are answered with errcode 0 and dropped.
@@ -29,6 +30,10 @@
 //! | `POST /sandbox/faults` | adds a [`Fault`]: `{"api":"message/send","fault":{"errcode":45009},"count":3}` |
 //! | `DELETE /sandbox/faults` | ends all faults |
 //! | `POST /sandbox/tokens/expire` | expires all granted tokens, with `{"errcode":42001}` or `{"errcode":40014}` |
+//! | `POST /sandbox/presses` | lets a member press a button: `{"member":"zhangsan","task_id":"…","key":"ack"}`, with a [`PressFault`] if wanted |
+//! | `GET /sandbox/presses` | lists the presses, with each attempt to call back |
+//! | `PUT /sandbox/callbacks/{agent_id}` | verifies and sets the callback of an app: `{"url":"…"}` |
+//! | `GET /sandbox/callbacks` | lists the apps with a callback |
 //! | `GET /sandbox/directory` | shows the directory with its secrets, which are of no use elsewhere |
 //! | `PUT /sandbox/directory` | replaces the directory by another one in YAML |
 //!
@@ -42,11 +47,16 @@ mod appchat;
 mod arrival;
 mod auth;
 mod ban;
+mod callback;
 mod calls;
 mod card;
+mod card_buttons;
+mod cards;
 mod chats;
 mod checks;
 mod control;
+mod control_answer;
+mod control_callbacks;
 mod directory;
 mod duplicate;
 mod fault_json;
@@ -59,6 +69,7 @@ mod limit;
 mod phone;
 mod random;
 mod reads;
+mod recall;
 mod record;
 mod reply;
 mod request;
@@ -70,15 +81,20 @@ mod settings;
 mod state;
 mod time;
 mod token;
+mod update;
 mod webhook;
 
 pub use arrival::Arrival;
+pub use callback::{
+    Attempt, AttemptResult, Callback, CallbackError, Press, PressError, PressFault, PressId,
+    VerificationError,
+};
 pub use calls::{Call, CallResponse};
 pub use control::FAULTS_HELP;
 pub use directory::{BUILTIN_YAML, Directory, DirectoryError};
 pub use faults::{Effect, Fault, FaultDuration, Moment};
 pub use instance::Sandbox;
 pub use phone::{DemoPress, PhoneExtras};
-pub use record::{Delivered, MemberOutcome, Message};
+pub use record::{Delivered, EarlierForm, MemberOutcome, Message, MessageChange};
 pub use request::Api;
-pub use settings::{Expired, Limit, LongMarkdown, Settings};
+pub use settings::{CallbackTimes, Expired, Limit, LongMarkdown, RepeatedCard, Settings};

@@ -27,6 +27,9 @@ pub struct Message {
     /// The object of the request under the key that the msgtype names, as in [`Delivered`].
     #[serde(skip)]
     pub content: Arc<Value>,
+    /// The name of a card that can call back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub task_id: Option<String>,
     /// The members that the message was for, in the order of the directory.
     pub members: Vec<(String, MemberOutcome)>,
 }
@@ -43,7 +46,7 @@ pub enum MemberOutcome {
     Duplicate,
 }
 
-/// A message as one member or one group sees it.
+/// A message as one member or one group sees it now, and as they saw it before.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Delivered {
     pub msgid: String,
@@ -57,6 +60,42 @@ pub struct Delivered {
     pub text: Arc<str>,
     /// The object of the request under the key that the msgtype names, with the texts cut.
     pub content: Arc<Value>,
+    /// The name of a card that can call back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub task_id: Option<String>,
+    /// The forms that an update has replaced, oldest first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub earlier: Vec<EarlierForm>,
+    /// The time of the recall. From then on the member sees a grey line instead of the message.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "rfc3339_if_some")]
+    pub recalled_at: Option<Timestamp>,
+}
+
+/// A form of a message that an update has replaced.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct EarlierForm {
+    /// The time of the update.
+    #[serde(serialize_with = "rfc3339")]
+    pub until: Timestamp,
+    pub text: Arc<str>,
+    pub content: Arc<Value>,
+}
+
+/// A change of a message that members were shown before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MessageChange {
+    pub msgid: String,
+    /// The members who see the change.
+    pub members: Vec<String>,
+    /// The new text of a card; `None` for a recall.
+    pub text: Option<Arc<str>>,
+}
+
+/// The new form of a message.
+pub(super) struct NewForm {
+    pub(super) at: Timestamp,
+    pub(super) text: Arc<str>,
+    pub(super) content: Arc<Value>,
 }
 
 /// The results of all messages for all members.
@@ -96,6 +135,9 @@ impl Record {
             msgtype: message.msgtype.clone(),
             text: message.text.clone(),
             content: Arc::clone(&message.content),
+            task_id: message.task_id.clone(),
+            earlier: Vec::new(),
+            recalled_at: None,
         };
         let mut shown =
             message.members.iter().filter(|(_, outcome)| *outcome == MemberOutcome::Shown).peekable();
@@ -128,6 +170,42 @@ impl Record {
         self.groups.get(name).map_or(0, VecDeque::len)
     }
 
+    /// The accepted message with this number, unless it is from too long ago.
+    pub(super) fn message(&self, msgid: &str) -> Option<&Message> {
+        self.newest_first().find(|message| message.msgid == msgid)
+    }
+
+    /// Shows the members who have the message another form of it. Returns those members.
+    pub(super) fn update(&mut self, msgid: &str, members: &[String], form: &NewForm) -> Vec<String> {
+        self.each_shown(msgid, members, |shown| {
+            let text = std::mem::replace(&mut shown.text, Arc::clone(&form.text));
+            let content = std::mem::replace(&mut shown.content, Arc::clone(&form.content));
+            shown.earlier.push(EarlierForm { until: form.at, text, content });
+        })
+    }
+
+    /// Returns the members who had the message.
+    pub(super) fn recall(&mut self, msgid: &str, members: &[String], at: Timestamp) -> Vec<String> {
+        self.each_shown(msgid, members, |shown| _ = shown.recalled_at.get_or_insert(at))
+    }
+
+    fn each_shown(
+        &mut self,
+        msgid: &str,
+        members: &[String],
+        mut change: impl FnMut(&mut Delivered),
+    ) -> Vec<String> {
+        let mut changed = Vec::new();
+        for userid in members {
+            let screen = self.screens.get_mut(userid).map(|screen| screen.iter_mut().rev());
+            if let Some(shown) = screen.into_iter().flatten().find(|shown| shown.msgid == msgid) {
+                change(shown);
+                changed.push(userid.clone());
+            }
+        }
+        changed
+    }
+
     pub(super) fn clear(&mut self) {
         self.totals = Totals::default();
         self.messages.clear();
@@ -157,6 +235,11 @@ impl Record {
         screen.map(|screen| screen.iter().cloned().collect()).unwrap_or_default()
     }
 
+    /// The messages that the member was shown, newest first.
+    pub(super) fn screen(&self, userid: &str) -> impl Iterator<Item = &Delivered> {
+        self.screens.get(userid).into_iter().flat_map(|screen| screen.iter().rev())
+    }
+
     pub(super) fn delivered_count(&self, userid: &str) -> usize {
         self.screens.get(&userid.to_lowercase()).map_or(0, VecDeque::len)
     }
@@ -166,6 +249,13 @@ fn push<T>(list: &mut VecDeque<T>, history: usize, item: T) {
     list.push_back(item);
     while list.len() > history {
         list.pop_front();
+    }
+}
+
+fn rfc3339_if_some<S: Serializer>(at: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
+    match at {
+        Some(at) => rfc3339(at, serializer),
+        None => serializer.serialize_none(),
     }
 }
 

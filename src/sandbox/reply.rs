@@ -10,6 +10,8 @@ use rand::{Rng, RngExt};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::record::MessageChange;
+
 /// The fields of a reply, in WeCom's order.
 #[derive(Clone, Default, Serialize)]
 pub(super) struct Reply {
@@ -39,6 +41,9 @@ pub(super) struct Reply {
     /// The number of the message that was recorded. Only `message/send` answers with it.
     #[serde(skip)]
     pub(super) recorded: Option<String>,
+    /// The change of an earlier message.
+    #[serde(skip)]
+    pub(super) change: Option<MessageChange>,
 }
 
 /// An error: the errcode and the first part of its errmsg.
@@ -65,6 +70,11 @@ impl ErrorReply {
 
     pub(super) fn with_lists(self, lists: Reply) -> Self {
         Self { lists: Some(Box::new(lists)), ..self }
+    }
+
+    /// The lists that the API has in each reply, unless the error has its own.
+    pub(super) fn or_lists(self, lists: Reply) -> Self {
+        Self { lists: self.lists.or_else(|| Some(Box::new(lists))), ..self }
     }
 
     pub(super) fn after_wrong_json(self) -> Self {
@@ -140,6 +150,9 @@ pub(super) fn text(errcode: i64) -> &'static str {
         41033 => "description missing",
         42001 => "access_token expired",
         42014 => "invalid task_id",
+        42015 => "the card was sent by other agent",
+        42016 => "task_id is not exist",
+        42020 => "Missing button name",
         42027 => "Missing keyname",
         42028 => "Missing Url",
         42029 => "Missing media_id",
@@ -147,9 +160,17 @@ pub(super) fn text(errcode: i64) -> &'static str {
         42031 => "Invalid card_type",
         42033 => "Missing title",
         42035 => "Invalid list size",
+        42037 => "Invalid option_list size",
+        42038 => "Missing button text",
+        42039 => "Invalid button key",
+        42040 => "Invalid option id",
+        42041 => "Missing option text",
+        42043 => "Invalid question_key",
         42044 => "Missing card_image.url",
         42045 => "Missing card_action",
         42049 => "Missing userid",
+        42051 => "button key is repeated",
+        42052 => "msgid is expired",
         43012 => "callback url is not configured",
         44004 => "empty content",
         45008 => "article size out of limit",
@@ -162,6 +183,7 @@ pub(super) fn text(errcode: i64) -> &'static str {
         60020 => "not allow to access from your ip",
         60111 => "userid not found",
         60123 => "invalid party id",
+        60140 => "invalid response_code",
         81013 => "user & party & tag all invalid",
         82001 => "All touser & toparty & totag invalid",
         82002 => "party list size out of limit",

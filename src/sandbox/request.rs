@@ -22,10 +22,12 @@ pub enum Api {
     AppchatCreate,
     AppchatGet,
     AppchatSend,
+    UpdateTemplateCard,
+    MessageRecall,
 }
 
 impl Api {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::Gettoken,
         Self::MessageSend,
         Self::AgentGet,
@@ -36,6 +38,8 @@ impl Api {
         Self::AppchatCreate,
         Self::AppchatGet,
         Self::AppchatSend,
+        Self::UpdateTemplateCard,
+        Self::MessageRecall,
     ];
 
     /// The path after `/cgi-bin/`.
@@ -51,12 +55,14 @@ impl Api {
             Self::AppchatCreate => "appchat/create",
             Self::AppchatGet => "appchat/get",
             Self::AppchatSend => "appchat/send",
+            Self::UpdateTemplateCard => "message/update_template_card",
+            Self::MessageRecall => "message/recall",
         }
     }
 
-    /// True if a call has a message.
+    /// True if a call has a message, or the new form of one.
     pub fn has_message(self) -> bool {
-        matches!(self, Self::MessageSend | Self::WebhookSend | Self::AppchatSend)
+        matches!(self, Self::MessageSend | Self::WebhookSend | Self::AppchatSend | Self::UpdateTemplateCard)
     }
 }
 

@@ -13,7 +13,7 @@ use super::random::random_text;
 use super::record::{MemberOutcome, Message};
 use super::reply::{ErrorReply, Reply, WRONG_JSON};
 use super::request::ApiRequest;
-use super::settings::Settings;
+use super::settings::{RepeatedCard, Settings};
 use super::state::State;
 use super::token::TokenOwner;
 use super::{checks, json};
@@ -35,9 +35,10 @@ pub(super) fn send(
     let body = json::read(&request.body, settings.recover_json)
         .ok_or_else(|| ErrorReply::parameter("invalid Request Parameter").after_wrong_json())?;
 
-    match accept(corp, app, settings, &body.fields) {
+    let calls_back = app.callback || state.callbacks.has(&owner);
+    match accept(corp, app, settings, &body.fields, calls_back) {
         Ok(accepted) => {
-            let mut reply = deliver(state, settings, request, &owner, accepted, body.fields);
+            let mut reply = deliver(state, settings, request, &owner, accepted, body.fields)?;
             if body.is_broken {
                 reply.errmsg = format!("ok. {WRONG_JSON}");
             }
@@ -62,6 +63,7 @@ fn accept(
     app: &App,
     settings: &Settings,
     body: &Map<String, Value>,
+    calls_back: bool,
 ) -> Result<Accepted, ErrorReply> {
     let fields = Fields { object: body, strict: settings.strict };
     let named = RecipientNames::new(fields.text("touser")?, fields.text("toparty")?, fields.text("totag")?);
@@ -79,7 +81,7 @@ fn accept(
     }
     agent(corp, app, &fields)?;
     let msgtype = checks::msgtype(fields.text("msgtype")?).ok_or(ErrorReply::new(40008))?;
-    let shown = checks::content(msgtype, body.get(msgtype), app.callback, settings)?;
+    let shown = checks::content(msgtype, body.get(msgtype), calls_back, settings)?;
     fields.number("safe", 0..=2)?;
     fields.number("enable_id_trans", 0..=1)?;
     let checked = fields.number("enable_duplicate_check", 0..=1)?.unwrap_or(0) == 1;
@@ -93,7 +95,7 @@ fn accept(
     Ok(Accepted { recipients, msgtype, shown, check_duplicate: checked.then_some(interval) })
 }
 
-fn agent(corp: &Corp, app: &App, fields: &Fields<'_>) -> Result<(), ErrorReply> {
+pub(super) fn agent(corp: &Corp, app: &App, fields: &Fields<'_>) -> Result<(), ErrorReply> {
     let named = fields.number("agentid", i64::MIN..=i64::MAX)?.ok_or(ErrorReply::new(41011))?;
     let named = u64::try_from(named).ok().and_then(|id| corp.app(id)).ok_or(ErrorReply::new(40056))?;
     if named.agent_id == app.agent_id { Ok(()) } else { Err(ErrorReply::new(301002)) }
@@ -106,12 +108,20 @@ fn deliver(
     owner: &TokenOwner,
     accepted: Accepted,
     body: Map<String, Value>,
-) -> Reply {
+) -> Result<Reply, ErrorReply> {
     let TokenOwner { corp_id, agent_id, .. } = owner;
+    let task_id = accepted.shown.task_id;
+    let is_known_card = task_id.as_ref().is_some_and(|task_id| state.cards.has(owner, task_id));
+    if is_known_card && settings.repeated_card == RepeatedCard::Refuse {
+        return Err(ErrorReply::new(42014));
+    }
     let duplicate = accepted.check_duplicate.is_some_and(|interval| {
         let key = (corp_id.clone(), *agent_id, Value::Object(body).to_string());
         state.duplicates.suppresses(key, interval, request.at)
     });
+    if is_known_card && !duplicate {
+        return Err(ErrorReply::new(42014));
+    }
     let mut outcome = |userid: &String| {
         let key = (corp_id.clone(), *agent_id, userid.clone());
         if duplicate {
@@ -125,7 +135,14 @@ fn deliver(
     let recipients = &accepted.recipients;
     let members = recipients.members.iter().map(|userid| (userid.clone(), outcome(userid))).collect();
     let msgid = random_text(&mut state.rng, 86);
-    let response_code = accepted.shown.calls_back.then(|| random_text(&mut state.rng, 43));
+    let mut response_code = None;
+    if let Some(task_id) = &task_id {
+        if !duplicate {
+            state.cards.add(owner, task_id, &msgid);
+        }
+        let code = state.cards.grant(corp_id, *agent_id, task_id, request.at, &mut state.rng);
+        response_code = Some(code);
+    }
     let message = Message {
         msgid: msgid.clone(),
         at: request.at,
@@ -136,16 +153,17 @@ fn deliver(
         text: accepted.shown.text.into(),
         request: String::from_utf8_lossy(&request.body).into(),
         content: Arc::new(accepted.shown.content),
+        task_id,
         members,
     };
     state.record.add(message);
-    Reply {
+    Ok(Reply {
         recorded: Some(msgid.clone()),
         msgid: Some(msgid),
         response_code,
         errmsg: "ok".to_owned(),
         ..lists(recipients, settings.legacy)
-    }
+    })
 }
 
 fn lists(recipients: &Recipients, legacy: bool) -> Reply {

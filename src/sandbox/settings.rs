@@ -33,6 +33,9 @@ pub struct Settings {
     pub chat_limits: Vec<Limit>,
     /// The reaction to markdown over 2,048 bytes. WeCom does not document it. Default: refuse.
     pub long_markdown: LongMarkdown,
+    /// The reaction to a card whose request repeats an earlier one within the interval of the duplicate check. WeCom does
+    /// not document it. Default: suppress it like any duplicate.
+    pub repeated_card: RepeatedCard,
     /// Accept broken JSON whose fields can be recovered, with a warning in `errmsg`, as WeCom does. If false, such a
     /// request is refused with 40058. Default: true.
     pub recover_json: bool,
@@ -40,6 +43,8 @@ pub struct Settings {
     pub strict: bool,
     /// Write empty lists into the reply, such as `"invaliduser":""`, as WeCom did up to 2021. Default: false.
     pub legacy: bool,
+    /// The times of callbacks.
+    pub callbacks: CallbackTimes,
     /// The maximum number of messages, and of calls, that are kept. The oldest are dropped first. Default: 100,000.
     pub history: usize,
 }
@@ -59,6 +64,35 @@ pub enum LongMarkdown {
     Refuse,
     /// Answer errcode 0, and show the markdown cut like a text.
     Cut,
+}
+
+/// The reaction to a card that was sent before with the same request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RepeatedCard {
+    /// Answer errcode 0, and show nothing.
+    Suppress,
+    /// Answer 42014, because the task id is taken.
+    Refuse,
+}
+
+/// The times of callbacks. They are real time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CallbackTimes {
+    /// The time for an answer when the URL is verified. Default: 1 s.
+    pub verification: Duration,
+    /// The time for an answer to an event. Default: 5 s.
+    pub answer: Duration,
+    /// The number of times that an event is sent again. Default: 3.
+    pub resends: usize,
+    /// The time before an event is sent again. WeCom does not document it. Default: 1 s.
+    pub pause: Duration,
+}
+
+impl Default for CallbackTimes {
+    fn default() -> Self {
+        let second = Duration::from_secs(1);
+        Self { verification: second, answer: 5 * second, resends: 3, pause: second }
+    }
 }
 
 /// The errcode for an expired token. Both have been seen.
@@ -91,9 +125,11 @@ impl Default for Settings {
                 Limit { messages: 10_000, window: Duration::from_secs(86_400) },
             ],
             long_markdown: LongMarkdown::Refuse,
+            repeated_card: RepeatedCard::Suppress,
             recover_json: true,
             strict: false,
             legacy: false,
+            callbacks: CallbackTimes::default(),
             history: 100_000,
         }
     }

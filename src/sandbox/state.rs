@@ -4,7 +4,9 @@ use rand::{SeedableRng, rngs::StdRng};
 
 use super::arrival::Arrivals;
 use super::ban::Ban;
+use super::callback::{Callbacks, Presses};
 use super::calls::Calls;
+use super::cards::Cards;
 use super::chats::Chats;
 use super::directory::Directory;
 use super::duplicate::Duplicates;
@@ -24,6 +26,9 @@ pub(super) struct State {
     pub(super) limits: MemberLimits,
     pub(super) robots: RobotLimits,
     pub(super) chats: Chats,
+    pub(super) cards: Cards,
+    pub(super) callbacks: Callbacks,
+    pub(super) presses: Presses,
     pub(super) duplicates: Duplicates,
     pub(super) faults: Faults,
     pub(super) record: Record,
@@ -44,6 +49,9 @@ impl State {
             limits: MemberLimits::default(),
             robots: RobotLimits::default(),
             chats: Chats::default(),
+            cards: Cards::default(),
+            callbacks: Callbacks::default(),
+            presses: Presses::new(settings.history),
             duplicates: Duplicates::default(),
             faults: Faults::default(),
             record: Record::new(settings.history),

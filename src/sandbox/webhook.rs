@@ -66,6 +66,7 @@ pub(super) fn send(
         text: shown.text.into(),
         request: String::from_utf8_lossy(&request.body).into(),
         content: Arc::new(shown.content),
+        task_id: None,
         members,
     };
     state.record.add(message);
@@ -88,7 +89,7 @@ fn content(msgtype: &str, value: Option<&Value>, settings: &Settings) -> Result<
         "image" => {
             fields.required("base64", 44001)?;
             fields.required("md5", 40035)?;
-            return Ok(Shown { text: "[image]".to_owned(), content: json!({}), calls_back: false });
+            return Ok(Shown { text: "[image]".to_owned(), content: json!({}), task_id: None });
         }
         _ => return checks::content(msgtype, value, false, settings),
     };
@@ -105,7 +106,7 @@ fn content(msgtype: &str, value: Option<&Value>, settings: &Settings) -> Result<
             shown.insert(list.to_owned(), mentioned);
         }
     }
-    Ok(Shown { text: text.to_owned(), content: Value::Object(shown), calls_back: false })
+    Ok(Shown { text: text.to_owned(), content: Value::Object(shown), task_id: None })
 }
 
 /// Only texts mention members by lists.

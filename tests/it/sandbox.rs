@@ -1,5 +1,7 @@
 //! The sandbox over real HTTP.
 
+mod callbacks;
+mod cards;
 mod content;
 mod control;
 mod directory;
@@ -7,6 +9,7 @@ mod faults;
 mod limits;
 mod phone;
 mod reads;
+mod recall;
 mod send;
 mod token;
 

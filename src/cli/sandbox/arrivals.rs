@@ -7,7 +7,7 @@ use tokio::sync::broadcast::{Receiver, error::RecvError};
 
 use crate::{
     cli::output::Output,
-    sandbox::{Arrival, CallResponse, MemberOutcome, Message},
+    sandbox::{Arrival, CallResponse, MemberOutcome, Message, MessageChange},
     text::shorten_columns,
 };
 
@@ -35,7 +35,11 @@ fn described(arrival: &Arrival, zone: &TimeZone) -> Option<String> {
     let time = call.at.to_zoned(zone.clone()).strftime("%H:%M:%S");
     let failure = failure(arrival);
     let Some(message) = message else {
-        return failure.map(|failure| format!("{time} {}: {failure}", call.api.name()));
+        let api = call.api.name();
+        return match &arrival.change {
+            Some(change) => Some(format!("{time} {}", changed(change, failure.as_deref()))),
+            None => failure.map(|failure| format!("{time} {api}: {failure}")),
+        };
     };
     let note = failure.map(|failure| format!(", and {failure}")).unwrap_or_default();
     let origin = match (&message.group, message.agent_id) {
@@ -54,6 +58,18 @@ fn described(arrival: &Arrival, zone: &TimeZone) -> Option<String> {
         _ = write!(text, ": {}", shorten_columns(first, 60));
     }
     Some(text)
+}
+
+/// The new form of a card, or a recall.
+fn changed(change: &MessageChange, failure: Option<&str>) -> String {
+    let (members, note) = (change.members.join(", "), failure.map(|text| format!(", and {text}")));
+    let note = note.unwrap_or_default();
+    let Some(text) = &change.text else { return format!("{members}: a message was recalled{note}") };
+    let mut described = format!("{members}: a card was updated{note}");
+    for line in text.lines() {
+        _ = write!(described, "\n    {line}");
+    }
+    described
 }
 
 /// The result for each member: `zhangsan, lisi: shown; wangwu: dropped by the rate limit`.
@@ -75,7 +91,8 @@ fn outcomes(message: &Message) -> String {
 fn failure(arrival: &Arrival) -> Option<String> {
     let call = &arrival.call;
     // A fault answers in place of WeCom, or after it.
-    let by = if call.taken && arrival.message.is_none() { "error" } else { "fault" };
+    let is_done = arrival.message.is_some() || arrival.change.is_some();
+    let by = if call.taken && !is_done { "error" } else { "fault" };
     match call.response {
         CallResponse::Errcode(0) => None,
         CallResponse::Errcode(errcode) => {
@@ -108,6 +125,7 @@ mod tests {
             text: "磁盘满\ndb-1".into(),
             request: "".into(),
             content: Arc::default(),
+            task_id: None,
             members: members.iter().map(|(userid, outcome)| ((*userid).to_owned(), *outcome)).collect(),
         };
         let call = Call {
@@ -119,7 +137,8 @@ mod tests {
             taken: !members.is_empty(),
             response,
         };
-        Arrival { call, errmsg: errmsg.to_owned(), message: (!members.is_empty()).then_some(message) }
+        let message = (!members.is_empty()).then_some(message);
+        Arrival { call, errmsg: errmsg.to_owned(), message, change: None }
     }
 
     #[test]
@@ -144,6 +163,25 @@ mod tests {
                 "16:00:00 message/send: fault: errcode 45009, api freq out of limit",
                 "16:00:00 message/send: fault: no complete answer",
             ]
+        );
+    }
+
+    #[test]
+    fn an_update_and_a_recall_are_printed() {
+        let zone = TimeZone::get("Asia/Shanghai").unwrap();
+        let change = |text: Option<&str>, response| {
+            let members = vec!["zhangsan".to_owned(), "lisi".to_owned()];
+            let change = MessageChange { msgid: "m".to_owned(), members, text: text.map(Into::into) };
+            let arrival = Arrival { change: Some(change), ..arrival(response, "", &[]) };
+            described(&arrival, &zone).unwrap()
+        };
+        assert_eq!(
+            change(Some("磁盘满\n(已认领)"), CallResponse::Errcode(0)),
+            "16:00:00 zhangsan, lisi: a card was updated\n    磁盘满\n    (已认领)"
+        );
+        assert_eq!(
+            change(None, CallResponse::Status(502)),
+            "16:00:00 zhangsan, lisi: a message was recalled, and fault: HTTP 502"
         );
     }
 

@@ -9,11 +9,15 @@ use super::arrivals;
 use crate::{
     app::random_seed,
     cli::{
-        failure::Failure, listen_advice::listen_advice, no_config::NoConfig, output::Output, runtime::runtime,
+        failure::Failure,
+        listen_advice::listen_advice,
+        no_config::NoConfig,
+        output::Output,
+        runtime::{http_client, runtime},
     },
     clock::SystemClock,
     lifecycle::{Lifecycle, Shutdown, Signals},
-    sandbox::{BUILTIN_YAML, Directory, FAULTS_HELP, Sandbox, Settings},
+    sandbox::{BUILTIN_YAML, Callback, Directory, FAULTS_HELP, Sandbox, Settings},
 };
 
 #[derive(Debug, clap::Args)]
@@ -28,6 +32,15 @@ pub(in crate::cli) struct Args {
     /// Print the built-in directory and exit
     #[arg(long)]
     print_directory: bool,
+    /// Call this URL back when a member presses a button of app 1000002, or of the app before `=`
+    #[arg(long, value_name = "[AGENT_ID=]URL")]
+    callback: Vec<String>,
+    /// Sign callbacks with this token
+    #[arg(long, value_name = "TOKEN", default_value = Callback::SAMPLE_TOKEN)]
+    callback_token: String,
+    /// Encrypt callbacks with this EncodingAESKey
+    #[arg(long, value_name = "KEY", default_value = Callback::SAMPLE_AES_KEY)]
+    callback_aes_key: String,
     /// Let access tokens expire after this many seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 7200)]
     expires_in: u64,
@@ -74,7 +87,23 @@ pub(in crate::cli) fn run(args: Args, output: &mut Output) -> Result<(), Failure
         ..Settings::default()
     };
     let sandbox = Sandbox::new(directory, settings, Arc::new(SystemClock));
+    set_callbacks(&sandbox, &args).map_err(Failure::Other)?;
     runtime()?.block_on(serve(sandbox, &args, output)).map_err(Failure::Other)
+}
+
+/// The AgentId of the app in the built-in directory that sees everybody.
+const USUAL_AGENT: u64 = 1_000_002;
+
+fn set_callbacks(sandbox: &Sandbox, args: &Args) -> anyhow::Result<()> {
+    sandbox.use_client(http_client()?.build()?);
+    for text in &args.callback {
+        let named = text.split_once('=').and_then(|(app, url)| Some((app.parse().ok()?, url)));
+        let (agent_id, url) = named.unwrap_or((USUAL_AGENT, text.as_str()));
+        let callback = Callback::new(url, &args.callback_token, &args.callback_aes_key)
+            .map_err(|error| anyhow!("--callback: {error}"))?;
+        sandbox.set_callback(agent_id, callback).map_err(|error| anyhow!("--callback: {error}"))?;
+    }
+    Ok(())
 }
 
 async fn serve(sandbox: Sandbox, args: &Args, output: &mut Output) -> anyhow::Result<()> {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::{
     language::Language,
     sandbox::{
+        callback::PressFault,
         faults::{Effect, Fault, FaultDuration, Moment},
         instance::Sandbox,
         request::Api,
@@ -63,6 +64,17 @@ impl FaultButton {
             Self::TokenExpired => return sandbox.expire_tokens(Expired::With42001),
         };
         sandbox.inject(fault);
+    }
+}
+
+pub(super) fn press_fault_label(fault: PressFault, language: Language) -> &'static str {
+    let pick = |en, zh| language.choose(en, zh);
+    match fault {
+        PressFault::Late(_) => pick("Late, 10 s", "迟到 10 秒"),
+        PressFault::Twice => pick("Sent twice", "重复发送"),
+        PressFault::WrongSignature => pick("Wrong signature", "签名错误"),
+        PressFault::LostAnswer => pick("Answer lost", "应答丢失"),
+        PressFault::AfterNext => pick("After the next one", "晚于下一次点击"),
     }
 }
 

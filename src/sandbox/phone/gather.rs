@@ -1,22 +1,24 @@
 //! Reads the state of the sandbox into a view.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use super::{
     extras::DemoPress,
-    faults::{FaultButton, described},
-    view::{ButtonView, CallView, Fate, MessageView, PhoneTab, PhoneView},
+    faults::{FaultButton, described, press_fault_label},
+    message::message_view,
+    presses::press_views,
+    view::{ButtonView, CallView, Fate, PhoneTab, PhoneView},
     words::Words,
 };
 use crate::{
     pages::Moments,
     sandbox::{
+        callback::PressFault,
         calls::Calls,
-        record::{MemberOutcome, Message},
+        record::{Delivered, MemberOutcome, Message},
         state::State,
     },
     text::percent_encode,
-    wecom::look::{self, Appearance, Audience, Viewer},
 };
 
 /// The messages on a page. A phone may have many more, and a browser must stay usable.
@@ -36,6 +38,10 @@ pub(super) fn view(state: &mut State, asked: &Asked, moments: &Moments, words: &
     let groups = group_names(state);
     let members = member_names(state);
     let (owner, is_group) = chosen(asked, &members, &groups);
+    let screen: HashMap<&str, &Delivered> = match is_group {
+        true => HashMap::new(),
+        false => state.record.screen(&owner).map(|shown| (shown.msgid.as_str(), shown)).collect(),
+    };
     let mut newest = Vec::new();
     let mut older = 0;
     for message in state.record.newest_first() {
@@ -44,12 +50,8 @@ pub(super) fn view(state: &mut State, asked: &Asked, moments: &Moments, words: &
             older += 1;
             continue;
         }
-        newest.push(MessageView {
-            sender: sender(state, message),
-            at: moments.at(message.at),
-            html: look::html(&appearance(message), language),
-            fate,
-        });
+        let shown = screen.get(message.msgid.as_str()).copied();
+        newest.push(message_view(message, shown, fate, sender(state, message), moments));
     }
     let tab = |name: &String, key: &str, shown: usize, is_current: bool| PhoneTab {
         name: name.clone(),
@@ -75,6 +77,12 @@ pub(super) fn view(state: &mut State, asked: &Asked, moments: &Moments, words: &
         calls: calls(&state.calls),
         console: state.extras.console.clone(),
         sends: sends(state, words),
+        press_faults: PressFault::ALL
+            .map(|fault| button(fault.name(), press_fault_label(fault, language)))
+            .into(),
+        next_press: state.presses.next_fault.map(|fault| press_fault_label(fault, language)),
+        presses: press_views(&state.presses, moments, words),
+        has_callbacks: state.callbacks.all().next().is_some(),
     }
 }
 
@@ -117,12 +125,6 @@ fn fate(message: &Message, owner: &str, is_group: bool) -> Option<Fate> {
         MemberOutcome::Dropped => Fate::Dropped,
         MemberOutcome::Duplicate => Fate::Duplicate,
     })
-}
-
-fn appearance(message: &Message) -> Appearance {
-    let audience = if message.group.is_some() { Audience::Group } else { Audience::Members };
-    Appearance::of_object(&message.msgtype, &message.content, audience, Viewer::Wecom)
-        .unwrap_or_else(|| Appearance::of_plain(&message.text, Viewer::Wecom))
 }
 
 /// The name over a bubble: that of the app, or of the group of a robot.

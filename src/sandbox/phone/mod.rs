@@ -6,6 +6,8 @@
 mod extras;
 mod faults;
 mod gather;
+mod message;
+mod presses;
 mod routes;
 mod view;
 mod words;

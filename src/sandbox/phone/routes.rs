@@ -24,11 +24,12 @@ use crate::{
         Asset, Assets, Foreign, Frame, LANGUAGE_COOKIE, Mark, Moments, OwnOrigin, Pages, THEME_COOKIE,
         Visitor, names_foreign_host, protected, redirect,
     },
-    sandbox::{control, instance::Sandbox},
+    sandbox::{callback::PressFault, control, instance::Sandbox},
     wecom::look,
 };
 
 const SITE: &str = "wecom-relay sandbox";
+const OLD_FORM: &str = "This form is from an earlier run of the sandbox. Load the page again.";
 
 static PAGES: LazyLock<Result<Pages, tera::Error>> = LazyLock::new(|| {
     let assets = [
@@ -42,6 +43,7 @@ pub(in crate::sandbox) fn routes() -> Router<Sandbox> {
     Router::new()
         .route("/", get(help_or_page))
         .route("/press", post(press))
+        .route("/card", post(press_card))
         .route("/lang", post(choose))
         .route("/theme", post(choose))
         .route("/help", get(control::explain))
@@ -136,20 +138,58 @@ async fn press(
         return refusal;
     }
     if form.token != sandbox.state().form_token {
-        return refused("This form is from an earlier run of the sandbox. Load the page again.");
+        return refused(OLD_FORM);
     }
     let fault = FaultButton::ALL.into_iter().find(|fault| fault.name() == form.press);
+    if let Some(fault) = PressFault::ALL.into_iter().find(|fault| fault.name() == form.press) {
+        sandbox.change(|state| state.presses.next_fault = Some(fault));
+        return redirect("./", &form.next);
+    }
     let send = DemoPress::ALL.into_iter().find(|send| send.name() == form.press);
     match (form.press.as_str(), fault, send) {
-        ("end-faults", ..) => sandbox.clear_faults(),
+        ("end-faults", ..) => {
+            sandbox.clear_faults();
+            sandbox.change(|state| state.presses.next_fault = None);
+        }
         ("clear", ..) => sandbox.clear_messages(),
         (_, Some(fault), _) => fault.press(&sandbox),
-        (_, _, Some(send)) => sandbox.press(send),
+        (_, _, Some(send)) => sandbox.press_of_demo(send),
         (unknown, ..) => {
             return (StatusCode::BAD_REQUEST, format!("there is no button {unknown:?}\n")).into_response();
         }
     }
     redirect("./", &form.next)
+}
+
+#[derive(Deserialize)]
+struct CardForm {
+    #[serde(default)]
+    token: String,
+    member: String,
+    task_id: String,
+    key: String,
+    #[serde(default)]
+    next: String,
+}
+
+/// A button of a card.
+async fn press_card(
+    State(sandbox): State<Sandbox>,
+    uri: Uri,
+    headers: HeaderMap,
+    Form(form): Form<CardForm>,
+) -> Response {
+    if let Some(refusal) = foreign_host(&uri, &headers).or_else(|| foreign_page(&uri, &headers)) {
+        return refusal;
+    }
+    if form.token != sandbox.state().form_token {
+        return refused(OLD_FORM);
+    }
+    let fault = sandbox.change(|state| state.presses.next_fault.take());
+    match sandbox.press(&form.member, &form.task_id, &form.key, fault) {
+        Ok(_) => redirect("./", &form.next),
+        Err(error) => (StatusCode::CONFLICT, format!("{error}\n")).into_response(),
+    }
 }
 
 #[derive(Deserialize)]

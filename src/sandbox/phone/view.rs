@@ -21,6 +21,13 @@ pub(super) struct PhoneView {
     pub(super) console: Option<String>,
     /// Buttons that send alerts; empty without a relay.
     pub(super) sends: Vec<ButtonView>,
+    /// The faults for the next press.
+    pub(super) press_faults: Vec<ButtonView>,
+    /// The fault of the next press.
+    pub(super) next_press: Option<&'static str>,
+    /// Newest first.
+    pub(super) presses: Vec<PressView>,
+    pub(super) has_callbacks: bool,
 }
 
 /// A link to a phone.
@@ -40,6 +47,32 @@ pub(super) struct MessageView {
     /// Escaped by `wecom::look`.
     pub(super) html: String,
     pub(super) fate: Fate,
+    /// The name of a card with buttons that call back.
+    pub(super) task_id: Option<String>,
+    pub(super) buttons: Vec<CardButtonView>,
+    /// The text of the grey button.
+    pub(super) grey: Option<String>,
+    /// The looks that updates have replaced, newest first. Escaped by `wecom::look`.
+    pub(super) earlier: Vec<String>,
+}
+
+/// A button of a card that can be pressed.
+#[derive(Debug, Serialize)]
+pub(super) struct CardButtonView {
+    pub(super) key: String,
+    pub(super) text: String,
+}
+
+/// A press, with the results of its requests.
+#[derive(Debug, Serialize)]
+pub(super) struct PressView {
+    pub(super) at: Moment,
+    pub(super) member: String,
+    pub(super) key: String,
+    pub(super) fault: Option<&'static str>,
+    /// Such as `no answer · 200`.
+    pub(super) results: String,
+    pub(super) is_settled: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -48,6 +81,7 @@ pub(super) enum Fate {
     Shown,
     Dropped,
     Duplicate,
+    Recalled,
 }
 
 #[derive(Debug, Serialize)]

@@ -15,6 +15,14 @@ words! {
     older: "Older messages are not shown:", "更早的消息未显示：";
     dropped: "Dropped by WeCom: more than it allows in a minute or an hour. The member never sees it, and the answer was errcode 0.", "被企业微信丢弃：超过每分钟或每小时的上限。成员看不到，接口仍返回 errcode 0。";
     duplicate: "Duplicate: WeCom does not show it again.", "重复：企业微信不再显示。";
+    recalled: "recalled a message", "撤回了一条消息";
+    updated: "Before the update", "更新前";
+    press_faults: "Make callbacks misbehave", "让回调出故障";
+    next_press: "The next button that is pressed:", "下一次点按钮：";
+    presses: "Pressed buttons", "按钮点击";
+    on_the_way: "on its way", "发送中";
+    no_callback: "No app has a callback, so no button works. Start the sandbox with --callback.", "没有应用配置回调，按钮不可用。启动沙箱时请加 --callback。";
+    no_press: "No button was pressed.", "还没有点过按钮。";
     shown_count: "shown", "显示";
     dropped_count: "dropped", "丢弃";
     duplicate_count: "duplicates", "重复";

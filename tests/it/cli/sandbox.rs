@@ -86,3 +86,22 @@ async fn every_field_of_a_fault_is_documented() {
     }
     assert!(DOCS.contains(FAULTS_HELP));
 }
+
+#[tokio::test]
+async fn a_callback_is_set_for_the_usual_and_for_other_apps() {
+    let url = "http://127.0.0.1:9/callback?a=b";
+    let other = format!("1000030={url}");
+    let (_sandbox, address) = sandbox(&["--callback", url, "--callback", &other]).await;
+    let callbacks = http_client().get(format!("http://{address}/sandbox/callbacks")).send().await.unwrap();
+    let callbacks: serde_json::Value = callbacks.json().await.unwrap();
+    let expected = json!([{ "agent_id": 1000002, "url": url }, { "agent_id": 1000030, "url": url }]);
+    assert_eq!(callbacks, expected);
+    for (options, problem) in [
+        (["--callback", "relay.example.com"], "the callback URL is \"relay.example.com\""),
+        (["--callback", "1=http://127.0.0.1:9/"], "there is no app 1 in the directory"),
+    ] {
+        let options = [&["sandbox"], &options[..]].concat();
+        let text = run(command(&options), String::new()).await.failure(1);
+        assert!(text.contains(problem), "{text}");
+    }
+}

@@ -2,10 +2,13 @@
 
 use reqwest::{Method, Response, StatusCode, header};
 use serde_json::json;
-use wecom_relay::sandbox::{DemoPress, PhoneExtras};
+use wecom_relay::sandbox::{DemoPress, PhoneExtras, Settings};
 
-use super::text;
-use crate::support::{Wecom, http_client};
+use super::{
+    cards::{card, interactive},
+    text,
+};
+use crate::support::{AGENT, Wecom, event_server::EventServer, http_client, soon};
 
 /// A page as a browser asks for it.
 async fn get(wecom: &Wecom, path: &str) -> Response {
@@ -35,10 +38,14 @@ async fn press(wecom: &Wecom, button: &str, headers: &[(&'static str, &str)]) ->
     post(wecom, &format!("token={token}&press={button}&next=%3Fmember%3Dlisi"), headers).await
 }
 
-#[expect(clippy::disallowed_methods, reason = "the test looks at redirects")]
 async fn post(wecom: &Wecom, body: &str, headers: &[(&'static str, &str)]) -> Response {
+    post_to(wecom, "press", body, headers).await
+}
+
+#[expect(clippy::disallowed_methods, reason = "the test looks at redirects")]
+async fn post_to(wecom: &Wecom, path: &str, body: &str, headers: &[(&'static str, &str)]) -> Response {
     let client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
-    let request = client.build().unwrap().post(format!("{}/press", origin(wecom))).body(body.to_owned());
+    let request = client.build().unwrap().post(format!("{}/{path}", origin(wecom))).body(body.to_owned());
     let request = request.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
     let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
     request.send().await.unwrap()
@@ -207,6 +214,67 @@ async fn the_page_is_in_the_language_of_the_browser() {
     let shown = request.header(header::ACCEPT_LANGUAGE, "zh-CN,zh;q=0.9").send().await.unwrap();
     let shown = shown.text().await.unwrap();
     assert!(shown.contains("<html lang=\"zh-CN\"") && shown.contains("让企业微信出故障"), "{shown}");
+}
+
+/// Presses a button of the card `t1` on the phone of lisi.
+async fn press_card(wecom: &Wecom, key: &str) -> Response {
+    let token = token(&page(wecom, "/?member=lisi").await);
+    let body = format!("token={token}&member=lisi&task_id=t1&key={key}&next=%3Fmember%3Dlisi");
+    post_to(wecom, "card", &body, &[("origin", origin(wecom))]).await
+}
+
+#[tokio::test]
+async fn the_buttons_of_a_card_call_back() {
+    let (wecom, server) = (interactive(Settings::default()).await, EventServer::start().await);
+    wecom.sandbox.set_callback(AGENT, server.callback()).unwrap();
+    wecom.send(&wecom.token().await, &card("t1")).await;
+    let shown = page(&wecom, "/?member=lisi").await;
+    assert!(shown.contains(r#"<button name="key" value="silence:3600">静默 1 小时</button>"#), "{shown}");
+    assert!(shown.contains("No button was pressed."), "{shown}");
+    let answer = press_card(&wecom, "silence%3A3600").await;
+    assert_eq!(
+        (answer.status(), &answer.headers()["location"]),
+        (StatusCode::SEE_OTHER, &"./?member=lisi".parse().unwrap())
+    );
+    press(&wecom, "wrong_signature", &[("origin", origin(&wecom))]).await;
+    assert!(page(&wecom, "/").await.contains("The next button that is pressed: Wrong signature"));
+    press_card(&wecom, "ack").await;
+    for pressed in wecom.sandbox.presses() {
+        soon(wecom.sandbox.pressed(pressed.id)).await.unwrap();
+    }
+    let keys: Vec<(bool, String)> = server
+        .seen()
+        .iter()
+        .map(|event| (event.has_right_signature, event.element("EventKey").to_owned()))
+        .collect();
+    assert!(
+        keys.contains(&(true, "silence:3600".to_owned())) && keys.contains(&(false, "ack".to_owned())),
+        "{keys:?}"
+    );
+    let shown = page(&wecom, "/?member=lisi").await;
+    assert!(shown.contains("lisi ack (Wrong signature): 200"), "{shown}");
+    assert!(!shown.contains("The next button that is pressed"), "{shown}");
+}
+
+#[tokio::test]
+async fn updates_and_recalls_change_a_phone() {
+    let wecom = interactive(Settings::default()).await;
+    let access = wecom.token().await;
+    let sent = wecom.send(&access, &card("t1")).await;
+    let body = json!({ "userids": ["lisi"], "agentid": AGENT, "response_code": sent["response_code"],
+                       "button": { "replace_name": "已认领" } });
+    wecom.call("message/update_template_card", &access, &body).await;
+    let grey = page(&wecom, "/?member=lisi").await;
+    assert!(grey.contains("<button disabled>已认领</button>"), "{grey}");
+    assert!(!grey.contains(r#"name="key""#) && grey.contains("Before the update (1)"), "{grey}");
+    let other = page(&wecom, "/?member=zhangsan").await;
+    assert!(other.contains(r#"name="key" value="ack""#) && !other.contains("已认领"), "{other}");
+    let stale = press_card(&wecom, "ack").await;
+    assert_eq!(stale.status(), StatusCode::CONFLICT);
+    wecom.call("message/recall", &access, &json!({ "msgid": sent["msgid"] })).await;
+    let recalled = page(&wecom, "/?member=lisi").await;
+    assert!(recalled.contains(r#"<p class="phone-recall">告警 recalled a message</p>"#), "{recalled}");
+    assert!(!recalled.contains("磁盘满"), "{recalled}");
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 pub(crate) mod daemon;
 pub(crate) mod database_proxy;
+pub(crate) mod event_server;
 mod gated;
 pub(crate) mod log;
 pub(crate) mod members;
@@ -205,6 +206,7 @@ impl Wecom {
         clock: Arc<dyn Clock>,
     ) -> Self {
         let sandbox = Sandbox::new(directory, settings, clock);
+        sandbox.use_client(http_client());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let mut server = JoinSet::new();
@@ -243,6 +245,12 @@ impl Wecom {
     /// `message/send` and its reply.
     pub(crate) async fn send(&self, token: &str, body: &Value) -> Value {
         self.try_send(token, body.to_string()).await.unwrap().json().await.unwrap()
+    }
+
+    /// Any other call with a body, and its reply.
+    pub(crate) async fn call(&self, api: &str, token: &str, body: &Value) -> Value {
+        let url = format!("{}/cgi-bin/{api}?access_token={token}", self.url);
+        self.client.post(url).body(body.to_string()).send().await.unwrap().json().await.unwrap()
     }
 
     /// The control API: status and JSON, `Null` where there is none.
