@@ -176,9 +176,10 @@ async fn the_control_api_sets_callbacks_and_presses() {
     let body = json!({ "url": server.url }).to_string();
     server.answer_with(&[500]);
     let (status, error) = wecom.control(Method::PUT, "/callbacks/1000002", body.clone()).await;
-    assert_eq!(
-        (status, &error["error"]),
-        (400, &json!("the server answered with status 500 instead of 200: "))
+    let refusal = error["error"].as_str().unwrap();
+    assert!(
+        status == 400 && refusal.starts_with("the server answered with status 500 instead of 200"),
+        "{error}"
     );
     assert_eq!(wecom.control(Method::PUT, "/callbacks/1000002", body).await.0, 204);
     let (_, callbacks) = wecom.control(Method::GET, "/callbacks", "").await;
