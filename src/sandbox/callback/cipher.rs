@@ -104,7 +104,7 @@ mod tests {
 
     #[test]
     fn other_texts_are_no_key() {
-        for text in ["", &KEY[1..], &format!("{KEY}a"), &KEY.replace('j', "+")] {
+        for text in ["", KEY.trim_start_matches('j'), &format!("{KEY}a"), &KEY.replace('j', "+")] {
             assert_eq!(AesKey::parse(text), None, "{text}");
         }
     }
