@@ -24,6 +24,7 @@ impl<O: Outbox> Running<O> {
             }
         }
         self.security.replace(config.server.security.clone());
+        self.apply_callbacks(&config);
         self.payloads.keep(config.server.console.keep_payloads);
         self.desk.publish(&config, &intake);
         self.console.replace(console_settings(&config));
@@ -51,6 +52,9 @@ impl<O: Outbox> Running<O> {
         let mut keys = Vec::new();
         if old.server.listen != new.server.listen {
             keys.push("server.listen");
+        }
+        if old.server.callback_listen != new.server.callback_listen {
+            keys.push("server.callback_listen");
         }
         if old.server.max_memory_bytes != new.server.max_memory_bytes {
             keys.push("server.max_memory");

@@ -2,6 +2,7 @@
 
 mod active_sender;
 mod apply;
+mod callback;
 mod cgroup;
 mod clock;
 mod console;
@@ -9,6 +10,7 @@ mod desk;
 pub mod doctor;
 mod drafts;
 mod heartbeats;
+mod listeners;
 mod outbox;
 mod prepare;
 mod random;
@@ -28,6 +30,7 @@ pub use self::{
     cgroup::memory_warning,
     clock::relay_clock,
     heartbeats::Heartbeats,
+    listeners::Listeners,
     outbox::{Access, OpenError, open_outbox},
     prepare::{PrepareOptions, Prepared},
     random::random_seed,

@@ -4,7 +4,7 @@
 //! each part switches to the new configuration as a whole. A request or a send that has begun ends with the
 //! configuration that it began with.
 
-use std::{collections::BTreeMap, net::TcpListener, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use rand::{SeedableRng, rngs::StdRng};
@@ -17,6 +17,7 @@ use super::{
     desk::Desk,
     drafts::Drafts,
     heartbeats::Heartbeats,
+    listeners::Listeners,
     prepare::Prepared,
     random::random_seed,
     tuning::Tuning,
@@ -27,10 +28,10 @@ use crate::{
     console::ConsoleHandle,
     dispatch::notices,
     doctor::{self, DoctorHandle},
-    http::{self, Payloads, Refusals, ReloadHandle, ReloadRequest, RenderPool, SecurityHandle},
+    http::{self, CallbackApps, Payloads, Refusals, ReloadHandle, ReloadRequest, RenderPool, SecurityHandle},
     lifecycle::Tasks,
     metrics::Metrics,
-    outbox::{Outbox, SenderName, StoreError},
+    outbox::{Outbox, PressWaker, SenderName, StoreError},
     wecom::token::TokenCaches,
 };
 
@@ -58,6 +59,11 @@ pub struct Running<O> {
     pub(super) heartbeats: Heartbeats,
     pub(super) render_pool: Arc<ArcSwap<RenderPool>>,
     pub(super) security: SecurityHandle,
+    /// The security of the listener for the callback alone.
+    pub(super) callback_security: SecurityHandle,
+    pub(super) callback_apps: CallbackApps,
+    /// Wakes the worker that acts on presses.
+    pub(super) presses: PressWaker,
     pub(super) console: ConsoleHandle,
     pub(super) board: Arc<Board>,
     pub(super) desk: Arc<Desk>,
@@ -79,7 +85,7 @@ impl<O: Outbox> Running<O> {
     /// The outbox does not answer.
     pub async fn start(
         prepared: Prepared,
-        listener: TcpListener,
+        listeners: impl Into<Listeners>,
         outbox: O,
         machine: Arc<dyn MachineClock>,
         tasks: Tasks,
@@ -126,6 +132,9 @@ impl<O: Outbox> Running<O> {
             heartbeats: Heartbeats::default(),
             render_pool: Arc::new(ArcSwap::from_pointee(render_pool)),
             security: SecurityHandle::new(prepared.config.server.security.clone()),
+            callback_security: SecurityHandle::new(prepared.config.server.security.of_callback()),
+            callback_apps: CallbackApps::default(),
+            presses: PressWaker::default(),
             console: ConsoleHandle::new(console_settings(&prepared.config)),
             board,
             desk,
@@ -148,7 +157,7 @@ impl<O: Outbox> Running<O> {
         if let Err(error) = running.unconfigured_senders().await {
             start_without_outbox(error)?;
         }
-        running.spawn(listener, changes, doctor_requests);
+        running.spawn(listeners.into(), changes, doctor_requests);
         Ok(running)
     }
 

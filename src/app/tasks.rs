@@ -1,12 +1,13 @@
 //! Starts the tasks of the daemon that a reload does not restart.
 
-use std::{net::TcpListener, sync::Arc};
+use std::sync::Arc;
 
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use tokio::sync::mpsc;
 
 use super::{
     doctor::{self as app_doctor, DoctorInput},
+    listeners::Listeners,
     running::Running,
     secret_watch,
     setup::LiveSetup,
@@ -23,13 +24,12 @@ use crate::{
 impl<O: Outbox> Running<O> {
     pub(super) fn spawn(
         &mut self,
-        listener: TcpListener,
+        listeners: Listeners,
         secret_changes: mpsc::Sender<SecretFiles>,
         doctor_requests: DoctorRequests,
     ) {
         let rng = StdRng::seed_from_u64(self.seeds.random());
-        let is_on_loopback =
-            listener.local_addr().is_ok_and(|address| address.ip().to_canonical().is_loopback());
+        let is_on_loopback = listeners.is_on_loopback();
         let stop = || self.tasks.stop();
         let notices = notices::run(self.outbox.clone(), self.routes.subscribe(), self.clock.clone(), stop());
         self.tasks.spawn_endless("notices", notices);
@@ -49,7 +49,8 @@ impl<O: Outbox> Running<O> {
             tuning: self.tuning.clone(),
             outbox: self.outbox.clone(),
             database: self.started_with.outbox.database.clone(),
-            listen: listener.local_addr().unwrap_or(self.started_with.server.listen),
+            listen: listeners.main.local_addr().unwrap_or(self.started_with.server.listen),
+            callback: listeners.callback_address().unwrap_or(self.started_with.server.listen),
         };
         self.tasks.spawn_endless("doctor", app_doctor::run(doctor_requests, input, stop()));
         let state = ServerState {
@@ -83,8 +84,9 @@ impl<O: Outbox> Running<O> {
             is_on_loopback,
             rng,
         };
-        let router = console::router(console, http::router(Arc::new(state)));
-        let server = http::serve(listener, router, self.security.clone(), self.tuning.connections, stop());
-        self.tasks.spawn("http server", server);
+        let callback = self.serve_callback(listeners.callback);
+        let router = console::router(console, http::router(Arc::new(state), callback));
+        let (security, connections) = (self.security.clone(), self.tuning.connections);
+        self.tasks.spawn("http server", http::serve(listeners.main, router, security, connections, stop()));
     }
 }

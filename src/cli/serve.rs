@@ -1,13 +1,17 @@
 //! `wecom-relay serve`: runs the relay.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    net::{SocketAddr, TcpListener},
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::anyhow;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{failure::Failure, listen_advice::listen_advice, runtime::runtime};
 use crate::{
-    app::{self, Access, PrepareOptions, Prepared, Running, Source, Store, Tuning},
+    app::{self, Access, Listeners, PrepareOptions, Prepared, Running, Source, Store, Tuning},
     clock::SystemClock,
     http,
     lifecycle::{DRAIN, Lifecycle, Shutdown, Signals},
@@ -24,7 +28,8 @@ pub(super) fn run(source: Arc<Source>) -> Result<(), Failure> {
     if let Some(warning) = app::memory_warning(loaded.config.server.max_memory_bytes) {
         tracing::warn!(warning, "configuration warning");
     }
-    let tuning = Tuning { connections: connections(), ..Tuning::default() };
+    let has_callback_listener = loaded.config.server.callback_listen.is_some();
+    let tuning = Tuning { connections: connections(has_callback_listener), ..Tuning::default() };
     let prepared = Prepared::new(loaded.config, PrepareOptions { tuning, ..PrepareOptions::default() })?;
     let runtime = runtime()?;
     let signals = {
@@ -58,11 +63,11 @@ async fn serve(
     signals: ServeSignals,
 ) -> anyhow::Result<()> {
     let ServeSignals { stop: stop_signals, reload: mut reload_signal } = signals;
-    let listen = prepared.config.server.listen;
-    let listener = http::listen(listen).map_err(|error| {
-        anyhow!("cannot listen on {listen} (server.listen): {error}; {}", listen_advice(error.kind()))
-    })?;
-    let address = listener.local_addr()?;
+    let server = &prepared.config.server;
+    let main = listen(server.listen, "server.listen")?;
+    let callback = server.callback_listen.map(|address| listen(address, "server.callback_listen"));
+    let listeners = Listeners { main, callback: callback.transpose()? };
+    let address = listeners.main.local_addr()?;
     let lifecycle = Lifecycle::default();
     let tasks = lifecycle.tasks();
     let (stop, watched) = (tasks.stop(), outbox.clone());
@@ -74,7 +79,7 @@ async fn serve(
     });
     let receivers = prepared.config.receivers.len();
     let clock = Arc::new(SystemClock);
-    let running = Running::start(prepared, listener, outbox.clone(), clock, tasks.clone()).await?;
+    let running = Running::start(prepared, listeners, outbox.clone(), clock, tasks.clone()).await?;
     let (heartbeats, reloads) = (running.heartbeats(), running.reloads());
     tasks.spawn_endless(
         "systemd",
@@ -96,6 +101,12 @@ async fn serve(
         );
     }
     report_end(end)
+}
+
+fn listen(address: SocketAddr, key: &str) -> anyhow::Result<TcpListener> {
+    http::listen(address).map_err(|error| {
+        anyhow!("cannot listen on {address} ({key}): {error}; {}", listen_advice(error.kind()))
+    })
 }
 
 /// Logs the end, or returns it as an error if the relay must exit with a failure.
@@ -122,11 +133,13 @@ fn report_end(end: Shutdown) -> anyhow::Result<()> {
 }
 
 /// Raises the limit of open files if necessary. Returns the number of client connections that it allows.
-fn connections() -> usize {
+fn connections(has_callback_listener: bool) -> usize {
     /// Files for the outbox, for connections to WeCom and for the log.
     const OTHER_FILES: u64 = 256;
     const FEWEST_CONNECTIONS: usize = 64;
-    let wanted = http::MAX_CONNECTIONS as u64 + OTHER_FILES;
+    let callback_files = if has_callback_listener { http::MAX_CALLBACK_CONNECTIONS as u64 } else { 0 };
+    let other_files = OTHER_FILES + callback_files;
+    let wanted = http::MAX_CONNECTIONS as u64 + other_files;
     let files = match rlimit::Resource::NOFILE.get_soft() {
         Ok(files) if files < wanted => rlimit::increase_nofile_limit(wanted).unwrap_or(files),
         Ok(files) => files,
@@ -139,6 +152,6 @@ fn connections() -> usize {
             "the limit of open files is low, so new connections may have to wait; raise it (LimitNOFILE)"
         );
     }
-    let connections = usize::try_from(files.saturating_sub(OTHER_FILES)).unwrap_or(http::MAX_CONNECTIONS);
+    let connections = usize::try_from(files.saturating_sub(other_files)).unwrap_or(http::MAX_CONNECTIONS);
     connections.clamp(FEWEST_CONNECTIONS, http::MAX_CONNECTIONS)
 }

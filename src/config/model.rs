@@ -13,7 +13,7 @@ use jiff::{Timestamp, tz::TimeZone};
 
 use super::{diagnostic::Location, secret_files::SecretFiles};
 use crate::{
-    console::ConsoleConfig,
+    console::{ConsoleConfig, ExternalUrl},
     http::ServerSecurity,
     intake::{Address, Mentions, MessageType},
     language::Language,
@@ -22,7 +22,7 @@ use crate::{
     secret::Secret,
     text::counted,
     tls::ExtraRoots,
-    wecom::{client::Connection, message::AgentId},
+    wecom::{callback::CallbackKeys, client::Connection, message::AgentId},
 };
 
 /// A valid configuration.
@@ -66,7 +66,9 @@ impl Config {
 
     /// Differs if the file or a template differs, apart from the lines that replicas have for themselves.
     pub fn fingerprint(&self) -> String {
-        let own = |line: &&str| ["replica:", "listen:"].iter().any(|key| line.trim_start().starts_with(key));
+        let own = |line: &&str| {
+            ["replica:", "listen:", "callback_listen:"].iter().any(|key| line.trim_start().starts_with(key))
+        };
         let mut text: String = self.origin.text.expose().lines().filter(|line| !own(line)).collect();
         text.extend(self.templates.iter().map(|template| template.text.as_str()));
         Secret::new(text).fingerprint()
@@ -100,6 +102,10 @@ impl Config {
 #[derive(Debug, Clone)]
 pub struct Server {
     pub listen: SocketAddr,
+    /// The address for `/callback` alone. `None` serves it on `listen`.
+    pub callback_listen: Option<SocketAddr>,
+    /// The public address in front of `/callback`.
+    pub callback_external_url: Option<ExternalUrl>,
     /// `auth` and `tls`.
     pub security: ServerSecurity,
     /// Memory for webhooks that are being received and rendered.
@@ -173,6 +179,8 @@ pub struct App {
     pub api_secret: Secret,
     pub connection: Connection,
     pub limits: Limits,
+    /// `None` if WeCom sends nothing to this app.
+    pub callback: Option<CallbackKeys>,
     pub location: Location,
 }
 

@@ -47,7 +47,7 @@ macro_rules! shapes {
 
 shapes! {
     Root at "" { server, outbox, timezone, language, templates, apps, robots, receivers }
-    Server at "server." { listen, auth, tls, max_memory, console }
+    Server at "server." { listen, callback_listen, callback_external_url, auth, tls, max_memory, console }
     Auth at "server.auth." { bearer_token, bearer_token_file, bearer_token_env, basic_auth }
     BasicAuth at "server.auth.basic_auth." { username, password, password_file, password_env }
     Tls at "server.tls." { cert_file, key_file, client_ca_file }
@@ -60,7 +60,10 @@ shapes! {
     }
     App at "apps[]." {
         name, corp_id, agent_id, api_secret, api_secret_file, api_secret_env, api_url, proxy_url, proxy_url_file,
-        proxy_url_env, ca_file, timeout, limits,
+        proxy_url_env, ca_file, timeout, limits, callback,
+    }
+    Callback at "apps[].callback." {
+        token, token_file, token_env, encoding_aes_key, encoding_aes_key_file, encoding_aes_key_env,
     }
     Limits at "apps[].limits." { per_minute, per_hour }
     Robot at "robots[]." {

@@ -20,8 +20,9 @@ pub struct ConsoleConfig {
 }
 
 /// The first segments of the relay's own paths. A prefix that begins with one of them would hide it.
-const OWN_PATHS: [&str; 14] = [
+const OWN_PATHS: [&str; 15] = [
     "webhook",
+    "callback",
     "-",
     "metrics",
     "api",

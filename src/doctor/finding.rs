@@ -128,6 +128,8 @@ fn check_in_chinese(check: &str) -> &str {
     match check {
         "agent id" => "AgentId",
         "all" => "全部",
+        "callback" => "回调",
+        "callback url" => "回调 URL",
         "clock" => "时钟",
         "configurations" => "各副本的配置",
         "connect" => "连接",
@@ -141,6 +143,7 @@ fn check_in_chinese(check: &str) -> &str {
         "notifications" => "副本间通知",
         "open files" => "打开文件数",
         "proxy" => "代理",
+        "public callback" => "公网回调",
         "reachable" => "连通性",
         "recipients" => "接收人",
         "replicas" => "副本",

@@ -45,7 +45,7 @@ pub(super) async fn read(request: Request, memory: &MemoryBudget) -> Result<Body
     read_chunks(body, &parts.headers, announced, memory).await
 }
 
-fn content_length(headers: &HeaderMap) -> Option<usize> {
+pub(super) fn content_length(headers: &HeaderMap) -> Option<usize> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 

@@ -24,6 +24,8 @@ pub(super) enum RequestLog {
     Forbidden,
     /// The outbox did not answer a scrape.
     Depths,
+    /// A callback, with the reason.
+    Callback(&'static str),
 }
 
 impl RequestLog {
@@ -31,7 +33,7 @@ impl RequestLog {
         Duration::from_secs(match self {
             Self::Rejected(_) => 1,
             Self::Duplicate | Self::NotStored | Self::Repaired => 10,
-            Self::Unauthorized | Self::Forbidden | Self::Depths => 60,
+            Self::Unauthorized | Self::Forbidden | Self::Depths | Self::Callback(_) => 60,
         })
     }
 }

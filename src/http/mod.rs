@@ -5,6 +5,7 @@ mod access_control;
 mod answer;
 mod authorize;
 mod body;
+mod callback;
 mod connection;
 mod connection_limit;
 mod encoding;
@@ -28,6 +29,10 @@ mod webhook;
 
 pub use self::{
     access_control::AccessControl,
+    callback::{
+        CallbackApp, CallbackApps, CallbackBuffers, CallbackState, callback_router,
+        elsewhere as callback_elsewhere,
+    },
     log_throttle::LogThrottles,
     memory::{DEFAULT_MAX_MEMORY, MAX_BODY_BYTES, MIN_MAX_MEMORY, MemoryBudget, OTHER_MEMORY, Reservation},
     ops::queue_depths,
@@ -38,7 +43,7 @@ pub use self::{
     render_pool::{RENDER_LIMIT, RenderPool},
     router::router,
     security::{SecurityHandle, ServerSecurity},
-    server::{MAX_CONNECTIONS, listen, serve},
+    server::{MAX_CALLBACK_CONNECTIONS, MAX_CONNECTIONS, listen, serve},
     state::ServerState,
     tls::{TlsConfig, TlsError},
 };

@@ -12,7 +12,8 @@ use axum::{
 use super::{authorize, ops, same_origin, state::ServerState, webhook};
 use crate::outbox::Outbox;
 
-pub fn router<O: Outbox>(state: Arc<ServerState<O>>) -> Router {
+/// `callback` has the routes of the callback. Neither credentials nor origins are checked there, because WeCom has none.
+pub fn router<O: Outbox>(state: Arc<ServerState<O>>, callback: Router) -> Router {
     // Grafana can be configured to send by PUT.
     let webhook = routing::post(webhook::receive::<O>).put(webhook::receive::<O>);
     let routes = Router::new()
@@ -29,7 +30,7 @@ pub fn router<O: Outbox>(state: Arc<ServerState<O>>) -> Router {
         .layer(middleware::from_fn_with_state(Arc::clone(&state), same_origin::refuse_foreign::<O>))
         .with_state(state);
     // A layer runs after its router has chosen a route, so the paths are changed in a router around the others.
-    Router::new().fallback_service(routes).layer(middleware::map_request(tolerate_slashes))
+    Router::new().merge(callback).fallback_service(routes).layer(middleware::map_request(tolerate_slashes))
 }
 
 /// Removes doubled slashes and slashes at the end from the path of a webhook, because Alertmanager gives up after 404.

@@ -15,6 +15,13 @@ pub struct ServerSecurity {
 }
 
 impl ServerSecurity {
+    /// The requirements of a listener for the callback alone: the same TLS without certificates of clients, because WeCom
+    /// has none.
+    pub fn of_callback(&self) -> Self {
+        let tls = self.tls.as_ref().map(TlsConfig::without_client_certificates);
+        Self { access: AccessControl::default(), tls }
+    }
+
     /// True if everybody who reaches the port can send alerts.
     pub fn is_open(&self) -> bool {
         self.access.is_open() && !self.tls.as_ref().is_some_and(TlsConfig::asks_for_certificates)

@@ -27,6 +27,8 @@ use crate::telemetry::LogThrottle;
 
 /// The maximum number of open connections.
 pub const MAX_CONNECTIONS: usize = 2000;
+/// The maximum number of open connections of a listener for the callback alone.
+pub const MAX_CALLBACK_CONNECTIONS: usize = 256;
 /// The length of the kernel's queue; `net.core.somaxconn` limits it too.
 const BACKLOG: u32 = 4096;
 /// The time for requests to finish after the stop.

@@ -5,10 +5,10 @@
 use std::{fmt, sync::Arc};
 
 use rustls::{
-    RootCertStore, ServerConfig,
+    ConfigBuilder, RootCertStore, ServerConfig,
     crypto::ring,
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
-    server::WebPkiClientVerifier,
+    server::{WantsServerCert, WebPkiClientVerifier},
 };
 use sha2::{Digest, Sha256};
 use tokio::net::TcpStream;
@@ -19,6 +19,8 @@ use crate::secret::Secret;
 #[derive(Clone)]
 pub struct TlsConfig {
     config: Arc<ServerConfig>,
+    /// The same without certificates of clients.
+    public: Arc<ServerConfig>,
     asks_for_certificates: bool,
     /// A digest of the files, for comparison.
     digest: [u8; 32],
@@ -55,24 +57,25 @@ impl TlsConfig {
         let key = PrivateKeyDer::from_pem_slice(key.expose().as_bytes());
         let (chain, key) =
             (chain?, key.map_err(|_| TlsError::Key("it has no unencrypted private key in PEM".to_owned()))?);
-        let builder = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .map_err(|error| TlsError::Certificate(error.to_string()))?;
-        let builder = match client_ca {
-            None => builder.with_no_client_auth(),
-            Some(pem) => builder.with_client_cert_verifier(verifier(pem).map_err(TlsError::ClientCa)?),
+        let builder = || {
+            ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+                .with_safe_default_protocol_versions()
+                .map_err(|error| TlsError::Certificate(error.to_string()))
         };
-        let mut config = builder.with_single_cert(chain, key).map_err(|error| match error {
-            rustls::Error::InconsistentKeys(_) => {
-                TlsError::Key("it is not the key of the certificate in cert_file".to_owned())
+        let public = server_config(builder()?.with_no_client_auth(), chain.clone(), key.clone_key())?;
+        let config = match client_ca {
+            None => Arc::clone(&public),
+            Some(pem) => {
+                let verifier = verifier(pem).map_err(TlsError::ClientCa)?;
+                server_config(builder()?.with_client_cert_verifier(verifier), chain, key)?
             }
-            rustls::Error::InvalidCertificate(_) => {
-                TlsError::Certificate(format!("its first certificate cannot be used: {error}"))
-            }
-            other => TlsError::Key(format!("its key cannot be used: {other}")),
-        })?;
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(Self { config: Arc::new(config), asks_for_certificates: client_ca.is_some(), digest })
+        };
+        Ok(Self { config, public, asks_for_certificates: client_ca.is_some(), digest })
+    }
+
+    /// The same certificate for clients that have none.
+    pub(super) fn without_client_certificates(&self) -> Self {
+        Self { config: Arc::clone(&self.public), asks_for_certificates: false, ..self.clone() }
     }
 
     /// True if clients need a certificate.
@@ -83,6 +86,24 @@ impl TlsConfig {
     pub(super) async fn accept(&self, stream: TcpStream) -> std::io::Result<TlsStream<TcpStream>> {
         TlsAcceptor::from(Arc::clone(&self.config)).accept(stream).await
     }
+}
+
+fn server_config(
+    builder: ConfigBuilder<ServerConfig, WantsServerCert>,
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+) -> Result<Arc<ServerConfig>, TlsError> {
+    let mut config = builder.with_single_cert(chain, key).map_err(|error| match error {
+        rustls::Error::InconsistentKeys(_) => {
+            TlsError::Key("it is not the key of the certificate in cert_file".to_owned())
+        }
+        rustls::Error::InvalidCertificate(_) => {
+            TlsError::Certificate(format!("its first certificate cannot be used: {error}"))
+        }
+        other => TlsError::Key(format!("its key cannot be used: {other}")),
+    })?;
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(Arc::new(config))
 }
 
 fn digest(parts: [&[u8]; 3]) -> [u8; 32] {

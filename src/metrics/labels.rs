@@ -14,6 +14,28 @@ pub(super) const NOT_IN_CONFIGURATION: &str = "not_in_configuration";
 pub const RESULTS: [&str; 4] = ["accepted", "duplicate", "filtered", "storage_error"];
 /// `result` of `wecom_relay_notifications_received_total` when the receiver is not known.
 pub const RESULTS_WITHOUT_RECEIVER: [&str; 4] = ["rejected", "incomplete", "overload", "draining"];
+/// `result` of `wecom_relay_callbacks_total` for an app with a callback.
+pub const CALLBACK_RESULTS: [&str; 17] = [
+    "verified",
+    "press",
+    "duplicate",
+    "unused",
+    "parameters",
+    "body",
+    "signature",
+    "stale",
+    "encryption",
+    "receive_id",
+    "agent_id",
+    "message",
+    "too_large",
+    "incomplete",
+    "storage_error",
+    "overload",
+    "draining",
+];
+/// `result` of `wecom_relay_callbacks_total` for a path without such an app.
+pub const CALLBACK_RESULTS_WITHOUT_APP: [&str; 3] = ["unknown_app", "overload", "draining"];
 /// Fields of WeCom's reply that name recipients who did not get the message.
 pub const INVALID_KINDS: [&str; 4] = ["invaliduser", "invalidparty", "invalidtag", "unlicenseduser"];
 /// Kinds of odd values that were repaired in a payload.
@@ -59,6 +81,7 @@ labels! {
     Refreshed { app: String, result: &'static str }
     Invalid { app: String, kind: &'static str }
     Repaired { kind: &'static str }
+    CalledBack { app: String, result: &'static str }
     ByCall { call: &'static str }
     ByClass { class: &'static str }
     ByAction { action: &'static str }

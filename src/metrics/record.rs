@@ -6,7 +6,8 @@ use jiff::Timestamp;
 
 use super::{
     labels::{
-        Attempted, ByAction, ByApp, ByReceiver, HELD_REASONS, Held, Invalid, Received, Repaired, Settled,
+        Attempted, ByAction, ByApp, ByReceiver, CalledBack, HELD_REASONS, Held, Invalid, Received, Repaired,
+        Settled,
     },
     registry::Metrics,
 };
@@ -42,6 +43,12 @@ impl Metrics {
 
     pub fn forbidden(&self) {
         self.forbidden.inc();
+    }
+
+    /// Records a request of the callback. `result` is one of [`super::CALLBACK_RESULTS`], or one of
+    /// [`super::CALLBACK_RESULTS_WITHOUT_APP`] with an empty `app`.
+    pub fn called_back(&self, app: &str, result: &'static str) {
+        self.callbacks.get_or_create(&CalledBack { app: app.to_owned(), result }).inc();
     }
 
     /// Records that a template of `receiver` failed and the built-in one was used.

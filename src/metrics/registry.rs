@@ -17,9 +17,10 @@ use prometheus_client::{
 
 use super::{
     labels::{
-        Attempted, ByAction, ByApp, ByReceiver, CONSOLE_ACTIONS, DEAD_REASONS, HELD_REASONS, Held,
-        INVALID_KINDS, Invalid, NO_ERRCODE, NOT_IN_CONFIGURATION, REFRESH_RESULTS, REPAIR_KINDS, RESULTS,
-        RESULTS_WITHOUT_RECEIVER, Received, Refreshed, Repaired, Settled,
+        Attempted, ByAction, ByApp, ByReceiver, CALLBACK_RESULTS, CALLBACK_RESULTS_WITHOUT_APP,
+        CONSOLE_ACTIONS, CalledBack, DEAD_REASONS, HELD_REASONS, Held, INVALID_KINDS, Invalid, NO_ERRCODE,
+        NOT_IN_CONFIGURATION, REFRESH_RESULTS, REPAIR_KINDS, RESULTS, RESULTS_WITHOUT_RECEIVER, Received,
+        Refreshed, Repaired, Settled,
     },
     process::Process,
     queue::{OutboxFigures, QueueDepth, Queues},
@@ -37,6 +38,7 @@ pub struct Metrics {
     pub(super) received: Family<Received, Counter>,
     pub(super) unauthorized: Counter,
     pub(super) forbidden: Counter,
+    pub(super) callbacks: Family<CalledBack, Counter>,
     pub(super) console_changes: Family<ByAction, Counter>,
     pub(super) repaired: Family<Repaired, Counter>,
     pub(super) template_fallbacks: Family<ByReceiver, Counter>,
@@ -74,6 +76,7 @@ impl Metrics {
             received: Family::default(),
             unauthorized: Counter::default(),
             forbidden: Counter::default(),
+            callbacks: Family::default(),
             console_changes: Family::default(),
             repaired: Family::default(),
             template_fallbacks: Family::default(),
@@ -94,6 +97,9 @@ impl Metrics {
         store.register(&mut metrics.registry);
         for result in RESULTS_WITHOUT_RECEIVER {
             drop(metrics.received.get_or_create(&Received::new("", result)));
+        }
+        for result in CALLBACK_RESULTS_WITHOUT_APP {
+            drop(metrics.callbacks.get_or_create(&CalledBack { app: String::new(), result }));
         }
         for action in CONSOLE_ACTIONS {
             drop(metrics.console_changes.get_or_create(&ByAction { action }));
@@ -120,6 +126,11 @@ impl Metrics {
             "forbidden_requests",
             "Requests of browsers for pages of another site, answered with 403",
             self.forbidden.clone(),
+        );
+        registry.register(
+            "callbacks",
+            "Requests of /callback by result; app is empty when it is not known",
+            self.callbacks.clone(),
         );
         registry.register(
             "console_changes",
@@ -202,6 +213,13 @@ impl Metrics {
         apps.iter().for_each(|app| self.create_app_series(app));
         receivers.iter().for_each(|receiver| self.create_receiver_series(receiver));
         self.queues.configured(apps, receivers);
+    }
+
+    /// Creates every series of an app with a callback.
+    pub fn configured_callback(&self, app: &str) {
+        for result in CALLBACK_RESULTS {
+            drop(self.callbacks.get_or_create(&CalledBack { app: app.to_owned(), result }));
+        }
     }
 
     fn create_app_series(&self, app: &str) {

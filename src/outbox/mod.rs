@@ -30,6 +30,7 @@ mod json;
 mod lease_term;
 mod port;
 pub mod postgres;
+mod press_waker;
 mod query;
 pub mod rules;
 mod sharing;
@@ -37,6 +38,7 @@ pub mod sqlite;
 mod types;
 
 pub use self::{
-    card_store::*, cards::*, changes::*, error::*, json::*, lease_term::*, port::*, query::*, sharing::*,
+    card_store::*, cards::*, changes::*, error::*, json::*, lease_term::*, port::*, press_waker::PressWaker, query::*,
+    sharing::*,
     types::*,
 };

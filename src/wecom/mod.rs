@@ -3,6 +3,7 @@
 //! The port is [`WeCom`]. An [`Outcome`] separates what WeCom surely did not accept from what it may have accepted, because
 //! that decides whether a resend can make a duplicate.
 
+pub mod callback;
 mod card_update;
 pub mod client;
 mod contacts;

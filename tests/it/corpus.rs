@@ -35,3 +35,8 @@ fn seeds_of_go_templates_pass() {
 fn seeds_of_configurations_pass() {
     seeds("config", checks::config);
 }
+
+#[test]
+fn seeds_of_callbacks_pass() {
+    seeds("callback", checks::callback);
+}

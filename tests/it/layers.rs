@@ -26,7 +26,7 @@ enum Rule {
 use Rule::{Below, Driver, Only, Pure};
 
 /// The modules from the top layer to the bottom one. A file belongs to the entry with the longest matching name.
-const MODULES: [(&str, Rule); 43] = [
+const MODULES: [(&str, Rule); 44] = [
     // shell
     ("main", Below),
     ("cli", Below),
@@ -55,6 +55,7 @@ const MODULES: [(&str, Rule); 43] = [
     ("wecom::limits", Pure),
     ("wecom::errcode", Pure),
     ("wecom::endpoint", Pure),
+    ("wecom::callback", Pure),
     // vocabulary
     ("outbox", Below),
     ("wecom", Pure),

@@ -8,6 +8,7 @@
 
 mod alertmanager;
 mod browser;
+mod callback;
 mod cli;
 mod config;
 mod console;

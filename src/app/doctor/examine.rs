@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{
     app::{self, RefusedSecrets},
+    callback::{self, CalledRelay},
     robot,
     server::{self, ThisRelay},
 };
@@ -12,6 +13,10 @@ use crate::{app::prepare::Prepared, config::Sender, doctor::Findings, wecom::cli
 /// Makes all checks in a command of its own. Each step waits at most `timeout`.
 pub async fn examine(prepared: &Prepared, timeout: Duration, findings: &Findings) {
     server::check(prepared, timeout, findings).await;
+    let server = &prepared.config.server;
+    let address = server.callback_listen.unwrap_or(server.listen);
+    let relay = CalledRelay { address, is_own: false };
+    callback::check(&prepared.config, relay, timeout, findings).await;
     check_senders(prepared, timeout, findings).await;
 }
 
@@ -23,6 +28,8 @@ pub(super) async fn examine_this_relay(
     findings: &Findings,
 ) {
     server::check_this_relay(prepared, relay, timeout, findings).await;
+    let called = CalledRelay { address: relay.callback, is_own: true };
+    callback::check(&prepared.config, called, timeout, findings).await;
     check_senders(prepared, timeout, findings).await;
 }
 

@@ -7,6 +7,8 @@
 //! Pure functions decide what an answer means. The modules `app`, `robot`, `server` and `postgres` make the calls.
 
 mod app;
+mod callback;
+mod callback_call;
 mod configuration;
 mod credentials;
 mod endpoint;

@@ -40,6 +40,8 @@ const ENOUGH_FILES: u64 = 256;
 pub(super) struct ThisRelay {
     /// The address on which it listens.
     pub(super) listen: SocketAddr,
+    /// The address on which it serves the callback.
+    pub(super) callback: SocketAddr,
     /// The holds in an outbox in a file, or the reason why they cannot be read.
     pub(super) holds: Result<Vec<Hold>, String>,
 }
@@ -280,7 +282,7 @@ fn is_healthy(address: SocketAddr, limit: Duration) -> bool {
 }
 
 /// The address for connections to a listener on `address`.
-fn reachable(mut address: SocketAddr) -> SocketAddr {
+pub(super) fn reachable(mut address: SocketAddr) -> SocketAddr {
     if address.ip().is_unspecified() {
         address.set_ip(match address.ip() {
             IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),

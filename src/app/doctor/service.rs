@@ -36,6 +36,8 @@ pub(in crate::app) struct DoctorInput<O> {
     pub(in crate::app) database: Database,
     /// The address on which the relay listens.
     pub(in crate::app) listen: SocketAddr,
+    /// The address on which the relay serves the callback.
+    pub(in crate::app) callback: SocketAddr,
 }
 
 /// Makes the checks whenever they are requested, until the stop.
@@ -72,7 +74,11 @@ async fn check<O: Outbox>(requests: &DoctorRequests, input: &DoctorInput<O>) {
             Ok(Ok(prepared)) => {
                 findings.add(CONFIGURATION, valid(&prepared.config));
                 let checks = async {
-                    let relay = ThisRelay { listen: input.listen, holds: holds(input).await };
+                    let relay = ThisRelay {
+                        listen: input.listen,
+                        callback: input.callback,
+                        holds: holds(input).await,
+                    };
                     examine_this_relay(&prepared, &relay, STEP, &findings).await;
                 };
                 guarded(checks, &findings).await;

@@ -3,6 +3,7 @@
 use std::num::NonZeroU32;
 
 use super::{
+    callback,
     connection::ConnectionKeys,
     context::LoadContext,
     secrets::SecretSource,
@@ -33,6 +34,8 @@ pub(super) fn read<'y>(
     let api_secret = SecretSource::of_app(&raw).required(context, diagnostics);
     let connection = ConnectionKeys::of_app(&raw).read(environment_roots, context, diagnostics);
     let limits = limits(&raw.limits, diagnostics);
+    let callback =
+        callback::read(&raw.callback, corp_id.as_deref().unwrap_or_default(), context, diagnostics);
     Ok(App {
         name: SenderName::checked(name?),
         corp_id: corp_id?,
@@ -40,6 +43,7 @@ pub(super) fn read<'y>(
         api_secret: api_secret?,
         connection: connection?,
         limits: limits?,
+        callback: callback?,
         location: field.location.clone(),
     })
 }

@@ -3,6 +3,7 @@
 use jiff::tz::TimeZone;
 
 use super::{
+    callback,
     context::LoadContext,
     message::Defaults,
     outbox, receivers,
@@ -54,8 +55,10 @@ pub(in crate::config) fn config(
     language?;
     let senders = senders.into_valid();
     let ValidSenders { apps, robots } = senders?;
+    let server = server?;
+    callback::warn(&server, &apps, &root.server.location, diagnostics);
     Ok(Config {
-        server: server?,
+        server,
         outbox: outbox?,
         timezone: timezone?,
         apps,

@@ -4,6 +4,7 @@
 //! value it returns [`ErrorGuaranteed`](super::diagnostic::ErrorGuaranteed): proof that an error was reported.
 
 mod apps;
+mod callback;
 mod certificates;
 mod config;
 mod connection;

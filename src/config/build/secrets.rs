@@ -91,6 +91,26 @@ impl<'f, 'y> SecretSource<'f, 'y> {
         }
     }
 
+    pub(super) fn of_callback_token(raw: &'f raw::Callback<'y>) -> Self {
+        Self {
+            inline: &raw.token,
+            file: &raw.token_file,
+            env: &raw.token_env,
+            owner: "the callback",
+            key: "token",
+        }
+    }
+
+    pub(super) fn of_callback_key(raw: &'f raw::Callback<'y>) -> Self {
+        Self {
+            inline: &raw.encoding_aes_key,
+            file: &raw.encoding_aes_key_file,
+            env: &raw.encoding_aes_key_env,
+            owner: "the callback",
+            key: "encoding_aes_key",
+        }
+    }
+
     pub(super) fn required(
         &self,
         context: &LoadContext<'_>,
@@ -189,11 +209,11 @@ impl<'f, 'y> SecretSource<'f, 'y> {
 
     fn word(&self) -> &'static str {
         match self.key {
-            "bearer_token" => "token",
+            "bearer_token" | "token" => "token",
             "password" | "viewer_password" => "password",
             "proxy_url" => "proxy's address",
             "url" => "URL",
-            "key" => "key",
+            "key" | "encoding_aes_key" => "key",
             _ => "secret",
         }
     }

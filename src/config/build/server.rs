@@ -16,6 +16,7 @@ use crate::{
         raw::{self, Field},
         size,
     },
+    console::ExternalUrl,
     http::{DEFAULT_MAX_MEMORY, MIN_MAX_MEMORY, ServerSecurity, TlsConfig, TlsError},
     secret::Secret,
 };
@@ -31,6 +32,10 @@ pub(super) fn read(
     let raw = raw::Server::read(field, diagnostics)?;
     let help = "write an IP address and a port, such as 0.0.0.0:8061 or [::1]:8061";
     let listen = raw.listen.parsed(|text| text.parse().ok(), "an address to listen on", help, diagnostics);
+    let callback_listen = callback_listen(&raw.callback_listen, diagnostics);
+    let help = "write the beginning of the URL in WeCom's console, such as https://callback.example.com";
+    let callback_external_url =
+        raw.callback_external_url.parsed(ExternalUrl::parse, "an http or https URL", help, diagnostics);
     let credentials = credentials::read(&raw.auth, context, diagnostics);
     let tls = tls(&raw.tls, context, diagnostics);
     let max_memory_bytes = max_memory_bytes(&raw.max_memory, diagnostics);
@@ -42,7 +47,28 @@ pub(super) fn read(
         let help = format!("set server.auth, or listen on 127.0.0.1:{} only", listen.port());
         diagnostics.warn(&raw.listen.location, message, help);
     }
-    Ok(Server { listen, security, max_memory_bytes: max_memory_bytes?, console: console? })
+    let callback_listen = callback_listen?;
+    if callback_listen == Some(listen) && listen.port() != 0 {
+        let message = format!("server.listen is {listen} too");
+        let help = "choose another port, or remove the key to serve the callback on server.listen";
+        return Err(diagnostics.error(&raw.callback_listen.location, message, help));
+    }
+    Ok(Server {
+        listen,
+        callback_listen,
+        callback_external_url: callback_external_url?,
+        security,
+        max_memory_bytes: max_memory_bytes?,
+        console: console?,
+    })
+}
+
+fn callback_listen(
+    field: &Field<'_>,
+    diagnostics: &mut Diagnostics,
+) -> Result<Option<SocketAddr>, ErrorGuaranteed> {
+    let help = "write an IP address and a port, such as 0.0.0.0:8062 or 127.0.0.1:8062";
+    field.parsed(|text| text.parse().ok(), "an address to listen on", help, diagnostics)
 }
 
 fn max_memory_bytes(field: &Field<'_>, diagnostics: &mut Diagnostics) -> Result<usize, ErrorGuaranteed> {

@@ -6,6 +6,8 @@ use wecom_relay::{
     alertmanager, config,
     language::Language,
     render::{self, Limits, Markup, RenderTime, Rendered, Rest, Templates},
+    secret::Secret,
+    wecom::callback::{self, CallbackKeys, CallbackMessage, CallbackQuery, CallbackToken, EncodingAesKey},
 };
 
 static TEMPLATES: LazyLock<Templates> = LazyLock::new(|| Templates::compile(&[]).unwrap());
@@ -44,6 +46,27 @@ pub(crate) fn split(data: &[u8]) {
 pub(crate) fn config(source: &[u8]) {
     let Ok(source) = std::str::from_utf8(source) else { return };
     let _ = config::parse(source, Path::new("config.yml"), &|_| None);
+}
+
+/// A request of the callback is read or refused without a panic: its query, its body, an encrypted text and a message. A
+/// text that is encrypted is decrypted to itself.
+pub(crate) fn callback(data: &[u8]) {
+    let token = CallbackToken::parse(Secret::new("QDG6eK")).unwrap();
+    let key = Secret::new("jWmYm7qr5nMoAUwZRjGtBxmz3KA1tkAj3ykkR6q2B2C");
+    let keys = CallbackKeys::new(token, EncodingAesKey::parse(&key).unwrap(), "wx5823bf96d3bd56c7");
+    let text = String::from_utf8_lossy(data);
+    if let Ok(query) = CallbackQuery::parse(&text) {
+        let _ = keys.verify(&query, query.echostr.as_deref().unwrap_or_default());
+    }
+    if let Ok(encrypted) = callback::encrypted(data) {
+        let _ = keys.decrypt(&encrypted);
+    }
+    if let Ok(message) = keys.decrypt(text.trim()) {
+        let _ = CallbackMessage::parse(&message);
+    }
+    let _ = CallbackMessage::parse(data);
+    let _ = CallbackMessage::echo(data.to_vec());
+    assert_eq!(keys.decrypt(&keys.encrypt([7; 16], data)).as_deref(), Ok(data));
 }
 
 /// A Go template is refused, or renders a payload to a text or an error.

@@ -1,11 +1,6 @@
 //! The console behind nginx, which keeps or removes a prefix.
 
-use std::{
-    fs,
-    net::TcpListener,
-    path::Path,
-    process::{Child, Command, Stdio},
-};
+use std::net::TcpListener;
 
 use serde_json::json;
 use tempfile::TempDir;
@@ -14,42 +9,13 @@ use super::{
     Browser, Look,
     desk::{PASSWORD, with_password},
 };
-use crate::support::{
-    Options, Relay, Wecom, eventually, payload,
-    tools::{self, Tool},
-};
-
-const NGINX: Tool = Tool::new(&["nginx"], "nginx");
-
-/// A reverse proxy. It ends with the test, whatever happens.
-struct Nginx(Child);
-
-impl Nginx {
-    fn start(program: &Path, folder: &Path, config: &str) -> Self {
-        let file = folder.join("nginx.conf");
-        fs::write(&file, config).unwrap();
-        // The pipe is closed when this process ends in any way.
-        let script = r#""$@" & nginx=$!; read -r _; kill -TERM $nginx; wait $nginx"#;
-        let mut command = Command::new("sh");
-        command.args(["-c", script, "sh"]).arg(program).arg("-p").arg(folder).arg("-c").arg(&file);
-        Self(command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
-    }
-}
-
-impl Drop for Nginx {
-    fn drop(&mut self) {
-        drop(self.0.stdin.take());
-        _ = self.0.wait();
-    }
-}
+use crate::support::{Nginx, Options, Relay, Wecom, eventually, nginx, payload};
 
 fn config(port: u16, relay: &str, keeps_prefix: bool) -> String {
     let target = if keeps_prefix { relay.to_owned() } else { format!("{relay}/") };
     format!(
-        "daemon off; master_process off; pid nginx.pid; error_log stderr;\nevents {{}}\nhttp {{\n  access_log off;\n  \
-         client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fastcgi; uwsgi_temp_path uwsgi; \
-         scgi_temp_path scgi;\n  server {{\n    listen 127.0.0.1:{port};\n    location /wecom/ {{\n      proxy_pass \
-         {target};\n      proxy_set_header X-Forwarded-For $remote_addr;\n    }}\n  }}\n}}\n"
+        "  server {{\n    listen 127.0.0.1:{port};\n    location /wecom/ {{\n      proxy_pass {target};\n      \
+         proxy_set_header X-Forwarded-For $remote_addr;\n    }}\n  }}\n"
     )
 }
 
@@ -83,7 +49,7 @@ async fn crawl(browser: &Browser, start: &str) -> usize {
 
 #[tokio::test]
 async fn the_console_works_behind_a_proxy_with_a_prefix() {
-    let Some(program) = tools::find(&NGINX) else { return };
+    let Some(program) = nginx() else { return };
     let Some(browser) = Browser::open(&Look::default()).await else { return };
     let wecom = Wecom::live(wecom_relay::sandbox::Settings::default()).await;
     for keeps_prefix in [true, false] {

@@ -72,7 +72,7 @@ impl Direct {
             metrics: Arc::default(),
             reloads: ReloadHandle::new(mpsc::channel(1).0),
         };
-        Self { router: http::router(Arc::new(state)), stop, folder, security }
+        Self { router: http::router(Arc::new(state), axum::Router::new()), stop, folder, security }
     }
 
     /// With enough memory for every body.

@@ -6,6 +6,7 @@ pub(crate) mod event_server;
 mod gated;
 pub(crate) mod log;
 pub(crate) mod members;
+mod nginx;
 pub(crate) mod postgres;
 mod printing;
 pub(crate) mod process;
@@ -16,6 +17,7 @@ pub(crate) mod small_disk;
 pub(crate) mod tools;
 
 pub(crate) use gated::{Gated, Gates};
+pub(crate) use nginx::{Nginx, nginx};
 pub(crate) use printing::Printing;
 pub(crate) use process::Process;
 pub(crate) use redact::redacted;

@@ -1,12 +1,12 @@
 //! The whole relay in this process, on a port of its own.
 
-use std::{fs, path::PathBuf, sync::Arc, time::Duration};
+use std::{fs, net::TcpListener, path::PathBuf, sync::Arc, time::Duration};
 
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use wecom_relay::{
-    app::{PrepareOptions, Prepared, Running, Tuning},
+    app::{Listeners, PrepareOptions, Prepared, Running, Tuning},
     clock::{MachineClock, SystemClock},
     config,
     delivery::decide::Probes,
@@ -26,6 +26,8 @@ use crate::outbox_conformance::fixture::list_all;
 /// A relay that delivers to a sandbox.
 pub(crate) struct Relay {
     pub(crate) url: String,
+    /// The URL of the listener that serves the callback.
+    pub(crate) callback_url: String,
     pub(crate) outbox: SqliteOutbox,
     pub(crate) client: Client,
     pub(crate) security: SecurityHandle,
@@ -165,15 +167,31 @@ impl Relay {
         let outbox = SqliteOutbox::open(settings, Access::Owner).unwrap();
         let listener = http::listen(options.listen.parse().unwrap()).unwrap();
         let scheme = if prepared.config.server.security.tls.is_some() { "https" } else { "http" };
-        let url = format!("{scheme}://127.0.0.1:{}", listener.local_addr().unwrap().port());
+        let url_of = |listener: &TcpListener| {
+            format!("{scheme}://127.0.0.1:{}", listener.local_addr().unwrap().port())
+        };
+        let url = url_of(&listener);
+        let callback = prepared.config.server.callback_listen.map(|address| http::listen(address).unwrap());
+        let callback_url = callback.as_ref().map_or_else(|| url.clone(), url_of);
+        let listeners = Listeners { main: listener, callback };
         let lifecycle = Lifecycle::default();
         let outbox_of_relay = wrap(outbox.clone());
-        let running = Running::start(prepared, listener, outbox_of_relay, options.clock, lifecycle.tasks());
+        let running = Running::start(prepared, listeners, outbox_of_relay, options.clock, lifecycle.tasks());
         let running = running.await.unwrap();
         let (heartbeats, security, reloads) =
             (running.heartbeats().all(), running.security(), running.reloads());
         lifecycle.tasks().spawn_endless("reloads", running.run_reloads(source));
-        Self { url, outbox, client: http_client(), security, reloads, folder, heartbeats, lifecycle }
+        Self {
+            url,
+            callback_url,
+            outbox,
+            client: http_client(),
+            security,
+            reloads,
+            folder,
+            heartbeats,
+            lifecycle,
+        }
     }
 
     /// Sends a request to `path`, and returns the status and the text of the answer.

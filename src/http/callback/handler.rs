@@ -1,0 +1,185 @@
+//! The handlers of GET and POST.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use axum::{
+    extract::{Path, Request, State, rejection::PathRejection},
+    http::Uri,
+    response::{IntoResponse, Response},
+};
+use jiff::SignedDuration;
+use tokio::time::{Instant, sleep_until};
+use tracing::field::display;
+
+use super::{
+    answer::{CallbackAnswer, CallbackRejection},
+    apps::CallbackApp,
+    body,
+    state::CallbackState,
+};
+use crate::{
+    http::{log_throttle::RequestLog, refusals::peer},
+    outbox::{Outbox, StoreError},
+    wecom::callback::{CallbackMessage, CallbackQuery, CardPress, Event, encrypted},
+};
+
+/// The largest distance of a timestamp from the clock, in both directions.
+const MAX_AGE: SignedDuration = SignedDuration::from_mins(10);
+/// A refusal is answered this long after the request was read, so that the time does not say how far the checks came.
+const REFUSAL_TIME: Duration = Duration::from_millis(50);
+
+/// The app in the path of a request.
+struct CalledApp {
+    name: String,
+    /// `None` if no app of this name has a callback.
+    app: Option<Arc<CallbackApp>>,
+}
+
+type AppPath = Result<Option<Path<String>>, PathRejection>;
+
+/// `GET`: WeCom verifies the URL. The answer is the decrypted text and nothing else.
+pub(super) async fn verify<O: Outbox>(
+    State(state): State<Arc<CallbackState<O>>>,
+    path: AppPath,
+    request: Request,
+) -> Response {
+    let called = CalledApp::find(&state, path);
+    let result = echo(&state, &called, request.uri());
+    respond(&state, &called, peer(request.extensions()), Instant::now(), result).await
+}
+
+/// `POST`: an event. The answer is 200 without a body when its press is on disk.
+pub(super) async fn accept<O: Outbox>(
+    State(state): State<Arc<CallbackState<O>>>,
+    path: AppPath,
+    request: Request,
+) -> Response {
+    let called = CalledApp::find(&state, path);
+    let (parts, body) = request.into_parts();
+    let read = body::read(body, &parts.headers, &state.buffers).await;
+    let read_at = Instant::now();
+    let result = match read {
+        _ if state.stop.is_cancelled() => Err(CallbackRejection::Stopping),
+        Ok(body) => handle(&state, &called, &parts.uri, &body.bytes).await,
+        Err(rejection) if rejection.is_temporary() => Err(rejection),
+        Err(rejection) => called.known().and(Err(rejection)),
+    };
+    respond(&state, &called, peer(&parts.extensions), read_at, result).await
+}
+
+impl CalledApp {
+    fn find<O>(state: &CallbackState<O>, path: AppPath) -> Self {
+        let name = path.ok().flatten().map(|Path(name)| name).unwrap_or_default();
+        let app = state.apps.get(&name);
+        Self { name, app }
+    }
+
+    fn known(&self) -> Result<&CallbackApp, CallbackRejection> {
+        self.app.as_deref().ok_or(CallbackRejection::UnknownApp)
+    }
+
+    /// The name, or an empty text for an app without a callback, because strangers choose it.
+    fn label(&self) -> &str {
+        if self.app.is_some() { &self.name } else { "" }
+    }
+}
+
+fn echo<O>(
+    state: &CallbackState<O>,
+    called: &CalledApp,
+    uri: &Uri,
+) -> Result<CallbackAnswer, CallbackRejection> {
+    let app = called.known()?;
+    let query = CallbackQuery::parse(uri.query().unwrap_or_default())?;
+    let echostr = query.echostr.as_deref().unwrap_or_default();
+    let message = open(state, app, &query, echostr)?;
+    Ok(CallbackAnswer::Echo(CallbackMessage::echo(message)?))
+}
+
+async fn handle<O: Outbox>(
+    state: &CallbackState<O>,
+    called: &CalledApp,
+    uri: &Uri,
+    body: &[u8],
+) -> Result<CallbackAnswer, CallbackRejection> {
+    let app = called.known()?;
+    let query = CallbackQuery::parse(uri.query().unwrap_or_default())?;
+    let message = open(state, app, &query, &encrypted(body)?)?;
+    let message = CallbackMessage::parse(&message)?;
+    if message.agent_id.is_some_and(|agent_id| agent_id != app.agent_id) {
+        return Err(CallbackRejection::AgentId);
+    }
+    match message.event {
+        Event::Press(press) => store(state, app, press),
+        Event::Other { kind } => {
+            tracing::debug!(app = called.name, kind, "callback not used");
+            Ok(CallbackAnswer::Unused)
+        }
+    }
+}
+
+/// Verifies and decrypts.
+fn open<O>(
+    state: &CallbackState<O>,
+    app: &CallbackApp,
+    query: &CallbackQuery,
+    encrypted: &str,
+) -> Result<Vec<u8>, CallbackRejection> {
+    app.keys.verify(query, encrypted)?;
+    let age = state.clock.wall_time(state.clock.now()).duration_since(query.at);
+    if age.abs() > MAX_AGE {
+        return Err(CallbackRejection::Stale(age));
+    }
+    Ok(app.keys.decrypt(encrypted)?)
+}
+
+fn store<O>(
+    _: &CallbackState<O>,
+    _: &CallbackApp,
+    _: CardPress,
+) -> Result<CallbackAnswer, CallbackRejection> {
+    let error = StoreError::Unavailable("presses are not stored yet".to_owned());
+    Err(CallbackRejection::Store(error))
+}
+
+/// Counts and logs the result, and makes the answer.
+async fn respond<O>(
+    state: &CallbackState<O>,
+    called: &CalledApp,
+    peer: Option<SocketAddr>,
+    read_at: Instant,
+    result: Result<CallbackAnswer, CallbackRejection>,
+) -> Response {
+    match result {
+        Ok(answer) => {
+            state.metrics.called_back(called.label(), answer.name());
+            answer.into_response()
+        }
+        Err(rejection) => {
+            state.metrics.called_back(called.label(), rejection.name());
+            log(state, called, peer, &rejection);
+            if !rejection.is_temporary() {
+                sleep_until(read_at + REFUSAL_TIME).await;
+            }
+            rejection.into_response()
+        }
+    }
+}
+
+/// Strangers choose the number of requests, so the lines are throttled, and have no text of a request.
+fn log<O>(
+    state: &CallbackState<O>,
+    called: &CalledApp,
+    peer: Option<SocketAddr>,
+    rejection: &CallbackRejection,
+) {
+    let app = called.label();
+    let log = RequestLog::Callback(rejection.name());
+    let Some(suppressed) = state.log_throttles.allow(log, app) else { return };
+    let peer = peer.map(|peer| display(peer.ip()));
+    if rejection.is_temporary() {
+        tracing::error!(app, %rejection, suppressed, "callback not stored; WeCom was asked to send it again");
+    } else {
+        tracing::warn!(app, peer, %rejection, suppressed, "callback refused");
+    }
+}

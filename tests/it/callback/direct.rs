@@ -1,0 +1,141 @@
+//! The routes of the callback without a socket, in simulated time.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    body::{Body, Bytes, to_bytes},
+    http::Request,
+};
+use futures_util::{StreamExt, stream};
+use hyper::service::Service;
+use hyper_util::service::TowerToHyperService;
+use tempfile::TempDir;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use wecom_relay::{
+    clock::SystemClock,
+    http::{CallbackApp, CallbackApps, CallbackBuffers, CallbackState, LogThrottles, callback_router},
+    outbox::{
+        PressWaker, SenderName,
+        sqlite::{Access, Settings, SqliteOutbox},
+    },
+    wecom::message::AgentId,
+};
+
+use super::{Call, entered, keys, keys_of, minutes, now, press};
+use crate::support::{AGENT, CORP};
+
+struct Direct {
+    router: Router,
+    stop: CancellationToken,
+    _folder: TempDir,
+}
+
+impl Direct {
+    fn new() -> Self {
+        let folder = TempDir::new().unwrap();
+        let stop = CancellationToken::new();
+        let apps = CallbackApps::default();
+        let sender = SenderName("ops".to_owned());
+        apps.replace([("ops".to_owned(), CallbackApp { sender, agent_id: AgentId(AGENT), keys: keys() })]);
+        let settings = Settings::new(folder.path().join("outbox.db"), 1 << 30);
+        let state = CallbackState {
+            outbox: SqliteOutbox::open(settings, Access::Owner).unwrap(),
+            clock: Arc::new(SystemClock),
+            stop: stop.clone(),
+            apps,
+            presses: PressWaker::default(),
+            buffers: CallbackBuffers::default(),
+            log_throttles: LogThrottles::default(),
+            metrics: Arc::default(),
+        };
+        Self { router: callback_router(Arc::new(state)), stop, _folder: folder }
+    }
+
+    /// The status and the body of the answer.
+    async fn ask(&self, request: Request<Body>) -> (u16, String) {
+        let Ok(answer) = TowerToHyperService::new(self.router.clone()).call(request).await;
+        let status = answer.status().as_u16();
+        let text = to_bytes(answer.into_body(), usize::MAX).await.unwrap();
+        (status, String::from_utf8(text.to_vec()).unwrap())
+    }
+
+    async fn call(&self, call: &Call) -> (u16, String) {
+        let request = match &call.body {
+            Some(body) => Request::post(&call.path).body(body.clone().into()),
+            None => Request::get(&call.path).body(Body::empty()),
+        };
+        self.ask(request.unwrap()).await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_refusal_takes_the_same_time() {
+    let direct = Direct::new();
+    let other_token = keys_of("OtherToken", super::KEY, CORP);
+    let calls = [
+        Call::message(&keys(), &entered()).with_path(|path| path.replace("/ops?", "/nobody?")),
+        Call::message(&other_token, &entered()),
+        Call::message_at(&keys(), &entered(), now() - minutes(20)),
+        Call::message(&keys_of(super::TOKEN, super::OTHER_KEY, CORP), &entered()),
+        Call::message(&keys(), "not XML"),
+        Call::verification(&other_token, "123"),
+        Call::message(&keys(), &entered()).with_body(vec![b'x'; 70_000]),
+    ];
+    for call in calls {
+        let began = Instant::now();
+        assert_eq!(direct.call(&call).await, (403, "refused\n".to_owned()), "{call:?}");
+        assert_eq!(began.elapsed(), Duration::from_millis(50), "{call:?}");
+    }
+    let began = Instant::now();
+    assert_eq!(direct.call(&Call::verification(&keys(), "123")).await, (200, "123".to_owned()));
+    assert!(began.elapsed().is_zero());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_does_not_arrive_is_refused_after_five_seconds() {
+    let direct = Direct::new();
+    for name in ["ops", "nobody"] {
+        let path = Call::message(&keys(), &entered()).path.replace("/ops?", &format!("/{name}?"));
+        let chunk = Ok::<_, std::io::Error>(Bytes::from_static(b"<xml>"));
+        let body = Body::from_stream(stream::iter([chunk]).chain(stream::pending()));
+        let began = Instant::now();
+        assert_eq!(direct.ask(Request::post(path).body(body).unwrap()).await, (403, "refused\n".to_owned()));
+        assert_eq!(began.elapsed(), Duration::from_millis(5050));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_breaks_off_is_refused() {
+    let direct = Direct::new();
+    let chunks = [Ok(Bytes::from_static(b"<xml>")), Err(std::io::Error::other("reset"))];
+    let path = Call::message(&keys(), &entered()).path;
+    let request = Request::post(path).body(Body::from_stream(stream::iter(chunks))).unwrap();
+    assert_eq!(direct.ask(request).await, (403, "refused\n".to_owned()));
+}
+
+/// Strangers may fill the memory for bodies, but a small body of WeCom and alerts need another one.
+#[tokio::test(start_paused = true)]
+async fn all_bodies_together_are_limited() {
+    let direct = Direct::new();
+    let path = Call::message(&keys(), &entered()).path;
+    let slow = || {
+        let chunk = Ok::<_, std::io::Error>(Bytes::from(vec![b'x'; 60_000]));
+        let body = Body::from_stream(stream::iter([chunk]).chain(stream::pending()));
+        direct.ask(Request::post(path.clone()).body(body).unwrap())
+    };
+    let many = futures_util::future::join_all((0..200).map(|_| slow())).await;
+    let count = |status: u16| many.iter().filter(|(answered, _)| *answered == status).count();
+    assert_eq!((count(403), count(503)), (139, 61));
+    assert_eq!(direct.call(&Call::message(&keys(), &entered())).await.0, 200);
+}
+
+#[tokio::test]
+async fn a_relay_that_stops_asks_wecom_to_try_again() {
+    let direct = Direct::new();
+    direct.stop.cancel();
+    let call = Call::message(&keys(), &press("task", "ack", "code"));
+    assert_eq!(direct.call(&call).await, (503, "try again\n".to_owned()));
+    assert_eq!(direct.call(&Call::verification(&keys(), "123")).await.0, 200);
+}
