@@ -38,7 +38,6 @@ pub mod sqlite;
 mod types;
 
 pub use self::{
-    card_store::*, cards::*, changes::*, error::*, json::*, lease_term::*, port::*, press_waker::PressWaker, query::*,
-    sharing::*,
-    types::*,
+    card_store::*, cards::*, changes::*, error::*, json::*, lease_term::*, port::*, press_waker::PressWaker,
+    query::*, sharing::*, types::*,
 };

@@ -19,10 +19,8 @@ pub(super) enum CallbackAnswer {
     /// The URL is verified: this is the whole body.
     Echo(String),
     /// The press is on disk.
-    #[expect(dead_code, reason = "presses are stored as soon as the outbox has cards")]
     Stored,
     /// The press was on disk already.
-    #[expect(dead_code, reason = "presses are stored as soon as the outbox has cards")]
     Duplicate,
     /// An event that the relay does not use.
     Unused,
@@ -77,7 +75,6 @@ pub(super) enum CallbackRejection {
     Incomplete,
     #[error("{0}")]
     Store(StoreError),
-    #[expect(dead_code, reason = "presses are stored as soon as the outbox has cards")]
     #[error("the outbox did not store it within {} s", .0.as_secs())]
     Slow(Duration),
     #[error("too many bodies arrive at once")]

@@ -8,7 +8,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use jiff::SignedDuration;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 use tracing::field::display;
 
 use super::{
@@ -19,12 +19,14 @@ use super::{
 };
 use crate::{
     http::{log_throttle::RequestLog, refusals::peer},
-    outbox::{Outbox, StoreError},
+    outbox::{AcceptedPress, NewPress, Outbox, StoreError},
     wecom::callback::{CallbackMessage, CallbackQuery, CardPress, Event, encrypted},
 };
 
 /// The largest distance of a timestamp from the clock, in both directions.
 const MAX_AGE: SignedDuration = SignedDuration::from_mins(10);
+/// A press that is not stored within this time is answered with 503. WeCom hangs up after 5 s.
+const STORE_TIME: Duration = Duration::from_secs(3);
 /// A refusal is answered this long after the request was read, so that the time does not say how far the checks came.
 const REFUSAL_TIME: Duration = Duration::from_millis(50);
 
@@ -110,7 +112,7 @@ async fn handle<O: Outbox>(
         return Err(CallbackRejection::AgentId);
     }
     match message.event {
-        Event::Press(press) => store(state, app, press),
+        Event::Press(press) => store(state, app, press).await,
         Event::Other { kind } => {
             tracing::debug!(app = called.name, kind, "callback not used");
             Ok(CallbackAnswer::Unused)
@@ -133,13 +135,32 @@ fn open<O>(
     Ok(app.keys.decrypt(encrypted)?)
 }
 
-fn store<O>(
-    _: &CallbackState<O>,
-    _: &CallbackApp,
-    _: CardPress,
+async fn store<O: Outbox>(
+    state: &CallbackState<O>,
+    app: &CallbackApp,
+    press: CardPress,
 ) -> Result<CallbackAnswer, CallbackRejection> {
-    let error = StoreError::Unavailable("presses are not stored yet".to_owned());
-    Err(CallbackRejection::Store(error))
+    // While the clock may be wrong, nothing is stored with its time.
+    if !state.clock.is_known() {
+        let error = StoreError::Unavailable("its time is not known yet".to_owned());
+        return Err(CallbackRejection::Store(error));
+    }
+    let press = NewPress {
+        sender: app.sender.clone(),
+        task_id: press.task_id,
+        user: press.user,
+        button: press.button,
+        response_code: press.response_code,
+        pressed_at: press.created_at,
+    };
+    let stored = timeout(STORE_TIME, state.outbox.accept_press(press, state.clock.now())).await;
+    match stored.map_err(|_| CallbackRejection::Slow(STORE_TIME))?.map_err(CallbackRejection::Store)? {
+        AcceptedPress::Stored(_) => {
+            state.presses.wake();
+            Ok(CallbackAnswer::Stored)
+        }
+        AcceptedPress::Duplicate(_) => Ok(CallbackAnswer::Duplicate),
+    }
 }
 
 /// Counts and logs the result, and makes the answer.

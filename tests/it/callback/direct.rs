@@ -17,17 +17,19 @@ use wecom_relay::{
     clock::SystemClock,
     http::{CallbackApp, CallbackApps, CallbackBuffers, CallbackState, LogThrottles, callback_router},
     outbox::{
-        PressWaker, SenderName,
+        CardStore, PressWaker, SenderName,
         sqlite::{Access, Settings, SqliteOutbox},
     },
     wecom::message::AgentId,
 };
 
 use super::{Call, entered, keys, keys_of, minutes, now, press};
-use crate::support::{AGENT, CORP};
+use crate::support::{AGENT, CORP, soon};
 
 struct Direct {
     router: Router,
+    outbox: SqliteOutbox,
+    presses: PressWaker,
     stop: CancellationToken,
     _folder: TempDir,
 }
@@ -40,17 +42,19 @@ impl Direct {
         let sender = SenderName("ops".to_owned());
         apps.replace([("ops".to_owned(), CallbackApp { sender, agent_id: AgentId(AGENT), keys: keys() })]);
         let settings = Settings::new(folder.path().join("outbox.db"), 1 << 30);
+        let outbox = SqliteOutbox::open(settings, Access::Owner).unwrap();
+        let presses = PressWaker::default();
         let state = CallbackState {
-            outbox: SqliteOutbox::open(settings, Access::Owner).unwrap(),
+            outbox: outbox.clone(),
             clock: Arc::new(SystemClock),
             stop: stop.clone(),
             apps,
-            presses: PressWaker::default(),
+            presses: presses.clone(),
             buffers: CallbackBuffers::default(),
             log_throttles: LogThrottles::default(),
             metrics: Arc::default(),
         };
-        Self { router: callback_router(Arc::new(state)), stop, _folder: folder }
+        Self { router: callback_router(Arc::new(state)), outbox, presses, stop, _folder: folder }
     }
 
     /// The status and the body of the answer.
@@ -138,4 +142,26 @@ async fn a_relay_that_stops_asks_wecom_to_try_again() {
     let call = Call::message(&keys(), &press("task", "ack", "code"));
     assert_eq!(direct.call(&call).await, (503, "try again\n".to_owned()));
     assert_eq!(direct.call(&Call::verification(&keys(), "123")).await.0, 200);
+}
+
+#[tokio::test]
+async fn a_press_is_stored_once_and_wakes_the_worker() {
+    let direct = Direct::new();
+    let at = now();
+    let message = press("task0001", "silence:3600", "code-1");
+    let call = Call::message_at(&keys(), &message, at);
+    assert_eq!(direct.call(&call).await, (200, String::new()));
+    soon(direct.presses.woken()).await;
+    // WeCom sends it again with another signature, and a stranger sends what was recorded.
+    for again in [&call, &Call::message_at(&keys(), &message, at + minutes(1))] {
+        assert_eq!(direct.call(again).await, (200, String::new()));
+    }
+    let stored = direct.outbox.claim_press(at + minutes(60), at).await.unwrap().unwrap();
+    assert_eq!(
+        (stored.sender.0.as_str(), stored.task_id.as_str(), stored.user.as_str()),
+        ("ops", "task0001", "zhangsan")
+    );
+    assert_eq!((stored.button.as_str(), stored.response_code.as_str()), ("silence:3600", "code-1"));
+    assert!(message.contains(&format!("<CreateTime>{}<", stored.pressed_at.as_second())));
+    assert_eq!(direct.outbox.claim_press(at + minutes(60), at + minutes(1)).await.unwrap(), None);
 }

@@ -3,6 +3,7 @@
 mod direct;
 mod doctor;
 mod listener;
+mod presses;
 mod refused;
 mod reload;
 mod verification;

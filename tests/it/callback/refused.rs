@@ -84,7 +84,7 @@ fn refused() -> Vec<Refused> {
             "encryption",
         ),
         // The first block decides on the length of the message.
-        (reencrypted("<xml/>", |bytes| bytes[0] ^= 0x80), "message"),
+        (reencrypted("<xml/>", |bytes| bytes[0] ^= 0x80), "encryption"),
         (
             reencrypted(&entered(), |bytes| {
                 let length = bytes.len() - 16;

@@ -41,6 +41,7 @@ pub(crate) struct Gates {
     pub(crate) holds: Gate,
     pub(crate) probe: Gate,
     pub(crate) relay_time: Gate,
+    pub(crate) press: Gate,
 }
 
 /// The gate of one method.
@@ -241,6 +242,7 @@ impl Lease for GatedLease {
 
 impl CardStore for Gated {
     async fn accept_press(&self, press: NewPress, now: Timestamp) -> StoreResult<AcceptedPress> {
+        self.gates.press.pass().await?;
         self.inner.accept_press(press, now).await
     }
 
