@@ -238,3 +238,16 @@ async fn a_card_in_flight_is_open_after_a_restart() {
     settle(&lease, &claim_one(&lease, at(2)).await, sent_with("c1"), at(2)).await;
     assert_eq!(claim_one(&lease, at(3)).await.open_cards.len(), 1);
 }
+
+#[tokio::test]
+async fn a_press_in_a_deleted_file_is_still_settled() {
+    let (outbox, directory) = outbox_sqlite::fresh();
+    accept(&outbox, press("t1", 0), at(0)).await;
+    fs::remove_file(outbox_sqlite::settings(&directory).path).unwrap();
+    let refused = outbox.accept_press(press("t2", 1), at(1)).await;
+    assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
+    let claimed = claim(&outbox, at(1)).await.unwrap();
+    outbox.settle_press(claimed.id, claimed.claim, done("done"), at(2)).await.unwrap();
+    let stored = outbox.accept_press(press("t2", 1), at(3)).await.unwrap();
+    assert!(matches!(stored, AcceptedPress::Stored(_)), "the next file");
+}

@@ -23,7 +23,8 @@ use super::{
 };
 
 // An ordering key with an unsettled delivery has a head, or a digest that has one.
-pub(super) const HAS_UNSETTLED: &str = "SELECT 1 FROM delivery WHERE settled_at IS NULL LIMIT 1";
+pub(super) const HAS_UNSETTLED: &str = "SELECT 1 FROM delivery WHERE settled_at IS NULL
+     UNION ALL SELECT 1 FROM press WHERE settled_at IS NULL LIMIT 1";
 
 /// Opens the database, and opens it again when it must be.
 #[derive(Debug)]

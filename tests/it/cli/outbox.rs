@@ -4,11 +4,17 @@ use std::fs;
 
 use serde_json::Value;
 use wecom_relay::{
-    outbox::State,
+    outbox::{CardStore as _, DeliveryId, NewPress, State},
     sandbox::{Api, Fault},
 };
 
 use super::{Workdir, command, run};
+use crate::outbox_conformance::{
+    cards::{card, send_card},
+    fixture::{acquire, at},
+    presses::{accept, claim, done, press},
+};
+use crate::outbox_sqlite;
 use crate::support::{Options, Relay, Wecom, eventually, payload, payload_at, redacted};
 
 /// A running relay, and a folder for commands that use its outbox.
@@ -362,4 +368,35 @@ async fn a_missing_outbox_is_an_error_with_its_path() {
     let config = workdir.folder.path().join("config.yml");
     let in_other_folder = command(&["outbox", "list", "--config", config.to_str().unwrap()]);
     assert_eq!(run(in_other_folder, String::new()).await.failure(1), err);
+}
+
+#[tokio::test]
+async fn the_presses_of_a_card_are_shown_with_their_results() {
+    let (outbox, folder) = outbox_sqlite::fresh();
+    let lease = acquire(&outbox, at(0)).await;
+    send_card(&outbox, &lease, card("a", "t1"), "c1", at(1)).await;
+    accept(&outbox, press("t1", 2), at(2)).await;
+    let claimed = claim(&outbox, at(2)).await.unwrap();
+    outbox.settle_press(claimed.id, claimed.claim, done("acknowledged"), at(3)).await.unwrap();
+    accept(&outbox, NewPress { button: "silence:3600".to_owned(), ..press("t1", 4) }, at(4)).await;
+    outbox.recalled(DeliveryId(1), at(5)).await.unwrap();
+    outbox.close().await;
+
+    let workdir = Workdir::of(&Options::default().yaml("http://127.0.0.1:9", &folder));
+    let shown = workdir.run(&["outbox", "show", "1"]).await.success();
+    let lines = |name: &str| {
+        let lines = shown.lines().filter(|line| line.starts_with(name));
+        redacted(&lines.collect::<Vec<_>>().join("\n"))
+    };
+    insta::assert_snapshot!(lines("pressed:"), @"
+    pressed:            TIME  ack by zhang: acknowledged
+    pressed:            TIME  silence:3600 by zhang: accepted, the relay is working on it
+    ");
+    insta::assert_snapshot!(lines("recalled:"), @"recalled:           TIME");
+    let json: Value =
+        serde_json::from_str(&workdir.run(&["outbox", "show", "1", "--json"]).await.success()).unwrap();
+    assert_eq!(json["presses"][0]["result"], "acknowledged");
+    assert_eq!(json["presses"][1]["result"], Value::Null);
+    assert_eq!(json["presses"][1]["button"], "silence:3600");
+    assert!(json["recalled_at"].is_string());
 }
