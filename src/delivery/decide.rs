@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use rand::Rng;
 
 use super::{
+    card_calls::replacement,
     degrade::degrade,
     evidence::{BlockKind, Scope},
     languages::Languages,
@@ -210,6 +211,9 @@ impl Case<'_> {
     fn reject(&self, cause: Cause, reason: String) -> Fate {
         if self.claimed.kind == Kind::Digest {
             return Verdict::Undo(reason).into();
+        }
+        if let Some(content) = replacement(self.claimed, self.outcome) {
+            return Verdict::Replace { content, reason }.into();
         }
         let language = self.policy.languages.of(&self.claimed.receiver);
         match degrade(self.claimed, &describe(self.outcome), language) {

@@ -7,6 +7,7 @@
 //! | [`circuit_breaker`] | whether a sender may send, and to which destinations |
 //! | [`rate_limiter`] | how many messages each recipient may get |
 //! | [`plan`] | which deliveries to claim, to fold, and to leave waiting |
+//! | [`card_calls`] | the calls of a card update, and their outcome together |
 //! | [`digest`] | the text of a digest or a notice |
 //! | [`languages`] | the language of each receiver |
 //! | [`duplicate_check`] | if WeCom checks a message for duplicates |
@@ -17,6 +18,7 @@
 //! Everything here is pure and synchronous: the time, randomness and the state of the queue are arguments. So a test
 //! drives hours in microseconds.
 
+pub mod card_calls;
 pub mod circuit_breaker;
 pub mod decide;
 mod degrade;

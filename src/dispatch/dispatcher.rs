@@ -99,6 +99,8 @@ pub(super) struct Dispatcher<L, W> {
     pub(super) hold_changes: HoldChanges,
     pub(super) slot_waits: SlotWaits,
     pub(super) sends: JoinSet<Ended<W>>,
+    /// Cancelled when nothing more may be begun.
+    pub(super) draining: CancellationToken,
     writes: JoinSet<()>,
     unstored: Arc<AtomicUsize>,
 }
@@ -196,6 +198,7 @@ impl<L: Lease, W: WeCom> Dispatcher<L, W> {
             hold_changes: HoldChanges::default(),
             slot_waits: SlotWaits::default(),
             sends: JoinSet::new(),
+            draining: CancellationToken::new(),
             writes: JoinSet::new(),
             unstored: Arc::default(),
         }
@@ -212,6 +215,9 @@ impl<L: Lease, W: WeCom> Dispatcher<L, W> {
             }
             self.state.is_draining =
                 stop.is_cancelled() || matches!(term, TermState::Offered | TermState::Lost);
+            if self.state.is_draining {
+                self.draining.cancel();
+            }
             self.state.is_paused = term == TermState::Ended;
             self.collect()?;
             match self.state.next(self.now()) {

@@ -13,8 +13,10 @@ pub(super) struct Ended<W> {
     pub(super) service: Arc<Service<W>>,
     pub(super) claimed: Claimed,
     pub(super) outcome: Outcome,
-    /// True if it was given up, because the lease had ended.
+    /// True if it was given up, because the lease had ended or the relay stops.
     pub(super) is_cut_off: bool,
+    /// The open cards whose stored code is spent.
+    pub(super) spent_cards: Vec<String>,
     pub(super) started_at: Timestamp,
     pub(super) duration: Duration,
 }

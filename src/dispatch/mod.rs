@@ -3,6 +3,7 @@
 //! One [`dispatcher`] for each sender holds the sender's lease. [`notices`] notifies fallback receivers of dead letters and
 //! held senders. [`janitor`] purges old deliveries.
 
+mod calls;
 mod claim;
 pub mod dispatcher;
 mod ended;

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use crate::{
     clock::Clock,
     delivery::{
+        card_calls::is_card_gone,
         circuit_breaker::HoldChange,
         decide::{self, Cause, Decision},
         evidence::BlockKind,
@@ -115,6 +116,14 @@ fn log(report: &AttemptReport<'_>, took: Duration) {
             duration_ms,
             reason,
             "the notice was rejected; it is sent without the lines of its alerts instead"
+        ),
+        Verdict::Replace { reason, .. } if is_card_gone(report.outcome) => delivery_event!(
+            warn,
+            sender,
+            claimed,
+            duration_ms,
+            reason,
+            "a card cannot be changed any more; a message is sent instead"
         ),
         Verdict::Replace { reason, .. } => delivery_event!(
             error,

@@ -7,6 +7,7 @@ use tokio::time::Instant;
 use tracing::Instrument;
 
 use super::{
+    calls::{Called, Calls},
     dispatcher::Dispatcher,
     ended::Ended,
     pending_write::PendingWrite,
@@ -15,13 +16,14 @@ use super::{
 };
 use crate::{
     delivery::{
+        card_calls::{has_duplicate_check, without_open_card},
         circuit_breaker::EndedMessage,
         decide,
         duplicate_check::DUPLICATE_CHECK_MARGIN,
         evidence::{Evidence, Scope, evidence},
     },
-    outbox::{Attempt, Claimed, Lease, LeaseTerm, Settlement, Verdict},
-    wecom::{Api, Message, Outcome, Recipients, TransportError, TransportErrorKind, WeCom},
+    outbox::{Attempt, Claimed, Lease, Settlement, Verdict},
+    wecom::{Content, Outcome, WeCom},
 };
 
 impl<L: Lease, W: WeCom> Dispatcher<L, W> {
@@ -29,8 +31,11 @@ impl<L: Lease, W: WeCom> Dispatcher<L, W> {
     pub(super) fn send(&mut self, mut claimed: Claimed) {
         let now = self.now();
         let check = self.duplicate_check.start(claimed.id, claimed.body, now);
-        let can_check = claimed.message.recipients.have_duplicate_check();
-        claimed.message.duplicate_check = check.filter(|_| can_check);
+        claimed.message.duplicate_check = check.filter(|_| has_duplicate_check(&claimed));
+        if let Some(content) = without_open_card(&claimed) {
+            delivery_event!(debug, self.sender, claimed, "no card is open; a message is sent instead");
+            claimed.message.content = content;
+        }
         self.limiter().start(claimed.id, &claimed.message.recipients, now);
         let destination = self.destination(&claimed);
         self.metrics.rate_limit_wait(&self.sender.0, self.slot_waits.end(destination, now));
@@ -46,20 +51,22 @@ impl<L: Lease, W: WeCom> Dispatcher<L, W> {
             notification = claimed.notification.0, delivery = claimed.id.0,
         );
         let (service, clock) = (Arc::clone(&self.service), Arc::clone(&self.clock));
-        let term = self.lease.term().clone();
+        let (term, draining) = (self.lease.term().clone(), self.draining.clone());
         let send = async move {
             let (started_at, started) = (clock.now(), Instant::now());
-            let sent = within(&term, service.wecom.send(&claimed.message)).await;
-            let is_cut_off = sent.is_err();
-            let outcome = sent.unwrap_or_else(|has_begun| cut_off(&claimed.message, has_begun));
-            Ended { service, claimed, outcome, is_cut_off, started_at, duration: started.elapsed() }
+            let calls = Calls { wecom: service.wecom.as_ref(), term, draining };
+            let Called { outcome, is_cut_off, spent_cards } = calls.make(&claimed).await;
+            let duration = started.elapsed();
+            Ended { service, claimed, outcome, is_cut_off, spent_cards, started_at, duration }
         };
         self.sends.spawn(send.instrument(span));
         self.state.in_flight = self.sends.len();
     }
 
     fn report_start(&self, claimed: &Claimed) {
-        if let Some(since) = claimed.unconfirmed_since {
+        // A code protects the update of a card from a copy.
+        let is_card_update = matches!(claimed.message.content, Content::CardUpdate(_));
+        if let Some(since) = claimed.unconfirmed_since.filter(|_| !is_card_update) {
             let age = Duration::try_from(claimed.claimed_at.duration_since(since)).unwrap_or_default();
             let is_suppressed = claimed.message.duplicate_check.is_some_and(|interval| age < interval);
             if !is_suppressed {
@@ -76,7 +83,7 @@ impl<L: Lease, W: WeCom> Dispatcher<L, W> {
 
     /// Decides about an outcome, and stores the result.
     pub(super) fn settle(&mut self, ended: Ended<W>) {
-        let Ended { service, claimed, outcome, is_cut_off, started_at, duration } = ended;
+        let Ended { service, claimed, outcome, is_cut_off, spent_cards, started_at, duration } = ended;
         let (now, clock) = (self.now(), self.clock.now());
         let scope = match is_cut_off {
             // It says nothing about WeCom.
@@ -123,8 +130,8 @@ impl<L: Lease, W: WeCom> Dispatcher<L, W> {
             counted: decision.counted,
         };
         let Claimed { id: delivery, claim, .. } = claimed;
-        let settlement =
-            Settlement { delivery, claim, attempt, verdict: decision.verdict, spent_cards: Vec::new() };
+        let verdict = decision.verdict;
+        let settlement = Settlement { delivery, claim, attempt, verdict, spent_cards };
         self.store(PendingWrite::Settlement(settlement, clock));
     }
 
@@ -157,53 +164,5 @@ impl<L: Lease, W: WeCom> Dispatcher<L, W> {
     pub(super) fn hold_back_destinations(&mut self) {
         let (waiting, now) = (self.state.breaker.waiting(), self.now());
         self.state.schedule.hold_back(waiting, now);
-    }
-}
-
-/// Sends until the lease ends: from then on another process may send the message again. The error is true if the call had
-/// begun.
-async fn within<T>(term: &LeaseTerm, send: impl Future<Output = T>) -> Result<T, bool> {
-    let mut has_begun = false;
-    let send = async {
-        has_begun = true;
-        send.await
-    };
-    let sent = tokio::select! {
-        biased;
-        () = term.ended() => None,
-        sent = send => Some(sent),
-    };
-    sent.ok_or(has_begun)
-}
-
-/// The outcome of a message that was given up at the end of the lease.
-fn cut_off(message: &Message, has_begun: bool) -> Outcome {
-    let api = match message.recipients {
-        Recipients::Group => Api::WebhookSend,
-        Recipients::Chat(_) => Api::AppchatSend,
-        Recipients::Nobody | Recipients::All | Recipients::Listed(_) => Api::MessageSend,
-    };
-    let detail = "given up, because the lease of this sender has ended".to_owned();
-    let error = TransportError { api, kind: TransportErrorKind::Lost, detail };
-    if has_begun { Outcome::Unknown(error) } else { Outcome::NotSent(error) }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::future::pending;
-
-    use tokio::sync::watch;
-
-    use super::*;
-    use crate::outbox::Validity;
-
-    #[tokio::test(start_paused = true)]
-    async fn a_message_may_be_accepted_only_if_its_call_has_begun() {
-        let (validity, term) = watch::channel(Validity::Until(Instant::now() + Duration::from_secs(1)));
-        let term = LeaseTerm::new(term);
-        assert_eq!(within(&term, async { 7 }).await, Ok(7));
-        assert_eq!(within(&term, pending::<u32>()).await, Err(true), "it ends during the call");
-        assert_eq!(within(&term, async { 7 }).await, Err(false));
-        drop(validity);
     }
 }

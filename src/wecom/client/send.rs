@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use serde_json::json;
+
 use super::{call::Caller, settings::AppSettings};
 use crate::http_client::SetupError;
 use crate::wecom::{
-    Message, Outcome, WeCom, WecomError, errcode,
+    Api, Message, Outcome, WeCom, WecomError, errcode,
     message::request_body,
     reply::TokenGrant,
     token::{RefreshResult, Token, TokenCache, TokenCaches, TokenObserver},
@@ -60,11 +62,31 @@ async fn fetch_token(
 
 impl WeCom for Client {
     async fn send(&self, message: &Message) -> Outcome {
+        self.post(message.api(), request_body(Some(self.app.agent_id), message)).await
+    }
+}
+
+impl Client {
+    /// Takes back a message that this app has sent.
+    ///
+    /// # Errors
+    /// [`WecomError`] when WeCom refuses or does not answer. The message may have been taken back without an answer.
+    pub async fn recall(&self, msgid: &str) -> Result<(), WecomError> {
+        let body = json!({ "msgid": msgid }).to_string();
+        match self.post(Api::MessageRecall, body).await {
+            Outcome::Accepted(_) => Ok(()),
+            Outcome::Rejected(error) => Err(WecomError::Rejected(error)),
+            Outcome::NotSent(error) | Outcome::Unknown(error) => Err(WecomError::Transport(error)),
+        }
+    }
+
+    /// Calls with the cached token, and again with a new one if WeCom refuses it.
+    async fn post(&self, api: Api, body: String) -> Outcome {
         let token = match self.token().await {
             Ok(token) => token,
             Err(error) => return error.into(),
         };
-        let outcome = self.send_with(&token, message).await;
+        let outcome = self.post_with(&token, api, body.clone()).await;
         if !is_token_refused(&outcome) {
             return outcome;
         }
@@ -79,16 +101,12 @@ impl WeCom for Client {
             drop(renewing);
         }
         match self.token().await {
-            Ok(token) => self.send_with(&token, message).await,
+            Ok(token) => self.post_with(&token, api, body).await,
             Err(error) => error.into(),
         }
     }
-}
 
-impl Client {
-    async fn send_with(&self, token: &Token, message: &Message) -> Outcome {
-        let body = request_body(Some(self.app.agent_id), message);
-        let api = message.api();
+    async fn post_with(&self, token: &Token, api: Api, body: String) -> Outcome {
         let url = self.caller.url(api, ("access_token", token.secret().expose()));
         let outcome = self.caller.send(api, url, body, Some(token)).await;
         match &outcome {

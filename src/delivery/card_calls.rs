@@ -1,0 +1,155 @@
+//! The calls of a card update, and what their outcomes mean together.
+//!
+//! A code can be used once. WeCom refuses a used one, and that is a success if an earlier attempt of the same delivery may
+//! have used it. A card that cannot be changed for another reason still shows the old state, so the notification is then
+//! sent as a message, even if other cards of the group were changed.
+
+use crate::{
+    outbox::Claimed,
+    wecom::{
+        ApiError, CardUpdate, Content, InvalidRecipients, Message, Otherwise, Outcome, Receipt, errcode,
+    },
+};
+
+/// One call of a card update.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CardCall {
+    /// The open card that it changes. `None` for the card of a press.
+    pub task_id: Option<String>,
+    pub message: Message,
+}
+
+/// The calls of a card update, in order. Empty for any other delivery.
+pub fn card_calls(claimed: &Claimed) -> Vec<CardCall> {
+    let Some(update) = claimed.message.content.as_card_update() else { return Vec::new() };
+    let call = |task_id, update: &CardUpdate| {
+        let message = Message { content: Content::card_update(update), ..claimed.message.clone() };
+        CardCall { task_id, message }
+    };
+    if update.response_code.is_some() {
+        return vec![call(None, &update)];
+    }
+    let cards = claimed.open_cards.iter();
+    cards
+        .map(|card| call(Some(card.task_id.clone()), &update.of_card(&card.task_id, &card.response_code)))
+        .collect()
+}
+
+/// The message that is sent at once, because no card is open. `None` if there is a card to change, or if this is no card
+/// update.
+pub fn without_open_card(claimed: &Claimed) -> Option<Content> {
+    let update = claimed.message.content.as_card_update()?;
+    let has_card = update.response_code.is_some() || !claimed.open_cards.is_empty();
+    (!has_card).then(|| instead(update, claimed.text_form.as_deref()))
+}
+
+/// The message that takes the place of a card update whose card is gone. `None` for any other refusal.
+pub(super) fn replacement(claimed: &Claimed, outcome: &Outcome) -> Option<Content> {
+    let update = claimed.message.content.as_card_update()?;
+    is_card_gone(outcome).then(|| instead(update, claimed.text_form.as_deref()))
+}
+
+/// Without a text form the card is better than nothing.
+fn instead(update: CardUpdate, text_form: Option<&str>) -> Content {
+    match (update.otherwise, text_form) {
+        (Otherwise::Text, Some(text)) => Content::Text(text.to_owned()),
+        (Otherwise::Text, None) | (Otherwise::Card, _) => Content::TemplateCard(update.template_card),
+    }
+}
+
+/// True if WeCom may suppress a repeated send of the delivery. A code protects a card update better. A text may be equal to
+/// that of another group, and [`Claimed::body`] does not show that.
+pub fn has_duplicate_check(claimed: &Claimed) -> bool {
+    match claimed.message.content.as_card_update() {
+        None => claimed.message.recipients.have_duplicate_check(),
+        Some(_) => matches!(without_open_card(claimed), Some(Content::TemplateCard(_))),
+    }
+}
+
+/// True if WeCom says that the card cannot be changed any more.
+pub fn is_card_gone(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::Rejected(error) if errcode::is_card_gone(error))
+}
+
+/// The outcomes of the calls of one card update.
+#[derive(Debug)]
+pub struct CardOutcomes {
+    /// An earlier attempt may have used the codes.
+    may_be_used: bool,
+    changed: usize,
+    spent: Vec<String>,
+    gone: Option<ApiError>,
+    invalid: InvalidRecipients,
+    failure: Option<Outcome>,
+}
+
+/// The outcome of all calls together.
+#[derive(Debug, PartialEq, Eq)]
+pub struct CardsOutcome {
+    pub outcome: Outcome,
+    /// The open cards whose stored code is used or not valid.
+    pub spent_cards: Vec<String>,
+    /// The number of cards that show the new state, as far as is known.
+    pub changed: usize,
+}
+
+impl CardOutcomes {
+    pub fn of(claimed: &Claimed) -> Self {
+        Self {
+            may_be_used: claimed.unconfirmed_since.is_some(),
+            changed: 0,
+            spent: Vec::new(),
+            gone: None,
+            invalid: InvalidRecipients::default(),
+            failure: None,
+        }
+    }
+
+    /// Adds the outcome of a call. False if no further call may be made.
+    pub fn add(&mut self, call: &CardCall, outcome: Outcome) -> bool {
+        match outcome {
+            Outcome::Accepted(receipt) => {
+                self.changed += 1;
+                add_invalid(&mut self.invalid, receipt.invalid);
+            }
+            Outcome::Rejected(error) if errcode::is_card_gone(&error) => {
+                if self.may_be_used {
+                    self.changed += 1;
+                } else {
+                    self.gone.get_or_insert(error);
+                }
+            }
+            failure => {
+                self.failure = Some(failure);
+                return false;
+            }
+        }
+        self.spent.extend(call.task_id.clone());
+        true
+    }
+
+    /// A card that is gone comes first: the message that takes its place also tells about cards that were not reached.
+    pub fn end(self) -> CardsOutcome {
+        let outcome = match (self.gone, self.failure) {
+            (Some(error), _) => Outcome::Rejected(error),
+            (None, Some(failure)) => failure,
+            (None, None) => Outcome::Accepted(Receipt { invalid: self.invalid, ..Receipt::default() }),
+        };
+        CardsOutcome { outcome, spent_cards: self.spent, changed: self.changed }
+    }
+}
+
+fn add_invalid(all: &mut InvalidRecipients, more: InvalidRecipients) {
+    for (all, more) in [
+        (&mut all.users, more.users),
+        (&mut all.parties, more.parties),
+        (&mut all.tags, more.tags),
+        (&mut all.unlicensed, more.unlicensed),
+    ] {
+        let new: Vec<String> = more.into_iter().filter(|id| !all.contains(id)).collect();
+        all.extend(new);
+    }
+}
+
+#[cfg(test)]
+mod tests;
