@@ -204,7 +204,10 @@ impl Command {
             Command::RenderDraft => render_draft::run(),
             Command::Send(args) => send::run(&args, load()?.config, output),
             Command::Chat(args) => chat::run(&args, load()?.config, output),
-            Command::Outbox(args) => outbox::run(&args, &load_outbox(config)?, output),
+            Command::Outbox(args) => match args.recall() {
+                Some(recall) => outbox::recall(recall, load()?.config, output),
+                None => outbox::run(&args, &load_outbox(config)?, output),
+            },
             Command::Sandbox(args) => sandbox::run(args, output),
             Command::Health(args) => health::run(args, || Ok(load()?.config.server), output),
             Command::Demo(args) => demo::run(&args, output),

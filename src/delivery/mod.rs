@@ -13,6 +13,7 @@
 //! | [`duplicate_check`] | if WeCom checks a message for duplicates |
 //! | [`evidence`] | what an outcome says about the sender and about the message |
 //! | [`decide`] | the consequences of an outcome for the delivery |
+//! | [`recall`] | if a message can be taken back |
 //! | [`stored_reason()`] | the text of a stored reason in another language |
 //!
 //! Everything here is pure and synchronous: the time, randomness and the state of the queue are arguments. So a test
@@ -31,6 +32,7 @@ pub mod languages;
 mod monotonic;
 pub mod plan;
 pub mod rate_limiter;
+pub mod recall;
 pub mod schedule;
 mod stored_reason;
 

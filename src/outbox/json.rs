@@ -18,6 +18,7 @@ pub struct ListedJson<'a> {
     accepted_at: String,
     due_at: Option<String>,
     settled_at: Option<String>,
+    recalled_at: Option<String>,
     attempts: u32,
     part: u16,
     parts: u16,
@@ -39,7 +40,6 @@ pub struct DetailJson<'a> {
     msgid: &'a str,
     missed: &'a str,
     unconfirmed_since: Option<String>,
-    recalled_at: Option<String>,
     history: Vec<AttemptJson<'a>>,
     presses: Vec<PressJson<'a>>,
 }
@@ -78,6 +78,7 @@ impl<'a> ListedJson<'a> {
             accepted_at: moment(listed.accepted_at),
             due_at: listed.due_at.map(moment),
             settled_at: listed.settled_at.map(moment),
+            recalled_at: listed.recalled_at.map(moment),
             attempts: listed.attempts,
             part: listed.part.number,
             parts: listed.part.total,
@@ -116,7 +117,6 @@ impl<'a> DetailJson<'a> {
             msgid: &detail.msgid,
             missed: &detail.invalid_recipients,
             unconfirmed_since: detail.unconfirmed_since.map(|at| rfc3339(at, zone)),
-            recalled_at: detail.recalled_at.map(|at| rfc3339(at, zone)),
             history: detail.attempts.iter().map(attempt).collect(),
             presses: presses.iter().map(press).collect(),
         }

@@ -125,6 +125,8 @@ pub struct Listed {
     /// The time of the next attempt, if it is ready.
     pub due_at: Option<Timestamp>,
     pub settled_at: Option<Timestamp>,
+    /// The time at which WeCom took the message back.
+    pub recalled_at: Option<Timestamp>,
     /// The number of attempts that count for the retry policy.
     pub attempts: u32,
     pub part: Part,
@@ -148,8 +150,6 @@ pub struct Detail {
     pub invalid_recipients: String,
     /// The start of the first attempt with an unknown outcome.
     pub unconfirmed_since: Option<Timestamp>,
-    /// The time at which WeCom took the message back.
-    pub recalled_at: Option<Timestamp>,
     /// All attempts, oldest first.
     pub attempts: Vec<Attempt>,
 }

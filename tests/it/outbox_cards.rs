@@ -90,7 +90,7 @@ async fn check_filled<O: Outbox>(outbox: &O) {
     let expected = [("delivered", State::Delivered), ("waits", State::Ready), ("behind", State::Queued)];
     assert_eq!(states(outbox).await, owned(&expected));
     let id = list(outbox).await[0].id;
-    assert_eq!(outbox.show(id).await.unwrap().unwrap().recalled_at, None);
+    assert_eq!(outbox.show(id).await.unwrap().unwrap().listed.recalled_at, None);
     let lease = acquire(outbox, at(2)).await;
     assert_eq!(drain(&lease, at(2)).await, ["waits", "behind"]);
     send_card(outbox, &lease, card("b", "t1"), "c1", at(3)).await;

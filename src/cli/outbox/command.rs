@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{change, list, show, text::held, transfer};
+use super::{change, list, recall::RecallArgs, show, text::held, transfer};
 use crate::{
     app::{self, Access, relay_clock},
     cli::{failure::Failure, output::Output, runtime::runtime},
@@ -18,6 +18,7 @@ Examples:
   wecom-relay outbox list --receiver wechat --newer-than 1h --json
   wecom-relay outbox show 42
   wecom-relay outbox requeue --all-dead
+  wecom-relay outbox recall 42 43
   wecom-relay outbox move --from /var/lib/wecom-relay/outbox.db")]
 pub(in crate::cli) struct Args {
     #[command(subcommand)]
@@ -35,8 +36,20 @@ enum Command {
     Requeue(change::RequeueArgs),
     /// Discard a delivery that is waiting or dead
     Discard(change::DiscardArgs),
+    /// Take back messages that WeCom delivered within the last 24 hours
+    Recall(RecallArgs),
     /// Move the outbox from a file of SQLite into the PostgreSQL database of the configuration
     Move(transfer::Args),
+}
+
+impl Args {
+    /// The arguments of `recall`, which needs the whole configuration.
+    pub(in crate::cli) fn recall(&self) -> Option<&RecallArgs> {
+        match &self.command {
+            Command::Recall(args) => Some(args),
+            _ => None,
+        }
+    }
 }
 
 pub(in crate::cli) fn run(args: &Args, outbox: &config::Outbox, output: &mut Output) -> Result<(), Failure> {
@@ -58,8 +71,8 @@ pub(in crate::cli) fn run(args: &Args, outbox: &config::Outbox, output: &mut Out
                 show_holds(&outbox, &clock, output).await
             }
             Command::Discard(args) => change::discard(args, &outbox, now, output).await,
-            // It has run already.
-            Command::Move(_) => Ok(()),
+            // They have run already.
+            Command::Move(_) | Command::Recall(_) => Ok(()),
         }
     })
 }

@@ -135,11 +135,14 @@ fn cells(listed: &Listed, now: Timestamp) -> [String; 6] {
     ]
 }
 
-/// The summary of the message, its digest, and the reason of a state that a person may want to change.
+/// The summary of the message, its digest, its recall, and the reason of a state that a person may want to change.
 fn summary(listed: &Listed) -> String {
     let mut summary = shorten_columns(&printable(&listed.summary), SUMMARY_COLUMNS).into_owned();
     if let Some(digest) = listed.digest {
         summary.push_str(&format!(" — folded into digest {digest}"));
+    }
+    if listed.recalled_at.is_some() {
+        summary.push_str(" — recalled");
     }
     let needs_reason = listed.state != State::Delivered && listed.digest.is_none();
     if needs_reason && !listed.reason.is_empty() {

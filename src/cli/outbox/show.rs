@@ -99,7 +99,7 @@ fn fields(detail: &Detail, held: Option<String>) -> Vec<(&'static str, String)> 
         let since = format!("since {}: WeCom may have accepted it without an answer", moment(since));
         fields.push(("unconfirmed", since));
     }
-    if let Some(at) = detail.recalled_at {
+    if let Some(at) = listed.recalled_at {
         fields.push(("recalled", moment(at)));
     }
     if !detail.msgid.is_empty() {

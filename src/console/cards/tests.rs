@@ -24,6 +24,7 @@ fn listed(state: State, reason: &str) -> Listed {
         accepted_at: now(),
         due_at: None,
         settled_at: Some(now()),
+        recalled_at: None,
         attempts: 1,
         part: Part::WHOLE,
         digest: None,

@@ -28,7 +28,7 @@ use crate::{
 macro_rules! listed {
     ($rest:literal) => {
         concat!(
-            "SELECT id, notification, kind, state, receiver, sender, status, accepted_at, due_at, settled_at,
+            "SELECT id, notification, kind, state, receiver, sender, status, accepted_at, due_at, settled_at, recalled_at,
              attempts, part_number, part_of, digest, summary, coalesce(reason, attempt_detail, '') AS reason",
             $rest
         )
@@ -47,7 +47,7 @@ const WINDOW_END: &str =
     "SELECT id FROM wecom_relay.delivery WHERE id {comparison} $1 ORDER BY id {direction} LIMIT 1 OFFSET $2";
 pub(super) const SHOW: &str = listed!(
     ", group_key, to_users, to_parties, to_tags, msgtype, content, coalesce(msgid, '') AS msgid,
-     coalesce(invalid_recipients, '') AS invalid_recipients, unconfirmed_since, recalled_at, tries, attempt_started_at AS started_at,
+     coalesce(invalid_recipients, '') AS invalid_recipients, unconfirmed_since, tries, attempt_started_at AS started_at,
      attempt_ms AS ms, attempt_errcode AS errcode, attempt_counted AS counted, attempt_detail AS detail
      FROM wecom_relay.delivery WHERE id = $1"
 );
@@ -137,6 +137,7 @@ fn read_listed(row: &Row) -> EngineResult<Listed> {
         accepted_at: time(row, "accepted_at")?,
         due_at: (state == State::Ready).then_some(due_at),
         settled_at: optional_time(row, "settled_at")?,
+        recalled_at: optional_time(row, "recalled_at")?,
         attempts: number(row, "attempts")?,
         part: part(row)?,
         digest: column::<Option<i64>>(row, "digest")?.map(DeliveryId),
@@ -162,6 +163,7 @@ fn read_or_damaged(row: &Row) -> EngineResult<Listed> {
         accepted_at: time(row, "accepted_at").unwrap_or(Timestamp::UNIX_EPOCH),
         due_at: None,
         settled_at: optional_time(row, "settled_at").unwrap_or_default(),
+        recalled_at: optional_time(row, "recalled_at").unwrap_or_default(),
         attempts: number(row, "attempts").unwrap_or_default(),
         part: part(row)?,
         digest: column::<Option<i64>>(row, "digest")?.map(DeliveryId),
@@ -187,7 +189,6 @@ pub(super) async fn show(tx: &Transaction<'_>, DeliveryId(id): DeliveryId) -> En
                 msgid: column(row, "msgid")?,
                 invalid_recipients: column(row, "invalid_recipients")?,
                 unconfirmed_since: optional_time(row, "unconfirmed_since").unwrap_or_default(),
-                recalled_at: optional_time(row, "recalled_at").unwrap_or_default(),
                 attempts: attempts.into_iter().flatten().collect(),
             })
         })

@@ -27,6 +27,7 @@ pub trait WallTimes {
             accepted_at: self.wall(listed.accepted_at),
             due_at: listed.due_at.map(|at| self.wall(at)),
             settled_at: listed.settled_at.map(|at| self.wall(at)),
+            recalled_at: listed.recalled_at.map(|at| self.wall(at)),
             ..listed
         }
     }
@@ -36,7 +37,6 @@ pub trait WallTimes {
             attempt.started_at = self.wall(attempt.started_at);
         }
         let unconfirmed_since = detail.unconfirmed_since.map(|at| self.wall(at));
-        let recalled_at = detail.recalled_at.map(|at| self.wall(at));
-        Detail { listed: self.listed(detail.listed), unconfirmed_since, recalled_at, ..detail }
+        Detail { listed: self.listed(detail.listed), unconfirmed_since, ..detail }
     }
 }

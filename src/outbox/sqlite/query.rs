@@ -28,7 +28,7 @@ use crate::{
 macro_rules! listed {
     ($rest:literal) => {
         concat!(
-            "SELECT id, notification, kind, state, receiver, sender, status, accepted_at, due_at, settled_at,
+            "SELECT id, notification, kind, state, receiver, sender, status, accepted_at, due_at, settled_at, recalled_at,
              attempts, part_number, part_of, digest, summary, coalesce(reason, attempt_detail, '') AS reason ",
             $rest
         )
@@ -45,7 +45,7 @@ const WINDOW_END: &str =
     "SELECT id FROM delivery WHERE id {comparison} ?1 ORDER BY id {direction} LIMIT 1 OFFSET ?2";
 pub(super) const SHOW: &str = listed!(
     ", group_key, to_users, to_parties, to_tags, msgtype, content, coalesce(msgid, '') AS msgid,
-     coalesce(invalid_recipients, '') AS invalid_recipients, unconfirmed_since, recalled_at, tries, attempt_started_at AS started_at,
+     coalesce(invalid_recipients, '') AS invalid_recipients, unconfirmed_since, tries, attempt_started_at AS started_at,
      attempt_ms AS ms, attempt_errcode AS errcode, attempt_counted AS counted, attempt_detail AS detail
      FROM delivery WHERE id = ?1"
 );
@@ -127,6 +127,7 @@ fn read_listed(row: &Row<'_>) -> EngineResult<Listed> {
         accepted_at: time_column(row, "accepted_at")?,
         due_at: (state == State::Ready).then_some(due_at).map(timestamp).transpose()?,
         settled_at: optional_time_column(row, "settled_at")?,
+        recalled_at: optional_time_column(row, "recalled_at")?,
         attempts: row.get("attempts")?,
         part: part_columns(row)?,
         digest: row.get::<_, Option<i64>>("digest")?.map(DeliveryId),
@@ -156,6 +157,7 @@ fn read_damaged(row: &Row<'_>, error: &EngineError) -> EngineResult<Listed> {
         accepted_at: time_column(row, "accepted_at").unwrap_or(Timestamp::UNIX_EPOCH),
         due_at: None,
         settled_at,
+        recalled_at: optional_time_column(row, "recalled_at").unwrap_or_default(),
         attempts: row.get("attempts")?,
         part: part_columns(row)?,
         digest: row.get::<_, Option<i64>>("digest")?.map(DeliveryId),
@@ -181,7 +183,6 @@ pub(super) fn show(sql: Sql<'_>, DeliveryId(id): DeliveryId) -> EngineResult<Opt
             msgid: text_column(row, "msgid")?,
             invalid_recipients: text_column(row, "invalid_recipients")?,
             unconfirmed_since: optional_time_column(row, "unconfirmed_since").unwrap_or_default(),
-            recalled_at: optional_time_column(row, "recalled_at").unwrap_or_default(),
             attempts: attempts.into_iter().flatten().collect(),
         })
     })?;

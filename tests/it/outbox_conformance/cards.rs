@@ -283,10 +283,10 @@ pub(crate) async fn a_recalled_message_is_shown_as_recalled(outbox: impl Outbox)
     enqueue(&outbox, alert("a", "mistake"), at(0)).await;
     let claimed = claim_one(&lease, at(0)).await;
     deliver(&lease, &claimed, at(1)).await;
-    assert_eq!(outbox.show(claimed.id).await.unwrap().unwrap().recalled_at, None);
+    assert_eq!(outbox.show(claimed.id).await.unwrap().unwrap().listed.recalled_at, None);
     outbox.recalled(claimed.id, at(2)).await.unwrap();
     let detail = outbox.show(claimed.id).await.unwrap().unwrap();
-    assert_eq!((detail.recalled_at, detail.listed.state), (Some(at(2)), State::Delivered));
+    assert_eq!((detail.listed.recalled_at, detail.listed.state), (Some(at(2)), State::Delivered));
 }
 
 pub(crate) async fn a_card_stored_dead_is_known_when_it_is_requeued(outbox: impl Outbox) {
