@@ -180,6 +180,7 @@ async fn retry_is_a_hidden_alias_of_requeue() {
       show     Show everything about one delivery
       requeue  Send dead or discarded deliveries again, and try a ready delivery now
       discard  Discard a delivery that is waiting or dead
+      recall   Take back messages that WeCom delivered within the last 24 hours
       move     Move the outbox from a file of SQLite into the PostgreSQL database of the configuration
       help     Print this message or the help of the given subcommand(s)
 
@@ -202,6 +203,7 @@ async fn retry_is_a_hidden_alias_of_requeue() {
       wecom-relay outbox list --receiver wechat --newer-than 1h --json
       wecom-relay outbox show 42
       wecom-relay outbox requeue --all-dead
+      wecom-relay outbox recall 42 43
       wecom-relay outbox move --from /var/lib/wecom-relay/outbox.db
     ");
     setup.relay.stop().await;
