@@ -156,12 +156,13 @@ async fn a_press_is_stored_once_and_wakes_the_worker() {
     for again in [&call, &Call::message_at(&keys(), &message, at + minutes(1))] {
         assert_eq!(direct.call(again).await, (200, String::new()));
     }
-    let stored = direct.outbox.claim_press(at + minutes(60), at).await.unwrap().unwrap();
+    let (later, until) = (at + minutes(2), at + minutes(60));
+    let stored = direct.outbox.claim_press(until, later).await.unwrap().unwrap();
     assert_eq!(
         (stored.sender.0.as_str(), stored.task_id.as_str(), stored.user.as_str()),
         ("ops", "task0001", "zhangsan")
     );
     assert_eq!((stored.button.as_str(), stored.response_code.as_str()), ("silence:3600", "code-1"));
     assert!(message.contains(&format!("<CreateTime>{}<", stored.pressed_at.as_second())));
-    assert_eq!(direct.outbox.claim_press(at + minutes(60), at + minutes(1)).await.unwrap(), None);
+    assert_eq!(direct.outbox.claim_press(until, later).await.unwrap(), None);
 }
