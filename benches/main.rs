@@ -15,6 +15,7 @@
 
 mod accept;
 mod arrivals;
+mod console;
 mod disk;
 mod footprint;
 mod growth;
@@ -73,6 +74,7 @@ async fn measure(setup: &Setup, rows: &[(&'static str, Row)]) -> Report {
             Row::Relay64 => relay::run(setup, &sink, 64).await,
             Row::Sweep => sweep::run(setup, &sink).await,
             Row::Accept => accept::run(setup, &sink).await,
+            Row::Console => console::run(setup, &sink).await,
             Row::Replicas => replicas::run(setup, &sink).await,
             Row::Growth => growth::run(setup, &sink).await,
             Row::Footprint => footprint::run(setup, &sink).await,

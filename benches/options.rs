@@ -14,6 +14,7 @@ pub(crate) enum Row {
     Relay64,
     Sweep,
     Accept,
+    Console,
     Growth,
     Replicas,
     Footprint,
@@ -22,12 +23,13 @@ pub(crate) enum Row {
 }
 
 /// The rows by name, in the order in which they are measured.
-const ROWS: [(&str, Row); 10] = [
+const ROWS: [(&str, Row); 11] = [
     ("relay1", Row::Relay1),
     ("relay16", Row::Relay16),
     ("relay64", Row::Relay64),
     ("sweep", Row::Sweep),
     ("accept", Row::Accept),
+    ("console", Row::Console),
     ("growth", Row::Growth),
     ("replicas", Row::Replicas),
     ("footprint", Row::Footprint),
@@ -56,6 +58,7 @@ Rows:
   relay64    The same with 64 connections; rate and CPU
   sweep      The same with 1, 500, 2,500 and 10,000 members
   accept     Stored webhooks a second, while the sender is held
+  console    Stored webhooks a second with and without readers of the console
   growth     The outbox with 1,000,000 queued deliveries and with none
   replicas   Acceptance, wake-ups and claims on a PostgreSQL that the bench starts
   footprint  Binary, time to ready, memory

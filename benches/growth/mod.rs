@@ -17,8 +17,8 @@ use crate::{
     table::{Table, count, mb, ratio},
 };
 
-pub(crate) use worker::run_child;
-use worker::{Rates, Worker};
+use worker::Rates;
+pub(crate) use worker::{Worker, run_child};
 
 /// An outbox that was filled with this number of deliveries.
 struct Filled {

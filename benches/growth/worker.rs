@@ -36,14 +36,14 @@ pub(super) struct Rates {
 }
 
 /// The process, as the bench sees it. It ends when this is dropped.
-pub(super) struct Worker {
+pub(crate) struct Worker {
     child: Child,
     orders: ChildStdin,
     answers: BufReader<ChildStdout>,
 }
 
 impl Worker {
-    pub(super) fn start(folder: &Path) -> Self {
+    pub(crate) fn start(folder: &Path) -> Self {
         let mut command = Command::new(std::env::current_exe().unwrap());
         command.args(["--role", "growth"]).arg(folder.join(OUTBOX));
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
@@ -52,7 +52,7 @@ impl Worker {
     }
 
     /// Enqueues `count` deliveries.
-    pub(super) fn fill(&mut self, count: u64) {
+    pub(crate) fn fill(&mut self, count: u64) {
         self.order("fill", count);
     }
 
@@ -75,7 +75,7 @@ impl Worker {
     }
 
     /// Closes the outbox and waits for the end of the process.
-    pub(super) fn end(mut self) {
+    pub(crate) fn end(mut self) {
         writeln!(self.orders, "end 0").unwrap();
         self.child.wait().unwrap();
     }
