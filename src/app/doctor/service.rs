@@ -1,6 +1,11 @@
 //! `doctor` in a running relay.
 
-use std::{net::SocketAddr, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    panic::{AssertUnwindSafe, resume_unwind},
+    sync::Arc,
+    time::Duration,
+};
 
 use futures_util::FutureExt;
 use tokio::{sync::watch, time::timeout};
@@ -65,38 +70,40 @@ async fn check<O: Outbox>(requests: &DoctorRequests, input: &DoctorInput<O>) {
     if !matches!((&input.database, &config.outbox.database), (Database::Postgres(_), Database::Postgres(_))) {
         config.outbox.database = input.database.clone();
     }
-    let tuning = Tuning { call_timeout: STEP, ..input.tuning.clone() };
-    let options = PrepareOptions { tuning, token_caches: Some(Arc::clone(&input.token_caches)) };
-    // Compiling the templates takes a while.
-    let prepared = tokio::task::spawn_blocking(move || Prepared::new(config, options)).await;
-    let examined = async move {
-        match prepared {
-            Ok(Ok(prepared)) => {
-                findings.add(CONFIGURATION, valid(&prepared.config));
-                let checks = async {
-                    let relay = ThisRelay {
-                        listen: input.listen,
-                        callback: input.callback,
-                        holds: holds(input).await,
-                    };
-                    examine_this_relay(&prepared, &relay, STEP, &findings).await;
-                };
-                guarded(checks, &findings).await;
-            }
-            Ok(Err(problems)) => {
-                for problem in problems.iter() {
-                    findings.add(CONFIGURATION, not_valid(problem.to_string()));
-                }
-            }
-            Err(error) => findings.add(CONFIGURATION, not_valid(error.to_string())),
-        }
-    };
+    // The findings end with the checks, and then the record ends too.
+    let examined = async move { guarded(examine(config, input, &findings), &findings).await };
     let recorded = async {
         while let Some(finding) = found.next().await {
             requests.latest.send_modify(|latest| latest.findings.push(finding));
         }
     };
     tokio::join!(examined, recorded);
+}
+
+async fn examine<O: Outbox>(config: Config, input: &DoctorInput<O>, findings: &Findings) {
+    let tuning = Tuning { call_timeout: STEP, ..input.tuning.clone() };
+    let options = PrepareOptions { tuning, token_caches: Some(Arc::clone(&input.token_caches)) };
+    // Compiling the templates takes a while.
+    let prepared = tokio::task::spawn_blocking(move || Prepared::new(config, options)).await;
+    let prepared = match prepared.map_err(tokio::task::JoinError::try_into_panic) {
+        Ok(prepared) => prepared,
+        Err(Ok(panic)) => resume_unwind(panic),
+        // The relay is stopping.
+        Err(Err(_cancelled)) => return,
+    };
+    match prepared {
+        Ok(prepared) => {
+            findings.add(CONFIGURATION, valid(&prepared.config));
+            let relay =
+                ThisRelay { listen: input.listen, callback: input.callback, holds: holds(input).await };
+            examine_this_relay(&prepared, &relay, STEP, findings).await;
+        }
+        Err(problems) => {
+            for problem in problems.iter() {
+                findings.add(CONFIGURATION, not_valid(problem.to_string()));
+            }
+        }
+    }
 }
 
 /// The holds in an outbox in a file. The checks of PostgreSQL read their own.
