@@ -27,7 +27,7 @@ impl<O: Outbox> Running<O> {
         self.apply_callbacks(&config);
         self.payloads.keep(config.server.console.keep_payloads);
         self.desk.publish(&config, &intake);
-        self.console.replace(console_settings(&config));
+        self.console.replace(console_settings(&config, &self.console_secret));
         let services = self.senders.iter().map(|(name, active)| (name.clone(), active.services.clone()));
         self.board.publish(&config, services.collect());
         self.render_pool.store(Arc::new(self.render_pool.load().with_intake(intake)));

@@ -18,6 +18,7 @@ use crate::{
     dispatch::service::Service,
     http::{RefusalCounts, Refusals, RefusedRequest},
     outbox::SenderName,
+    secret::Secret,
     wecom::client::SenderClient,
 };
 
@@ -118,12 +119,10 @@ impl RelayStatus for Board {
 }
 
 /// The settings of the console in `config`.
-pub(super) fn console_settings(config: &Config) -> ConsoleSettings {
-    let apps = config.apps.iter().map(|app| &app.api_secret);
-    let secrets = apps.chain(config.robots.iter().map(|robot| &robot.key));
+pub(super) fn console_settings(config: &Config, secret: &Secret) -> ConsoleSettings {
     let console = config.server.console.clone();
     ConsoleSettings {
-        key: SessionKey::derive(secrets, &console.passwords),
+        key: SessionKey::derive(secret, &console.passwords),
         config: console,
         has_tls: config.server.security.tls.is_some(),
         zone: config.timezone.clone(),

@@ -7,7 +7,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
-use rand::{SeedableRng, rngs::StdRng};
+use rand::{RngExt, SeedableRng, rngs::StdRng};
 use tokio::sync::{mpsc, watch};
 
 use super::{
@@ -32,6 +32,7 @@ use crate::{
     lifecycle::Tasks,
     metrics::Metrics,
     outbox::{Outbox, PressWaker, SenderName, StoreError},
+    secret::Secret,
     wecom::token::TokenCaches,
 };
 
@@ -65,6 +66,8 @@ pub struct Running<O> {
     /// Wakes the worker that acts on presses.
     pub(super) presses: PressWaker,
     pub(super) console: ConsoleHandle,
+    /// Signs the sessions of the console.
+    pub(super) console_secret: Secret,
     pub(super) board: Arc<Board>,
     pub(super) desk: Arc<Desk>,
     pub(super) payloads: Arc<Payloads>,
@@ -102,6 +105,15 @@ impl<O: Outbox> Running<O> {
                 RelayClock::unknown(machine)
             }
         };
+        let mut seeds = rng(prepared.tuning.seed);
+        let console_secret = match outbox.console_secret().await {
+            Ok(secret) => secret,
+            Err(error) => {
+                start_without_outbox(error)?;
+                // Sessions of this process only.
+                Secret::new(format!("{:032x}{:032x}", seeds.random::<u128>(), seeds.random::<u128>()))
+            }
+        };
         let clock = Arc::new(clock);
         let started_at = clock.wall_time(clock.now());
         metrics.reloaded(true, started_at);
@@ -120,7 +132,7 @@ impl<O: Outbox> Running<O> {
         let mut running = Self {
             requests,
             reloads: ReloadHandle::new(sender),
-            seeds: rng(tuning.seed),
+            seeds,
             started_with: prepared.config.clone(),
             current: prepared.config.clone(),
             last_reload_failed: false,
@@ -135,7 +147,8 @@ impl<O: Outbox> Running<O> {
             callback_security: SecurityHandle::new(prepared.config.server.security.of_callback()),
             callback_apps: CallbackApps::default(),
             presses: PressWaker::default(),
-            console: ConsoleHandle::new(console_settings(&prepared.config)),
+            console: ConsoleHandle::new(console_settings(&prepared.config, &console_secret)),
+            console_secret,
             board,
             desk,
             payloads,

@@ -184,6 +184,10 @@ impl Outbox for Store {
         engine!(self.size())
     }
 
+    async fn console_secret(&self) -> StoreResult<Secret> {
+        engine!(self.console_secret())
+    }
+
     fn use_config(&self, fingerprint: String) {
         if let Engine::Postgres(engine) = &self.engine {
             engine.use_config(fingerprint);

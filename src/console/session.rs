@@ -1,7 +1,7 @@
 //! Sessions: a signed cookie, and nothing on the server.
 //!
-//! The key comes from the secrets of the configuration. So a session survives a restart, is valid on every replica, and ends
-//! when a password changes.
+//! The key comes from a random secret of the outbox and from the passwords. So a session survives a restart, is valid on every
+//! replica, and ends when a password changes.
 
 use std::{fmt, time::Duration};
 
@@ -35,14 +35,11 @@ impl Session {
 pub struct SessionKey([u8; 64]);
 
 impl SessionKey {
-    /// `secrets` must contain one that nobody can guess, such as that of an app, because a reader has signed texts and
-    /// could search for the key.
-    pub fn derive<'s>(secrets: impl IntoIterator<Item = &'s Secret>, passwords: &Passwords) -> Self {
+    /// `secret` is one that nobody can guess, because a reader has signed texts and could try passwords with them.
+    pub fn derive(secret: &Secret, passwords: &Passwords) -> Self {
         let mut hash = Sha256::new();
         hash.update("wecom-relay console session");
-        for secret in secrets {
-            hash.update(Sha256::digest(secret.expose()));
-        }
+        hash.update(Sha256::digest(secret.expose()));
         hash.update(passwords.fingerprint());
         let mut key = [0; 64];
         key.iter_mut().zip(hash.finalize()).for_each(|(to, from)| *to = from);
@@ -116,7 +113,7 @@ mod tests {
     fn key(password: &str) -> SessionKey {
         let mut passwords = Passwords::default();
         passwords.add(&Secret::new(password), Role::Operator);
-        SessionKey::derive([&Secret::new("app-secret")], &passwords)
+        SessionKey::derive(&Secret::new("random"), &passwords)
     }
 
     fn session(role: Role) -> Session {
@@ -155,13 +152,24 @@ mod tests {
     }
 
     #[test]
+    fn relays_with_the_same_password_have_different_keys() {
+        let mut passwords = Passwords::default();
+        passwords.add(&Secret::new("a long password"), Role::Operator);
+        let [left, right] =
+            ["one", "another"].map(|secret| SessionKey::derive(&Secret::new(secret), &passwords));
+        let cookie = left.sign(&session(Role::Operator));
+        assert!(right.verify(&cookie, now()).is_none());
+        assert_ne!(left.cookie_name(), right.cookie_name());
+    }
+
+    #[test]
     fn swapped_passwords_end_sessions() {
         let key = |roles: [Role; 2]| {
             let mut passwords = Passwords::default();
             for (password, role) in ["a long password", "another password"].into_iter().zip(roles) {
                 passwords.add(&Secret::new(password), role);
             }
-            SessionKey::derive([&Secret::new("app-secret")], &passwords)
+            SessionKey::derive(&Secret::new("random"), &passwords)
         };
         let cookie = key([Role::Operator, Role::Viewer]).sign(&session(Role::Operator));
         assert!(key([Role::Operator, Role::Viewer]).verify(&cookie, now()).is_some());

@@ -120,6 +120,9 @@ pub trait Outbox: OutboxQuery + CardStore {
     /// The size of the outbox and its limit.
     fn size(&self) -> impl Future<Output = StoreResult<OutboxSize>> + Send;
 
+    /// A random text that all processes of this outbox share, and that stays the same.
+    fn console_secret(&self) -> impl Future<Output = StoreResult<Secret>> + Send;
+
     /// Reports the fingerprint of the configuration that is in use from now on to the other processes.
     fn use_config(&self, _fingerprint: String) {}
 

@@ -105,7 +105,7 @@ async fn a_file_of_the_schema_before_cards_is_migrated() {
     let outbox = open(&settings, Access::Owner);
     fill(&outbox).await;
     outbox.close().await;
-    let before = "DROP TABLE card; DROP TABLE press; ALTER TABLE delivery DROP COLUMN recalled_at; \
+    let before = "DROP TABLE card; DROP TABLE press; DROP TABLE console; ALTER TABLE delivery DROP COLUMN recalled_at; \
          PRAGMA user_version = 7";
     Connection::open(&settings.path).unwrap().execute_batch(before).unwrap();
     check_filled(&open(&settings, Access::Owner)).await;
@@ -117,7 +117,7 @@ async fn a_database_of_the_schema_before_cards_is_migrated() {
     let outbox = outbox_postgres::open(&url, LeaseTimes::default());
     fill(&outbox).await;
     outbox.close().await;
-    let before = "DROP TABLE wecom_relay.card, wecom_relay.press;
+    let before = "DROP TABLE wecom_relay.card, wecom_relay.press, wecom_relay.console;
          ALTER TABLE wecom_relay.delivery DROP COLUMN recalled_at;
          DELETE FROM wecom_relay.lease; DELETE FROM wecom_relay.migration WHERE version > 2";
     shared().sql(database_of(&url), before);

@@ -280,6 +280,10 @@ impl Outbox for PostgresOutbox {
         self.engine.reader.run(async move |tx: &Transaction<'_>| room.look(tx).await).await
     }
 
+    async fn console_secret(&self) -> StoreResult<Secret> {
+        self.engine.reader.run(query::console_secret).await
+    }
+
     fn use_config(&self, fingerprint: String) {
         self.engine.shared.config.send_replace(fingerprint);
     }

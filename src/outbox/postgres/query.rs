@@ -22,6 +22,7 @@ use crate::{
             wall_times::WallTimes as _,
         },
     },
+    secret::Secret,
     wecom::{Content, Recipients},
 };
 
@@ -43,8 +44,8 @@ const PAGE: &str = listed!(
      AND ($11::text IS NULL OR group_key = $11) {words}
      ORDER BY id {direction} LIMIT $8"
 );
-const WINDOW_END: &str =
-    "SELECT id FROM wecom_relay.delivery WHERE id {comparison} $1 ORDER BY id {direction} LIMIT 1 OFFSET $2";
+const WINDOW_END: &str = "SELECT id FROM wecom_relay.delivery WHERE {source} AND id {comparison} $1
+     ORDER BY id {direction} LIMIT 1 OFFSET $2";
 pub(super) const SHOW: &str = listed!(
     ", group_key, to_users, to_parties, to_tags, msgtype, content, coalesce(msgid, '') AS msgid,
      coalesce(invalid_recipients, '') AS invalid_recipients, unconfirmed_since, tries, attempt_started_at AS started_at,
@@ -60,6 +61,8 @@ pub(super) const DEPTHS: &str = "SELECT o.sender, o.receiver, o.deliveries,
 pub(super) const DISCARDED: &str =
     "SELECT sender, receiver, deliveries FROM wecom_relay.discarded ORDER BY sender, receiver";
 
+const CONSOLE_SECRET: &str = "SELECT secret FROM wecom_relay.console WHERE id = 1";
+
 /// The statement that reads a page of deliveries with this number of words.
 pub(super) fn page_statement(source: Source, order: ListOrder, words: usize) -> String {
     const FIXED_PARAMETERS: usize = 11;
@@ -69,31 +72,35 @@ pub(super) fn page_statement(source: Source, order: ListOrder, words: usize) -> 
         format!("AND strpos(lower((summary || E'\\n' || group_key) COLLATE \"C\"), ${number}::text) > 0")
     };
     let words: Vec<String> = (1..=words).map(word).collect();
-    let source = match source {
-        Source::All => "true",
-        Source::Dead => "state = 5",
-        Source::Digest => "digest = $7",
-    };
-    let page = PAGE.replace("{source}", source).replace("{direction}", page::direction(order));
+    let page = PAGE.replace("{source}", condition(source)).replace("{direction}", page::direction(order));
     page.replace("{words}", &words.join(" "))
 }
 
 /// The statement that finds the last delivery that a call looks at.
-pub(super) fn window_statement(order: ListOrder) -> String {
-    WINDOW_END.replace("{comparison}", page::comparison(order)).replace("{direction}", page::direction(order))
+pub(super) fn window_statement(source: Source, order: ListOrder) -> String {
+    let window =
+        WINDOW_END.replace("{source}", condition(source)).replace("{direction}", page::direction(order));
+    window.replace("{comparison}", page::comparison(order))
+}
+
+fn condition(source: Source) -> &'static str {
+    match source {
+        Source::All => "true",
+        Source::Dead => "state = 5",
+        Source::Digest => "digest = $7",
+    }
 }
 
 pub(super) async fn list(tx: &Transaction<'_>, filter: &Filter, request: &PageRequest) -> EngineResult<Page> {
     let times = WallTimes::read(tx).await?;
     let filter = &times.filter(filter);
     let (order, source) = (request.order, Source::of(filter));
-    // The other indexes have only rows that match, so their searches need no bound.
     let end: Option<i64> = match source {
-        Source::All => {
+        Source::All | Source::Dead => {
             let window: [Param<'_>; 2] = [&page::start(request), &limit(page::WINDOW - 1)];
-            tx.first(&window_statement(order), &window, |row| column(row, "id")).await?
+            tx.first(&window_statement(source, order), &window, |row| column(row, "id")).await?
         }
-        Source::Dead | Source::Digest => None,
+        Source::Digest => None,
     };
     let ids = page::ids(request, end);
     let words = page::words(filter);
@@ -121,6 +128,10 @@ pub(super) async fn list(tx: &Transaction<'_>, filter: &Filter, request: &PageRe
     let read = |row: &Row| Ok(times.listed(read_or_damaged(row)?));
     let deliveries = tx.all(&page_statement(source, order, words.len()), &params, read).await?;
     Ok(page::page(request, deliveries, end))
+}
+
+pub(super) async fn console_secret(tx: &Transaction<'_>) -> EngineResult<Secret> {
+    tx.only(CONSOLE_SECRET, &[], |row| Ok(Secret::new(column::<String>(row, "secret")?))).await
 }
 
 fn read_listed(row: &Row) -> EngineResult<Listed> {

@@ -15,10 +15,11 @@ use super::{
 };
 
 /// Migration `n` is at index `n - 1`.
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     include_str!("migrations/0001_outbox.sql"),
     include_str!("migrations/0002_recorded_time.sql"),
     include_str!("migrations/0003_cards.sql"),
+    include_str!("migrations/0004_console.sql"),
 ];
 /// The version that this program reads and writes.
 pub(super) const VERSION: i32 = MIGRATIONS.len() as i32;

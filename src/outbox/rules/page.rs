@@ -4,15 +4,17 @@ use std::ops::RangeInclusive;
 
 use crate::outbox::{DeliveryId, Depth, Filter, ListOrder, Listed, Page, PageRequest, State, rules::stored};
 
-/// The largest number of rows that one call looks at, unless an index has only rows that match.
+/// The largest number of rows that one call looks at, except among the members of a digest.
 pub const WINDOW: u32 = 20_000;
 
 /// The index that finds the deliveries of a filter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {
-    /// The primary key. It has rows that do not match, so the search needs a bound.
+    /// The primary key.
     All,
+    /// The dead letters. As with all deliveries, few of many may match, so a call has a window.
     Dead,
+    /// The members of one digest, which are few.
     Digest,
 }
 

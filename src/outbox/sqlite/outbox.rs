@@ -24,6 +24,7 @@ use crate::outbox::{
     PageRequest, Planner, ReceiverName, Requeue, Scheduled, SenderName, Sent, Settlement, StoreResult,
     Unnoticed,
 };
+use crate::secret::Secret;
 
 /// The maximum number of dead letters that are requeued in one transaction. A running daemon must not be locked out for
 /// long.
@@ -166,6 +167,10 @@ impl Outbox for SqliteOutbox {
 
     async fn size(&self) -> StoreResult<OutboxSize> {
         self.worker.run(Effect::Read, |tx| tx.size()).await
+    }
+
+    async fn console_secret(&self) -> StoreResult<Secret> {
+        self.reader.run(Effect::Read, |tx| query::console_secret(tx.sql)).await
     }
 
     async fn probe(&self, now: Timestamp) -> StoreResult<()> {

@@ -117,6 +117,7 @@ const STATEMENTS: &[(&str, &str)] = &[
     (query::SHOW, "PRIMARY KEY"),
     (query::EARLIER_ATTEMPTS, "PRIMARY KEY (delivery=?)"),
     (query::ACCEPTED_AT, "PRIMARY KEY"),
+    (query::CONSOLE_SECRET, "PRIMARY KEY"),
     (admin::DUE_NOW, "PRIMARY KEY"),
     (admin::REQUEUE, "PRIMARY KEY"),
     (admin::DEAD_AFTER, "delivery_dead (id>?)"),
@@ -165,12 +166,13 @@ fn list_statements() -> Vec<(String, &'static str)> {
         (Source::Digest, "delivery_digest (digest=? AND rowid>? AND rowid<?)"),
     ];
     let orders = [
-        (ListOrder::OldestFirst, "PRIMARY KEY (rowid>?)"),
-        (ListOrder::NewestFirst, "PRIMARY KEY (rowid<?)"),
+        (ListOrder::OldestFirst, "PRIMARY KEY (rowid>?)", "delivery_dead (id>?)"),
+        (ListOrder::NewestFirst, "PRIMARY KEY (rowid<?)", "delivery_dead (id<?)"),
     ];
     let mut statements = Vec::new();
-    for (order, window) in orders {
-        statements.push((query::window_statement(order), window));
+    for (order, window, window_of_dead) in orders {
+        statements.push((query::window_statement(Source::All, order), window));
+        statements.push((query::window_statement(Source::Dead, order), window_of_dead));
         for words in [0, 2] {
             let statement = |(source, wanted)| (query::page_statement(source, order, words), wanted);
             statements.extend(sources.map(statement));

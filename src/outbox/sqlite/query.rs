@@ -22,6 +22,7 @@ use crate::{
             wall_times::WallTimes as _,
         },
     },
+    secret::Secret,
     wecom::{Content, Recipients},
 };
 
@@ -42,7 +43,7 @@ const PAGE: &str = listed!(
      ORDER BY id {direction} LIMIT ?8"
 );
 const WINDOW_END: &str =
-    "SELECT id FROM delivery WHERE id {comparison} ?1 ORDER BY id {direction} LIMIT 1 OFFSET ?2";
+    "SELECT id FROM delivery {index} AND id {comparison} ?1 ORDER BY id {direction} LIMIT 1 OFFSET ?2";
 pub(super) const SHOW: &str = listed!(
     ", group_key, to_users, to_parties, to_tags, msgtype, content, coalesce(msgid, '') AS msgid,
      coalesce(invalid_recipients, '') AS invalid_recipients, unconfirmed_since, tries, attempt_started_at AS started_at,
@@ -58,6 +59,8 @@ pub(super) const ACCEPTED_AT: &str = "SELECT accepted_at FROM delivery WHERE id 
 pub(super) const DISCARDED: &str =
     "SELECT sender, receiver, deliveries FROM discarded ORDER BY sender, receiver";
 
+pub(super) const CONSOLE_SECRET: &str = "SELECT secret FROM console WHERE id = 1";
+
 /// The statement that reads a page of deliveries with this number of words.
 pub(super) fn page_statement(source: Source, order: ListOrder, words: usize) -> String {
     const FIXED_PARAMETERS: usize = 11;
@@ -65,31 +68,34 @@ pub(super) fn page_statement(source: Source, order: ListOrder, words: usize) -> 
         format!("AND instr(lower(summary || char(10) || group_key), ?{}) > 0", number + FIXED_PARAMETERS)
     };
     let words: Vec<String> = (1..=words).map(word).collect();
-    let index = match source {
-        Source::All => "NOT INDEXED WHERE true",
-        Source::Dead => "INDEXED BY delivery_dead WHERE state = 5",
-        Source::Digest => "INDEXED BY delivery_digest WHERE digest = ?7",
-    };
-    let page = PAGE.replace("{index}", index).replace("{direction}", page::direction(order));
+    let page = PAGE.replace("{index}", index(source)).replace("{direction}", page::direction(order));
     page.replace("{words}", &words.join(" "))
 }
 
 /// The statement that finds the last delivery that a call looks at.
-pub(super) fn window_statement(order: ListOrder) -> String {
-    WINDOW_END.replace("{comparison}", page::comparison(order)).replace("{direction}", page::direction(order))
+pub(super) fn window_statement(source: Source, order: ListOrder) -> String {
+    let window = WINDOW_END.replace("{index}", index(source)).replace("{direction}", page::direction(order));
+    window.replace("{comparison}", page::comparison(order))
+}
+
+fn index(source: Source) -> &'static str {
+    match source {
+        Source::All => "NOT INDEXED WHERE true",
+        Source::Dead => "INDEXED BY delivery_dead WHERE state = 5",
+        Source::Digest => "INDEXED BY delivery_digest WHERE digest = ?7",
+    }
 }
 
 pub(super) fn list(sql: Sql<'_>, filter: &Filter, request: &PageRequest) -> EngineResult<Page> {
     let times = WallTimes::read(sql)?;
     let filter = &times.filter(filter);
     let (order, source) = (request.order, Source::of(filter));
-    // The other indexes have only rows that match, so their searches need no bound.
     let end: Option<i64> = match source {
-        Source::All => {
+        Source::All | Source::Dead => {
             let window = (page::start(request), page::WINDOW - 1);
-            sql.first(&window_statement(order), window, |row| Ok(row.get("id")?))?
+            sql.first(&window_statement(source, order), window, |row| Ok(row.get("id")?))?
         }
-        Source::Dead | Source::Digest => None,
+        Source::Digest => None,
     };
     let ids = page::ids(request, end);
     let words = page::words(filter);
@@ -111,6 +117,10 @@ pub(super) fn list(sql: Sql<'_>, filter: &Filter, request: &PageRequest) -> Engi
         fixed.into_iter().chain(words.iter().map(|word| word as &dyn ToSql)).collect();
     let deliveries = sql.all(&statement, params.as_slice(), |row| Ok(times.listed(read_or_damaged(row)?)))?;
     Ok(page::page(request, deliveries, end))
+}
+
+pub(super) fn console_secret(sql: Sql<'_>) -> EngineResult<Secret> {
+    sql.only(CONSOLE_SECRET, [], |row| Ok(Secret::new(row.get::<_, String>("secret")?)))
 }
 
 fn read_listed(row: &Row<'_>) -> EngineResult<Listed> {

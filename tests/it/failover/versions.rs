@@ -60,7 +60,7 @@ async fn a_program_that_is_too_old_for_the_schema_refuses_it() {
         |reason: &String| reason.contains("the schema has version 5, which needs a newer program");
     eventually(ready, is_explained).await;
     // The newer program is taken back.
-    site.sql("DELETE FROM wecom_relay.migration WHERE version = 5");
+    site.sql("DELETE FROM wecom_relay.migration WHERE version = 6");
     eventually(async || post(&client, url, &alert).await, |status| *status == Some(200)).await;
     site.stop(1).await;
 }

@@ -27,6 +27,7 @@ use wecom_relay::outbox::{
     StoreResult, Unnoticed,
     sqlite::{SqliteLease, SqliteOutbox},
 };
+use wecom_relay::secret::Secret;
 
 /// The number of faults in a thousand calls.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -231,6 +232,10 @@ impl Outbox for FaultyOutbox {
 
     async fn size(&self) -> StoreResult<OutboxSize> {
         self.faults.run(self.inner.size()).await
+    }
+
+    async fn console_secret(&self) -> StoreResult<Secret> {
+        self.faults.run(self.inner.console_secret()).await
     }
 
     async fn probe(&self, now: Timestamp) -> StoreResult<()> {

@@ -105,6 +105,7 @@ macro_rules! conformance {
                 a_list_is_filtered_and_paged,
                 a_list_is_searched_by_words_sender_and_group,
                 a_list_can_start_with_the_newest_delivery,
+                the_secret_for_the_console_stays_the_same,
                 a_delivery_is_shown_with_its_attempts,
                 a_requeued_dead_letter_is_last_of_its_ordering_key,
                 a_requeued_ready_delivery_is_due_now,

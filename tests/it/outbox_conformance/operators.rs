@@ -212,3 +212,9 @@ pub(crate) async fn an_unknown_delivery_is_reported_as_unknown<O: Outbox>(outbox
     assert_eq!(outbox.discard(id, at(0)).await.unwrap(), Changed::Unknown);
     assert_eq!(outbox.requeue(Requeue::One(id), at(0)).await.unwrap(), Changed::Unknown);
 }
+
+pub(crate) async fn the_secret_for_the_console_stays_the_same<O: Outbox>(outbox: O) {
+    let secret = outbox.console_secret().await.unwrap();
+    assert_eq!(secret.expose().len(), 64);
+    assert_eq!(outbox.console_secret().await.unwrap().expose(), secret.expose());
+}

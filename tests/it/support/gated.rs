@@ -16,6 +16,7 @@ use wecom_relay::outbox::{
     StoreResult, Unnoticed,
     sqlite::{SqliteLease, SqliteOutbox},
 };
+use wecom_relay::secret::Secret;
 
 /// The real outbox behind [`Gates`].
 #[derive(Clone)]
@@ -124,6 +125,10 @@ impl Outbox for Gated {
 
     async fn size(&self) -> StoreResult<OutboxSize> {
         self.inner.size().await
+    }
+
+    async fn console_secret(&self) -> StoreResult<Secret> {
+        self.inner.console_secret().await
     }
 
     async fn adopt(&self, senders: Vec<ConfiguredSender>, now: Timestamp) -> StoreResult<Vec<MovedSender>> {
