@@ -11,6 +11,7 @@ use crate::{
     console::{KeptPayload, TemplateDesk},
     http::{KeptBody, Payloads},
     intake::{Draft, DraftError, DraftOutcome, DraftReceiver, DraftSource, Intake},
+    outbox::NotificationId,
 };
 
 /// The templates of the relay. A reload replaces them.
@@ -69,6 +70,10 @@ impl TemplateDesk for Desk {
 
     fn payloads(&self) -> Vec<KeptPayload> {
         let kept = self.payloads.latest_first().into_iter();
-        kept.map(|KeptBody { id, at, receiver, body }| KeptPayload { id, at, receiver, body }).collect()
+        kept.map(|KeptBody { id, at, receiver, body, .. }| KeptPayload { id, at, receiver, body }).collect()
+    }
+
+    fn payload_of(&self, notification: NotificationId) -> Option<u64> {
+        self.payloads.id_of(notification)
     }
 }

@@ -14,6 +14,7 @@ use crate::{
     http::{ReloadHandle, RenderPool},
     intake::{Address, MessageType},
     outbox::{NewNotification, ReceiverName},
+    wecom::{Content, Recipients, check_user_ids},
 };
 
 pub(super) struct LiveSetup {
@@ -32,6 +33,25 @@ impl RelaySetup for LiveSetup {
         let pool = self.render_pool.load();
         let found = pool.intake().receiver(receiver).map_err(|_| TestRefusal::UnknownReceiver)?;
         pool.intake().test_message(found, now).ok_or(TestRefusal::RecipientsFromTemplates)
+    }
+
+    fn draft_message(
+        &self,
+        receiver: &str,
+        to: &str,
+        contents: Vec<Content>,
+    ) -> Result<NewNotification, TestRefusal> {
+        let pool = self.render_pool.load();
+        let found = pool.intake().receiver(receiver).map_err(|_| TestRefusal::UnknownReceiver)?;
+        if matches!(&found.address, Address::Literal(recipients) if recipients.is_group()) {
+            return Err(TestRefusal::Group);
+        }
+        check_user_ids(to).map_err(|error| TestRefusal::Members(error.to_string()))?;
+        match Recipients::checked(to, "", "") {
+            Ok(Recipients::All) => Err(TestRefusal::Members("@all is everybody".to_owned())),
+            Ok(recipients) => Ok(pool.intake().draft_message(found, recipients, contents)),
+            Err(error) => Err(TestRefusal::Members(error.to_string())),
+        }
     }
 
     fn credentials(&self) -> Credentials {

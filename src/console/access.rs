@@ -9,16 +9,12 @@ use super::settings::ConsoleConfig;
 use crate::pages::{hosts, is_local_host};
 
 /// The access to the console.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Access {
     /// A reader needs a password.
     Login,
     /// Everybody on this machine is an operator.
     Open,
-    Closed(Closed),
-    /// Nobody, because a proxy may open it to other machines. Browsers do not speak HTTP/1.0, but nginx does by default,
-    /// without any of the headers [`OF_PROXIES`].
-    ClosedToHttp10,
 }
 
 /// The reason why nobody may see the console.
@@ -30,6 +26,9 @@ pub(super) enum Closed {
     ForeignHost(String),
     /// A proxy may open it to other machines. It sent this header.
     Proxied(HeaderName),
+    /// A proxy may open it to other machines. Browsers do not speak HTTP/1.0, but nginx does by default, without any of the
+    /// headers [`OF_PROXIES`].
+    Http10,
 }
 
 /// Headers that proxies add. A proxy that adds none and speaks HTTP/1.1 looks like a browser on this machine.
@@ -42,23 +41,27 @@ const OF_PROXIES: [HeaderName; 6] = [
     header::VIA,
 ];
 
-pub(super) fn access(config: &ConsoleConfig, is_on_loopback: bool, request: &Request) -> Access {
+pub(super) fn access(
+    config: &ConsoleConfig,
+    is_on_loopback: bool,
+    request: &Request,
+) -> Result<Access, Closed> {
     if !config.passwords.is_empty() {
-        return Access::Login;
+        return Ok(Access::Login);
     }
     if !is_on_loopback || config.external_url.is_some() {
-        return Access::Closed(Closed::InNetwork);
+        return Err(Closed::InNetwork);
     }
     let headers = request.headers();
     if let Some(name) = OF_PROXIES.into_iter().find(|name| headers.contains_key(name)) {
-        return Access::Closed(Closed::Proxied(name));
+        return Err(Closed::Proxied(name));
     }
     if request.version() < Version::HTTP_11 {
-        return Access::ClosedToHttp10;
+        return Err(Closed::Http10);
     }
     match hosts(request.uri(), headers).find(|host| !is_local_host(host)) {
-        Some(host) => Access::Closed(Closed::ForeignHost(host.to_owned())),
-        None => Access::Open,
+        Some(host) => Err(Closed::ForeignHost(host.to_owned())),
+        None => Ok(Access::Open),
     }
 }
 
@@ -84,7 +87,11 @@ mod tests {
         }
     }
 
-    fn of(config: &ConsoleConfig, is_on_loopback: bool, headers: &[(&'static str, &'static str)]) -> Access {
+    fn of(
+        config: &ConsoleConfig,
+        is_on_loopback: bool,
+        headers: &[(&'static str, &'static str)],
+    ) -> Result<Access, Closed> {
         access(config, is_on_loopback, &request(Version::HTTP_11, headers))
     }
 
@@ -100,26 +107,26 @@ mod tests {
         config.passwords.add(&Secret::new("a long password"), Role::Operator);
         for is_on_loopback in [true, false] {
             let headers = [("host", "evil.example"), ("x-forwarded-for", "192.0.2.1")];
-            assert_eq!(of(&config, is_on_loopback, &headers), Access::Login);
+            assert_eq!(of(&config, is_on_loopback, &headers), Ok(Access::Login));
         }
     }
 
     #[test]
     fn without_a_password_only_this_machine_may_read() {
         let local = [("host", "127.0.0.1:8061")];
-        assert_eq!(of(&config(), true, &local), Access::Open);
-        assert_eq!(of(&config(), false, &local), Access::Closed(Closed::InNetwork));
+        assert_eq!(of(&config(), true, &local), Ok(Access::Open));
+        assert_eq!(of(&config(), false, &local), Err(Closed::InNetwork));
         let behind_proxy =
             ConsoleConfig { external_url: ExternalUrl::parse("https://ops.example.com"), ..config() };
-        assert_eq!(of(&behind_proxy, true, &local), Access::Closed(Closed::InNetwork));
+        assert_eq!(of(&behind_proxy, true, &local), Err(Closed::InNetwork));
         for header in ["x-forwarded-for", "x-real-ip", "via", "forwarded"] {
             let closed = of(&config(), true, &[local[0], (header, "x")]);
-            assert_eq!(closed, Access::Closed(Closed::Proxied(HeaderName::from_static(header))));
+            assert_eq!(closed, Err(Closed::Proxied(HeaderName::from_static(header))));
         }
         // A search domain can give a name without a dot to another machine.
         for host in ["evil.example", "relay", "192.0.2.7"] {
             let foreign = of(&config(), true, &[("host", host)]);
-            assert_eq!(foreign, Access::Closed(Closed::ForeignHost(host.to_owned())));
+            assert_eq!(foreign, Err(Closed::ForeignHost(host.to_owned())));
         }
     }
 
@@ -128,9 +135,9 @@ mod tests {
         let mut config = config();
         for version in [Version::HTTP_09, Version::HTTP_10] {
             let request = request(version, &[("host", "127.0.0.1:8061")]);
-            assert_eq!(access(&config, true, &request), Access::ClosedToHttp10);
+            assert_eq!(access(&config, true, &request), Err(Closed::Http10));
         }
         config.passwords.add(&Secret::new("a long password"), Role::Operator);
-        assert_eq!(access(&config, true, &request(Version::HTTP_10, &[])), Access::Login);
+        assert_eq!(access(&config, true, &request(Version::HTTP_10, &[])), Ok(Access::Login));
     }
 }

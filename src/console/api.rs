@@ -101,73 +101,39 @@ pub(super) async fn message<O: Outbox>(
     }
 }
 
-/// `POST /api/v1/messages/{id}/requeue`
-pub(super) async fn requeue<O: Outbox>(
+/// `POST /api/v1/messages/{id}/requeue`, `POST /api/v1/messages/{id}/discard`
+pub(super) async fn change_one<O: Outbox>(
     State(state): State<Arc<ConsoleState<O>>>,
     Extension(reader): Extension<Reader>,
+    Extension(action): Extension<Action>,
     Path(id): Path<String>,
 ) -> Response {
-    change_one(&state, &reader, &id, Action::Requeue).await
-}
-
-/// `POST /api/v1/messages/{id}/discard`
-pub(super) async fn discard<O: Outbox>(
-    State(state): State<Arc<ConsoleState<O>>>,
-    Extension(reader): Extension<Reader>,
-    Path(id): Path<String>,
-) -> Response {
-    change_one(&state, &reader, &id, Action::Discard).await
-}
-
-async fn change_one<O: Outbox>(
-    state: &ConsoleState<O>,
-    reader: &Reader,
-    id: &str,
-    action: Action,
-) -> Response {
-    let changed = match change_delivery(state, reader, id, action).await {
+    let changed = match change_delivery(&state, &reader, &id, action).await {
         Ok(changed) => changed,
         Err(refusal) => return refusal.json(),
     };
     match state.outbox.show(changed).await {
         Ok(Some(detail)) => Json(ListedJson::new(&detail.listed, &reader.moments.zone)).into_response(),
-        Ok(None) => unknown(reader, id).json(),
+        Ok(None) => unknown(&reader, &id).json(),
         Err(error) => Refusal::Outbox(error.to_string()).json(),
     }
 }
 
-/// A change of all dead letters of a filter.
+/// A change of all messages of a filter.
 #[derive(Debug)]
 struct Bulk {
     /// As in the query of `GET /api/v1/messages`.
     filter: Vec<(String, String)>,
-    /// The number of dead letters that the filter selects.
+    /// The number of messages that the filter selects.
     expect: usize,
 }
 
-/// `POST /api/v1/messages/requeue`
-pub(super) async fn requeue_all<O: Outbox>(
+/// `POST /api/v1/messages/requeue`, `POST /api/v1/messages/discard`
+pub(super) async fn change_all<O: Outbox>(
     State(state): State<Arc<ConsoleState<O>>>,
     Extension(reader): Extension<Reader>,
+    Extension(action): Extension<Action>,
     bulk: Result<Json<serde_json::Value>, JsonRejection>,
-) -> Response {
-    change_all(&state, &reader, bulk, Action::Requeue).await
-}
-
-/// `POST /api/v1/messages/discard`
-pub(super) async fn discard_all<O: Outbox>(
-    State(state): State<Arc<ConsoleState<O>>>,
-    Extension(reader): Extension<Reader>,
-    bulk: Result<Json<serde_json::Value>, JsonRejection>,
-) -> Response {
-    change_all(&state, &reader, bulk, Action::Discard).await
-}
-
-async fn change_all<O: Outbox>(
-    state: &ConsoleState<O>,
-    reader: &Reader,
-    bulk: Result<Json<serde_json::Value>, JsonRejection>,
-    action: Action,
 ) -> Response {
     let read = bulk.map_err(|error| error.body_text()).and_then(|Json(value)| read_bulk(&value));
     let Bulk { filter, expect } = match read {
@@ -178,7 +144,7 @@ async fn change_all<O: Outbox>(
         Ok(wanted) => wanted,
         Err(bad) => return Refusal::BadRequest(bad.to_string()).json(),
     };
-    match change_selected(state, reader, &wanted, expect, action).await {
+    match change_selected(&state, &reader, &wanted, expect, action).await {
         Ok(done) => Json(json!({ "done": done })).into_response(),
         Err(bulk_error) => change::refusal(&bulk_error, Language::En).json(),
     }

@@ -1,10 +1,13 @@
-//! Changes of all dead letters that a filter selects, if their number is the one that a person has seen.
+//! Changes of all messages that a filter selects, if their number is the one that a person has seen.
+
+use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
 use super::filter::UrlFilter;
 use crate::outbox::{
-    Changed, DeliveryId, Detail, Kind, ListOrder, OutboxQuery, Page, PageRequest, Requeue, State, StoreError,
+    Changed, DeliveryId, Detail, Kind, ListOrder, Listed, OutboxQuery, Page, PageRequest, ReceiverName,
+    Requeue, State, StoreError,
 };
 
 /// The largest number of deliveries that one change covers.
@@ -30,6 +33,14 @@ impl Action {
         [Self::Requeue, Self::Discard].into_iter().find(|action| action.name() == text)
     }
 
+    /// True if it changes a delivery in this state.
+    pub(super) fn changes(self, state: State) -> bool {
+        match self {
+            Self::Requeue => matches!(state, State::Ready | State::Dead | State::Discarded),
+            Self::Discard => matches!(state, State::Queued | State::Ready | State::Dead),
+        }
+    }
+
     pub(super) async fn apply(
         self,
         outbox: &impl OutboxQuery,
@@ -46,8 +57,8 @@ impl Action {
 /// The reason why not all were changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum BulkError {
-    /// Only dead letters are changed together.
-    OnlyDead,
+    /// The filter has no state, or one that the change does not allow.
+    States(Action),
     TooMany,
     /// There are this many now.
     Count(usize),
@@ -64,32 +75,54 @@ impl From<StoreError> for BulkError {
     }
 }
 
-/// The dead letters of a filter, oldest first. Digests are left out, because their members are dead letters too.
+/// The deliveries that a change is about, oldest first.
+#[derive(Debug, Default)]
+pub(super) struct Selected {
+    pub(super) ids: Vec<DeliveryId>,
+    pub(super) receivers: BTreeSet<ReceiverName>,
+}
+
+/// True if `action` may change all messages of the filter together.
+pub(super) fn is_allowed(wanted: &UrlFilter, action: Action) -> bool {
+    let states = &wanted.filter.states;
+    !states.is_empty() && states.iter().all(|state| action.changes(*state)) && wanted.id.is_none()
+}
+
+/// The deliveries of a filter.
 pub(super) async fn selected(
     outbox: &impl OutboxQuery,
     wanted: &UrlFilter,
-) -> Result<Vec<DeliveryId>, BulkError> {
-    if wanted.filter.states != [State::Dead] || wanted.id.is_some() {
-        return Err(BulkError::OnlyDead);
+    action: Action,
+) -> Result<Selected, BulkError> {
+    if !is_allowed(wanted, action) {
+        return Err(BulkError::States(action));
     }
-    let mut ids = Vec::new();
+    let mut selected = Selected::default();
     let mut after = None;
     loop {
         let request = PageRequest { order: ListOrder::OldestFirst, after, limit: PAGE_SIZE };
         let Page { deliveries, next } = outbox.list(wanted.filter.clone(), request).await?;
-        ids.extend(deliveries.iter().filter(|one| one.kind != Kind::Digest).map(|one| one.id));
-        if ids.len() > MAX_CHANGED {
+        for one in deliveries.into_iter().filter(is_changed_itself) {
+            selected.ids.push(one.id);
+            selected.receivers.insert(one.receiver);
+        }
+        if selected.ids.len() > MAX_CHANGED {
             return Err(BulkError::TooMany);
         }
         after = next;
         if after.is_none() {
-            return Ok(ids);
+            return Ok(selected);
         }
     }
 }
 
-/// Changes the dead letters of a filter, if there are `expected` of them, and counts them in `changed`. Letters that
-/// somebody else has changed meanwhile stay as they are.
+/// The members of a dead digest are dead letters too, and are changed in its place.
+fn is_changed_itself(listed: &Listed) -> bool {
+    listed.kind != Kind::Digest || listed.state != State::Dead
+}
+
+/// Changes the deliveries of a filter, if there are `expected` of them, and counts them in `changed`. Those that somebody
+/// else has changed meanwhile stay as they are.
 pub(super) async fn change(
     outbox: &impl OutboxQuery,
     wanted: &UrlFilter,
@@ -98,14 +131,14 @@ pub(super) async fn change(
     now: Timestamp,
     changed: &mut usize,
 ) -> Result<(), BulkError> {
-    let ids = selected(outbox, wanted).await?;
+    let ids = selected(outbox, wanted, action).await?.ids;
     if ids.len() != expected {
         return Err(BulkError::Count(ids.len()));
     }
     for id in ids {
         let failed = |error| BulkError::Store { changed: *changed, error };
-        let is_dead = |detail: &Detail| detail.listed.state == State::Dead;
-        if !outbox.show(id).await.map_err(failed)?.as_ref().is_some_and(is_dead) {
+        let is_wanted = |detail: &Detail| wanted.filter.states.contains(&detail.listed.state);
+        if !outbox.show(id).await.map_err(failed)?.as_ref().is_some_and(is_wanted) {
             continue;
         }
         if let Changed::Deliveries(_) = action.apply(outbox, id, now).await.map_err(failed)? {

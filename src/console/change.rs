@@ -8,10 +8,10 @@ use axum::{
     http::{StatusCode, Uri},
     response::Response,
 };
-use serde::Serialize;
 
 use super::{
-    bulk::{self, Action, BulkError, MAX_CHANGED},
+    bulk::{self, Action, BulkError, MAX_CHANGED, Selected},
+    confirm::{self, HiddenField, Question},
     fields::Fields,
     filter::UrlFilter,
     message::unknown,
@@ -27,23 +27,6 @@ use crate::{
     outbox::{Changed, DeliveryId, Outbox, SenderName, Sharing, State as Delivery, StoreError},
     pages::redirect,
 };
-
-#[derive(Serialize)]
-struct View {
-    title: String,
-    lines: Vec<String>,
-    action: String,
-    fields: Vec<Field>,
-    button: &'static str,
-    back: String,
-}
-
-/// A hidden field of the form.
-#[derive(Serialize)]
-struct Field {
-    name: String,
-    value: String,
-}
 
 /// `GET /messages/{id}/confirm?do=requeue`
 pub(super) async fn confirm_one<O: Outbox>(
@@ -68,7 +51,7 @@ pub(super) async fn confirm_one<O: Outbox>(
     if action == Action::Requeue && detail.unconfirmed_since.is_some() {
         lines.push(words.unconfirmed.to_owned());
     }
-    let view = View {
+    let question = Question {
         title: format!("{} #{id}", verb(&reader, action)),
         lines,
         action: format!("messages/{id}/{}", action.name()),
@@ -76,7 +59,7 @@ pub(super) async fn confirm_one<O: Outbox>(
         button: verb(&reader, action),
         back: format!("messages/{id}"),
     };
-    page(&state, &reader, &view)
+    confirm::page(&state, &reader, Place::Messages, &question)
 }
 
 /// `GET /messages/confirm?do=requeue&state=dead`
@@ -93,42 +76,43 @@ pub(super) async fn confirm_all<O: Outbox>(
     if !reader.is_operator() {
         return Refusal::ViewerOnly.page(&state, &reader.visitor);
     }
-    match bulk::selected(&state.outbox, &wanted).await {
-        Ok(ids) => confirm_count(&state, &reader, &wanted, action, ids.len(), None),
+    match bulk::selected(&state.outbox, &wanted, action).await {
+        Ok(selected) => confirm_selected(&state, &reader, &wanted, action, &selected, None),
         Err(bulk_error) => refuse(&state, &reader, &bulk_error),
     }
 }
 
-fn confirm_count<O>(
+fn confirm_selected<O>(
     state: &ConsoleState<O>,
     reader: &Reader,
     wanted: &UrlFilter,
     action: Action,
-    count: usize,
-    changed_count: Option<String>,
+    selected: &Selected,
+    conflict: Option<String>,
 ) -> Response {
-    let mut fields: Vec<Field> = wanted
-        .fields()
-        .iter()
-        .map(|(name, value)| Field { name: name.clone(), value: value.clone() })
-        .collect();
-    fields.push(Field { name: "expect".to_owned(), value: count.to_string() });
+    let count = selected.ids.len();
+    let mut fields: Vec<HiddenField> = wanted.fields().iter().map(HiddenField::from).collect();
+    fields.push(HiddenField { name: "expect".to_owned(), value: count.to_string() });
     let twice = reader.language().choose(
         "A message that WeCom may already have can appear twice.",
         "企业微信可能已经收到的消息会重复显示。",
     );
     let sentence = match (action, reader.language()) {
-        (Action::Requeue, Language::En) => format!("Dead letters that are sent again: {count}."),
-        (Action::Requeue, Language::Zh) => format!("将重新发送 {count} 条死信。"),
-        (Action::Discard, Language::En) => format!("Dead letters that are discarded: {count}."),
-        (Action::Discard, Language::Zh) => format!("将丢弃 {count} 条死信。"),
+        (Action::Requeue, Language::En) => format!("Messages that are sent again: {count}."),
+        (Action::Requeue, Language::Zh) => format!("将重新发送 {count} 条消息。"),
+        (Action::Discard, Language::En) => format!("Messages that are discarded: {count}."),
+        (Action::Discard, Language::Zh) => format!("将丢弃 {count} 条消息。"),
     };
-    let filter = wanted.fields().iter().map(|(name, value)| format!("{name}: {value}"));
-    let mut lines: Vec<String> = changed_count.into_iter().chain([sentence]).chain(filter).collect();
+    let filter = wanted.fields().iter().map(|(name, value)| filter_line(name, value, reader));
+    let names: Vec<&str> = selected.receivers.iter().map(|receiver| receiver.0.as_str()).collect();
+    let receivers = format!("{}: {}", reader.words().receivers, names.join(", "));
+    let receivers = Some(receivers).filter(|_| count > 0);
+    let mut lines: Vec<String> =
+        conflict.into_iter().chain([sentence]).chain(filter).chain(receivers).collect();
     if action == Action::Requeue {
         lines.push(twice.to_owned());
     }
-    let view = View {
+    let question = Question {
         title: verb(reader, action).to_owned(),
         lines,
         action: format!("messages/{}", action.name()),
@@ -136,15 +120,25 @@ fn confirm_count<O>(
         button: verb(reader, action),
         back: format!("messages{}", wanted.query(&[])),
     };
-    page(state, reader, &view)
+    confirm::page(state, reader, Place::Messages, &question)
 }
 
-fn page<O>(state: &ConsoleState<O>, reader: &Reader, view: &View) -> Response {
-    if !reader.is_operator() {
-        return Refusal::ViewerOnly.page(state, &reader.visitor);
-    }
-    let frame = reader.frame(Place::Messages, view.title.clone());
-    state.pages.html("confirm.html", &reader.visitor, &frame, reader.words(), view)
+/// A field of the filter in the words of the page.
+fn filter_line(name: &str, value: &str, reader: &Reader) -> String {
+    let words = reader.words();
+    let name = match name {
+        "state" => words.state,
+        "receiver" => words.receiver,
+        "sender" => words.sender,
+        "group" => words.group,
+        "since" => words.since,
+        "until" => words.until,
+        "q" => words.search,
+        other => other,
+    };
+    let state = Delivery::ALL.into_iter().find(|state| state.name() == value).filter(|_| name == words.state);
+    let value = state.map_or(value, |state| state_name(reader.language(), state));
+    format!("{name}: {value}")
 }
 
 fn verb(reader: &Reader, action: Action) -> &'static str {
@@ -169,78 +163,65 @@ fn refuse<O>(state: &ConsoleState<O>, reader: &Reader, bulk_error: &BulkError) -
 /// The refusal of a change of several deliveries.
 pub(super) fn refusal(bulk_error: &BulkError, language: Language) -> Refusal {
     match bulk_error {
-        BulkError::OnlyDead => Refusal::BadRequest(
-            language
-                .choose(
-                    "Only dead letters are changed together. Choose the state dead.",
-                    "只有死信可以批量处理。请选择状态“死信”。",
-                )
-                .to_owned(),
-        ),
+        BulkError::States(action) => {
+            let states = Delivery::ALL.into_iter().filter(|state| action.changes(*state));
+            let names: Vec<&str> = states.map(Delivery::name).collect();
+            Refusal::BadRequest(language.choose(
+                format!("Choose one of these states in the filter, or several: {}.", names.join(", ")),
+                format!("请在筛选条件中选择以下状态中的一个或几个：{}。", names.join("、")),
+            ))
+        }
         BulkError::TooMany => Refusal::BadRequest(language.choose(
             format!("There are more than {MAX_CHANGED}. Choose a shorter time or one receiver."),
             format!("超过 {MAX_CHANGED} 条。请缩短时间范围，或选择一个 receiver。"),
         )),
         BulkError::Count(count) => Refusal::Conflict(language.choose(
-            format!("Nothing was changed, because there are {count} dead letters now."),
-            format!("没有做任何修改，因为死信数量已变为 {count} 条。"),
+            format!("Nothing was changed, because the filter selects {count} messages now."),
+            format!("没有做任何修改，因为符合条件的消息现在是 {count} 条。"),
         )),
         BulkError::Store { changed: 0, error } => Refusal::Outbox(error.to_string()),
         BulkError::Store { changed, error } => Refusal::Outbox(language.choose(
-            format!("{error}. {changed} dead letters were changed before."),
-            format!("{error}。在此之前已处理 {changed} 条死信。"),
+            format!("{error}. {changed} messages were changed before."),
+            format!("{error}。在此之前已处理 {changed} 条消息。"),
         )),
     }
 }
 
-/// `POST /messages/requeue`
-pub(super) async fn requeue_all<O: Outbox>(
+/// `POST /messages/requeue`, `POST /messages/discard`
+pub(super) async fn change_all<O: Outbox>(
     State(state): State<Arc<ConsoleState<O>>>,
     Extension(reader): Extension<Reader>,
-    Extension(fields): Extension<Fields>,
+    Extension(fields): Extension<Arc<Fields>>,
+    Extension(action): Extension<Action>,
 ) -> Response {
-    change_all(&state, &reader, &fields, Action::Requeue).await
-}
-
-/// `POST /messages/discard`
-pub(super) async fn discard_all<O: Outbox>(
-    State(state): State<Arc<ConsoleState<O>>>,
-    Extension(reader): Extension<Reader>,
-    Extension(fields): Extension<Fields>,
-) -> Response {
-    change_all(&state, &reader, &fields, Action::Discard).await
-}
-
-async fn change_all<O: Outbox>(
-    state: &ConsoleState<O>,
-    reader: &Reader,
-    fields: &Fields,
-    action: Action,
-) -> Response {
-    let wanted = match UrlFilter::read(fields, &reader.moments.zone) {
+    let wanted = match UrlFilter::read(&fields, &reader.moments.zone) {
         Ok(wanted) => wanted,
-        Err(bad) => return Refusal::BadRequest(bad.to_string()).page(state, &reader.visitor),
+        Err(bad) => return Refusal::BadRequest(bad.to_string()).page(&state, &reader.visitor),
     };
     let Some(expected) = fields.get("expect").and_then(|expect| expect.parse().ok()) else {
-        return Refusal::BadRequest("expect is the number of dead letters".to_owned())
-            .page(state, &reader.visitor);
+        return Refusal::BadRequest("expect is the number of messages".to_owned())
+            .page(&state, &reader.visitor);
     };
-    match change_selected(state, reader, &wanted, expected, action).await {
+    match change_selected(&state, &reader, &wanted, expected, action).await {
         Ok(changed) => {
             let done = format!("{}-{changed}", action.name());
             redirect(&reader.visitor.root, &format!("messages?done={done}"))
         }
-        Err(bulk_error @ BulkError::Count(count)) => {
+        Err(bulk_error @ BulkError::Count(_)) => {
             let text = refusal(&bulk_error, reader.language()).text(reader.language());
-            let mut response = confirm_count(state, reader, &wanted, action, count, Some(text));
+            let selected = match bulk::selected(&state.outbox, &wanted, action).await {
+                Ok(selected) => selected,
+                Err(bulk_error) => return refuse(&state, &reader, &bulk_error),
+            };
+            let mut response = confirm_selected(&state, &reader, &wanted, action, &selected, Some(text));
             *response.status_mut() = StatusCode::CONFLICT;
             response
         }
-        Err(bulk_error) => refuse(state, reader, &bulk_error),
+        Err(bulk_error) => refuse(&state, &reader, &bulk_error),
     }
 }
 
-/// Changes the dead letters of a filter.
+/// Changes the messages of a filter.
 ///
 /// # Errors
 /// The error says whether any were changed.
@@ -270,39 +251,22 @@ struct BulkAudit<'a, O> {
 impl<O> Drop for BulkAudit<'_, O> {
     fn drop(&mut self) {
         if self.changed > 0 {
-            let what = format!("{} dead letters{}", self.changed, self.wanted.query(&[]));
+            let what = format!("{} messages{}", self.changed, self.wanted.query(&[]));
             audit(self.state, self.reader, self.action.name(), &what);
         }
     }
 }
 
-/// `POST /messages/{id}/requeue`
-pub(super) async fn requeue<O: Outbox>(
+/// `POST /messages/{id}/requeue`, `POST /messages/{id}/discard`
+pub(super) async fn change_one<O: Outbox>(
     State(state): State<Arc<ConsoleState<O>>>,
     Extension(reader): Extension<Reader>,
+    Extension(action): Extension<Action>,
     Path(id): Path<String>,
 ) -> Response {
-    change_one(&state, &reader, &id, Action::Requeue).await
-}
-
-/// `POST /messages/{id}/discard`
-pub(super) async fn discard<O: Outbox>(
-    State(state): State<Arc<ConsoleState<O>>>,
-    Extension(reader): Extension<Reader>,
-    Path(id): Path<String>,
-) -> Response {
-    change_one(&state, &reader, &id, Action::Discard).await
-}
-
-async fn change_one<O: Outbox>(
-    state: &ConsoleState<O>,
-    reader: &Reader,
-    id: &str,
-    action: Action,
-) -> Response {
-    match change_delivery(state, reader, id, action).await {
+    match change_delivery(&state, &reader, &id, action).await {
         Ok(id) => redirect(&reader.visitor.root, &format!("messages/{id}?done={}", action.name())),
-        Err(refusal) => refusal.page(state, &reader.visitor),
+        Err(refusal) => refusal.page(&state, &reader.visitor),
     }
 }
 

@@ -27,7 +27,6 @@ use super::{
     throttle::{Client, retry_later},
 };
 use crate::{
-    language::Language,
     outbox::Outbox,
     pages::{Moments, OwnOrigin, SEC_FETCH_SITE, redirect},
     text::percent_encode,
@@ -46,11 +45,11 @@ pub(super) async fn page<O: Outbox>(
     mut request: Request,
     next: Next,
 ) -> Response {
-    let (settings, visitor) = (state.settings.current(), visitor(&request));
-    let access = access(&settings.config, state.is_on_loopback, &request);
-    if let Some(refusal) = closed(&access, visitor.language) {
-        return forbidden(refusal.page(&state, &visitor));
-    }
+    let visitor = visitor(&request);
+    let Entered { settings, access } = match enter(&state, &request) {
+        Ok(entered) => entered,
+        Err(refusal) => return refusal.page(&state, &visitor),
+    };
     let known = session(&state, &settings, request.headers());
     let (session, is_new) = match (access, known) {
         (_, Some(session)) => (session, false),
@@ -59,7 +58,7 @@ pub(super) async fn page<O: Outbox>(
             let next = if *request.method() == Method::GET { visitor.here.as_str() } else { "" };
             return redirect(&visitor.root, &format!("login?next={}", percent_encode(next)));
         }
-        (_, None) => (state.new_session(Role::Operator, &settings), true),
+        (Access::Open, None) => (state.new_session(Role::Operator, &settings), true),
     };
     let reader = reader(&state, &settings, &session, &request);
     request.extensions_mut().insert(reader);
@@ -70,26 +69,16 @@ pub(super) async fn page<O: Outbox>(
     response
 }
 
-/// The reason why nobody may see the console.
-fn closed(access: &Access, language: Language) -> Option<Refusal> {
-    match access {
-        Access::Login | Access::Open => None,
-        Access::Closed(closed) => Some(Refusal::Closed(closed.clone())),
-        Access::ClosedToHttp10 => {
-            let text = language.choose(
-                "The console is closed, because it has no password and a proxy forwards this request (HTTP/1.0): set \
-                 server.console.password_file.",
-                "控制台已关闭：没有设置密码，而这个请求由代理转发（HTTP/1.0）。请设置 server.console.password_file。",
-            );
-            Some(Refusal::BadRequest(text.to_owned()))
-        }
-    }
+/// The settings in use, and the access that a request has.
+struct Entered {
+    settings: Arc<ConsoleSettings>,
+    access: Access,
 }
 
-/// Answers 403.
-fn forbidden(mut response: Response) -> Response {
-    *response.status_mut() = StatusCode::FORBIDDEN;
-    response
+fn enter<O>(state: &ConsoleState<O>, request: &Request) -> Result<Entered, Refusal> {
+    let settings = state.settings.current();
+    let access = access(&settings.config, state.is_on_loopback, request).map_err(Refusal::Closed)?;
+    Ok(Entered { settings, access })
 }
 
 fn reader<O>(
@@ -126,16 +115,12 @@ pub(super) async fn change<O: Outbox>(
     let Some(reader) = request.extensions().get::<Reader>().cloned() else {
         return Refusal::OldForm.page(&state, &visitor);
     };
-    if let Err(refusal) = check_origin(&reader.settings, &request) {
-        return refusal.page(&state, &visitor);
-    }
-    // The session of an open console is new if its cookie is missing, and then the token cannot match.
-    let request = match with_fields(request).await {
-        Ok(request) => request,
+    let (request, fields) = match read_form(&reader.settings, request).await {
+        Ok(read) => read,
         Err(refusal) => return refusal.page(&state, &visitor),
     };
-    let fields = request.extensions().get::<Fields>();
-    let token = fields.and_then(|fields| fields.get("token")).unwrap_or_default();
+    // The session of an open console is new if its cookie is missing, and then the token cannot match.
+    let token = fields.get("token").unwrap_or_default();
     let has_token = session(&state, &reader.settings, request.headers())
         .is_some_and(|session| reader.settings.key.is_form_token(&session, token));
     if !has_token {
@@ -153,22 +138,19 @@ pub(super) async fn outside<O: Outbox>(
     request: Request,
     next: Next,
 ) -> Response {
-    let (settings, visitor) = (state.settings.current(), visitor(&request));
-    let access = access(&settings.config, state.is_on_loopback, &request);
-    if let Some(refusal) = closed(&access, visitor.language) {
-        return forbidden(refusal.page(&state, &visitor));
-    }
+    let visitor = visitor(&request);
+    let settings = match enter(&state, &request) {
+        Ok(entered) => entered.settings,
+        Err(refusal) => return refusal.page(&state, &visitor),
+    };
     if *request.method() != Method::POST {
         return next.run(request).await;
     }
-    if let Err(refusal) = check_origin(&settings, &request) {
-        return refusal.page(&state, &visitor);
-    }
-    let request = match with_fields(request).await {
-        Ok(request) => request,
+    let (request, fields) = match read_form(&settings, request).await {
+        Ok(read) => read,
         Err(refusal) => return refusal.page(&state, &visitor),
     };
-    if request.extensions().get::<Fields>().is_some_and(|fields| fields.0.len() > MAX_FIELDS_OUTSIDE) {
+    if fields.0.len() > MAX_FIELDS_OUTSIDE {
         let reason = format!("The form has more than {MAX_FIELDS_OUTSIDE} fields");
         return Refusal::BadRequest(reason).page(&state, &visitor);
     }
@@ -181,12 +163,11 @@ pub(super) async fn api<O: Outbox>(
     mut request: Request,
     next: Next,
 ) -> Response {
-    let settings = state.settings.current();
+    let Entered { settings, access } = match enter(&state, &request) {
+        Ok(entered) => entered,
+        Err(refusal) => return refusal.json(),
+    };
     let is_change = !matches!(*request.method(), Method::GET | Method::HEAD);
-    let access = access(&settings.config, state.is_on_loopback, &request);
-    if let Some(refusal) = closed(&access, Language::En) {
-        return forbidden(refusal.json());
-    }
     let client = Client::of(&request);
     let offered = match offered_password(request.headers()) {
         // A wrong password waits for its turn, as at the login.
@@ -195,17 +176,17 @@ pub(super) async fn api<O: Outbox>(
         }
         offered => offered.and_then(|offered| settings.config.passwords.role(&offered)),
     };
-    let role = match (&access, offered) {
+    let role = match (access, offered) {
         (_, Some(role)) => role,
         // Changes by a page are forms, so a cookie only reads here.
         (Access::Login, None) => match session(&state, &settings, request.headers()) {
             Some(session) if !is_change => session.role,
             _ => return unauthorized(&state, &request),
         },
-        (_, None) if is_change && is_from_browser(&request) => {
+        (Access::Open, None) if is_change && is_from_browser(&request) => {
             return check_origin(&settings, &request).err().unwrap_or(Refusal::OldForm).json();
         }
-        (_, None) => Role::Operator,
+        (Access::Open, None) => Role::Operator,
     };
     if is_change && role != Role::Operator {
         return Refusal::ViewerOnly.json();
@@ -255,17 +236,18 @@ fn check_origin(settings: &ConsoleSettings, request: &Request) -> Result<(), Ref
     own.check(request.uri(), request.headers()).map_err(Refusal::Foreign)
 }
 
-/// Reads the fields of a form. The request keeps them as an extension.
-async fn with_fields(request: Request) -> Result<Request, Refusal> {
+/// Reads a form that a page of the console sent. The request keeps its fields for the handler.
+async fn read_form(settings: &ConsoleSettings, request: Request) -> Result<(Request, Arc<Fields>), Refusal> {
+    check_origin(settings, &request)?;
     let (parts, body) = request.into_parts();
     let form = Form::<Vec<(String, String)>>::from_request(Request::from_parts(parts.clone(), body), &());
     let bad = |reason: String| Refusal::BadRequest(format!("The form cannot be read: {reason}"));
     let fields = match timeout(FORM_TIME, form).await {
-        Ok(Ok(Form(pairs))) => Fields(pairs),
+        Ok(Ok(Form(pairs))) => Arc::new(Fields(pairs)),
         Ok(Err(error)) => return Err(bad(error.body_text())),
         Err(_elapsed) => return Err(bad("it did not arrive in time".to_owned())),
     };
     let mut request = Request::from_parts(parts, axum::body::Body::empty());
-    request.extensions_mut().insert(fields);
-    Ok(request)
+    request.extensions_mut().insert(Arc::clone(&fields));
+    Ok((request, fields))
 }

@@ -42,7 +42,7 @@ struct View<'a> {
 pub(super) async fn form<O: Outbox>(State(state): State<Arc<ConsoleState<O>>>, request: Request) -> Response {
     let (visitor, settings) = (visitor(&request), state.settings.current());
     let access = access(&settings.config, state.is_on_loopback, &request);
-    if access == Access::Open {
+    if access == Ok(Access::Open) {
         return redirect(&visitor.root, "");
     }
     let fields = Fields::of_query(request.uri());
@@ -75,7 +75,7 @@ pub(super) async fn login<O: Outbox>(
     mut request: Request,
 ) -> Response {
     let (visitor, peer, client) = (visitor(&request), peer(&request), Client::of(&request));
-    let fields = request.extensions_mut().remove::<Fields>().unwrap_or_default();
+    let fields = request.extensions_mut().remove::<Arc<Fields>>().unwrap_or_default();
     let next = fields.get("next").unwrap_or_default().to_owned();
     // The configuration accepts no password with spaces, so those around it were pasted by mistake.
     let password = fields.get("password").unwrap_or_default().to_owned();
@@ -105,13 +105,13 @@ pub(super) async fn logout<O: Outbox>(
 }
 
 /// `POST /lang`
-pub(super) async fn language(Extension(fields): Extension<Fields>, request: Request) -> Response {
+pub(super) async fn language(Extension(fields): Extension<Arc<Fields>>, request: Request) -> Response {
     let chosen = fields.get("lang").and_then(Language::parse).map(Language::code);
     choose(&request, &fields, LANGUAGE_COOKIE, chosen)
 }
 
 /// `POST /theme`
-pub(super) async fn theme(Extension(fields): Extension<Fields>, request: Request) -> Response {
+pub(super) async fn theme(Extension(fields): Extension<Arc<Fields>>, request: Request) -> Response {
     let chosen = fields.get("theme").and_then(Theme::parse).map(Theme::name);
     choose(&request, &fields, THEME_COOKIE, chosen)
 }

@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{
+    bulk::Action,
     cards::reason,
     fields::Fields,
     messages::outbox_failed,
@@ -19,12 +20,13 @@ use super::{
     refusal::Refusal,
     site::Place,
     state::ConsoleState,
+    waits::{pause, wait},
     words::{state_class, state_name, state_sign, status_name},
 };
 use crate::{
     language::Language,
     outbox::{
-        Attempt, DeliveryId, Detail, Filter, Kind, ListOrder, Listed, Outbox, OutboxQuery, PageRequest,
+        Attempt, DeliveryId, Detail, Filter, Hold, Kind, ListOrder, Listed, Outbox, OutboxQuery, PageRequest,
         State as Delivery, StoreResult,
     },
     pages::{Moment, Moments},
@@ -44,6 +46,10 @@ struct View {
     class: &'static str,
     since: Option<Moment>,
     reason: String,
+    /// The reason why it waits; empty if it does not.
+    wait: String,
+    /// The message that it waits behind.
+    behind: Option<i64>,
     is_unconfirmed: bool,
     can_requeue: bool,
     can_discard: bool,
@@ -71,6 +77,11 @@ struct View {
     wechat: String,
     bytes: usize,
     diagnosis: String,
+    /// The address of its payload on the page Templates, if that is still kept.
+    payload: Option<String>,
+    has_payload: bool,
+    /// The pause before its end.
+    ended_after: Option<String>,
 }
 
 /// An attempt.
@@ -83,6 +94,10 @@ struct Event {
     errcode: String,
     text: String,
     is_counted: bool,
+    /// The pause before it, such as `+4.1 s`.
+    pause: Option<String>,
+    /// The reason of the pause.
+    pause_reason: &'static str,
 }
 
 #[derive(Serialize)]
@@ -103,13 +118,17 @@ pub(super) async fn page<O: Outbox>(
     let Some(id) = id.parse().ok().map(DeliveryId) else {
         return unknown(&reader, &id).page(&state, &reader.visitor);
     };
-    let related = match related(&state.outbox, id).await {
+    let related = match related(&state, id).await {
         Ok(Some(related)) => related,
         Ok(None) => return unknown(&reader, &id.to_string()).page(&state, &reader.visitor),
         Err(error) => return outbox_failed(&state, &reader, &error),
     };
     let done = Fields::of_query(&uri).get("done").map(str::to_owned);
-    let view = view(&related, &reader, done.as_deref());
+    let payload = state.desk.payload_of(related.detail.listed.notification);
+    let view = View {
+        payload: payload.map(|id| payload_address(&related.detail.listed, id)),
+        ..view(&related, &reader, done.as_deref())
+    };
     let frame = reader.frame(Place::Messages, format!("#{id}"));
     state.pages.html("message.html", &reader.visitor, &frame, reader.words(), &view)
 }
@@ -126,9 +145,12 @@ struct Related {
     detail: Detail,
     others: Vec<Listed>,
     members: Vec<Listed>,
+    holds: Vec<Hold>,
+    behind: Option<DeliveryId>,
 }
 
-async fn related(outbox: &impl OutboxQuery, id: DeliveryId) -> StoreResult<Option<Related>> {
+async fn related<O: Outbox>(state: &ConsoleState<O>, id: DeliveryId) -> StoreResult<Option<Related>> {
+    let outbox = &state.outbox;
     let Some(detail) = outbox.show(id).await? else { return Ok(None) };
     let notification = detail.listed.notification;
     // Deliveries of one notification have consecutive numbers, and the first has that of the notification.
@@ -145,11 +167,35 @@ async fn related(outbox: &impl OutboxQuery, id: DeliveryId) -> StoreResult<Optio
         }
         Kind::Alert | Kind::Notice => Vec::new(),
     };
-    Ok(Some(Related { detail, others, members }))
+    let is_ready = detail.listed.state == Delivery::Ready;
+    let mut holds = if is_ready { outbox.holds().await? } else { Vec::new() };
+    holds.retain(|hold| hold.sender == detail.listed.sender);
+    let behind = match detail.listed.state {
+        Delivery::Queued => before(outbox, &detail).await?,
+        _ => None,
+    };
+    Ok(Some(Related { detail, others, members, holds, behind }))
+}
+
+/// The nearest earlier delivery of the same ordering key that is not settled.
+async fn before(outbox: &impl OutboxQuery, detail: &Detail) -> StoreResult<Option<DeliveryId>> {
+    let filter = Filter {
+        states: Delivery::ALL.into_iter().filter(|state| !state.is_settled()).collect(),
+        receiver: Some(detail.listed.receiver.clone()),
+        sender: Some(detail.listed.sender.clone()),
+        group_key: Some(detail.group_key.clone()),
+        ..Filter::default()
+    };
+    let page = PageRequest { order: ListOrder::NewestFirst, after: Some(detail.listed.id), limit: 1 };
+    Ok(outbox.list(filter, page).await?.deliveries.first().map(|listed| listed.id))
+}
+
+fn payload_address(listed: &Listed, payload: u64) -> String {
+    format!("templates?receiver={}&data=received-{payload}", percent_encode(&listed.receiver.0))
 }
 
 fn view(related: &Related, reader: &Reader, done: Option<&str>) -> View {
-    let Related { detail, others, members } = related;
+    let Related { detail, others, members, holds, behind } = related;
     let (listed, moments, language) = (&detail.listed, &reader.moments, reader.language());
     let part = listed.part;
     let figure =
@@ -163,10 +209,15 @@ fn view(related: &Related, reader: &Reader, done: Option<&str>) -> View {
         since: listed.settled_at.map(|at| moments.at(at)),
         reason: shown_reason(listed, language),
         is_unconfirmed: detail.unconfirmed_since.is_some() && listed.state != Delivery::Delivered,
-        can_requeue: can_requeue(listed.state),
-        can_discard: can_discard(listed.state),
+        can_requeue: Action::Requeue.changes(listed.state),
+        can_discard: Action::Discard.changes(listed.state),
         result: done.and_then(|done| result(done, language)),
-        events: detail.attempts.iter().zip(1..).map(|(attempt, n)| event(attempt, n, moments)).collect(),
+        wait: wait(listed, holds, moments.now, language).unwrap_or_default(),
+        behind: behind.map(|behind| behind.0),
+        events: events(detail, moments),
+        payload: None,
+        has_payload: listed.kind == Kind::Alert,
+        ended_after: listed.settled_at.and_then(|at| pause(last_event(detail), at)),
         accepted: moments.at(listed.accepted_at),
         due: listed.due_at.map(|at| moments.at(at)),
         kind: status_name(language, listed.status, listed.kind),
@@ -198,16 +249,6 @@ fn shown_reason(listed: &Listed, language: Language) -> String {
     }
 }
 
-/// The states in which [`OutboxQuery::requeue`] changes a delivery.
-pub(super) fn can_requeue(state: Delivery) -> bool {
-    matches!(state, Delivery::Ready | Delivery::Dead | Delivery::Discarded)
-}
-
-/// The states in which [`OutboxQuery::discard`] changes a delivery.
-pub(super) fn can_discard(state: Delivery) -> bool {
-    matches!(state, Delivery::Queued | Delivery::Ready | Delivery::Dead)
-}
-
 fn result(done: &str, language: Language) -> Option<&'static str> {
     match done {
         "requeue" => Some(language.choose("Requeued. It is sent now.", "已重新入队，马上发送。")),
@@ -218,7 +259,34 @@ fn result(done: &str, language: Language) -> Option<&'static str> {
     }
 }
 
-fn event(attempt: &Attempt, number: usize, moments: &Moments) -> Event {
+fn events(detail: &Detail, moments: &Moments) -> Vec<Event> {
+    let mut events = Vec::new();
+    let mut last = detail.listed.accepted_at;
+    for (attempt, number) in detail.attempts.iter().zip(1..) {
+        events.push(event(attempt, number, last, moments));
+        last = end_of(attempt);
+    }
+    events
+}
+
+fn end_of(attempt: &Attempt) -> Timestamp {
+    attempt.started_at.checked_add(attempt.duration).unwrap_or(attempt.started_at)
+}
+
+/// The end of the last attempt, or the acceptance.
+fn last_event(detail: &Detail) -> Timestamp {
+    let last = detail.attempts.last();
+    last.map_or(detail.listed.accepted_at, end_of)
+}
+
+fn event(attempt: &Attempt, number: usize, last: Timestamp, moments: &Moments) -> Event {
+    let pause_reason = match number {
+        1 => moments.language.choose(
+            "waited for its turn: an earlier message of its group, the rate limit, or a hold",
+            "等待轮到它：同一分组较早的消息、限额，或应用暂停",
+        ),
+        _ => moments.language.choose("waited for the next attempt", "等待下次尝试"),
+    };
     Event {
         number,
         at: moments.at(attempt.started_at),
@@ -226,6 +294,8 @@ fn event(attempt: &Attempt, number: usize, moments: &Moments) -> Event {
         errcode: attempt.errcode.map(|errcode| errcode.to_string()).unwrap_or_default(),
         text: reason(&attempt.detail, moments.language),
         is_counted: attempt.counted,
+        pause: pause(last, attempt.started_at),
+        pause_reason,
     }
 }
 

@@ -11,7 +11,9 @@ use axum::{
 use serde::Serialize;
 
 use super::{
+    bulk::{Action, is_allowed},
     cards::reason,
+    confirm::HiddenField,
     fields::Fields,
     filter::UrlFilter,
     reader::Reader,
@@ -19,11 +21,12 @@ use super::{
     search::{self, Found},
     site::Place,
     state::ConsoleState,
+    waits::wait,
     words::{state_class, state_name, state_sign, status_name},
 };
 use crate::{
     language::Language,
-    outbox::{DeliveryId, Listed, Outbox, State as Delivery, StoreError},
+    outbox::{DeliveryId, Hold, Listed, Outbox, State as Delivery, StoreError},
     pages::{Moment, Moments, redirect},
     text::{local_time, shorten},
 };
@@ -42,7 +45,7 @@ struct View {
     since: String,
     until: String,
     /// The fields of the filter that its form does not show.
-    hidden: Vec<Hidden>,
+    hidden: Vec<HiddenField>,
     receivers: Vec<String>,
     senders: Vec<String>,
     chips: Vec<Chip>,
@@ -52,16 +55,16 @@ struct View {
     next: Option<String>,
     first: String,
     searched_back: Option<String>,
-    /// The filter of the buttons that change all messages of the list.
-    bulk: Option<String>,
+    /// The buttons that change all messages of the filter.
+    bulk: Vec<BulkButton>,
     /// The change that an operator has just made.
     result: Option<String>,
 }
 
 #[derive(Serialize)]
-struct Hidden {
-    name: String,
-    value: String,
+struct BulkButton {
+    query: String,
+    label: &'static str,
 }
 
 #[derive(Serialize)]
@@ -84,6 +87,8 @@ struct Row {
     accepted: Moment,
     due: Option<Moment>,
     reason: String,
+    /// The reason why it waits; empty if it does not.
+    wait: String,
     /// Such as `▮▮▯ 2/3`; empty for a message in one part.
     parts: String,
 }
@@ -106,7 +111,16 @@ pub(super) async fn page<O: Outbox>(
     if let (Some(id), [_]) = (wanted.id, found.listed.as_slice()) {
         return redirect(&reader.visitor.root, &format!("messages/{id}"));
     }
-    let view = view(&state, &reader, &fields, &wanted, &found);
+    let is_ready = |listed: &Listed| listed.state == Delivery::Ready;
+    let holds = match found.listed.iter().any(is_ready) {
+        true => state.outbox.holds().await,
+        false => Ok(Vec::new()),
+    };
+    let holds = match holds {
+        Ok(holds) => holds,
+        Err(error) => return outbox_failed(&state, &reader, &error),
+    };
+    let view = view(&state, &reader, &fields, &wanted, &found, &holds);
     let frame = reader.frame(Place::Messages, reader.words().messages);
     state.pages.html("messages.html", &reader.visitor, &frame, reader.words(), &view).into_response()
 }
@@ -125,9 +139,9 @@ fn view<O>(
     fields: &Fields,
     wanted: &UrlFilter,
     found: &Found,
+    holds: &[Hold],
 ) -> View {
     let field = |name| fields.get(name).unwrap_or_default().to_owned();
-    let is_dead = wanted.filter.states == [Delivery::Dead];
     let is_hidden = |field: &&(String, String)| matches!(field.0.as_str(), "state" | "kind" | "group");
     let hidden = wanted.fields().iter().filter(is_hidden);
     let next = found.next.map(|next| wanted.query(&[("after", &next.to_string())]));
@@ -138,17 +152,17 @@ fn view<O>(
         group: field("group"),
         since: field("since"),
         until: field("until"),
-        hidden: hidden.map(|(name, value)| Hidden { name: name.clone(), value: value.clone() }).collect(),
+        hidden: hidden.map(HiddenField::from).collect(),
         receivers: state.status.receivers().into_iter().map(|receiver| receiver.name.0).collect(),
         senders: state.status.senders().into_iter().map(|sender| sender.name.0).collect(),
         chips: chips(reader, wanted),
         is_filtered: !wanted.is_empty(),
         is_later_page: fields.get("after").is_some(),
-        rows: rows(&found.listed, &reader.moments),
+        rows: rows(&found.listed, holds, &reader.moments),
         next,
         first: wanted.query(&[]),
         searched_back: found.searched_back.map(|at| local_time(at, &reader.moments.zone)),
-        bulk: (is_dead && reader.is_operator() && !found.listed.is_empty()).then(|| wanted.query(&[])),
+        bulk: if found.listed.is_empty() { Vec::new() } else { bulk_buttons(reader, wanted) },
         result: fields.get("done").and_then(|done| result(done, reader.language())),
     }
 }
@@ -164,6 +178,15 @@ fn result(done: &str, language: Language) -> Option<String> {
         "discard" => Some(language.choose(format!("Discarded: {count}."), format!("已丢弃：{count} 条。"))),
         _ => None,
     }
+}
+
+fn bulk_buttons(reader: &Reader, wanted: &UrlFilter) -> Vec<BulkButton> {
+    let words = reader.words();
+    let all = [(Action::Requeue, words.requeue_all), (Action::Discard, words.discard_all)];
+    let allowed = all.into_iter().filter(|(action, _)| reader.is_operator() && is_allowed(wanted, *action));
+    let button =
+        |(action, label): (Action, _)| BulkButton { query: wanted.query(&[("do", action.name())]), label };
+    allowed.map(button).collect()
 }
 
 fn chips(reader: &Reader, wanted: &UrlFilter) -> Vec<Chip> {
@@ -183,12 +206,12 @@ fn chips(reader: &Reader, wanted: &UrlFilter) -> Vec<Chip> {
 }
 
 /// One row for all neighbouring deliveries of a notification.
-fn rows(listed: &[Listed], moments: &Moments) -> Vec<Row> {
+fn rows(listed: &[Listed], holds: &[Hold], moments: &Moments) -> Vec<Row> {
     let same = |left: &Listed, right: &Listed| left.notification == right.notification;
-    listed.chunk_by(same).filter_map(|parts| row(parts, moments)).collect()
+    listed.chunk_by(same).filter_map(|parts| row(parts, holds, moments)).collect()
 }
 
-fn row(parts: &[Listed], moments: &Moments) -> Option<Row> {
+fn row(parts: &[Listed], holds: &[Hold], moments: &Moments) -> Option<Row> {
     // The part that needs attention first stands for all of them.
     let shown = parts.iter().min_by_key(|part| (attention(part.state), part.id))?;
     let language = moments.language;
@@ -207,6 +230,7 @@ fn row(parts: &[Listed], moments: &Moments) -> Option<Row> {
         } else {
             reason(&shown.reason, language)
         },
+        wait: wait(shown, holds, moments.now, language).unwrap_or_default(),
         parts: parts_text(parts),
     })
 }

@@ -9,6 +9,7 @@ mod api;
 mod bulk;
 mod cards;
 mod change;
+mod confirm;
 mod fields;
 mod filter;
 mod gate;
@@ -32,6 +33,7 @@ mod state;
 mod status;
 mod templates;
 mod throttle;
+mod waits;
 mod words;
 
 pub use self::{

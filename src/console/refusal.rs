@@ -90,7 +90,7 @@ impl Refusal {
     }
 
     fn yaml(&self) -> Option<&'static str> {
-        matches!(self, Self::Closed(Closed::InNetwork | Closed::Proxied(_))).then_some(YAML)
+        matches!(self, Self::Closed(Closed::InNetwork | Closed::Proxied(_) | Closed::Http10)).then_some(YAML)
     }
 
     /// The refusal as a page.
@@ -140,6 +140,12 @@ fn closed_text(closed: &Closed, language: Language) -> String {
         (Closed::Proxied(header), Language::Zh) => format!(
             "控制台已关闭：没有设置密码，而这个请求来自代理（请求头 {header}）。请在配置中加入以下几行并重新加载："
         ),
+        (Closed::Http10, Language::En) => "The console is closed, because it has no password and a proxy sent this \
+             request (HTTP/1.0). Set server.console.password_file, as in these lines, and reload the configuration:"
+            .to_owned(),
+        (Closed::Http10, Language::Zh) => {
+            "控制台已关闭：没有设置密码，而这个请求来自代理（HTTP/1.0）。请如下设置 server.console.password_file 并重新加载：".to_owned()
+        }
         (Closed::ForeignHost(host), Language::En) => format!(
             "The console is closed for the name “{host}”, because a page of a foreign site may use this name for this \
              machine. Use http://127.0.0.1 or http://localhost, or set server.console.password_file."

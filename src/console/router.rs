@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::{
-    Router,
+    Extension, Router,
     extract::{DefaultBodyLimit, Request, State},
     http::StatusCode,
     middleware,
@@ -14,7 +14,9 @@ use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
 
 use super::{
-    api, change, gate, login, message, messages, overview, playground, prefix,
+    api,
+    bulk::Action,
+    change, gate, login, message, messages, overview, playground, prefix,
     settings::ConsoleHandle,
     setup,
     state::{ConsoleParts, ConsoleState},
@@ -82,10 +84,10 @@ fn routes<O: Outbox>(state: Arc<ConsoleState<O>>, rest: Router) -> Router {
         .route("/messages/{id}/confirm", get(change::confirm_one::<O>))
         .route("/setup", get(setup::page::<O>));
     let changes = Router::new()
-        .route("/messages/requeue", post(change::requeue_all::<O>))
-        .route("/messages/discard", post(change::discard_all::<O>))
-        .route("/messages/{id}/requeue", post(change::requeue::<O>))
-        .route("/messages/{id}/discard", post(change::discard::<O>))
+        .route("/messages/requeue", post(change::change_all::<O>).layer(Extension(Action::Requeue)))
+        .route("/messages/discard", post(change::change_all::<O>).layer(Extension(Action::Discard)))
+        .route("/messages/{id}/requeue", post(change::change_one::<O>).layer(Extension(Action::Requeue)))
+        .route("/messages/{id}/discard", post(change::change_one::<O>).layer(Extension(Action::Discard)))
         .route("/senders/{name}/probe", post(change::probe::<O>))
         .route("/setup/test", post(setup::send_test::<O>))
         .route("/setup/doctor", post(setup::doctor_form::<O>))
@@ -94,6 +96,8 @@ fn routes<O: Outbox>(state: Arc<ConsoleState<O>>, rest: Router) -> Router {
     // The limit is outside of the check, which reads the form.
     let drafts = Router::new()
         .route("/templates", post(playground::preview::<O>))
+        .route("/templates/confirm", post(playground::confirm::<O>))
+        .route("/templates/send", post(playground::send::<O>))
         .route_layer(middleware::from_fn_with_state(with(), gate::change::<O>))
         .route_layer(DefaultBodyLimit::max(MAX_DRAFT_BYTES));
     // The same path has a page that asks, and a form that sends.
@@ -114,10 +118,10 @@ fn routes<O: Outbox>(state: Arc<ConsoleState<O>>, rest: Router) -> Router {
         .route("/api/v1/overview", get(api::overview::<O>))
         .route("/api/v1/messages", get(api::messages::<O>))
         .route("/api/v1/messages/{id}", get(api::message::<O>))
-        .route("/api/v1/messages/requeue", post(api::requeue_all::<O>))
-        .route("/api/v1/messages/discard", post(api::discard_all::<O>))
-        .route("/api/v1/messages/{id}/requeue", post(api::requeue::<O>))
-        .route("/api/v1/messages/{id}/discard", post(api::discard::<O>))
+        .route("/api/v1/messages/requeue", post(api::change_all::<O>).layer(Extension(Action::Requeue)))
+        .route("/api/v1/messages/discard", post(api::change_all::<O>).layer(Extension(Action::Discard)))
+        .route("/api/v1/messages/{id}/requeue", post(api::change_one::<O>).layer(Extension(Action::Requeue)))
+        .route("/api/v1/messages/{id}/discard", post(api::change_one::<O>).layer(Extension(Action::Discard)))
         .route("/api/v1/render", post(playground::render::<O>).layer(DefaultBodyLimit::max(MAX_DRAFT_BYTES)))
         .route("/api/v1/senders/{name}/probe", post(api::probe::<O>))
         .route("/api/v1/receivers", get(setup::receivers::<O>))

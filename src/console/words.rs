@@ -22,6 +22,11 @@ words! {
     template: "Template", "模板";
     tab_hint: "Tab indents. Esc, then Tab, leaves the field.", "Tab 缩进；先按 Esc 再按 Tab 离开输入框。";
     reset_draft: "Reset to the template in use", "恢复为正在使用的模板";
+    send_draft: "Send to their phones", "发到手机上看";
+    draft_to: "Send the draft to (user ids)", "把草稿发给（userid）";
+    open_payload: "Open payload in Templates", "在模板页打开 payload";
+    payload_gone: "The payload is not kept any more (server.console.keep_payloads).",
+        "payload 已不再保留（server.console.keep_payloads）。";
     line: "line", "行";
     column: "column", "列";
     sent_instead: "The relay would send the messages below instead.", "relay 实际会改发下面的消息。";

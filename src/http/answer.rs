@@ -39,6 +39,14 @@ impl Accepted {
         }
     }
 
+    /// The notification that is on disk.
+    pub(super) fn notification(&self) -> Option<NotificationId> {
+        match self {
+            Self::Stored { id, .. } | Self::Duplicate { id, .. } => Some(*id),
+            Self::Filtered(_) => None,
+        }
+    }
+
     /// The `result` label of the metric.
     pub(super) fn result(&self) -> &'static str {
         match self {

@@ -7,6 +7,8 @@ use std::{
 
 use jiff::Timestamp;
 
+use crate::outbox::NotificationId;
+
 /// The largest payload that is kept.
 pub(super) const MAX_PAYLOAD_BYTES: usize = 256 << 10;
 const MAX_BYTES: usize = 1 << 20;
@@ -33,6 +35,8 @@ pub struct KeptBody {
     pub id: u64,
     pub at: Timestamp,
     pub receiver: String,
+    /// The notifications that it caused, or repeated.
+    pub notifications: Vec<NotificationId>,
     pub body: String,
 }
 
@@ -48,7 +52,13 @@ impl Payloads {
         kept.forget_oldest();
     }
 
-    pub(super) fn record(&self, at: Timestamp, receiver: &str, body: &[u8]) {
+    pub(super) fn record(
+        &self,
+        at: Timestamp,
+        receiver: &str,
+        notifications: Vec<NotificationId>,
+        body: &[u8],
+    ) {
         let mut kept = self.lock();
         if kept.most == 0 || body.len() > MAX_PAYLOAD_BYTES {
             return;
@@ -57,8 +67,21 @@ impl Payloads {
         let id = kept.next_id;
         kept.next_id += 1;
         kept.bytes += text.len();
-        kept.last.push_back(KeptBody { id, at, receiver: receiver.to_owned(), body: text.to_owned() });
+        kept.last.push_back(KeptBody {
+            id,
+            at,
+            receiver: receiver.to_owned(),
+            notifications,
+            body: text.to_owned(),
+        });
         kept.forget_oldest();
+    }
+
+    /// The id of the payload that caused `notification`.
+    pub fn id_of(&self, notification: NotificationId) -> Option<u64> {
+        let kept = self.lock();
+        let caused = kept.last.iter().rev().find(|kept| kept.notifications.contains(&notification));
+        caused.map(|kept| kept.id)
     }
 
     pub fn latest_first(&self) -> Vec<KeptBody> {
@@ -91,25 +114,27 @@ mod tests {
     fn the_last_payloads_are_kept_within_a_limit() {
         let payloads = Payloads::new(3);
         for body in ["a", "b", "c", "d"] {
-            payloads.record(Timestamp::UNIX_EPOCH, "wechat", body.as_bytes());
+            payloads.record(Timestamp::UNIX_EPOCH, "wechat", Vec::new(), body.as_bytes());
         }
         assert_eq!(ids(&payloads), [3, 2, 1]);
         let large = "x".repeat(MAX_PAYLOAD_BYTES);
-        payloads.record(Timestamp::UNIX_EPOCH, "wechat", format!("{large}x").as_bytes());
+        payloads.record(Timestamp::UNIX_EPOCH, "wechat", Vec::new(), format!("{large}x").as_bytes());
         assert_eq!(ids(&payloads), [3, 2, 1]);
         payloads.keep(16);
         for _ in 0..5 {
-            payloads.record(Timestamp::UNIX_EPOCH, "wechat", large.as_bytes());
+            payloads.record(Timestamp::UNIX_EPOCH, "wechat", vec![NotificationId(7)], large.as_bytes());
         }
         assert_eq!(ids(&payloads).len(), 4);
+        assert_eq!(payloads.id_of(NotificationId(7)), ids(&payloads).first().copied());
+        assert_eq!(payloads.id_of(NotificationId(8)), None);
     }
 
     #[test]
     fn no_payload_is_kept_when_it_is_switched_off() {
         let payloads = Payloads::new(2);
-        payloads.record(Timestamp::UNIX_EPOCH, "wechat", b"{}");
+        payloads.record(Timestamp::UNIX_EPOCH, "wechat", Vec::new(), b"{}");
         payloads.keep(0);
-        payloads.record(Timestamp::UNIX_EPOCH, "wechat", b"{}");
+        payloads.record(Timestamp::UNIX_EPOCH, "wechat", Vec::new(), b"{}");
         assert_eq!(ids(&payloads), [0; 0]);
     }
 }

@@ -90,7 +90,8 @@ async fn accept<O: Outbox>(
     }
     let accepted = store(state, rendered).await?;
     if let Some(body) = kept {
-        state.payloads.record(now, &name.0, &body);
+        let notifications = accepted.iter().filter_map(Accepted::notification).collect();
+        state.payloads.record(now, &name.0, notifications, &body);
     }
     Ok(AcceptedAll(accepted))
 }

@@ -2,11 +2,15 @@
 
 use jiff::Timestamp;
 
-use super::{Address, Intake, Receiver, text_deliveries};
+use super::{
+    Address, Intake, Receiver,
+    deliveries::{deliveries, text_deliveries},
+};
 use crate::{
     language::Language,
-    outbox::{Kind, NewNotification, Status},
+    outbox::{Kind, NewDelivery, NewNotification, Status},
     text::local_time,
+    wecom::{Content, Recipients},
 };
 
 /// Test messages wait for each other, but not for alerts or notices.
@@ -32,20 +36,46 @@ impl Intake {
                 ),
             ],
         };
-        Some(NewNotification {
-            kind: Kind::Notice,
-            receiver: name.clone(),
-            group_key: GROUP_KEY.to_owned(),
-            status: Status::Resolved,
-            severity: String::new(),
-            dedupe: None,
-            summary,
-            text_form: None,
-            sender: receiver.sender.clone(),
-            recipients: recipients.clone(),
-            deliveries: text_deliveries(recipients, text),
-            dead: None,
-            card: None,
-        })
+        let deliveries = text_deliveries(recipients, text);
+        Some(test_notification(receiver, summary, recipients.clone(), deliveries))
+    }
+
+    /// The messages of a draft, for members whom an operator names.
+    pub fn draft_message(
+        &self,
+        receiver: &Receiver,
+        recipients: Recipients,
+        contents: Vec<Content>,
+    ) -> NewNotification {
+        let name = &receiver.name;
+        let summary = receiver.language.choose(
+            format!("draft of a template for receiver {name}"),
+            format!("receiver {name} 的模板草稿"),
+        );
+        let deliveries = deliveries(&recipients, contents);
+        test_notification(receiver, summary, recipients, deliveries)
+    }
+}
+
+fn test_notification(
+    receiver: &Receiver,
+    summary: String,
+    recipients: Recipients,
+    deliveries: Vec<NewDelivery>,
+) -> NewNotification {
+    NewNotification {
+        kind: Kind::Notice,
+        receiver: receiver.name.clone(),
+        group_key: GROUP_KEY.to_owned(),
+        status: Status::Resolved,
+        severity: String::new(),
+        dedupe: None,
+        summary,
+        text_form: None,
+        sender: receiver.sender.clone(),
+        recipients,
+        deliveries,
+        dead: None,
+        card: None,
     }
 }

@@ -1,7 +1,8 @@
 // The page Templates: previews while the reader types, keeps drafts in this browser, and inserts fields. Without scripts the
 // button "Preview" does the same.
+import { go, insert, listen, mark, replace, text } from "./editor.js";
+
 const form = document.getElementById("draft");
-const editor = document.getElementById("template");
 const reset = document.getElementById("reset");
 const DELAY = 300;
 let timer = 0;
@@ -16,10 +17,10 @@ function stored() {
 }
 
 function keep() {
-  const isDraft = editor.value !== form.dataset.inUse;
+  const isDraft = text() !== form.dataset.inUse;
   reset.hidden = !isDraft;
   try {
-    if (isDraft) localStorage.setItem(key(), editor.value);
+    if (isDraft) localStorage.setItem(key(), text());
     else localStorage.removeItem(key());
   } catch {
     // Without storage the draft lives as long as the page.
@@ -55,10 +56,17 @@ async function preview() {
       const from = fresh.getElementById(id);
       if (from) document.getElementById(id).innerHTML = from.innerHTML;
     }
+    markFirst();
     document.dispatchEvent(new Event("pages:changed"));
   } catch {
     // Another preview has begun, or the relay is away. The next key asks again.
   }
+}
+
+// Underlines the first mistake that is in this template.
+function markFirst() {
+  const place = document.querySelector("#result a.place");
+  if (place) mark(Number(place.dataset.line), Number(place.dataset.column));
 }
 
 function later() {
@@ -67,35 +75,6 @@ function later() {
   timer = setTimeout(preview, DELAY);
 }
 
-function insert(text) {
-  editor.focus();
-  editor.setRangeText(text, editor.selectionStart, editor.selectionEnd, "end");
-  later();
-}
-
-// Lines and columns count from 1. A column is one character, which may take two places of a string.
-function go(line, column) {
-  const lines = editor.value.split("\n");
-  let at = 0;
-  for (let n = 0; n < line - 1 && n < lines.length; n += 1) at += lines[n].length + 1;
-  const characters = Array.from(lines[line - 1] || "");
-  const start = at + characters.slice(0, Math.max(0, column - 1)).join("").length;
-  const width = (characters[column - 1] || "").length;
-  editor.focus();
-  editor.setSelectionRange(start, start + width);
-}
-
-let leaves = false;
-editor.addEventListener("keydown", (event) => {
-  if (event.key === "Escape") leaves = true;
-  else if (event.key === "Tab" && !event.shiftKey && !leaves) {
-    event.preventDefault();
-    insert("  ");
-  } else if (event.key !== "Shift") leaves = event.key === "Tab" && leaves;
-});
-editor.addEventListener("blur", () => { leaves = false; });
-editor.addEventListener("input", (event) => { if (!event.isComposing) later(); });
-editor.addEventListener("compositionend", later);
 document.getElementById("payload").addEventListener("input", () => {
   form.data.value = "paste";
   later();
@@ -118,14 +97,12 @@ document.addEventListener("click", (event) => {
     go(Number(place.dataset.line), Number(place.dataset.column));
   }
 });
-reset.addEventListener("click", () => {
-  editor.value = form.dataset.inUse;
-  later();
-});
+reset.addEventListener("click", () => replace(form.dataset.inUse));
+listen(later);
 const draft = stored();
-if (draft !== null && draft !== editor.value) {
-  editor.value = draft;
-  later();
+if (draft !== null && draft !== text()) {
+  replace(draft);
 } else {
   keep();
+  markFirst();
 }

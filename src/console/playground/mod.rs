@@ -5,10 +5,12 @@ mod asked;
 mod page;
 mod paths;
 mod port;
+mod send;
 mod view;
 
 pub use self::port::{KeptPayload, TemplateDesk};
 pub(super) use self::{
     api::render,
     page::{preview, show},
+    send::{confirm, send},
 };

@@ -9,10 +9,13 @@ use axum::{
     response::Response,
 };
 
-use super::{asked::Asked, view::view};
+use super::{
+    asked::Asked,
+    view::{PlaygroundView, view},
+};
 use crate::{
     console::{fields::Fields, reader::Reader, refusal::Refusal, site::Place, state::ConsoleState},
-    intake::DraftError,
+    intake::{DraftAudience, DraftError},
     outbox::Outbox,
 };
 
@@ -30,26 +33,26 @@ pub(in crate::console) async fn show<O: Outbox>(
 pub(in crate::console) async fn preview<O: Outbox>(
     State(state): State<Arc<ConsoleState<O>>>,
     Extension(reader): Extension<Reader>,
-    Extension(fields): Extension<Fields>,
+    Extension(fields): Extension<Arc<Fields>>,
 ) -> Response {
     page(&state, &reader, &fields).await
 }
 
 async fn page<O: Outbox>(state: &ConsoleState<O>, reader: &Reader, fields: &Fields) -> Response {
-    let receivers: Vec<String> =
-        state.status.receivers().into_iter().map(|receiver| receiver.name.0).collect();
+    let receivers = receivers(state);
     let first = receivers.first().map(String::as_str).unwrap_or_default();
     let receiver = fields.get("receiver").unwrap_or(first);
     let Some(asked) = Asked::read(fields, receiver, state.desk.as_ref()) else {
-        let text = reader.language().choose(
-            format!("The configuration has no receiver {receiver:?}. It has: {}.", receivers.join(", ")),
-            format!("配置中没有 receiver {receiver:?}。现有：{}。", receivers.join("、")),
-        );
-        return Refusal::NotFound(text).page(state, &reader.visitor);
+        return unknown_receiver(state, reader, receiver).page(state, &reader.visitor);
     };
     let outcome = state.desk.render(asked.draft.clone()).await;
     let is_busy = matches!(outcome, Err(DraftError::Busy));
-    let view = view(&asked, receivers, outcome, &reader.moments);
+    let to = fields.get("to").unwrap_or_default();
+    let view = PlaygroundView {
+        can_send: reader.is_operator() && asked.draft.receiver.audience == DraftAudience::Members,
+        to: to.to_owned(),
+        ..view(&asked, receivers, outcome, &reader.moments)
+    };
     let frame = reader.frame(Place::Templates, reader.words().templates);
     let mut response = state.pages.html("playground.html", &reader.visitor, &frame, reader.words(), &view);
     if is_busy {
@@ -57,4 +60,16 @@ async fn page<O: Outbox>(state: &ConsoleState<O>, reader: &Reader, fields: &Fiel
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
     }
     response
+}
+
+fn receivers<O>(state: &ConsoleState<O>) -> Vec<String> {
+    state.status.receivers().into_iter().map(|receiver| receiver.name.0).collect()
+}
+
+pub(super) fn unknown_receiver<O>(state: &ConsoleState<O>, reader: &Reader, receiver: &str) -> Refusal {
+    let known = receivers(state);
+    Refusal::NotFound(reader.language().choose(
+        format!("The configuration has no receiver {receiver:?}. It has: {}.", known.join(", ")),
+        format!("配置中没有 receiver {receiver:?}。现有：{}。", known.join("、")),
+    ))
 }

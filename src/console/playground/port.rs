@@ -3,7 +3,10 @@
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 
-use crate::intake::{Draft, DraftError, DraftOutcome};
+use crate::{
+    intake::{Draft, DraftError, DraftOutcome},
+    outbox::NotificationId,
+};
 
 /// The templates of the running relay.
 pub trait TemplateDesk: Send + Sync + 'static {
@@ -15,6 +18,9 @@ pub trait TemplateDesk: Send + Sync + 'static {
 
     /// The last webhooks that were accepted, the latest first.
     fn payloads(&self) -> Vec<KeptPayload>;
+
+    /// The [`KeptPayload::id`] of the webhook that caused `notification`, if it is still kept.
+    fn payload_of(&self, notification: NotificationId) -> Option<u64>;
 }
 
 /// A webhook that was accepted.

@@ -35,6 +35,9 @@ pub(super) struct PlaygroundView {
     /// The lines for config.yml.
     pub(super) yaml: String,
     pub(super) result: ResultView,
+    /// The reader may send the draft to members.
+    pub(super) can_send: bool,
+    pub(super) to: String,
 }
 
 /// An option of a list.
@@ -57,9 +60,17 @@ pub(super) struct ReceivedView {
 #[derive(Serialize, Default)]
 pub(super) struct ResultView {
     pub(super) messages: Vec<MessageView>,
-    pub(super) problems: Vec<DraftProblem>,
+    pub(super) problems: Vec<ProblemView>,
     pub(super) nothing: Option<String>,
     pub(super) error: Option<String>,
+}
+
+#[derive(Serialize)]
+pub(super) struct ProblemView {
+    /// The place is in the template that is edited.
+    pub(super) is_here: bool,
+    #[serde(flatten)]
+    pub(super) problem: DraftProblem,
 }
 
 #[derive(Serialize)]
@@ -114,6 +125,8 @@ pub(super) fn view(
         paths: paths(&asked.payload(), is_go),
         payload,
         text,
+        can_send: false,
+        to: String::new(),
         result: result(asked, outcome, moments.language),
     }
 }
@@ -128,10 +141,16 @@ fn result(asked: &Asked, outcome: Result<DraftOutcome, DraftError>, language: La
     let messages = messages.map(|(message, number)| message_view(asked, message, number, total, language));
     ResultView {
         messages: messages.collect(),
-        problems: outcome.problems,
+        problems: outcome.problems.into_iter().map(|problem| problem_view(asked, problem)).collect(),
         nothing: outcome.nothing,
         error: None,
     }
+}
+
+fn problem_view(asked: &Asked, problem: DraftProblem) -> ProblemView {
+    // A mistake of the syntax names the place of the template, and one of the data its name.
+    let names = [Some(asked.template.as_str()), asked.source().map(|source| source.origin.as_str())];
+    ProblemView { is_here: problem.line > 0 && names.contains(&Some(problem.origin.as_str())), problem }
 }
 
 fn message_view(

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use axum::{Extension, extract::State, http::Uri, response::Response};
-use serde::Serialize;
 
 use super::{
     test_messages::{self, send, too_early},
@@ -11,7 +10,13 @@ use super::{
 };
 use crate::{
     console::{
-        change::audit, fields::Fields, reader::Reader, refusal::Refusal, site::Place, state::ConsoleState,
+        change::audit,
+        confirm::{self, HiddenField, Question},
+        fields::Fields,
+        reader::Reader,
+        refusal::Refusal,
+        site::Place,
+        state::ConsoleState,
     },
     doctor::StartError,
     outbox::Outbox,
@@ -19,12 +24,6 @@ use crate::{
 };
 
 const PAGE: &str = "setup";
-
-#[derive(Serialize)]
-struct ConfirmView {
-    receiver: String,
-    recipients: String,
-}
 
 /// `GET /setup/test?receiver=wechat`: names the people who get the message.
 pub(in crate::console) async fn confirm_test<O: Outbox>(
@@ -34,15 +33,21 @@ pub(in crate::console) async fn confirm_test<O: Outbox>(
 ) -> Response {
     let fields = Fields::of_query(&uri);
     let receiver = fields.get("receiver").unwrap_or_default().to_owned();
-    if !reader.is_operator() {
-        return Refusal::ViewerOnly.page(&state, &reader.visitor);
-    }
     match state.setup.parts.relay.test_message(&receiver, state.wall_time()) {
         Ok(message) => {
             let words = Words::of(reader.language());
-            let view = ConfirmView { receiver, recipients: message.recipients.to_string() };
-            let frame = reader.frame(Place::Setup, words.confirm_test);
-            state.pages.html("setup_test.html", &reader.visitor, &frame, words, &view)
+            let question = Question {
+                title: words.confirm_test.to_owned(),
+                lines: vec![
+                    format!("{}: {}", words.confirm_text, message.recipients),
+                    format!("{}: {receiver}", reader.words().receiver),
+                ],
+                action: "setup/test".to_owned(),
+                fields: vec![HiddenField { name: "receiver".to_owned(), value: receiver }],
+                button: words.send_test,
+                back: PAGE.to_owned(),
+            };
+            confirm::page(&state, &reader, Place::Setup, &question)
         }
         Err(refused) => {
             test_messages::refusal(refused, &receiver, reader.language()).page(&state, &reader.visitor)
@@ -54,7 +59,7 @@ pub(in crate::console) async fn confirm_test<O: Outbox>(
 pub(in crate::console) async fn send_test<O: Outbox>(
     State(state): State<Arc<ConsoleState<O>>>,
     Extension(reader): Extension<Reader>,
-    Extension(fields): Extension<Fields>,
+    Extension(fields): Extension<Arc<Fields>>,
 ) -> Response {
     match send(&state, &reader, fields.get("receiver").unwrap_or_default()).await {
         Ok(_) => redirect(&reader.visitor.root, PAGE),

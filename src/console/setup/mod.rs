@@ -19,4 +19,5 @@ pub(super) use self::{
     change::{confirm_test, reload as reload_form, run_doctor as doctor_form, send_test},
     page::page,
     state::SetupState,
+    test_messages::{refusal as test_refusal, store as store_test},
 };

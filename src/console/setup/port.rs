@@ -9,6 +9,7 @@ use super::Credentials;
 use crate::{
     doctor::DoctorHandle,
     outbox::{NewNotification, ReceiverName, SenderName},
+    wecom::Content,
 };
 
 /// The relay as the Setup page uses it.
@@ -28,6 +29,17 @@ pub trait RelaySetup: Send + Sync + 'static {
     /// # Errors
     /// There is no such receiver, or templates choose its recipients.
     fn test_message(&self, receiver: &str, now: Timestamp) -> Result<NewNotification, TestRefusal>;
+
+    /// The messages of a draft of a receiver, for the members `to`.
+    ///
+    /// # Errors
+    /// There is no such receiver, its messages go to a group, or `to` names no member.
+    fn draft_message(
+        &self,
+        receiver: &str,
+        to: &str,
+        contents: Vec<Content>,
+    ) -> Result<NewNotification, TestRefusal>;
 
     /// The credentials that Alertmanager must send.
     fn credentials(&self) -> Credentials;
@@ -51,9 +63,13 @@ pub struct ReceiverSetup {
     pub fallback: Option<ReceiverName>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TestRefusal {
     UnknownReceiver,
     /// Templates choose the recipients for each payload.
     RecipientsFromTemplates,
+    /// The messages of the receiver go to a group.
+    Group,
+    /// The members are not named, or not all of them can be user ids.
+    Members(String),
 }

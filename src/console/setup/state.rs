@@ -12,7 +12,7 @@ use super::{SetupParts, limits::TestLimits};
 use crate::outbox::{DeliveryId, ReceiverName};
 
 pub(in crate::console) struct SetupState {
-    pub(super) parts: SetupParts,
+    pub(in crate::console) parts: SetupParts,
     tests: Mutex<Tests>,
 }
 

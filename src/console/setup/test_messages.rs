@@ -15,7 +15,7 @@ use crate::{
     },
     delivery::stored_reason,
     language::Language,
-    outbox::{DeliveryId, Enqueued, Outbox, ReceiverName},
+    outbox::{DeliveryId, Enqueued, NewNotification, Outbox, ReceiverName},
     pages::{Moment, Moments},
 };
 
@@ -57,28 +57,38 @@ pub(super) async fn send<O: Outbox>(
     reader: &Reader,
     receiver: &str,
 ) -> Result<DeliveryId, Refusal> {
-    let now = state.wall_time();
-    let message = state.setup.parts.relay.test_message(receiver, now);
+    let message = state.setup.parts.relay.test_message(receiver, state.wall_time());
     let message = message.map_err(|refused| refusal(refused, receiver, reader.language()))?;
     let name = message.receiver.clone();
-    if let Err(wait) = state.setup.take_test(&name, now) {
+    let delivery = store(state, message).await?;
+    state.setup.tested(name, delivery);
+    audit(state, reader, "test", receiver);
+    Ok(delivery)
+}
+
+/// Stores a message that an operator asked for. Returns its first delivery.
+///
+/// # Errors
+/// The receiver had a message of an operator a short time ago, or the outbox does not answer.
+pub(in crate::console) async fn store<O: Outbox>(
+    state: &ConsoleState<O>,
+    message: NewNotification,
+) -> Result<DeliveryId, Refusal> {
+    if let Err(wait) = state.setup.take_test(&message.receiver, state.wall_time()) {
         return Err(too_early(wait));
     }
     let enqueued = state.outbox.enqueue(message, state.clock.now()).await;
     let (Enqueued::Accepted(notification) | Enqueued::Duplicate(notification)) =
         enqueued.map_err(|error| Refusal::Outbox(error.to_string()))?;
     // The first delivery of a notification has its number.
-    let delivery = DeliveryId(notification.0);
-    state.setup.tested(name, delivery);
-    audit(state, reader, "test", receiver);
-    Ok(delivery)
+    Ok(DeliveryId(notification.0))
 }
 
 pub(super) fn too_early(wait: Duration) -> Refusal {
     Refusal::TooEarly(wait)
 }
 
-pub(super) fn refusal(refused: TestRefusal, receiver: &str, language: Language) -> Refusal {
+pub(in crate::console) fn refusal(refused: TestRefusal, receiver: &str, language: Language) -> Refusal {
     match refused {
         TestRefusal::UnknownReceiver => Refusal::NotFound(language.choose(
             format!("There is no receiver {receiver} in the configuration of this relay."),
@@ -93,5 +103,13 @@ pub(super) fn refusal(refused: TestRefusal, receiver: &str, language: Language) 
                 )
                 .to_owned(),
         ),
+        TestRefusal::Group => Refusal::BadRequest(language.choose(
+            format!("The messages of receiver {receiver} go to a group, so no member can get a draft."),
+            format!("receiver {receiver} 的消息发往群聊，不能把草稿发给成员。"),
+        )),
+        TestRefusal::Members(reason) => Refusal::BadRequest(language.choose(
+            format!("Name the user ids of the members who get the draft, such as zhangsan: {reason}."),
+            format!("请填写接收草稿的成员 userid，例如 zhangsan：{reason}。"),
+        )),
     }
 }

@@ -1,8 +1,6 @@
 //! A relay with its WeCom, and a browser before the console.
 
-use std::time::Duration;
-
-use wecom_relay::{app::Tuning, delivery::decide::Probes, outbox::State, retry::Schedule, sandbox::Settings};
+use wecom_relay::{outbox::State, sandbox::Settings};
 
 use super::{Browser, Look};
 use crate::support::{Options, Relay, Wecom, eventually, payload, soon};
@@ -21,23 +19,24 @@ pub(super) fn with_password() -> Options {
     Options { server: format!(", console: {{ password: {PASSWORD} }}"), ..Options::default() }
 }
 
-/// A held sender is probed only when somebody asks for it.
-pub(super) fn without_probes() -> Tuning {
-    let never = || Schedule::new(Vec::new(), Duration::from_secs(36_000));
-    let probes = Probes {
-        refused_secret: never(),
-        rate_limited: never(),
-        usual: never(),
-        shortest: Duration::from_millis(100),
-    };
-    Tuning { probes, ..Options::default().tuning }
+/// Logs in with the form of the console at `url`.
+pub(super) async fn log_in(browser: &Browser, url: &str, password: &str) {
+    browser.goto(&format!("{url}/login")).await;
+    browser.type_into("[name=password]", password).await;
+    browser.click("form[action$=login] button.main").await;
+    let title = async || browser.title().await;
+    eventually(title, |title| title.contains("Overview") || title.contains("总览")).await;
 }
 
 impl Desk {
     /// `None` if Chromium is missing, and the test is skipped.
     pub(super) async fn open(options: Options, look: &Look) -> Option<Self> {
+        Self::with_settings(options, Settings::default(), look).await
+    }
+
+    pub(super) async fn with_settings(options: Options, settings: Settings, look: &Look) -> Option<Self> {
         let browser = Browser::open(look).await?;
-        let wecom = Wecom::live(Settings::default()).await;
+        let wecom = Wecom::live(settings).await;
         let relay = Relay::with(&wecom.url, options).await;
         Some(Self { wecom, relay, browser })
     }
@@ -52,11 +51,7 @@ impl Desk {
 
     /// Logs in with the form.
     pub(super) async fn log_in(&self) {
-        self.goto("login").await;
-        self.browser.type_into("[name=password]", PASSWORD).await;
-        self.browser.click("form[action$=login] button.main").await;
-        let title = async || self.browser.title().await;
-        eventually(title, |title| title.contains("Overview") || title.contains("总览")).await;
+        log_in(&self.browser, &self.relay.url, PASSWORD).await;
     }
 
     /// Posts an alert and waits until its delivery is in this state. Returns the number of the delivery.

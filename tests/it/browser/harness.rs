@@ -7,8 +7,8 @@ use super::{Browser, LAPTOP, Look, NARROW, PHONE, axe::axe};
 use crate::support::eventually;
 
 /// A server for pages of a test. It ends when it is dropped.
-struct Site {
-    url: String,
+pub(super) struct Site {
+    pub(super) url: String,
     _server: JoinSet<()>,
 }
 
@@ -20,6 +20,22 @@ const GOOD: &str = "<!doctype html><html lang=en><title>Good</title><meta name=v
 
 const BAD: &str = "<!doctype html><title>Bad</title><img src=/missing.png>
     <p style='color: #ccc; background: white'>faint</p><script>throw new Error('broken on purpose')</script>";
+
+impl Site {
+    /// A site with one page.
+    pub(super) async fn of(page: &str) -> Self {
+        let page = page.to_owned();
+        Self::serve(Router::new().route("/", get(|| async move { Html(page) }))).await
+    }
+
+    async fn serve(pages: Router) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let mut server = JoinSet::new();
+        server.spawn(async move { axum::serve(listener, pages).await.unwrap() });
+        Self { url, _server: server }
+    }
+}
 
 async fn site() -> Site {
     let strict = [(header::CONTENT_SECURITY_POLICY, "default-src 'none'; img-src 'self'")];
@@ -35,11 +51,7 @@ async fn site() -> Site {
         .route("/bad", get(|| async { Html(BAD) }))
         .route("/strict", get(move || async move { (strict, Html(BAD)) }))
         .route("/language", get(language));
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    let mut server = JoinSet::new();
-    server.spawn(async move { axum::serve(listener, pages).await.unwrap() });
-    Site { url, _server: server }
+    Site::serve(pages).await
 }
 
 #[tokio::test]

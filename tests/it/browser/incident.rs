@@ -6,11 +6,8 @@ use wecom_relay::{
     sandbox::{Api, Fault},
 };
 
-use super::{
-    Look,
-    desk::{Desk, without_probes},
-};
-use crate::support::{Options, eventually, payload};
+use super::{Look, desk::Desk};
+use crate::support::{Options, eventually, payload, without_probes};
 
 #[tokio::test]
 async fn an_untrusted_ip_is_named_and_fixed_without_a_reload() {

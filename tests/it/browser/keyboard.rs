@@ -10,6 +10,7 @@ use crate::support::{Options, eventually};
 
 const TAB: &str = "\u{e004}";
 const ENTER: &str = "\u{e007}";
+const ESCAPE: &str = "\u{e00c}";
 
 /// Presses Tab until the focus is on an element that `selector` matches. Every focus on the way must be visible.
 async fn tab_to(browser: &Browser, selector: &str) {
@@ -47,5 +48,35 @@ async fn a_dead_letter_is_requeued_with_the_keyboard() {
     tab_to(browser, "form[action$=requeue] button").await;
     browser.press(ENTER).await;
     desk.phone(1).await;
+    desk.finish().await;
+}
+
+#[tokio::test]
+async fn escape_and_tab_leave_the_editor() {
+    let Some(desk) = Desk::open(Options::default(), &Look::default()).await else { return };
+    let browser = &desk.browser;
+    desk.goto("templates").await;
+    browser.script("document.getElementById('template').focus()", &[]).await;
+    let focused = "return document.activeElement.id === 'template'";
+    browser.press(TAB).await;
+    assert_eq!(browser.script(focused, &[]).await, true);
+    browser.press(ESCAPE).await;
+    browser.press(TAB).await;
+    assert_eq!(browser.script(focused, &[]).await, false);
+    desk.finish().await;
+}
+
+#[tokio::test]
+async fn an_unchanged_verdict_is_announced_once() {
+    let Some(desk) = Desk::open(Options::default(), &Look::default()).await else { return };
+    let browser = &desk.browser;
+    desk.goto("").await;
+    let observe = "window.announced = 0;
+        new MutationObserver(() => { window.announced += 1; })
+            .observe(document.getElementById('verdict'), { childList: true, characterData: true, subtree: true })";
+    browser.script(observe, &[]).await;
+    let polls = "return performance.getEntriesByType('resource').filter(entry => entry.initiatorType === 'fetch').length";
+    eventually(async || browser.script(polls, &[]).await.as_u64().unwrap(), |polls| *polls >= 3).await;
+    assert_eq!(browser.script("return window.announced", &[]).await, 0);
     desk.finish().await;
 }

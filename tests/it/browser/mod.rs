@@ -1,5 +1,6 @@
 //! Pages in a real Chromium, as people see and use them.
 
+mod access;
 mod axe;
 mod chromedriver;
 mod desk;
@@ -9,9 +10,13 @@ mod incident;
 mod keyboard;
 mod look;
 mod looks;
+mod many;
+mod phone;
 mod pictures;
+mod playground;
 mod problems;
 mod proxy;
+mod restart;
 mod scripts_off;
 mod session;
 mod setup;

@@ -110,8 +110,12 @@ impl Browser {
 
     /// Clicks like a person: the element must be visible and not covered. It may appear a moment later.
     pub(crate) async fn click(&self, selector: &str) {
+        // At the edge of a phone, the tabs of a page would cover it.
+        let scroll =
+            "document.querySelector(arguments[0])?.scrollIntoView({ block: 'center', behavior: 'instant' })";
         let clicked = async || {
             let element = self.session.find(selector).await?;
+            self.script(scroll, &[json!(selector)]).await;
             self.session.post(&format!("element/{element}/click"), json!({})).await
         };
         eventually(clicked, |clicked| clicked.is_ok()).await.unwrap();

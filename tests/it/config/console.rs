@@ -69,4 +69,9 @@ fn a_console_behind_a_proxy_needs_a_password() {
     }
     let wrong = problem("  console: { external_url: ops.example.com, password: a-long-unreal-password }\n");
     assert!(wrong.contains("is not an http or https URL; "), "{wrong}");
+    let own = "external_url: 'https://ops.example.com/webhook/', password: a-long-unreal-password";
+    let own = problem(&format!("  console: {{ {own} }}\n"));
+    let expected = "server.console.external_url: the path begins with /webhook, which is a path of the relay itself; \
+                    choose another path for the proxy, such as /wecom";
+    assert!(own.contains(expected), "{own}");
 }

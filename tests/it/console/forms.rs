@@ -1,10 +1,13 @@
 //! Forms: no page of another site can change anything, and no GET does.
 
 use reqwest::Method;
-use wecom_relay::outbox::State;
+use wecom_relay::{
+    outbox::{Outbox, State},
+    sandbox::{Api, Fault, Settings},
+};
 
 use super::{Browser, PASSWORD, WITH_PASSWORDS, submit, with_dead_letters};
-use crate::support::{Relay, Wecom, payload};
+use crate::support::{Options, Relay, Wecom, eventually, payload, without_probes};
 
 const CHANGES: [&str; 5] = [
     "/messages/1/requeue",
@@ -140,18 +143,51 @@ async fn a_bulk_change_needs_the_number_that_was_shown() {
     let relay = with_dead_letters(&wecom, "", &["A", "B", "C"]).await;
     let mut browser = Browser::new(&relay);
     let list = browser.get("/messages?state=dead").await;
-    assert!(list.text.contains("messages/confirm?state=dead&do=discard"), "{}", list.text);
+    assert!(
+        list.attributes("href").contains(&"./messages/confirm?state=dead&do=discard".to_owned()),
+        "{}",
+        list.text
+    );
     let confirm = browser.get("/messages/confirm?state=dead&do=discard").await;
-    assert!(confirm.text.contains("Dead letters that are discarded: 3."), "{}", confirm.text);
+    assert!(confirm.text.contains("Messages that are discarded: 3."), "{}", confirm.text);
     relay.post(&payload("D", &[("a", true)])).await;
     let dead = async || relay.listed(&[State::Dead]).await.len();
-    crate::support::eventually(dead, |dead| *dead == 4).await;
+    eventually(dead, |dead| *dead == 4).await;
     let conflict = submit(&mut browser, &confirm, "messages/discard").await;
     assert_eq!(conflict.status, 409);
-    assert!(conflict.text.contains("there are 4 dead letters now"), "{}", conflict.text);
+    assert!(conflict.text.contains("the filter selects 4 messages now"), "{}", conflict.text);
     assert_eq!(relay.listed(&[State::Dead]).await.len(), 4);
     let done = submit(&mut browser, &conflict, "messages/discard").await;
     assert!(browser.follow(&done).await.text.contains("Discarded: 4."));
     assert_eq!(relay.listed(&[State::Discarded]).await.len(), 4);
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn waiting_messages_are_explained_and_discarded_together() {
+    let wecom = Wecom::live(Settings::default()).await;
+    wecom.sandbox.inject(Fault::errcode(60020).on(Api::MessageSend));
+    let relay = Relay::with(&wecom.url, Options { tuning: without_probes(), ..Options::default() }).await;
+    relay.post(&payload("A", &[("a", true)])).await;
+    eventually(async || relay.outbox.holds().await.unwrap(), |holds| !holds.is_empty()).await;
+    relay.post(&payload("A", &[("a", true), ("b", true)])).await;
+    relay.post(&payload("B", &[("a", true)])).await;
+    let mut browser = Browser::new(&relay);
+    let list = browser.get("/messages?state=queued&state=ready").await;
+    assert!(list.text.contains("It waits because ops is held."), "{}", list.text);
+    assert!(list.text.contains("It waits behind an earlier message of its group."), "{}", list.text);
+    let [first, second, _] = &relay.listed(&[State::Queued, State::Ready]).await[..] else { panic!() };
+    let queued = browser.get(&format!("/messages/{}", second.id)).await;
+    assert!(queued.attributes("href").contains(&format!("../messages/{}", first.id)), "{}", queued.text);
+    let confirm = browser.get("/messages/confirm?state=queued&state=ready&do=discard").await;
+    assert!(confirm.text.contains("Messages that are discarded: 3."), "{}", confirm.text);
+    assert!(confirm.text.contains("Receivers: wechat"), "{}", confirm.text);
+    let done = submit(&mut browser, &confirm, "messages/discard").await;
+    assert!(browser.follow(&done).await.text.contains("Discarded: 3."));
+    assert_eq!(relay.listed(&[State::Discarded]).await.len(), 3);
+    for refused in ["state=delivered&do=requeue", "do=discard", "state=queued&do=requeue"] {
+        let page = browser.get(&format!("/messages/confirm?{refused}")).await;
+        assert!(page.status == 400 && page.text.contains("Choose one of these states"), "{}", page.text);
+    }
     relay.stop().await;
 }

@@ -5,8 +5,11 @@ mod api;
 mod browser;
 mod doctor;
 mod forms;
+mod many;
 mod messages;
 mod overview;
+mod postgres;
+mod preview;
 mod proxy;
 mod templates;
 

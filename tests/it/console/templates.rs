@@ -151,6 +151,43 @@ async fn received_webhooks_are_offered_as_data() {
 }
 
 #[tokio::test]
+async fn a_message_leads_to_its_webhook() {
+    let wecom = Wecom::start().await;
+    let relay = Relay::with(&wecom.url, options("")).await;
+    let mut browser = Browser::new(&relay);
+    relay.post(&payload("KafkaLag", &[("mq-3", true)])).await;
+    relay.post(&payload("DiskFull", &[("db-1", true)])).await;
+    let page = browser.get("/messages/1").await;
+    let link = "../templates?receiver=wechat&data=received-0".to_owned();
+    assert!(page.attributes("href").contains(&link), "{}", page.text);
+    let folder = relay.stop().await;
+    let relay = Relay::with(&wecom.url, Options { folder: Some(folder), ..options("") }).await;
+    let page = Browser::new(&relay).get("/messages/1").await;
+    assert!(page.text.contains("The payload is not kept any more"), "{}", page.text);
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn a_draft_for_everybody_is_refused() {
+    let wecom = Wecom::start().await;
+    let relay = Relay::with(&wecom.url, options("")).await;
+    let mut browser = Browser::new(&relay);
+    let form = browser.get("/templates").await.form("templates").unwrap();
+    for to in ["", "@all", "张三"] {
+        let more =
+            [("receiver", "wechat"), ("to", to)].map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let fields = [form.fields.clone(), more.to_vec()].concat();
+        for path in ["/templates/confirm", "/templates/send"] {
+            let page = browser.send(Method::POST, path, &fields, &[]).await;
+            assert_eq!(page.status, 400, "{to} {path}");
+            assert!(page.text.contains("Name the user ids of the members"), "{}", page.text);
+        }
+    }
+    assert_eq!(relay.listed(&[]).await.len(), 0);
+    relay.stop().await;
+}
+
+#[tokio::test]
 async fn only_operators_render_drafts() {
     let wecom = Wecom::start().await;
     let relay = Relay::with(&wecom.url, options(WITH_PASSWORDS)).await;

@@ -21,7 +21,7 @@ pub(crate) use nginx::{Nginx, nginx};
 pub(crate) use printing::Printing;
 pub(crate) use process::Process;
 pub(crate) use redact::redacted;
-pub(crate) use relay::{Options, Relay, config_file, payload, payload_at, short_delays};
+pub(crate) use relay::{Options, Relay, config_file, payload, payload_at, short_delays, without_probes};
 
 use std::{
     fmt::Debug,

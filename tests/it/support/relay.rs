@@ -85,6 +85,18 @@ pub(crate) fn short_delays() -> Tuning {
     Tuning { retries: every(100), probes, seed: Some(1), ..tuning() }
 }
 
+/// A held sender is probed only when somebody asks for it.
+pub(crate) fn without_probes() -> Tuning {
+    let never = || Schedule::new(Vec::new(), Duration::from_secs(36_000));
+    let probes = Probes {
+        refused_secret: never(),
+        rate_limited: never(),
+        usual: never(),
+        shortest: Duration::from_millis(100),
+    };
+    Tuning { probes, seed: Some(1), ..tuning() }
+}
+
 impl Default for Options {
     fn default() -> Self {
         Self {
