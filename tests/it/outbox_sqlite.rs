@@ -759,7 +759,7 @@ async fn an_outbox_of_the_first_schema_is_migrated() {
         .unwrap();
     assert_eq!(
         tables,
-        "attempt boot card delivery discarded hold hold_noticed numbers ordering_key press purged_attempt reserve sender"
+        "attempt boot card console delivery discarded hold hold_noticed numbers ordering_key press purged_attempt reserve sender"
     );
 }
 

@@ -176,12 +176,12 @@ async fn replicas_that_start_at_the_same_time_create_one_schema() {
 async fn a_schema_is_used_as_long_as_it_is_compatible() {
     let url = database();
     let database = database_of(&url);
-    shared().sql(database, "INSERT INTO wecom_relay.migration VALUES (4, 1, now())");
+    shared().sql(database, "INSERT INTO wecom_relay.migration VALUES (5, 1, now())");
     opened(&url, Access::Replica).unwrap();
-    shared().sql(database, "INSERT INTO wecom_relay.migration VALUES (5, 5, now())");
+    shared().sql(database, "INSERT INTO wecom_relay.migration VALUES (6, 6, now())");
     for access in [Access::Replica, Access::Guest] {
         let newer = opened(&url, access).unwrap_err();
-        assert!(matches!(newer, OpenError::Newer { found: 5, known: 4, .. }), "{newer}");
+        assert!(matches!(newer, OpenError::Newer { found: 6, known: 4, .. }), "{newer}");
     }
 }
 
@@ -189,7 +189,8 @@ async fn a_schema_is_used_as_long_as_it_is_compatible() {
 async fn an_outbox_of_the_first_version_is_migrated() {
     let url = database();
     let first = "ALTER TABLE wecom_relay.relay_clock DROP COLUMN recorded_ms;
-         DROP TABLE wecom_relay.card, wecom_relay.press, wecom_relay.console; ALTER TABLE wecom_relay.delivery DROP COLUMN recalled_at;
+         DROP TABLE wecom_relay.card, wecom_relay.press, wecom_relay.console;
+         ALTER TABLE wecom_relay.delivery DROP COLUMN recalled_at;
          DELETE FROM wecom_relay.migration WHERE version > 1";
     shared().sql(database_of(&url), first);
     let older = opened(&url, Access::Guest).unwrap_err();
