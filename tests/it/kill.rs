@@ -12,6 +12,7 @@ use wecom_relay::{
     sandbox::{Api, Effect, Fault, MemberOutcome, Moment, Settings},
 };
 
+use crate::callback::{Call, keys, press, with_callback};
 use crate::support::{
     Options, Process, Wecom, config_file, http_client,
     members::{self, BY_MEMBER, member, payload_for},
@@ -38,6 +39,31 @@ async fn a_relay_killed_after_the_200_sends_after_its_restart() {
     relay.signal("TERM");
     assert!(relay.ended().await.success());
     assert_eq!(wecom.sandbox.delivered_to("zhangsan").len(), 4);
+}
+
+/// A press is known after a kill: it is a duplicate when WeCom sends it again.
+#[tokio::test]
+async fn a_relay_killed_after_the_answer_keeps_each_press() {
+    let wecom = Wecom::live(Settings::default()).await;
+    let (_folder, config) = config_file(&wecom.url, &with_callback());
+    let mut calls = Vec::new();
+    for kills in 0..3 {
+        let relay = Process::start(&config).await;
+        let call = Call::message(&keys(), &press("t1", "ack", &format!("code {kills}")));
+        assert_eq!(call.request(&relay.client, &relay.url).send().await.unwrap().status(), 200);
+        relay.kill().await;
+        calls.push(call);
+    }
+    let mut relay = Process::start(&config).await;
+    for call in &calls {
+        assert_eq!(call.request(&relay.client, &relay.url).send().await.unwrap().status(), 200);
+    }
+    let metrics =
+        relay.client.get(format!("{}/metrics", relay.url)).send().await.unwrap().text().await.unwrap();
+    let known = "wecom_relay_callbacks_total{app=\"ops\",result=\"duplicate\"} 3";
+    assert!(metrics.lines().any(|line| line == known), "{metrics}");
+    relay.signal("TERM");
+    assert!(relay.ended().await.success());
 }
 
 #[tokio::test]

@@ -114,13 +114,17 @@ impl Call {
         Self { path: edit(&self.path), ..self }
     }
 
+    /// The request to a relay at `url`.
+    pub(crate) fn request(&self, client: &reqwest::Client, url: &str) -> reqwest::RequestBuilder {
+        let url = format!("{url}{}", self.path);
+        match &self.body {
+            Some(body) => client.post(url).body(body.clone()),
+            None => client.get(url),
+        }
+    }
+
     pub(crate) async fn send(&self, relay: &Relay) -> Answer {
-        let url = format!("{}{}", relay.callback_url, self.path);
-        let request = match &self.body {
-            Some(body) => relay.client.post(url).body(body.clone()),
-            None => relay.client.get(url),
-        };
-        let response = request.send().await.unwrap();
+        let response = self.request(&relay.client, &relay.callback_url).send().await.unwrap();
         let status = response.status().as_u16();
         let headers = response.headers().iter().map(|(name, value)| format!("{name}: {value:?}"));
         let mut headers: Vec<_> = headers.collect();
