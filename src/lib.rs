@@ -1,5 +1,6 @@
 //! wecom-relay accepts webhooks of Alertmanager and delivers them to WeCom. No accepted alert is lost.
 
+pub mod actions;
 pub mod alertmanager;
 pub mod allocator;
 pub mod app;

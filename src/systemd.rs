@@ -1,7 +1,7 @@
 //! Messages to the service manager over `NOTIFY_SOCKET`: ready, reloading, stopping, and watchdog keepalives.
 //!
 //! Without systemd nothing is sent and nothing fails. A keepalive is sent only after the outbox answered and every
-//! dispatcher completed an iteration. systemd therefore restarts a relay in which a part hangs. An error from the
+//! dispatcher, and the worker for presses, completed an iteration. systemd therefore restarts a relay in which a part hangs. An error from the
 //! outbox counts as an answer, because a restart does not fix a full disk.
 
 use std::{io, net::SocketAddr, time::Duration};
@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     heartbeat::Heartbeat,
-    outbox::{Outbox, SenderName, StoreError},
+    outbox::{Outbox, StoreError},
 };
 
 const OUTBOX: &str = "the outbox";
@@ -20,7 +20,7 @@ const OUTBOX: &str = "the outbox";
 /// Reports that the relay accepts alerts, then sends keepalives until `stop`, then reports that it stops.
 pub async fn run<O: Outbox>(
     outbox: O,
-    dispatchers: impl Fn() -> Vec<(SenderName, Heartbeat)>,
+    loops: impl Fn() -> Vec<(String, Heartbeat)>,
     address: SocketAddr,
     stop: CancellationToken,
 ) {
@@ -28,8 +28,7 @@ pub async fn run<O: Outbox>(
     match sd_notify::watchdog_enabled() {
         // sd_watchdog_enabled(3) recommends half of the interval.
         Some(interval) => {
-            let keepalives =
-                keepalive(&outbox, &dispatchers, interval / 2, || notify(&[NotifyState::Watchdog]));
+            let keepalives = keepalive(&outbox, &loops, interval / 2, || notify(&[NotifyState::Watchdog]));
             stop.run_until_cancelled(keepalives).await;
         }
         None => stop.cancelled().await,
@@ -53,15 +52,15 @@ pub fn reloading() {
 /// Calls `send` once per `period`, each time after all parts have answered.
 pub async fn keepalive<O: Outbox>(
     outbox: &O,
-    dispatchers: &impl Fn() -> Vec<(SenderName, Heartbeat)>,
+    loops: &impl Fn() -> Vec<(String, Heartbeat)>,
     period: Duration,
     mut send: impl FnMut(),
 ) {
     loop {
         let next = Instant::now() + period;
         wait_alive(OUTBOX, period, wait_for_answer(outbox)).await;
-        for (sender, heartbeat) in dispatchers() {
-            wait_alive(&format!("the dispatcher of {sender}"), period, heartbeat.wait_for_tick()).await;
+        for (name, heartbeat) in loops() {
+            wait_alive(&name, period, heartbeat.wait_for_tick()).await;
         }
         send();
         sleep_until(next).await;

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use super::{console::console_settings, prepare::Prepared, receivers, running::Running};
+use super::{
+    console::console_settings, prepare::Prepared, press_settings::press_settings, receivers, running::Running,
+};
 use crate::{
     config::{Config, Database, Receiver},
     dispatch::notices,
@@ -15,7 +17,7 @@ const OUTBOX_URL: &str = "outbox.url";
 impl<O: Outbox> Running<O> {
     /// Serves `prepared` from now on. Returns the changed keys that need a restart.
     pub(super) fn apply(&mut self, prepared: Prepared) -> Vec<&'static str> {
-        let Prepared { config, intake, clients, .. } = prepared;
+        let Prepared { config, intake, clients, alertmanager, .. } = prepared;
         let names = clients.iter().map(|(sender, _)| sender.0.as_str());
         self.metrics.configured(names, config.receivers.iter().map(|receiver| receiver.name.as_str()));
         for (name, client) in clients {
@@ -23,6 +25,8 @@ impl<O: Outbox> Running<O> {
                 self.apply_sender(name, client, &sender, &config);
             }
         }
+        let presses = press_settings(&config, alertmanager, &self.senders);
+        self.press_settings.send_replace(Arc::new(presses));
         self.security.replace(config.server.security.clone());
         self.apply_callbacks(&config);
         self.payloads.keep(config.server.console.keep_payloads);

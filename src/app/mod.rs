@@ -13,6 +13,7 @@ mod heartbeats;
 mod listeners;
 mod outbox;
 mod prepare;
+mod press_settings;
 mod random;
 mod receivers;
 mod reload;

@@ -7,6 +7,7 @@ use super::{
     tuning::Tuning,
 };
 use crate::{
+    alertmanager::client::{AlertmanagerClient, AlertmanagerSettings},
     config::{App, Config, ConfigError, Diagnostic, Location, Sender},
     intake::{self, Intake, TemplateFailure},
     outbox::SenderName,
@@ -23,6 +24,8 @@ pub struct Prepared {
     pub intake: Arc<Intake>,
     /// One client per sender, in the order of the configuration.
     pub clients: Vec<(SenderName, Arc<SenderClient>)>,
+    /// `None` without `alertmanager`.
+    pub alertmanager: Option<Arc<AlertmanagerClient>>,
     pub token_caches: Arc<TokenCaches>,
     pub tuning: Tuning,
     /// The place where each template is written, by its name.
@@ -63,6 +66,15 @@ impl Prepared {
                 }
             }
         }
+        let alertmanager = match config.alertmanager.as_ref().map(|settings| alertmanager(settings, &tuning))
+        {
+            Some(Ok(client)) => Some(Arc::new(client)),
+            Some(Err(error)) => {
+                problems.push(Diagnostic::new(Location::default(), error.to_string(), ""));
+                None
+            }
+            None => None,
+        };
         if let Some(problems) = ConfigError::new(problems) {
             return Err(problems);
         }
@@ -74,7 +86,7 @@ impl Prepared {
             timezone: config.timezone.clone(),
         };
         let intake = Arc::new(Intake::new(receivers, templates, settings));
-        Ok(Self { config, intake, clients, token_caches, tuning, origins })
+        Ok(Self { config, intake, clients, alertmanager, token_caches, tuning, origins })
     }
 
     /// A failure as a diagnostic, if its template is in the configuration or in a file.
@@ -93,6 +105,11 @@ impl Prepared {
     pub fn client(&self, receiver: &intake::Receiver) -> Option<&Arc<SenderClient>> {
         self.clients.iter().find(|(sender, _)| *sender == receiver.sender).map(|(_, client)| client)
     }
+}
+
+fn alertmanager(settings: &AlertmanagerSettings, tuning: &Tuning) -> Result<AlertmanagerClient, SetupError> {
+    let timeout = settings.timeout.min(tuning.call_timeout);
+    AlertmanagerClient::new(AlertmanagerSettings { timeout, ..settings.clone() })
 }
 
 fn client(sender: &Sender, tuning: &Tuning, token_caches: &TokenCaches) -> Result<SenderClient, SetupError> {

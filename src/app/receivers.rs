@@ -4,7 +4,7 @@ use std::{collections::HashMap, path::Path};
 
 use crate::{
     config::{self, Config, Diagnostic, Located, Location, Position, Receiver, Sender, Template},
-    intake::{self, Address, DraftSource, MentionList, Mentions, MessageType},
+    intake::{self, Actions, Address, Button, ButtonEffect, DraftSource, MentionList, Mentions, MessageType},
     language::Language,
     outbox::{ConfiguredSender, ReceiverName, SenderName},
     render::{self, CompileError, Source, TemplateLanguage, Templates},
@@ -189,6 +189,18 @@ fn convert<'c>(
             MessageType::TemplateCard(tree.map("template_card", &mut |path, template| name(&path, template)))
         }
     };
+    let actions = receiver.actions.as_ref().map(|actions| {
+        let buttons = actions.card.buttons.iter().zip(0..).map(|(button, at)| {
+            let effect = match &button.effect {
+                ButtonEffect::Action(action) => ButtonEffect::Action(*action),
+                ButtonEffect::Link(url) => {
+                    ButtonEffect::Link(name(&format!("actions.buttons[{at}].url"), url))
+                }
+            };
+            Button { text: button.text.clone(), style: button.style, effect }
+        });
+        Actions { buttons: buttons.collect(), repeats: actions.card.repeats }
+    });
     let mut list = |key: &str, list: &'c MentionList<Located<Template>>| {
         let named = (0..).zip(&list.templates).map(|(at, template)| name(&format!("{key}[{at}]"), template));
         MentionList { fixed: list.fixed.clone(), templates: named.collect() }
@@ -206,6 +218,7 @@ fn convert<'c>(
         address,
         message,
         message_type,
+        actions,
         plain_copy: receiver.plain_copy,
         send_resolved: receiver.send_resolved,
         language: receiver.language,

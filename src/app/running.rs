@@ -19,6 +19,7 @@ use super::{
     heartbeats::Heartbeats,
     listeners::Listeners,
     prepare::Prepared,
+    press_settings::{PressSettings, press_settings},
     random::random_seed,
     tuning::Tuning,
 };
@@ -75,6 +76,7 @@ pub struct Running<O> {
     pub(super) routes: watch::Sender<Vec<notices::Route>>,
     pub(super) retention: watch::Sender<Duration>,
     pub(super) configs: watch::Sender<Arc<Config>>,
+    pub(super) press_settings: watch::Sender<Arc<PressSettings>>,
     pub(super) doctor: DoctorHandle,
 }
 
@@ -156,6 +158,11 @@ impl<O: Outbox> Running<O> {
             routes: watch::Sender::new(Vec::new()),
             retention: watch::Sender::new(prepared.config.outbox.retention),
             configs: watch::Sender::new(Arc::new(prepared.config.clone())),
+            press_settings: watch::Sender::new(Arc::new(press_settings(
+                &prepared.config,
+                prepared.alertmanager.clone(),
+                &BTreeMap::new(),
+            ))),
             doctor,
             outbox,
             clock,
@@ -174,7 +181,7 @@ impl<O: Outbox> Running<O> {
         Ok(running)
     }
 
-    /// Heartbeats of all dispatchers, including those that a reload starts later.
+    /// Heartbeats of all loops that must not hang, including those that a reload starts later.
     pub fn heartbeats(&self) -> Heartbeats {
         self.heartbeats.clone()
     }

@@ -53,7 +53,7 @@ impl<O: Outbox> Running<O> {
         }
         let (publish, services) = watch::channel(service);
         let (heartbeat, stop) = (Heartbeat::default(), self.tasks.stop().child_token());
-        self.heartbeats.add(sender.clone(), heartbeat.clone());
+        self.heartbeats.add(dispatcher_of(&sender), heartbeat.clone());
         let context = dispatcher::Context {
             sender: sender.clone(),
             outbox: self.outbox.clone(),
@@ -85,7 +85,7 @@ impl<O: Outbox> Running<O> {
         former.iter().for_each(|(_, active)| active.stop.cancel());
         for (name, active) in former {
             active.services.closed().await;
-            self.heartbeats.remove(&name);
+            self.heartbeats.remove(&dispatcher_of(&name));
             self.metrics.held(&name.0, None);
         }
     }
@@ -133,6 +133,11 @@ impl<O: Outbox> Running<O> {
         }
         Ok(sentences)
     }
+}
+
+/// The name of a dispatcher for the watchdog.
+fn dispatcher_of(sender: &SenderName) -> String {
+    format!("the dispatcher of {sender}")
 }
 
 fn dispatcher_settings(

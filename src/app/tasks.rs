@@ -13,15 +13,40 @@ use super::{
     setup::LiveSetup,
 };
 use crate::{
+    actions::{watch, worker},
     config::SecretFiles,
     console::{self, ConsoleParts, SetupParts},
     dispatch::{janitor, notices},
     doctor::DoctorRequests,
+    heartbeat::Heartbeat,
     http::{self, LogThrottles, MemoryBudget, Readiness, ServerState},
     outbox::Outbox,
 };
 
 impl<O: Outbox> Running<O> {
+    /// Presses are handled while senders are held, and a reload changes their settings.
+    fn spawn_actions(&self) {
+        let heartbeat = Heartbeat::default();
+        self.heartbeats.add("the worker for presses".to_owned(), heartbeat.clone());
+        let presses = worker::Context {
+            outbox: self.outbox.clone(),
+            settings: self.press_settings.subscribe(),
+            clock: self.clock.clone(),
+            metrics: Arc::clone(&self.metrics),
+            waker: self.presses.clone(),
+            heartbeat,
+            timing: self.tuning.actions.clone(),
+        };
+        self.tasks.spawn_endless("presses", worker::run(presses, self.tasks.stop()));
+        let silenced = watch::Context {
+            outbox: self.outbox.clone(),
+            settings: self.press_settings.subscribe(),
+            clock: self.clock.clone(),
+            timing: self.tuning.actions.clone(),
+        };
+        self.tasks.spawn_endless("silenced cards", watch::run(silenced, self.tasks.stop()));
+    }
+
     pub(super) fn spawn(
         &mut self,
         listeners: Listeners,
@@ -43,6 +68,7 @@ impl<O: Outbox> Running<O> {
             stop(),
         );
         self.tasks.spawn_endless("secret files", watch);
+        self.spawn_actions();
         let input = DoctorInput {
             config: self.configs.subscribe(),
             token_caches: Arc::clone(&self.token_caches),

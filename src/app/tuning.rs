@@ -3,6 +3,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use crate::{
+    actions::Timing,
     delivery::{decide::Probes, duplicate_check::DUPLICATE_CHECK_MARGIN, rate_limiter::Windows},
     dispatch::service,
     http,
@@ -45,6 +46,8 @@ pub struct Tuning {
     pub draft_limit: Duration,
     /// The program that renders drafts of the console: this one, except in tests.
     pub program: PathBuf,
+    /// Times of presses and of watches of silenced cards.
+    pub actions: Timing,
     /// Seed of the jitter; `None` uses the randomness of the system.
     pub seed: Option<u64>,
 }
@@ -66,6 +69,7 @@ impl Default for Tuning {
             draft_limit: http::RENDER_LIMIT,
             // The link leads to the running program, also after its file was replaced.
             program: PathBuf::from("/proc/self/exe"),
+            actions: Timing::default(),
             seed: None,
         }
     }

@@ -13,9 +13,11 @@ use jiff::{Timestamp, tz::TimeZone};
 
 use super::{diagnostic::Location, secret_files::SecretFiles};
 use crate::{
+    actions::Allowed,
+    alertmanager::client::AlertmanagerSettings,
     console::{ConsoleConfig, ExternalUrl},
     http::ServerSecurity,
-    intake::{Address, Mentions, MessageType},
+    intake::{Actions, Address, Mentions, MessageType},
     language::Language,
     outbox::postgres::PostgresUrl,
     render::TemplateLanguage,
@@ -37,6 +39,8 @@ pub struct Config {
     /// Apps and robots have unique names, and there is at least one of them.
     pub apps: Vec<Arc<App>>,
     pub robots: Vec<Arc<Robot>>,
+    /// `None` if no silences are created.
+    pub alertmanager: Option<AlertmanagerSettings>,
     /// At least one receiver, with unique names.
     pub receivers: Vec<Receiver>,
     pub origin: Origin,
@@ -259,6 +263,8 @@ pub struct Receiver {
     pub message_type: MessageType<Located<Template>>,
     /// The template of the message. For a card it is the template of the text form.
     pub message: Located<Template>,
+    /// The buttons of its cards.
+    pub actions: Option<ReceiverActions>,
     /// True if all templates are the defaults.
     pub default_templates: bool,
     /// The language of the default templates, and of everything else that the relay writes for this receiver.
@@ -269,6 +275,13 @@ pub struct Receiver {
     pub send_resolved: bool,
     pub fallback: Option<Fallback>,
     pub location: Location,
+}
+
+/// `actions` of a receiver.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReceiverActions {
+    pub card: Actions<Located<Template>>,
+    pub allowed: Allowed,
 }
 
 /// `fallback` and `fallback_after` of a receiver.

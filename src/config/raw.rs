@@ -46,7 +46,7 @@ macro_rules! shapes {
 }
 
 shapes! {
-    Root at "" { server, outbox, timezone, language, templates, apps, robots, receivers }
+    Root at "" { server, outbox, timezone, language, templates, apps, robots, alertmanager, receivers }
     Server at "server." { listen, callback_listen, callback_external_url, auth, tls, max_memory, console }
     Auth at "server.auth." { bearer_token, bearer_token_file, bearer_token_env, basic_auth }
     BasicAuth at "server.auth.basic_auth." { username, password, password_file, password_env }
@@ -70,10 +70,16 @@ shapes! {
         name, key, key_file, key_env, api_url, proxy_url, proxy_url_file, proxy_url_env, ca_file, timeout, limits,
     }
     RobotLimits at "robots[].limits." { per_minute }
+    Alertmanager at "alertmanager." {
+        url, bearer_token, bearer_token_file, bearer_token_env, basic_auth, ca_file, timeout,
+    }
+    AlertmanagerUser at "alertmanager.basic_auth." { username, password, password_file, password_env }
     Receiver at "receivers[]." {
         name, app, robot, also, to_user, to_party, to_tag, chat_id, mentioned_list, mentioned_mobile_list, language, template_language, message_type, message, title, description, url,
-        btntxt, template_card, plain_copy, max_parts, send_resolved, fallback, fallback_after,
+        btntxt, template_card, actions, plain_copy, max_parts, send_resolved, fallback, fallback_after,
     }
+    Actions at "receivers[].actions." { buttons, allow_user, allow_party, allow_tag, repeats }
+    Button at "receivers[].actions.buttons[]." { silence, silence_until, acknowledge, url, text, style }
 }
 
 /// A key of a mapping, with or without a value.

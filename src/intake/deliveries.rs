@@ -1,6 +1,6 @@
 //! The deliveries of a notification, in order.
 
-use super::message::Body;
+use super::{interactive, message::Body};
 use crate::{
     language::Language,
     outbox::{NewDelivery, Part},
@@ -27,9 +27,10 @@ pub(super) fn deliveries(recipients: &Recipients, contents: Vec<Content>) -> Vec
     let batches = recipients.batches();
     let mut deliveries = Vec::with_capacity(contents.len() * batches.len());
     for (content, number) in contents.into_iter().zip(1..=total) {
-        for recipients in &batches {
+        for (recipients, batch) in batches.iter().zip(0..) {
             let part = Part { number, total };
-            deliveries.push(NewDelivery { recipients: recipients.clone(), content: content.clone(), part });
+            let content = interactive::for_batch(&content, batch);
+            deliveries.push(NewDelivery { recipients: recipients.clone(), content, part });
         }
     }
     deliveries

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
+    actions::{Actions, ButtonEffect},
     failure::TemplateFailure,
     parse::{Intake, Parsed, Settings},
     receiver::{Address, JsonTemplate, MentionList, Mentions, MessageType, Receiver},
@@ -44,6 +45,7 @@ pub struct DraftReceiver {
     pub max_parts: u16,
     pub plain_copy: bool,
     pub kind: DraftKind,
+    pub actions: Option<Actions<String>>,
     /// The name of the template of the text.
     pub message: String,
 }
@@ -163,6 +165,7 @@ impl From<&Receiver> for DraftReceiver {
             max_parts: receiver.max_parts,
             plain_copy: receiver.plain_copy,
             kind,
+            actions: receiver.actions.clone(),
             message: receiver.message.clone(),
         }
     }
@@ -179,6 +182,11 @@ impl DraftReceiver {
             DraftKind::TemplateCard(card) => texts(card, &mut found),
             DraftKind::Text | DraftKind::Markdown | DraftKind::MarkdownV2 => {}
         }
+        let buttons = self.actions.iter().flat_map(|actions| &actions.buttons);
+        found.extend(buttons.filter_map(|button| match &button.effect {
+            ButtonEffect::Link(url) => Some(url.as_str()),
+            ButtonEffect::Action(_) => None,
+        }));
         found
     }
 
@@ -204,6 +212,7 @@ impl DraftReceiver {
             also: Vec::new(),
             message: self.message.clone(),
             message_type,
+            actions: self.actions.clone(),
             plain_copy: self.plain_copy,
             send_resolved: true,
             language: Language::parse(&self.language).unwrap_or_default(),
@@ -342,6 +351,7 @@ mod tests {
             max_parts: 5,
             plain_copy: false,
             kind,
+            actions: None,
             message: "receiver/wechat/message".to_owned(),
         };
         Draft {

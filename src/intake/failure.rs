@@ -21,6 +21,8 @@ pub enum TemplateFailure {
     MentionOfEverybody(&'static str),
     #[error("{key} contains {id:?} after rendering, which nobody can have")]
     BadMention { key: &'static str, id: String },
+    #[error("the url of the button {0:?} is not http or https, and the button is left out")]
+    BadLink(String),
     #[error("WeCom would refuse the card, and the text is sent: {0}")]
     Unfit(#[from] CardError),
 }
@@ -42,6 +44,9 @@ impl TemplateFailure {
                 format!("{key} 渲染后为 @all，只有在配置中直接写明才允许")
             }
             (Language::Zh, Self::BadMention { key, id }) => format!("{key} 渲染后包含无效的 {id:?}"),
+            (Language::Zh, Self::BadLink(button)) => {
+                format!("按钮「{button}」的链接不是 http 或 https，已省略")
+            }
             (Language::Zh, Self::Unfit(error)) => format!("企业微信会拒绝这张卡片：{error}"),
         }
     }

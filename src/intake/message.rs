@@ -5,6 +5,7 @@
 
 use super::{
     failure::TemplateFailure,
+    interactive::{self, CardIdentity},
     mentions::Mentioned,
     receiver::{Address, MessageType, Receiver},
 };
@@ -35,7 +36,11 @@ pub(super) struct RenderedMessage {
 }
 
 /// Renders the receiver's templates.
-pub(super) fn render(receiver: &Receiver, rendering: &Rendering<'_>) -> RenderedMessage {
+pub(super) fn render(
+    receiver: &Receiver,
+    identity: &CardIdentity,
+    rendering: &Rendering<'_>,
+) -> RenderedMessage {
     let mut failures = Vec::new();
     let language = rendering.language();
     let template = match receiver.message_type {
@@ -47,7 +52,9 @@ pub(super) fn render(receiver: &Receiver, rendering: &Rendering<'_>) -> Rendered
         failures.push(failure);
         text
     });
-    let body = render_body(receiver, rendering, &plain).unwrap_or_else(|failure| {
+    let mut left_out = Vec::new();
+    let body = render_body(receiver, identity, rendering, &plain, &mut left_out);
+    let body = body.unwrap_or_else(|failure| {
         let text = match (&failure, &receiver.message_type) {
             (TemplateFailure::Unfit(_), _) => plain.clone(),
             (_, MessageType::Markdown | MessageType::MarkdownV2) => {
@@ -58,6 +65,7 @@ pub(super) fn render(receiver: &Receiver, rendering: &Rendering<'_>) -> Rendered
         failures.push(failure);
         Body::Text(text)
     });
+    failures.append(&mut left_out);
     let summary = rendered(rendering, render::DEFAULT_SUMMARY).map(Rendered::into_text);
     let summary = summary.unwrap_or_else(|failure| {
         failures.push(failure);
@@ -68,11 +76,13 @@ pub(super) fn render(receiver: &Receiver, rendering: &Rendering<'_>) -> Rendered
     RenderedMessage { body, plain, mentioned, summary, failures }
 }
 
-/// Renders the configured message. `plain` is its plain text.
+/// Renders the configured message. `plain` is its plain text. `left_out` gets the reasons for missing buttons.
 fn render_body(
     receiver: &Receiver,
+    identity: &CardIdentity,
     rendering: &Rendering<'_>,
     plain: &Rendered,
+    left_out: &mut Vec<TemplateFailure>,
 ) -> Result<Body, TemplateFailure> {
     match &receiver.message_type {
         MessageType::Text => Ok(Body::Text(plain.clone())),
@@ -98,7 +108,13 @@ fn render_body(
             };
             let card = template.json("", &mut render)?;
             let card = card.as_object().cloned().unwrap_or_default();
-            Ok(Body::Card(limits::template_card(card, card_limits)?))
+            let content = match &receiver.actions {
+                Some(actions) => {
+                    interactive::content(card, receiver, actions, identity, rendering, left_out)?
+                }
+                None => limits::template_card(card, card_limits)?,
+            };
+            Ok(Body::Card(content))
         }
     }
 }

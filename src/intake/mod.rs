@@ -11,10 +11,12 @@
 //! Everything here is synchronous. The caller bounds the time that templates may take; [`Intake::render_recipients`]
 //! and [`Intake::render_builtin`] are for a caller whose time limit has passed.
 
+mod actions;
 mod deliveries;
 mod draft;
 mod failure;
 mod identity;
+mod interactive;
 mod mentions;
 mod message;
 mod parse;
@@ -24,12 +26,14 @@ mod render;
 mod test_message;
 
 pub use self::{
+    actions::{Actions, Button, ButtonAction, ButtonEffect, Repeats, UnknownButton},
     deliveries::text_deliveries,
     draft::{
         Draft, DraftAudience, DraftError, DraftKind, DraftMessage, DraftOutcome, DraftProblem, DraftReceiver,
         DraftSource,
     },
     failure::TemplateFailure,
+    interactive::resolved_text,
     parse::{Intake, NothingToSend, ParseError, Parsed, ParsedWebhook, Settings},
     receiver::{Address, Fallback, JsonTemplate, MentionList, Mentions, MessageType, Receiver},
     recipients::RecipientError,

@@ -6,6 +6,7 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
+use super::actions::Actions;
 use crate::{
     language::Language,
     outbox::{ReceiverName, SenderName},
@@ -24,6 +25,8 @@ pub struct Receiver {
     /// The template of the text; for a card, of its text form.
     pub message: String,
     pub message_type: MessageType<String>,
+    /// The buttons of its template cards.
+    pub actions: Option<Actions<String>>,
     /// Markdown and cards are followed by their text form.
     pub plain_copy: bool,
     pub send_resolved: bool,

@@ -4,6 +4,7 @@ use super::{
     deliveries,
     failure::TemplateFailure,
     identity,
+    interactive::{self, CardIdentity},
     message::{self, Body, RenderedMessage},
     parse::{Intake, ParsedWebhook},
     recipients::{self, RecipientError, RenderedRecipients, Route},
@@ -33,7 +34,8 @@ impl Intake {
     pub fn render(&self, webhook: &ParsedWebhook) -> RenderedNotification {
         let rendering = self.rendering(webhook);
         let recipients = rendered_recipients(webhook, &rendering);
-        let message = message::render(&webhook.receiver, &rendering);
+        let identity = CardIdentity::of(webhook, status(&webhook.payload));
+        let message = message::render(&webhook.receiver, &identity, &rendering);
         self.notification(webhook, recipients, &rendering, message)
     }
 
@@ -93,6 +95,8 @@ impl Intake {
         if receiver.plain_copy && !matches!(body, Body::Text(_)) {
             contents.extend(Body::Text(plain).split(&recipients, max_parts, rest));
         }
+        let is_card = contents.iter().any(|content| content.task_id().is_some());
+        let card = (receiver.actions.is_some() && is_card).then(|| interactive::labels(payload));
         let dedupe_window = self.settings.dedupe_window;
         let notification = NewNotification {
             kind: Kind::Alert,
@@ -107,7 +111,7 @@ impl Intake {
             sender,
             recipients,
             dead,
-            card: None,
+            card,
         };
         RenderedNotification { notification, failures, recipient_error: error }
     }

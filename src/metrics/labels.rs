@@ -86,6 +86,7 @@ labels! {
     ByCall { call: &'static str }
     ByClass { class: &'static str }
     ByAction { action: &'static str }
+    Pressed { action: &'static str, result: &'static str }
     TakenOver { app: String, reason: &'static str }
 }
 
@@ -138,5 +139,40 @@ impl Refreshed {
 impl Invalid {
     pub(super) fn new(app: &str, kind: &'static str) -> Self {
         Self { app: app.to_owned(), kind }
+    }
+}
+
+/// `action` of `wecom_relay_presses_total`.
+pub const PRESS_ACTIONS: [&str; 3] = ["acknowledge", "silence", "other"];
+
+/// `result` of `wecom_relay_presses_total`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PressResult {
+    Done,
+    /// The member may not press.
+    NotAllowed,
+    /// Somebody did the same before.
+    AlreadyDone,
+    /// The card is resolved, unknown, or the press is too old.
+    Late,
+    /// The card or the configuration does not allow the action.
+    Impossible,
+    /// Alertmanager or WeCom refused or did not answer.
+    Failed,
+}
+
+impl PressResult {
+    pub const ALL: [Self; 6] =
+        [Self::Done, Self::NotAllowed, Self::AlreadyDone, Self::Late, Self::Impossible, Self::Failed];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::NotAllowed => "not_allowed",
+            Self::AlreadyDone => "already_done",
+            Self::Late => "late",
+            Self::Impossible => "impossible",
+            Self::Failed => "failed",
+        }
     }
 }

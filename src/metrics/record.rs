@@ -6,8 +6,8 @@ use jiff::Timestamp;
 
 use super::{
     labels::{
-        Attempted, ByAction, ByApp, ByReceiver, CalledBack, HELD_REASONS, Held, Invalid, Received, Repaired,
-        Settled,
+        Attempted, ByAction, ByApp, ByReceiver, CalledBack, HELD_REASONS, Held, Invalid, PressResult,
+        Pressed, Received, Repaired, Settled,
     },
     registry::Metrics,
 };
@@ -39,6 +39,11 @@ impl Metrics {
     /// Records a change by the console. `action` is one of [`super::CONSOLE_ACTIONS`].
     pub fn console_changed(&self, action: &'static str) {
         self.console_changes.get_or_create(&ByAction { action }).inc();
+    }
+
+    /// Records a press of a button that was handled. `action` is one of [`super::PRESS_ACTIONS`].
+    pub fn pressed(&self, action: &'static str, result: PressResult) {
+        self.presses.get_or_create(&Pressed { action, result: result.name() }).inc();
     }
 
     pub fn forbidden(&self) {

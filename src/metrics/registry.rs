@@ -19,8 +19,8 @@ use super::{
     labels::{
         Attempted, ByAction, ByApp, ByReceiver, CALLBACK_RESULTS, CALLBACK_RESULTS_WITHOUT_APP,
         CONSOLE_ACTIONS, CalledBack, DEAD_REASONS, HELD_REASONS, Held, INVALID_KINDS, Invalid, NO_ERRCODE,
-        NOT_IN_CONFIGURATION, REFRESH_RESULTS, REPAIR_KINDS, RESULTS, RESULTS_WITHOUT_RECEIVER, Received,
-        Refreshed, Repaired, Settled,
+        NOT_IN_CONFIGURATION, PRESS_ACTIONS, PressResult, Pressed, REFRESH_RESULTS, REPAIR_KINDS, RESULTS,
+        RESULTS_WITHOUT_RECEIVER, Received, Refreshed, Repaired, Settled,
     },
     process::Process,
     queue::{OutboxFigures, QueueDepth, Queues},
@@ -40,6 +40,7 @@ pub struct Metrics {
     pub(super) forbidden: Counter,
     pub(super) callbacks: Family<CalledBack, Counter>,
     pub(super) console_changes: Family<ByAction, Counter>,
+    pub(super) presses: Family<Pressed, Counter>,
     pub(super) repaired: Family<Repaired, Counter>,
     pub(super) template_fallbacks: Family<ByReceiver, Counter>,
     pub(super) settled: Family<Settled, Counter>,
@@ -78,6 +79,7 @@ impl Metrics {
             forbidden: Counter::default(),
             callbacks: Family::default(),
             console_changes: Family::default(),
+            presses: Family::default(),
             repaired: Family::default(),
             template_fallbacks: Family::default(),
             settled: Family::default(),
@@ -103,6 +105,11 @@ impl Metrics {
         }
         for action in CONSOLE_ACTIONS {
             drop(metrics.console_changes.get_or_create(&ByAction { action }));
+        }
+        for action in PRESS_ACTIONS {
+            for result in PressResult::ALL.map(PressResult::name) {
+                drop(metrics.presses.get_or_create(&Pressed { action, result }));
+            }
         }
         for kind in REPAIR_KINDS {
             drop(metrics.repaired.get_or_create(&Repaired { kind }));
@@ -136,6 +143,11 @@ impl Metrics {
             "console_changes",
             "Changes that people made in the console, by action",
             self.console_changes.clone(),
+        );
+        registry.register(
+            "presses",
+            "Presses of buttons of cards that were handled, by action and result",
+            self.presses.clone(),
         );
         registry.register(
             "payload_repairs",

@@ -6,6 +6,7 @@
     reason = "a test that meets the unexpected stops there"
 )]
 
+mod actions;
 mod alertmanager;
 mod browser;
 mod callback;

@@ -8,7 +8,7 @@ use std::{
 
 use tempfile::TempDir;
 use tokio::{net::UnixDatagram, sync::mpsc, task::JoinSet, time::timeout};
-use wecom_relay::{heartbeat::Heartbeat, outbox::SenderName, sandbox::Settings, systemd};
+use wecom_relay::{heartbeat::Heartbeat, sandbox::Settings, systemd};
 
 use crate::support::{
     Gated, Gates, Options, Process, Relay, Wecom, config_file, payload, process::serve, soon,
@@ -130,7 +130,7 @@ struct Watchdog {
 }
 
 impl Watchdog {
-    fn of(relay: &Relay, outbox: &Gated, heartbeats: Vec<(SenderName, Heartbeat)>) -> Self {
+    fn of(relay: &Relay, outbox: &Gated, heartbeats: Vec<(String, Heartbeat)>) -> Self {
         let (sent, keepalives) = mpsc::unbounded_channel();
         let mut sender = JoinSet::new();
         let (outbox, _folder) = (outbox.clone(), Arc::clone(&relay.folder));
@@ -189,7 +189,8 @@ async fn keepalives_stop_when_the_outbox_hangs_not_when_it_is_full() {
 async fn keepalives_stop_when_a_dispatcher_hangs() {
     let wecom = Wecom::live(Settings::default()).await;
     let GatedRelay { relay, outbox, gates } = start_gated(&wecom).await;
-    assert_eq!(relay.heartbeats.len(), 1);
+    // The dispatcher and the worker for presses.
+    assert_eq!(relay.heartbeats.len(), 2);
     let mut watchdog = Watchdog::of(&relay, &outbox, relay.heartbeats.clone());
     watchdog.wait_for_keepalive().await;
     gates.claim.hold();

@@ -3,7 +3,7 @@
 use jiff::tz::TimeZone;
 
 use super::{
-    callback,
+    alertmanager, callback,
     context::LoadContext,
     message::Defaults,
     outbox, receivers,
@@ -51,7 +51,9 @@ pub(in crate::config) fn config(
         language: language.unwrap_or_default(),
         templates: templates.as_deref().unwrap_or_default(),
     };
-    let receivers = receivers::read(&root.receivers, &senders, &defaults, diagnostics);
+    let alertmanager = alertmanager::read(&root.alertmanager, context, diagnostics);
+    let has_alertmanager = !matches!(alertmanager, Ok(None));
+    let receivers = receivers::read(&root.receivers, &senders, &defaults, has_alertmanager, diagnostics);
     language?;
     let senders = senders.into_valid();
     let ValidSenders { apps, robots } = senders?;
@@ -63,6 +65,7 @@ pub(in crate::config) fn config(
         timezone: timezone?,
         apps,
         robots,
+        alertmanager: alertmanager?,
         templates: templates?,
         receivers: receivers?,
         origin: context.origin(),

@@ -62,7 +62,7 @@ impl<'f, 'y> ConnectionKeys<'f, 'y> {
         let api_url = api_url(self.api_url, self.default_api_url, diagnostics);
         let proxy_url = proxy_url(&self.proxy_url, context, diagnostics);
         let extra_roots = certificates::ca_file(self.ca_file, context, diagnostics);
-        let call_timeout = timeout(self.timeout, diagnostics);
+        let call_timeout = call_timeout(self.timeout, diagnostics);
         Ok(Connection {
             api_url: api_url?,
             proxy_url: proxy_url?,
@@ -73,7 +73,11 @@ impl<'f, 'y> ConnectionKeys<'f, 'y> {
     }
 }
 
-fn timeout(field: &Field<'_>, diagnostics: &mut Diagnostics) -> Result<Duration, ErrorGuaranteed> {
+/// The time limit of a call of WeCom or Alertmanager.
+pub(super) fn call_timeout(
+    field: &Field<'_>,
+    diagnostics: &mut Diagnostics,
+) -> Result<Duration, ErrorGuaranteed> {
     let given = duration(field, Duration::ZERO, CALL_TIMEOUT, diagnostics)?;
     if !(SHORTEST_TIMEOUT..=LONGEST_CALL_TIMEOUT).contains(&given) {
         let message = "a call needs a time limit between 1s and 30s";

@@ -59,14 +59,21 @@ fn user(
     diagnostics: &mut Diagnostics,
 ) -> Result<User, ErrorGuaranteed> {
     let raw = raw::BasicAuth::read(field, diagnostics)?;
-    let username = raw.username.required_text("write the user name that Alertmanager sends", diagnostics);
-    let username = username.and_then(|name| match name.chars().any(|c| c == ':' || c.is_control()) {
-        true => {
-            let message = "a user name cannot have colons or control characters";
-            Err(diagnostics.error(&raw.username.location, message, "use another name"))
-        }
-        false => Ok(name),
-    });
+    let username = user_name(&raw.username, "write the user name that Alertmanager sends", diagnostics);
     let password = SecretSource::of_password(&raw).required(context, diagnostics);
     Ok(User { name: username?.to_owned(), password: password? })
+}
+
+/// A user name for HTTP's basic authentication.
+pub(super) fn user_name<'y>(
+    field: &Field<'y>,
+    help: &str,
+    diagnostics: &mut Diagnostics,
+) -> Result<&'y str, ErrorGuaranteed> {
+    let name = field.required_text(help, diagnostics)?;
+    if name.chars().any(|c| c == ':' || c.is_control()) {
+        let message = "a user name cannot have colons or control characters";
+        return Err(diagnostics.error(&field.location, message, "use another name"));
+    }
+    Ok(name)
 }

@@ -3,6 +3,8 @@
 //! A builder reads all its keys before it returns an error, so that all errors are found at once. In place of a missing
 //! value it returns [`ErrorGuaranteed`](super::diagnostic::ErrorGuaranteed): proof that an error was reported.
 
+mod actions;
+mod alertmanager;
 mod apps;
 mod callback;
 mod certificates;

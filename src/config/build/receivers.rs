@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::{
+    actions::{self, Surroundings},
     fallbacks::FallbackGraph,
     mentions,
     message::{self, Audience, Defaults},
@@ -24,6 +25,7 @@ pub(super) fn read(
     field: &Field<'_>,
     senders: &Senders<'_>,
     defaults: &Defaults<'_>,
+    has_alertmanager: bool,
     diagnostics: &mut Diagnostics,
 ) -> Result<Vec<Receiver>, ErrorGuaranteed> {
     let items = field.items(diagnostics)?.unwrap_or_default();
@@ -46,8 +48,9 @@ pub(super) fn read(
     // All receivers are read before the first error returns, so that all errors are reported.
     let mut receivers = Vec::new();
     for receiver in named {
-        receivers
-            .push(receiver.and_then(|named| build(named, senders, defaults, &mut fallbacks, diagnostics)));
+        receivers.push(receiver.and_then(|named| {
+            build(named, senders, defaults, has_alertmanager, &mut fallbacks, diagnostics)
+        }));
     }
     fallbacks.check_circles(diagnostics)?;
     let receivers = receivers.into_iter().collect::<Result<Vec<_>, _>>()?;
@@ -66,6 +69,7 @@ fn build<'y>(
     named: NamedReceiver<'y>,
     senders: &Senders<'_>,
     defaults: &Defaults<'_>,
+    has_alertmanager: bool,
     fallbacks: &mut FallbackGraph<'y>,
     diagnostics: &mut Diagnostics,
 ) -> Result<Receiver, ErrorGuaranteed> {
@@ -80,24 +84,34 @@ fn build<'y>(
     let mentions = mentions::read(&raw, audience, message.as_ref().ok(), language, diagnostics);
     let max_parts =
         message::max_parts(&raw.max_parts, message.as_ref().ok(), sender.as_ref().ok(), diagnostics);
+    let surroundings = Surroundings {
+        sender: sender.as_ref().ok(),
+        message_type: message.as_ref().ok().map(|message| &message.message_type),
+        language,
+        has_alertmanager,
+    };
+    let actions = actions::read(&raw.actions, audience, surroundings, diagnostics);
     let also = also(name, &raw.also, fallbacks, diagnostics);
     let send_resolved = raw.send_resolved.bool(diagnostics);
     let fallback = fallback(name, &raw, fallbacks, diagnostics);
     let (name, message) = (name?, message?);
     template_language?;
+    let actions = actions?;
     Ok(Receiver {
         name: ReceiverName::checked(name),
         sender: sender?,
         default_templates: message::is_default(&raw)
             && language == TemplateLanguage::Tera
             && matches!(recipients, Ok(Address::Literal(_)))
-            && mentions.as_ref().is_ok_and(|mentions| !mentions.has_templates()),
+            && mentions.as_ref().is_ok_and(|mentions| !mentions.has_templates())
+            && actions.as_ref().is_none_or(actions::has_default_buttons),
         also: also?,
         mentions: mentions?,
         recipients: recipients?,
         language: message.language,
         message: message.message,
         message_type: message.message_type,
+        actions,
         plain_copy: message.plain_copy,
         max_parts: max_parts?,
         send_resolved: send_resolved?.unwrap_or(true),

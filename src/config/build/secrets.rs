@@ -111,6 +111,26 @@ impl<'f, 'y> SecretSource<'f, 'y> {
         }
     }
 
+    pub(super) fn of_alertmanager_token(raw: &'f raw::Alertmanager<'y>) -> Self {
+        Self {
+            inline: &raw.bearer_token,
+            file: &raw.bearer_token_file,
+            env: &raw.bearer_token_env,
+            owner: "this",
+            key: "bearer_token",
+        }
+    }
+
+    pub(super) fn of_alertmanager_password(raw: &'f raw::AlertmanagerUser<'y>) -> Self {
+        Self {
+            inline: &raw.password,
+            file: &raw.password_file,
+            env: &raw.password_env,
+            owner: "the user",
+            key: "password",
+        }
+    }
+
     pub(super) fn required(
         &self,
         context: &LoadContext<'_>,

@@ -1,5 +1,6 @@
 //! The configuration: accepted values, warnings, and the protection of secrets.
 
+mod actions;
 mod callback;
 mod certificates;
 mod console;

@@ -94,7 +94,7 @@ receivers:
 fn values_of_the_wrong_type_cause_no_further_errors() {
     insta::assert_snapshot!(problems("apps: ops\nreceivers:\n  - wechat\n  - name: a\n    app: b\n    to_user: c\nserver: []\n"), @r"
         config.yml:1:7: apps: a list is expected, but this is a text; start each item with a dash, or write [ … ]
-        config.yml:3:5: receivers[0]: a mapping is expected, but this is a text; its keys are name, app, robot, also, to_user, to_party, to_tag, chat_id, mentioned_list, mentioned_mobile_list, language, template_language, message_type, message, title, description, url, btntxt, template_card, plain_copy, max_parts, send_resolved, fallback, fallback_after
+        config.yml:3:5: receivers[0]: a mapping is expected, but this is a text; its keys are name, app, robot, also, to_user, to_party, to_tag, chat_id, mentioned_list, mentioned_mobile_list, language, template_language, message_type, message, title, description, url, btntxt, template_card, actions, plain_copy, max_parts, send_resolved, fallback, fallback_after
         config.yml:7:9: server: a mapping is expected, but this is a list; its keys are listen, callback_listen, callback_external_url, auth, tls, max_memory, console
         ");
     insta::assert_snapshot!(problems("- a\n- b\n"), @"config.yml:1:1: a mapping is expected, but this is a list; its keys are server, outbox, timezone, language, templates, apps, robots, receivers");

@@ -9,8 +9,8 @@ use wecom_relay::{
     config::accepted_keys,
     language::Language,
     metrics::{
-        DEAD_REASONS, HELD_REASONS, INVALID_KINDS, NO_ERRCODE, OTHER_ERRCODE, REFRESH_RESULTS, REPAIR_KINDS,
-        RESULTS, RESULTS_WITHOUT_RECEIVER,
+        DEAD_REASONS, HELD_REASONS, INVALID_KINDS, NO_ERRCODE, OTHER_ERRCODE, PRESS_ACTIONS, PressResult,
+        REFRESH_RESULTS, REPAIR_KINDS, RESULTS, RESULTS_WITHOUT_RECEIVER,
     },
     wecom::{
         Api, ApiError, Outcome,
@@ -196,6 +196,7 @@ fn the_values_of_labels_are_described() {
         ("`wecom_relay_sender_held`".to_owned(), HELD_REASONS.to_vec()),
         (total("token_refreshes"), REFRESH_RESULTS.to_vec()),
         (total("invalid_recipients"), INVALID_KINDS.to_vec()),
+        (total("presses"), [&PRESS_ACTIONS[..], &PressResult::ALL.map(PressResult::name)].concat()),
     ];
     for folder in FOLDERS {
         let text = fs::read_to_string(path(&format!("{folder}/metrics.md"))).unwrap();

@@ -14,13 +14,13 @@ use wecom_relay::{
     http::{self, ReloadHandle, SecurityHandle},
     lifecycle::{Lifecycle, Shutdown},
     outbox::{
-        DeliveryId, Detail, Filter, ListOrder, Listed, Outbox, OutboxQuery, SenderName, State,
+        DeliveryId, Detail, Filter, ListOrder, Listed, Outbox, OutboxQuery, State,
         sqlite::{Access, Settings, SqliteOutbox},
     },
     retry::Schedule,
 };
 
-use super::{CORP, SECRET, eventually, http_client};
+use super::{AGENT, CORP, SECRET, eventually, http_client};
 use crate::outbox_conformance::fixture::list_all;
 
 /// A relay that delivers to a sandbox.
@@ -33,8 +33,8 @@ pub(crate) struct Relay {
     pub(crate) security: SecurityHandle,
     pub(crate) reloads: ReloadHandle,
     pub(crate) folder: Arc<TempDir>,
-    /// The heartbeats of the dispatchers.
-    pub(crate) heartbeats: Vec<(SenderName, Heartbeat)>,
+    /// The heartbeats of the dispatchers and of the worker for presses.
+    pub(crate) heartbeats: Vec<(String, Heartbeat)>,
     lifecycle: Lifecycle,
 }
 
@@ -44,6 +44,7 @@ pub(crate) struct Options {
     pub(crate) receivers: String,
     /// The app's name.
     pub(crate) name: String,
+    pub(crate) agent: u64,
     /// The app's secret.
     pub(crate) secret: &'static str,
     /// Further keys of the server, each with a comma before it.
@@ -102,6 +103,7 @@ impl Default for Options {
         Self {
             receivers: "  - { name: wechat, to_user: zhangsan }\n".to_owned(),
             name: "ops".to_owned(),
+            agent: AGENT,
             secret: SECRET,
             server: String::new(),
             app: String::new(),
@@ -125,11 +127,11 @@ impl Default for Options {
 impl Options {
     /// The configuration that these options make, for a sandbox at `wecom`.
     pub(crate) fn yaml(&self, wecom: &str, folder: &TempDir) -> String {
-        let Self { receivers, name, secret, server, app, outbox, more, .. } = self;
+        let Self { receivers, name, agent, secret, server, app, outbox, more, .. } = self;
         let path = folder.path().join("outbox.db");
         format!(
             "server: {{ listen: '127.0.0.1:0'{server} }}\noutbox:\n  path: {}\n{outbox}apps:\n  - name: {name}\n    \
-             corp_id: {CORP}\n    agent_id: 1000002\n    api_secret: {secret}\n    api_url: {wecom}/cgi-bin/\n{app}\
+             corp_id: {CORP}\n    agent_id: {agent}\n    api_secret: {secret}\n    api_url: {wecom}/cgi-bin/\n{app}\
              receivers:\n{receivers}timezone: UTC\n{more}",
             path.display()
         )

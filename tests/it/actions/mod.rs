@@ -1,0 +1,205 @@
+//! Presses of buttons, through the running relay and a real Alertmanager.
+
+mod cards;
+mod client;
+mod failures;
+mod life;
+mod pressed;
+mod replicas;
+
+use std::{path::PathBuf, time::Duration};
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use wecom_relay::{
+    actions::Timing,
+    clock::{Clock, SystemClock},
+    outbox::{NewPress, Outbox, OutboxQuery, SenderName, State},
+    sandbox::{AttemptResult, Callback, Settings},
+};
+
+use crate::{
+    callback::{KEY, TOKEN},
+    support::{
+        OTHER_AGENT, OTHER_SECRET, Options, Relay, Wecom,
+        daemon::Daemon,
+        eventually, http_client, payload, short_delays, soon,
+        tools::{ALERTMANAGER, find},
+    },
+};
+
+/// An Alertmanager that gets its alerts from the test, and sends none.
+const ALERTMANAGER_CONFIG: &str = "route: { receiver: none }\nreceivers: [{ name: none }]\n";
+
+/// [`Timing`] of fractions of a second.
+pub(crate) fn short_timing() -> Timing {
+    Timing {
+        retries: vec![Duration::from_millis(100); 5],
+        patience: Duration::from_secs(600),
+        claim: Duration::from_secs(600),
+        poll: Duration::from_millis(50),
+        watch: Duration::from_millis(200),
+        warm_up: Duration::ZERO,
+    }
+}
+
+/// A relay whose cards have buttons, the WeCom that it sends to, and the address of its Alertmanager.
+struct Stage {
+    wecom: Wecom,
+    relay: Relay,
+}
+
+/// The configuration of a relay with buttons. `actions` is the value of the key.
+fn options(alertmanager: &str, actions: &str) -> Options {
+    let receivers = format!(
+        "  - {{ name: wechat, to_user: zhangsan | lisi, message_type: template_card, actions: {actions} }}\n"
+    );
+    let tuning = wecom_relay::app::Tuning { actions: short_timing(), ..short_delays() };
+    Options {
+        agent: OTHER_AGENT,
+        secret: OTHER_SECRET,
+        app: format!("    callback: {{ token: {TOKEN}, encoding_aes_key: {KEY} }}\n"),
+        more: format!("alertmanager: {{ url: '{alertmanager}', timeout: 2s }}\n"),
+        receivers,
+        tuning,
+        ..Options::default()
+    }
+}
+
+impl Stage {
+    async fn start(alertmanager: &str, actions: &str) -> Self {
+        let wecom = Wecom::live(Settings::default()).await;
+        let relay = Relay::with(&wecom.url, options(alertmanager, actions)).await;
+        Self { wecom, relay }
+    }
+
+    /// Posts a firing notification of `group`, waits until its card is delivered, and returns its task id.
+    async fn card(&self, group: &str) -> String {
+        self.card_of(&payload(group, &[("db-1", true)])).await
+    }
+
+    async fn card_of(&self, payload: &Value) -> String {
+        let before = self.relay.listed(&[]).await.len();
+        self.relay.post(payload).await;
+        let delivered = async || self.relay.listed(&[State::Delivered]).await;
+        let id = eventually(delivered, |listed| listed.len() > before).await.last().unwrap().id;
+        self.relay.shown(id.0).await.content.task_id().unwrap()
+    }
+
+    /// Presses a button, as the callback does.
+    async fn press(&self, task_id: &str, user: &str, button: &str) {
+        press(&self.relay.outbox, task_id, user, button, "").await;
+    }
+
+    /// Presses a button on the phone of a member. WeCom reports it to the callback of the relay.
+    async fn press_on_phone(&self, task_id: &str, user: &str, button: &str) {
+        let url = format!("{}/callback/ops", self.relay.url);
+        let callback = Callback::new(&url, TOKEN, KEY).unwrap();
+        self.wecom.sandbox.set_callback(OTHER_AGENT, callback).unwrap();
+        let id = self.wecom.sandbox.press(user, task_id, button, None).unwrap();
+        let pressed = soon(self.wecom.sandbox.pressed(id)).await.unwrap();
+        let last = &pressed.attempts.last().unwrap().result;
+        assert!(matches!(last, AttemptResult::Answered { status: 200, .. }), "{pressed:?}");
+    }
+
+    /// The result of the only press, once it is handled.
+    async fn result(&self) -> String {
+        self.results(1).await.pop().unwrap()
+    }
+
+    /// The results of this many presses, in the order of their acceptance.
+    async fn results(&self, count: usize) -> Vec<String> {
+        let results = async || {
+            let mut results = Vec::new();
+            for listed in self.relay.listed(&[]).await {
+                results.extend(self.relay.outbox.presses(listed.id).await.unwrap());
+            }
+            results.sort_by_key(|press| press.accepted_at);
+            results.into_iter().filter_map(|press| press.result).collect::<Vec<_>>()
+        };
+        eventually(results, |results| results.len() >= count).await
+    }
+
+    /// The texts that a member has read, without the cards.
+    fn texts(&self, user: &str) -> Vec<String> {
+        let seen = self.wecom.sandbox.delivered_to(user);
+        seen.iter().filter(|seen| seen.msgtype == "text").map(|seen| seen.text.to_string()).collect()
+    }
+
+    /// Waits until the member has read a text that `is_reached` accepts.
+    async fn told(&self, user: &str, is_reached: impl Fn(&str) -> bool) -> String {
+        let texts = async || self.texts(user);
+        let texts = eventually(texts, |texts| texts.iter().any(|text| is_reached(text))).await;
+        texts.into_iter().find(|text| is_reached(text)).unwrap()
+    }
+
+    async fn stop(self) {
+        self.relay.stop().await;
+    }
+}
+
+/// Stores a press of a button. Another `code` makes another press.
+async fn press(outbox: &impl Outbox, task_id: &str, user: &str, button: &str, code: &str) {
+    let press = NewPress {
+        sender: SenderName("ops".to_owned()),
+        task_id: task_id.to_owned(),
+        user: user.to_owned(),
+        button: button.to_owned(),
+        response_code: format!("code of {user} {button} {code}"),
+        pressed_at: now(),
+    };
+    outbox.accept_press(press, now()).await.unwrap();
+}
+
+fn now() -> Timestamp {
+    SystemClock.now()
+}
+
+/// A real Alertmanager.
+struct Alertmanager {
+    daemon: Daemon,
+}
+
+/// `None` skips the test.
+fn binary() -> Option<PathBuf> {
+    find(&ALERTMANAGER)
+}
+
+impl Alertmanager {
+    async fn start() -> Option<Self> {
+        let daemon = Daemon::alertmanager(&binary()?, ALERTMANAGER_CONFIG, &[]).await;
+        Some(Self { daemon })
+    }
+
+    fn url(&self) -> &str {
+        &self.daemon.url
+    }
+
+    async fn silences(&self) -> Vec<Value> {
+        let url = format!("{}/api/v2/silences", self.daemon.url);
+        let text = http_client().get(url).send().await.unwrap().text().await.unwrap();
+        serde_json::from_str(&text).unwrap()
+    }
+
+    /// The only silence.
+    async fn silence(&self) -> Value {
+        let mut silences = self.silences().await;
+        assert_eq!(silences.len(), 1, "{silences:?}");
+        silences.remove(0)
+    }
+
+    /// Sends the alert of a group, firing or resolved.
+    async fn alert(&self, group: &str, fires: bool) {
+        let mut alert =
+            json!({ "labels": { "alertname": group, "instance": "db-1", "severity": "critical" } });
+        alert["startsAt"] = json!("2026-01-01T00:00:00Z");
+        if !fires {
+            alert["endsAt"] = json!("2026-01-01T00:00:01Z");
+        }
+        let url = format!("{}/api/v2/alerts", self.daemon.url);
+        let body = json!([alert]).to_string();
+        let request = http_client().post(url).header("content-type", "application/json").body(body);
+        let answer = request.send().await.unwrap();
+        assert!(answer.status().is_success(), "{answer:?}");
+    }
+}

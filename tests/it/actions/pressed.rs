@@ -1,0 +1,155 @@
+//! What a press does.
+
+use jiff::Timestamp;
+use serde_json::json;
+
+use super::{Alertmanager, Stage, now};
+use crate::support::payload;
+
+#[tokio::test]
+async fn a_pressed_button_silences_the_group_in_alertmanager() {
+    let Some(alertmanager) = Alertmanager::start().await else { return };
+    let stage = Stage::start(alertmanager.url(), "{}").await;
+    let task_id = stage.card("DiskFull").await;
+    stage.press(&task_id, "zhangsan", "silence:3600").await;
+    let result = stage.result().await;
+    let silence = alertmanager.silence().await;
+    assert!(result.starts_with("zhangsan silenced until "), "{result}");
+    assert!(result.ends_with(&format!("(silence {})", silence["id"].as_str().unwrap())), "{result}");
+    let matcher = json!([{ "name": "alertname", "value": "DiskFull", "isRegex": false, "isEqual": true }]);
+    assert_eq!(silence["matchers"], matcher);
+    assert_eq!(silence["createdBy"], "zhangsan");
+    let comment = silence["comment"].as_str().unwrap();
+    assert!(comment.starts_with("Silenced from WeCom: [FIRING:1] DiskFull"), "{comment}");
+    let ends_at: Timestamp = silence["endsAt"].as_str().unwrap().parse().unwrap();
+    let seconds = ends_at.duration_since(now()).as_secs();
+    assert!((3000..=3600).contains(&seconds), "{seconds}");
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn two_presses_make_one_silence_and_the_second_member_reads_why() {
+    let Some(alertmanager) = Alertmanager::start().await else { return };
+    let stage = Stage::start(alertmanager.url(), "{}").await;
+    let task_id = stage.card("DiskFull").await;
+    stage.press(&task_id, "zhangsan", "silence:3600").await;
+    stage.press(&task_id, "zhangsan", "silence:3600").await;
+    stage.press(&task_id, "lisi", "silence:14400").await;
+    stage.results(3).await;
+    alertmanager.silence().await;
+    let told = stage.told("lisi", |text| text.starts_with("[NOT DONE]")).await;
+    assert!(told.starts_with("[NOT DONE] zhangsan has silenced this alert until "), "{told}");
+    assert!(told.contains("DiskFull"), "{told}");
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn a_silence_until_nine_ends_at_the_next_nine() {
+    let Some(alertmanager) = Alertmanager::start().await else { return };
+    let stage = Stage::start(alertmanager.url(), "{}").await;
+    let task_id = stage.card("DiskFull").await;
+    stage.press(&task_id, "lisi", "until:09:00").await;
+    stage.result().await;
+    let ends_at = alertmanager.silence().await["endsAt"].as_str().unwrap().to_owned();
+    assert!(ends_at.contains("T09:00:00"), "{ends_at}");
+    let ends_at: Timestamp = ends_at.parse().unwrap();
+    let hours = ends_at.duration_since(now()).as_secs_f64() / 3600.0;
+    assert!((0.9..=25.0).contains(&hours), "{hours}");
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn an_acknowledgement_needs_no_alertmanager() {
+    let stage = Stage::start("http://127.0.0.1:9", "{ buttons: [{ acknowledge: true }] }").await;
+    let task_id = stage.card("DiskFull").await;
+    stage.press(&task_id, "zhangsan", "ack").await;
+    let result = stage.result().await;
+    assert!(result.starts_with("zhangsan acknowledged "), "{result}");
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn only_buttons_of_the_card_are_obeyed() {
+    let Some(alertmanager) = Alertmanager::start().await else { return };
+    let stage = Stage::start(alertmanager.url(), "{ buttons: [{ silence: 1h }] }").await;
+    let task_id = stage.card("DiskFull").await;
+    stage.press(&task_id, "zhangsan", "silence:999999").await;
+    let result = stage.result().await;
+    assert_eq!(result, "nothing was done: the relay wrote no such button on this card");
+    stage.told("zhangsan", |text| text.contains("the relay wrote no such button")).await;
+    assert_eq!(alertmanager.silences().await, [json!(null); 0]);
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn a_member_who_may_not_press_is_told_so() {
+    let Some(alertmanager) = Alertmanager::start().await else { return };
+    for (allowed, may, may_not) in [
+        ("allow_user: zhangsan", "zhangsan", "lisi"),
+        ("allow_party: 2", "zhangsan", "zhaoliu"),
+        ("allow_tag: 2", "wangwu", "zhangsan"),
+    ] {
+        let stage = Stage::start(alertmanager.url(), &format!("{{ {allowed} }}")).await;
+        let task_id = stage.card("DiskFull").await;
+        stage.press(&task_id, may_not, "ack").await;
+        stage.press(&task_id, may, "ack").await;
+        let results = stage.results(2).await;
+        assert!(
+            results.iter().any(|result| result.starts_with(&format!("{may} acknowledged"))),
+            "{results:?}"
+        );
+        let refused = results.iter().any(|result| result.starts_with("nothing was done: "));
+        assert!(refused, "{allowed}: {results:?}");
+        stage.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_press_of_a_resolved_or_unknown_card_silences_nothing() {
+    let Some(alertmanager) = Alertmanager::start().await else { return };
+    let stage = Stage::start(alertmanager.url(), "{}").await;
+    let task_id = stage.card("DiskFull").await;
+    stage.relay.post(&payload("DiskFull", &[("db-1", false)])).await;
+    stage.relay.settled(2).await;
+    stage.press(&task_id, "zhangsan", "silence:3600").await;
+    stage.told("zhangsan", |text| text.starts_with("[NOT DONE] this alert is resolved already.")).await;
+    stage.press("unknown", "lisi", "silence:3600").await;
+    stage.told("lisi", |text| text.starts_with("[NOT DONE] the relay does not know this card")).await;
+    assert_eq!(alertmanager.silences().await, [json!(null); 0]);
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn a_group_without_labels_is_silenced_by_its_common_labels_or_not_at_all() {
+    let Some(alertmanager) = Alertmanager::start().await else { return };
+    let stage = Stage::start(alertmanager.url(), "{}").await;
+    let mut common = payload("Common", &[("db-1", true)]);
+    common["groupLabels"] = json!({});
+    let mut none = payload("None", &[("db-1", true), ("db-2", true)]);
+    none["groupLabels"] = json!({});
+    none["commonLabels"] = json!({});
+    none["alerts"][0]["labels"] = json!({ "alertname": "One" });
+    none["alerts"][1]["labels"] = json!({ "alertname": "Two" });
+    let task_id = stage.card_of(&none).await;
+    stage.press(&task_id, "zhangsan", "silence:3600").await;
+    stage.told("zhangsan", |text| text.contains("has no labels in common")).await;
+    let task_id = stage.card_of(&common).await;
+    stage.press(&task_id, "zhangsan", "silence:3600").await;
+    stage.results(2).await;
+    let matchers = alertmanager.silence().await["matchers"].clone();
+    let names: Vec<_> = matchers.as_array().unwrap().iter().map(|matcher| &matcher["name"]).collect();
+    assert_eq!(names, ["alertname", "severity"]);
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn a_press_is_counted_and_kept_with_its_card() {
+    let stage = Stage::start("http://127.0.0.1:9", "{}").await;
+    let task_id = stage.card("DiskFull").await;
+    stage.press(&task_id, "zhangsan", "ack").await;
+    stage.result().await;
+    let (_, metrics) = stage.relay.request(reqwest::Method::GET, "/metrics", "").await;
+    let counted = "wecom_relay_presses_total{action=\"acknowledge\",result=\"done\"} 1\n";
+    assert!(metrics.contains(counted), "{metrics}");
+    stage.stop().await;
+}
