@@ -68,23 +68,15 @@ pub(super) fn lines(card: &Fields<'_>) -> Vec<String> {
     }
 }
 
-/// A button that calls back.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct CardButton {
-    pub(super) key: String,
-    pub(super) text: String,
-}
-
-/// The buttons of a card that a member can press. Empty if the buttons are grey.
-pub(super) fn pressable(card: &Value) -> Vec<CardButton> {
+/// The keys of the buttons that a member can press. Empty if the buttons are grey.
+pub(super) fn pressable(card: &Value) -> Vec<String> {
     let text =
         |value: &Value, key: &str| value.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
     if !text(card, "replace_text").is_empty() {
         return Vec::new();
     }
     let list = card.get("button_list").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    let calls_back = list.iter().filter(|button| !opens_url(button));
-    calls_back.map(|button| CardButton { key: text(button, "key"), text: text(button, "text") }).collect()
+    list.iter().filter(|button| !opens_url(button)).map(|button| text(button, "key")).collect()
 }
 
 fn opens_url(button: &Value) -> bool {

@@ -95,9 +95,8 @@ fn pressed_card(state: &State, member: &str, task_id: &str, key: &str) -> Result
     if card.recalled_at.is_some() {
         return Err(PressError::Recalled);
     }
-    let buttons = pressable(&card.content);
-    if !buttons.iter().any(|button| button.key == key) {
-        let known = buttons.into_iter().map(|button| button.key).collect();
+    let known = pressable(&card.content);
+    if !known.iter().any(|button| button == key) {
         return Err(PressError::NoButton { key: key.to_owned(), known });
     }
     Ok(card.clone())

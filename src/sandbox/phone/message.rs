@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::view::{CardButtonView, Fate, MessageView};
+use super::view::{Fate, MessageView};
 use crate::{
     pages::Moments,
     sandbox::{
@@ -20,16 +20,15 @@ pub(super) fn message_view(
     sender: String,
     moments: &Moments,
 ) -> MessageView {
-    let html =
-        |content: &Value, text: &str| look::html(&appearance(message, content, text), moments.language);
+    let language = moments.language;
+    let html = |content: &Value, text: &str| look::html(&appearance(message, content, text), language);
     let mut view = MessageView {
         sender,
         at: moments.at(message.at),
         html: String::new(),
         fate,
         task_id: None,
-        buttons: Vec::new(),
-        grey: None,
+        has_buttons: false,
         earlier: Vec::new(),
     };
     let Some(shown) = shown else {
@@ -42,12 +41,10 @@ pub(super) fn message_view(
     }
     view.html = html(&shown.content, &shown.text);
     view.earlier = shown.earlier.iter().rev().map(|form| html(&form.content, &form.text)).collect();
-    if shown.task_id.is_some() {
-        let buttons = pressable(&shown.content).into_iter();
-        view.buttons = buttons.map(|button| CardButtonView { key: button.key, text: button.text }).collect();
-        let grey = shown.content.get("replace_text").and_then(Value::as_str);
-        view.grey = grey.filter(|text| !text.is_empty()).map(str::to_owned);
-        view.task_id.clone_from(&shown.task_id);
+    view.task_id.clone_from(&shown.task_id);
+    view.has_buttons = shown.task_id.is_some() && !pressable(&shown.content).is_empty();
+    if view.has_buttons {
+        view.html = look::html_of_form(&appearance(message, &shown.content, &shown.text), language);
     }
     view
 }

@@ -49,18 +49,9 @@ pub(super) struct MessageView {
     pub(super) fate: Fate,
     /// The name of a card with buttons that call back.
     pub(super) task_id: Option<String>,
-    pub(super) buttons: Vec<CardButtonView>,
-    /// The text of the grey button.
-    pub(super) grey: Option<String>,
+    pub(super) has_buttons: bool,
     /// The looks that updates have replaced, newest first. Escaped by `wecom::look`.
     pub(super) earlier: Vec<String>,
-}
-
-/// A button of a card that can be pressed.
-#[derive(Debug, Serialize)]
-pub(super) struct CardButtonView {
-    pub(super) key: String,
-    pub(super) text: String,
 }
 
 /// A press, with the results of its requests.

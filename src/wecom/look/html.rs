@@ -24,7 +24,16 @@ pub fn figure(appearance: &Appearance, language: Language) -> String {
 
 /// The bubble. The caller labels it as [`words::approximate`].
 pub fn html(appearance: &Appearance, language: Language) -> String {
-    let mut writer = HtmlWriter { out: String::new(), language };
+    bubble(appearance, language, false)
+}
+
+/// The bubble for a form: a button that calls back submits it, with its key as `key`.
+pub fn html_of_form(appearance: &Appearance, language: Language) -> String {
+    bubble(appearance, language, true)
+}
+
+fn bubble(appearance: &Appearance, language: Language, is_form: bool) -> String {
+    let mut writer = HtmlWriter { out: String::new(), language, is_form };
     let viewer = match appearance.viewer {
         Viewer::Wecom => "look-wecom",
         Viewer::Wechat => "look-wechat",
@@ -55,6 +64,8 @@ pub fn html(appearance: &Appearance, language: Language) -> String {
 struct HtmlWriter {
     out: String,
     language: Language,
+    /// Buttons that call back are real ones.
+    is_form: bool,
 }
 
 impl HtmlWriter {
@@ -249,7 +260,7 @@ impl HtmlWriter {
         self.card_text("look-button", button, &mut link);
     }
 
-    /// They are drawn only: a page that shows a message cannot press them.
+    /// Outside of a form they are drawn only.
     fn buttons(&mut self, buttons: &[CardButton]) {
         if buttons.is_empty() {
             return;
@@ -259,11 +270,26 @@ impl HtmlWriter {
             if number > 0 {
                 self.raw(" ");
             }
-            self.raw(&format!("<span class=\"look-press {}\" dir=\"auto\">", button_class(button.style)));
-            self.run(&button.run());
-            self.raw("</span>");
+            self.button(button);
         }
         self.raw("</p>\n");
+    }
+
+    fn button(&mut self, button: &CardButton) {
+        let class = button_class(button.style);
+        // Such a character has no place in an attribute.
+        let is_odd = button.key.chars().any(|c| c.is_control() || is_bidi_control(c));
+        let is_real = self.is_form && !button.key.is_empty() && !is_odd;
+        let element = if is_real { "button" } else { "span" };
+        self.raw(&format!("<{element} class=\"look-press {class}\" dir=\"auto\""));
+        if is_real {
+            self.raw(" name=\"key\" value=\"");
+            self.text(&button.key);
+            self.raw("\"");
+        }
+        self.raw(">");
+        self.run(&button.run());
+        self.raw(&format!("</{element}>"));
     }
 
     /// A text of a card, which takes the link if there is one.

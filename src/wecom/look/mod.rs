@@ -29,7 +29,7 @@ mod wechat;
 mod words;
 
 pub use appearance::Audience;
-pub use html::{STYLES, figure, html};
+pub use html::{STYLES, figure, html, html_of_form};
 pub use rows::rows;
 pub use tree::{
     Appearance, Bubble, ButtonStyle, CardButton, CardFace, CardRow, LinkTarget, Run, RunStyle, TextBlock,
