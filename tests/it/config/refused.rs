@@ -97,8 +97,8 @@ fn values_of_the_wrong_type_cause_no_further_errors() {
         config.yml:3:5: receivers[0]: a mapping is expected, but this is a text; its keys are name, app, robot, also, to_user, to_party, to_tag, chat_id, mentioned_list, mentioned_mobile_list, language, template_language, message_type, message, title, description, url, btntxt, template_card, actions, plain_copy, max_parts, send_resolved, fallback, fallback_after
         config.yml:7:9: server: a mapping is expected, but this is a list; its keys are listen, callback_listen, callback_external_url, auth, tls, max_memory, console
         ");
-    insta::assert_snapshot!(problems("- a\n- b\n"), @"config.yml:1:1: a mapping is expected, but this is a list; its keys are server, outbox, timezone, language, templates, apps, robots, receivers");
-    insta::assert_snapshot!(problems("just a text"), @"config.yml:1:1: a mapping is expected, but this is a text; its keys are server, outbox, timezone, language, templates, apps, robots, receivers");
+    insta::assert_snapshot!(problems("- a\n- b\n"), @"config.yml:1:1: a mapping is expected, but this is a list; its keys are server, outbox, timezone, language, templates, apps, robots, alertmanager, receivers");
+    insta::assert_snapshot!(problems("just a text"), @"config.yml:1:1: a mapping is expected, but this is a text; its keys are server, outbox, timezone, language, templates, apps, robots, alertmanager, receivers");
     insta::assert_snapshot!(problems("apps:\nreceivers: []\n"), @r"
         config.yml:1:5: apps: there is no app and no robot; list at least one, with name, corp_id, agent_id and a secret
         config.yml:2:12: receivers: there is no receiver; list at least one, with name and to_user, to_party or to_tag
