@@ -5,6 +5,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use futures_util::{FutureExt, future::BoxFuture};
 use jiff::Timestamp;
 use tokio::sync::watch;
 
@@ -12,14 +13,14 @@ use super::receivers;
 use crate::{
     config::Config,
     console::{
-        ConfigStatus, ConsoleSettings, ReceiverStatus, Refused, RefusedWebhook, RelayStatus, SenderStatus,
-        SessionKey,
+        ConfigStatus, ConsoleSettings, Recaller, ReceiverStatus, Refused, RefusedWebhook, RelayStatus,
+        SenderStatus, SessionKey,
     },
     dispatch::service::Service,
     http::{RefusalCounts, Refusals, RefusedRequest},
     outbox::SenderName,
     secret::Secret,
-    wecom::client::SenderClient,
+    wecom::{WecomError, client::SenderClient},
 };
 
 /// Publishes the service of a sender to its dispatcher.
@@ -115,6 +116,23 @@ impl RelayStatus for Board {
         // The dispatcher probes when it gets a service, also if that is the same.
         services.send_modify(|_| {});
         true
+    }
+}
+
+impl Recaller for Board {
+    fn recall(
+        &self,
+        sender: &SenderName,
+        msgid: String,
+    ) -> Option<BoxFuture<'static, Result<(), WecomError>>> {
+        let client = Arc::clone(&self.lock().services.get(sender)?.borrow().wecom);
+        match client.as_ref() {
+            SenderClient::App(client) => {
+                let client = client.clone();
+                Some(async move { client.recall(&msgid).await }.boxed())
+            }
+            SenderClient::Robot(_) => None,
+        }
     }
 }
 

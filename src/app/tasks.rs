@@ -104,6 +104,7 @@ impl<O: Outbox> Running<O> {
             clock: self.clock.clone(),
             settings: self.console.clone(),
             status: self.board.clone(),
+            recaller: self.board.clone(),
             desk: self.desk.clone(),
             setup: SetupParts { relay: Arc::new(setup), doctor: self.doctor.clone() },
             metrics: Arc::clone(&self.metrics),

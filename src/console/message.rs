@@ -24,6 +24,7 @@ use super::{
     words::{state_class, state_name, state_sign, status_name},
 };
 use crate::{
+    delivery::recall::recallable,
     language::Language,
     outbox::{
         Attempt, DeliveryId, Detail, Filter, Hold, Kind, ListOrder, Listed, Outbox, OutboxQuery, PageRequest,
@@ -53,6 +54,8 @@ struct View {
     is_unconfirmed: bool,
     can_requeue: bool,
     can_discard: bool,
+    can_recall: bool,
+    recalled: Option<Moment>,
     result: Option<&'static str>,
     events: Vec<Event>,
     accepted: Moment,
@@ -211,6 +214,8 @@ fn view(related: &Related, reader: &Reader, done: Option<&str>) -> View {
         is_unconfirmed: detail.unconfirmed_since.is_some() && listed.state != Delivery::Delivered,
         can_requeue: Action::Requeue.changes(listed.state),
         can_discard: Action::Discard.changes(listed.state),
+        can_recall: recallable(detail, moments.now).is_ok(),
+        recalled: listed.recalled_at.map(|at| moments.at(at)),
         result: done.and_then(|done| result(done, language)),
         wait: wait(listed, holds, moments.now, language).unwrap_or_default(),
         behind: behind.map(|behind| behind.0),
@@ -255,6 +260,7 @@ fn result(done: &str, language: Language) -> Option<&'static str> {
         "discard" => {
             Some(language.choose("Discarded. Requeue it to undo this.", "已丢弃。重新入队可以撤销。"))
         }
+        "recall" => Some(language.choose("Recalled.", "已撤回。")),
         _ => None,
     }
 }

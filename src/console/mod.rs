@@ -21,6 +21,7 @@ mod password;
 mod playground;
 mod prefix;
 mod reader;
+mod recall;
 mod refusal;
 mod router;
 mod search;
@@ -44,5 +45,5 @@ pub use self::{
     settings::{ConsoleConfig, ConsoleHandle, ConsoleSettings, ExternalUrl},
     setup::{Credentials, ReceiverSetup, RelaySetup, SetupParts, TestRefusal},
     state::ConsoleParts,
-    status::{ConfigStatus, ReceiverStatus, Refused, RefusedWebhook, RelayStatus, SenderStatus},
+    status::{ConfigStatus, Recaller, ReceiverStatus, Refused, RefusedWebhook, RelayStatus, SenderStatus},
 };

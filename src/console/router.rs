@@ -16,7 +16,7 @@ use hyper_util::service::TowerToHyperService;
 use super::{
     api,
     bulk::Action,
-    change, gate, login, message, messages, overview, playground, prefix,
+    change, gate, login, message, messages, overview, playground, prefix, recall,
     settings::ConsoleHandle,
     setup,
     state::{ConsoleParts, ConsoleState},
@@ -82,12 +82,14 @@ fn routes<O: Outbox>(state: Arc<ConsoleState<O>>, rest: Router) -> Router {
         .route("/messages/confirm", get(change::confirm_all::<O>))
         .route("/messages/{id}", get(message::page::<O>))
         .route("/messages/{id}/confirm", get(change::confirm_one::<O>))
+        .route("/messages/{id}/recall/confirm", get(recall::confirm::<O>))
         .route("/setup", get(setup::page::<O>));
     let changes = Router::new()
         .route("/messages/requeue", post(change::change_all::<O>).layer(Extension(Action::Requeue)))
         .route("/messages/discard", post(change::change_all::<O>).layer(Extension(Action::Discard)))
         .route("/messages/{id}/requeue", post(change::change_one::<O>).layer(Extension(Action::Requeue)))
         .route("/messages/{id}/discard", post(change::change_one::<O>).layer(Extension(Action::Discard)))
+        .route("/messages/{id}/recall", post(recall::recall::<O>))
         .route("/senders/{name}/probe", post(change::probe::<O>))
         .route("/setup/test", post(setup::send_test::<O>))
         .route("/setup/doctor", post(setup::doctor_form::<O>))
@@ -122,6 +124,7 @@ fn routes<O: Outbox>(state: Arc<ConsoleState<O>>, rest: Router) -> Router {
         .route("/api/v1/messages/discard", post(api::change_all::<O>).layer(Extension(Action::Discard)))
         .route("/api/v1/messages/{id}/requeue", post(api::change_one::<O>).layer(Extension(Action::Requeue)))
         .route("/api/v1/messages/{id}/discard", post(api::change_one::<O>).layer(Extension(Action::Discard)))
+        .route("/api/v1/messages/{id}/recall", post(recall::recall_by_api::<O>))
         .route("/api/v1/render", post(playground::render::<O>).layer(DefaultBodyLimit::max(MAX_DRAFT_BYTES)))
         .route("/api/v1/senders/{name}/probe", post(api::probe::<O>))
         .route("/api/v1/receivers", get(setup::receivers::<O>))

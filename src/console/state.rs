@@ -11,7 +11,7 @@ use super::{
     settings::{ConsoleHandle, ConsoleSettings},
     setup::{SetupParts, SetupState},
     snapshot::Snapshots,
-    status::RelayStatus,
+    status::{Recaller, RelayStatus},
     templates,
     throttle::LoginThrottle,
 };
@@ -25,6 +25,7 @@ pub struct ConsoleParts<O> {
     pub settings: ConsoleHandle,
     pub status: Arc<dyn RelayStatus>,
     pub desk: Arc<dyn TemplateDesk>,
+    pub recaller: Arc<dyn Recaller>,
     pub setup: SetupParts,
     pub metrics: Arc<Metrics>,
     /// Only this machine can reach the listener.
@@ -38,6 +39,7 @@ pub(super) struct ConsoleState<O> {
     pub(super) settings: ConsoleHandle,
     pub(super) status: Arc<dyn RelayStatus>,
     pub(super) desk: Arc<dyn TemplateDesk>,
+    pub(super) recaller: Arc<dyn Recaller>,
     pub(super) setup: SetupState,
     pub(super) metrics: Arc<Metrics>,
     pub(super) is_on_loopback: bool,
@@ -51,14 +53,25 @@ impl<O> ConsoleState<O> {
     /// # Errors
     /// A template of the program is wrong.
     pub(super) fn new(parts: ConsoleParts<O>) -> Result<Self, tera::Error> {
-        let ConsoleParts { outbox, clock, settings, status, setup, desk, metrics, is_on_loopback, rng } =
-            parts;
+        let ConsoleParts {
+            outbox,
+            clock,
+            settings,
+            status,
+            setup,
+            desk,
+            recaller,
+            metrics,
+            is_on_loopback,
+            rng,
+        } = parts;
         Ok(Self {
             outbox,
             clock,
             settings,
             status,
             desk,
+            recaller,
             setup: SetupState::new(setup),
             metrics,
             is_on_loopback,

@@ -1,8 +1,12 @@
 //! The port through which the console sees the running relay. `app` implements it.
 
+use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 
-use crate::outbox::{ReceiverName, SenderName};
+use crate::{
+    outbox::{ReceiverName, SenderName},
+    wecom::WecomError,
+};
 
 /// The running relay, beside its outbox. The methods do not wait.
 pub trait RelayStatus: Send + Sync + 'static {
@@ -19,6 +23,16 @@ pub trait RelayStatus: Send + Sync + 'static {
 
     /// Probes a held sender soon, as a reload does. False if this process does not dispatch it.
     fn probe(&self, sender: &SenderName) -> bool;
+}
+
+/// The apps of the running relay, for taking messages back.
+pub trait Recaller: Send + Sync + 'static {
+    /// Takes back a message of `sender`. `None` if the configuration does not have this app.
+    fn recall(
+        &self,
+        sender: &SenderName,
+        msgid: String,
+    ) -> Option<BoxFuture<'static, Result<(), WecomError>>>;
 }
 
 /// An app or a robot.

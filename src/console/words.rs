@@ -50,6 +50,8 @@ words! {
     look: "Look", "查看";
     requeue: "Requeue", "重新入队";
     discard: "Discard", "丢弃";
+    recall: "Recall", "撤回";
+    recalled: "Recalled", "已撤回";
     requeue_all: "Requeue all", "全部重新入队";
     discard_all: "Discard all", "全部丢弃";
     cancel: "Cancel", "取消";

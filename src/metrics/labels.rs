@@ -58,8 +58,8 @@ pub const NO_ERRCODE: &str = "none";
 pub const OTHER_ERRCODE: &str = "other";
 
 /// `action` of `wecom_relay_console_changes_total`.
-pub const CONSOLE_ACTIONS: [&str; 7] =
-    ["requeue", "discard", "probe", "test", "send_draft", "doctor", "reload"];
+pub const CONSOLE_ACTIONS: [&str; 8] =
+    ["requeue", "discard", "recall", "probe", "test", "send_draft", "doctor", "reload"];
 
 macro_rules! labels {
     ($($name:ident { $($label:ident: $type:ty),+ })+) => {

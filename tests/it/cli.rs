@@ -10,6 +10,7 @@ mod init;
 mod man;
 mod outbox;
 mod output;
+mod recall;
 mod render;
 mod robots;
 mod sandbox;

@@ -10,6 +10,7 @@ mod actions;
 mod alertmanager;
 mod browser;
 mod callback;
+mod cards;
 mod cli;
 mod config;
 mod console;

@@ -9,9 +9,10 @@ use wecom_relay::{
 use super::{Browser, PASSWORD, WITH_PASSWORDS, submit, with_dead_letters};
 use crate::support::{Options, Relay, Wecom, eventually, payload, without_probes};
 
-const CHANGES: [&str; 5] = [
+const CHANGES: [&str; 6] = [
     "/messages/1/requeue",
     "/messages/1/discard",
+    "/messages/1/recall",
     "/messages/requeue",
     "/messages/discard",
     "/senders/ops/probe",
@@ -134,6 +135,23 @@ async fn a_dead_letter_is_discarded_and_requeued_by_forms() {
         let counted = format!("wecom_relay_console_changes_total{{action=\"{action}\"}} 1\n");
         assert!(metrics.contains(&counted), "{metrics}");
     }
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn a_delivered_message_is_recalled_by_a_form() {
+    let wecom = Wecom::start().await;
+    let relay = Relay::start(&wecom.url).await;
+    relay.post(&payload("Down", &[("a", true)])).await;
+    relay.settled(1).await;
+    let mut browser = Browser::new(&relay);
+    let confirm = browser.get("/messages/1/recall/confirm").await;
+    let done = submit(&mut browser, &confirm, "messages/1/recall").await;
+    let page = browser.follow(&done).await;
+    assert!(page.text.contains("Recalled."), "{}", page.text);
+    assert!(wecom.sandbox.delivered_to("zhangsan")[0].recalled_at.is_some());
+    assert!(relay.shown(1).await.listed.recalled_at.is_some());
+    assert_eq!(submit(&mut browser, &confirm, "messages/1/recall").await.status, 409);
     relay.stop().await;
 }
 

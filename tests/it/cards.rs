@@ -1,0 +1,176 @@
+//! Interactive cards through the running relay: they are sent, and changed with their codes.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use wecom_relay::{
+    clock::{Clock, SystemClock},
+    language::Language,
+    outbox::{
+        CardLabels, Kind, NewDelivery, NewNotification, Outbox, Part, ReceiverName, SenderName, State, Status,
+    },
+    sandbox::{self, Api, Callback, Effect, Fault, Moment},
+    wecom::{
+        Card, CardUpdate, Content, Otherwise, Recipients,
+        limits::{CardLimits, template_card, with_note},
+    },
+};
+
+use crate::{
+    storm::windows,
+    support::{Options, Relay, Wecom, short_delays},
+};
+
+const AGENT: u64 = 1_000_002;
+
+async fn interactive() -> Wecom {
+    let wecom = Wecom::start().await;
+    wecom.sandbox.set_callback(AGENT, Callback::sample("http://127.0.0.1:9/").unwrap()).unwrap();
+    wecom
+}
+
+async fn relay(wecom: &Wecom) -> Relay {
+    Relay::with(&wecom.url, Options { tuning: short_delays(), ..Options::default() }).await
+}
+
+fn card(task_id: &str, title: &str) -> Card {
+    let card = json!({
+        "main_title": { "title": title },
+        "task_id": task_id,
+        "button_list": [{ "text": "静默 1 小时", "key": "silence:3600" }],
+    });
+    let Content::TemplateCard(card) =
+        template_card(card.as_object().unwrap().clone(), &CardLimits::INTERACTIVE).unwrap()
+    else {
+        unreachable!("no card")
+    };
+    card
+}
+
+fn notification(group: &str, status: Status, content: Content) -> NewNotification {
+    let recipients = Recipients::parse("zhangsan", "", "").unwrap();
+    NewNotification {
+        kind: Kind::Alert,
+        receiver: ReceiverName("wechat".to_owned()),
+        group_key: group.to_owned(),
+        status,
+        severity: "critical".to_owned(),
+        dedupe: None,
+        summary: format!("{group} down"),
+        text_form: Some(format!("{group} as text")),
+        sender: SenderName("ops".to_owned()),
+        recipients: recipients.clone(),
+        deliveries: vec![NewDelivery { recipients, content, part: Part::WHOLE }],
+        dead: None,
+        card: None,
+    }
+}
+
+fn firing(group: &str, task_id: &str) -> NewNotification {
+    let content = Content::stored("template_card", card(task_id, group).json().to_owned()).unwrap();
+    NewNotification { card: Some(CardLabels::default()), ..notification(group, Status::Firing, content) }
+}
+
+fn resolved(group: &str) -> NewNotification {
+    let template_card = with_note(&card("other", group), "已恢复", Some("已恢复"), Language::Zh);
+    let update = CardUpdate { template_card, response_code: None, otherwise: Otherwise::Text };
+    notification(group, Status::Resolved, Content::card_update(&update))
+}
+
+async fn accept(relay: &Relay, notification: NewNotification) {
+    relay.outbox.enqueue(notification, SystemClock.now()).await.unwrap();
+}
+
+/// The messages that zhangsan sees: the replaced text of a card, or its title, or the text.
+fn seen(wecom: &Wecom) -> Vec<String> {
+    let shown = wecom.sandbox.delivered_to("zhangsan").into_iter();
+    let text = |content: &Value| {
+        let text = ["/replace_text", "/main_title/title", "/content"];
+        text.iter().find_map(|path| content.pointer(path)?.as_str().map(str::to_owned)).unwrap()
+    };
+    shown.map(|shown| text(&shown.content)).collect()
+}
+
+fn updates(wecom: &Wecom) -> usize {
+    wecom.sandbox.calls().iter().filter(|call| call.api == Api::UpdateTemplateCard).count()
+}
+
+#[tokio::test]
+async fn a_resolved_group_changes_its_open_cards() {
+    let wecom = interactive().await;
+    let relay = relay(&wecom).await;
+    accept(&relay, firing("db", "t1")).await;
+    accept(&relay, firing("db", "t2")).await;
+    accept(&relay, firing("web", "t3")).await;
+    relay.settled(3).await;
+    accept(&relay, resolved("db")).await;
+    relay.settled(4).await;
+    let mut shown = seen(&wecom);
+    shown.sort();
+    assert_eq!(shown, ["web", "已恢复", "已恢复"]);
+    assert_eq!(updates(&wecom), 2);
+    // The codes are used, and the cards are closed.
+    accept(&relay, resolved("db")).await;
+    relay.settled(5).await;
+    assert!(seen(&wecom).contains(&"db as text".to_owned()));
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn a_card_that_cannot_be_changed_is_followed_by_a_text() {
+    let wecom = interactive().await;
+    let relay = relay(&wecom).await;
+    accept(&relay, firing("db", "t1")).await;
+    relay.settled(1).await;
+    wecom.sandbox.inject(Fault::errcode(60140).on(Api::UpdateTemplateCard).times(1));
+    accept(&relay, resolved("db")).await;
+    let settled = relay.settled(2).await;
+    assert_eq!(seen(&wecom), ["db", "db as text"]);
+    let shown = relay.shown(settled[1].id.0).await;
+    assert_eq!((shown.listed.state, shown.content.text()), (State::Delivered, "db as text"));
+    assert_eq!(
+        shown.attempts.iter().map(|attempt| attempt.errcode).collect::<Vec<_>>(),
+        [Some(60140), Some(0)]
+    );
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn a_lost_answer_to_an_update_sends_no_text() {
+    let wecom = interactive().await;
+    let relay = relay(&wecom).await;
+    accept(&relay, firing("db", "t1")).await;
+    accept(&relay, firing("db", "t2")).await;
+    relay.settled(2).await;
+    wecom.sandbox.inject(Fault::new(Effect::Drop(Moment::After)).on(Api::UpdateTemplateCard).times(1));
+    accept(&relay, resolved("db")).await;
+    relay.settled(3).await;
+    assert_eq!(seen(&wecom), ["已恢复", "已恢复"]);
+    assert_eq!(updates(&wecom), 3, "the code that may be used is tried again");
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn five_hundred_cards_at_once_are_all_visible() {
+    let (windows, settings) = windows();
+    let wecom = Wecom::live(settings).await;
+    wecom.sandbox.set_callback(AGENT, Callback::sample("http://127.0.0.1:9/").unwrap()).unwrap();
+    let tuning = wecom_relay::app::Tuning { windows, ..short_delays() };
+    let relay = Relay::with(&wecom.url, Options { tuning, ..Options::default() }).await;
+    let names: Vec<String> = (0..500).map(|number| format!("group{number:03}")).collect();
+    let cards = names.iter().map(|name| firing(name, name)).collect();
+    relay.outbox.enqueue_all(cards, SystemClock.now()).await.unwrap();
+    let is_visible = |texts: &[String], name: &String| {
+        texts.iter().any(|text| text == name || text.contains(&format!("{name} down")))
+    };
+    let all_visible = wecom.sandbox.wait_until(|_| {
+        let texts = seen(&wecom);
+        names.iter().all(|name| is_visible(&texts, name))
+    });
+    tokio::time::timeout(Duration::from_secs(180), all_visible).await.unwrap();
+    let dropped = wecom.sandbox.messages().into_iter().flat_map(|message| message.members);
+    assert!(dropped.into_iter().all(|(_, outcome)| outcome != sandbox::MemberOutcome::Dropped));
+    relay.settled(500).await;
+    assert!(relay.listed(&[State::Dead]).await.is_empty());
+    relay.stop().await;
+}
