@@ -7,6 +7,7 @@
 )]
 
 mod actions;
+mod actions_e2e;
 mod alertmanager;
 mod browser;
 mod callback;
