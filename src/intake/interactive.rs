@@ -65,6 +65,7 @@ pub(super) fn content(
             Err(failure) => failures.push(failure),
         }
     }
+    remove_empty_link(&mut card);
     card.insert("task_id".to_owned(), identity.task_id.clone().into());
     card.insert("button_list".to_owned(), buttons.into());
     let is_resolved = identity.status == Status::Resolved;
@@ -79,6 +80,14 @@ pub(super) fn content(
     };
     let Some(template_card) = Card::from_json(content.text()) else { return Ok(content) };
     Ok(Content::card_update(&CardUpdate { template_card, response_code: None, otherwise }))
+}
+
+/// Removes a link without a URL: a payload may name no Alertmanager, and a card with buttons needs no link.
+fn remove_empty_link(card: &mut Map<String, Value>) {
+    let url = card.get("card_action").and_then(|action| action.get("url")).and_then(Value::as_str);
+    if url.is_some_and(|url| url.trim().is_empty()) {
+        card.remove("card_action");
+    }
 }
 
 /// The text of the grey buttons of a resolved group.

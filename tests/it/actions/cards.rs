@@ -49,6 +49,19 @@ fn card(content: &Content) -> Value {
 }
 
 #[test]
+fn a_payload_without_a_url_keeps_its_buttons() {
+    let mut payload: Value = serde_json::from_str(FIRING).unwrap();
+    payload["externalURL"] = json!("");
+    let content = &notification("actions: {}", &payload.to_string()).deliveries[0].content;
+    let card = card(content);
+    assert_eq!(card["card_type"], "button_interaction");
+    assert_eq!(card.get("card_action"), None);
+    let keys: Vec<&Value> =
+        card["button_list"].as_array().unwrap().iter().map(|button| &button["key"]).collect();
+    assert_eq!(keys, ["silence:3600", "silence:14400", "until:09:00", "ack"]);
+}
+
+#[test]
 fn a_firing_alert_is_a_card_with_buttons_in_the_receivers_language() {
     let firing = notification("language: zh, actions: {}", FIRING);
     assert_eq!(firing.deliveries.len(), 1);

@@ -53,7 +53,7 @@ async fn a_press_that_comes_after_the_end_of_the_alert_does_nothing() {
     let task_id = site.fresh_card().await;
     site.press(&task_id, "silence:3600", Some(PressFault::Late(Duration::from_secs(15))));
     site.alert(false).await;
-    site.card("zhangsan", |card| card.text.contains("[RESOLVED]")).await;
+    site.card("zhangsan", |card| card.text.contains("[RESOLVED:1]")).await;
     site.settled_presses().await;
     soon(site.wecom.sandbox.wait_until(|_| !site.texts("zhangsan").is_empty())).await;
     assert_eq!(site.texts("lisi"), [""; 0]);

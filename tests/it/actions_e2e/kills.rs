@@ -130,7 +130,7 @@ async fn a_kill_before_the_end_of_the_alert_is_shown_shows_it_later() {
     let relay = site.start().await;
     called(&site, Api::UpdateTemplateCard, 2).await;
     for member in ["zhangsan", "lisi"] {
-        let card = site.card(member, |card| card.text.contains("[RESOLVED]")).await;
+        let card = site.card(member, |card| card.text.contains("[RESOLVED:1]")).await;
         assert_eq!(card.earlier.len(), 1, "{card:#?}");
     }
     site.stop(relay).await;
