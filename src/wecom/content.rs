@@ -28,7 +28,7 @@ pub enum Content {
     TextCard(Card),
     /// Personal WeChat does not show it.
     TemplateCard(Card),
-    /// A change of interactive cards that were sent: the JSON of a [`CardUpdate`].
+    /// A change of interactive cards that were sent: the JSON of a [`super::CardUpdate`].
     CardUpdate(Card),
 }
 
