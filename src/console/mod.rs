@@ -17,6 +17,7 @@ mod login;
 mod message;
 mod messages;
 mod overview;
+mod pace;
 mod password;
 mod playground;
 mod prefix;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use super::filter::UrlFilter;
+use super::{filter::UrlFilter, state::ConsoleState};
 use crate::outbox::{DeliveryId, ListOrder, Listed, OutboxQuery, Page, PageRequest, StoreResult};
 
 /// The time for one search. Each page of the outbox takes at most some ten milliseconds.
@@ -23,7 +23,21 @@ pub(super) struct Found {
 }
 
 /// Up to `limit` messages before `after`.
-pub(super) async fn search(
+pub(super) async fn search<O: OutboxQuery>(
+    state: &ConsoleState<O>,
+    wanted: &UrlFilter,
+    after: Option<DeliveryId>,
+    limit: u32,
+) -> StoreResult<Found> {
+    let found = find(&state.outbox, wanted, after, limit);
+    // Only these read every message.
+    if wanted.filter.words.is_empty() && wanted.filter.group_key.is_none() {
+        return found.await;
+    }
+    state.pace.run(found).await
+}
+
+async fn find(
     outbox: &impl OutboxQuery,
     wanted: &UrlFilter,
     after: Option<DeliveryId>,

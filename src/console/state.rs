@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rand::rngs::StdRng;
 
 use super::{
+    pace::Pace,
     password::Role,
     playground::TemplateDesk,
     session::Session,
@@ -45,6 +46,7 @@ pub(super) struct ConsoleState<O> {
     pub(super) is_on_loopback: bool,
     pub(super) throttle: LoginThrottle,
     pub(super) snapshots: Snapshots,
+    pub(super) pace: Pace,
     pub(super) pages: Pages,
     rng: Mutex<StdRng>,
 }
@@ -77,6 +79,7 @@ impl<O> ConsoleState<O> {
             is_on_loopback,
             throttle: LoginThrottle::default(),
             snapshots: Snapshots::default(),
+            pace: Pace::default(),
             pages: templates::pages()?,
             rng: Mutex::new(rng),
         })
