@@ -55,6 +55,11 @@ struct Obeyed<'p> {
 
 impl<S: Silences, C: Contacts> Actor<'_, S, C> {
     pub(super) async fn handle(&self, press: &Press, memberships: &mut Memberships) -> Handling {
+        if press.attempts > 0
+            && let Some(handling) = self.done_before(press).await
+        {
+            return handling;
+        }
         let target = match rules::target(press, self.clock.now()) {
             Ok(target) => target,
             Err(refusal) => return self.refused(press, &refusal),
@@ -75,6 +80,24 @@ impl<S: Silences, C: Contacts> Actor<'_, S, C> {
         self.obey(press, target, receiver).await
     }
 
+    /// The end of a press whose earlier attempt created a silence: its answer was lost, or it could not be stored. A refusal
+    /// would say that nothing was done.
+    async fn done_before(&self, press: &Press) -> Option<Handling> {
+        let card = press.card.as_ref()?;
+        let receiver = self.settings.receivers.get(&card.receiver)?;
+        let silences = self.settings.silences.as_ref()?;
+        if press.button.parse::<ButtonAction>().ok()? == ButtonAction::Acknowledge {
+            return None;
+        }
+        match silences.find(&card.labels.0, &rules::marker(press.id)).await {
+            Ok(created) => {
+                let obeyed = Obeyed { press, card, receiver };
+                Some(self.silenced(&obeyed, created?, true, self.wall_now()))
+            }
+            Err(error) => Some(self.failed(press, error.into())),
+        }
+    }
+
     async fn obey(&self, press: &Press, target: Target<'_>, receiver: &ReceiverSettings) -> Handling {
         let Target { card, action } = target;
         let obeyed = Obeyed { press, card, receiver };
@@ -88,7 +111,13 @@ impl<S: Silences, C: Contacts> Actor<'_, S, C> {
         match silence(silences.as_ref(), press.id, card, &press.user, now, until).await {
             Ok(silence) => {
                 // An Alertmanager that does not know the alerts cannot say that they are resolved.
-                let is_known = silences.has_alerts(&card.labels.0).await.unwrap_or(false);
+                let is_known = silences.has_alerts(&card.labels.0).await.unwrap_or_else(|error| {
+                    tracing::warn!(
+                        receiver = %card.receiver, reason = error.reason.en,
+                        "Alertmanager did not list the silenced alerts; the relay looks for their end all the same"
+                    );
+                    true
+                });
                 self.silenced(&obeyed, silence, is_known, now)
             }
             Err(failure) => self.failed(press, failure),

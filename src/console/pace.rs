@@ -39,7 +39,7 @@ mod tests {
 
     async fn search(pace: &Pace, millis: u64) -> Duration {
         let began = Instant::now();
-        pace.run(sleep(Duration::from_millis(millis))).await;
+        pace.run(async { sleep(Duration::from_millis(millis)).await }).await;
         began.elapsed()
     }
 

@@ -46,7 +46,7 @@ pub(super) fn refusal(response: &Response, text: &str) -> SilencesError {
                 "Alertmanager refuses the relay's credentials (HTTP {number}); correct bearer_token or basic_auth of alertmanager"
             ),
             format!(
-                "Alertmanager 拒绝了中继的凭据（HTTP {number}），请修正 alertmanager 的 bearer_token 或 basic_auth"
+                "Alertmanager 拒绝了relay的凭据（HTTP {number}），请修正 alertmanager 的 bearer_token 或 basic_auth"
             ),
         ),
         StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => error(

@@ -287,6 +287,7 @@ fn users(field: &Field<'_>, diagnostics: &mut Diagnostics) -> Result<Vec<String>
         return Err(diagnostics.error(&field.location, format!("this has {problem}"), help));
     }
     let users: Vec<_> = split(&written).map(str::to_lowercase).collect();
+    require_names(field, users.is_empty(), diagnostics)?;
     if users.iter().any(|user| user == "@all") {
         let message = "everybody who has the card may press if none of the three keys is set";
         return Err(diagnostics.error(
@@ -304,7 +305,22 @@ fn ids(field: &Field<'_>, diagnostics: &mut Diagnostics) -> Result<Vec<u64>, Err
         let help = "list the numbers of those who may press, without templates";
         return Err(diagnostics.error(&field.location, format!("this has {problem}"), help));
     }
-    Ok(split(&written).filter_map(|id| id.parse().ok()).collect())
+    let ids: Vec<_> = split(&written).filter_map(|id| id.parse().ok()).collect();
+    require_names(field, ids.is_empty(), diagnostics)?;
+    Ok(ids)
+}
+
+/// An empty list must not let everybody press.
+fn require_names(
+    field: &Field<'_>,
+    is_empty: bool,
+    diagnostics: &mut Diagnostics,
+) -> Result<(), ErrorGuaranteed> {
+    if !field.is_written() || !is_empty {
+        return Ok(());
+    }
+    let help = "name those who may press; without the three allow keys, everybody who has the card may";
+    Err(diagnostics.error(&field.location, "this names nobody", help))
 }
 
 fn split(list: &str) -> impl Iterator<Item = &str> {

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use super::{
+    cards,
     columns::{column, limit, millis, state_number},
     entry::{self, Entry},
     error::EngineResult,
@@ -147,5 +148,6 @@ pub(super) async fn discard(
 
 /// Records that WeCom has taken a message back.
 pub(super) async fn recalled(tx: &Transaction<'_>, id: DeliveryId, at: Timestamp) -> EngineResult<()> {
-    tx.run(RECALLED, &[&id.0, &millis(at)]).await.map(drop)
+    tx.run(RECALLED, &[&id.0, &millis(at)]).await?;
+    cards::close_recalled(tx, id.0).await
 }

@@ -49,6 +49,9 @@ pub(super) const LOAD: &str = "SELECT d.id, d.receiver, d.to_users, d.to_parties
      d.summary, d.severity, d.accepted_at, c.task_id, c.group_key, c.labels, c.handled, c.closed,
      coalesce((SELECT s.name FROM wecom_relay.sender s WHERE s.queue = c.queue AND s.moved_to IS NULL LIMIT 1), c.queue)
      AS sender FROM wecom_relay.card c JOIN wecom_relay.delivery d ON d.id = c.delivery WHERE c.delivery = $1";
+pub(super) const IS_CLOSED: &str = "SELECT closed FROM wecom_relay.card WHERE delivery = $1";
+pub(super) const CLOSE_RECALLED: &str = "UPDATE wecom_relay.card SET closed = true, response_code = NULL,
+     code_until = NULL, watch_until = NULL, watch_due = NULL WHERE delivery = $1";
 pub(super) const HANDLED: &str = "SELECT handled FROM wecom_relay.card WHERE delivery = $1 FOR UPDATE";
 pub(super) const STORE_HANDLED: &str = "UPDATE wecom_relay.card SET handled = $2 WHERE delivery = $1";
 
@@ -143,6 +146,17 @@ impl CardChanges {
         }
         Ok(())
     }
+}
+
+/// True if the group of the card is resolved, or if the card was recalled.
+pub(super) async fn is_closed(tx: &Transaction<'_>, delivery: i64) -> EngineResult<bool> {
+    let closed = tx.first(IS_CLOSED, &[&delivery], |row| column(row, "closed")).await?;
+    Ok(closed.unwrap_or(false))
+}
+
+/// Members do not see a recalled card any more, so it gets no updates.
+pub(super) async fn close_recalled(tx: &Transaction<'_>, delivery: i64) -> EngineResult<()> {
+    tx.run(CLOSE_RECALLED, &[&delivery]).await.map(drop)
 }
 
 /// The groups of the resolved members of a delivered digest are resolved.

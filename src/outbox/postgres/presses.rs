@@ -18,23 +18,37 @@ use super::{
 };
 use crate::outbox::{
     AcceptedPress, ClaimId, DeliveryId, NewPress, Press, PressId, PressRecord, PressVerdict, SenderName,
-    rules::{cards::MAX_DAMAGED, wall_times::WallTimes as _},
+    rules::{
+        cards::{MAX_DAMAGED, is_wanted},
+        wall_times::WallTimes as _,
+    },
 };
 
 pub(super) const INSERT: &str = "INSERT INTO wecom_relay.press
      (id, queue, task_id, delivery, member, button, response_code, pressed_at, accepted_at, due_at, attempts)
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, 0) ON CONFLICT (id) DO NOTHING";
+/// A press waits for the earlier ones of its card, so that two members cannot silence the same alert twice.
+macro_rules! first_of_its_card {
+    () => {
+        "d.settled_at IS NULL AND NOT EXISTS (SELECT FROM wecom_relay.press e
+         WHERE e.delivery = d.delivery AND e.settled_at IS NULL AND (e.accepted_at, e.id) < (d.accepted_at, d.id))"
+    };
+}
 pub(super) const CLAIM: &str = concat!(
     "UPDATE wecom_relay.press p SET claim = ",
     random!(),
-    ", due_at = $1, attempts = attempts + 1 WHERE id = (SELECT id FROM wecom_relay.press
-         WHERE settled_at IS NULL AND due_at <= $2 ORDER BY due_at LIMIT 1 FOR UPDATE SKIP LOCKED)
+    ", due_at = $1, attempts = attempts + 1 WHERE id = (SELECT d.id FROM wecom_relay.press d WHERE d.due_at <= $2 AND ",
+    first_of_its_card!(),
+    " ORDER BY d.due_at LIMIT 1 FOR UPDATE OF d SKIP LOCKED)
      RETURNING id, claim, task_id, delivery, member, button, response_code, pressed_at, accepted_at, attempts,
      coalesce((SELECT s.name FROM wecom_relay.sender s WHERE s.queue = p.queue AND s.moved_to IS NULL LIMIT 1), p.queue)
      AS sender"
 );
-pub(super) const NEXT_DUE: &str =
-    "SELECT due_at FROM wecom_relay.press WHERE settled_at IS NULL ORDER BY due_at LIMIT 1";
+pub(super) const NEXT_DUE: &str = concat!(
+    "SELECT d.due_at FROM wecom_relay.press d WHERE ",
+    first_of_its_card!(),
+    " ORDER BY d.due_at LIMIT 1"
+);
 pub(super) const CLAIMED: &str = "SELECT delivery FROM wecom_relay.press
      WHERE id = $1 AND claim = $2 AND settled_at IS NULL FOR UPDATE";
 pub(super) const RETRY: &str = "UPDATE wecom_relay.press SET claim = NULL, due_at = $2 WHERE id = $1";
@@ -155,8 +169,14 @@ pub(super) async fn settle(
         PressVerdict::Retry { at } => tx.run(RETRY, &[&id, &millis(*at)]).await.map(drop),
         PressVerdict::Done { result, handled, watch_until, notifications } => {
             tx.run(SETTLE, &[&id, &millis(now), &text(result)]).await?;
+            let is_closed = match delivery {
+                Some(delivery) => cards::is_closed(tx, delivery).await?,
+                None => false,
+            };
+            let wanted = notifications.iter().filter(|new| is_wanted(new, is_closed));
+            let notifications: Vec<_> = wanted.cloned().collect();
             if !notifications.is_empty() {
-                let arrival = Arrival { notifications: notifications.clone(), now };
+                let arrival = Arrival { notifications, now };
                 enqueue::accept(tx, &arrival, room).await?;
             }
             if let (Some(delivery), Some(handled)) = (delivery, handled) {

@@ -34,6 +34,12 @@ impl NewCard {
     }
 }
 
+/// False for an update of a card that is closed: it would show the alert as firing again.
+pub fn is_wanted(new: &NewNotification, is_closed: bool) -> bool {
+    let is_update = |delivery: &NewDelivery| matches!(delivery.content, Content::CardUpdate(_));
+    !is_closed || !new.deliveries.iter().any(is_update)
+}
+
 /// The right to update a card that was just sent.
 pub struct NewCode<'a> {
     pub response_code: &'a str,

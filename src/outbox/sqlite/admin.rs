@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use super::{
+    cards,
     columns::{millis, state_number},
     error::EngineResult,
     order, sender,
@@ -128,5 +129,5 @@ pub(super) fn discard(tx: &mut Transaction<'_>, id: DeliveryId, now: Timestamp) 
 /// Records that WeCom has taken a message back.
 pub(super) fn recalled(tx: &Transaction<'_>, id: DeliveryId, at: Timestamp) -> EngineResult<()> {
     tx.sql.run(RECALLED, (id.0, millis(at)))?;
-    Ok(())
+    cards::close_recalled(tx, id.0)
 }

@@ -49,6 +49,9 @@ pub(super) const LOAD: &str =
     "SELECT d.id, d.receiver, d.to_users, d.to_parties, d.to_tags, d.msgtype, d.content,
      d.summary, d.severity, d.accepted_at, c.queue, c.task_id, c.group_key, c.labels, c.handled, c.closed
      FROM card c CROSS JOIN delivery d ON d.id = c.delivery WHERE c.delivery = ?1";
+pub(super) const IS_CLOSED: &str = "SELECT closed FROM card WHERE delivery = ?1";
+pub(super) const CLOSE_RECALLED: &str = "UPDATE card SET closed = 1, response_code = NULL, code_until = NULL,
+     watch_until = NULL, watch_due = NULL WHERE delivery = ?1";
 pub(super) const HANDLED: &str = "SELECT handled FROM card WHERE delivery = ?1";
 pub(super) const STORE_HANDLED: &str = "UPDATE card SET handled = ?2 WHERE delivery = ?1";
 
@@ -104,6 +107,18 @@ pub(super) fn spend(tx: &Transaction<'_>, ordering_key: i64, task_ids: &[String]
 /// The group of an ordering key is resolved.
 pub(super) fn close(tx: &Transaction<'_>, ordering_key: i64) -> EngineResult<()> {
     tx.sql.run(CLOSE, [ordering_key])?;
+    Ok(())
+}
+
+/// True if the group of the card is resolved, or if the card was recalled.
+pub(super) fn is_closed(tx: &Transaction<'_>, delivery: i64) -> EngineResult<bool> {
+    let closed = tx.sql.first(IS_CLOSED, [delivery], |row| Ok(row.get("closed")?))?;
+    Ok(closed.unwrap_or(false))
+}
+
+/// Members do not see a recalled card any more, so it gets no updates.
+pub(super) fn close_recalled(tx: &Transaction<'_>, delivery: i64) -> EngineResult<()> {
+    tx.sql.run(CLOSE_RECALLED, [delivery])?;
     Ok(())
 }
 

@@ -16,16 +16,33 @@ use super::{
 };
 use crate::outbox::{
     AcceptedPress, ClaimId, DeliveryId, NewPress, Press, PressId, PressRecord, PressVerdict, SenderName,
-    rules::{cards::MAX_DAMAGED, wall_times::WallTimes as _},
+    rules::{
+        cards::{MAX_DAMAGED, is_wanted},
+        wall_times::WallTimes as _,
+    },
 };
 
 pub(super) const INSERT: &str = "INSERT OR IGNORE INTO press
      (id, queue, task_id, delivery, member, button, response_code, pressed_at, accepted_at, due_at, attempts)
      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9, 0)";
-pub(super) const DUE: &str = "SELECT id FROM press INDEXED BY press_due
-     WHERE settled_at IS NULL AND due_at <= ?1 ORDER BY due_at LIMIT 1";
-pub(super) const NEXT_DUE: &str =
-    "SELECT due_at FROM press INDEXED BY press_due WHERE settled_at IS NULL ORDER BY due_at LIMIT 1";
+/// A press waits for the earlier ones of its card, so that two members cannot silence the same alert twice.
+macro_rules! first_of_its_card {
+    () => {
+        "settled_at IS NULL AND NOT EXISTS (SELECT 1 FROM press e INDEXED BY press_delivery
+         WHERE e.delivery = press.delivery AND e.settled_at IS NULL
+         AND (e.accepted_at, e.id) < (press.accepted_at, press.id))"
+    };
+}
+pub(super) const DUE: &str = concat!(
+    "SELECT id FROM press INDEXED BY press_due WHERE due_at <= ?1 AND ",
+    first_of_its_card!(),
+    " ORDER BY due_at LIMIT 1"
+);
+pub(super) const NEXT_DUE: &str = concat!(
+    "SELECT due_at FROM press INDEXED BY press_due WHERE ",
+    first_of_its_card!(),
+    " ORDER BY due_at LIMIT 1"
+);
 pub(super) const LOAD: &str = "SELECT queue, task_id, delivery, member, button, response_code, pressed_at,
      accepted_at, attempts FROM press WHERE id = ?1";
 pub(super) const CLAIM: &str =
@@ -133,7 +150,8 @@ pub(super) fn settle(
             if let (Some(delivery), Some(until)) = (delivery, watch_until) {
                 watches::begin(tx, delivery, *until, now)?;
             }
-            for new in notifications {
+            let is_closed = delivery.map_or(Ok(false), |delivery| cards::is_closed(tx, delivery))?;
+            for new in notifications.iter().filter(|new| is_wanted(new, is_closed)) {
                 enqueue::enqueue(tx, new, now)?;
             }
         }

@@ -118,6 +118,9 @@ fn mistakes_in_actions_say_what_would_be_right() {
             "{ buttons: [{ silence: 1h }, { silence: 60m }] }",
             "buttons[1]: another button does the same; list it once",
         ),
+        ("{ allow_user: '' }", "allow_user: this names nobody; name those who may press"),
+        ("{ allow_party: [] }", "allow_party: this names nobody; name those who may press"),
+        ("{ allow_tag: }", "allow_tag: this names nobody; name those who may press"),
         (
             "{ allow_user: '@all' }",
             "allow_user: everybody who has the card may press if none of the three keys",

@@ -34,7 +34,7 @@ pub(crate) fn labels() -> CardLabels {
     CardLabels(BTreeMap::from([("alertname".to_owned(), "Disk \"full\"".to_owned())]))
 }
 
-fn with_content(new: NewNotification, content: Content) -> NewNotification {
+pub(crate) fn with_content(new: NewNotification, content: Content) -> NewNotification {
     let one = |delivery: NewDelivery| NewDelivery { content: content.clone(), ..delivery };
     let deliveries = new.deliveries.into_iter().map(one).collect();
     NewNotification { deliveries, card: Some(labels()), ..new }
@@ -155,6 +155,15 @@ pub(crate) async fn a_resolved_notification_closes_the_cards_of_its_group(outbox
     send_card(&outbox, &lease, card("a", "t3"), "c3", at(5)).await;
     enqueue(&outbox, resolved("a"), at(6)).await;
     assert_eq!(open_cards_of(&lease, at(6)).await, [open("t3", "c3")], "it fires again");
+}
+
+pub(crate) async fn a_recalled_card_is_not_updated(outbox: impl Outbox) {
+    let lease = acquire(&outbox, at(0)).await;
+    send_card(&outbox, &lease, card("a", "t1"), "c1", at(1)).await;
+    let delivery = list(&outbox).await[0].id;
+    outbox.recalled(delivery, at(2)).await.unwrap();
+    enqueue(&outbox, repeat("a", "t2"), at(3)).await;
+    assert_eq!(open_cards_of(&lease, at(3)).await, []);
 }
 
 pub(crate) async fn a_resolved_notification_that_dies_closes_nothing(outbox: impl Outbox) {

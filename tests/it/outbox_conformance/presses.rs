@@ -8,7 +8,7 @@ use wecom_relay::outbox::{
 };
 
 use super::{
-    cards::{card, card_content, labels, resolved, send_card},
+    cards::{card, card_content, labels, resolved, send_card, update_content, with_content},
     fixture::{acquire, alert, at, claim_one, deliver, enqueue, list, ops, states, team, user},
 };
 
@@ -201,6 +201,35 @@ pub(crate) async fn a_claimed_press_is_claimed_again_after_its_deadline(outbox: 
     assert_eq!(nobody, Ok(()));
 }
 
+pub(crate) async fn a_press_waits_for_earlier_ones_of_its_card(outbox: impl Outbox) {
+    let lease = acquire(&outbox, at(0)).await;
+    let first = pressed_card(&outbox, &lease, "t1").await;
+    let other = NewPress { user: "li".to_owned(), ..press("t1", 3) };
+    let second = accept(&outbox, other, at(3)).await;
+    assert_eq!(claim(&outbox, at(3)).await, None);
+    // The first one is tried again at 9 s, and that comes first.
+    settle(&outbox, &first, PressVerdict::Retry { at: at(9) }, at(4)).await;
+    assert_eq!(claim(&outbox, at(5)).await, None);
+    assert_eq!(outbox.next_press_due().await.unwrap(), Some(at(9)));
+    let again = claim(&outbox, at(9)).await.unwrap();
+    assert_eq!(again.id, first.id);
+    settle(&outbox, &again, done("acknowledged"), at(9)).await;
+    assert_eq!(claim(&outbox, at(9)).await.unwrap().id, second);
+}
+
+pub(crate) async fn a_closed_card_is_not_updated_by_a_press(outbox: impl Outbox) {
+    let lease = acquire(&outbox, at(0)).await;
+    let claimed = pressed_card(&outbox, &lease, "t1").await;
+    enqueue(&outbox, resolved("t1"), at(3)).await;
+    deliver(&lease, &claim_one(&lease, at(3)).await, at(4)).await;
+    let content = update_content("t1", Some("code of t1"), "text");
+    let update = with_content(alert("t1", "updated"), content);
+    let text = alert("of zhang", "it is resolved");
+    let before = list(&outbox).await.len();
+    settle(&outbox, &claimed, silenced(60, vec![update, text]), at(5)).await;
+    assert_eq!(list(&outbox).await.len(), before + 1, "only the text to the member");
+}
+
 pub(crate) async fn a_press_is_not_claimed_twice_at_once(outbox: impl Outbox) {
     for n in 0..4 {
         accept(&outbox, press(&format!("t{n}"), 0), at(0)).await;
@@ -303,7 +332,8 @@ pub(crate) async fn a_renamed_sender_keeps_its_presses(outbox: impl Outbox) {
     }
     let claimed = claim(&outbox, at(5)).await.unwrap();
     let new = SenderName("new".to_owned());
-    assert_eq!((&claimed.sender, &claimed.card.unwrap().sender), (&new, &new));
+    assert_eq!((&claimed.sender, &claimed.card.as_ref().unwrap().sender), (&new, &new));
+    settle(&outbox, &claimed, done("acknowledged"), at(5)).await;
     let of_new = NewPress { sender: new.clone(), ..press("t1", 6) };
     accept(&outbox, of_new, at(6)).await;
     assert!(claim(&outbox, at(6)).await.unwrap().card.is_some());

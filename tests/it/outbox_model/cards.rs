@@ -90,6 +90,8 @@ struct Pressed {
     id: PressId,
     new: NewPress,
     task_id: String,
+    has_card: bool,
+    accepted_at: i64,
     due: i64,
     claim: Option<ClaimId>,
     attempts: u32,
@@ -132,6 +134,22 @@ impl Model {
 
     fn card(&mut self, task_id: &str) -> Option<&mut Card> {
         self.cards.iter_mut().find(|card| card.task_id == task_id)
+    }
+
+    /// True if a press need not wait for an earlier one of its card.
+    fn is_first(&self, press: &Pressed) -> bool {
+        let is_before = |other: &Pressed| {
+            let is_of_card = press.has_card && other.has_card && other.task_id == press.task_id;
+            let is_earlier = (other.accepted_at, other.id) < (press.accepted_at, press.id);
+            is_of_card && is_earlier && other.settled_at.is_none()
+        };
+        !self.presses.iter().any(is_before)
+    }
+
+    /// The time at which a press can be claimed.
+    fn next_due(&self) -> Option<i64> {
+        let open = self.presses.iter().filter(|press| press.settled_at.is_none() && self.is_first(press));
+        open.map(|press| press.due).min()
     }
 
     /// The press of a claim that has not ended.
@@ -186,17 +204,25 @@ async fn step<O: Outbox>(outbox: &O, lease: &O::Lease, model: &mut Model, step: 
             match (accepted, known) {
                 (AcceptedPress::Duplicate(id), Some(known)) => assert_eq!(id, known),
                 (AcceptedPress::Stored(id), None) => {
-                    let (due, claim, settled_at) = (model.now, None, None);
-                    model.presses.push(Pressed { id, new, task_id, due, claim, attempts: 0, settled_at });
+                    let has_card = model.card(&task_id).is_some();
+                    model.presses.push(Pressed {
+                        id,
+                        new,
+                        task_id,
+                        has_card,
+                        accepted_at: model.now,
+                        due: model.now,
+                        claim: None,
+                        attempts: 0,
+                        settled_at: None,
+                    });
                 }
                 other => panic!("{other:?}"),
             }
         }
         Step::Claim { seconds } => {
             let claimed = outbox.claim_press(at(model.now + seconds), now).await.unwrap();
-            let first =
-                model.presses.iter().filter(|press| press.settled_at.is_none()).map(|press| press.due);
-            let first = first.min().filter(|due| *due <= model.now);
+            let first = model.next_due().filter(|due| *due <= model.now);
             assert_eq!(claimed.is_some(), first.is_some());
             let Some(claimed) = claimed else { return };
             let until = model.now + seconds;
@@ -282,8 +308,7 @@ async fn step<O: Outbox>(outbox: &O, lease: &O::Lease, model: &mut Model, step: 
         }
         Step::Pass(seconds) => model.now += seconds,
     }
-    let next = model.presses.iter().filter(|press| press.settled_at.is_none()).map(|press| press.due).min();
-    assert_eq!(outbox.next_press_due().await.unwrap(), next.map(at));
+    assert_eq!(outbox.next_press_due().await.unwrap(), model.next_due().map(at));
 }
 
 async fn follow<O: Outbox>(outbox: O, steps: Vec<Step>) {
