@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::{sync::Mutex, time::Instant};
 
-/// After a search, the next one waits for this many times its duration. So searches take 2 % of one processor.
+/// After a search, the next one waits for this many times its duration. So short searches take 2 % of one processor.
 const PAUSE_FACTOR: u32 = 49;
 /// A person does not notice a pause of this length between two searches.
 const MAX_PAUSE: Duration = Duration::from_secs(2);
