@@ -23,7 +23,7 @@ use crate::{
     wecom::Contacts,
 };
 
-/// What handling a press led to.
+/// The result of handling a press.
 pub(super) struct Handling {
     pub(super) verdict: PressVerdict,
     /// `None` if the press is handled again later.

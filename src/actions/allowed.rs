@@ -1,4 +1,4 @@
-//! Who may press the buttons of a receiver's cards.
+//! The members who may press the buttons of a receiver's cards.
 
 /// `allow_user`, `allow_party` and `allow_tag`. If all are empty, everybody who has the card may press.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]

@@ -1,4 +1,4 @@
-//! Whether a press is obeyed.
+//! Decides whether a press is obeyed.
 
 use std::time::Duration;
 

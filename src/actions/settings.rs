@@ -1,4 +1,4 @@
-//! What the worker knows of the configuration.
+//! The part of the configuration that the worker uses.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 

@@ -23,7 +23,7 @@ use crate::{
 /// The maximum number of cards in one round.
 const MAX_CARDS: u32 = 50;
 
-/// What the watch needs.
+/// The dependencies of the watch.
 pub struct Context<O, S, C> {
     pub outbox: O,
     pub settings: watch::Receiver<Arc<Settings<S, C>>>,

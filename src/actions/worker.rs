@@ -29,7 +29,7 @@ const STORE_PAUSE: Duration = Duration::from_secs(1);
 /// After the stop, the press in hand has this time to finish. It is less than that of a whole shutdown.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// What the worker needs.
+/// The dependencies of the worker.
 pub struct Context<O, S, C> {
     pub outbox: O,
     pub settings: watch::Receiver<Arc<Settings<S, C>>>,

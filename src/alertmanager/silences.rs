@@ -33,7 +33,7 @@ pub struct Silence {
 #[error("{}", .reason.en)]
 pub struct SilencesError {
     pub kind: SilencesErrorKind,
-    /// What happened and what to do, without any secret. A clause without a full stop.
+    /// The event and the advice, without any secret. A clause without a full stop.
     pub reason: Bilingual<String>,
 }
 

@@ -42,7 +42,7 @@ pub enum ButtonAction {
     SilenceUntil(Time),
 }
 
-/// How a repeated notification of a firing group is shown.
+/// The form in which a repeated notification of a firing group is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum Repeats {
     /// As a new card.

@@ -20,7 +20,7 @@ use crate::{
     },
 };
 
-/// What the card of a notification is, beside its texts.
+/// The properties of a card beside its texts.
 pub(super) struct CardIdentity {
     pub(super) status: Status,
     /// The task id of the first batch of recipients.

@@ -26,7 +26,7 @@ const SHORTEST_SILENCE: Duration = Duration::from_secs(60);
 const LONGEST_SILENCE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 const EFFECTS: &str = "write exactly one of silence, silence_until, acknowledge and url";
 
-/// What decides whether a receiver can have actions.
+/// The settings that actions depend on.
 pub(super) struct Surroundings<'r> {
     /// `None` if the sender has errors.
     pub(super) sender: Option<&'r Sender>,

@@ -1,4 +1,4 @@
-//! What a person did, on a card.
+//! The note on a card about the action of a member.
 
 use serde_json::{Map, Value, json};
 
