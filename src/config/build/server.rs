@@ -67,7 +67,7 @@ fn callback_listen(
     field: &Field<'_>,
     diagnostics: &mut Diagnostics,
 ) -> Result<Option<SocketAddr>, ErrorGuaranteed> {
-    let help = "write an IP address and a port, such as 0.0.0.0:8062 or 127.0.0.1:8062";
+    let help = "write an IP address and a port, such as 0.0.0.0:8063 or 127.0.0.1:8063";
     field.parsed(|text| text.parse().ok(), "an address to listen on", help, diagnostics)
 }
 

@@ -65,11 +65,14 @@ pub(super) enum CallbackRejection {
     /// The age of the timestamp, which is negative for the future.
     #[error("its timestamp is {}; {}", shown_age(*.0), if_stale())]
     Stale(SignedDuration),
+    /// The age of the press, which is negative for the future.
+    #[error("its press was made {}; {}", shown_age(*.0), if_stale())]
+    StalePress(SignedDuration),
     #[error(
         "it is for another app of the corp; in WeCom's console, the URL of each app ends in the name of that app"
     )]
     AgentId,
-    #[error("its body is larger than 64 KiB, which none of WeCom's is")]
+    #[error("its body is larger than 16 KiB, which none of WeCom's is")]
     TooLarge,
     #[error("its body did not arrive within 5 s")]
     Incomplete,
@@ -99,7 +102,7 @@ impl CallbackRejection {
         match self {
             Self::UnknownApp => "unknown_app",
             Self::Invalid(error) => error.name(),
-            Self::Stale(_) => "stale",
+            Self::Stale(_) | Self::StalePress(_) => "stale",
             Self::AgentId => "agent_id",
             Self::TooLarge => "too_large",
             Self::Incomplete => "incomplete",

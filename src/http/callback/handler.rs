@@ -7,7 +7,7 @@ use axum::{
     http::Uri,
     response::{IntoResponse, Response},
 };
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use tokio::time::{Instant, sleep_until, timeout};
 use tracing::field::display;
 
@@ -23,12 +23,18 @@ use crate::{
     wecom::callback::{CallbackMessage, CallbackQuery, CardPress, Event, encrypted},
 };
 
-/// The largest distance of a timestamp from the clock, in both directions.
+/// The largest distance of a timestamp and of a press from the clock, in both directions.
 const MAX_AGE: SignedDuration = SignedDuration::from_mins(10);
 /// A press that is not stored within this time is answered with 503. WeCom hangs up after 5 s.
 const STORE_TIME: Duration = Duration::from_secs(3);
 /// A refusal is answered this long after the request was read, so that the time does not say how far the checks came.
 const REFUSAL_TIME: Duration = Duration::from_millis(50);
+
+/// A request for an app with a callback, with fresh parameters of WeCom's form. Nothing is verified yet.
+struct Admitted<'c> {
+    app: &'c CallbackApp,
+    query: CallbackQuery,
+}
 
 /// The app in the path of a request.
 struct CalledApp {
@@ -58,13 +64,15 @@ pub(super) async fn accept<O: Outbox>(
 ) -> Response {
     let called = CalledApp::find(&state, path);
     let (parts, body) = request.into_parts();
-    let read = body::read(body, &parts.headers, &state.buffers).await;
+    let admitted = admit(&state, &called, &parts.uri);
+    let keep = admitted.is_ok();
+    let read = body::read(body, &parts.headers, &state.buffers, keep).await;
     let read_at = Instant::now();
-    let result = match read {
+    let result = match (admitted, read) {
         _ if state.stop.is_cancelled() => Err(CallbackRejection::Stopping),
-        Ok(body) => handle(&state, &called, &parts.uri, &body.bytes).await,
-        Err(rejection) if rejection.is_temporary() => Err(rejection),
-        Err(rejection) => called.known().and(Err(rejection)),
+        (_, Err(rejection)) if rejection.is_temporary() => Err(rejection),
+        (Err(rejection), _) | (_, Err(rejection)) => Err(rejection),
+        (Ok(admitted), Ok(body)) => handle(&state, &admitted, &body.bytes).await,
     };
     respond(&state, &called, peer(&parts.extensions), read_at, result).await
 }
@@ -86,53 +94,64 @@ impl CalledApp {
     }
 }
 
+/// Checks everything that needs no body.
+fn admit<'c, O>(
+    state: &CallbackState<O>,
+    called: &'c CalledApp,
+    uri: &Uri,
+) -> Result<Admitted<'c>, CallbackRejection> {
+    let app = called.known()?;
+    let query = CallbackQuery::parse(uri.query().unwrap_or_default())?;
+    let age = age(state, query.at);
+    if age.abs() > MAX_AGE {
+        return Err(CallbackRejection::Stale(age));
+    }
+    Ok(Admitted { app, query })
+}
+
+/// Negative for the future.
+fn age<O>(state: &CallbackState<O>, at: Timestamp) -> SignedDuration {
+    state.clock.wall_time(state.clock.now()).duration_since(at)
+}
+
 fn echo<O>(
     state: &CallbackState<O>,
     called: &CalledApp,
     uri: &Uri,
 ) -> Result<CallbackAnswer, CallbackRejection> {
-    let app = called.known()?;
-    let query = CallbackQuery::parse(uri.query().unwrap_or_default())?;
+    let Admitted { app, query } = admit(state, called, uri)?;
     let echostr = query.echostr.as_deref().unwrap_or_default();
-    let message = open(state, app, &query, echostr)?;
+    app.keys.verify(&query, echostr)?;
+    let message = app.keys.decrypt(echostr)?;
     Ok(CallbackAnswer::Echo(CallbackMessage::echo(message)?))
 }
 
 async fn handle<O: Outbox>(
     state: &CallbackState<O>,
-    called: &CalledApp,
-    uri: &Uri,
+    admitted: &Admitted<'_>,
     body: &[u8],
 ) -> Result<CallbackAnswer, CallbackRejection> {
-    let app = called.known()?;
-    let query = CallbackQuery::parse(uri.query().unwrap_or_default())?;
-    let message = open(state, app, &query, &encrypted(body)?)?;
-    let message = CallbackMessage::parse(&message)?;
+    let Admitted { app, query } = admitted;
+    let encrypted = encrypted(body)?;
+    app.keys.verify(query, &encrypted)?;
+    let message = CallbackMessage::parse(&app.keys.decrypt(&encrypted)?)?;
     if message.agent_id.is_some_and(|agent_id| agent_id != app.agent_id) {
         return Err(CallbackRejection::AgentId);
     }
     match message.event {
-        Event::Press(press) => store(state, app, press).await,
+        Event::Press(press) => {
+            // The Token alone signs a recorded press again with another timestamp, but does not change its message.
+            let age = age(state, press.created_at);
+            if age.abs() > MAX_AGE {
+                return Err(CallbackRejection::StalePress(age));
+            }
+            store(state, app, press).await
+        }
         Event::Other { kind } => {
-            tracing::debug!(app = called.name, kind, "callback not used");
+            tracing::debug!(app = %app.sender.0, kind, "callback not used");
             Ok(CallbackAnswer::Unused)
         }
     }
-}
-
-/// Verifies and decrypts.
-fn open<O>(
-    state: &CallbackState<O>,
-    app: &CallbackApp,
-    query: &CallbackQuery,
-    encrypted: &str,
-) -> Result<Vec<u8>, CallbackRejection> {
-    app.keys.verify(query, encrypted)?;
-    let age = state.clock.wall_time(state.clock.now()).duration_since(query.at);
-    if age.abs() > MAX_AGE {
-        return Err(CallbackRejection::Stale(age));
-    }
-    Ok(app.keys.decrypt(encrypted)?)
 }
 
 async fn store<O: Outbox>(

@@ -38,7 +38,7 @@ impl CallbackQuery {
         let nonce = required("nonce")?;
         let echostr = find("echostr")?;
         let is_too_long = echostr.as_ref().is_some_and(|echostr| echostr.len() > MAX_ECHO_BYTES);
-        if nonce.len() > MAX_NONCE_BYTES || is_too_long {
+        if nonce.is_empty() || nonce.len() > MAX_NONCE_BYTES || is_too_long {
             return Err(CallbackError::Parameters);
         }
         Ok(Self { signature, timestamp, at, nonce, echostr })

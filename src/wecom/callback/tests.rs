@@ -174,6 +174,8 @@ fn a_query_with_missing_repeated_or_malformed_parameters_is_refused() {
         format!("{good}&timestamp=1700000000"),
         format!("{good}&echostr=a&echostr=b"),
         format!("msg_signature={signature}&timestamp=1700000000"),
+        format!("msg_signature={signature}&timestamp=1700000000&nonce="),
+        format!("msg_signature={signature}&timestamp=1700000000&nonce"),
         format!("msg_signature={signature}&timestamp=&nonce=n"),
         format!("msg_signature={signature}&timestamp=-1&nonce=n"),
         format!("msg_signature={signature}&timestamp=99999999999999999999&nonce=n"),

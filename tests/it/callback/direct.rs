@@ -23,7 +23,7 @@ use wecom_relay::{
     wecom::message::AgentId,
 };
 
-use super::{Call, entered, keys, keys_of, minutes, now, press};
+use super::{Call, entered, keys, keys_of, minutes, now, press, press_at};
 use crate::support::{AGENT, CORP, soon};
 
 struct Direct {
@@ -85,6 +85,7 @@ async fn every_refusal_takes_the_same_time() {
         Call::message(&keys_of(super::TOKEN, super::OTHER_KEY, CORP), &entered()),
         Call::message(&keys(), "not XML"),
         Call::verification(&other_token, "123"),
+        Call::message(&keys(), &press_at(now() - minutes(20), "task", "ack", "code")),
         Call::message(&keys(), &entered()).with_body(vec![b'x'; 70_000]),
     ];
     for call in calls {
@@ -97,16 +98,28 @@ async fn every_refusal_takes_the_same_time() {
     assert!(began.elapsed().is_zero());
 }
 
+/// A body whose first bytes arrive, and no others.
+fn slow_body(bytes: usize) -> Body {
+    let chunk = Ok::<_, std::io::Error>(Bytes::from(vec![b'x'; bytes]));
+    Body::from_stream(stream::iter([chunk]).chain(stream::pending()))
+}
+
+/// The path of a good request, and of requests that are refused without their bodies.
+fn paths() -> [String; 4] {
+    let path = Call::message(&keys(), &entered()).path;
+    let without_body = [("/ops?", "/nobody?"), ("nonce=", "nonce=&n="), ("timestamp=", "timestamp=1&t=")];
+    let [unknown, parameters, stale] = without_body.map(|(from, to)| path.replace(from, to));
+    [path, unknown, parameters, stale]
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_body_that_does_not_arrive_is_refused_after_five_seconds() {
     let direct = Direct::new();
-    for name in ["ops", "nobody"] {
-        let path = Call::message(&keys(), &entered()).path.replace("/ops?", &format!("/{name}?"));
-        let chunk = Ok::<_, std::io::Error>(Bytes::from_static(b"<xml>"));
-        let body = Body::from_stream(stream::iter([chunk]).chain(stream::pending()));
+    for path in paths() {
         let began = Instant::now();
-        assert_eq!(direct.ask(Request::post(path).body(body).unwrap()).await, (403, "refused\n".to_owned()));
-        assert_eq!(began.elapsed(), Duration::from_millis(5050));
+        let request = Request::post(&path).body(slow_body(5)).unwrap();
+        assert_eq!(direct.ask(request).await, (403, "refused\n".to_owned()), "{path}");
+        assert_eq!(began.elapsed(), Duration::from_millis(5050), "{path}");
     }
 }
 
@@ -119,20 +132,43 @@ async fn a_body_that_breaks_off_is_refused() {
     assert_eq!(direct.ask(request).await, (403, "refused\n".to_owned()));
 }
 
+/// The answers to this many slow bodies of 16,000 bytes at once, counted by status.
+async fn many_slow(direct: &Direct, path: &str) -> [usize; 2] {
+    let slow = || direct.ask(Request::post(path).body(slow_body(16_000)).unwrap());
+    let answers = futures_util::future::join_all((0..600).map(|_| slow())).await;
+    [403, 503].map(|status| answers.iter().filter(|(answered, _)| *answered == status).count())
+}
+
 /// Strangers may fill the memory for bodies, but a small body of WeCom and alerts need another one.
 #[tokio::test(start_paused = true)]
 async fn all_bodies_together_are_limited() {
     let direct = Direct::new();
-    let path = Call::message(&keys(), &entered()).path;
-    let slow = || {
-        let chunk = Ok::<_, std::io::Error>(Bytes::from(vec![b'x'; 60_000]));
-        let body = Body::from_stream(stream::iter([chunk]).chain(stream::pending()));
-        direct.ask(Request::post(path.clone()).body(body).unwrap())
-    };
-    let many = futures_util::future::join_all((0..200).map(|_| slow())).await;
-    let count = |status: u16| many.iter().filter(|(answered, _)| *answered == status).count();
-    assert_eq!((count(403), count(503)), (139, 61));
+    let [good, ..] = paths();
+    assert_eq!(many_slow(&direct, &good).await, [524, 76]);
     assert_eq!(direct.call(&Call::message(&keys(), &entered())).await.0, 200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_refused_by_its_url_keeps_no_body() {
+    let direct = Direct::new();
+    let [_, refused @ ..] = paths();
+    for path in refused {
+        assert_eq!(many_slow(&direct, &path).await, [600, 0], "{path}");
+    }
+}
+
+/// Otherwise the status would say which names are those of apps.
+#[tokio::test(start_paused = true)]
+async fn an_overload_is_the_same_for_every_url() {
+    let direct = Direct::new();
+    let [good, refused @ ..] = paths();
+    let others = async {
+        for path in refused {
+            let request = Request::post(&path).body(slow_body(16_000)).unwrap();
+            assert_eq!(direct.ask(request).await, (503, "try again\n".to_owned()), "{path}");
+        }
+    };
+    tokio::join!(many_slow(&direct, &good), others);
 }
 
 #[tokio::test]

@@ -103,7 +103,7 @@ fn nginx_config(port: u16, relay: &str, folder: &Path) -> String {
         .text
         .replace("listen 443 ssl", &format!("listen 127.0.0.1:{port} ssl"))
         .replace("/etc/nginx/callback.example.com.", &format!("{}/tls.", folder.display()))
-        .replace("http://127.0.0.1:8062", relay)
+        .replace("http://127.0.0.1:8063", relay)
 }
 
 #[tokio::test]

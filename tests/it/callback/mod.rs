@@ -144,13 +144,17 @@ fn entered() -> String {
 
 /// A press of `button` on the card `task_id`.
 pub(crate) fn press(task_id: &str, button: &str, response_code: &str) -> String {
+    press_at(now(), task_id, button, response_code)
+}
+
+fn press_at(at: Timestamp, task_id: &str, button: &str, response_code: &str) -> String {
     format!(
         "<xml><ToUserName><![CDATA[{CORP}]]></ToUserName><FromUserName><![CDATA[zhangsan]]></FromUserName>\
          <MsgType><![CDATA[event]]></MsgType><Event><![CDATA[template_card_event]]></Event><CreateTime>{}</CreateTime>\
          <AgentID>{AGENT}</AgentID><EventKey><![CDATA[{button}]]></EventKey><TaskId><![CDATA[{task_id}]]></TaskId>\
          <CardType><![CDATA[button_interaction]]></CardType><SelectedItems></SelectedItems>\
          <ResponseCode><![CDATA[{response_code}]]></ResponseCode></xml>",
-        now().as_second()
+        at.as_second()
     )
 }
 

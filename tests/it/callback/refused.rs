@@ -8,7 +8,8 @@ use tokio::{
 };
 
 use super::{
-    Call, KEY, OTHER_KEY, TOKEN, body_of, entered, keys, keys_of, minutes, now, press, with_callback,
+    Call, KEY, OTHER_KEY, TOKEN, body_of, entered, keys, keys_of, minutes, now, press, press_at,
+    with_callback,
 };
 use crate::support::{
     CORP, Relay, Wecom,
@@ -29,6 +30,11 @@ fn reencrypted(message: &str, edit: impl Fn(&mut Vec<u8>)) -> Call {
     Call::post(&STANDARD.encode(bytes), &keys(), now())
 }
 
+/// A path with a timestamp of 1970, which is not that of the signature.
+fn stale(path: &str) -> String {
+    path.replace("timestamp=", "timestamp=1&time=")
+}
+
 fn refused() -> Vec<Refused> {
     let good = || Call::message(&keys(), &entered());
     let verification = || Call::verification(&keys(), "123");
@@ -37,7 +43,7 @@ fn refused() -> Vec<Refused> {
     let message = |text: &str| Call::message(&keys(), text);
     let with_body = |body: String| good().with_body(body);
     let bomb = "<!DOCTYPE xml [<!ENTITY a \"aaaaaaaaaa\"><!ENTITY b \"&a;&a;&a;&a;\">]><xml><Encrypt>&b;</Encrypt></xml>";
-    let attributes: String = (0..5000).map(|number| format!(" a{number}='1'")).collect();
+    let attributes: String = (0..1000).map(|number| format!(" a{number}='1'")).collect();
     let recorded = |_: &str| {
         let encrypted = keys().encrypt([7; 16], press("t", "ack", "c").as_bytes());
         Call::get(&encrypted, &keys(), now())
@@ -60,6 +66,7 @@ fn refused() -> Vec<Refused> {
         (path(|path| format!("{path}&msg_signature={}", "0".repeat(40))), "parameters"),
         (path(|path| path.replace("timestamp=", "timestamp=-")), "parameters"),
         (path(|path| path.replace("nonce=", &format!("nonce={}", "1".repeat(200)))), "parameters"),
+        (path(|path| path.replace("nonce=1372623149", "nonce=")), "parameters"),
         // Signature.
         (path(|path| path.replace("1372623149", "1372623148")), "signature"),
         (path(|path| path.replace("msg_signature=", "msg_signature=0").replace("0&", "&")), "parameters"),
@@ -71,6 +78,9 @@ fn refused() -> Vec<Refused> {
         (Call::message_at(&keys(), &entered(), now() + minutes(11)), "stale"),
         (Call::verification_at(&keys(), "123", now() - minutes(11)), "stale"),
         (Call::message_at(&keys(), &entered(), jiff::Timestamp::UNIX_EPOCH), "stale"),
+        (path(stale), "stale"),
+        (message(&press_at(now() - minutes(11), "t", "ack", "c")), "stale"),
+        (message(&press_at(now() + minutes(11), "t", "ack", "c")), "stale"),
         // Encryption.
         (Call::message(&keys_of(TOKEN, OTHER_KEY, CORP), &entered()), "encryption"),
         (Call::post("not base64", &keys(), now()), "encryption"),
@@ -105,10 +115,10 @@ fn refused() -> Vec<Refused> {
         (with_body(bomb.to_owned()), "body"),
         (with_body(format!("<!DOCTYPE xml SYSTEM \"file:///etc/passwd\">{}", body_of(&encrypted))), "body"),
         (with_body(format!("<xml{attributes}>{}</xml>", body_of(&encrypted))), "body"),
-        (with_body("<x>".repeat(20_000)), "body"),
-        (with_body("[".repeat(60_000)), "body"),
+        (with_body("<x>".repeat(5_000)), "body"),
+        (with_body("[".repeat(16_000)), "body"),
         (good().with_body(vec![0xff; 1000]), "body"),
-        (with_body("x".repeat((64 << 10) + 1)), "too_large"),
+        (with_body("x".repeat((16 << 10) + 1)), "too_large"),
         // Messages.
         (message("hello"), "message"),
         (message(""), "message"),

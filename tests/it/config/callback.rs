@@ -77,15 +77,15 @@ fn mistakes_say_what_would_be_right() {
 #[test]
 fn the_address_of_the_callback_is_another_one() {
     let server = |keys: &str| format!("server: {{ listen: '127.0.0.1:8061', {keys} }}\n{}", good());
-    let config = parse(&server("callback_listen: '127.0.0.1:8062'")).unwrap().config;
-    assert_eq!(config.server.callback_listen, Some("127.0.0.1:8062".parse().unwrap()));
+    let config = parse(&server("callback_listen: '127.0.0.1:8063'")).unwrap().config;
+    assert_eq!(config.server.callback_listen, Some("127.0.0.1:8063".parse().unwrap()));
     assert_eq!(parse(&good()).unwrap().config.server.callback_listen, None);
     for (keys, expected) in [
         (
             "callback_listen: '127.0.0.1:8061'",
             "server.callback_listen: server.listen is 127.0.0.1:8061 too; choose another port",
         ),
-        ("callback_listen: 8062", "\"8062\" is not an address to listen on; write an IP address and a port"),
+        ("callback_listen: 8063", "\"8063\" is not an address to listen on; write an IP address and a port"),
         (
             "callback_external_url: callback.example.com",
             "is not an http or https URL; write the beginning of the URL",
@@ -98,7 +98,7 @@ fn the_address_of_the_callback_is_another_one() {
 
 #[test]
 fn a_listener_without_a_callback_is_a_warning() {
-    let server = "server: { listen: '127.0.0.1:8061', callback_listen: '127.0.0.1:8062' }\n";
+    let server = "server: { listen: '127.0.0.1:8061', callback_listen: '127.0.0.1:8063' }\n";
     let warned = warnings(&format!("{server}{MINIMAL}"));
     assert!(warned.contains("there is a callback_listen, and no app has a callback"), "{warned}");
     assert_eq!(warnings(&format!("{server}{}", good())), "");
@@ -117,5 +117,5 @@ fn a_callback_that_asks_for_certificates_is_a_warning() {
         warnings.join("\n")
     };
     assert!(load("").contains("apps[0]: WeCom cannot reach the callback"), "{}", load(""));
-    assert_eq!(load(", callback_listen: '127.0.0.1:8062'"), "");
+    assert_eq!(load(", callback_listen: '127.0.0.1:8063'"), "");
 }
