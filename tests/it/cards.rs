@@ -136,6 +136,30 @@ async fn a_card_that_cannot_be_changed_is_followed_by_a_text() {
 }
 
 #[tokio::test]
+async fn a_press_behind_the_end_of_its_group_changes_no_card() {
+    let wecom = interactive().await;
+    let relay = relay(&wecom).await;
+    accept(&relay, firing("db", "t1")).await;
+    relay.settled(1).await;
+    // The end waits for another attempt when the update of the press comes.
+    wecom.sandbox.inject(Fault::errcode(-1).on(Api::UpdateTemplateCard).times(1));
+    let update = CardUpdate {
+        template_card: card("t1", "zhangsan acknowledged"),
+        response_code: Some("of the press".to_owned()),
+        otherwise: Otherwise::Text,
+    };
+    let pressed = notification("db", Status::Firing, Content::card_update(&update));
+    let both = vec![resolved("db"), NewNotification { kind: Kind::Notice, ..pressed }];
+    relay.outbox.enqueue_all(both, SystemClock.now()).await.unwrap();
+    relay.settled(3).await;
+    assert_eq!(seen(&wecom), ["已恢复"]);
+    assert_eq!(updates(&wecom), 2);
+    let discarded = relay.listed(&[State::Discarded]).await;
+    assert_eq!(discarded[0].reason, "discarded: its card is resolved or recalled");
+    relay.stop().await;
+}
+
+#[tokio::test]
 async fn a_lost_answer_to_an_update_sends_no_text() {
     let wecom = interactive().await;
     let relay = relay(&wecom).await;

@@ -26,15 +26,10 @@ pub(super) const DEAD_AFTER: &str = "SELECT d.id FROM wecom_relay.delivery d
      WHERE d.state = 5 AND d.id > $1 AND (d.kind <> 1 OR EXISTS (SELECT 1 FROM wecom_relay.delivery s
          WHERE s.id = ANY(d.siblings) AND s.state = 4))
      ORDER BY d.id LIMIT $2";
-pub(super) const DISCARD: &str =
-    "UPDATE wecom_relay.delivery SET state = 6, settled_at = $2, reason = 'discarded' WHERE id = $1";
-pub(super) const COUNT_DISCARDED: &str =
-    "INSERT INTO wecom_relay.discarded AS d (sender, receiver, deliveries) VALUES ($1, $2, 1)
-     ON CONFLICT (sender, receiver) DO UPDATE SET deliveries = d.deliveries + 1";
 pub(super) const RECALLED: &str = "UPDATE wecom_relay.delivery SET recalled_at = $2 WHERE id = $1";
-/// A notification of which one part is requeued or discarded is not whole any more, so it cannot be folded.
-pub(super) const NOT_WHOLE: &str =
-    "UPDATE wecom_relay.delivery SET foldable = 0 WHERE id = ANY($1) AND foldable > 0";
+
+/// The reason of a delivery that an operator discarded.
+const DISCARDED: &str = "discarded";
 
 /// The result of [`requeue_dead`].
 #[derive(Debug, Clone, Copy)]
@@ -112,7 +107,7 @@ async fn put_at_end(tx: &Transaction<'_>, entry: &Entry, now: Timestamp) -> Engi
     let params: [Param<'_>; 5] = [&entry.id, &state, &seq, &millis(now), &is_notice];
     tx.run(REQUEUE, &params).await?;
     if entry.siblings.len() > 1 {
-        tx.run(NOT_WHOLE, &[&entry.siblings]).await?;
+        tx.run(settle::NOT_WHOLE, &[&entry.siblings]).await?;
     }
     if is_head {
         order::add_heads(tx, &[(entry.ordering_key, 1)].into()).await?;
@@ -128,16 +123,9 @@ pub(super) async fn discard(
 ) -> EngineResult<Changed> {
     let Some(entry) = load(tx, id).await? else { return Ok(Changed::Unknown) };
     match entry.state {
-        State::Queued | State::Ready => {
-            tx.run(DISCARD, &[&entry.id, &millis(now)]).await?;
-            tx.run(COUNT_DISCARDED, &[&entry.sender.0, &entry.receiver.0]).await?;
-            if entry.siblings.len() > 1 {
-                tx.run(NOT_WHOLE, &[&entry.siblings]).await?;
-            }
-            settle::after_settlement(tx, &entry, now).await?;
-        }
+        State::Queued | State::Ready => settle::discard(tx, &entry, DISCARDED, now).await?,
         State::Dead => {
-            tx.run(DISCARD, &[&entry.id, &millis(now)]).await?;
+            tx.run(settle::DISCARD, &[&entry.id, &millis(now), &DISCARDED]).await?;
         }
         State::InFlight | State::Folded | State::Delivered | State::Discarded => {
             return Ok(Changed::NotIn(entry.state));

@@ -50,6 +50,10 @@ pub(super) const LOAD: &str = "SELECT d.id, d.receiver, d.to_users, d.to_parties
      coalesce((SELECT s.name FROM wecom_relay.sender s WHERE s.queue = c.queue AND s.moved_to IS NULL LIMIT 1), c.queue)
      AS sender FROM wecom_relay.card c JOIN wecom_relay.delivery d ON d.id = c.delivery WHERE c.delivery = $1";
 pub(super) const IS_CLOSED: &str = "SELECT closed FROM wecom_relay.card WHERE delivery = $1";
+/// The updates among parallel lists of deliveries and task ids whose card is closed.
+pub(super) const OF_CLOSED: &str = "SELECT u.id FROM unnest($1::bigint[], $2::text[]) AS u (id, task_id)
+     WHERE EXISTS (SELECT FROM wecom_relay.card c JOIN wecom_relay.delivery d ON d.id = u.id
+         WHERE c.task_id = u.task_id AND c.ordering_key = d.ordering_key AND c.closed)";
 pub(super) const CLOSE_RECALLED: &str = "UPDATE wecom_relay.card SET closed = true, response_code = NULL,
      code_until = NULL, watch_until = NULL, watch_due = NULL WHERE delivery = $1";
 pub(super) const HANDLED: &str = "SELECT handled FROM wecom_relay.card WHERE delivery = $1 FOR UPDATE";
@@ -152,6 +156,26 @@ impl CardChanges {
 pub(super) async fn is_closed(tx: &Transaction<'_>, delivery: i64) -> EngineResult<bool> {
     let closed = tx.first(IS_CLOSED, &[&delivery], |row| column(row, "closed")).await?;
     Ok(closed.unwrap_or(false))
+}
+
+/// The card of a press that a delivery updates.
+#[derive(Debug)]
+pub(super) struct PressedCard {
+    pub(super) update: DeliveryId,
+    pub(super) task_id: String,
+}
+
+/// The updates of `pressed` whose card is closed.
+pub(super) async fn updates_of_closed(
+    tx: &Transaction<'_>,
+    pressed: &[PressedCard],
+) -> EngineResult<Vec<i64>> {
+    if pressed.is_empty() {
+        return Ok(Vec::new());
+    }
+    let updates: Vec<i64> = pressed.iter().map(|pressed| pressed.update.0).collect();
+    let task_ids: Vec<String> = pressed.iter().map(|pressed| text(&pressed.task_id)).collect();
+    tx.all(OF_CLOSED, &[&updates, &task_ids], |row| column(row, "id")).await
 }
 
 /// Members do not see a recalled card any more, so it gets no updates.

@@ -5,23 +5,26 @@ use std::collections::HashMap;
 use tokio_postgres::Row;
 
 use super::{
-    cards,
+    cards::{self, PressedCard},
     columns::{
         all_recipients, column, content, count, destination, kind, millis, number, optional_time, part,
         recipients, time,
     },
+    entry,
     error::EngineResult,
     fold::{self, Run},
     lease_id::LeaseId,
+    order,
     room::Room,
     session::{Param, Transaction},
-    settle::set_aside,
+    settle::{self, set_aside},
     waiting::{self, Look},
 };
 use crate::{
     outbox::{
         BodyHash, ClaimId, Claimed, Claims, DeliveryId, Destination, NotificationId, Pick, Planner,
-        ReceiverName, StoreError, rules::cards::needs_open_cards,
+        ReceiverName, StoreError,
+        rules::cards::{CARD_CLOSED, Updated},
     },
     wecom::Message,
 };
@@ -173,12 +176,37 @@ async fn mark(
             claimed.unsettled_others = others.get(&claimed.id).copied().unwrap_or(0);
         }
     }
-    for claimed in &mut all {
-        if needs_open_cards(&claimed.message.content) {
-            claimed.open_cards = cards::open_cards(tx, claimed.id, look.now).await?;
+    look_at_cards(tx, look, &mut all).await?;
+    Ok(all)
+}
+
+/// Gives updates their open cards. The update of a card that was closed meanwhile is discarded, because it would show the
+/// alert as firing again.
+async fn look_at_cards(
+    tx: &Transaction<'_>,
+    look: &Look<'_>,
+    claimed: &mut Vec<Claimed>,
+) -> EngineResult<()> {
+    let mut pressed = Vec::new();
+    for claimed in claimed.iter_mut() {
+        match Updated::by(&claimed.message.content) {
+            None => {}
+            Some(Updated::OpenCards) => {
+                claimed.open_cards = cards::open_cards(tx, claimed.id, look.now).await?;
+            }
+            Some(Updated::Pressed { task_id }) => pressed.push(PressedCard { update: claimed.id, task_id }),
         }
     }
-    Ok(all)
+    let discarded = cards::updates_of_closed(tx, &pressed).await?;
+    if discarded.is_empty() {
+        return Ok(());
+    }
+    order::lock_of_deliveries(tx, &discarded).await?;
+    for entry in entry::load(tx, &discarded).await? {
+        settle::discard(tx, &entry, CARD_CLOSED, look.now).await?;
+    }
+    claimed.retain(|claimed| !discarded.contains(&claimed.id.0));
+    Ok(())
 }
 
 fn read(row: &Row, claim: ClaimId, look: &Look<'_>) -> EngineResult<Marked> {

@@ -23,6 +23,14 @@ use crate::outbox::{
 
 pub(super) const RECIPIENTS: &str =
     "SELECT to_users, to_parties, to_tags FROM wecom_relay.delivery WHERE id = $1";
+pub(super) const DISCARD: &str =
+    "UPDATE wecom_relay.delivery SET state = 6, settled_at = $2, reason = $3 WHERE id = $1";
+pub(super) const COUNT_DISCARDED: &str =
+    "INSERT INTO wecom_relay.discarded AS d (sender, receiver, deliveries) VALUES ($1, $2, 1)
+     ON CONFLICT (sender, receiver) DO UPDATE SET deliveries = d.deliveries + 1";
+/// A notification of which one part is requeued or discarded is not whole any more, so it cannot be folded.
+pub(super) const NOT_WHOLE: &str =
+    "UPDATE wecom_relay.delivery SET foldable = 0 WHERE id = ANY($1) AND foldable > 0";
 pub(super) const SET_ASIDE: &str =
     "UPDATE wecom_relay.delivery SET state = $2, foldable = 0, settled_at = $3, reason = $4 WHERE id = $1";
 
@@ -181,4 +189,19 @@ pub(super) async fn set_aside(
     );
     tx.mark(Change::Damaged(sender, receiver));
     Ok(())
+}
+
+/// Discards a delivery that waits, or that was just claimed. The caller holds the lock of its ordering key.
+pub(super) async fn discard(
+    tx: &Transaction<'_>,
+    entry: &Entry,
+    reason: &str,
+    now: Timestamp,
+) -> EngineResult<()> {
+    tx.run(DISCARD, &[&entry.id, &millis(now), &reason]).await?;
+    tx.run(COUNT_DISCARDED, &[&entry.sender.0, &entry.receiver.0]).await?;
+    if entry.siblings.len() > 1 {
+        tx.run(NOT_WHOLE, &[&entry.siblings]).await?;
+    }
+    after_settlement(tx, entry, now).await
 }

@@ -74,11 +74,30 @@ fn is_update(msgtype: &str) -> bool {
     msgtype == "card_update"
 }
 
-/// True if a claim of `content` needs the open cards of its ordering key.
-pub fn needs_open_cards(content: &Content) -> bool {
-    is_update(content.msgtype())
-        && content.as_card_update().is_some_and(|update| update.response_code.is_none())
+/// The cards that an update changes.
+pub enum Updated {
+    /// The open cards of its ordering key.
+    OpenCards,
+    /// The card of a press.
+    Pressed { task_id: String },
 }
+
+impl Updated {
+    /// `None` if `content` is no update.
+    pub fn by(content: &Content) -> Option<Self> {
+        if !is_update(content.msgtype()) {
+            return None;
+        }
+        let update = content.as_card_update()?;
+        match update.response_code {
+            None => Some(Self::OpenCards),
+            Some(_) => Some(Self::Pressed { task_id: update.template_card.task_id()? }),
+        }
+    }
+}
+
+/// The reason of the discarded update of a press whose card was closed while the update was waiting.
+pub const CARD_CLOSED: &str = "discarded: its card is resolved or recalled";
 
 /// # Errors
 /// No version of this program writes such a text.

@@ -24,15 +24,10 @@ pub(super) const DEAD_AFTER: &str = "SELECT d.id FROM delivery d INDEXED BY deli
      WHERE d.state = 5 AND d.id > ?1 AND (d.kind <> 1 OR EXISTS (SELECT 1 FROM delivery s
          WHERE s.id >= d.notification AND s.id < d.notification + d.deliveries AND s.state = 4))
      ORDER BY d.id LIMIT ?2";
-pub(super) const DISCARD: &str =
-    "UPDATE delivery SET state = 6, settled_at = ?2, reason = 'discarded' WHERE id = ?1";
-pub(super) const COUNT_DISCARDED: &str =
-    "INSERT INTO discarded (sender, receiver, deliveries) VALUES (?1, ?2, 1)
-     ON CONFLICT (sender, receiver) DO UPDATE SET deliveries = deliveries + 1";
 pub(super) const RECALLED: &str = "UPDATE delivery SET recalled_at = ?2 WHERE id = ?1";
-/// A notification of which one part is requeued or discarded is not whole any more, so it cannot be folded.
-pub(super) const NOT_WHOLE: &str =
-    "UPDATE delivery SET foldable = 0 WHERE id >= ?1 AND id < ?1 + ?2 AND foldable > 0";
+
+/// The reason of a delivery that an operator discarded.
+const DISCARDED: &str = "discarded";
 
 /// The result of [`requeue_dead`].
 #[derive(Debug, Clone, Copy)]
@@ -96,7 +91,7 @@ fn put_at_end(tx: &mut Transaction<'_>, entry: &Entry, now: Timestamp) -> Engine
     let is_notice = entry.kind == Kind::Notice;
     tx.sql.run(REQUEUE, (entry.id, state_number(state), seq, millis(now), is_notice))?;
     if entry.deliveries > 1 {
-        tx.sql.run(NOT_WHOLE, (entry.notification, entry.deliveries))?;
+        tx.sql.run(settle::NOT_WHOLE, (entry.notification, entry.deliveries))?;
     }
     if is_head {
         order::add_heads(tx, entry.ordering_key, 1)?;
@@ -108,16 +103,9 @@ fn put_at_end(tx: &mut Transaction<'_>, entry: &Entry, now: Timestamp) -> Engine
 pub(super) fn discard(tx: &mut Transaction<'_>, id: DeliveryId, now: Timestamp) -> EngineResult<Changed> {
     let Some(entry) = settle::load(tx, id.0)? else { return Ok(Changed::Unknown) };
     match entry.state {
-        State::Queued | State::Ready => {
-            tx.sql.run(DISCARD, (entry.id, millis(now)))?;
-            tx.sql.run(COUNT_DISCARDED, (&entry.sender.0, &entry.receiver.0))?;
-            if entry.deliveries > 1 {
-                tx.sql.run(NOT_WHOLE, (entry.notification, entry.deliveries))?;
-            }
-            settle::after_settlement(tx, &entry, now)?;
-        }
+        State::Queued | State::Ready => settle::discard(tx, &entry, DISCARDED, now)?,
         State::Dead => {
-            tx.sql.run(DISCARD, (entry.id, millis(now)))?;
+            tx.sql.run(settle::DISCARD, (entry.id, millis(now), DISCARDED))?;
         }
         State::InFlight | State::Folded | State::Delivered | State::Discarded => {
             return Ok(Changed::NotIn(entry.state));

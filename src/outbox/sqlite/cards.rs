@@ -50,6 +50,8 @@ pub(super) const LOAD: &str =
      d.summary, d.severity, d.accepted_at, c.queue, c.task_id, c.group_key, c.labels, c.handled, c.closed
      FROM card c CROSS JOIN delivery d ON d.id = c.delivery WHERE c.delivery = ?1";
 pub(super) const IS_CLOSED: &str = "SELECT closed FROM card WHERE delivery = ?1";
+pub(super) const IS_UPDATED_CLOSED: &str = "SELECT closed FROM card INDEXED BY card_task
+     WHERE task_id = ?1 AND ordering_key = (SELECT ordering_key FROM delivery WHERE id = ?2) AND closed = 1 LIMIT 1";
 pub(super) const CLOSE_RECALLED: &str = "UPDATE card SET closed = 1, response_code = NULL, code_until = NULL,
      watch_until = NULL, watch_due = NULL WHERE delivery = ?1";
 pub(super) const HANDLED: &str = "SELECT handled FROM card WHERE delivery = ?1";
@@ -114,6 +116,11 @@ pub(super) fn close(tx: &Transaction<'_>, ordering_key: i64) -> EngineResult<()>
 pub(super) fn is_closed(tx: &Transaction<'_>, delivery: i64) -> EngineResult<bool> {
     let closed = tx.sql.first(IS_CLOSED, [delivery], |row| Ok(row.get("closed")?))?;
     Ok(closed.unwrap_or(false))
+}
+
+/// True if the card `task_id`, which the delivery `update` changes, is closed.
+pub(super) fn is_updated_closed(tx: &Transaction<'_>, task_id: &str, update: i64) -> EngineResult<bool> {
+    Ok(tx.sql.first(IS_UPDATED_CLOSED, (task_id, update), |_| Ok(()))?.is_some())
 }
 
 /// Members do not see a recalled card any more, so it gets no updates.

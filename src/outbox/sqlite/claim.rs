@@ -10,14 +10,15 @@ use super::{
     },
     error::EngineResult,
     fold::{self, Folded},
-    settle::set_aside,
+    settle::{self, set_aside},
     transaction::{Look, Transaction},
     waiting,
 };
 use crate::{
     outbox::{
         BodyHash, ClaimId, Claimed, Claims, DeliveryId, Destination, NotificationId, Pick, Planner,
-        ReceiverName, rules::cards::needs_open_cards,
+        ReceiverName,
+        rules::cards::{CARD_CLOSED, Updated},
     },
     wecom::Message,
 };
@@ -67,7 +68,8 @@ pub(super) fn claim<P: Planner>(
     Ok(Claims { planner, claimed })
 }
 
-/// Marks one delivery as in flight, if it is still ready and can be read.
+/// Marks one delivery as in flight, if it is still ready and can be read. The update of a card that was closed meanwhile is
+/// discarded, because it would show the alert as firing again.
 fn mark(
     tx: &mut Transaction<'_>,
     DeliveryId(id): DeliveryId,
@@ -111,10 +113,18 @@ fn mark(
             return Ok(None);
         }
     };
-    tx.sql.run(MARK, (id, claim.0, millis(now)))?;
-    if needs_open_cards(&claimed.message.content) {
-        claimed.open_cards = cards::open_cards(tx, id, now)?;
+    match Updated::by(&claimed.message.content) {
+        None => {}
+        Some(Updated::OpenCards) => claimed.open_cards = cards::open_cards(tx, id, now)?,
+        Some(Updated::Pressed { task_id }) if cards::is_updated_closed(tx, &task_id, id)? => {
+            if let Some(entry) = settle::load(tx, id)? {
+                settle::discard(tx, &entry, CARD_CLOSED, now)?;
+            }
+            return Ok(None);
+        }
+        Some(Updated::Pressed { .. }) => {}
     }
+    tx.sql.run(MARK, (id, claim.0, millis(now)))?;
     if deliveries > 1 {
         let NotificationId(first) = claimed.notification;
         tx.sql.run(MARK_STARTED, (first, deliveries))?;

@@ -42,7 +42,9 @@ const STATEMENTS: &[(&str, &str)] = &[
     (settle::DELIVERED, "PRIMARY KEY"),
     (settle::DEAD, "PRIMARY KEY"),
     (settle::UNDONE, "PRIMARY KEY"),
-    (settle::DISCARD_PART, "PRIMARY KEY"),
+    (settle::DISCARD, "PRIMARY KEY"),
+    (settle::COUNT_DISCARDED, ""),
+    (settle::NOT_WHOLE, "PRIMARY KEY (rowid>? AND rowid<?)"),
     (settle::FOLDED, "delivery_digest (digest=?)"),
     (settle::UNFOLD, "PRIMARY KEY"),
     (settle::RETRY, "PRIMARY KEY"),
@@ -94,6 +96,7 @@ const STATEMENTS: &[(&str, &str)] = &[
     (cards::CLOSE_OF_DIGEST, "card_open (ordering_key=?)"),
     (cards::ORDERING_KEY, "PRIMARY KEY"),
     (cards::OPEN, "card_code (ordering_key=? AND code_until>?)"),
+    (cards::IS_UPDATED_CLOSED, "card_task (task_id=?)"),
     (cards::FIND, "card_task (task_id=? AND queue=?)"),
     (cards::LOAD, "PRIMARY KEY"),
     (cards::HANDLED, "PRIMARY KEY"),
@@ -121,10 +124,7 @@ const STATEMENTS: &[(&str, &str)] = &[
     (admin::DUE_NOW, "PRIMARY KEY"),
     (admin::REQUEUE, "PRIMARY KEY"),
     (admin::DEAD_AFTER, "delivery_dead (id>?)"),
-    (admin::DISCARD, "PRIMARY KEY"),
     (admin::RECALLED, "PRIMARY KEY"),
-    (admin::COUNT_DISCARDED, ""),
-    (admin::NOT_WHOLE, "PRIMARY KEY (rowid>? AND rowid<?)"),
 ];
 
 /// These read an index or a small table from its beginning on purpose. Some are bounded by a limit, others by the number

@@ -67,8 +67,13 @@ pub(super) const SENDERS_IN_FLIGHT: &str =
      INDEXED BY delivery_in_flight WHERE state = 2 GROUP BY sender";
 pub(super) const SIBLINGS: &str =
     "SELECT id, state, reason FROM delivery WHERE id >= ?1 AND id < ?1 + ?2 ORDER BY id";
-pub(super) const DISCARD_PART: &str =
-    "UPDATE delivery SET state = 6, settled_at = ?2, reason = ?3 WHERE id = ?1";
+pub(super) const DISCARD: &str = "UPDATE delivery SET state = 6, settled_at = ?2, reason = ?3 WHERE id = ?1";
+pub(super) const COUNT_DISCARDED: &str =
+    "INSERT INTO discarded (sender, receiver, deliveries) VALUES (?1, ?2, 1)
+     ON CONFLICT (sender, receiver) DO UPDATE SET deliveries = deliveries + 1";
+/// A notification of which one part is requeued or discarded is not whole any more, so it cannot be folded.
+pub(super) const NOT_WHOLE: &str =
+    "UPDATE delivery SET foldable = 0 WHERE id >= ?1 AND id < ?1 + ?2 AND foldable > 0";
 pub(super) const MEMBERS: &str =
     "SELECT id FROM delivery INDEXED BY delivery_digest WHERE digest = ?1 ORDER BY id";
 pub(super) const FOLDED: &str = "SELECT id, notification, ordering_key FROM delivery
@@ -253,7 +258,7 @@ fn undo(tx: &mut Transaction<'_>, digest: &Entry, reason: &str, now: Timestamp) 
         return Ok(false);
     }
     for part in parts.iter().filter(|part| part.state == State::Queued) {
-        tx.sql.run(DISCARD_PART, (part.id, millis(now), reason))?;
+        tx.sql.run(DISCARD, (part.id, millis(now), reason))?;
     }
     order::remove_head(tx, digest.ordering_key, now)?;
     let members: HashSet<i64> = folded.iter().map(|delivery| delivery.notification).collect();
@@ -390,6 +395,21 @@ pub(super) fn set_aside(
     );
     tx.mark_damaged(sender, receiver);
     Ok(())
+}
+
+/// Discards a delivery that waits.
+pub(super) fn discard(
+    tx: &mut Transaction<'_>,
+    entry: &Entry,
+    reason: &str,
+    now: Timestamp,
+) -> EngineResult<()> {
+    tx.sql.run(DISCARD, (entry.id, millis(now), reason))?;
+    tx.sql.run(COUNT_DISCARDED, (&entry.sender.0, &entry.receiver.0))?;
+    if entry.deliveries > 1 {
+        tx.sql.run(NOT_WHOLE, (entry.notification, entry.deliveries))?;
+    }
+    after_settlement(tx, entry, now)
 }
 
 /// The readable values of an [`Entry`].

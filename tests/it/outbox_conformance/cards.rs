@@ -12,8 +12,8 @@ use wecom_relay::{
 };
 
 use super::fixture::{
-    acquire, alert, at, claim, claim_one, deliver, destination, digest, enqueue, fold, foldable, kill, list,
-    retry_at, settle, settlement, undo,
+    acquire, alert, at, claim, claim_one, deliver, destination, digest, drain, enqueue, fold, foldable, kill,
+    list, retry_at, settle, settlement, undo,
 };
 
 /// The content of an interactive card.
@@ -193,6 +193,40 @@ pub(crate) async fn an_update_with_the_code_of_a_press_needs_no_cards(outbox: im
     let content = update_content("t1", Some("of the press"), "text");
     enqueue(&outbox, with_content(alert("a", "update"), content), at(2)).await;
     assert_eq!(open_cards_of(&lease, at(2)).await, []);
+}
+
+/// The update of the card `task_id` of the group `a`, with the code of a press.
+pub(crate) fn pressed_update(task_id: &str) -> NewNotification {
+    with_content(alert("a", "pressed"), update_content(task_id, Some("of the press"), "text"))
+}
+
+pub(crate) async fn an_update_behind_the_end_of_its_group_is_discarded(outbox: impl Outbox) {
+    let lease = acquire(&outbox, at(0)).await;
+    send_card(&outbox, &lease, card("a", "t1"), "c1", at(1)).await;
+    enqueue(&outbox, resolved("a"), at(2)).await;
+    enqueue(&outbox, pressed_update("t1"), at(3)).await;
+    enqueue(&outbox, alert("a", "behind"), at(3)).await;
+    deliver(&lease, &claim_one(&lease, at(4)).await, at(4)).await;
+    assert_eq!(claim(&lease, 10, at(5)).await, []);
+    assert_eq!(drain(&lease, at(6)).await, ["behind"]);
+    let shown = list(&outbox).await.into_iter().find(|listed| listed.summary == "pressed").unwrap();
+    assert_eq!((shown.state, shown.settled_at), (State::Discarded, Some(at(5))));
+    assert_eq!(shown.reason, "discarded: its card is resolved or recalled");
+    let depths = outbox.depths().await.unwrap();
+    assert_eq!(depths.iter().map(|depth| depth.discarded).sum::<u64>(), 1);
+}
+
+pub(crate) async fn an_update_of_a_recalled_card_is_discarded(outbox: impl Outbox) {
+    let lease = acquire(&outbox, at(0)).await;
+    send_card(&outbox, &lease, card("a", "t1"), "c1", at(1)).await;
+    send_card(&outbox, &lease, card("a", "t2"), "c2", at(2)).await;
+    let recalled = list(&outbox).await[0].id;
+    enqueue(&outbox, pressed_update("t1"), at(3)).await;
+    enqueue(&outbox, pressed_update("t2"), at(3)).await;
+    outbox.recalled(recalled, at(4)).await.unwrap();
+    assert_eq!(claim(&lease, 10, at(5)).await, []);
+    let claimed = claim_one(&lease, at(6)).await;
+    assert_eq!(claimed.message.content, update_content("t2", Some("of the press"), "text"));
 }
 
 pub(crate) async fn only_a_card_with_labels_is_remembered(outbox: impl Outbox) {

@@ -123,6 +123,8 @@ macro_rules! conformance {
                 a_resolved_notification_that_dies_closes_nothing,
                 an_update_that_is_sent_as_a_card_is_an_open_card,
                 an_update_with_the_code_of_a_press_needs_no_cards,
+                an_update_behind_the_end_of_its_group_is_discarded,
+                an_update_of_a_recalled_card_is_discarded,
                 only_a_card_with_labels_is_remembered,
                 a_card_that_became_a_text_is_no_open_card,
                 an_update_of_a_card_is_not_folded,

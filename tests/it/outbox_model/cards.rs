@@ -10,8 +10,8 @@ use wecom_relay::outbox::{
 use super::run;
 use crate::{
     outbox_conformance::{
-        cards::{card, repeat, resolved, sent_with},
-        fixture::{acquire, alert, at, claim_one, drain, enqueue, ops, settlement},
+        cards::{card, repeat, resolved, sent_with, update_content, with_content},
+        fixture::{acquire, alert, at, claim, claim_one, drain, enqueue, ops, settlement},
         presses::press,
     },
     outbox_postgres, outbox_sqlite,
@@ -29,6 +29,13 @@ enum Step {
         group: u8,
         spent: usize,
         resolves: bool,
+    },
+    /// Updates a card with the code of a press.
+    UpdateOne {
+        card: usize,
+    },
+    Recall {
+        card: usize,
     },
     Press {
         card: usize,
@@ -61,6 +68,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         4 => (0..3_u8).prop_map(|group| Step::Send { group }),
         3 => (0..3_u8, 0..3_usize, any::<bool>())
             .prop_map(|(group, spent, resolves)| Step::Update { group, spent, resolves }),
+        2 => (0..9_usize).prop_map(|card| Step::UpdateOne { card }),
+        1 => (0..9_usize).prop_map(|card| Step::Recall { card }),
         5 => (0..9_usize, 0..2_u8).prop_map(|(card, button)| Step::Press { card, button }),
         5 => (1..30_i64).prop_map(|seconds| Step::Claim { seconds }),
         2 => (0..9_usize, 0..30_i64).prop_map(|(claim, delay)| Step::Retry { claim, delay }),
@@ -194,6 +203,22 @@ async fn step<O: Outbox>(outbox: &O, lease: &O::Lease, model: &mut Model, step: 
             if is_new {
                 model.sent(group, task_id, claimed.id);
             }
+        }
+        Step::UpdateOne { card } => {
+            let Some(card) = model.cards.get(card % model.cards.len().max(1)) else { return };
+            let content = update_content(&card.task_id, Some("of a press"), "text");
+            enqueue(outbox, with_content(alert(&group_of(card.group), "update"), content), now).await;
+            let claimed = claim(lease, 1, now).await;
+            assert_eq!(claimed.is_empty(), card.is_closed);
+            for claimed in claimed {
+                lease.settle(settlement(&claimed, sent_with(""), now), now).await.unwrap();
+            }
+        }
+        Step::Recall { card } => {
+            let count = model.cards.len().max(1);
+            let Some(card) = model.cards.get_mut(card % count) else { return };
+            outbox.recalled(card.delivery, now).await.unwrap();
+            (card.is_closed, card.watch_until) = (true, None);
         }
         Step::Press { card, button } => {
             let card = model.cards.get(card % model.cards.len().max(1));
