@@ -1,6 +1,6 @@
 //! The HTTP client below all outgoing calls: timeouts, root certificates, proxy and redirects.
 
-use std::{error::Error as _, time::Duration};
+use std::{error::Error, io, time::Duration};
 
 use crate::tls::{ExtraRoots, client_config};
 
@@ -63,4 +63,33 @@ pub fn describe(error: reqwest::Error) -> String {
         source = cause.source();
     }
     text
+}
+
+/// The error itself, then the errors below it.
+pub fn causes_of<'e>(error: &'e (dyn Error + 'static)) -> impl Iterator<Item = &'e (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |error: &&'e (dyn Error + 'static)| (*error).source())
+}
+
+/// The failure of TLS below an error.
+pub fn tls_error<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e rustls::Error> {
+    causes_of(error).find_map(|cause| {
+        // `io::Error::source` skips the error that an `io::Error` wraps, so the wrapped error is searched as well.
+        let wrapped = cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        cause.downcast_ref().or_else(|| wrapped.and_then(|wrapped| tls_error(wrapped)))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use rustls::CertificateError;
+
+    use super::*;
+
+    #[test]
+    fn a_tls_error_is_found_within_an_io_error() {
+        let tls = rustls::Error::InvalidCertificate(CertificateError::Expired);
+        let error = io::Error::other(io::Error::new(io::ErrorKind::InvalidData, tls.clone()));
+        assert_eq!(tls_error(&error), Some(&tls));
+        assert_eq!(tls_error(&io::Error::other("refused")), None);
+    }
 }

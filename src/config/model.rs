@@ -117,6 +117,13 @@ pub struct Server {
     pub console: ConsoleConfig,
 }
 
+impl Server {
+    /// The address on which the callback is served.
+    pub fn callback_address(&self) -> SocketAddr {
+        self.callback_listen.unwrap_or(self.listen)
+    }
+}
+
 /// `outbox`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outbox {

@@ -118,6 +118,7 @@ fn subject_in_chinese(subject: &str) -> String {
         "configuration" => "配置",
         "apps" => "全部应用",
         "receivers" => "全部 receiver",
+        "alertmanager" => "Alertmanager",
         other => other,
     };
     if name.is_empty() { kind.to_owned() } else { format!("{kind} {name}") }
@@ -128,9 +129,12 @@ fn check_in_chinese(check: &str) -> &str {
     match check {
         "agent id" => "AgentId",
         "all" => "全部",
+        "api v2" => "API v2",
         "callback" => "回调",
+        "callback address" => "回调地址",
         "callback url" => "回调 URL",
         "clock" => "时钟",
+        "cluster" => "集群",
         "configurations" => "各副本的配置",
         "connect" => "连接",
         "dns" => "DNS",

@@ -146,17 +146,6 @@ pub(super) fn alert_count(body: &[u8]) -> Option<usize> {
     Some(alerts.len())
 }
 
-#[derive(Deserialize)]
-struct Status {
-    /// The time of the start, in spite of its name. Grafana has none.
-    uptime: Option<String>,
-}
-
-pub(super) fn started_at(body: &[u8]) -> Option<Option<Timestamp>> {
-    let status: Status = serde_json::from_slice(body).ok()?;
-    Some(status.uptime.and_then(|uptime| uptime.parse().ok()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -184,9 +173,6 @@ mod tests {
             (alert_count(b"[]"), alert_count(b"[{},{}]"), alert_count(b"{}")),
             (Some(0), Some(2), None)
         );
-        let uptime = started_at(br#"{"uptime":"2026-11-21T08:00:00.123Z","cluster":{}}"#).unwrap();
-        assert_eq!(uptime.unwrap().to_string(), "2026-11-21T08:00:00.123Z");
-        assert_eq!(started_at(br#"{"config":{}}"#), Some(None));
     }
 
     #[test]

@@ -9,10 +9,11 @@ use super::{
     super::{Matchers, NewSilence, Silence, Silences, SilencesError, SilencesErrorKind},
     answer::{self, Body, error},
     filter::filters,
+    server_status::ServerStatus,
     settings::{AlertmanagerSettings, Credentials},
 };
 use crate::{
-    http_client::{HttpClientSettings, SetupError, describe, http_client},
+    http_client::{HttpClientSettings, SetupError, describe, http_client, tls_error},
     secret::Secret,
 };
 
@@ -56,6 +57,15 @@ impl AlertmanagerClient {
         self.settings.url.to_string()
     }
 
+    /// The state of the server. Grafana says less than Alertmanager.
+    ///
+    /// # Errors
+    /// [`SilencesError`] when it does not answer.
+    pub async fn status(&self) -> Result<ServerStatus, SilencesError> {
+        let body = self.get(self.settings.url.call("status"), MAX_BODY_BYTES).await?;
+        ServerStatus::parse(&body.bytes).ok_or_else(|| foreign(SilencesErrorKind::NotDone))
+    }
+
     async fn get(&self, url: Url, max_bytes: usize) -> Result<Body, SilencesError> {
         let answer = self.call(self.http.get(url), max_bytes).await;
         // A call that only reads has surely created nothing.
@@ -92,6 +102,7 @@ impl AlertmanagerClient {
     fn transport_error(&self, failed: reqwest::Error) -> SilencesError {
         let is_connect = failed.is_connect() || failed.is_builder();
         let is_timeout = failed.is_timeout();
+        let is_certificate = matches!(tls_error(&failed), Some(rustls::Error::InvalidCertificate(_)));
         let detail = self.redacted(&describe(failed));
         let kind = if is_connect { SilencesErrorKind::NotDone } else { SilencesErrorKind::Unknown };
         if is_timeout {
@@ -100,6 +111,18 @@ impl AlertmanagerClient {
                 kind,
                 format!("Alertmanager does not answer within {secs} s"),
                 format!("Alertmanager 在 {secs} 秒内没有响应"),
+            );
+        }
+        if is_certificate {
+            return error(
+                kind,
+                format!(
+                    "the certificate of Alertmanager is not trusted: {detail}; name its CA in ca_file of alertmanager, or \
+                     write the name in the certificate into alertmanager.url"
+                ),
+                format!(
+                    "Alertmanager 的证书不可信：{detail}，请在 alertmanager 的 ca_file 中写明其 CA，或在 alertmanager.url 中使用证书里的主机名"
+                ),
             );
         }
         if is_connect {
@@ -162,8 +185,7 @@ impl Silences for AlertmanagerClient {
     }
 
     async fn started_at(&self) -> Result<Option<Timestamp>, SilencesError> {
-        let body = self.get(self.settings.url.call("status"), MAX_BODY_BYTES).await?;
-        answer::started_at(&body.bytes).ok_or_else(|| foreign(SilencesErrorKind::NotDone))
+        Ok(self.status().await?.started_at)
     }
 }
 

@@ -10,7 +10,9 @@
 mod answer;
 mod filter;
 mod http;
+mod server_status;
 mod settings;
 
 pub use http::AlertmanagerClient;
+pub use server_status::{ClusterStatus, ServerStatus};
 pub use settings::{AlertmanagerSettings, AlertmanagerUrl, BadAlertmanagerUrl, Credentials};

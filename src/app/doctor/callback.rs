@@ -23,6 +23,8 @@ use crate::{
 const URL: &str = "callback url";
 /// The callback on the address on which the relay listens.
 const LOCAL: &str = "callback";
+/// The address of the configuration.
+const ADDRESS: &str = "callback address";
 /// The callback through `server.callback_external_url`.
 const PUBLIC: &str = "public callback";
 /// WeCom waits this long for the answer to a verification.
@@ -34,6 +36,8 @@ pub(super) struct CalledRelay {
     pub(super) address: SocketAddr,
     /// It is the process of these checks, so it must answer.
     pub(super) is_own: bool,
+    /// A relay surely runs with this configuration, or with an earlier one.
+    pub(super) runs: bool,
 }
 
 /// A verification as WeCom makes it.
@@ -50,6 +54,9 @@ pub(super) async fn check(config: &Config, relay: CalledRelay, limit: Duration, 
         let Some(keys) = &app.callback else { continue };
         let subject = format!("app {}", app.name);
         findings.add(&subject, console_entry(app, config, relay));
+        if let Some(moved) = moved(config, relay) {
+            findings.add(&subject, moved);
+        }
         let local = if config.server.security.tls.is_some() {
             Finding::skipped(LOCAL, &Bilingual::new(TLS_EN, TLS_ZH).into())
         } else {
@@ -157,10 +164,11 @@ fn local_finding(relay: CalledRelay, result: Option<Result<Duration, Failure>>) 
     let address = relay.address;
     let failure = match result {
         Some(Ok(after)) => return passed(LOCAL, after),
-        Some(Err(Failure::Closed(_))) if !relay.is_own => {
+        Some(Err(Failure::Closed(_))) if !relay.runs => {
             let because = Bilingual::new("the relay does not run", "relay 没有运行").into();
             return Finding::skipped(LOCAL, &because);
         }
+        Some(Err(Failure::Closed(_))) if !relay.is_own => return not_restarted(address),
         Some(Err(failure)) => failure,
         None => Failure::NoAnswer(address.to_string()),
     };
@@ -181,6 +189,34 @@ fn local_finding(relay: CalledRelay, result: Option<Result<Duration, Failure>>) 
     };
     failed(LOCAL, &address.to_string(), &failure, help)
 }
+
+/// The address of the callback changes at a start only.
+fn not_restarted(address: SocketAddr) -> Finding {
+    let message = Bilingual::new(
+        format!("the relay runs, and does not listen on {address}"),
+        format!("relay 正在运行，但没有监听 {address}"),
+    );
+    Finding::failed(LOCAL, message, RESTART)
+}
+
+/// The finding in a running relay whose configuration has another address since its start.
+fn moved(config: &Config, relay: CalledRelay) -> Option<Finding> {
+    let configured = config.server.callback_address();
+    // The system chooses a port for 0.
+    if !relay.is_own || configured.port() == 0 || configured == relay.address {
+        return None;
+    }
+    let message = Bilingual::new(
+        format!("it is still on {}, and not on {configured}", relay.address),
+        format!("仍在 {} 上，而不在 {configured} 上", relay.address),
+    );
+    Some(Finding::failed(ADDRESS, message, RESTART))
+}
+
+const RESTART: Bilingual<&str> = Bilingual::new(
+    "restart the relay: a reload does not change server.callback_listen and server.listen",
+    "请重启 relay：重新加载不会改变 server.callback_listen 和 server.listen",
+);
 
 fn public_finding(base: &str, result: Option<Result<Duration, Failure>>) -> Finding {
     let failure = match result {
@@ -265,9 +301,11 @@ mod tests {
     #[test]
     fn a_relay_that_does_not_run_is_no_failure() {
         let closed = || Some(Err(Failure::Closed("refused".to_owned())));
-        let relay = CalledRelay { address: ([127, 0, 0, 1], 1).into(), is_own: false };
+        let relay = CalledRelay { address: ([127, 0, 0, 1], 1).into(), is_own: false, runs: false };
         assert!(!local_finding(relay, closed()).has_failed());
-        assert!(local_finding(CalledRelay { is_own: true, ..relay }, closed()).has_failed());
+        assert!(local_finding(CalledRelay { is_own: true, runs: true, ..relay }, closed()).has_failed());
+        let running = local_finding(CalledRelay { runs: true, ..relay }, closed());
+        assert!(running.has_failed() && running.help.en.starts_with("restart the relay"), "{running:?}");
         assert!(public_finding("https://x", closed()).has_failed());
     }
 }

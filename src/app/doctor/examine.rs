@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::{
+    alertmanager,
     app::{self, RefusedSecrets},
     callback::{self, CalledRelay},
     robot,
@@ -12,12 +13,11 @@ use crate::{app::prepare::Prepared, config::Sender, doctor::Findings, wecom::cli
 
 /// Makes all checks in a command of its own. Each step waits at most `timeout`.
 pub async fn examine(prepared: &Prepared, timeout: Duration, findings: &Findings) {
-    server::check(prepared, timeout, findings).await;
-    let server = &prepared.config.server;
-    let address = server.callback_listen.unwrap_or(server.listen);
-    let relay = CalledRelay { address, is_own: false };
+    let runs = server::check(prepared, timeout, findings).await;
+    let address = prepared.config.server.callback_address();
+    let relay = CalledRelay { address, is_own: false, runs };
     callback::check(&prepared.config, relay, timeout, findings).await;
-    check_senders(prepared, timeout, findings).await;
+    check_rest(prepared, timeout, findings).await;
 }
 
 /// [`examine`] in the process of the relay itself.
@@ -28,8 +28,13 @@ pub(super) async fn examine_this_relay(
     findings: &Findings,
 ) {
     server::check_this_relay(prepared, relay, timeout, findings).await;
-    let called = CalledRelay { address: relay.callback, is_own: true };
+    let called = CalledRelay { address: relay.callback, is_own: true, runs: true };
     callback::check(&prepared.config, called, timeout, findings).await;
+    check_rest(prepared, timeout, findings).await;
+}
+
+async fn check_rest(prepared: &Prepared, timeout: Duration, findings: &Findings) {
+    alertmanager::check(prepared.alertmanager.as_deref(), findings).await;
     check_senders(prepared, timeout, findings).await;
 }
 

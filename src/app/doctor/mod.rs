@@ -4,8 +4,9 @@
 //! message. They read from WeCom, ask for one token per secret, and post to each robot a text without content, which WeCom
 //! refuses.
 //!
-//! Pure functions decide what an answer means. The modules `app`, `robot`, `server` and `postgres` make the calls.
+//! Pure functions decide what an answer means. The modules `app`, `robot`, `alertmanager`, `server` and `postgres` make the calls.
 
+mod alertmanager;
 mod app;
 mod callback;
 mod callback_call;

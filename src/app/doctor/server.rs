@@ -46,8 +46,8 @@ pub(super) struct ThisRelay {
     pub(super) holds: Result<Vec<Hold>, String>,
 }
 
-/// The checks in a command of its own. A relay may run beside it.
-pub(super) async fn check(prepared: &Prepared, limit: Duration, findings: &Findings) {
+/// The checks in a command of its own. A relay may run beside it. Returns true if one surely does.
+pub(super) async fn check(prepared: &Prepared, limit: Duration, findings: &Findings) -> bool {
     let config = &prepared.config;
     let (owned, holds) = match &config.outbox.database {
         Database::File(path) => {
@@ -59,10 +59,14 @@ pub(super) async fn check(prepared: &Prepared, limit: Duration, findings: &Findi
     };
     let address = config.server.listen;
     // The listener is asked with calls that block.
-    if let Ok(finding) = spawn_blocking(move || listen(address, owned, limit)).await {
+    let asked = spawn_blocking(move || (listen(address, owned, limit), is_healthy(address, limit))).await;
+    let mut runs = owned;
+    if let Ok((finding, is_healthy)) = asked {
         findings.add(SUBJECT, finding);
+        runs |= is_healthy;
     }
     check_rest(prepared, &holds, findings);
+    runs
 }
 
 /// The checks in the process of the relay itself.

@@ -33,9 +33,7 @@ pub(super) fn read(
     let help = "write an IP address and a port, such as 0.0.0.0:8061 or [::1]:8061";
     let listen = raw.listen.parsed(|text| text.parse().ok(), "an address to listen on", help, diagnostics);
     let callback_listen = callback_listen(&raw.callback_listen, diagnostics);
-    let help = "write the beginning of the URL in WeCom's console, such as https://callback.example.com";
-    let callback_external_url =
-        raw.callback_external_url.parsed(ExternalUrl::parse, "an http or https URL", help, diagnostics);
+    let callback_external_url = callback_external_url(&raw.callback_external_url, diagnostics);
     let credentials = credentials::read(&raw.auth, context, diagnostics);
     let tls = tls(&raw.tls, context, diagnostics);
     let max_memory_bytes = max_memory_bytes(&raw.max_memory, diagnostics);
@@ -69,6 +67,29 @@ fn callback_listen(
 ) -> Result<Option<SocketAddr>, ErrorGuaranteed> {
     let help = "write an IP address and a port, such as 0.0.0.0:8063 or 127.0.0.1:8063";
     field.parsed(|text| text.parse().ok(), "an address to listen on", help, diagnostics)
+}
+
+fn callback_external_url(
+    field: &Field<'_>,
+    diagnostics: &mut Diagnostics,
+) -> Result<Option<ExternalUrl>, ErrorGuaranteed> {
+    let help = "write the beginning of the URL in WeCom's console, such as https://callback.example.com";
+    let url = field.parsed(ExternalUrl::parse, "an http or https URL", help, diagnostics)?;
+    if let Some(ExternalUrl { origin, prefix }) = &url
+        && let Some(before) = before_callback(prefix)
+    {
+        let message = "this is the whole URL, and /callback/NAME would be added to it";
+        let help = format!("write only its beginning: {origin}{before}");
+        return Err(diagnostics.error(&field.location, message, help));
+    }
+    Ok(url)
+}
+
+/// The part of a path before `/callback` or `/callback/NAME` at its end.
+fn before_callback(path: &str) -> Option<&str> {
+    let (before, name) = path.rsplit_once("/callback")?;
+    let is_name = name.strip_prefix('/').is_some_and(|name| !name.contains('/'));
+    (name.is_empty() || is_name).then_some(before)
 }
 
 fn max_memory_bytes(field: &Field<'_>, diagnostics: &mut Diagnostics) -> Result<usize, ErrorGuaranteed> {

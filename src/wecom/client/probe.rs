@@ -2,8 +2,6 @@
 //!
 //! They use the client that sends, so that their result also holds for a message.
 
-use std::{error::Error, io};
-
 use jiff::{Timestamp, fmt::rfc2822::DateTimeParser};
 use reqwest::{Response, header};
 use rustls::CertificateError;
@@ -11,10 +9,13 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::{body::read_body, call::Caller, error::CallError, send::Client, sender::SenderClient};
-use crate::wecom::{
-    Api, TransportError, TransportErrorKind, WecomError,
-    reply::{self, ApiReply},
-    token::Token,
+use crate::{
+    http_client::{causes_of, tls_error},
+    wecom::{
+        Api, TransportError, TransportErrorKind, WecomError,
+        reply::{self, ApiReply},
+        token::Token,
+    },
 };
 
 /// A tag may have tens of thousands of members, each with a name.
@@ -211,32 +212,9 @@ fn invalid_certificate(error: &CertificateError) -> InvalidCertificate {
     }
 }
 
-fn causes_of<'e>(error: &'e (dyn Error + 'static)) -> impl Iterator<Item = &'e (dyn Error + 'static)> {
-    std::iter::successors(Some(error), |error: &&'e (dyn Error + 'static)| (*error).source())
-}
-
-fn tls_error<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e rustls::Error> {
-    causes_of(error).find_map(|cause| {
-        // `io::Error::source` skips the error that an `io::Error` wraps, so the wrapped error is searched as well.
-        let wrapped = cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        cause.downcast_ref().or_else(|| wrapped.and_then(|wrapped| tls_error(wrapped)))
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_tls_error_is_found_within_an_io_error() {
-        let tls = rustls::Error::InvalidCertificate(CertificateError::Expired);
-        let error = io::Error::other(io::Error::new(io::ErrorKind::InvalidData, tls));
-        let Some(rustls::Error::InvalidCertificate(reason)) = tls_error(&error) else {
-            unreachable!("{error}")
-        };
-        assert_eq!(invalid_certificate(reason), InvalidCertificate::Expired);
-        assert!(tls_error(&io::Error::other("refused")).is_none());
-    }
 
     #[test]
     fn certificate_errors_are_classified() {

@@ -2,6 +2,7 @@
 
 mod cards;
 mod client;
+mod doctor;
 mod failures;
 mod life;
 mod pressed;

@@ -75,6 +75,24 @@ async fn a_wrong_public_address_is_a_failure() {
 }
 
 #[tokio::test]
+async fn an_address_that_needs_a_restart_is_a_failure() {
+    let wecom = Wecom::start().await;
+    let relay = Relay::with(&wecom.url, with_callback()).await;
+    let path = relay.folder.path().join("config.yml");
+    let yaml = fs::read_to_string(&path).unwrap();
+    fs::write(&path, yaml.replace("'127.0.0.1:0'", "'127.0.0.1:0', callback_listen: '127.0.0.1:1'")).unwrap();
+    assert!(relay.reloads.reload().await.unwrap().is_ok());
+    let found = findings(&relay).await;
+    let address = relay.callback_url.strip_prefix("http://").unwrap();
+    let expected = format!(
+        "failed | app ops | callback address | it is still on {address}, and not on 127.0.0.1:1 | restart the relay: "
+    );
+    assert!(found[1].starts_with(&expected), "{found:?}");
+    assert!(found[2].starts_with("ok | app ops | callback | "), "{found:?}");
+    relay.stop().await;
+}
+
+#[tokio::test]
 async fn the_command_verifies_the_callback_of_a_running_relay() {
     let wecom = Wecom::start().await;
     let relay = Relay::with(&wecom.url, with_callback()).await;
@@ -86,6 +104,12 @@ async fn the_command_verifies_the_callback_of_a_running_relay() {
     fs::write(&path, &yaml).unwrap();
     let printed = command(folder.path()).await;
     assert!(printed.contains("ok       app ops: callback: a verification as WeCom makes it"), "{printed}");
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let apart = format!("'{address}', callback_listen: '{closed}'");
+    fs::write(&path, yaml.replace(&format!("'{address}'"), &apart)).unwrap();
+    let printed = command(folder.path()).await;
+    let expected = format!("failed   app ops: callback: the relay runs, and does not listen on {closed}\n");
+    assert!(printed.contains(&expected), "{printed}");
     fs::write(&path, yaml.replace(KEY, OTHER_KEY)).unwrap();
     let printed = command(folder.path()).await;
     assert!(printed.contains(&format!("failed   app ops: callback: {address} answered 403")), "{printed}");

@@ -490,3 +490,53 @@ async fn a_clock_skew_is_set_over_http() {
              let NTP set this machine's clock (timedatectl set-ntp true)
     ");
 }
+
+/// The findings about an Alertmanager at this URL.
+async fn alertmanager_at(url: &str, more: &str) -> String {
+    let wecom = Wecom::live(Default::default()).await;
+    let more = format!("alertmanager: {{ url: '{url}'{more} }}\n");
+    let ended = examine(&wecom.url, &Options { more, ..Options::default() }, |yaml| yaml).await;
+    let skipped = "skipped  alertmanager: cluster: not checked: its API does not answer\n";
+    assert!(ended.out.contains(skipped), "{}", ended.out);
+    ended.failures()
+}
+
+#[tokio::test]
+async fn doctor_reports_an_alertmanager_that_does_not_answer() {
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    insta::assert_snapshot!(alertmanager_at(&format!("http://{closed}"), "").await, @r"
+    failed   alertmanager: api v2: http://127.0.0.1:PORT: Alertmanager cannot be reached: error sending request: client error (Connect): tcp connect error: Connection refused (os error 111)
+             buttons do nothing until this works: check alertmanager.url, and the firewall or network policy in between
+    ");
+}
+
+#[tokio::test]
+async fn doctor_reports_credentials_that_alertmanager_refuses() {
+    let address = plain("HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+    let token = ", bearer_token: not-a-real-token";
+    insta::assert_snapshot!(alertmanager_at(&format!("http://{address}"), token).await, @"failed   alertmanager: api v2: http://127.0.0.1:PORT: Alertmanager refuses the relay's credentials (HTTP 401); correct bearer_token or basic_auth of alertmanager");
+}
+
+#[tokio::test]
+async fn doctor_reports_an_alertmanager_without_its_api() {
+    let address = plain("HTTP/1.1 200 OK\r\ncontent-length: 13\r\nconnection: close\r\n\r\n<html></html>");
+    insta::assert_snapshot!(alertmanager_at(&format!("http://{address}"), "").await, @r"
+    failed   alertmanager: api v2: http://127.0.0.1:PORT: the answer is not one of Alertmanager's API v2; correct alertmanager.url
+             buttons do nothing until this works: check alertmanager.url, and the firewall or network policy in between
+    ");
+}
+
+#[tokio::test]
+async fn doctor_reports_an_alertmanager_with_a_private_ca() {
+    let (address, pem) = tls_with_pem();
+    insta::assert_snapshot!(alertmanager_at(&format!("https://{address}"), "").await, @r"
+    failed   alertmanager: api v2: https://127.0.0.1:PORT: the certificate of Alertmanager is not trusted: error sending request: client error (Connect): invalid peer certificate: UnknownIssuer; name its CA in ca_file of alertmanager, or write the name in the certificate into alertmanager.url
+             buttons do nothing until this works: check alertmanager.url, and the firewall or network policy in between
+    ");
+    let folder = tempfile::tempdir().unwrap();
+    let ca = folder.path().join("ca.pem");
+    fs::write(&ca, pem).unwrap();
+    // This server answers 404 to everything.
+    let trusted = format!(", ca_file: '{}'", ca.display());
+    insta::assert_snapshot!(alertmanager_at(&format!("https://{address}"), &trusted).await, @"failed   alertmanager: api v2: https://127.0.0.1:PORT: there is no Alertmanager API v2 at this URL (HTTP 404); correct alertmanager.url");
+}

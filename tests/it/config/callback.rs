@@ -80,6 +80,12 @@ fn the_address_of_the_callback_is_another_one() {
     let config = parse(&server("callback_listen: '127.0.0.1:8063'")).unwrap().config;
     assert_eq!(config.server.callback_listen, Some("127.0.0.1:8063".parse().unwrap()));
     assert_eq!(parse(&good()).unwrap().config.server.callback_listen, None);
+    // These only look like the path of a callback.
+    for path in ["/callbacks", "/callback-ops", "/callback/ops/wecom"] {
+        let config =
+            parse(&server(&format!("callback_external_url: 'https://a.example{path}'"))).unwrap().config;
+        assert_eq!(config.server.callback_external_url.unwrap().prefix, path);
+    }
     for (keys, expected) in [
         (
             "callback_listen: '127.0.0.1:8061'",
@@ -89,6 +95,15 @@ fn the_address_of_the_callback_is_another_one() {
         (
             "callback_external_url: callback.example.com",
             "is not an http or https URL; write the beginning of the URL",
+        ),
+        (
+            "callback_external_url: https://callback.example.com/wecom/callback/ops",
+            "server.callback_external_url: this is the whole URL, and /callback/NAME would be added to it; write only its \
+             beginning: https://callback.example.com/wecom",
+        ),
+        (
+            "callback_external_url: https://callback.example.com/callback/",
+            "only its beginning: https://callback.example.com",
         ),
     ] {
         let problems = parse(&server(keys)).unwrap_err().to_string();
