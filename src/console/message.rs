@@ -239,7 +239,7 @@ fn view(related: &Related, reader: &Reader, done: Option<&str>) -> View {
         others: others.iter().map(|other| self::other(other, language)).collect(),
         members: members.iter().map(|member| self::other(member, language)).collect(),
         msgtype: detail.content.msgtype(),
-        content: detail.content.text().to_owned(),
+        content: detail.content.without_code().text().to_owned(),
         wecom: figure(Viewer::Wecom),
         wechat: figure(Viewer::Wechat),
         bytes: detail.content.text().len(),

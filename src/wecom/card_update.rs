@@ -4,6 +4,8 @@
 //! within 72 hours. The update of a press has the code of that press. Any other update concerns the open cards of a group,
 //! and the dispatcher puts the codes in when it sends.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Card, Content};
@@ -50,6 +52,17 @@ impl Content {
         match self {
             Self::CardUpdate(update) => serde_json::from_str(update.json()).ok(),
             _ => None,
+        }
+    }
+
+    /// This content for the eyes of people. A response code becomes `…`, because it is a secret for 72 hours.
+    pub fn without_code(&self) -> Cow<'_, Self> {
+        match self.as_card_update() {
+            Some(update @ CardUpdate { response_code: Some(_), .. }) => {
+                let hidden = Some("…".to_owned());
+                Cow::Owned(Self::card_update(&CardUpdate { response_code: hidden, ..update }))
+            }
+            _ => Cow::Borrowed(self),
         }
     }
 
@@ -114,6 +127,17 @@ mod tests {
             Content::stored("card_update", r#"{"template_card":[]}"#.to_owned()).unwrap().as_card_update(),
             None
         );
+    }
+
+    #[test]
+    fn a_response_code_is_not_shown() {
+        let with_code = CardUpdate { response_code: Some("c0de".to_owned()), ..update(Otherwise::Text) };
+        let content = Content::card_update(&with_code);
+        let shown = content.without_code();
+        assert_eq!(shown.text(), content.text().replace("c0de", "…"));
+        for content in [Content::card_update(&update(Otherwise::Text)), Content::Text("c0de".to_owned())] {
+            assert_eq!(content.without_code().as_ref(), &content);
+        }
     }
 
     #[test]

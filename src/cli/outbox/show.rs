@@ -56,7 +56,7 @@ pub(super) async fn run(
     }
     let bytes = detail.content.text().len();
     output.line(&format!("message ({}, {bytes} bytes):", detail.content.msgtype()))?;
-    for line in shown(&detail.content).lines() {
+    for line in shown(&detail.content.without_code()).lines() {
         output.line(&format!("  | {}", printable(line)))?;
     }
     Ok(())

@@ -1,10 +1,11 @@
 //! What a press does.
 
 use jiff::Timestamp;
+use reqwest::Method;
 use serde_json::json;
 
 use super::{Alertmanager, Stage, now};
-use crate::support::payload;
+use crate::support::{eventually, payload};
 
 #[tokio::test]
 async fn a_pressed_button_silences_the_group_in_alertmanager() {
@@ -24,6 +25,31 @@ async fn a_pressed_button_silences_the_group_in_alertmanager() {
     let ends_at: Timestamp = silence["endsAt"].as_str().unwrap().parse().unwrap();
     let seconds = ends_at.duration_since(now()).as_secs();
     assert!((3000..=3600).contains(&seconds), "{seconds}");
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn the_console_shows_no_response_code() {
+    let Some(alertmanager) = Alertmanager::start().await else { return };
+    let stage = Stage::start(alertmanager.url(), "{}").await;
+    let task_id = stage.card("DiskFull").await;
+    stage.press_on_phone(&task_id, "zhangsan", "silence:3600").await;
+    let code_of = async || {
+        for listed in stage.relay.listed(&[]).await {
+            let update = stage.relay.shown(listed.id.0).await.content.as_card_update();
+            if let Some(code) = update.and_then(|update| update.response_code) {
+                return Some((listed.id.0, code));
+            }
+        }
+        None
+    };
+    let (id, code) = eventually(code_of, Option::is_some).await.unwrap();
+    for path in ["messages", "api/v1/messages"] {
+        let (status, text) = stage.relay.request(Method::GET, &format!("/{path}/{id}"), "").await;
+        assert_eq!(status, 200, "{path}: {text}");
+        assert!(text.contains("response_code") && text.contains('…'), "{path}: {text}");
+        assert!(!text.contains(&code), "{path}: {code} is in {text}");
+    }
     stage.stop().await;
 }
 
