@@ -10,7 +10,7 @@ use regex::Regex;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::{documents, of_kind, parse, path, text};
+use super::{documents, manifests::check, of_kind, parse, path, text};
 use crate::support::tools::{KUBECTL, find};
 
 /// The output of `kubectl kustomize` for a folder.
@@ -91,9 +91,14 @@ fn every_folder_renders_its_resources() {
         "Secret",
         "Service",
     ];
-    for (folder, expected) in
-        [("base", &base[..]), ("single", &single), ("replicas", &replicas), ("monitoring", &monitoring)]
-    {
+    let buttons = [&single[..], &["Ingress", "NetworkPolicy", "Service"]].concat();
+    for (folder, expected) in [
+        ("base", &base[..]),
+        ("single", &single),
+        ("replicas", &replicas),
+        ("monitoring", &monitoring),
+        ("buttons", &buttons),
+    ] {
         let manifests = parse(&render(&kubectl, &path("kubernetes").join(folder)));
         let kinds: Vec<_> = manifests.iter().map(|manifest| manifest["kind"].as_str().unwrap()).collect();
         assert_eq!(kinds.len(), expected.len(), "{folder}: {kinds:?}");
@@ -119,6 +124,44 @@ fn replicas_roll_without_a_gap_and_share_no_node() {
     let labels = &spec["template"]["metadata"]["labels"];
     assert_eq!(&of_kind(&manifests, "PodDisruptionBudget")["spec"]["selector"]["matchLabels"], labels);
     assert_eq!(of_kind(&manifests, "Service")["spec"]["publishNotReadyAddresses"], false);
+}
+
+/// The manifest of this kind and name.
+fn named<'m>(manifests: &'m [Value], kind: &str, name: &str) -> &'m Value {
+    let found = manifests.iter().find(|one| one["kind"] == kind && one["metadata"]["name"] == name);
+    found.unwrap_or_else(|| panic!("there is no {kind} {name}"))
+}
+
+#[test]
+fn buttons_open_the_callback_and_the_way_to_alertmanager() {
+    let Some(kubectl) = find(&KUBECTL) else { return };
+    let manifests = parse(&render(&kubectl, &path("kubernetes/buttons")));
+    let yaml = of_kind(&manifests, "ConfigMap")["data"]["config.yml"].as_str().unwrap();
+    let config = check(yaml, "/run/secrets/wecom-relay").config;
+    let port = config.server.callback_listen.unwrap().port();
+    let pod = &of_kind(&manifests, "Deployment")["spec"]["template"]["spec"]["containers"][0];
+    let ports = pod["ports"].as_array().unwrap();
+    assert!(ports.contains(&json!({ "name": "callback", "containerPort": port })), "{ports:?}");
+    let service = &named(&manifests, "Service", "wecom-relay-callback")["spec"];
+    assert_eq!(service["ports"], json!([{ "name": "callback", "port": port, "targetPort": "callback" }]));
+    assert_eq!(service["selector"], named(&manifests, "Service", "wecom-relay")["spec"]["selector"]);
+    let rule = &of_kind(&manifests, "Ingress")["spec"]["rules"][0];
+    let external = config.server.callback_external_url.unwrap();
+    assert_eq!(external.origin, format!("https://{}", rule["host"].as_str().unwrap()));
+    let http = &rule["http"]["paths"][0];
+    assert_eq!(http["path"], "/callback/");
+    assert_eq!(
+        http["backend"]["service"],
+        json!({ "name": "wecom-relay-callback", "port": { "name": "callback" } })
+    );
+    let policy = &named(&manifests, "NetworkPolicy", "wecom-relay-buttons")["spec"];
+    assert_eq!(policy["ingress"][0]["ports"], json!([{ "protocol": "TCP", "port": "callback" }]));
+    let alertmanager = config.alertmanager.unwrap().url.to_string();
+    let port: u16 = alertmanager.rsplit_once(':').unwrap().1.parse().unwrap();
+    assert_eq!(policy["egress"][0]["ports"], json!([{ "protocol": "TCP", "port": port }]));
+    let secret = of_kind(&manifests, "Secret")["data"].as_object().unwrap();
+    let names: Vec<_> = secret.keys().map(String::as_str).collect();
+    assert_eq!(names, ["ops_callback_aes_key", "ops_callback_token", "ops_secret", "relay_token"]);
 }
 
 #[test]

@@ -21,11 +21,13 @@ use super::{documents, of_kind, text};
 const STOP: Duration = Duration::from_secs(DRAIN.as_secs() + 5);
 
 /// Checks a configuration like `wecom-relay check`, with files in place of the deployment's secrets.
-fn check(yaml: &str, secrets: &str) -> Prepared {
+pub(super) fn check(yaml: &str, secrets: &str) -> Prepared {
     let folder = tempfile::tempdir().unwrap();
     for (name, text) in [
         ("ops_secret", "not-a-real-secret"),
         ("relay_token", "not-a-real-secret"),
+        ("ops_callback_token", "NotARealToken"),
+        ("ops_callback_aes_key", "NotARealKeyNotARealKeyNotARealKeyNotARealKe"),
         ("outbox_url", "postgres://relay:not-a-real-password@db1,db2/relay"),
     ] {
         let secret = folder.path().join(name);
