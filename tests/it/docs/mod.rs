@@ -1,6 +1,7 @@
 //! The pages of the documentation are true: their commands run, their keys, links and tables exist.
 
 mod blocks;
+mod buttons;
 mod commands;
 mod configs;
 mod generated;
