@@ -10,6 +10,7 @@ use std::{convert::Infallible, future::Future, time::Duration};
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     sync::mpsc,
+    task::JoinHandle,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -140,11 +141,19 @@ impl Tasks {
         });
     }
 
+    /// Runs work that ends by itself, also if the caller does not wait for it. A shutdown waits for its end.
+    pub fn run_to_end<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> JoinHandle<T> {
+        self.tracker.spawn(work)
+    }
+
     #[expect(clippy::disallowed_methods, reason = "the one place where tasks are spawned")]
     fn supervised<T: Send + 'static>(
         &self,
         task: impl Future<Output = T> + Send + 'static,
-    ) -> (tokio::task::JoinHandle<T>, tokio::task::AbortHandle) {
+    ) -> (JoinHandle<T>, tokio::task::AbortHandle) {
         let handle = tokio::spawn(task);
         let abort = handle.abort_handle();
         (handle, abort)

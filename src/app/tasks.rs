@@ -108,6 +108,7 @@ impl<O: Outbox> Running<O> {
             desk: self.desk.clone(),
             setup: SetupParts { relay: Arc::new(setup), doctor: self.doctor.clone() },
             metrics: Arc::clone(&self.metrics),
+            tasks: self.tasks.clone(),
             is_on_loopback,
             rng,
         };

@@ -71,7 +71,7 @@ pub(super) async fn messages<O: Outbox>(
     };
     let limit = limit.and_then(|limit| u32::try_from(limit).ok()).unwrap_or(DEFAULT_LIMIT);
     let limit = limit.clamp(1, MAX_LIMIT);
-    let found = match search::search(&state, &wanted, after.map(DeliveryId), limit).await {
+    let found = match search::search(&state, &reader, &wanted, after.map(DeliveryId), limit).await {
         Ok(found) => found,
         Err(error) => return Refusal::Outbox(error.to_string()).json(),
     };

@@ -20,6 +20,7 @@ use super::{
     fields::Fields,
     password::Role,
     reader::{Reader, peer, session, session_cookie, visitor},
+    reader_key::ReaderKey,
     refusal::Refusal,
     session::Session,
     settings::ConsoleSettings,
@@ -60,7 +61,11 @@ pub(super) async fn page<O: Outbox>(
         }
         (Access::Open, None) => (state.new_session(Role::Operator, &settings), true),
     };
-    let reader = reader(&state, &settings, &session, &request);
+    let key = match is_new {
+        true => ReaderKey::Client(Client::of(&request)),
+        false => ReaderKey::Session(settings.key.form_token(&session)),
+    };
+    let reader = reader(&state, &settings, &session, key, &request);
     request.extensions_mut().insert(reader);
     let mut response = next.run(request).await;
     if is_new && let Some(cookie) = session_cookie(&settings, &session) {
@@ -85,6 +90,7 @@ fn reader<O>(
     state: &ConsoleState<O>,
     settings: &Arc<ConsoleSettings>,
     session: &Session,
+    key: ReaderKey,
     request: &Request,
 ) -> Reader {
     let visitor = visitor(request);
@@ -96,6 +102,7 @@ fn reader<O>(
         has_login: !settings.config.passwords.is_empty(),
         moments,
         peer: peer(request),
+        key,
         settings: Arc::clone(settings),
     }
 }
@@ -192,7 +199,7 @@ pub(super) async fn api<O: Outbox>(
         return Refusal::ViewerOnly.json();
     }
     let session = state.new_session(role, &settings);
-    let reader = reader(&state, &settings, &session, &request);
+    let reader = reader(&state, &settings, &session, ReaderKey::Client(client), &request);
     request.extensions_mut().insert(reader);
     next.run(request).await
 }

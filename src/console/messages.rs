@@ -104,7 +104,7 @@ pub(super) async fn page<O: Outbox>(
         Err(bad) => return Refusal::BadRequest(bad.to_string()).page(&state, &reader.visitor),
     };
     let after = fields.get("after").and_then(|after| after.parse().ok()).map(DeliveryId);
-    let found = match search::search(&state, &wanted, after, PAGE_SIZE).await {
+    let found = match search::search(&state, &reader, &wanted, after, PAGE_SIZE).await {
         Ok(found) => found,
         Err(error) => return outbox_failed(&state, &reader, &error),
     };

@@ -9,6 +9,7 @@ use axum::{
 
 use super::{
     password::Role,
+    reader_key::ReaderKey,
     session::Session,
     settings::ConsoleSettings,
     site::{self, Place},
@@ -31,6 +32,8 @@ pub(super) struct Reader {
     pub(super) has_login: bool,
     pub(super) moments: Moments,
     pub(super) peer: String,
+    /// The key of its limits.
+    pub(super) key: ReaderKey,
     pub(super) settings: Arc<ConsoleSettings>,
 }
 

@@ -14,9 +14,10 @@ use super::{
 };
 use crate::{
     delivery::recall::recallable,
+    language::Language,
     outbox::{DeliveryId, Detail, ListedJson, Outbox},
     pages::redirect,
-    wecom::{Outcome, errcode},
+    wecom::{Outcome, WecomError, errcode},
 };
 
 /// The page that asks.
@@ -94,29 +95,51 @@ async fn found<O: Outbox>(state: &ConsoleState<O>, reader: &Reader, id: &str) ->
     shown.ok_or_else(|| unknown(reader, id))
 }
 
-async fn recall_one<O: Outbox>(state: &ConsoleState<O>, reader: &Reader, id: &str) -> Result<(), Refusal> {
+/// Recalls a message. WeCom is called once, and the result is recorded, even if the client goes away meanwhile.
+async fn recall_one<O: Outbox>(
+    state: &Arc<ConsoleState<O>>,
+    reader: &Reader,
+    id: &str,
+) -> Result<(), Refusal> {
     let detail = found(state, reader, id).await?;
     let language = reader.language();
-    let refused = |reason: &str| {
-        let text = format!("The message is not recalled: {reason}.");
-        Refusal::Conflict(language.choose(text, format!("消息没有撤回：{reason}。")))
-    };
-    let msgid = recallable(&detail, state.wall_time()).map_err(|not| refused(&not.reason(language)))?;
-    let sender = &detail.listed.sender;
-    let Some(recalled) = state.recaller.recall(sender, msgid.to_owned()) else {
+    let msgid =
+        recallable(&detail, state.wall_time()).map_err(|not| refused(&not.reason(language), language))?;
+    let (sender, number) = (&detail.listed.sender, detail.listed.id);
+    let Some(call) = state.recaller.recall(sender, msgid.to_owned()) else {
         let gone = language.choose(
             format!("the app {sender}, which sent it, is not in the configuration"),
             format!("发送它的应用 {sender} 不在配置中"),
         );
-        return Err(refused(&gone));
+        return Err(refused(&gone, language));
     };
-    if let Err(error) = recalled.await {
-        let advice = errcode::advice_of(&Outcome::from(error), language).unwrap_or_default();
-        return Err(refused(advice.trim_end_matches(['.', '。'])));
+    let (state, reader) = (Arc::clone(state), reader.clone());
+    let tasks = state.tasks.clone();
+    let running = tasks.run_to_end(async move { call_and_record(&state, &reader, number, call).await });
+    running.await.unwrap_or_else(|panic| Err(Refusal::Outbox(panic.to_string())))
+}
+
+async fn call_and_record<O: Outbox>(
+    state: &ConsoleState<O>,
+    reader: &Reader,
+    id: DeliveryId,
+    call: impl Future<Output = Result<(), WecomError>>,
+) -> Result<(), Refusal> {
+    if let Err(error) = call.await {
+        let outcome = Outcome::from(error);
+        let advice = |language| errcode::advice_of(&outcome, language).unwrap_or_default();
+        let (role, peer, reason) = (reader.role.name(), reader.peer.as_str(), advice(Language::En));
+        tracing::warn!(role, peer, delivery = id.0, reason, "console: recall by a person failed");
+        return Err(refused(advice(reader.language()).trim_end_matches(['.', '。']), reader.language()));
     }
-    audit(state, reader, "recall", id);
-    let recorded = state.outbox.recalled(detail.listed.id, state.clock.now()).await;
+    audit(state, reader, "recall", &id.to_string());
+    let recorded = state.outbox.recalled(id, state.clock.now()).await;
     recorded.map_err(|error| Refusal::Outbox(error.to_string()))?;
     state.snapshots.forget().await;
     Ok(())
+}
+
+fn refused(reason: &str, language: Language) -> Refusal {
+    let text = format!("The message is not recalled: {reason}.");
+    Refusal::Conflict(language.choose(text, format!("消息没有撤回：{reason}。")))
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use super::{filter::UrlFilter, state::ConsoleState};
+use super::{filter::UrlFilter, reader::Reader, state::ConsoleState};
 use crate::outbox::{DeliveryId, ListOrder, Listed, OutboxQuery, Page, PageRequest, StoreResult};
 
 /// The time for one search. Each page of the outbox takes at most some ten milliseconds.
@@ -25,6 +25,7 @@ pub(super) struct Found {
 /// Up to `limit` messages before `after`.
 pub(super) async fn search<O: OutboxQuery>(
     state: &ConsoleState<O>,
+    reader: &Reader,
     wanted: &UrlFilter,
     after: Option<DeliveryId>,
     limit: u32,
@@ -34,7 +35,7 @@ pub(super) async fn search<O: OutboxQuery>(
     if wanted.filter.words.is_empty() && wanted.filter.group_key.is_none() {
         return found.await;
     }
-    state.pace.run(found).await
+    state.searches.run(&reader.key, found).await
 }
 
 async fn find(

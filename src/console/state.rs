@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rand::rngs::StdRng;
 
 use super::{
-    pace::Pace,
     password::Role,
     playground::TemplateDesk,
+    search_throttle::SearchThrottle,
     session::Session,
     settings::{ConsoleHandle, ConsoleSettings},
     setup::{SetupParts, SetupState},
@@ -16,7 +16,7 @@ use super::{
     templates,
     throttle::LoginThrottle,
 };
-use crate::{clock::Clock, metrics::Metrics, pages::Pages};
+use crate::{clock::Clock, lifecycle::Tasks, metrics::Metrics, pages::Pages};
 
 /// The parts of the relay that the console uses.
 pub struct ConsoleParts<O> {
@@ -29,6 +29,7 @@ pub struct ConsoleParts<O> {
     pub recaller: Arc<dyn Recaller>,
     pub setup: SetupParts,
     pub metrics: Arc<Metrics>,
+    pub tasks: Tasks,
     /// Only this machine can reach the listener.
     pub is_on_loopback: bool,
     pub rng: StdRng,
@@ -43,10 +44,11 @@ pub(super) struct ConsoleState<O> {
     pub(super) recaller: Arc<dyn Recaller>,
     pub(super) setup: SetupState,
     pub(super) metrics: Arc<Metrics>,
+    pub(super) tasks: Tasks,
     pub(super) is_on_loopback: bool,
     pub(super) throttle: LoginThrottle,
     pub(super) snapshots: Snapshots,
-    pub(super) pace: Pace,
+    pub(super) searches: SearchThrottle,
     pub(super) pages: Pages,
     rng: Mutex<StdRng>,
 }
@@ -64,6 +66,7 @@ impl<O> ConsoleState<O> {
             desk,
             recaller,
             metrics,
+            tasks,
             is_on_loopback,
             rng,
         } = parts;
@@ -76,10 +79,11 @@ impl<O> ConsoleState<O> {
             recaller,
             setup: SetupState::new(setup),
             metrics,
+            tasks,
             is_on_loopback,
             throttle: LoginThrottle::default(),
             snapshots: Snapshots::default(),
-            pace: Pace::default(),
+            searches: SearchThrottle::default(),
             pages: templates::pages()?,
             rng: Mutex::new(rng),
         })

@@ -1,13 +1,20 @@
 //! Forms: no page of another site can change anything, and no GET does.
 
+use std::time::Duration;
+
 use reqwest::Method;
 use wecom_relay::{
     outbox::{Outbox, State},
-    sandbox::{Api, Fault, Settings},
+    sandbox::{Api, Effect, Fault, Settings},
+    telemetry::{self, LogFormat},
 };
 
 use super::{Browser, PASSWORD, WITH_PASSWORDS, submit, with_dead_letters};
-use crate::support::{Options, Relay, Wecom, eventually, payload, without_probes};
+use crate::support::{
+    Options, Relay, Wecom, eventually,
+    log::{Written, log_to},
+    payload, without_probes,
+};
 
 const CHANGES: [&str; 6] = [
     "/messages/1/requeue",
@@ -152,6 +159,49 @@ async fn a_delivered_message_is_recalled_by_a_form() {
     assert!(wecom.sandbox.delivered_to("zhangsan")[0].recalled_at.is_some());
     assert!(relay.shown(1).await.listed.recalled_at.is_some());
     assert_eq!(submit(&mut browser, &confirm, "messages/1/recall").await.status, 409);
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn a_recall_is_recorded_although_the_reader_went_away() {
+    let wecom = Wecom::start().await;
+    let relay = Relay::start(&wecom.url).await;
+    relay.post(&payload("Down", &[("a", true)])).await;
+    relay.settled(1).await;
+    let mut browser = Browser::new(&relay);
+    let confirm = browser.get("/messages/1/recall/confirm").await;
+    wecom.sandbox.inject(Fault::new(Effect::Latency(Duration::from_secs(2))).on(Api::MessageRecall));
+    let recalled = async || wecom.sandbox.delivered_to("zhangsan")[0].recalled_at;
+    tokio::select! {
+        page = submit(&mut browser, &confirm, "messages/1/recall") => panic!("{page:?}"),
+        _ = eventually(recalled, Option::is_some) => {}
+    }
+    let recorded = async || relay.shown(1).await.listed.recalled_at;
+    eventually(recorded, Option::is_some).await;
+    let (_, metrics) = relay.request(Method::GET, "/metrics", "").await;
+    assert!(metrics.contains("wecom_relay_console_changes_total{action=\"recall\"} 1\n"), "{metrics}");
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn a_recall_that_fails_is_logged_with_its_reader() {
+    let wecom = Wecom::start().await;
+    let relay = Relay::start(&wecom.url).await;
+    relay.post(&payload("Down", &[("a", true)])).await;
+    relay.settled(1).await;
+    let mut browser = Browser::new(&relay);
+    let confirm = browser.get("/messages/1/recall/confirm").await;
+    wecom.sandbox.inject(Fault::errcode(42052).on(Api::MessageRecall));
+    let written = Written::default();
+    let writer = written.clone();
+    let lines = telemetry::lines(LogFormat::Text, "wecom_relay=info", false, move || writer.clone());
+    let guard = log_to(lines.unwrap());
+    assert_eq!(submit(&mut browser, &confirm, "messages/1/recall").await.status, 409);
+    drop(guard);
+    let log = written.text();
+    let line = log.lines().find(|line| line.contains("recall by a person failed")).expect(&log);
+    assert!(line.contains("role=operator peer=127.0.0.1 delivery=1"), "{line}");
+    assert!(line.contains("42052"), "{line}");
     relay.stop().await;
 }
 
