@@ -8,6 +8,7 @@ use std::{
 
 use anyhow::anyhow;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tracing::field::display;
 
 use super::{failure::Failure, listen_advice::listen_advice, runtime::runtime};
 use crate::{
@@ -68,6 +69,7 @@ async fn serve(
     let callback = server.callback_listen.map(|address| listen(address, "server.callback_listen"));
     let listeners = Listeners { main, callback: callback.transpose()? };
     let address = listeners.main.local_addr()?;
+    let callback = listeners.callback.as_ref().map(TcpListener::local_addr).transpose()?.map(display);
     let lifecycle = Lifecycle::default();
     let tasks = lifecycle.tasks();
     let (stop, watched) = (tasks.stop(), outbox.clone());
@@ -92,7 +94,7 @@ async fn serve(
             reloads.reload().await;
         }
     });
-    tracing::info!(%address, receivers, version = env!("CARGO_PKG_VERSION"), "ready");
+    tracing::info!(%address, callback, receivers, version = env!("CARGO_PKG_VERSION"), "ready");
     let end = lifecycle.run(stop_signals, DRAIN).await;
     // After a second signal the outbox is not closed, because a hanging disk must not delay the exit.
     if end != Shutdown::Forced && tokio::time::timeout(CLOSE_TIMEOUT, outbox.close()).await.is_err() {

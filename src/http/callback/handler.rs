@@ -51,9 +51,10 @@ pub(super) async fn verify<O: Outbox>(
     path: AppPath,
     request: Request,
 ) -> Response {
+    let read_at = Instant::now();
     let called = CalledApp::find(&state, path);
     let result = echo(&state, &called, request.uri());
-    respond(&state, &called, peer(request.extensions()), Instant::now(), result).await
+    respond(&state, &called, peer(request.extensions()), read_at, result).await
 }
 
 /// `POST`: an event. The answer is 200 without a body when its press is on disk.

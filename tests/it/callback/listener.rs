@@ -6,10 +6,22 @@ use reqwest::Method;
 use tempfile::TempDir;
 
 use super::{Call, keys, with_callback};
-use crate::support::{Options, Relay, Wecom, payload};
+use crate::support::{Options, Process, Relay, Wecom, config_file, payload, process::serve};
 
 fn apart() -> Options {
     Options { server: ", callback_listen: '127.0.0.1:0'".to_owned(), ..with_callback() }
+}
+
+#[tokio::test]
+async fn the_log_says_where_the_callback_is_served() {
+    let wecom = Wecom::start().await;
+    let (_folder, config) = config_file(&wecom.url, &apart());
+    let mut process = Process::launch(serve(&config));
+    let ready = process.logged("ready").await;
+    let url = format!("http://{}/callback/ops", ready["callback"].as_str().unwrap());
+    assert_eq!(process.client.get(url).send().await.unwrap().status(), 403);
+    process.signal("TERM");
+    assert!(process.ended().await.success(), "{}", process.last_lines());
 }
 
 #[tokio::test]
