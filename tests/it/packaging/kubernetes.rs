@@ -165,6 +165,22 @@ fn buttons_open_the_callback_and_the_way_to_alertmanager() {
 }
 
 #[test]
+fn buttons_work_with_several_replicas_too() {
+    let Some(kubectl) = find(&KUBECTL) else { return };
+    let folders = copy();
+    let file = folders.path().join("buttons/kustomization.yaml");
+    let of_replicas = fs::read_to_string(&file).unwrap().replace("  - ../single\n", "  - ../replicas\n");
+    fs::write(&file, of_replicas).unwrap();
+    let manifests = parse(&render(&kubectl, &folders.path().join("buttons")));
+    let spec = &of_kind(&manifests, "Deployment")["spec"];
+    assert_eq!(spec["replicas"], 2);
+    let ports = spec["template"]["spec"]["containers"][0]["ports"].as_array().unwrap();
+    assert!(ports.iter().any(|port| port["name"] == "callback"), "{ports:?}");
+    let secret = of_kind(&manifests, "Secret")["data"].as_object().unwrap();
+    assert!(secret.contains_key("outbox_url") && secret.contains_key("ops_callback_token"), "{secret:?}");
+}
+
+#[test]
 fn the_secret_has_the_files_that_the_configuration_names() {
     for (folder, expected) in [
         ("single", &["ops_secret", "relay_token"][..]),
