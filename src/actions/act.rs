@@ -1,16 +1,18 @@
 //! Handles one press.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 
 use super::{
     card::handled_card,
-    failure::Failure,
+    failure::PressFailure,
     membership::Memberships,
     messages::{card_changed, to_member},
     moment::{end_of_silence, later},
     rules::{self, Refusal, Target},
-    settings::{ReceiverSettings, Settings, Timing},
-    silence::silence,
+    settings::{PressSettings, ReceiverSettings, Timing},
+    silence,
     texts::Reader,
 };
 use crate::{
@@ -41,7 +43,7 @@ pub(super) struct Report {
 
 /// Handles presses with one state of the configuration.
 pub(super) struct Actor<'a, S, C> {
-    pub(super) settings: &'a Settings<S, C>,
+    pub(super) settings: &'a PressSettings<S, C>,
     pub(super) timing: &'a Timing,
     pub(super) clock: &'a dyn Clock,
 }
@@ -54,7 +56,7 @@ struct Obeyed<'p> {
 }
 
 impl<S: Silences, C: Contacts> Actor<'_, S, C> {
-    pub(super) async fn handle(&self, press: &Press, memberships: &mut Memberships) -> Handling {
+    pub(super) async fn handle(&self, press: &Press, memberships: &Memberships) -> Handling {
         if press.attempts > 0
             && let Some(handling) = self.done_before(press).await
         {
@@ -64,18 +66,24 @@ impl<S: Silences, C: Contacts> Actor<'_, S, C> {
             Ok(target) => target,
             Err(refusal) => return self.refused(press, &refusal),
         };
-        let Some(receiver) = self.settings.receivers.get(&target.card.receiver) else {
+        let receiver = self.settings.receivers.get(&target.card.receiver);
+        let allowed = receiver.and_then(|receiver| receiver.allowed.as_ref());
+        let (Some(receiver), Some(allowed)) = (receiver, allowed) else {
             return self.refused(press, &Refusal::NotConfigured);
         };
-        let contacts = self.settings.contacts.get(&target.card.sender).map(AsRef::as_ref);
-        let (allowed, sender) = (&receiver.allowed, &target.card.sender);
+        let sender = &target.card.sender;
+        let contacts = self.settings.contacts.get(sender).map(AsRef::as_ref);
         match memberships.may_press(&press.user, allowed, sender, contacts, self.clock.now()).await {
             Ok(true) => {}
             Ok(false) => return self.refused(press, &Refusal::NotAllowed),
             Err(error) => return self.failed(press, error.into()),
         }
         if let Err(refusal) = rules::check(target, &press.user, self.wall_now()) {
-            return self.refused(press, &refusal);
+            match self.holds(&refusal, target.card).await {
+                Ok(true) => return self.refused(press, &refusal),
+                Ok(false) => {}
+                Err(failure) => return self.failed(press, failure),
+            }
         }
         self.obey(press, target, receiver).await
     }
@@ -89,12 +97,21 @@ impl<S: Silences, C: Contacts> Actor<'_, S, C> {
         if press.button.parse::<ButtonAction>().ok()? == ButtonAction::Acknowledge {
             return None;
         }
-        match silences.find(&card.labels.0, &rules::marker(press.id)).await {
+        match silence::created_before(silences.as_ref(), press, card).await {
             Ok(created) => {
                 let obeyed = Obeyed { press, card, receiver };
-                Some(self.silenced(&obeyed, created?, true, self.wall_now()))
+                Some(self.silenced(&obeyed, silences.as_ref(), created?).await)
             }
-            Err(error) => Some(self.failed(press, error.into())),
+            Err(failure) => Some(self.failed(press, failure)),
+        }
+    }
+
+    /// False if the card is out of date, because somebody has expired its silence in Alertmanager.
+    async fn holds(&self, refusal: &Refusal, card: &StoredCard) -> Result<bool, PressFailure> {
+        let Refusal::AlreadySilenced { silence_id, .. } = refusal else { return Ok(true) };
+        match &self.settings.silences {
+            Some(silences) => Ok(silences.is_in_force(&card.labels.0, silence_id).await?),
+            None => Ok(true),
         }
     }
 
@@ -105,21 +122,21 @@ impl<S: Silences, C: Contacts> Actor<'_, S, C> {
         let Some(until) = end_of_silence(action, now, &self.settings.zone) else {
             return self.acknowledged(&obeyed, now);
         };
-        let Some(silences) = &self.settings.silences else {
+        let Some(silences) = self.settings.silences.as_deref() else {
             return self.refused(press, &Refusal::NoAlertmanager);
         };
-        match silence(silences.as_ref(), press.id, card, &press.user, now, until).await {
-            Ok(silence) => {
-                // An Alertmanager that does not know the alerts cannot say that they are resolved.
-                let is_known = silences.has_alerts(&card.labels.0).await.unwrap_or_else(|error| {
-                    tracing::warn!(
-                        receiver = %card.receiver, reason = error.reason.en,
-                        "Alertmanager did not list the silenced alerts; the relay looks for their end all the same"
-                    );
-                    true
-                });
-                self.silenced(&obeyed, silence, is_known, now)
-            }
+        // At a later attempt, `done_before` has looked already.
+        let created = match press.attempts {
+            0 => silence::created_before(silences, press, card).await,
+            _ => Ok(None),
+        };
+        let silence = match created {
+            Ok(Some(created)) => Ok(created),
+            Ok(None) => silence::create(silences, press, card, now, until).await,
+            Err(failure) => Err(failure),
+        };
+        match silence {
+            Ok(silence) => self.silenced(&obeyed, silences, silence).await,
             Err(failure) => self.failed(press, failure),
         }
     }
@@ -130,16 +147,29 @@ impl<S: Silences, C: Contacts> Actor<'_, S, C> {
         self.done(obeyed, handled, None)
     }
 
-    fn silenced(&self, obeyed: &Obeyed<'_>, silence: Silence, is_known: bool, now: Timestamp) -> Handling {
+    async fn silenced(&self, obeyed: &Obeyed<'_>, silences: &S, silence: Silence) -> Handling {
+        let Obeyed { press, card, receiver } = *obeyed;
+        let is_watched = receiver.send_resolved && self.knows_alerts(silences, card).await;
         let Silence { id, ends_at } = silence;
+        let now = self.wall_now();
         let action = HandledAction::Silenced { silence_id: id, until: ends_at };
-        let handled = Handled { action, by: obeyed.press.user.clone(), at: now };
+        let handled = Handled { action, by: press.user.clone(), at: now };
         // Stored times are relay time. The last look comes after the end, because nobody reports alerts that resolved just
         // before it.
-        let length = ends_at.duration_since(now).unsigned_abs();
+        let length = Duration::try_from(ends_at.duration_since(now)).unwrap_or_default();
         let watch_until = later(later(self.clock.now(), length), self.timing.watch);
-        let is_watched = is_known && obeyed.receiver.send_resolved;
         self.done(obeyed, handled, is_watched.then_some(watch_until))
+    }
+
+    /// False if Alertmanager does not know the alerts of the card, so that it cannot say that they are resolved.
+    async fn knows_alerts(&self, silences: &S, card: &StoredCard) -> bool {
+        silences.has_alerts(&card.labels.0).await.unwrap_or_else(|error| {
+            tracing::warn!(
+                receiver = %card.receiver, reason = %error,
+                "Alertmanager did not list the silenced alerts; the relay looks for their end all the same"
+            );
+            true
+        })
     }
 
     fn done(&self, obeyed: &Obeyed<'_>, handled: Handled, watch_until: Option<Timestamp>) -> Handling {
@@ -177,11 +207,12 @@ impl<S: Silences, C: Contacts> Actor<'_, S, C> {
                 PressResult::Impossible
             }
         };
-        self.not_done(press, result, |reader| reader.refusal(refusal))
+        let reason = self.reader(Language::En).refusal(refusal);
+        self.not_done(press, result, reason, |reader| reader.refusal(refusal))
     }
 
     /// Tries again soon, or tells the member.
-    pub(super) fn failed(&self, press: &Press, failure: Failure) -> Handling {
+    pub(super) fn failed(&self, press: &Press, failure: PressFailure) -> Handling {
         let now = self.clock.now();
         let waited = now.duration_since(press.accepted_at).unsigned_abs();
         let is_patient = press.attempts == 0 || waited < self.timing.patience;
@@ -190,33 +221,37 @@ impl<S: Silences, C: Contacts> Actor<'_, S, C> {
             && is_patient
             && !failure.is_final
         {
-            tracing::debug!(press = press.id.0, reason = failure.reason.en, "press failed, will retry");
-            return Handling { verdict: PressVerdict::Retry { at: later(now, *delay) }, report: None };
+            warn_of_retry(press, &failure.detail);
+            return Handling {
+                verdict: PressVerdict::Retry { at: later(now, *delay), reason: failure.detail },
+                report: None,
+            };
         }
-        self.not_done(press, PressResult::Failed, |reader| reader.failure(&failure))
+        let told = |reader: Reader<'_>| reader.failure(&failure);
+        self.not_done(press, PressResult::Failed, failure.detail.clone(), told)
     }
 
-    /// Tells the member, and nobody else, why nothing happened.
+    /// Notifies the member, and nobody else, that nothing was done. `reason` is for operators.
     fn not_done(
         &self,
         press: &Press,
         result: PressResult,
-        reason: impl Fn(Reader<'_>) -> String,
+        reason: String,
+        text: impl Fn(Reader<'_>) -> String,
     ) -> Handling {
-        let text = reason(self.reader(Language::En));
         let action = press.button.parse().map_or("other", action_name);
         Handling {
             verdict: PressVerdict::Done {
-                result: format!("nothing was done: {text}"),
+                result: format!("nothing was done: {reason}"),
                 handled: None,
                 watch_until: None,
-                notifications: self.told(press, reason).into_iter().collect(),
+                notifications: self.notification(press, text).into_iter().collect(),
             },
-            report: Some(Report { action, result, silence: None, text }),
+            report: Some(Report { action, result, silence: None, text: reason }),
         }
     }
 
-    fn told(&self, press: &Press, reason: impl Fn(Reader<'_>) -> String) -> Option<NewNotification> {
+    fn notification(&self, press: &Press, text: impl Fn(Reader<'_>) -> String) -> Option<NewNotification> {
         let settings = self.settings;
         let card = press.card.as_ref();
         let of_card = card.and_then(|card| settings.receivers.get_key_value(&card.receiver));
@@ -224,7 +259,7 @@ impl<S: Silences, C: Contacts> Actor<'_, S, C> {
         let (receiver, found) = of_card.or_else(|| settings.receiver_of(&press.sender))?;
         let reader = self.reader(found.language);
         let summary = card.map_or("", |card| card.summary.as_str());
-        to_member(&press.user, receiver, &press.sender, reader.not_done(&reason(reader), summary))
+        to_member(&press.user, receiver, &press.sender, reader.not_done(&text(reader), summary))
     }
 
     fn reader(&self, language: Language) -> Reader<'_> {
@@ -242,3 +277,14 @@ fn action_name(action: ButtonAction) -> &'static str {
         ButtonAction::Silence(_) | ButtonAction::SilenceUntil(_) => "silence",
     }
 }
+
+fn warn_of_retry(press: &Press, reason: &str) {
+    let card = press.card.as_ref();
+    let receiver = card.map(|card| card.receiver.to_string()).unwrap_or_default();
+    let delivery = card.map_or(0, |card| card.delivery.0);
+    let (user, app, button) = (&press.user, &press.sender, &press.button);
+    tracing::warn!(user, %app, receiver, delivery, button, reason, "press failed, will retry");
+}
+
+#[cfg(test)]
+mod tests;

@@ -11,37 +11,39 @@ use crate::{
 
 /// Alertmanager or WeCom did not do what a press needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Failure {
+pub(super) struct PressFailure {
     /// The same call would fail again.
     pub(super) is_final: bool,
     /// A silence may have been created.
     pub(super) may_be_done: bool,
-    /// For the member, without any secret. A clause without a full stop.
-    pub(super) reason: Bilingual<String>,
+    /// For the member: a short clause without a full stop.
+    pub(super) reason: Bilingual<&'static str>,
+    /// For operators, without any secret.
+    pub(super) detail: String,
 }
 
-impl Failure {
+impl PressFailure {
     /// A call that took too long, together with others.
     pub(super) fn timed_out() -> Self {
-        let reason = Bilingual::new(
-            "Alertmanager and WeCom took too long to answer".to_owned(),
-            "Alertmanager 或企业微信响应太慢".to_owned(),
-        );
-        Self { is_final: false, may_be_done: true, reason }
+        let reason =
+            Bilingual::new("Alertmanager or WeCom does not respond", "Alertmanager 或企业微信没有响应");
+        let detail = "the calls of Alertmanager and WeCom took too long together".to_owned();
+        Self { is_final: false, may_be_done: true, reason, detail }
     }
 }
 
-impl From<SilencesError> for Failure {
-    fn from(SilencesError { kind, reason }: SilencesError) -> Self {
+impl From<SilencesError> for PressFailure {
+    fn from(error: SilencesError) -> Self {
         Self {
-            is_final: kind == SilencesErrorKind::Refused,
-            may_be_done: kind == SilencesErrorKind::Unknown,
-            reason,
+            is_final: error.kind == SilencesErrorKind::Refused,
+            may_be_done: error.kind == SilencesErrorKind::Unknown,
+            reason: error.reason,
+            detail: error.to_string(),
         }
     }
 }
 
-impl From<WecomError> for Failure {
+impl From<WecomError> for PressFailure {
     fn from(error: WecomError) -> Self {
         let (outcome, detail) = match error {
             WecomError::Rejected(error) => {
@@ -54,18 +56,13 @@ impl From<WecomError> for Failure {
             }
         };
         let is_final = !matches!(errcode::class_of(&outcome), Some(Class::Transient | Class::RateLimited));
-        let advice = |language| errcode::advice_of(&outcome, language).unwrap_or_default();
-        let (en, zh) = (advice(Language::En), advice(Language::Zh));
         let reason = Bilingual::new(
-            sentence(format!("WeCom does not say whether you may press this ({detail})"), en, "; "),
-            sentence(format!("企业微信没有返回您是否有权操作（{detail}）"), zh, "；"),
+            "WeCom does not say whether you may press this button",
+            "企业微信没有返回您是否有权操作",
         );
-        Self { is_final, may_be_done: false, reason }
+        // Advice is a sentence of its own.
+        let advice = errcode::advice_of(&outcome, Language::En).map(|advice| format!("; {advice}"));
+        let detail = format!("{detail}{}", advice.unwrap_or_default());
+        Self { is_final, may_be_done: false, reason, detail }
     }
-}
-
-/// Advice is a sentence of its own.
-fn sentence(what: String, advice: String, separator: &str) -> String {
-    let advice = advice.trim_end_matches(['.', '。']);
-    if advice.is_empty() { what } else { format!("{what}{separator}{advice}") }
 }

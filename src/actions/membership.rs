@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeSet, HashMap},
+    sync::{Mutex, PoisonError},
     time::Duration,
 };
 
@@ -23,9 +24,9 @@ const MAX_ANSWERS: usize = 1000;
 /// Departments of WeCom are at most 15 levels deep.
 const MAX_LEVELS: usize = 20;
 
-/// The last answers.
+/// The last answers, for all presses.
 #[derive(Debug, Default)]
-pub(super) struct Memberships(HashMap<Question, Answer>);
+pub(super) struct Memberships(Mutex<HashMap<Question, Answer>>);
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Question {
@@ -47,7 +48,7 @@ impl Memberships {
     /// # Errors
     /// WeCom refuses or does not answer.
     pub(super) async fn may_press(
-        &mut self,
+        &self,
         user: &str,
         allowed: &Allowed,
         sender: &SenderName,
@@ -64,22 +65,36 @@ impl Memberships {
         }
         let question =
             Question { sender: sender.clone(), user: user.to_lowercase(), allowed: allowed.clone() };
-        self.0.retain(|_, answer| now.duration_since(answer.at).unsigned_abs() < VALID_FOR);
-        if let Some(answer) = self.0.get(&question) {
-            return Ok(answer.may_press);
+        if let Some(may_press) = self.known(&question, now) {
+            return Ok(may_press);
         }
-        let may_press = belongs(&question.user, allowed, contacts).await?;
-        if self.0.len() < MAX_ANSWERS {
-            self.0.insert(question, Answer { may_press, at: now });
-        }
+        let may_press = belongs(&question, contacts).await?;
+        self.keep(question, Answer { may_press, at: now });
         Ok(may_press)
+    }
+
+    fn known(&self, question: &Question, now: Timestamp) -> Option<bool> {
+        let mut answers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        answers.retain(|_, answer| now.duration_since(answer.at).unsigned_abs() < VALID_FOR);
+        answers.get(question).map(|answer| answer.may_press)
+    }
+
+    fn keep(&self, question: Question, answer: Answer) {
+        let mut answers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if answers.len() < MAX_ANSWERS {
+            answers.insert(question, answer);
+        }
     }
 }
 
-async fn belongs(user: &str, allowed: &Allowed, contacts: &impl Contacts) -> Result<bool, WecomError> {
+async fn belongs(question: &Question, contacts: &impl Contacts) -> Result<bool, WecomError> {
+    let Question { sender, user, allowed } = question;
     let mut wanted: BTreeSet<u64> = allowed.parties.iter().copied().collect();
     for tag in &allowed.tags {
-        let members = contacts.tag(*tag).await?;
+        let Some(members) = if_visible(contacts.tag(*tag).await)? else {
+            warn_of_unknown(sender, "allow_tag", *tag);
+            continue;
+        };
         if members.users.iter().any(|member| member == user) {
             return Ok(true);
         }
@@ -88,6 +103,15 @@ async fn belongs(user: &str, allowed: &Allowed, contacts: &impl Contacts) -> Res
     if wanted.is_empty() {
         return Ok(false);
     }
+    let is_inside = is_below(user, &wanted, contacts).await?;
+    if !is_inside {
+        warn_of_unknown_parties(sender, allowed, contacts).await;
+    }
+    Ok(is_inside)
+}
+
+/// True if the member is in one of these departments, or below it.
+async fn is_below(user: &str, wanted: &BTreeSet<u64>, contacts: &impl Contacts) -> Result<bool, WecomError> {
     let mut level: BTreeSet<u64> = contacts.departments_of(user).await?.into_iter().collect();
     let mut seen = BTreeSet::new();
     for _ in 0..MAX_LEVELS {
@@ -97,7 +121,8 @@ async fn belongs(user: &str, allowed: &Allowed, contacts: &impl Contacts) -> Res
         let mut above = BTreeSet::new();
         for department in level {
             if seen.insert(department) {
-                above.extend(visible_parent(department, contacts).await?);
+                // The highest department that the app can see has no visible parent.
+                above.extend(if_visible(contacts.parent_of(department).await)?.flatten());
             }
         }
         if above.is_empty() {
@@ -108,16 +133,33 @@ async fn belongs(user: &str, allowed: &Allowed, contacts: &impl Contacts) -> Res
     Ok(false)
 }
 
-/// The department above. `None` for the highest one that the app can see.
-async fn visible_parent(department: u64, contacts: &impl Contacts) -> Result<Option<u64>, WecomError> {
-    match contacts.parent_of(department).await {
+/// `None` if there is no such tag or department, or if the app cannot see it.
+fn if_visible<T>(answer: Result<T, WecomError>) -> Result<Option<T>, WecomError> {
+    match answer {
+        Ok(answer) => Ok(Some(answer)),
         Err(WecomError::Rejected(error))
             if errcode::class_of(&Outcome::Rejected(error.clone())) == Some(Class::Recipient) =>
         {
             Ok(None)
         }
-        parent => parent,
+        Err(error) => Err(error),
     }
+}
+
+/// Looks at each department only after a member was in none of them, because a deleted one lets nobody press.
+async fn warn_of_unknown_parties(sender: &SenderName, allowed: &Allowed, contacts: &impl Contacts) {
+    for party in &allowed.parties {
+        if let Ok(None) = if_visible(contacts.parent_of(*party).await) {
+            warn_of_unknown(sender, "allow_party", *party);
+        }
+    }
+}
+
+fn warn_of_unknown(app: &SenderName, key: &str, id: u64) {
+    tracing::warn!(
+        %app, key, id,
+        "WeCom shows the app no such department or tag, so it lets nobody press a button; correct actions"
+    );
 }
 
 #[cfg(test)]
@@ -158,6 +200,7 @@ mod tests {
         async fn tag(&self, tag: u64) -> Result<TagMembers, WecomError> {
             match tag {
                 7 => Ok(TagMembers { users: vec!["wangwu".to_owned()], departments: vec![4] }),
+                8 => Err(rejected(40068)),
                 _ => Err(rejected(-1)),
             }
         }
@@ -193,6 +236,18 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_deleted_tag_or_department_lets_the_other_entries_count() {
+        for (user, allowed, expected) in [
+            ("wangwu", allowed(&[], &[], &[8, 7]), true),
+            ("zhangsan", allowed(&[], &[9, 2], &[8]), true),
+            ("lisi", allowed(&[], &[9], &[8]), false),
+            ("lisi", allowed(&[], &[], &[8]), false),
+        ] {
+            assert_eq!(may_press(user, &allowed).await, Ok(expected), "{user} {allowed:?}");
+        }
+    }
+
+    #[tokio::test]
     async fn an_unknown_answer_is_no_permission() {
         assert_eq!(may_press("nobody", &allowed(&[], &[2], &[])).await, Err(rejected(60111)));
         assert_eq!(may_press("zhangsan", &allowed(&[], &[], &[9])).await, Err(rejected(-1)));
@@ -201,7 +256,7 @@ mod tests {
     #[tokio::test]
     async fn an_answer_is_kept_for_some_minutes() {
         let (company, sender) = (Company::default(), SenderName("ops".to_owned()));
-        let mut memberships = Memberships::default();
+        let memberships = Memberships::default();
         let allowed = allowed(&[], &[2], &[]);
         for (second, calls) in [(0, 1), (299, 1), (300, 2), (301, 2)] {
             let now = Timestamp::from_second(second).unwrap();

@@ -15,15 +15,16 @@
 //!
 //! | file | what it does |
 //! |---|---|
-//! | `worker` | claims presses, and stores their results |
+//! | `worker` | claims presses, handles those of different cards at the same time, and stores their results |
 //! | `act` | handles one press |
 //! | `rules` | decides whether a press is obeyed |
 //! | `membership` | asks WeCom who belongs to departments and tags |
-//! | `silence` | creates the silence of a press, once |
-//! | `watch` | watches cards whose alerts are silenced |
+//! | `silence` | creates the silence of a press, and finds it again |
+//! | `watch` | watches cards whose alerts are silenced; `absence` decides when they count as resolved |
 //! | `card` | writes what members did on a card |
 //! | `messages` | makes the notifications; `texts` and `moment` have their words and times |
 
+mod absence;
 mod act;
 mod allowed;
 mod card;
@@ -40,5 +41,5 @@ pub mod worker;
 
 pub use self::{
     allowed::Allowed,
-    settings::{ReceiverSettings, Settings, Timing},
+    settings::{PressSettings, ReceiverSettings, Timing},
 };

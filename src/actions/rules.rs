@@ -11,7 +11,7 @@ use crate::{
     wecom::Content,
 };
 
-/// A press that could not be handled for this time, because the relay was stopped, is not obeyed any more.
+/// A press that could not be handled for this time is not obeyed any more, for example because the relay was stopped.
 const MAX_AGE: Duration = Duration::from_secs(30 * 60);
 
 /// The reason why a press is not obeyed.
@@ -25,11 +25,14 @@ pub(super) enum Refusal {
     UnknownButton,
     /// The receiver is gone from the configuration, or has no actions any more.
     NotConfigured,
+    /// [`MAX_AGE`] has passed since its acceptance.
     TooOld,
     NotAllowed,
     /// By the same member.
     AlreadyAcknowledged,
+    /// As far as the card knows: somebody may have expired the silence in Alertmanager.
     AlreadySilenced {
+        silence_id: String,
         by: String,
         until: Timestamp,
     },
@@ -75,19 +78,23 @@ pub(super) fn check(target: Target<'_>, user: &str, now: Timestamp) -> Result<()
             false => Ok(()),
         };
     }
-    if let Some((by, until)) = silence_of(&card.handled, now) {
-        return Err(Refusal::AlreadySilenced { by: by.to_owned(), until });
-    }
     if card.labels.0.values().all(String::is_empty) {
         return Err(Refusal::NoLabels);
     }
-    Ok(())
+    match silence_of(&card.handled, now) {
+        Some(refusal) => Err(refusal),
+        None => Ok(()),
+    }
 }
 
-/// The silence that has not ended at `now`.
-fn silence_of(handled: &[Handled], now: Timestamp) -> Option<(&str, Timestamp)> {
+/// The refusal because of a silence that has not ended at `now`.
+fn silence_of(handled: &[Handled], now: Timestamp) -> Option<Refusal> {
     handled.iter().rev().find_map(|handled| match &handled.action {
-        HandledAction::Silenced { until, .. } if *until > now => Some((handled.by.as_str(), *until)),
+        HandledAction::Silenced { silence_id, until } if *until > now => Some(Refusal::AlreadySilenced {
+            silence_id: silence_id.clone(),
+            by: handled.by.clone(),
+            until: *until,
+        }),
         _ => None,
     })
 }
@@ -126,7 +133,7 @@ pub(super) fn marker(press: PressId) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
@@ -135,11 +142,11 @@ mod tests {
         wecom::Recipients,
     };
 
-    fn at(second: i64) -> Timestamp {
+    pub(in crate::actions) fn at(second: i64) -> Timestamp {
         Timestamp::from_second(1_795_248_000 + second).unwrap()
     }
 
-    fn card() -> StoredCard {
+    pub(in crate::actions) fn card() -> StoredCard {
         let json = r#"{"card_type":"button_interaction","task_id":"t1","button_list":[
             {"text":"Silence 1h","key":"silence:3600"},{"text":"Ack","key":"ack"},{"type":1,"url":"https://a.example"},
             {"text":"odd","key":"odd"}]}"#;
@@ -160,7 +167,7 @@ mod tests {
         }
     }
 
-    fn press(button: &str, card: Option<StoredCard>) -> Press {
+    pub(in crate::actions) fn press(button: &str, card: Option<StoredCard>) -> Press {
         Press {
             id: PressId(255),
             claim: ClaimId(1),
@@ -211,7 +218,8 @@ mod tests {
             let card = StoredCard { handled, ..card() };
             check(Target { card: &card, action }, "ZhangSan", now)
         };
-        let until = Refusal::AlreadySilenced { by: "lisi".to_owned(), until: at(100) };
+        let until =
+            Refusal::AlreadySilenced { silence_id: "s".to_owned(), by: "lisi".to_owned(), until: at(100) };
         assert_eq!(checked(silence, handled(silenced.clone(), "lisi"), at(99)), Err(until));
         assert_eq!(checked(silence, handled(silenced.clone(), "lisi"), at(100)), Ok(()));
         assert_eq!(checked(ack, handled(silenced, "lisi"), at(99)), Ok(()));

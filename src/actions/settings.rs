@@ -12,10 +12,10 @@ use crate::{
 
 /// The parts of a configuration that presses need. A reload replaces them.
 #[derive(Debug)]
-pub struct Settings<S, C> {
+pub struct PressSettings<S, C> {
     /// `None` without `alertmanager`.
     pub silences: Option<Arc<S>>,
-    /// The receivers with `actions`.
+    /// All receivers, because a press of a receiver without `actions` needs an answer, too.
     pub receivers: BTreeMap<ReceiverName, ReceiverSettings>,
     /// The contacts of the apps.
     pub contacts: BTreeMap<SenderName, Arc<C>>,
@@ -26,12 +26,13 @@ pub struct Settings<S, C> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReceiverSettings {
     pub sender: SenderName,
-    pub allowed: Allowed,
+    /// `None` without `actions`.
+    pub allowed: Option<Allowed>,
     pub language: Language,
     pub send_resolved: bool,
 }
 
-impl<S, C> Settings<S, C> {
+impl<S, C> PressSettings<S, C> {
     /// A receiver for a message about a card that nobody knows any more.
     pub(super) fn receiver_of(&self, sender: &SenderName) -> Option<(&ReceiverName, &ReceiverSettings)> {
         self.receivers.iter().find(|(_, receiver)| receiver.sender == *sender)
@@ -51,6 +52,8 @@ pub struct Timing {
     pub poll: Duration,
     /// The pause between two looks at a silenced card.
     pub watch: Duration,
+    /// Alerts are resolved after Alertmanager has not listed them for this time.
+    pub absence: Duration,
     /// An Alertmanager that started within this time does not know all alerts yet.
     pub warm_up: Duration,
 }
@@ -63,6 +66,7 @@ impl Default for Timing {
             claim: Duration::from_secs(120),
             poll: Duration::from_secs(5),
             watch: Duration::from_secs(30),
+            absence: Duration::from_secs(180),
             warm_up: Duration::from_secs(300),
         }
     }

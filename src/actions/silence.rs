@@ -1,38 +1,41 @@
-//! Creates the silence of a press, once.
+//! The silence of a press. Its comment has a marker, by which it is found again.
 
 use jiff::Timestamp;
 
-use super::{failure::Failure, rules::marker};
+use super::{failure::PressFailure, rules::marker};
 use crate::{
     alertmanager::{NewSilence, Silence, Silences},
-    outbox::{PressId, StoredCard},
+    outbox::{Press, StoredCard},
     text::{one_line, shorten},
 };
 
 /// The bytes of an alert's summary in the comment of a silence.
 const SUMMARY_BYTES: usize = 300;
 
-/// The silence of a press: the one that an earlier attempt created, else a new one from `now` until `until`.
-pub(super) async fn silence(
+/// The silence that an earlier attempt of `press` created.
+pub(super) async fn created_before(
     silences: &impl Silences,
-    press: PressId,
+    press: &Press,
     card: &StoredCard,
-    user: &str,
+) -> Result<Option<Silence>, PressFailure> {
+    Ok(silences.find(&card.labels.0, &marker(press.id)).await?)
+}
+
+/// Creates the silence of `press`, from `now` until `until`.
+pub(super) async fn create(
+    silences: &impl Silences,
+    press: &Press,
+    card: &StoredCard,
     now: Timestamp,
     until: Timestamp,
-) -> Result<Silence, Failure> {
-    let matchers = &card.labels.0;
-    let marker = marker(press);
-    if let Some(created) = silences.find(matchers, &marker).await? {
-        return Ok(created);
-    }
+) -> Result<Silence, PressFailure> {
     let summary = one_line(&card.summary);
-    let comment = format!("Silenced from WeCom: {} {marker}", shorten(&summary, SUMMARY_BYTES));
+    let comment = format!("Silenced from WeCom: {} {}", shorten(&summary, SUMMARY_BYTES), marker(press.id));
     let new = NewSilence {
-        matchers: matchers.clone(),
+        matchers: card.labels.0.clone(),
         starts_at: now,
         ends_at: until,
-        created_by: user.to_owned(),
+        created_by: press.user.clone(),
         comment,
     };
     let id = silences.create(&new).await?;

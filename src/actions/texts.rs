@@ -2,7 +2,7 @@
 
 use jiff::{Timestamp, tz::TimeZone};
 
-use super::{failure::Failure, moment::short_time, rules::Refusal};
+use super::{failure::PressFailure, moment::short_time, rules::Refusal};
 use crate::{
     language::Language,
     outbox::{Handled, HandledAction},
@@ -68,19 +68,19 @@ impl Reader<'_> {
             Refusal::Closed => ["this alert is resolved already", "该告警已恢复"],
             Refusal::UnknownButton => ["the relay wrote no such button on this card", "这张卡片上没有该按钮"],
             Refusal::NotConfigured => [
-                "the configuration of the relay has no actions for this receiver any more",
-                "relay 的配置中，该 receiver 已不再提供操作按钮",
+                "the buttons of this card are no longer offered. Look into Alertmanager",
+                "这张卡片上的按钮已停用，请到 Alertmanager 中处理",
             ],
             Refusal::TooOld => [
-                "the relay was stopped when you pressed the button. Press it again if it is still needed",
-                "按下按钮时 relay 未在运行；如仍需要，请重新按一次",
+                "the relay could not handle this press within 30 minutes. Press again if it is still needed",
+                "relay 未能在 30 分钟内处理这次操作；如仍需要，请再按一次",
             ],
             Refusal::NotAllowed => [
                 "you are not among those who may press this button. Ask the administrator of the relay",
                 "您没有操作权限，请联系 relay 管理员",
             ],
             Refusal::AlreadyAcknowledged => ["you have acknowledged this alert already", "您已认领过该告警"],
-            Refusal::AlreadySilenced { by, until } => {
+            Refusal::AlreadySilenced { by, until, .. } => {
                 let until = self.time(*until);
                 return self.language.choose(
                     format!("{by} has silenced this alert until {until} already"),
@@ -100,15 +100,19 @@ impl Reader<'_> {
     }
 
     /// The text to a member whose press failed.
-    pub(super) fn failure(&self, failure: &Failure) -> String {
+    pub(super) fn failure(&self, failure: &PressFailure) -> String {
         let reason = failure.reason.get(self.language);
-        match (failure.may_be_done, self.language) {
-            (false, _) => reason.clone(),
-            (true, Language::En) => {
-                format!("{reason}. A silence may exist nevertheless: look into Alertmanager")
-            }
-            (true, Language::Zh) => format!("{reason}。静默可能已经创建，请到 Alertmanager 中确认"),
-        }
+        let [en, zh] = if failure.may_be_done {
+            [
+                "A silence may exist nevertheless: look into Alertmanager",
+                "静默可能已经创建，请到 Alertmanager 中确认",
+            ]
+        } else if failure.is_final {
+            ["Ask the administrator of the relay", "请联系 relay 管理员"]
+        } else {
+            ["Press again later", "请稍后再按一次"]
+        };
+        self.language.choose(format!("{reason}. {en}"), format!("{reason}，{zh}"))
     }
 
     /// The whole text to a member: nothing was done, for this reason.

@@ -7,10 +7,11 @@ use tokio::{sync::watch, time::sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    absence::Absences,
     card::resolved_card,
     messages::resolved,
     moment::later,
-    settings::{Settings, Timing},
+    settings::{PressSettings, Timing},
     texts::Reader,
 };
 use crate::{
@@ -23,38 +24,48 @@ use crate::{
 /// The maximum number of cards in one round.
 const MAX_CARDS: u32 = 50;
 
-/// The dependencies of the watch.
-pub struct Context<O, S, C> {
+/// Looks at silenced cards.
+pub struct Watch<O, S, C> {
     pub outbox: O,
-    pub settings: watch::Receiver<Arc<Settings<S, C>>>,
+    pub settings: watch::Receiver<Arc<PressSettings<S, C>>>,
     pub clock: Arc<dyn Clock>,
     pub timing: Timing,
 }
 
+/// An answer of Alertmanager about the alerts of a card.
+enum Look {
+    Listed,
+    /// Not listed. They are resolved after this has lasted for the time.
+    Absent(Duration),
+    /// Alertmanager has started so recently that it cannot know all alerts.
+    TooEarly,
+}
+
 /// Looks at silenced cards until `stop`.
 pub async fn run<O: CardStore, S: Silences, C: Send + Sync + 'static>(
-    context: Context<O, S, C>,
+    watch: Watch<O, S, C>,
     stop: CancellationToken,
 ) {
+    let mut absences = Absences::default();
     // Each card has its own due time, so rounds may be more frequent.
-    let pause = context.timing.watch / 4;
+    let pause = watch.timing.watch / 4;
     while stop.run_until_cancelled(sleep(pause)).await.is_some() {
-        if !context.clock.is_known() {
+        if !watch.clock.is_known() {
             continue;
         }
-        if let Some(Err(error)) = stop.run_until_cancelled(context.round()).await {
+        if let Some(Err(error)) = stop.run_until_cancelled(watch.round(&mut absences)).await {
             tracing::debug!(%error, "silenced cards could not be looked at; trying again");
         }
     }
 }
 
-impl<O: CardStore, S: Silences, C: Send + Sync + 'static> Context<O, S, C> {
-    async fn round(&self) -> StoreResult<()> {
+impl<O: CardStore, S: Silences, C: Send + Sync + 'static> Watch<O, S, C> {
+    async fn round(&self, absences: &mut Absences) -> StoreResult<()> {
         let now = self.clock.now();
         let next = later(now, self.timing.watch);
         let settings = Arc::clone(&self.settings.borrow());
         for watched in self.outbox.watched_cards(MAX_CARDS, next, now).await? {
-            let verdict = self.look(&settings, &watched, next).await;
+            let verdict = self.verdict(&settings, &watched, absences, next).await;
             let WatchedCard { card, .. } = &watched;
             if matches!(verdict, WatchVerdict::Resolved(_)) {
                 tracing::info!(
@@ -67,37 +78,58 @@ impl<O: CardStore, S: Silences, C: Send + Sync + 'static> Context<O, S, C> {
         Ok(())
     }
 
-    async fn look(&self, settings: &Settings<S, C>, watched: &WatchedCard, next: Timestamp) -> WatchVerdict {
+    async fn verdict(
+        &self,
+        settings: &PressSettings<S, C>,
+        watched: &WatchedCard,
+        absences: &mut Absences,
+        next: Timestamp,
+    ) -> WatchVerdict {
         let WatchedCard { card, watch_until } = watched;
         let Some(silences) = &settings.silences else { return WatchVerdict::Ended };
-        let is_last = self.clock.now() >= *watch_until;
-        let otherwise = if is_last { WatchVerdict::Ended } else { WatchVerdict::Again { at: next } };
-        match self.is_resolved(silences.as_ref(), watched).await {
-            Ok(true) => {}
-            Ok(false) => return otherwise,
+        let now = self.clock.now();
+        let look = self.look(silences.as_ref(), watched).await;
+        if !matches!(look, Ok(Look::Absent(_))) {
+            absences.forget(card.delivery);
+        }
+        let needed = match look {
+            Ok(Look::Absent(needed)) => needed,
+            // The end of the watch waits for an answer that says something.
+            Ok(Look::TooEarly) => return WatchVerdict::Again { at: next },
+            Ok(Look::Listed) => return if_it_lasts(*watch_until, now, next),
             Err(error) => {
                 tracing::debug!(%error, task_id = card.task_id, "Alertmanager does not say whether a silenced alert is resolved");
-                return otherwise;
+                return if_it_lasts(*watch_until, now, next);
             }
+        };
+        if !absences.record(card.delivery, needed, now) {
+            return WatchVerdict::Again { at: next };
         }
+        absences.forget(card.delivery);
         let language =
             settings.receivers.get(&card.receiver).map_or(Language::default(), |found| found.language);
-        let now = self.clock.wall_time(self.clock.now());
-        let reader = Reader { language, now, zone: &settings.zone };
+        let reader = Reader { language, now: self.clock.wall_time(now), zone: &settings.zone };
         match resolved_card(card, reader) {
             Some(template_card) => WatchVerdict::Resolved(resolved(card, template_card, reader)),
             None => WatchVerdict::Ended,
         }
     }
 
-    async fn is_resolved(&self, silences: &S, watched: &WatchedCard) -> Result<bool, SilencesError> {
+    async fn look(&self, silences: &S, watched: &WatchedCard) -> Result<Look, SilencesError> {
         if silences.has_alerts(&watched.card.labels.0).await? {
-            return Ok(false);
+            return Ok(Look::Listed);
         }
-        let now = self.clock.wall_time(self.clock.now());
-        let started_at = silences.started_at().await?;
-        let age =
-            |started_at: Timestamp| Duration::try_from(now.duration_since(started_at)).unwrap_or_default();
-        Ok(started_at.is_none_or(|started_at| age(started_at) >= self.timing.warm_up))
+        let Timing { absence, warm_up, .. } = self.timing;
+        let Some(started_at) = silences.started_at().await? else {
+            // Grafana does not say when it started.
+            return Ok(Look::Absent(absence.max(warm_up)));
+        };
+        let age = self.clock.wall_time(self.clock.now()).duration_since(started_at);
+        let is_warm = Duration::try_from(age).unwrap_or_default() >= warm_up;
+        Ok(if is_warm { Look::Absent(absence) } else { Look::TooEarly })
     }
+}
+
+fn if_it_lasts(watch_until: Timestamp, now: Timestamp, next: Timestamp) -> WatchVerdict {
+    if now >= watch_until { WatchVerdict::Ended } else { WatchVerdict::Again { at: next } }
 }

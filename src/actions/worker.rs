@@ -1,38 +1,41 @@
-//! The worker that handles presses, one after the other.
+//! The worker that handles presses: those of one card one after the other, those of different cards at the same time.
 
-use std::{pin::pin, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use tokio::{
     sync::watch,
+    task::{JoinError, JoinSet},
     time::{sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
 
 use super::{
     act::{Actor, Handling, Report},
-    failure::Failure,
+    failure::PressFailure,
     membership::Memberships,
     moment::later,
-    settings::{Settings, Timing},
+    settings::{PressSettings, Timing},
 };
 use crate::{
     alertmanager::Silences,
     clock::Clock,
     heartbeat::Heartbeat,
     metrics::{Metrics, PressResult},
-    outbox::{CardStore, Press, PressWaker, StoreResult},
+    outbox::{CardStore, Press, PressWaker, StoreError, StoreResult},
     wecom::Contacts,
 };
 
 /// The pause after the outbox did not answer.
 const STORE_PAUSE: Duration = Duration::from_secs(1);
-/// After the stop, the press in hand has this time to finish. It is less than that of a whole shutdown.
+/// After the stop, the presses in hand have this time to finish. It is less than that of a whole shutdown.
 const GRACE: Duration = Duration::from_secs(10);
+/// The number of presses in hand. It is large, so that acknowledgements do not wait for those that wait for Alertmanager.
+const MAX_IN_HAND: usize = 64;
 
-/// The dependencies of the worker.
-pub struct Context<O, S, C> {
+/// Handles presses.
+pub struct Worker<O, S, C> {
     pub outbox: O,
-    pub settings: watch::Receiver<Arc<Settings<S, C>>>,
+    pub settings: watch::Receiver<Arc<PressSettings<S, C>>>,
     pub clock: Arc<dyn Clock>,
     pub metrics: Arc<Metrics>,
     pub waker: PressWaker,
@@ -41,83 +44,111 @@ pub struct Context<O, S, C> {
 }
 
 /// Handles presses until `stop`. Several processes may do so with one outbox: each press has one claim.
-pub async fn run<O: CardStore, S: Silences, C: Contacts>(context: Context<O, S, C>, stop: CancellationToken) {
-    let mut memberships = Memberships::default();
-    let mut is_first_failure = true;
-    loop {
-        context.heartbeat.tick();
-        let pause = match context.work(&mut memberships, &stop).await {
+pub async fn run<O: CardStore, S: Silences, C: Contacts>(worker: Worker<O, S, C>, stop: CancellationToken) {
+    let worker = Arc::new(worker);
+    let memberships = Arc::new(Memberships::default());
+    let mut in_hand = JoinSet::new();
+    let mut outage = Outage::default();
+    while !stop.is_cancelled() {
+        worker.heartbeat.tick();
+        let pause = match worker.claim(&mut in_hand, &memberships, &stop).await {
             Ok(pause) => {
-                is_first_failure = true;
+                outage = Outage::default();
                 pause
             }
             Err(error) => {
-                if is_first_failure {
-                    tracing::warn!(%error, "presses of buttons wait, because the outbox does not answer; trying again");
-                }
-                is_first_failure = false;
+                outage.warn(&error);
                 STORE_PAUSE
             }
         };
         tokio::select! {
-            () = stop.cancelled() => return,
-            () = context.waker.woken() => {}
-            () = context.heartbeat.requested() => {}
+            () = stop.cancelled() => {}
+            Some(ended) = in_hand.join_next() => if let Err(error) = result(ended) {
+                outage.warn(&error);
+            },
+            () = worker.waker.woken() => {}
+            () = worker.heartbeat.requested() => {}
             () = sleep(pause) => {}
         }
     }
+    while in_hand.join_next().await.is_some() {}
 }
 
-impl<O: CardStore, S: Silences, C: Contacts> Context<O, S, C> {
-    /// Handles all presses that are due. Returns the pause until the next one may be.
-    async fn work(&self, memberships: &mut Memberships, stop: &CancellationToken) -> StoreResult<Duration> {
+/// The outbox does not answer. The log has this once.
+#[derive(Default)]
+struct Outage {
+    is_known: bool,
+}
+
+impl Outage {
+    fn warn(&mut self, error: &StoreError) {
+        if !self.is_known {
+            tracing::warn!(%error, "presses of buttons wait, because the outbox does not answer; trying again");
+        }
+        self.is_known = true;
+    }
+}
+
+/// The result of a task. Its panic is that of the worker.
+fn result(ended: Result<StoreResult<()>, JoinError>) -> StoreResult<()> {
+    match ended.map_err(JoinError::try_into_panic) {
+        Ok(result) => result,
+        Err(Ok(panic)) => std::panic::resume_unwind(panic),
+        // Nobody aborts a press.
+        Err(Err(_)) => Ok(()),
+    }
+}
+
+impl<O: CardStore, S: Silences, C: Contacts> Worker<O, S, C> {
+    /// Claims the presses that are due, and begins to handle them. Returns the pause until the next one may be due.
+    async fn claim(
+        self: &Arc<Self>,
+        in_hand: &mut JoinSet<StoreResult<()>>,
+        memberships: &Arc<Memberships>,
+        stop: &CancellationToken,
+    ) -> StoreResult<Duration> {
         if !self.clock.is_known() {
             return Ok(STORE_PAUSE);
         }
-        while !stop.is_cancelled() {
+        while in_hand.len() < MAX_IN_HAND && !stop.is_cancelled() {
             let now = self.clock.now();
             let Some(press) = self.outbox.claim_press(later(now, self.timing.claim), now).await? else {
-                break;
+                let due = self.outbox.next_press_due().await?;
+                let wait = due.map(|due| due.duration_since(self.clock.now()));
+                let wait = wait.map(|wait| Duration::try_from(wait).unwrap_or_default());
+                return Ok(wait.unwrap_or(self.timing.poll).min(self.timing.poll));
             };
-            let Some(handling) = self.handled(&press, memberships, stop).await else { break };
-            let (id, claim) = (press.id, press.claim);
-            self.outbox.settle_press(id, claim, handling.verdict, self.clock.now()).await?;
-            if let Some(report) = handling.report {
-                self.report(&press, report);
-            }
+            in_hand.spawn(Arc::clone(self).handle(press, Arc::clone(memberships), stop.clone()));
         }
-        let due = self.outbox.next_press_due().await?;
-        let wait =
-            due.map(|due| Duration::try_from(due.duration_since(self.clock.now())).unwrap_or_default());
-        Ok(wait.unwrap_or(self.timing.poll).min(self.timing.poll))
+        // The end of a press wakes the loop.
+        Ok(self.timing.poll)
     }
 
-    /// Handles a press and answers the watchdog meanwhile. `None` if the relay stops before the end: the press is handled
-    /// again after the next start.
-    async fn handled(
-        &self,
-        press: &Press,
-        memberships: &mut Memberships,
-        stop: &CancellationToken,
-    ) -> Option<Handling> {
+    /// Handles a press, and stores the result. If the relay stops before the end, the press is handled again after the next
+    /// start.
+    async fn handle(
+        self: Arc<Self>,
+        press: Press,
+        memberships: Arc<Memberships>,
+        stop: CancellationToken,
+    ) -> StoreResult<()> {
         let settings = Arc::clone(&self.settings.borrow());
         let actor = Actor { settings: &settings, timing: &self.timing, clock: self.clock.as_ref() };
         // An attempt must end before its claim.
-        let limited = timeout(self.timing.claim / 2, actor.handle(press, memberships));
-        let mut handling = pin!(limited);
-        let mut stopped = pin!(async {
+        let limited = timeout(self.timing.claim / 2, actor.handle(&press, &memberships));
+        let grace_ended = async {
             stop.cancelled().await;
             sleep(GRACE).await;
-        });
-        loop {
-            tokio::select! {
-                ended = &mut handling => {
-                    return Some(ended.unwrap_or_else(|_| actor.failed(press, Failure::timed_out())));
-                }
-                () = &mut stopped => return None,
-                () = self.heartbeat.requested() => self.heartbeat.tick(),
-            }
+        };
+        let Handling { verdict, report } = tokio::select! {
+            ended = limited => ended.unwrap_or_else(|_| actor.failed(&press, PressFailure::timed_out())),
+            () = grace_ended => return Ok(()),
+        };
+        self.outbox.settle_press(press.id, press.claim, verdict, self.clock.now()).await?;
+        if let Some(report) = report {
+            self.report(&press, report);
         }
+        Ok(())
     }
 
     fn report(&self, press: &Press, report: Report) {
@@ -132,7 +163,7 @@ impl<O: CardStore, S: Silences, C: Contacts> Context<O, S, C> {
         match result {
             PressResult::Failed => tracing::warn!(
                 user, %app, receiver, delivery, task_id, button, action, result = result_name, reason = text,
-                "press failed: a member was told that nothing was done"
+                "press failed: a member was notified that nothing was done"
             ),
             _ => tracing::info!(
                 user, %app, receiver, delivery, task_id, button, action, result = result_name, silence,

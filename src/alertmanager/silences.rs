@@ -30,11 +30,15 @@ pub struct Silence {
 
 /// Alertmanager did not do what was asked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{}", .reason.en)]
+#[error("{url}: {}", .detail.en)]
 pub struct SilencesError {
     pub kind: SilencesErrorKind,
-    /// The event and the advice, without any secret. A clause without a full stop.
-    pub reason: Bilingual<String>,
+    /// For members: a short clause without a full stop and without technical details.
+    pub reason: Bilingual<&'static str>,
+    /// The address of Alertmanager. It contains no secret.
+    pub url: String,
+    /// For operators: the event and the advice, without any secret. A clause without a full stop.
+    pub detail: Bilingual<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +59,13 @@ pub trait Silences: Send + Sync + 'static {
         matchers: &Matchers,
         marker: &str,
     ) -> impl Future<Output = Result<Option<Silence>, SilencesError>> + Send;
+
+    /// True if the silence `id` with exactly these matchers exists and has not expired.
+    fn is_in_force(
+        &self,
+        matchers: &Matchers,
+        id: &str,
+    ) -> impl Future<Output = Result<bool, SilencesError>> + Send;
 
     /// Creates a silence, and returns its id.
     fn create(&self, silence: &NewSilence) -> impl Future<Output = Result<String, SilencesError>> + Send;

@@ -11,32 +11,29 @@ use crate::{
     wecom::client::{Client, SenderClient},
 };
 
-pub(super) type PressSettings = actions::Settings<AlertmanagerClient, Client>;
+pub(super) type PressSettings = actions::PressSettings<AlertmanagerClient, Client>;
 
 pub(super) fn press_settings(
     config: &Config,
     silences: Option<Arc<AlertmanagerClient>>,
     senders: &BTreeMap<SenderName, ActiveSender>,
 ) -> PressSettings {
-    let mut with_actions = BTreeMap::new();
-    for receiver in &config.receivers {
-        if let Some(actions) = &receiver.actions {
-            let settings = actions::ReceiverSettings {
-                sender: receivers::sender_name(&receiver.sender, config),
-                allowed: actions.allowed.clone(),
-                language: receiver.language,
-                send_resolved: receiver.send_resolved,
-            };
-            with_actions.insert(receivers::receiver_name(receiver), settings);
-        }
-    }
+    let receivers = config.receivers.iter().map(|receiver| {
+        let settings = actions::ReceiverSettings {
+            sender: receivers::sender_name(&receiver.sender, config),
+            allowed: receiver.actions.as_ref().map(|actions| actions.allowed.clone()),
+            language: receiver.language,
+            send_resolved: receiver.send_resolved,
+        };
+        (receivers::receiver_name(receiver), settings)
+    });
     let contacts = senders.iter().filter_map(|(name, active)| match active.client.as_ref() {
         SenderClient::App(client) => Some((name.clone(), Arc::new(client.clone()))),
         SenderClient::Robot(_) => None,
     });
-    actions::Settings {
+    actions::PressSettings {
         silences,
-        receivers: with_actions,
+        receivers: receivers.collect(),
         contacts: contacts.collect(),
         zone: config.timezone.clone(),
     }

@@ -28,7 +28,7 @@ impl<O: Outbox> Running<O> {
     fn spawn_actions(&self) {
         let heartbeat = Heartbeat::default();
         self.heartbeats.add("the worker for presses".to_owned(), heartbeat.clone());
-        let presses = worker::Context {
+        let presses = worker::Worker {
             outbox: self.outbox.clone(),
             settings: self.press_settings.subscribe(),
             clock: self.clock.clone(),
@@ -38,7 +38,7 @@ impl<O: Outbox> Running<O> {
             timing: self.tuning.actions.clone(),
         };
         self.tasks.spawn_endless("presses", worker::run(presses, self.tasks.stop()));
-        let silenced = watch::Context {
+        let silenced = watch::Watch {
             outbox: self.outbox.clone(),
             settings: self.press_settings.subscribe(),
             clock: self.clock.clone(),

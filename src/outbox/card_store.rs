@@ -95,8 +95,8 @@ pub struct StoredCard {
 /// The consequence of a claim of a press.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PressVerdict {
-    /// The press is due again at `at`.
-    Retry { at: Timestamp },
+    /// The press is due again at `at`. `reason` is one line for `outbox show`.
+    Retry { at: Timestamp, reason: String },
     Done {
         /// One line for `outbox show`.
         result: String,
@@ -136,6 +136,8 @@ pub struct PressRecord {
     pub button: String,
     pub pressed_at: Timestamp,
     pub accepted_at: Timestamp,
+    /// The reason of the last failed attempt, until the press is settled.
+    pub last_failure: Option<String>,
     /// `None` until the press is settled.
     pub result: Option<String>,
 }

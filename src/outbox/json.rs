@@ -51,6 +51,7 @@ struct PressJson<'a> {
     button: &'a str,
     pressed_at: String,
     accepted_at: String,
+    last_failure: Option<&'a str>,
     result: Option<&'a str>,
 }
 
@@ -104,6 +105,7 @@ impl<'a> DetailJson<'a> {
             button: &press.button,
             pressed_at: rfc3339(press.pressed_at, zone),
             accepted_at: rfc3339(press.accepted_at, zone),
+            last_failure: press.last_failure.as_deref(),
             result: press.result.as_deref(),
         };
         Self {

@@ -1,10 +1,9 @@
 //! Answers of Alertmanager, and what a failed call means.
 
-use jiff::Timestamp;
 use reqwest::{Response, StatusCode, Url, header};
 use serde::Deserialize;
 
-use super::super::{Silence, SilencesError, SilencesErrorKind};
+use super::super::{SilencesError, SilencesErrorKind};
 use crate::{
     language::Bilingual,
     text::{one_line, shorten_chars},
@@ -12,6 +11,12 @@ use crate::{
 
 /// The characters of a server's text that an error quotes.
 const QUOTED_CHARS: usize = 200;
+
+/// For members: another server answers.
+const NO_ALERTMANAGER: Bilingual<&str> = Bilingual {
+    en: "the relay finds no Alertmanager at the configured address",
+    zh: "relay 配置的地址上没有 Alertmanager",
+};
 
 /// The bytes of a body up to a bound.
 pub(super) struct Body {
@@ -31,63 +36,72 @@ pub(super) async fn read(response: &mut Response, max_bytes: usize) -> Result<Bo
     Ok(Body { bytes, is_whole: true })
 }
 
-pub(super) fn error(kind: SilencesErrorKind, en: impl Into<String>, zh: impl Into<String>) -> SilencesError {
-    SilencesError { kind, reason: Bilingual::new(en.into(), zh.into()) }
-}
-
-/// The error of an answer with another status than 2xx. `text` is its body without secrets.
-pub(super) fn refusal(response: &Response, text: &str) -> SilencesError {
+/// The error of an answer of `url` with another status than 2xx. `text` is its body without secrets.
+pub(super) fn refusal(url: String, response: &Response, text: &str) -> SilencesError {
     let status = response.status();
     let number = status.as_u16();
-    match status {
-        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => error(
+    let (kind, reason, en, zh) = match status {
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => (
             SilencesErrorKind::Refused,
+            Bilingual::new(
+                "Alertmanager does not accept the relay's credentials",
+                "Alertmanager 不接受 relay 的凭据",
+            ),
             format!(
                 "Alertmanager refuses the relay's credentials (HTTP {number}); correct bearer_token or basic_auth of alertmanager"
             ),
             format!(
-                "Alertmanager 拒绝了relay的凭据（HTTP {number}），请修正 alertmanager 的 bearer_token 或 basic_auth"
+                "Alertmanager 拒绝了 relay 的凭据（HTTP {number}），请修正 alertmanager 的 bearer_token 或 basic_auth"
             ),
         ),
-        StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => error(
+        StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => (
             SilencesErrorKind::Refused,
+            NO_ALERTMANAGER,
             format!("there is no Alertmanager API v2 at this URL (HTTP {number}); correct alertmanager.url"),
             format!("该地址没有 Alertmanager API v2（HTTP {number}），请修正 alertmanager.url"),
         ),
-        StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT => error(
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT => (
             SilencesErrorKind::NotDone,
+            Bilingual::new("Alertmanager is overloaded", "Alertmanager 过载"),
             format!("Alertmanager is overloaded (HTTP {number})"),
             format!("Alertmanager 过载（HTTP {number}）"),
         ),
         _ if status.is_redirection() => {
             let origin = redirect_origin(response);
             let to = origin.map(|origin| format!(" to {origin}")).unwrap_or_default();
-            error(
+            (
                 SilencesErrorKind::Refused,
+                NO_ALERTMANAGER,
                 format!(
                     "Alertmanager redirects{to} (HTTP {number}); write the final URL in alertmanager.url"
                 ),
                 format!("Alertmanager 返回重定向{to}（HTTP {number}），请在 alertmanager.url 中写最终地址"),
             )
         }
-        _ if status.is_client_error() => {
-            let quoted = quoted(text);
-            error(
-                SilencesErrorKind::Refused,
-                format!("Alertmanager refuses the silence (HTTP {number}){quoted}"),
-                format!("Alertmanager 拒绝了该静默（HTTP {number}）{quoted}"),
-            )
-        }
+        _ if status.is_client_error() => (
+            SilencesErrorKind::Refused,
+            Bilingual::new("Alertmanager refuses this silence", "Alertmanager 拒绝了该静默"),
+            format!("Alertmanager refuses the silence (HTTP {number}){}", quoted(text)),
+            format!("Alertmanager 拒绝了该静默（HTTP {number}）{}", quoted(text)),
+        ),
         // A proxy may answer so after it has passed the request on.
-        _ => {
-            let quoted = quoted(text);
-            error(
-                SilencesErrorKind::Unknown,
-                format!("Alertmanager failed (HTTP {number}){quoted}; look into its log"),
-                format!("Alertmanager 出错（HTTP {number}）{quoted}，请查看其日志"),
-            )
-        }
-    }
+        _ => (
+            SilencesErrorKind::Unknown,
+            Bilingual::new("Alertmanager has an internal error", "Alertmanager 内部出错"),
+            format!("Alertmanager failed (HTTP {number}){}; look into its log", quoted(text)),
+            format!("Alertmanager 出错（HTTP {number}）{}，请查看其日志", quoted(text)),
+        ),
+    };
+    SilencesError { kind, reason, url, detail: Bilingual::new(en, zh) }
+}
+
+/// The answer of another server at `url`.
+pub(super) fn foreign(url: String, kind: SilencesErrorKind) -> SilencesError {
+    let detail = Bilingual::new(
+        "the answer is not one of Alertmanager's API v2; correct alertmanager.url".to_owned(),
+        "返回的内容不是 Alertmanager API v2 的响应，请修正 alertmanager.url".to_owned(),
+    );
+    SilencesError { kind, reason: NO_ALERTMANAGER, url, detail }
 }
 
 fn quoted(text: &str) -> String {
@@ -103,29 +117,26 @@ fn redirect_origin(response: &Response) -> Option<String> {
     Some(Url::parse(location).ok()?.origin().ascii_serialization())
 }
 
-#[derive(Deserialize)]
-struct ListedSilence {
-    id: String,
+#[derive(Debug, PartialEq, Eq, Deserialize)]
+pub(super) struct ListedSilence {
+    pub(super) id: String,
     #[serde(default)]
-    comment: String,
+    pub(super) comment: String,
     #[serde(rename = "endsAt")]
-    ends_at: String,
+    pub(super) ends_at: String,
     status: ListedStatus,
 }
 
-#[derive(Deserialize)]
+#[derive(Debug, PartialEq, Eq, Deserialize)]
 struct ListedStatus {
     state: String,
 }
 
-/// The silence with `marker` in its comment that has not expired. `None` if the answer is not a list of silences.
-pub(super) fn marked_silence(body: &[u8], marker: &str) -> Option<Option<Silence>> {
-    let silences: Vec<ListedSilence> = serde_json::from_slice(body).ok()?;
-    let is_marked =
-        |silence: &ListedSilence| silence.status.state != "expired" && silence.comment.contains(marker);
-    let Some(found) = silences.into_iter().find(is_marked) else { return Some(None) };
-    let ends_at: Timestamp = found.ends_at.parse().ok()?;
-    Some(Some(Silence { id: found.id, ends_at }))
+/// The silences that have not expired. `None` if the answer is not a list of silences.
+pub(super) fn silences_in_force(body: &[u8]) -> Option<Vec<ListedSilence>> {
+    let mut silences: Vec<ListedSilence> = serde_json::from_slice(body).ok()?;
+    silences.retain(|silence| silence.status.state != "expired");
+    Some(silences)
 }
 
 #[derive(Deserialize)]
@@ -155,13 +166,19 @@ mod tests {
         let body = |state: &str| {
             format!(
                 r#"[{{"id":"a","comment":"x","endsAt":"2026-11-21T09:00:00Z","status":{{"state":"active"}}}},
-                {{"id":"b","comment":"y [press 7]","endsAt":"2026-11-21T17:00:00.5+08:00","status":{{"state":"{state}"}}}}]"#
+                {{"id":"b","comment":"y","endsAt":"2026-11-21T17:00:00.5+08:00","status":{{"state":"{state}"}}}}]"#
             )
         };
-        let found = marked_silence(body("pending").as_bytes(), "[press 7]").unwrap().unwrap();
-        assert_eq!((found.id.as_str(), found.ends_at.to_string().as_str()), ("b", "2026-11-21T09:00:00.5Z"));
-        assert_eq!(marked_silence(body("expired").as_bytes(), "[press 7]"), Some(None));
-        assert_eq!(marked_silence(b"<html>", "[press 7]"), None);
+        let listed = |state: &str| {
+            let silences = silences_in_force(body(state).as_bytes()).unwrap();
+            silences
+                .into_iter()
+                .map(|silence| format!("{} {}", silence.id, silence.ends_at))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(listed("pending"), ["a 2026-11-21T09:00:00Z", "b 2026-11-21T17:00:00.5+08:00"]);
+        assert_eq!(listed("expired"), ["a 2026-11-21T09:00:00Z"]);
+        assert_eq!(silences_in_force(b"<html>"), None);
     }
 
     #[test]

@@ -7,13 +7,14 @@ use serde_json::json;
 
 use super::{
     super::{Matchers, NewSilence, Silence, Silences, SilencesError, SilencesErrorKind},
-    answer::{self, Body, error},
+    answer::{self, Body, ListedSilence},
     filter::filters,
     server_status::ServerStatus,
     settings::{AlertmanagerSettings, Credentials},
 };
 use crate::{
     http_client::{HttpClientSettings, SetupError, describe, http_client, tls_error},
+    language::Bilingual,
     secret::Secret,
 };
 
@@ -63,7 +64,7 @@ impl AlertmanagerClient {
     /// [`SilencesError`] when it does not answer.
     pub async fn status(&self) -> Result<ServerStatus, SilencesError> {
         let body = self.get(self.settings.url.call("status"), MAX_BODY_BYTES).await?;
-        ServerStatus::parse(&body.bytes).ok_or_else(|| foreign(SilencesErrorKind::NotDone))
+        ServerStatus::parse(&body.bytes).ok_or_else(|| self.foreign(SilencesErrorKind::NotDone))
     }
 
     async fn get(&self, url: Url, max_bytes: usize) -> Result<Body, SilencesError> {
@@ -92,7 +93,7 @@ impl AlertmanagerClient {
             return body.map_err(|error| self.transport_error(error));
         }
         let bytes = body.map(|body| body.bytes).unwrap_or_default();
-        Err(answer::refusal(&response, &self.redacted(&String::from_utf8_lossy(&bytes))))
+        Err(answer::refusal(self.url(), &response, &self.redacted(&String::from_utf8_lossy(&bytes))))
     }
 
     fn redacted(&self, text: &str) -> String {
@@ -105,50 +106,75 @@ impl AlertmanagerClient {
         let is_certificate = matches!(tls_error(&failed), Some(rustls::Error::InvalidCertificate(_)));
         let detail = self.redacted(&describe(failed));
         let kind = if is_connect { SilencesErrorKind::NotDone } else { SilencesErrorKind::Unknown };
-        if is_timeout {
+        let (reason, detail) = if is_timeout {
             let secs = self.settings.timeout.as_secs_f64();
-            return error(
-                kind,
-                format!("Alertmanager does not answer within {secs} s"),
-                format!("Alertmanager 在 {secs} 秒内没有响应"),
-            );
-        }
-        if is_certificate {
-            return error(
-                kind,
-                format!(
-                    "the certificate of Alertmanager is not trusted: {detail}; name its CA in ca_file of alertmanager, or \
-                     write the name in the certificate into alertmanager.url"
+            (
+                Bilingual::new("Alertmanager does not respond", "Alertmanager 没有响应"),
+                Bilingual::new(
+                    format!("Alertmanager does not answer within {secs} s"),
+                    format!("Alertmanager 在 {secs} 秒内没有响应"),
                 ),
-                format!(
-                    "Alertmanager 的证书不可信：{detail}，请在 alertmanager 的 ca_file 中写明其 CA，或在 alertmanager.url 中使用证书里的主机名"
+            )
+        } else if is_certificate {
+            (
+                Bilingual::new("the certificate of Alertmanager is not trusted", "Alertmanager 的证书不可信"),
+                Bilingual::new(
+                    format!(
+                        "the certificate of Alertmanager is not trusted: {detail}; name its CA in ca_file of alertmanager, or \
+                         write the name in the certificate into alertmanager.url"
+                    ),
+                    format!(
+                        "Alertmanager 的证书不可信：{detail}，请在 alertmanager 的 ca_file 中写明其 CA，或在 alertmanager.url 中使用证书里的主机名"
+                    ),
                 ),
-            );
-        }
-        if is_connect {
-            return error(
-                kind,
-                format!("Alertmanager cannot be reached: {detail}"),
-                format!("无法连接 Alertmanager：{detail}"),
-            );
-        }
-        error(
-            kind,
-            format!("the connection to Alertmanager was lost: {detail}"),
-            format!("与 Alertmanager 的连接中断：{detail}"),
-        )
+            )
+        } else if is_connect {
+            (
+                Bilingual::new("Alertmanager cannot be reached", "无法连接 Alertmanager"),
+                Bilingual::new(
+                    format!("Alertmanager cannot be reached: {detail}"),
+                    format!("无法连接 Alertmanager：{detail}"),
+                ),
+            )
+        } else {
+            (
+                Bilingual::new("the connection to Alertmanager was lost", "与 Alertmanager 的连接中断"),
+                Bilingual::new(
+                    format!("the connection to Alertmanager was lost: {detail}"),
+                    format!("与 Alertmanager 的连接中断：{detail}"),
+                ),
+            )
+        };
+        SilencesError { kind, reason, url: self.url(), detail }
     }
-}
 
-impl Silences for AlertmanagerClient {
-    async fn find(&self, matchers: &Matchers, marker: &str) -> Result<Option<Silence>, SilencesError> {
+    /// The silences with exactly these matchers that have not expired.
+    async fn in_force(&self, matchers: &Matchers) -> Result<Vec<ListedSilence>, SilencesError> {
         let mut url = self.settings.url.call("silences");
         for filter in filters(matchers) {
             url.query_pairs_mut().append_pair("filter", &filter);
         }
         let body = self.get(url, MAX_BODY_BYTES).await?;
-        let found = if body.is_whole { answer::marked_silence(&body.bytes, marker) } else { None };
-        found.ok_or_else(|| foreign(SilencesErrorKind::NotDone))
+        let listed = if body.is_whole { answer::silences_in_force(&body.bytes) } else { None };
+        listed.ok_or_else(|| self.foreign(SilencesErrorKind::NotDone))
+    }
+
+    fn foreign(&self, kind: SilencesErrorKind) -> SilencesError {
+        answer::foreign(self.url(), kind)
+    }
+}
+
+impl Silences for AlertmanagerClient {
+    async fn find(&self, matchers: &Matchers, marker: &str) -> Result<Option<Silence>, SilencesError> {
+        let found =
+            self.in_force(matchers).await?.into_iter().find(|silence| silence.comment.contains(marker));
+        let Some(ListedSilence { id, ends_at, .. }) = found else { return Ok(None) };
+        let ends_at = ends_at.parse().map_err(|_| self.foreign(SilencesErrorKind::NotDone))?;
+        Ok(Some(Silence { id, ends_at }))
+    }
+
+    async fn is_in_force(&self, matchers: &Matchers, id: &str) -> Result<bool, SilencesError> {
+        Ok(self.in_force(matchers).await?.iter().any(|silence| silence.id == id))
     }
 
     async fn create(&self, silence: &NewSilence) -> Result<String, SilencesError> {
@@ -165,7 +191,7 @@ impl Silences for AlertmanagerClient {
         let request = self.http.post(self.settings.url.call("silences"));
         let request = request.header(header::CONTENT_TYPE, "application/json").body(body.to_string());
         let body = self.call(request, MAX_BODY_BYTES).await?;
-        answer::created_id(&body.bytes).ok_or_else(|| foreign(SilencesErrorKind::Unknown))
+        answer::created_id(&body.bytes).ok_or_else(|| self.foreign(SilencesErrorKind::Unknown))
     }
 
     async fn has_alerts(&self, labels: &Matchers) -> Result<bool, SilencesError> {
@@ -180,19 +206,12 @@ impl Silences for AlertmanagerClient {
         if !body.is_whole && body.bytes.starts_with(b"[{") {
             return Ok(true);
         }
-        let count = answer::alert_count(&body.bytes).ok_or_else(|| foreign(SilencesErrorKind::NotDone))?;
+        let count =
+            answer::alert_count(&body.bytes).ok_or_else(|| self.foreign(SilencesErrorKind::NotDone))?;
         Ok(count > 0)
     }
 
     async fn started_at(&self) -> Result<Option<Timestamp>, SilencesError> {
         Ok(self.status().await?.started_at)
     }
-}
-
-fn foreign(kind: SilencesErrorKind) -> SilencesError {
-    error(
-        kind,
-        "the answer is not one of Alertmanager's API v2; correct alertmanager.url",
-        "返回的内容不是 Alertmanager API v2 的响应，请修正 alertmanager.url",
-    )
 }

@@ -32,14 +32,14 @@ pub(super) async fn check(client: Option<&AlertmanagerClient>, findings: &Findin
 }
 
 fn api(url: &str, failure: Option<SilencesError>) -> Finding {
-    let Some(SilencesError { kind, reason }) = failure else {
+    let Some(SilencesError { kind, detail, .. }) = failure else {
         let message = Bilingual::new(
             format!("{url} answers, and the relay may read silences"),
             format!("{url} 响应正常，relay 可以读取静默"),
         );
         return Finding::ok(API, message);
     };
-    let message = Bilingual::new(format!("{url}: {}", reason.en), format!("{url}：{}", reason.zh));
+    let message = Bilingual::new(format!("{url}: {}", detail.en), format!("{url}：{}", detail.zh));
     let help = match kind {
         // The reason has the advice.
         SilencesErrorKind::Refused => Bilingual::default(),
@@ -59,7 +59,7 @@ fn cluster(status: Result<ServerStatus, SilencesError>) -> Finding {
                 "silences work; without the status, the relay does not notice a restart of Alertmanager",
                 "静默不受影响；但读不到状态，relay 就无法察觉 Alertmanager 重启",
             );
-            return Finding::warning(CLUSTER, error.reason, help);
+            return Finding::warning(CLUSTER, error.detail, help);
         }
     };
     let version = status.version.map(|version| format!(" {version}")).unwrap_or_default();
@@ -123,8 +123,9 @@ mod tests {
 
     #[test]
     fn a_status_that_cannot_be_read_is_a_warning() {
-        let reason = Bilingual::new("no".to_owned(), "否".to_owned());
-        let error = SilencesError { kind: SilencesErrorKind::Refused, reason };
+        let reason = Bilingual::new("no", "否");
+        let (kind, url) = (SilencesErrorKind::Refused, "http://a.example".to_owned());
+        let error = SilencesError { kind, reason, url, detail: reason.map(str::to_owned) };
         assert_eq!(super::cluster(Err(error)).status, Status::Warning);
     }
 }

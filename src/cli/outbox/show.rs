@@ -64,9 +64,13 @@ pub(super) async fn run(
 
 /// A press as one line.
 fn pressed(press: &PressRecord) -> String {
-    let result = press.result.as_deref().unwrap_or("accepted, the relay is working on it");
+    let result = match (&press.result, &press.last_failure) {
+        (Some(result), _) => result.clone(),
+        (None, Some(reason)) => format!("will retry: {reason}"),
+        (None, None) => "accepted, the relay is working on it".to_owned(),
+    };
     let (at, button, user) = (moment(press.pressed_at), printable(&press.button), printable(&press.user));
-    format!("pressed:            {at}  {button} by {user}: {}", printable(result))
+    format!("pressed:            {at}  {button} by {user}: {}", printable(&result))
 }
 
 /// The fields of a delivery. `held` says why its app is held, if it is.

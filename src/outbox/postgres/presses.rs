@@ -51,10 +51,11 @@ pub(super) const NEXT_DUE: &str = concat!(
 );
 pub(super) const CLAIMED: &str = "SELECT delivery FROM wecom_relay.press
      WHERE id = $1 AND claim = $2 AND settled_at IS NULL FOR UPDATE";
-pub(super) const RETRY: &str = "UPDATE wecom_relay.press SET claim = NULL, due_at = $2 WHERE id = $1";
+pub(super) const RETRY: &str =
+    "UPDATE wecom_relay.press SET claim = NULL, due_at = $2, result = $3 WHERE id = $1";
 pub(super) const SETTLE: &str = "UPDATE wecom_relay.press SET settled_at = $2, result = $3 WHERE id = $1";
 pub(super) const OF_DELIVERY: &str =
-    "SELECT id, member, button, pressed_at, accepted_at, result FROM wecom_relay.press
+    "SELECT id, member, button, pressed_at, accepted_at, settled_at, result FROM wecom_relay.press
      WHERE delivery = $1 ORDER BY accepted_at LIMIT 1000";
 pub(super) const DELETE_SETTLED: &str = "DELETE FROM wecom_relay.press WHERE id = ANY(ARRAY(
      SELECT id FROM wecom_relay.press WHERE settled_at IS NOT NULL AND settled_at < $1 ORDER BY settled_at LIMIT $2
@@ -166,7 +167,9 @@ pub(super) async fn settle(
     let claimed = tx.first(CLAIMED, &[&id, &claim], |row| column::<Option<i64>>(row, "delivery")).await?;
     let Some(delivery) = claimed else { return Ok(()) };
     match verdict {
-        PressVerdict::Retry { at } => tx.run(RETRY, &[&id, &millis(*at)]).await.map(drop),
+        PressVerdict::Retry { at, reason } => {
+            tx.run(RETRY, &[&id, &millis(*at), &text(reason)]).await.map(drop)
+        }
         PressVerdict::Done { result, handled, watch_until, notifications } => {
             tx.run(SETTLE, &[&id, &millis(now), &text(result)]).await?;
             let is_closed = match delivery {
@@ -201,16 +204,25 @@ pub(super) async fn of_delivery(
 ) -> EngineResult<Vec<PressRecord>> {
     let times = WallTimes::read(tx).await?;
     tx.all(OF_DELIVERY, &[&delivery], |row| {
+        let (last_failure, result) = result_columns(row)?;
         Ok(PressRecord {
             id: PressId(column(row, "id")?),
             user: column(row, "member")?,
             button: column(row, "button")?,
             pressed_at: time(row, "pressed_at").unwrap_or(Timestamp::UNIX_EPOCH),
             accepted_at: times.wall(time(row, "accepted_at").unwrap_or(Timestamp::UNIX_EPOCH)),
-            result: column(row, "result")?,
+            last_failure,
+            result,
         })
     })
     .await
+}
+
+/// The reason of the last failed attempt, or the result of a settled press. They share a column.
+fn result_columns(row: &Row) -> EngineResult<(Option<String>, Option<String>)> {
+    let text = column(row, "result")?;
+    let settled_at: Option<i64> = column(row, "settled_at")?;
+    Ok(if settled_at.is_some() { (None, text) } else { (text, None) })
 }
 
 /// Deletes up to `most` presses that were settled before `before`.

@@ -49,12 +49,12 @@ pub(super) const CLAIM: &str =
     "UPDATE press SET claim = ?2, due_at = ?3, attempts = attempts + 1 WHERE id = ?1";
 pub(super) const CLAIMED: &str =
     "SELECT delivery FROM press WHERE id = ?1 AND claim = ?2 AND settled_at IS NULL";
-pub(super) const RETRY: &str = "UPDATE press SET claim = NULL, due_at = ?2 WHERE id = ?1";
+pub(super) const RETRY: &str = "UPDATE press SET claim = NULL, due_at = ?2, result = ?3 WHERE id = ?1";
 pub(super) const SETTLE: &str = "UPDATE press SET settled_at = ?2, result = ?3 WHERE id = ?1";
 pub(super) const RELEASE: &str = "UPDATE press INDEXED BY press_due SET claim = NULL, due_at = accepted_at
      WHERE settled_at IS NULL AND claim IS NOT NULL";
 pub(super) const OF_DELIVERY: &str =
-    "SELECT id, member, button, pressed_at, accepted_at, result FROM press INDEXED BY press_delivery
+    "SELECT id, member, button, pressed_at, accepted_at, settled_at, result FROM press INDEXED BY press_delivery
      WHERE delivery = ?1 ORDER BY accepted_at LIMIT 1000";
 pub(super) const DELETE_SETTLED: &str = "DELETE FROM press WHERE id IN
      (SELECT id FROM press INDEXED BY press_settled WHERE settled_at IS NOT NULL AND settled_at < ?1
@@ -139,8 +139,8 @@ pub(super) fn settle(
     let claimed = tx.sql.first(CLAIMED, (id, claim), |row| Ok(row.get::<_, Option<i64>>("delivery")?))?;
     let Some(delivery) = claimed else { return Ok(()) };
     match verdict {
-        PressVerdict::Retry { at } => {
-            tx.sql.run(RETRY, (id, millis(*at)))?;
+        PressVerdict::Retry { at, reason } => {
+            tx.sql.run(RETRY, (id, millis(*at), reason))?;
         }
         PressVerdict::Done { result, handled, watch_until, notifications } => {
             tx.sql.run(SETTLE, (id, millis(now), result))?;
@@ -173,15 +173,24 @@ pub(super) fn release(tx: &Transaction<'_>) -> EngineResult<()> {
 pub(super) fn of_delivery(sql: Sql<'_>, DeliveryId(delivery): DeliveryId) -> EngineResult<Vec<PressRecord>> {
     let times = WallTimes::read(sql)?;
     sql.all(OF_DELIVERY, [delivery], |row| {
+        let (last_failure, result) = result_columns(row);
         Ok(PressRecord {
             id: PressId(row.get("id")?),
             user: text_column(row, "member")?,
             button: text_column(row, "button")?,
             pressed_at: time_column(row, "pressed_at").unwrap_or(Timestamp::UNIX_EPOCH),
             accepted_at: times.wall(time_column(row, "accepted_at").unwrap_or(Timestamp::UNIX_EPOCH)),
-            result: row.get("result").unwrap_or_default(),
+            last_failure,
+            result,
         })
     })
+}
+
+/// The reason of the last failed attempt, or the result of a settled press. They share a column.
+fn result_columns(row: &Row<'_>) -> (Option<String>, Option<String>) {
+    let text = row.get("result").unwrap_or_default();
+    let settled_at: Option<i64> = row.get("settled_at").unwrap_or_default();
+    if settled_at.is_some() { (None, text) } else { (text, None) }
 }
 
 /// Deletes up to `limit` presses that were settled before `before`.

@@ -5,7 +5,9 @@ mod client;
 mod doctor;
 mod failures;
 mod life;
+mod parallel;
 mod pressed;
+mod proxy;
 mod replicas;
 
 use std::{path::PathBuf, time::Duration};
@@ -15,7 +17,7 @@ use serde_json::{Value, json};
 use wecom_relay::{
     actions::Timing,
     clock::{Clock, SystemClock},
-    outbox::{NewPress, Outbox, OutboxQuery, SenderName, State},
+    outbox::{NewPress, Outbox, OutboxQuery, PressRecord, SenderName, State},
     sandbox::{AttemptResult, Callback, Settings},
 };
 
@@ -40,6 +42,7 @@ pub(crate) fn short_timing() -> Timing {
         claim: Duration::from_secs(600),
         poll: Duration::from_millis(50),
         watch: Duration::from_millis(200),
+        absence: Duration::from_millis(300),
         warm_up: Duration::ZERO,
     }
 }
@@ -69,8 +72,12 @@ fn options(alertmanager: &str, actions: &str) -> Options {
 
 impl Stage {
     async fn start(alertmanager: &str, actions: &str) -> Self {
+        Self::with(options(alertmanager, actions)).await
+    }
+
+    async fn with(options: Options) -> Self {
         let wecom = Wecom::live(Settings::default()).await;
-        let relay = Relay::with(&wecom.url, options(alertmanager, actions)).await;
+        let relay = Relay::with(&wecom.url, options).await;
         Self { wecom, relay }
     }
 
@@ -110,15 +117,37 @@ impl Stage {
 
     /// The results of this many presses, in the order of their acceptance.
     async fn results(&self, count: usize) -> Vec<String> {
-        let results = async || {
-            let mut results = Vec::new();
-            for listed in self.relay.listed(&[]).await {
-                results.extend(self.relay.outbox.presses(listed.id).await.unwrap());
-            }
-            results.sort_by_key(|press| press.accepted_at);
-            results.into_iter().filter_map(|press| press.result).collect::<Vec<_>>()
-        };
+        let results =
+            async || self.presses().await.into_iter().filter_map(|press| press.result).collect::<Vec<_>>();
         eventually(results, |results| results.len() >= count).await
+    }
+
+    /// All presses, in the order of their acceptance.
+    async fn presses(&self) -> Vec<PressRecord> {
+        let mut presses = Vec::new();
+        for listed in self.relay.listed(&[]).await {
+            presses.extend(self.relay.outbox.presses(listed.id).await.unwrap());
+        }
+        presses.sort_by_key(|press| press.accepted_at);
+        presses
+    }
+
+    /// The updated cards, oldest first.
+    async fn updates(&self) -> Vec<String> {
+        let mut updates = Vec::new();
+        for listed in self.relay.listed(&[State::Delivered]).await {
+            let content = self.relay.shown(listed.id.0).await.content;
+            updates.extend(content.as_card_update().map(|update| update.template_card.json().to_owned()));
+        }
+        updates
+    }
+
+    /// Reloads the configuration after `change`.
+    async fn reload(&self, change: impl Fn(&str) -> String) {
+        let path = self.relay.folder.path().join("config.yml");
+        let config = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(&path, change(&config)).unwrap();
+        self.relay.reloads.reload().await;
     }
 
     /// The texts that a member has read, without the cards.
@@ -128,7 +157,7 @@ impl Stage {
     }
 
     /// Waits until the member has read a text that `is_reached` accepts.
-    async fn told(&self, user: &str, is_reached: impl Fn(&str) -> bool) -> String {
+    async fn notified(&self, user: &str, is_reached: impl Fn(&str) -> bool) -> String {
         let texts = async || self.texts(user);
         let texts = eventually(texts, |texts| texts.iter().any(|text| is_reached(text))).await;
         texts.into_iter().find(|text| is_reached(text)).unwrap()
@@ -187,6 +216,13 @@ impl Alertmanager {
         let mut silences = self.silences().await;
         assert_eq!(silences.len(), 1, "{silences:?}");
         silences.remove(0)
+    }
+
+    /// Ends a silence, as a person does in Alertmanager.
+    async fn expire(&self, id: &str) {
+        let url = format!("{}/api/v2/silence/{id}", self.daemon.url);
+        let answer = http_client().delete(url).send().await.unwrap();
+        assert!(answer.status().is_success(), "{answer:?}");
     }
 
     /// Sends the alert of a group, firing or resolved.

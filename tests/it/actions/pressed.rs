@@ -63,9 +63,9 @@ async fn two_presses_make_one_silence_and_the_second_member_reads_why() {
     stage.press(&task_id, "lisi", "silence:14400").await;
     stage.results(3).await;
     alertmanager.silence().await;
-    let told = stage.told("lisi", |text| text.starts_with("[NOT DONE]")).await;
-    assert!(told.starts_with("[NOT DONE] zhangsan has silenced this alert until "), "{told}");
-    assert!(told.contains("DiskFull"), "{told}");
+    let text = stage.notified("lisi", |text| text.starts_with("[NOT DONE]")).await;
+    assert!(text.starts_with("[NOT DONE] zhangsan has silenced this alert until "), "{text}");
+    assert!(text.contains("DiskFull"), "{text}");
     stage.stop().await;
 }
 
@@ -102,13 +102,13 @@ async fn only_buttons_of_the_card_are_obeyed() {
     stage.press(&task_id, "zhangsan", "silence:999999").await;
     let result = stage.result().await;
     assert_eq!(result, "nothing was done: the relay wrote no such button on this card");
-    stage.told("zhangsan", |text| text.contains("the relay wrote no such button")).await;
+    stage.notified("zhangsan", |text| text.contains("the relay wrote no such button")).await;
     assert_eq!(alertmanager.silences().await, [json!(null); 0]);
     stage.stop().await;
 }
 
 #[tokio::test]
-async fn a_member_who_may_not_press_is_told_so() {
+async fn a_member_who_may_not_press_is_notified() {
     let Some(alertmanager) = Alertmanager::start().await else { return };
     for (allowed, may, may_not) in [
         ("allow_user: zhangsan", "zhangsan", "lisi"),
@@ -138,9 +138,9 @@ async fn a_press_of_a_resolved_or_unknown_card_silences_nothing() {
     stage.relay.post(&payload("DiskFull", &[("db-1", false)])).await;
     stage.relay.settled(2).await;
     stage.press(&task_id, "zhangsan", "silence:3600").await;
-    stage.told("zhangsan", |text| text.starts_with("[NOT DONE] this alert is resolved already.")).await;
+    stage.notified("zhangsan", |text| text.starts_with("[NOT DONE] this alert is resolved already.")).await;
     stage.press("unknown", "lisi", "silence:3600").await;
-    stage.told("lisi", |text| text.starts_with("[NOT DONE] the relay does not know this card")).await;
+    stage.notified("lisi", |text| text.starts_with("[NOT DONE] the relay does not know this card")).await;
     assert_eq!(alertmanager.silences().await, [json!(null); 0]);
     stage.stop().await;
 }
@@ -158,7 +158,7 @@ async fn a_group_without_labels_is_silenced_by_its_common_labels_or_not_at_all()
     none["alerts"][1]["labels"] = json!({ "alertname": "Two" });
     let task_id = stage.card_of(&none).await;
     stage.press(&task_id, "zhangsan", "silence:3600").await;
-    stage.told("zhangsan", |text| text.contains("has no labels in common")).await;
+    stage.notified("zhangsan", |text| text.contains("has no labels in common")).await;
     let task_id = stage.card_of(&common).await;
     stage.press(&task_id, "zhangsan", "silence:3600").await;
     stage.results(2).await;

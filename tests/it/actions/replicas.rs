@@ -10,7 +10,7 @@ use jiff::{Timestamp, tz::TimeZone};
 use tokio::{sync::watch, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 use wecom_relay::{
-    actions::{Allowed, ReceiverSettings, Settings, worker},
+    actions::{Allowed, PressSettings, ReceiverSettings, worker},
     alertmanager::{Matchers, NewSilence, Silence, Silences, SilencesError},
     clock::SystemClock,
     heartbeat::Heartbeat,
@@ -37,6 +37,10 @@ impl Silences for Comments {
     async fn find(&self, _: &Matchers, marker: &str) -> Result<Option<Silence>, SilencesError> {
         let is_known = self.0.lock().unwrap().iter().any(|comment| comment.contains(marker));
         Ok(is_known.then(|| Silence { id: "known".to_owned(), ends_at: Timestamp::MAX }))
+    }
+
+    async fn is_in_force(&self, _: &Matchers, _: &str) -> Result<bool, SilencesError> {
+        Ok(true)
     }
 
     async fn create(&self, silence: &NewSilence) -> Result<String, SilencesError> {
@@ -89,11 +93,11 @@ async fn two_replicas_make_one_silence_for_each_press() {
     let silences = Arc::new(Comments::default());
     let receiver = ReceiverSettings {
         sender: SenderName("ops".to_owned()),
-        allowed: Allowed::default(),
+        allowed: Some(Allowed::default()),
         language: Language::En,
         send_resolved: true,
     };
-    let settings = Settings::<Comments, Nobody> {
+    let settings = PressSettings::<Comments, Nobody> {
         silences: Some(silences.clone()),
         receivers: BTreeMap::from([(ReceiverName("wechat".to_owned()), receiver)]),
         contacts: BTreeMap::new(),
@@ -102,7 +106,7 @@ async fn two_replicas_make_one_silence_for_each_press() {
     let (_publish, settings) = watch::channel(Arc::new(settings));
     let (stop, mut workers) = (CancellationToken::new(), JoinSet::new());
     for outbox in replicas.clone() {
-        let context = worker::Context {
+        let worker = worker::Worker {
             outbox,
             settings: settings.clone(),
             clock: Arc::new(SystemClock),
@@ -111,7 +115,7 @@ async fn two_replicas_make_one_silence_for_each_press() {
             heartbeat: Heartbeat::default(),
             timing: short_timing(),
         };
-        workers.spawn(worker::run(context, stop.clone()));
+        workers.spawn(worker::run(worker, stop.clone()));
     }
     let due = async || replicas[0].next_press_due().await.unwrap();
     eventually(due, Option::is_none).await;

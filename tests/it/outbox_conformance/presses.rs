@@ -167,13 +167,17 @@ pub(crate) async fn a_press_of_a_purged_card_has_no_card(outbox: impl Outbox) {
     assert_eq!(states(&outbox).await, [("too old".to_owned(), State::Ready)]);
 }
 
+fn retry(second: i64) -> PressVerdict {
+    PressVerdict::Retry { at: at(second), reason: "no answer".to_owned() }
+}
+
 pub(crate) async fn the_longest_due_press_is_claimed_first(outbox: impl Outbox) {
     let first = accept(&outbox, press("t1", 0), at(1)).await;
     let second = accept(&outbox, press("t2", 0), at(2)).await;
     assert_eq!(outbox.next_press_due().await.unwrap(), Some(at(1)));
     let claimed = claim(&outbox, at(5)).await.unwrap();
     assert_eq!(claimed.id, first);
-    settle(&outbox, &claimed, PressVerdict::Retry { at: at(9) }, at(5)).await;
+    settle(&outbox, &claimed, retry(9), at(5)).await;
     assert_eq!(outbox.next_press_due().await.unwrap(), Some(at(2)));
     let claimed = claim(&outbox, at(10)).await.unwrap();
     assert_eq!(claimed.id, second);
@@ -192,7 +196,7 @@ pub(crate) async fn a_claimed_press_is_claimed_again_after_its_deadline(outbox: 
     assert_ne!(present.claim, late.claim);
     // The late worker changes nothing.
     settle(&outbox, &late, silenced(100, vec![alert("a", "late")]), at(31)).await;
-    settle(&outbox, &late, PressVerdict::Retry { at: at(0) }, at(31)).await;
+    settle(&outbox, &late, retry(0), at(31)).await;
     assert_eq!((claim(&outbox, at(32)).await, list(&outbox).await), (None, vec![]));
     settle(&outbox, &present, done("done"), at(33)).await;
     settle(&outbox, &present, silenced(100, vec![alert("a", "twice")]), at(34)).await;
@@ -208,7 +212,7 @@ pub(crate) async fn a_press_waits_for_earlier_ones_of_its_card(outbox: impl Outb
     let second = accept(&outbox, other, at(3)).await;
     assert_eq!(claim(&outbox, at(3)).await, None);
     // The first one is tried again at 9 s, and that comes first.
-    settle(&outbox, &first, PressVerdict::Retry { at: at(9) }, at(4)).await;
+    settle(&outbox, &first, retry(9), at(4)).await;
     assert_eq!(claim(&outbox, at(5)).await, None);
     assert_eq!(outbox.next_press_due().await.unwrap(), Some(at(9)));
     let again = claim(&outbox, at(9)).await.unwrap();
@@ -290,10 +294,19 @@ pub(crate) async fn presses_are_shown_with_their_results(outbox: impl Outbox) {
         button: "ack".to_owned(),
         pressed_at: at(pressed),
         accepted_at: at(accepted),
+        last_failure: None,
         result: result.map(str::to_owned),
     };
     let delivery = list(&outbox).await[0].id;
-    let expected = [record(first.id, "zhang", 2, 2, Some("acknowledged")), record(id, "li", 4, 5, None)];
+    let mut expected = [record(first.id, "zhang", 2, 2, Some("acknowledged")), record(id, "li", 4, 5, None)];
+    assert_eq!(outbox.presses(delivery).await.unwrap(), expected);
+    let second = claim(&outbox, at(5)).await.unwrap();
+    settle(&outbox, &second, retry(7), at(6)).await;
+    expected[1].last_failure = Some("no answer".to_owned());
+    assert_eq!(outbox.presses(delivery).await.unwrap(), expected);
+    let second = claim(&outbox, at(7)).await.unwrap();
+    settle(&outbox, &second, done("acknowledged too"), at(8)).await;
+    expected[1] = record(id, "li", 4, 5, Some("acknowledged too"));
     assert_eq!(outbox.presses(delivery).await.unwrap(), expected);
     enqueue(&outbox, alert("b", "other"), at(6)).await;
     let other = list(&outbox).await[1].id;

@@ -265,7 +265,15 @@ async fn step<O: Outbox>(outbox: &O, lease: &O::Lease, model: &mut Model, step: 
         Step::Retry { claim, delay } => {
             let Some(claim) = model.claims.get(claim % model.claims.len().max(1)).copied() else { return };
             let due = model.now + delay;
-            outbox.settle_press(claim.0, claim.1, PressVerdict::Retry { at: at(due) }, now).await.unwrap();
+            outbox
+                .settle_press(
+                    claim.0,
+                    claim.1,
+                    PressVerdict::Retry { at: at(due), reason: String::new() },
+                    now,
+                )
+                .await
+                .unwrap();
             if let Some(press) = model.claimed(claim) {
                 (press.due, press.claim) = (due, None);
             }

@@ -138,7 +138,7 @@ async fn use_cards(
     accept(outbox, press("unknown", now(0).as_second()), now(0)).await;
     outbox.next_press_due().await.unwrap();
     let claimed = outbox.claim_press(now(9), now(0)).await.unwrap().unwrap();
-    let retry = PressVerdict::Retry { at: now(5) };
+    let retry = PressVerdict::Retry { at: now(5), reason: String::new() };
     outbox.settle_press(claimed.id, claimed.claim, retry, now(0)).await.unwrap();
     let watched = outbox.watched_cards(2, now(9), now(1)).await.unwrap();
     let task_id = &watched[0].card.task_id;
