@@ -227,8 +227,8 @@ impl<S: Silences, C: Contacts> Actor<'_, S, C> {
                 report: None,
             };
         }
-        let told = |reader: Reader<'_>| reader.failure(&failure);
-        self.not_done(press, PressResult::Failed, failure.detail.clone(), told)
+        let text = |reader: Reader<'_>| reader.failure(&failure);
+        self.not_done(press, PressResult::Failed, failure.detail.clone(), text)
     }
 
     /// Notifies the member, and nobody else, that nothing was done. `reason` is for operators.

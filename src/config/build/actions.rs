@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use jiff::civil::Time;
+use jiff::{
+    Timestamp,
+    civil::Time,
+    tz::{Offset, TimeZone},
+};
 
 use super::message::Audience;
 use crate::{
@@ -10,7 +14,7 @@ use crate::{
     config::{
         diagnostic::{Diagnostics, ErrorGuaranteed, Location, quoted},
         duration,
-        model::{Located, ReceiverActions, Sender, Template},
+        model::{Located, Receiver, ReceiverActions, Sender, Template},
         raw::{self, Field},
     },
     intake::{Actions, Button, ButtonAction, ButtonEffect, JsonTemplate, MessageType, Repeats},
@@ -19,6 +23,8 @@ use crate::{
 };
 
 const MAX_BUTTONS: usize = 6;
+const JANUARY: Timestamp = Timestamp::constant(1_767_225_600, 0);
+const JULY: Timestamp = Timestamp::constant(1_782_864_000, 0);
 const TEXT_CHARS: usize = 10;
 /// The link of the built-in buttons.
 const OPEN: &str = "{{ alerts_url() }}";
@@ -66,6 +72,30 @@ pub(super) fn read(
     }
     let card = Actions { buttons, repeats: repeats?.unwrap_or_default() };
     Ok(Some(ReceiverActions { card, allowed: allowed? }))
+}
+
+/// Warns of a button with a time of day, because nobody has chosen its time zone, which is UTC.
+pub(super) fn warn_of_utc(zone: &TimeZone, receivers: &[Receiver], diagnostics: &mut Diagnostics) {
+    if !is_utc(zone) {
+        return;
+    }
+    let is_until = |button: &ConfiguredButton| {
+        matches!(button.effect, ButtonEffect::Action(ButtonAction::SilenceUntil(_)))
+    };
+    let has_until = |receiver: &&Receiver| {
+        receiver.actions.as_ref().is_some_and(|actions| actions.card.buttons.iter().any(is_until))
+    };
+    if let Some(receiver) = receivers.iter().find(has_until) {
+        let message =
+            "a button silences until a time of day, and that time is in UTC, the zone of this machine";
+        let help = "write the zone of the members at the top level, such as timezone: Asia/Shanghai, or timezone: UTC";
+        diagnostics.warn(&receiver.location, message, help);
+    }
+}
+
+/// True in winter and in summer.
+fn is_utc(zone: &TimeZone) -> bool {
+    [JANUARY, JULY].into_iter().all(|moment| zone.to_offset(moment) == Offset::UTC)
 }
 
 /// True if no template of the operator is in the buttons.
@@ -154,12 +184,12 @@ fn buttons(
     diagnostics: &mut Diagnostics,
 ) -> Result<Vec<ConfiguredButton>, ErrorGuaranteed> {
     let Some(items) = field.items(diagnostics)? else { return Ok(default_buttons(&field.location)) };
-    if items.len() > MAX_BUTTONS {
-        let message = format!("a card has at most {MAX_BUTTONS} buttons, and these are {}", items.len());
-        return Err(diagnostics.error(&field.location, message, "remove some of them"));
-    }
     let mut buttons: Vec<ConfiguredButton> = Vec::new();
     let mut checked = Ok(());
+    if items.len() > MAX_BUTTONS {
+        let message = format!("a card has at most {MAX_BUTTONS} buttons, and these are {}", items.len());
+        checked = Err(diagnostics.error(&field.location, message, "remove some of them"));
+    }
     for item in &items {
         match button(item, language, diagnostics) {
             Ok(button) if is_repeated(&button, &buttons) => {

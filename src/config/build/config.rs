@@ -3,7 +3,7 @@
 use jiff::tz::TimeZone;
 
 use super::{
-    alertmanager, callback,
+    actions, alertmanager, callback,
     context::LoadContext,
     message::Defaults,
     outbox, receivers,
@@ -59,15 +59,19 @@ pub(in crate::config) fn config(
     let ValidSenders { apps, robots } = senders?;
     let server = server?;
     callback::warn(&server, &apps, &root.server.location, diagnostics);
+    let (timezone, receivers) = (timezone?, receivers?);
+    if !root.timezone.is_set() {
+        actions::warn_of_utc(&timezone, &receivers, diagnostics);
+    }
     Ok(Config {
         server,
         outbox: outbox?,
-        timezone: timezone?,
+        timezone,
         apps,
         robots,
         alertmanager: alertmanager?,
         templates: templates?,
-        receivers: receivers?,
+        receivers,
         origin: context.origin(),
     })
 }

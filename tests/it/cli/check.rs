@@ -1,6 +1,6 @@
 //! `check`
 
-use super::Workdir;
+use super::{Workdir, command, run};
 use crate::support::Options;
 
 #[tokio::test]
@@ -309,4 +309,32 @@ async fn a_missing_configuration_is_reported_with_its_path() {
     none.yml: the configuration cannot be read: No such file or directory (os error 2)
     the configuration is wrong: 1 error
     ");
+}
+
+#[tokio::test]
+async fn a_button_until_nine_needs_the_time_zone_of_the_members() {
+    let yaml = |timezone: &str| {
+        format!(
+            "{timezone}alertmanager: {{ url: 'http://127.0.0.1:9093' }}
+apps:
+  - name: ops
+    corp_id: ww1234567890abcdef
+    agent_id: 1
+    api_secret: not-a-real-secret
+    callback: {{ token: NotARealToken, encoding_aes_key: NotARealKeyNotARealKeyNotARealKeyNotARealKe }}
+receivers:
+  - {{ name: wechat, to_user: zhangsan, message_type: template_card, actions: {{}} }}
+"
+        )
+    };
+    for (timezone, system, is_warned) in
+        [("", "UTC", true), ("", "Asia/Shanghai", false), ("timezone: UTC\n", "UTC", false)]
+    {
+        let workdir = Workdir::of(&yaml(timezone));
+        let mut check = command(&["check"]);
+        check.current_dir(workdir.folder.path()).env("TZ", system);
+        let finished = run(check, String::new()).await;
+        let warning = "a button silences until a time of day, and that time is in UTC";
+        assert_eq!(finished.err.contains(warning), is_warned, "{timezone} {system}: {finished:?}");
+    }
 }

@@ -18,6 +18,7 @@ const ALERTMANAGER: &str = "alertmanager: { url: 'http://127.0.0.1:9093' }\n";
 fn with(receiver: &str, more: &str) -> String {
     format!(
         "server: {{ listen: 127.0.0.1:8061 }}
+timezone: Asia/Shanghai
 apps:
   - {{ name: ops, corp_id: ww1234567890abcdef, agent_id: 1, api_secret: not-a-real-secret, {CALLBACK} }}
   - {{ name: mute, corp_id: ww1234567890abcdef, agent_id: 2, api_secret: not-a-real-secret }}
@@ -229,4 +230,18 @@ fn credentials_without_encryption_are_warned_of() {
     assert!(
         warnings[0].contains("alertmanager.url: the credentials go over the network unencrypted; use https")
     );
+}
+
+#[test]
+fn too_many_buttons_are_reported_with_all_other_mistakes() {
+    let many = "{ acknowledge: true }, ".repeat(6);
+    let problems =
+        parse(&actions(&format!("{{ buttons: [{many}{{ silence: 1s }}] }}"))).unwrap_err().to_string();
+    for expected in [
+        "a card has at most 6 buttons, and these are 7",
+        "another button does the same",
+        "a silence lasts from 1m to 30d",
+    ] {
+        assert!(problems.contains(expected), "{problems}");
+    }
 }
