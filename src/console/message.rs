@@ -28,7 +28,7 @@ use crate::{
     language::Language,
     outbox::{
         Attempt, DeliveryId, Detail, Filter, Hold, Kind, ListOrder, Listed, Outbox, OutboxQuery, PageRequest,
-        State as Delivery, StoreResult,
+        PressRecord, State as Delivery, StoreResult,
     },
     pages::{Moment, Moments},
     text::percent_encode,
@@ -73,6 +73,9 @@ struct View {
     digest: Option<i64>,
     others: Vec<Other>,
     members: Vec<Other>,
+    presses: Vec<Pressed>,
+    newer: Option<i64>,
+    older: Option<i64>,
     msgtype: &'static str,
     content: String,
     /// Escaped by `wecom::look`, like the next one.
@@ -101,6 +104,16 @@ struct Event {
     pause: Option<String>,
     /// The reason of the pause.
     pause_reason: &'static str,
+}
+
+/// A press of a button of its card.
+#[derive(Serialize)]
+struct Pressed {
+    at: Moment,
+    user: String,
+    button: String,
+    /// Empty until it is settled.
+    result: String,
 }
 
 #[derive(Serialize)]
@@ -150,6 +163,9 @@ struct Related {
     members: Vec<Listed>,
     holds: Vec<Hold>,
     behind: Option<DeliveryId>,
+    presses: Vec<PressRecord>,
+    newer: Option<DeliveryId>,
+    older: Option<DeliveryId>,
 }
 
 async fn related<O: Outbox>(state: &ConsoleState<O>, id: DeliveryId) -> StoreResult<Option<Related>> {
@@ -177,7 +193,20 @@ async fn related<O: Outbox>(state: &ConsoleState<O>, id: DeliveryId) -> StoreRes
         Delivery::Queued => before(outbox, &detail).await?,
         _ => None,
     };
-    Ok(Some(Related { detail, others, members, holds, behind }))
+    let presses = outbox.presses(id).await?;
+    let newer = neighbour(outbox, id, ListOrder::OldestFirst).await?;
+    let older = neighbour(outbox, id, ListOrder::NewestFirst).await?;
+    Ok(Some(Related { detail, others, members, holds, behind, presses, newer, older }))
+}
+
+/// The next delivery in this order.
+async fn neighbour(
+    outbox: &impl OutboxQuery,
+    id: DeliveryId,
+    order: ListOrder,
+) -> StoreResult<Option<DeliveryId>> {
+    let page = PageRequest { order, after: Some(id), limit: 1 };
+    Ok(outbox.list(Filter::default(), page).await?.deliveries.first().map(|listed| listed.id))
 }
 
 /// The nearest earlier delivery of the same ordering key that is not settled.
@@ -198,7 +227,7 @@ fn payload_address(listed: &Listed, payload: u64) -> String {
 }
 
 fn view(related: &Related, reader: &Reader, done: Option<&str>) -> View {
-    let Related { detail, others, members, holds, behind } = related;
+    let Related { detail, others, members, holds, behind, presses, newer, older } = related;
     let (listed, moments, language) = (&detail.listed, &reader.moments, reader.language());
     let part = listed.part;
     let figure =
@@ -238,12 +267,24 @@ fn view(related: &Related, reader: &Reader, done: Option<&str>) -> View {
         digest: listed.digest.map(|digest| digest.0),
         others: others.iter().map(|other| self::other(other, language)).collect(),
         members: members.iter().map(|member| self::other(member, language)).collect(),
+        presses: presses.iter().map(|press| pressed(press, moments)).collect(),
+        newer: newer.map(|newer| newer.0),
+        older: older.map(|older| older.0),
         msgtype: detail.content.msgtype(),
         content: detail.content.without_code().text().to_owned(),
         wecom: figure(Viewer::Wecom),
         wechat: figure(Viewer::Wechat),
         bytes: detail.content.text().len(),
         diagnosis: diagnosis(detail, moments),
+    }
+}
+
+fn pressed(press: &PressRecord, moments: &Moments) -> Pressed {
+    Pressed {
+        at: moments.at(press.pressed_at),
+        user: press.user.clone(),
+        button: press.button.clone(),
+        result: press.result.clone().unwrap_or_default(),
     }
 }
 

@@ -89,6 +89,7 @@ words! {
     until: "Until", "截止时间";
     clear: "Remove the filter", "清除筛选";
     older: "Older", "更早";
+    newer: "Newer", "较新";
     newest: "Newest", "最新";
     no_messages: "No message yet.", "还没有消息。";
     no_messages_hint: "Alertmanager sends here after you add the receiver of docs/configuration.md to its \
@@ -100,6 +101,7 @@ words! {
     part: "part", "分段";
     due: "next attempt", "下次尝试";
     timeline: "Timeline", "经过";
+    presses: "Presses of its buttons", "按钮点击记录";
     accepted: "accepted", "已接收";
     attempt: "attempt", "尝试";
     no_answer: "no answer", "没有响应";

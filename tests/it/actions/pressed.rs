@@ -91,6 +91,8 @@ async fn an_acknowledgement_needs_no_alertmanager() {
     stage.press(&task_id, "zhangsan", "ack").await;
     let result = stage.result().await;
     assert!(result.starts_with("zhangsan acknowledged "), "{result}");
+    let (_, page) = stage.relay.request(Method::GET, "/messages/1", "").await;
+    assert!(page.contains("Presses of its buttons") && page.contains("zhangsan acknowledged "), "{page}");
     stage.stop().await;
 }
 

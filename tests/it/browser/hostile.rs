@@ -6,7 +6,7 @@ use wecom_relay::{
     sandbox::{Api, Effect, Fault},
 };
 
-use super::{Look, desk::Desk};
+use super::{Look, PHONE, desk::Desk};
 use crate::support::{Options, eventually, payload};
 
 const TEXTS: [&str; 7] = [
@@ -59,5 +59,36 @@ async fn hostile_texts_stay_texts() {
     let policy: Vec<_> =
         traffic.problems.iter().filter(|problem| problem.contains("Security Policy")).collect();
     assert!(policy.is_empty(), "{policy:?}");
+    desk.finish().await;
+}
+
+#[tokio::test]
+async fn a_label_of_a_megabyte_leaves_pages_usable() {
+    let look = Look { size: PHONE, ..Look::default() };
+    let Some(desk) = Desk::open(Options::default(), &look).await else { return };
+    let browser = &desk.browser;
+    let mut long = payload("LongLabel", &[("node-7", true)]);
+    let label = json!("x".repeat(1 << 20));
+    long["alerts"][0]["labels"]["long"] = label.clone();
+    long["groupLabels"]["long"] = label.clone();
+    long["commonLabels"]["long"] = label;
+    desk.relay.post(&long).await;
+    let id = desk.relay.settled(1).await[0].id.0;
+    for page in [
+        String::new(),
+        "messages".to_owned(),
+        format!("messages/{id}"),
+        "templates?data=received-0".to_owned(),
+    ] {
+        desk.goto(&page).await;
+        let width = browser.script("return document.documentElement.scrollWidth", &[]).await;
+        assert_eq!(width, PHONE.width, "{page}");
+        let size = browser.script("return document.documentElement.outerHTML.length", &[]).await;
+        assert!(size.as_u64().unwrap() < 256 << 10, "{page}: {size}");
+    }
+    // The pages still answer to a person.
+    desk.goto("messages").await;
+    browser.click("#list li a").await;
+    browser.see("#state", "taken by WeCom").await;
     desk.finish().await;
 }

@@ -10,8 +10,9 @@ use super::{
     Browser, LAPTOP, Look, NARROW, PHONE,
     axe::axe,
     desk::{Desk, with_password},
+    look::Size,
 };
-use crate::support::Options;
+use crate::support::{Options, eventually};
 
 /// What is wrong with the layout of a page.
 const LAYOUT: &str = "
@@ -127,6 +128,71 @@ async fn a_chosen_language_and_theme_persist() {
     browser.see("h1", "总览").await;
     let background = "return getComputedStyle(document.body).backgroundColor";
     assert_eq!(browser.script(background, &[]).await, "rgb(20, 23, 27)");
+    desk.finish().await;
+}
+
+#[tokio::test]
+async fn letters_of_double_size_fit_a_phone() {
+    let Some(desk) = Desk::open(Options::default(), &Look { size: PHONE, ..Look::default() }).await else {
+        return;
+    };
+    let mut problems = Vec::new();
+    for page in pages(&desk).await {
+        desk.goto(&page).await;
+        // The browser of a phone enlarges letters in this way.
+        let enlarge = "document.documentElement.style.webkitTextSizeAdjust = '200%';
+            for (const element of document.querySelectorAll('body, body *')) {
+                const size = parseFloat(getComputedStyle(element).fontSize);
+                element.dataset.size = String(size * 2);
+            }
+            for (const element of document.querySelectorAll('[data-size]')) element.style.fontSize = `${element.dataset.size}px`;";
+        desk.browser.script(enlarge, &[]).await;
+        inspect(&desk.browser, &page, "double size", false, &mut problems).await;
+    }
+    assert!(problems.is_empty(), "{}", problems.join("\n"));
+    // The styles of this test are against the policy of the pages.
+    desk.browser.traffic().await;
+    desk.finish().await;
+}
+
+#[tokio::test]
+async fn a_phone_that_is_turned_keeps_the_draft() {
+    let Some(desk) = Desk::open(Options::default(), &Look { size: PHONE, ..Look::default() }).await else {
+        return;
+    };
+    desk.goto("templates").await;
+    desk.browser.clear("#template").await;
+    desk.browser.type_into("#template", "a draft").await;
+    let turned = Size { width: PHONE.height, height: PHONE.width, is_phone: true };
+    for size in [turned, PHONE] {
+        desk.browser.resize(size).await;
+        let value = "return document.getElementById('template').value";
+        assert_eq!(desk.browser.script(value, &[]).await, "a draft");
+        let width = desk.browser.script("return document.documentElement.scrollWidth", &[]).await;
+        assert_eq!(width, size.width);
+    }
+    desk.finish().await;
+}
+
+#[tokio::test]
+async fn a_page_never_flashes_in_the_wrong_theme() {
+    let Some(desk) = Desk::open(Options::default(), &Look::default()).await else { return };
+    desk.goto("").await;
+    desk.browser.click("form[action$=theme] button").await;
+    desk.browser.see("#main", "Overview").await;
+    // Each frame of the next pages records its background, from the first one on.
+    let record = "window.seen = [];
+        const look = () => { if (document.body) seen.push(getComputedStyle(document.body).backgroundColor);
+            requestAnimationFrame(look); };
+        requestAnimationFrame(look);";
+    let script = json!({ "source": record });
+    desk.browser.session.devtools("Page.addScriptToEvaluateOnNewDocument", script).await;
+    for page in ["messages", "templates", "setup", ""] {
+        desk.goto(page).await;
+        let seen = async || desk.browser.script("return [...new Set(window.seen)]", &[]).await;
+        let seen = eventually(seen, |seen| seen.as_array().is_some_and(|seen| !seen.is_empty())).await;
+        assert_eq!(seen, json!(["rgb(20, 23, 27)"]), "{page}");
+    }
     desk.finish().await;
 }
 

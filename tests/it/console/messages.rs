@@ -92,6 +92,21 @@ async fn a_message_shows_its_attempts_and_its_text() {
 }
 
 #[tokio::test]
+async fn a_message_leads_to_its_neighbours() {
+    let wecom = Wecom::start().await;
+    let relay = with_dead_letters(&wecom, "", &["First", "Second", "Third"]).await;
+    let mut browser = Browser::new(&relay);
+    let ids: Vec<i64> = relay.listed(&[State::Dead]).await.iter().map(|listed| listed.id.0).collect();
+    let link = |rel: &str, id: i64| format!("rel=\"{rel}\" href=\"../messages/{id}\"");
+    let page = browser.get(&format!("/messages/{}", ids[1])).await;
+    assert!(page.text.contains(&link("next", ids[2])), "{}", page.text);
+    assert!(page.text.contains(&link("prev", ids[0])), "{}", page.text);
+    let oldest = browser.get(&format!("/messages/{}", ids[0])).await;
+    assert!(!oldest.text.contains("rel=\"prev\""), "{}", oldest.text);
+    relay.stop().await;
+}
+
+#[tokio::test]
 async fn hostile_texts_are_shown_as_they_are() {
     let wecom = Wecom::start().await;
     let relay = with_dead_letters(&wecom, "", &HOSTILE).await;
