@@ -9,11 +9,9 @@ use wecom_relay::outbox::CardStore;
 use super::{
     Alertmanager, Stage,
     proxy::{Proxy, Spoiling},
+    warnings,
 };
-use crate::support::{
-    eventually,
-    log::{Written, log_to},
-};
+use crate::support::eventually;
 
 const UNAUTHORIZED: &str = "HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
 const FAILED: &str =
@@ -102,10 +100,7 @@ async fn a_member_reads_no_error_of_the_network() {
 
 #[tokio::test]
 async fn a_press_that_waits_for_a_retry_shows_why() {
-    let written = Written::default();
-    let writer = written.clone();
-    let subscriber = tracing_subscriber::fmt().with_max_level(tracing::Level::WARN).with_ansi(false);
-    let _log = log_to(subscriber.with_writer(move || writer.clone()).finish());
+    let (written, _log) = warnings();
     let proxy = Proxy::start(Spoiling::Silence).await;
     let stage = Stage::start(&proxy.url, "{}").await;
     let task_id = stage.card("DiskFull").await;

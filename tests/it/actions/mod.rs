@@ -26,7 +26,9 @@ use crate::{
     support::{
         OTHER_AGENT, OTHER_SECRET, Options, Relay, Wecom,
         daemon::Daemon,
-        eventually, http_client, payload, short_delays, soon,
+        eventually, http_client,
+        log::{LogGuard, Written, log_to},
+        payload, short_delays, soon,
         tools::{ALERTMANAGER, find},
     },
 };
@@ -179,6 +181,15 @@ async fn press(outbox: &impl Outbox, task_id: &str, user: &str, button: &str, co
         pressed_at: now(),
     };
     outbox.accept_press(press, now()).await.unwrap();
+}
+
+/// Captures the warnings of this thread.
+fn warnings() -> (Written, LogGuard) {
+    let written = Written::default();
+    let writer = written.clone();
+    let subscriber = tracing_subscriber::fmt().with_max_level(tracing::Level::WARN).with_ansi(false);
+    let guard = log_to(subscriber.with_writer(move || writer.clone()).finish());
+    (written, guard)
 }
 
 fn now() -> Timestamp {

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use reqwest::Method;
 use serde_json::json;
 
-use super::{Alertmanager, Stage, now};
+use super::{Alertmanager, Stage, now, warnings};
 use crate::support::{eventually, payload};
 
 #[tokio::test]
@@ -130,6 +130,23 @@ async fn a_member_who_may_not_press_is_notified() {
         assert!(refused, "{allowed}: {results:?}");
         stage.stop().await;
     }
+}
+
+#[tokio::test]
+async fn a_deleted_tag_or_department_is_warned_of_and_others_count() {
+    let (written, _log) = warnings();
+    let stage = Stage::start("http://127.0.0.1:9", "{ allow_tag: 99 | 2, allow_party: 98 }").await;
+    let task_id = stage.card("DiskFull").await;
+    stage.press(&task_id, "wangwu", "ack").await;
+    stage.press(&task_id, "zhangsan", "ack").await;
+    let results = stage.results(2).await;
+    assert!(results[0].starts_with("wangwu acknowledged "), "{results:?}");
+    assert!(results[1].contains("you are not among those who may press"), "{results:?}");
+    let log = written.text();
+    for entry in ["key=\"allow_tag\" id=99", "key=\"allow_party\" id=98"] {
+        assert!(log.lines().any(|line| line.contains("WARN") && line.contains(entry)), "{log}");
+    }
+    stage.stop().await;
 }
 
 #[tokio::test]
