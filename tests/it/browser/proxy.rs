@@ -1,13 +1,15 @@
 //! The console behind nginx, which keeps or removes a prefix.
 
-use std::net::TcpListener;
+use std::{fs, net::TcpListener};
 
+use rcgen::{CertificateParams, KeyPair};
 use serde_json::json;
 use tempfile::TempDir;
+use tokio::net::TcpStream;
 
 use super::{
     Browser, Look,
-    desk::{PASSWORD, with_password},
+    desk::{PASSWORD, log_in, with_password},
 };
 use crate::support::{Nginx, Options, Relay, Wecom, eventually, nginx, payload};
 
@@ -85,4 +87,44 @@ async fn the_console_works_behind_a_proxy_with_a_prefix() {
         assert!(missing.is_empty(), "{missing:?}");
         relay.stop().await;
     }
+}
+
+/// nginx with TLS, and its certificate in `folder`.
+fn config_with_tls(port: u16, relay: &str, folder: &TempDir) -> String {
+    let key = KeyPair::generate().unwrap();
+    let certificate =
+        CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap().self_signed(&key).unwrap();
+    let (pem_file, key_file) = (folder.path().join("certificate.pem"), folder.path().join("key.pem"));
+    fs::write(&pem_file, certificate.pem()).unwrap();
+    fs::write(&key_file, key.serialize_pem()).unwrap();
+    format!(
+        "  server {{\n    listen 127.0.0.1:{port} ssl;\n    ssl_certificate {};\n    ssl_certificate_key {};\n    \
+         location / {{\n      proxy_pass {relay};\n      proxy_set_header X-Forwarded-For $remote_addr;\n    }}\n  }}\n",
+        pem_file.display(),
+        key_file.display()
+    )
+}
+
+#[tokio::test]
+async fn the_console_works_behind_a_proxy_with_tls() {
+    let Some(program) = nginx() else { return };
+    let look = Look { arguments: vec!["--ignore-certificate-errors".to_owned()], ..Look::default() };
+    let Some(browser) = Browser::open(&look).await else { return };
+    let wecom = Wecom::live(wecom_relay::sandbox::Settings::default()).await;
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let url = format!("https://127.0.0.1:{port}");
+    let server = format!(", console: {{ password: {PASSWORD}, external_url: '{url}' }}");
+    let relay = Relay::with(&wecom.url, Options { server, ..with_password() }).await;
+    let folder = TempDir::new().unwrap();
+    let _nginx = Nginx::start(&program, folder.path(), &config_with_tls(port, &relay.url, &folder));
+    let connects = async || TcpStream::connect(("127.0.0.1", port)).await.is_ok();
+    eventually(connects, |connects| *connects).await;
+    log_in(&browser, &url, PASSWORD).await;
+    assert!(crawl(&browser, &format!("{url}/")).await >= 4);
+    browser.goto(&format!("{url}/setup")).await;
+    browser.see("main", &format!("{url}/webhook/wechat")).await;
+    browser.click("form[action$=logout] button").await;
+    browser.see("h1", "Log in").await;
+    browser.assert_clean().await;
+    relay.stop().await;
 }
