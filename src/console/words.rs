@@ -88,6 +88,7 @@ words! {
     since: "Since", "起始时间";
     until: "Until", "截止时间";
     clear: "Remove the filter", "清除筛选";
+    filters: "Filters", "筛选";
     older: "Older", "更早";
     newer: "Newer", "较新";
     newest: "Newest", "最新";

@@ -43,6 +43,10 @@ async fn messages_are_found_by_words_state_and_number() {
     }
     let id = relay.listed(&[]).await[2].id;
     assert_eq!(browser.get(&format!("/messages?q=%23{id}")).await.location(), format!("./messages/{id}"));
+    // A filter in use is not folded away.
+    let folded = browser.get("/messages").await.text.contains("<details id=\"filters\">");
+    let open = browser.get("/messages?sender=ops").await.text.contains("<details id=\"filters\" open>");
+    assert!(folded && open);
     let bad = browser.get("/messages?state=gone").await;
     assert!(bad.status == 400 && bad.text.contains("state=gone is not valid"), "{}", bad.text);
     relay.stop().await;
