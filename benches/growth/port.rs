@@ -90,7 +90,7 @@ impl<O: Outbox> Store<O> {
             let receipt = Receipt { msgid: "msgid-0123456789".to_owned(), ..Receipt::default() };
             let verdict = Verdict::Delivered(receipt);
             let Claimed { id: delivery, claim, .. } = *claimed;
-            self.lease.settle(Settlement { delivery, claim, attempt, verdict, spent_cards: Vec::new() }, now)
+            self.lease.settle(Settlement { delivery, claim, attempt, verdict, tried_cards: Vec::new() }, now)
         });
         for settled in join_all(settlements).await {
             settled.unwrap();

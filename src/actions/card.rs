@@ -13,7 +13,7 @@ use crate::{
 /// The card with notes of all `handled` actions. A silence that has not ended greys all buttons; an acknowledgement removes
 /// its own button. `None` if the stored content is not a card.
 pub(super) fn handled_card(card: &StoredCard, handled: &[Handled], reader: Reader<'_>) -> Option<Card> {
-    let mut noted = with_notes(sent_card(&card.content)?, handled, reader);
+    let mut noted = with_notes(shown_card(card)?, handled, reader);
     let is_silenced = |handled: &Handled| matches!(&handled.action, HandledAction::Silenced { until, .. } if *until > reader.now);
     if handled.iter().any(is_silenced) {
         let text = reader.language.choose("Silenced", "已静默");
@@ -26,7 +26,7 @@ pub(super) fn handled_card(card: &StoredCard, handled: &[Handled], reader: Reade
 
 /// The card of a group that resolved while it was silenced.
 pub(super) fn resolved_card(card: &StoredCard, reader: Reader<'_>) -> Option<Card> {
-    let noted = with_notes(sent_card(&card.content)?, &card.handled, reader);
+    let noted = with_notes(shown_card(card)?, &card.handled, reader);
     let text = resolved_text(reader.language);
     let noted = with_note(&noted, &reader.resolved_note(), Some(text), reader.language);
     changed(&noted, |fields| {
@@ -50,11 +50,10 @@ pub(super) fn resolved_title(title: &str, language: Language) -> String {
     format!("{mark}{}{rest}", language.choose(" ", ""))
 }
 
-fn sent_card(content: &Content) -> Option<Card> {
-    match content {
-        Content::TemplateCard(card) => Some(card.clone()),
-        Content::CardUpdate(_) => Some(content.as_card_update()?.template_card),
-        _ => None,
+fn shown_card(card: &StoredCard) -> Option<Card> {
+    match &card.content {
+        Content::TemplateCard(shown) => Some(shown.clone()),
+        update => Some(update.as_card_update()?.template_card.with("task_id", &card.task_id)),
     }
 }
 

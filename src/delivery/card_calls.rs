@@ -1,11 +1,11 @@
 //! The calls of a card update, and what their outcomes mean together.
 //!
 //! A code can be used once. WeCom refuses a used one, and that is a success if an earlier attempt of the same delivery may
-//! have used it. A card that cannot be changed for another reason still shows the old state, so the notification is then
+//! have used this one. Cards are changed one after the other, so a code after one that WeCom accepts is not used. A card that cannot be changed for another reason still shows the old state, so the notification is then
 //! sent as a message, even if other cards of the group were changed.
 
 use crate::{
-    outbox::Claimed,
+    outbox::{Claimed, CodeState, TriedCard},
     wecom::{
         ApiError, CardUpdate, Content, InvalidRecipients, Message, Otherwise, Outcome, Receipt, errcode,
     },
@@ -16,23 +16,30 @@ use crate::{
 pub struct CardCall {
     /// The open card that it changes. `None` for the card of a press.
     pub task_id: Option<String>,
+    /// True if an earlier attempt may have used the code.
+    pub may_be_used: bool,
     pub message: Message,
 }
 
 /// The calls of a card update, in order. Empty for any other delivery.
-pub fn card_calls(claimed: &Claimed) -> Vec<CardCall> {
-    let Some(update) = claimed.message.content.as_card_update() else { return Vec::new() };
-    let call = |task_id, update: &CardUpdate| {
-        let message = Message { content: Content::card_update(update), ..claimed.message.clone() };
-        CardCall { task_id, message }
-    };
-    if update.response_code.is_some() {
-        return vec![call(None, &update)];
-    }
-    let cards = claimed.open_cards.iter();
-    cards
-        .map(|card| call(Some(card.task_id.clone()), &update.of_card(&card.task_id, &card.response_code)))
-        .collect()
+pub fn card_calls(claimed: &Claimed) -> impl Iterator<Item = CardCall> {
+    let update = claimed.message.content.as_card_update();
+    let of_press = update.as_ref().filter(|update| update.response_code.is_some()).map(|_| CardCall {
+        task_id: None,
+        may_be_used: claimed.unconfirmed_since.is_some(),
+        message: claimed.message.clone(),
+    });
+    let of_group = update.into_iter().flat_map(move |update| {
+        claimed.open_cards.iter().map(move |card| {
+            let update = update.of_card(&card.task_id, &card.response_code);
+            CardCall {
+                task_id: Some(card.task_id.clone()),
+                may_be_used: card.may_be_used,
+                message: Message { content: Content::card_update(&update), ..claimed.message.clone() },
+            }
+        })
+    });
+    of_press.into_iter().chain(of_group)
 }
 
 /// The message that is sent at once, because no card is open. `None` if there is a card to change, or if this is no card
@@ -72,12 +79,12 @@ pub fn is_card_gone(outcome: &Outcome) -> bool {
 }
 
 /// The outcomes of the calls of one card update.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct CardOutcomes {
-    /// An earlier attempt may have used the codes.
-    may_be_used: bool,
+    has_accepted: bool,
     changed: usize,
-    spent: Vec<String>,
+    /// In the order of the calls.
+    tried: Vec<TriedCard>,
     gone: Option<ApiError>,
     invalid: InvalidRecipients,
     failure: Option<Outcome>,
@@ -87,55 +94,54 @@ pub struct CardOutcomes {
 #[derive(Debug, PartialEq, Eq)]
 pub struct CardsOutcome {
     pub outcome: Outcome,
-    /// The open cards whose stored code is used or not valid.
-    pub spent_cards: Vec<String>,
+    pub tried_cards: Vec<TriedCard>,
     /// The number of cards that show the new state, as far as is known.
     pub changed: usize,
 }
 
 impl CardOutcomes {
-    pub fn of(claimed: &Claimed) -> Self {
-        Self {
-            may_be_used: claimed.unconfirmed_since.is_some(),
-            changed: 0,
-            spent: Vec::new(),
-            gone: None,
-            invalid: InvalidRecipients::default(),
-            failure: None,
-        }
-    }
-
     /// Adds the outcome of a call. False if no further call may be made.
     pub fn add(&mut self, call: &CardCall, outcome: Outcome) -> bool {
-        match outcome {
-            Outcome::Accepted(receipt) => {
-                self.changed += 1;
+        let code = match &outcome {
+            Outcome::Accepted(_) => Some(CodeState::Used),
+            Outcome::Rejected(error) if errcode::is_card_gone(error) => {
+                let is_used = call.may_be_used && !self.has_accepted;
+                Some(if is_used { CodeState::Used } else { CodeState::Refused })
+            }
+            Outcome::Unknown(_) => Some(CodeState::Unconfirmed),
+            Outcome::Rejected(_) | Outcome::NotSent(_) => None,
+        };
+        if let (Some(task_id), Some(code)) = (&call.task_id, code) {
+            self.tried.push(TriedCard { task_id: task_id.clone(), code });
+        }
+        self.changed += usize::from(code == Some(CodeState::Used));
+        match (outcome, code) {
+            (Outcome::Accepted(receipt), _) => {
+                self.has_accepted = true;
                 add_invalid(&mut self.invalid, receipt.invalid);
             }
-            Outcome::Rejected(error) if errcode::is_card_gone(&error) => {
-                if self.may_be_used {
-                    self.changed += 1;
-                } else {
-                    self.gone.get_or_insert(error);
-                }
-            }
-            failure => {
-                self.failure = Some(failure);
-                return false;
-            }
+            (_, Some(CodeState::Used)) => {}
+            (Outcome::Rejected(error), Some(CodeState::Refused)) => _ = self.gone.get_or_insert(error),
+            (failure, _) => self.failure = Some(failure),
         }
-        self.spent.extend(call.task_id.clone());
-        true
+        self.failure.is_none()
     }
 
     /// A card that is gone comes first: the message that takes its place also tells about cards that were not reached.
-    pub fn end(self) -> CardsOutcome {
+    pub fn end(self, claimed: &Claimed) -> CardsOutcome {
+        let mut tried_cards = self.tried;
+        if self.has_accepted {
+            let later = claimed.open_cards.iter().skip(tried_cards.len()).filter(|card| card.may_be_used);
+            let unused =
+                later.map(|card| TriedCard { task_id: card.task_id.clone(), code: CodeState::Unused });
+            tried_cards.extend(unused.collect::<Vec<_>>());
+        }
         let outcome = match (self.gone, self.failure) {
             (Some(error), _) => Outcome::Rejected(error),
             (None, Some(failure)) => failure,
             (None, None) => Outcome::Accepted(Receipt { invalid: self.invalid, ..Receipt::default() }),
         };
-        CardsOutcome { outcome, spent_cards: self.spent, changed: self.changed }
+        CardsOutcome { outcome, tried_cards, changed: self.changed }
     }
 }
 

@@ -4,7 +4,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     delivery::card_calls::{CardCall, CardOutcomes, CardsOutcome, card_calls},
-    outbox::{Claimed, LeaseTerm},
+    outbox::{Claimed, LeaseTerm, TriedCard},
     wecom::{Message, Outcome, TransportError, TransportErrorKind, WeCom},
 };
 
@@ -20,29 +20,29 @@ pub(super) struct Calls<'a, W> {
 pub(super) struct Called {
     pub(super) outcome: Outcome,
     pub(super) is_cut_off: bool,
-    pub(super) spent_cards: Vec<String>,
+    pub(super) tried_cards: Vec<TriedCard>,
 }
 
 impl<W: WeCom> Calls<'_, W> {
     pub(super) async fn make(&self, claimed: &Claimed) -> Called {
-        let calls = card_calls(claimed);
-        if !calls.is_empty() {
-            return self.change_cards(claimed, &calls).await;
+        let mut calls = card_calls(claimed).peekable();
+        if calls.peek().is_some() {
+            return self.change_cards(claimed, calls).await;
         }
         match within(&self.term, self.wecom.send(&claimed.message)).await {
-            Ok(outcome) => Called { outcome, is_cut_off: false, spent_cards: Vec::new() },
+            Ok(outcome) => Called { outcome, is_cut_off: false, tried_cards: Vec::new() },
             Err(has_begun) => {
                 let outcome = cut_off(&claimed.message, has_begun);
-                Called { outcome, is_cut_off: true, spent_cards: Vec::new() }
+                Called { outcome, is_cut_off: true, tried_cards: Vec::new() }
             }
         }
     }
 
     /// Changes one card after the other. A failure ends it, and the next attempt goes on with the cards that are left.
-    async fn change_cards(&self, claimed: &Claimed, calls: &[CardCall]) -> Called {
-        let mut outcomes = CardOutcomes::of(claimed);
+    async fn change_cards(&self, claimed: &Claimed, calls: impl Iterator<Item = CardCall>) -> Called {
+        let mut outcomes = CardOutcomes::default();
         let mut is_cut_off = false;
-        for (call, number) in calls.iter().zip(0..) {
+        for (call, number) in calls.zip(0..) {
             let changed = match number {
                 1.. if self.draining.is_cancelled() => Err(stopped(&call.message)),
                 _ => {
@@ -52,13 +52,13 @@ impl<W: WeCom> Calls<'_, W> {
             };
             is_cut_off = changed.is_err();
             let (Ok(outcome) | Err(outcome)) = changed;
-            if !outcomes.add(call, outcome) {
+            if !outcomes.add(&call, outcome) {
                 break;
             }
         }
-        let CardsOutcome { outcome, spent_cards, changed } = outcomes.end();
-        tracing::debug!(delivery = claimed.id.0, cards = calls.len(), changed, "cards changed");
-        Called { outcome, is_cut_off, spent_cards }
+        let CardsOutcome { outcome, tried_cards, changed } = outcomes.end(claimed);
+        tracing::debug!(delivery = claimed.id.0, open = claimed.open_cards.len(), changed, "cards changed");
+        Called { outcome, is_cut_off, tried_cards }
     }
 }
 

@@ -5,7 +5,10 @@ use std::{sync::Arc, time::Duration};
 use jiff::Timestamp;
 
 use super::service::Service;
-use crate::{outbox::Claimed, wecom::Outcome};
+use crate::{
+    outbox::{Claimed, TriedCard},
+    wecom::Outcome,
+};
 
 /// A message that has ended.
 pub(super) struct Ended<W> {
@@ -15,8 +18,7 @@ pub(super) struct Ended<W> {
     pub(super) outcome: Outcome,
     /// True if it was given up, because the lease had ended or the relay stops.
     pub(super) is_cut_off: bool,
-    /// The open cards whose stored code is spent.
-    pub(super) spent_cards: Vec<String>,
+    pub(super) tried_cards: Vec<TriedCard>,
     pub(super) started_at: Timestamp,
     pub(super) duration: Duration,
 }

@@ -55,9 +55,9 @@ impl<L: Lease, W: WeCom> Dispatcher<L, W> {
         let send = async move {
             let (started_at, started) = (clock.now(), Instant::now());
             let calls = Calls { wecom: service.wecom.as_ref(), term, draining };
-            let Called { outcome, is_cut_off, spent_cards } = calls.make(&claimed).await;
+            let Called { outcome, is_cut_off, tried_cards } = calls.make(&claimed).await;
             let duration = started.elapsed();
-            Ended { service, claimed, outcome, is_cut_off, spent_cards, started_at, duration }
+            Ended { service, claimed, outcome, is_cut_off, tried_cards, started_at, duration }
         };
         self.sends.spawn(send.instrument(span));
         self.state.in_flight = self.sends.len();
@@ -83,7 +83,7 @@ impl<L: Lease, W: WeCom> Dispatcher<L, W> {
 
     /// Decides about an outcome, and stores the result.
     pub(super) fn settle(&mut self, ended: Ended<W>) {
-        let Ended { service, claimed, outcome, is_cut_off, spent_cards, started_at, duration } = ended;
+        let Ended { service, claimed, outcome, is_cut_off, tried_cards, started_at, duration } = ended;
         let (now, clock) = (self.now(), self.clock.now());
         let scope = match is_cut_off {
             // It says nothing about WeCom.
@@ -131,7 +131,7 @@ impl<L: Lease, W: WeCom> Dispatcher<L, W> {
         };
         let Claimed { id: delivery, claim, .. } = claimed;
         let verdict = decision.verdict;
-        let settlement = Settlement { delivery, claim, attempt, verdict, spent_cards };
+        let settlement = Settlement { delivery, claim, attempt, verdict, tried_cards };
         self.store(PendingWrite::Settlement(settlement, clock));
     }
 

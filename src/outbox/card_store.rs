@@ -80,7 +80,8 @@ pub struct StoredCard {
     /// The present name of its sender.
     pub sender: SenderName,
     pub recipients: Recipients,
-    /// A template card, or a card update that was sent as a new card.
+    /// What the card shows, apart from the actions: a template card, or a card update. The update of several cards has
+    /// another task id.
     pub content: Content,
     pub summary: String,
     pub severity: String,

@@ -14,6 +14,35 @@ pub struct CardLabels(pub BTreeMap<String, String>);
 pub struct OpenCard {
     pub task_id: String,
     pub response_code: String,
+    /// True if an earlier attempt of the same update may have used the code.
+    pub may_be_used: bool,
+}
+
+/// An open card after an attempt to update it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TriedCard {
+    pub task_id: String,
+    pub code: CodeState,
+}
+
+/// The response code of a card after an attempt to use it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CodeState {
+    /// The card shows the update.
+    Used,
+    /// WeCom refuses the code, and the card shows what it showed before.
+    Refused,
+    /// The card may show the update.
+    Unconfirmed,
+    /// The code was in doubt, and is not used.
+    Unused,
+}
+
+impl CodeState {
+    /// True if the code cannot be used any more.
+    pub fn is_spent(self) -> bool {
+        matches!(self, Self::Used | Self::Refused)
+    }
 }
 
 /// An action of a member, as the card shows it.

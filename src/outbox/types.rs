@@ -5,7 +5,7 @@ use std::{fmt, time::Duration};
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
-use super::{CardLabels, OpenCard};
+use super::{CardLabels, OpenCard, TriedCard};
 use crate::wecom::{Content, GroupMentions, Message, Receipt, Recipients};
 
 /// The number of a notification: that of its first delivery. Numbers rise with acceptance and are never reused.
@@ -335,7 +335,8 @@ pub struct Claimed {
     pub unconfirmed_since: Option<Timestamp>,
     /// [`NewNotification::text_form`]
     pub text_form: Option<String>,
-    /// The open cards of its ordering key that can be updated, newest first, if it is an update without a response code.
+    /// The open cards of its ordering key that can be updated, newest first, if it is an update without a response code. If
+    /// its notification has several batches of recipients, the cards of its batch.
     pub open_cards: Vec<OpenCard>,
 }
 
@@ -387,8 +388,8 @@ pub struct Settlement {
     pub claim: ClaimId,
     pub attempt: Attempt,
     pub verdict: Verdict,
-    /// The task ids of [`Claimed::open_cards`] that cannot be updated any more, because their codes are used.
-    pub spent_cards: Vec<String>,
+    /// Those of [`Claimed::open_cards`] about which the attempt has said something.
+    pub tried_cards: Vec<TriedCard>,
 }
 
 /// A past attempt that counts against rate limits.

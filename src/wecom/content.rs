@@ -116,7 +116,7 @@ impl Card {
     }
 
     /// The same card with another value of `key`.
-    pub(super) fn with(&self, key: &str, value: &str) -> Self {
+    pub fn with(&self, key: &str, value: &str) -> Self {
         let mut fields = self.fields();
         fields.insert(key.to_owned(), value.into());
         Self::of_fields(fields)

@@ -117,6 +117,49 @@ async fn a_resolved_group_changes_its_open_cards() {
 }
 
 #[tokio::test]
+async fn many_open_cards_of_a_group_are_all_changed() {
+    let wecom = interactive().await;
+    let relay = relay(&wecom).await;
+    for number in 0..25 {
+        accept(&relay, firing("db", &format!("t{number}"))).await;
+        // One after the other, so that no digest replaces them.
+        relay.settled(number + 1).await;
+    }
+    accept(&relay, resolved("db")).await;
+    relay.settled(26).await;
+    assert_eq!(seen(&wecom), vec!["已恢复"; 25]);
+    relay.stop().await;
+}
+
+/// A notification whose second batch goes to lisi.
+fn for_two_batches(new: NewNotification, task_id: &str) -> NewNotification {
+    let lisi = Recipients::parse("lisi", "", "").unwrap();
+    let content = match &new.deliveries[0].content {
+        Content::TemplateCard(_) => Content::TemplateCard(card(task_id, &new.group_key)),
+        update => update.clone(),
+    };
+    let second = NewDelivery { recipients: lisi, content, part: Part::WHOLE };
+    let deliveries = new.deliveries.iter().cloned().chain([second]).collect();
+    NewNotification { recipients: Recipients::parse("zhangsan|lisi", "", "").unwrap(), deliveries, ..new }
+}
+
+#[tokio::test]
+async fn the_card_of_each_batch_of_members_is_changed() {
+    let wecom = interactive().await;
+    let relay = relay(&wecom).await;
+    accept(&relay, for_two_batches(firing("db", "t1"), "t1-1")).await;
+    relay.settled(2).await;
+    accept(&relay, for_two_batches(resolved("db"), "")).await;
+    relay.settled(4).await;
+    for user in ["zhangsan", "lisi"] {
+        let shown = wecom.sandbox.delivered_to(user);
+        assert_eq!(shown.len(), 1, "{user} has a text beside the card");
+        assert_eq!(shown[0].content["replace_text"], "已恢复");
+    }
+    relay.stop().await;
+}
+
+#[tokio::test]
 async fn a_card_that_cannot_be_changed_is_followed_by_a_text() {
     let wecom = interactive().await;
     let relay = relay(&wecom).await;

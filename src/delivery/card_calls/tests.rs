@@ -20,6 +20,7 @@ fn claimed(content: Content, open_cards: &[&str]) -> Claimed {
     let open = |task_id: &&str| OpenCard {
         task_id: (*task_id).to_owned(),
         response_code: format!("code of {task_id}"),
+        may_be_used: false,
     };
     Claimed {
         id: DeliveryId(1),
@@ -44,8 +45,16 @@ fn claimed(content: Content, open_cards: &[&str]) -> Claimed {
     }
 }
 
-fn unconfirmed(claimed: Claimed) -> Claimed {
+/// The next claim of an update after an attempt that may have used the codes of the cards in `doubtful`.
+fn unconfirmed(mut claimed: Claimed, doubtful: &[&str]) -> Claimed {
+    for card in &mut claimed.open_cards {
+        card.may_be_used = doubtful.contains(&card.task_id.as_str());
+    }
     Claimed { unconfirmed_since: Some(Timestamp::UNIX_EPOCH), ..claimed }
+}
+
+fn tried(cards: &[(&str, CodeState)]) -> Vec<TriedCard> {
+    cards.iter().map(|(task_id, code)| TriedCard { task_id: (*task_id).to_owned(), code: *code }).collect()
 }
 
 fn accepted() -> Outcome {
@@ -64,18 +73,19 @@ fn lost() -> Outcome {
 
 /// The outcome of a send in which WeCom answers `outcomes`.
 fn sent(claimed: &Claimed, outcomes: &[Outcome]) -> CardsOutcome {
-    let mut all = CardOutcomes::of(claimed);
-    for (call, outcome) in card_calls(claimed).iter().zip(outcomes) {
-        if !all.add(call, outcome.clone()) {
+    let mut all = CardOutcomes::default();
+    for (call, outcome) in card_calls(claimed).zip(outcomes) {
+        if !all.add(&call, outcome.clone()) {
             break;
         }
     }
-    all.end()
+    all.end(claimed)
 }
 
 #[test]
 fn each_open_card_is_changed_with_its_own_code() {
-    let calls = card_calls(&claimed(update(None, Otherwise::Text), &["b", "a"]));
+    let claimed = claimed(update(None, Otherwise::Text), &["b", "a"]);
+    let calls: Vec<CardCall> = card_calls(&claimed).collect();
     let updates = calls.iter().map(|call| call.message.content.as_card_update().unwrap());
     let codes: Vec<_> =
         updates.map(|update| (update.template_card.task_id(), update.response_code)).collect();
@@ -87,10 +97,12 @@ fn each_open_card_is_changed_with_its_own_code() {
 #[test]
 fn the_card_of_a_press_is_changed_with_the_code_of_the_press() {
     let claimed = claimed(update(Some("press"), Otherwise::Text), &[]);
-    let calls = card_calls(&claimed);
+    let calls: Vec<CardCall> = card_calls(&claimed).collect();
     assert_eq!((calls.len(), calls[0].task_id.as_ref(), &calls[0].message), (1, None, &claimed.message));
     assert_eq!(without_open_card(&claimed), None);
-    assert_eq!(sent(&claimed, &[accepted()]).spent_cards, [""; 0]);
+    assert_eq!(sent(&claimed, &[accepted()]).tried_cards, []);
+    let again = sent(&unconfirmed(claimed, &[]), &[refused(60140)]);
+    assert_eq!((again.outcome, again.changed), (accepted(), 1));
 }
 
 #[test]
@@ -124,19 +136,21 @@ fn all_cards_changed_is_a_delivery() {
         |user: &str| InvalidRecipients { users: vec![user.to_owned()], ..InvalidRecipients::default() };
     let receipt = |user| Outcome::Accepted(Receipt { invalid: invalid(user), ..Receipt::default() });
     let sent = sent(&claimed, &[receipt("lisi"), receipt("lisi")]);
-    assert_eq!(
-        sent,
-        CardsOutcome { outcome: receipt("lisi"), spent_cards: vec!["a".into(), "b".into()], changed: 2 }
-    );
+    let tried_cards = tried(&[("a", CodeState::Used), ("b", CodeState::Used)]);
+    assert_eq!(sent, CardsOutcome { outcome: receipt("lisi"), tried_cards, changed: 2 });
 }
 
 #[test]
 fn a_failure_ends_the_send_and_keeps_what_was_done() {
     let claimed = claimed(update(None, Otherwise::Text), &["a", "b", "c"]);
-    for failure in [lost(), refused(-1), refused(45009), refused(42017)] {
+    for failure in [refused(-1), refused(45009), refused(42017)] {
         let sent = sent(&claimed, &[accepted(), failure.clone(), accepted()]);
-        assert_eq!(sent, CardsOutcome { outcome: failure, spent_cards: vec!["a".into()], changed: 1 });
+        let tried_cards = tried(&[("a", CodeState::Used)]);
+        assert_eq!(sent, CardsOutcome { outcome: failure, tried_cards, changed: 1 });
     }
+    let tried_cards = tried(&[("a", CodeState::Used), ("b", CodeState::Unconfirmed)]);
+    let sent = sent(&claimed, &[accepted(), lost(), accepted()]);
+    assert_eq!(sent, CardsOutcome { outcome: lost(), tried_cards, changed: 1 });
 }
 
 #[test]
@@ -145,10 +159,30 @@ fn a_used_code_is_a_success_only_after_an_unknown_outcome() {
         let fresh = claimed(update(None, Otherwise::Text), &["a", "b"]);
         let first = sent(&fresh, &[refused(errcode), accepted()]);
         assert_eq!((first.outcome, first.changed), (refused(errcode), 1));
-        assert_eq!(first.spent_cards, ["a", "b"]);
-        let again = sent(&unconfirmed(fresh), &[refused(errcode), accepted()]);
+        assert_eq!(first.tried_cards, tried(&[("a", CodeState::Refused), ("b", CodeState::Used)]));
+        let again = sent(&unconfirmed(fresh, &["a"]), &[refused(errcode), accepted()]);
         assert_eq!((again.outcome, again.changed), (accepted(), 2));
     }
+}
+
+#[test]
+fn a_card_that_was_not_tried_is_gone_also_after_an_unknown_outcome() {
+    let first = claimed(update(None, Otherwise::Text), &["a", "b"]);
+    let again = sent(&unconfirmed(first, &["a"]), &[refused(60140), refused(60140)]);
+    assert_eq!((again.outcome, again.changed), (refused(60140), 1));
+    assert_eq!(again.tried_cards, tried(&[("a", CodeState::Used), ("b", CodeState::Refused)]));
+}
+
+#[test]
+fn no_card_behind_one_with_an_unused_code_was_tried() {
+    let killed = || unconfirmed(claimed(update(None, Otherwise::Text), &["a", "b", "c"]), &["a", "b", "c"]);
+    let used = sent(&killed(), &[refused(60140), refused(60140), accepted()]);
+    assert_eq!((used.outcome, used.changed), (accepted(), 3));
+    let gone = sent(&killed(), &[refused(60140), accepted(), refused(60140)]);
+    assert_eq!((gone.outcome, gone.changed), (refused(60140), 2));
+    let busy = sent(&killed(), &[accepted(), refused(-1)]);
+    let expected = [("a", CodeState::Used), ("b", CodeState::Unused), ("c", CodeState::Unused)];
+    assert_eq!(busy.tried_cards, tried(&expected));
 }
 
 #[test]
@@ -238,30 +272,35 @@ proptest! {
         let names: Vec<String> = (0..count).map(|number| format!("card{number}")).collect();
         let valid: Vec<String> = names.iter().zip(&spent).filter(|(_, spent)| !**spent).map(|(name, _)| name.clone()).collect();
         let mut cards = Cards { known: names.clone(), valid: valid.clone(), changed: Vec::new() };
-        let mut is_unconfirmed = false;
+        let (mut is_unconfirmed, mut doubtful) = (false, Vec::<String>::new());
         let message_sent = loop {
             let known: Vec<&str> = cards.known.iter().map(String::as_str).collect();
             let mut claimed = claimed(update(None, Otherwise::Text), &known);
             if is_unconfirmed {
-                claimed = unconfirmed(claimed);
+                let doubtful: Vec<&str> = doubtful.iter().map(String::as_str).collect();
+                claimed = unconfirmed(claimed, &doubtful);
             }
-            let calls = card_calls(&claimed);
-            let mut all = CardOutcomes::of(&claimed);
+            let mut all = CardOutcomes::default();
             let mut is_killed = false;
-            for call in &calls {
+            for call in card_calls(&claimed) {
                 let happens = script.pop().unwrap_or(Happens::Answered);
                 let outcome = cards.call(call.task_id.as_deref().unwrap(), happens);
                 is_killed = matches!(happens, Happens::Killed);
-                if is_killed || !all.add(call, outcome) {
+                if is_killed || !all.add(&call, outcome) {
                     break;
                 }
             }
             if is_killed {
                 is_unconfirmed = true;
+                doubtful.clone_from(&cards.known);
                 continue;
             }
-            let end = all.end();
-            cards.known.retain(|known| !end.spent_cards.contains(known));
+            let end = all.end(&claimed);
+            for TriedCard { task_id, code } in &end.tried_cards {
+                cards.known.retain(|known| !code.is_spent() || known != task_id);
+                doubtful.retain(|doubtful| doubtful != task_id);
+                doubtful.extend((*code == CodeState::Unconfirmed).then(|| task_id.clone()));
+            }
             if replacement(&claimed, &end.outcome).is_some() {
                 break true;
             }

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     outbox::{
-        DeliveryId, Handled, OpenCard, ReceiverName, SenderName, StoredCard,
+        CodeState, DeliveryId, Handled, OpenCard, ReceiverName, SenderName, StoredCard, TriedCard,
         rules::cards::{self, MAX_OPEN, NewCode},
     },
     wecom::Receipt,
@@ -22,40 +22,62 @@ pub(super) const INSERT: &str = "INSERT INTO wecom_relay.card
 pub(super) const DELETE: &str = "DELETE FROM wecom_relay.card WHERE delivery = $1";
 pub(super) const SENT: &str =
     "UPDATE wecom_relay.card SET sent_at = $2, response_code = $3, code_until = $4 WHERE delivery = $1";
-pub(super) const SPEND: &str = "UPDATE wecom_relay.card SET response_code = NULL, code_until = NULL
+pub(super) const TRIED: &str =
+    "UPDATE wecom_relay.card SET response_code = CASE WHEN $3 THEN NULL ELSE response_code END,
+     code_until = CASE WHEN $3 THEN NULL ELSE code_until END, unconfirmed = $4, shown = coalesce($5, shown)
      WHERE task_id = $1 AND ordering_key = $2";
-/// Closes open cards. Their watch ends too.
+/// Closes cards. Their watch ends too.
 macro_rules! close {
     ($which:literal) => {
         concat!(
             "UPDATE wecom_relay.card SET closed = true, response_code = NULL, code_until = NULL, watch_until = NULL,
-             watch_due = NULL WHERE NOT closed AND sent_at IS NOT NULL AND ordering_key = ANY(",
-            $which,
-            ")"
+             watch_due = NULL WHERE ",
+            $which
         )
     };
 }
-pub(super) const CLOSE: &str = close!("$1");
+pub(super) const CLOSE: &str = close!("NOT closed AND sent_at IS NOT NULL AND ordering_key = ANY($1)");
 pub(super) const CLOSE_OF_DIGEST: &str = close!(
-    "ARRAY(SELECT ordering_key FROM wecom_relay.delivery WHERE digest = $1 AND state = 4 AND status = 1)"
+    "NOT closed AND sent_at IS NOT NULL AND ordering_key = ANY(ARRAY(
+         SELECT ordering_key FROM wecom_relay.delivery WHERE digest = $1 AND state = 4 AND status = 1))"
 );
-pub(super) const OPEN: &str = "SELECT c.task_id, c.response_code FROM wecom_relay.card c
-     WHERE NOT c.closed AND c.response_code IS NOT NULL AND c.code_until > $2
-     AND c.ordering_key = (SELECT d.ordering_key FROM wecom_relay.delivery d WHERE d.id = $1)
-     ORDER BY c.code_until DESC, c.delivery DESC LIMIT $3";
+pub(super) const CLOSE_RECALLED: &str = close!("delivery = $1");
+/// The open cards of the batch of recipients of an update. The last batch has those of all later batches, too.
+macro_rules! of_batch {
+    () => {
+        "FROM wecom_relay.card c JOIN wecom_relay.delivery d ON d.id = c.delivery
+         JOIN wecom_relay.delivery u ON u.id = $1
+         WHERE NOT c.closed AND c.response_code IS NOT NULL AND c.code_until > $2
+         AND c.ordering_key = (SELECT k.ordering_key FROM wecom_relay.delivery k WHERE k.id = $1)
+         AND least(coalesce(array_position(d.siblings, d.id), 1), coalesce(cardinality(u.siblings), 1))
+             = coalesce(array_position(u.siblings, u.id), 1)"
+    };
+}
+pub(super) const OPEN: &str = concat!(
+    "SELECT c.task_id, c.response_code, c.unconfirmed ",
+    of_batch!(),
+    " ORDER BY c.code_until DESC, c.delivery DESC LIMIT $3"
+);
+pub(super) const DOUBT: &str = concat!(
+    "UPDATE wecom_relay.card SET unconfirmed = true WHERE delivery = ANY(ARRAY(SELECT c.delivery ",
+    of_batch!(),
+    "))"
+);
 pub(super) const FIND: &str = "SELECT delivery, ordering_key FROM wecom_relay.card
      WHERE task_id = $1 AND queue = $2 ORDER BY delivery DESC LIMIT 1";
-pub(super) const LOAD: &str = "SELECT d.id, d.receiver, d.to_users, d.to_parties, d.to_tags, d.msgtype, d.content,
-     d.summary, d.severity, d.accepted_at, c.task_id, c.group_key, c.labels, c.handled, c.closed,
+pub(super) const LOAD: &str = "SELECT d.id, d.receiver, d.to_users, d.to_parties, d.to_tags, s.msgtype, s.content,
+     s.summary, s.severity, d.accepted_at, c.task_id, c.group_key, c.handled, c.closed,
+     coalesce((SELECT u.labels FROM wecom_relay.card u WHERE u.delivery = c.shown), c.labels) AS labels,
      coalesce((SELECT s.name FROM wecom_relay.sender s WHERE s.queue = c.queue AND s.moved_to IS NULL LIMIT 1), c.queue)
-     AS sender FROM wecom_relay.card c JOIN wecom_relay.delivery d ON d.id = c.delivery WHERE c.delivery = $1";
+     AS sender FROM wecom_relay.card c JOIN wecom_relay.delivery d ON d.id = c.delivery
+     JOIN wecom_relay.delivery s
+         ON s.id = coalesce((SELECT x.id FROM wecom_relay.delivery x WHERE x.id = c.shown), c.delivery)
+     WHERE c.delivery = $1";
 pub(super) const IS_CLOSED: &str = "SELECT closed FROM wecom_relay.card WHERE delivery = $1";
 /// The updates among parallel lists of deliveries and task ids whose card is closed.
 pub(super) const OF_CLOSED: &str = "SELECT u.id FROM unnest($1::bigint[], $2::text[]) AS u (id, task_id)
      WHERE EXISTS (SELECT FROM wecom_relay.card c JOIN wecom_relay.delivery d ON d.id = u.id
          WHERE c.task_id = u.task_id AND c.ordering_key = d.ordering_key AND c.closed)";
-pub(super) const CLOSE_RECALLED: &str = "UPDATE wecom_relay.card SET closed = true, response_code = NULL,
-     code_until = NULL, watch_until = NULL, watch_due = NULL WHERE delivery = $1";
 pub(super) const HANDLED: &str = "SELECT handled FROM wecom_relay.card WHERE delivery = $1 FOR UPDATE";
 pub(super) const STORE_HANDLED: &str = "UPDATE wecom_relay.card SET handled = $2 WHERE delivery = $1";
 
@@ -88,7 +110,7 @@ pub(super) async fn insert(tx: &Transaction<'_>, card: &NewCardRow) -> EngineRes
 #[derive(Default)]
 pub(super) struct CardChanges {
     sent: Vec<SentCard>,
-    spent: Vec<SpentCard>,
+    tried: Vec<TriedRow>,
     /// Deliveries that send something else now.
     deleted: Vec<i64>,
     /// Ordering keys whose groups are resolved.
@@ -102,9 +124,12 @@ struct SentCard {
     code_until: Option<i64>,
 }
 
-struct SpentCard {
+struct TriedRow {
     task_id: String,
     ordering_key: i64,
+    is_spent: bool,
+    is_unconfirmed: bool,
+    shown: Option<i64>,
 }
 
 impl CardChanges {
@@ -121,9 +146,15 @@ impl CardChanges {
         }
     }
 
-    pub(super) fn spent(&mut self, ordering_key: i64, task_ids: &[String]) {
-        let spent = task_ids.iter().map(|task_id| SpentCard { task_id: text(task_id), ordering_key });
-        self.spent.extend(spent);
+    /// An attempt of the delivery `update` has tried these cards.
+    pub(super) fn tried(&mut self, update: i64, ordering_key: i64, cards: &[TriedCard]) {
+        self.tried.extend(cards.iter().map(|TriedCard { task_id, code }| TriedRow {
+            task_id: text(task_id),
+            ordering_key,
+            is_spent: code.is_spent(),
+            is_unconfirmed: *code == CodeState::Unconfirmed,
+            shown: (*code == CodeState::Used).then_some(update),
+        }));
     }
 
     pub(super) fn deleted(&mut self, delivery: i64) {
@@ -136,8 +167,8 @@ impl CardChanges {
 
     /// Stores the changes. The caller holds the locks of the ordering keys.
     pub(super) async fn store(&self, tx: &Transaction<'_>) -> EngineResult<()> {
-        for SpentCard { task_id, ordering_key } in &self.spent {
-            tx.run(SPEND, &[task_id, ordering_key]).await?;
+        for TriedRow { task_id, ordering_key, is_spent, is_unconfirmed, shown } in &self.tried {
+            tx.run(TRIED, &[task_id, ordering_key, is_spent, is_unconfirmed, shown]).await?;
         }
         for SentCard { delivery, at, response_code, code_until } in &self.sent {
             tx.run(SENT, &[delivery, at, response_code, code_until]).await?;
@@ -188,14 +219,23 @@ pub(super) async fn close_of_digest(tx: &Transaction<'_>, digest: i64) -> Engine
     tx.run(CLOSE_OF_DIGEST, &[&digest]).await.map(drop)
 }
 
-/// The open cards of the ordering key of a delivery that can be updated.
+/// The interrupted update `update` may have used the codes of its cards.
+pub(super) async fn doubt(tx: &Transaction<'_>, update: i64, now: Timestamp) -> EngineResult<()> {
+    tx.run(DOUBT, &[&update, &millis(now)]).await.map(drop)
+}
+
+/// The open cards that a delivery changes.
 pub(super) async fn open_cards(
     tx: &Transaction<'_>,
     DeliveryId(delivery): DeliveryId,
     now: Timestamp,
 ) -> EngineResult<Vec<OpenCard>> {
     tx.all(OPEN, &[&delivery, &millis(now), &limit(MAX_OPEN)], |row| {
-        Ok(OpenCard { task_id: column(row, "task_id")?, response_code: column(row, "response_code")? })
+        Ok(OpenCard {
+            task_id: column(row, "task_id")?,
+            response_code: column(row, "response_code")?,
+            may_be_used: column(row, "unconfirmed")?,
+        })
     })
     .await
 }

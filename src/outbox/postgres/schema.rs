@@ -15,11 +15,12 @@ use super::{
 };
 
 /// Migration `n` is at index `n - 1`.
-const MIGRATIONS: [&str; 4] = [
+const MIGRATIONS: [&str; 5] = [
     include_str!("migrations/0001_outbox.sql"),
     include_str!("migrations/0002_recorded_time.sql"),
     include_str!("migrations/0003_cards.sql"),
     include_str!("migrations/0004_console.sql"),
+    include_str!("migrations/0005_changed_cards.sql"),
 ];
 /// The version that this program reads and writes.
 pub(super) const VERSION: i32 = MIGRATIONS.len() as i32;

@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use tokio_postgres::Row;
 
 use super::{
-    cards::CardChanges,
-    columns::{column, millis, recipients, state_number},
+    cards::{self, CardChanges},
+    columns::{column, content, millis, recipients, state_number},
     ending::{Ending, Endings},
     entry::{self, Entry},
     error::EngineResult,
@@ -18,11 +18,17 @@ use super::{
 };
 use crate::outbox::{
     Attempt, BodyHash, ClaimId, Kind, SenderName, Settlement, State, Status, Verdict,
-    rules::{cards::may_be_card, stored},
+    rules::{
+        cards::{Updated, may_be_card},
+        stored,
+    },
 };
 
 pub(super) const RECIPIENTS: &str =
     "SELECT to_users, to_parties, to_tags FROM wecom_relay.delivery WHERE id = $1";
+pub(super) const IS_LAST: &str = "SELECT NOT EXISTS (SELECT FROM wecom_relay.delivery
+     WHERE id = ANY($1) AND id <> $2 AND settled_at IS NULL) AS is_last";
+pub(super) const CONTENT: &str = "SELECT msgtype, content FROM wecom_relay.delivery WHERE id = $1";
 pub(super) const DISCARD: &str =
     "UPDATE wecom_relay.delivery SET state = 6, settled_at = $2, reason = $3 WHERE id = $1";
 pub(super) const COUNT_DISCARDED: &str =
@@ -44,17 +50,18 @@ pub(super) async fn settle_all(tx: &Transaction<'_>, batch: &[PendingSettlement]
     let (mut endings, mut settled, mut digests) = (Endings::default(), Heads::new(), Vec::new());
     let mut changed = CardChanges::default();
     for PendingSettlement { settlement, now, .. } in batch {
-        let Settlement { delivery, claim: ClaimId(claim), attempt, verdict, spent_cards } = settlement;
+        let Settlement { delivery, claim: ClaimId(claim), attempt, verdict, tried_cards } = settlement;
         let is_claim = |entry: &Entry| entry.state == State::InFlight && entry.claim == Some(*claim);
         // It is removed, because a result may be handed in twice.
         let Some(entry) = entries.remove(&delivery.0).filter(is_claim) else { continue };
-        changed.spent(entry.ordering_key, spent_cards);
+        changed.tried(entry.id, entry.ordering_key, tried_cards);
         let ending = match verdict {
             Verdict::Delivered(receipt) => {
                 if may_be_card(&entry.msgtype) {
                     changed.delivered(entry.id, &entry.msgtype, receipt, *now);
                 }
-                if entry.status == Status::Resolved {
+                // Each batch of recipients changes its own cards before.
+                if entry.status == Status::Resolved && is_last(tx, &entry).await? {
                     changed.resolved(entry.ordering_key);
                 }
                 Ending::Delivered(receipt)
@@ -99,6 +106,14 @@ pub(super) async fn settle_all(tx: &Transaction<'_>, batch: &[PendingSettlement]
     order::remove_heads(tx, &settled).await
 }
 
+/// True if all other deliveries of its notification are settled.
+async fn is_last(tx: &Transaction<'_>, entry: &Entry) -> EngineResult<bool> {
+    if entry.siblings.len() <= 1 {
+        return Ok(true);
+    }
+    tx.only(IS_LAST, &[&entry.siblings, &entry.id], |row| column(row, "is_last")).await
+}
+
 /// Updates the ordering key of a delivery that was just settled, and the members of a digest. The caller holds the locks of
 /// the ordering keys.
 pub(super) async fn after_settlement(
@@ -140,6 +155,12 @@ pub(super) async fn recover(tx: &Transaction<'_>, sender: &SenderName, now: Time
         let ending =
             Ending::Retry { due_at: entry.due_at, charged: true, unconfirmed: true, unknown_code: false };
         endings.add(entry.id, &attempt, &ending, now);
+        if may_be_card(&entry.msgtype) {
+            let content = tx.only(CONTENT, &[&id], content).await?;
+            if matches!(Updated::by(&content), Some(Updated::OpenCards)) {
+                cards::doubt(tx, id, now).await?;
+            }
+        }
         tx.mark_changed(&entry.sender, entry.destination);
         count += 1;
     }

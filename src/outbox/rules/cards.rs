@@ -11,8 +11,8 @@ use crate::{
 /// WeCom accepts a response code for this time.
 const CODE_VALID_FOR: SignedDuration = SignedDuration::from_hours(72);
 
-/// The maximum number of open cards that one claim returns.
-pub const MAX_OPEN: u32 = 20;
+/// The maximum number of open cards that one claim returns. It is more than one card a minute while codes are valid.
+pub const MAX_OPEN: u32 = 5_000;
 
 /// The maximum number of rows that cannot be read, and that one call skips.
 pub const MAX_DAMAGED: u32 = 10;

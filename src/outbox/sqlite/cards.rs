@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     outbox::{
-        DeliveryId, Handled, OpenCard, ReceiverName, SenderName, StoredCard,
+        CodeState, DeliveryId, Handled, OpenCard, ReceiverName, SenderName, StoredCard, TriedCard,
         rules::cards::{self, MAX_OPEN, NewCard, NewCode},
     },
     wecom::Receipt,
@@ -22,38 +22,57 @@ pub(super) const INSERT: &str = "INSERT INTO card
      VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, '[]')";
 pub(super) const SENT: &str =
     "UPDATE card SET sent_at = ?2, response_code = ?3, code_until = ?4 WHERE delivery = ?1";
-pub(super) const SPEND: &str = "UPDATE card INDEXED BY card_task SET response_code = NULL, code_until = NULL
+pub(super) const TRIED: &str =
+    "UPDATE card INDEXED BY card_task SET response_code = CASE WHEN ?3 THEN NULL ELSE response_code END,
+     code_until = CASE WHEN ?3 THEN NULL ELSE code_until END, unconfirmed = ?4, shown = coalesce(?5, shown)
      WHERE task_id = ?1 AND ordering_key = ?2";
-/// Closes open cards. Their watch ends too.
+/// Closes cards. Their watch ends too.
 macro_rules! close {
-    ($which:literal) => {
+    ($table:literal, $which:literal) => {
         concat!(
-            "UPDATE card INDEXED BY card_open SET closed = 1, response_code = NULL, code_until = NULL, watch_until = NULL,
-             watch_due = NULL WHERE closed = 0 AND sent_at IS NOT NULL AND ordering_key ",
+            "UPDATE ",
+            $table,
+            " SET closed = 1, response_code = NULL, code_until = NULL, watch_until = NULL, watch_due = NULL WHERE ",
             $which
         )
     };
 }
-pub(super) const CLOSE: &str = close!("= ?1");
+pub(super) const CLOSE: &str =
+    close!("card INDEXED BY card_open", "closed = 0 AND sent_at IS NOT NULL AND ordering_key = ?1");
 pub(super) const CLOSE_OF_DIGEST: &str = close!(
-    "IN (SELECT ordering_key FROM delivery INDEXED BY delivery_digest
-         WHERE digest = ?1 AND state = 4 AND status = 1)"
+    "card INDEXED BY card_open",
+    "closed = 0 AND sent_at IS NOT NULL AND ordering_key IN (SELECT ordering_key FROM delivery
+         INDEXED BY delivery_digest WHERE digest = ?1 AND state = 4 AND status = 1)"
 );
-pub(super) const ORDERING_KEY: &str = "SELECT ordering_key FROM delivery WHERE id = ?1";
-pub(super) const OPEN: &str = "SELECT task_id, response_code FROM card INDEXED BY card_code
-     WHERE closed = 0 AND response_code IS NOT NULL AND ordering_key = ?1 AND code_until > ?2
-     ORDER BY code_until DESC, delivery DESC LIMIT ?3";
+pub(super) const CLOSE_RECALLED: &str = close!("card", "delivery = ?1");
+/// The open cards of the batch of recipients of an update. The last batch has those of all later batches, too.
+macro_rules! of_batch {
+    () => {
+        "FROM delivery u CROSS JOIN card c INDEXED BY card_code ON c.ordering_key = u.ordering_key
+         CROSS JOIN delivery d ON d.id = c.delivery
+         WHERE u.id = ?1 AND c.closed = 0 AND c.response_code IS NOT NULL AND c.code_until > ?2
+         AND min(d.id - d.notification, u.deliveries - 1) = u.id - u.notification"
+    };
+}
+pub(super) const OPEN: &str = concat!(
+    "SELECT c.task_id, c.response_code, c.unconfirmed ",
+    of_batch!(),
+    " ORDER BY c.code_until DESC, c.delivery DESC LIMIT ?3"
+);
+pub(super) const DOUBT: &str =
+    concat!("UPDATE card SET unconfirmed = 1 WHERE delivery IN (SELECT c.delivery ", of_batch!(), ")");
 pub(super) const FIND: &str = "SELECT delivery FROM card INDEXED BY card_task
      WHERE task_id = ?1 AND queue = ?2 ORDER BY delivery DESC LIMIT 1";
 pub(super) const LOAD: &str =
-    "SELECT d.id, d.receiver, d.to_users, d.to_parties, d.to_tags, d.msgtype, d.content,
-     d.summary, d.severity, d.accepted_at, c.queue, c.task_id, c.group_key, c.labels, c.handled, c.closed
-     FROM card c CROSS JOIN delivery d ON d.id = c.delivery WHERE c.delivery = ?1";
+    "SELECT d.id, d.receiver, d.to_users, d.to_parties, d.to_tags, s.msgtype, s.content,
+     s.summary, s.severity, d.accepted_at, c.queue, c.task_id, c.group_key, c.handled, c.closed,
+     coalesce((SELECT u.labels FROM card u WHERE u.delivery = c.shown), c.labels) AS labels
+     FROM card c CROSS JOIN delivery d ON d.id = c.delivery
+     CROSS JOIN delivery s ON s.id = coalesce((SELECT x.id FROM delivery x WHERE x.id = c.shown), c.delivery)
+     WHERE c.delivery = ?1";
 pub(super) const IS_CLOSED: &str = "SELECT closed FROM card WHERE delivery = ?1";
 pub(super) const IS_UPDATED_CLOSED: &str = "SELECT closed FROM card INDEXED BY card_task
      WHERE task_id = ?1 AND ordering_key = (SELECT ordering_key FROM delivery WHERE id = ?2) AND closed = 1 LIMIT 1";
-pub(super) const CLOSE_RECALLED: &str = "UPDATE card SET closed = 1, response_code = NULL, code_until = NULL,
-     watch_until = NULL, watch_due = NULL WHERE delivery = ?1";
 pub(super) const HANDLED: &str = "SELECT handled FROM card WHERE delivery = ?1";
 pub(super) const STORE_HANDLED: &str = "UPDATE card SET handled = ?2 WHERE delivery = ?1";
 
@@ -98,11 +117,24 @@ pub(super) fn delivered(
     Ok(())
 }
 
-/// The codes of these cards are used.
-pub(super) fn spend(tx: &Transaction<'_>, ordering_key: i64, task_ids: &[String]) -> EngineResult<()> {
-    for task_id in task_ids {
-        tx.sql.run(SPEND, (task_id, ordering_key))?;
+/// An attempt of the delivery `update` has tried these cards.
+pub(super) fn tried(
+    tx: &Transaction<'_>,
+    update: i64,
+    ordering_key: i64,
+    cards: &[TriedCard],
+) -> EngineResult<()> {
+    for TriedCard { task_id, code } in cards {
+        let shown = (*code == CodeState::Used).then_some(update);
+        let is_unconfirmed = *code == CodeState::Unconfirmed;
+        tx.sql.run(TRIED, (task_id, ordering_key, code.is_spent(), is_unconfirmed, shown))?;
     }
+    Ok(())
+}
+
+/// The interrupted update `update` may have used the codes of its cards.
+pub(super) fn doubt(tx: &Transaction<'_>, update: i64, now: Timestamp) -> EngineResult<()> {
+    tx.sql.run(DOUBT, (update, millis(now)))?;
     Ok(())
 }
 
@@ -135,10 +167,14 @@ pub(super) fn close_of_digest(tx: &Transaction<'_>, digest: i64) -> EngineResult
     Ok(())
 }
 
-pub(super) fn open_cards(tx: &Transaction<'_>, delivery: i64, now: Timestamp) -> EngineResult<Vec<OpenCard>> {
-    let ordering_key: i64 = tx.sql.only(ORDERING_KEY, [delivery], |row| Ok(row.get("ordering_key")?))?;
-    tx.sql.all(OPEN, (ordering_key, millis(now), MAX_OPEN), |row| {
-        Ok(OpenCard { task_id: row.get("task_id")?, response_code: row.get("response_code")? })
+/// The open cards that the delivery `update` changes.
+pub(super) fn open_cards(tx: &Transaction<'_>, update: i64, now: Timestamp) -> EngineResult<Vec<OpenCard>> {
+    tx.sql.all(OPEN, (update, millis(now), MAX_OPEN), |row| {
+        Ok(OpenCard {
+            task_id: row.get("task_id")?,
+            response_code: row.get("response_code")?,
+            may_be_used: row.get("unconfirmed")?,
+        })
     })
 }
 

@@ -30,8 +30,6 @@ pub(super) const MARK: &str =
     "UPDATE delivery SET state = 2, foldable = 0, claim = ?2, claimed_at = ?3 WHERE id = ?1";
 pub(super) const MARK_STARTED: &str =
     "UPDATE delivery SET foldable = 0 WHERE id >= ?1 AND id < ?1 + ?2 AND foldable > 0";
-pub(super) const OPEN_SIBLINGS: &str = "SELECT count(*) AS count FROM delivery
-     WHERE id >= ?1 AND id < ?1 + ?2 AND id <> ?3 AND settled_at IS NULL";
 
 pub(super) fn claim<P: Planner>(
     tx: &mut Transaction<'_>,
@@ -128,8 +126,7 @@ fn mark(
     if deliveries > 1 {
         let NotificationId(first) = claimed.notification;
         tx.sql.run(MARK_STARTED, (first, deliveries))?;
-        claimed.unsettled_others =
-            tx.sql.only(OPEN_SIBLINGS, (first, deliveries, id), |row| Ok(row.get("count")?))?;
+        claimed.unsettled_others = settle::unsettled_others(tx, first, deliveries, id)?;
     }
     Ok(Some(claimed))
 }

@@ -8,8 +8,8 @@ use rusqlite::{ToSql, params};
 use super::{
     cards,
     columns::{
-        destination_column, duration_millis, invalid_recipients, kind_column, millis, recipients_columns,
-        state_column, state_number, status_column, text_column, timestamp,
+        content_columns, destination_column, duration_millis, invalid_recipients, kind_column, millis,
+        recipients_columns, state_column, state_number, status_column, text_column, timestamp,
     },
     error::{EngineError, EngineResult},
     history, order,
@@ -18,7 +18,10 @@ use super::{
 use crate::outbox::{
     Attempt, BodyHash, ClaimId, DeliveryId, Destination, Kind, ReceiverName, SenderName, Settlement, State,
     Status, Verdict,
-    rules::{cards::may_be_card, fold},
+    rules::{
+        cards::{Updated, may_be_card},
+        fold,
+    },
 };
 
 pub(super) const LOAD: &str = "SELECT id, state, sender, receiver, destination, ordering_key, notification,
@@ -60,6 +63,9 @@ pub(super) const LOAD_DAMAGED: &str =
 pub(super) const SET_ASIDE: &str =
     "UPDATE delivery SET state = 5, foldable = 0, settled_at = ?2, reason = ?3 WHERE id = ?1";
 pub(super) const RECIPIENTS: &str = "SELECT to_users, to_parties, to_tags FROM delivery WHERE id = ?1";
+pub(super) const CONTENT: &str = "SELECT msgtype, content FROM delivery WHERE id = ?1";
+pub(super) const UNSETTLED_OTHERS: &str = "SELECT count(*) AS count FROM delivery
+     WHERE id >= ?1 AND id < ?1 + ?2 AND id <> ?3 AND settled_at IS NULL";
 pub(super) const IN_FLIGHT: &str = "SELECT id FROM delivery INDEXED BY delivery_in_flight
      WHERE state = 2 AND sender = ?1 ORDER BY id";
 pub(super) const SENDERS_IN_FLIGHT: &str =
@@ -93,7 +99,7 @@ pub(super) struct Entry {
     pub(super) destination: Destination,
     pub(super) ordering_key: i64,
     pub(super) notification: i64,
-    pub(super) deliveries: i64,
+    pub(super) deliveries: u32,
     pub(super) kind: Kind,
     status: Status,
     msgtype: String,
@@ -127,20 +133,21 @@ pub(super) fn load(tx: &Transaction<'_>, id: i64) -> EngineResult<Option<Entry>>
 
 /// Ends a claim. A claim that has already ended is left alone.
 pub(super) fn settle(tx: &mut Transaction<'_>, settlement: &Settlement, now: Timestamp) -> EngineResult<()> {
-    let Settlement { delivery: DeliveryId(id), claim: ClaimId(claim), attempt, verdict, spent_cards } =
+    let Settlement { delivery: DeliveryId(id), claim: ClaimId(claim), attempt, verdict, tried_cards } =
         settlement;
     let Some(entry) = load(tx, *id)? else { return Ok(()) };
     if entry.state != State::InFlight || entry.claim != Some(*claim) {
         return Ok(());
     }
-    cards::spend(tx, entry.ordering_key, spent_cards)?;
+    cards::tried(tx, entry.id, entry.ordering_key, tried_cards)?;
     let attempt = StoredAttempt::new(tx, &entry, attempt)?;
     match verdict {
         Verdict::Delivered(receipt) => {
             if may_be_card(&entry.msgtype) {
                 cards::delivered(tx, entry.id, &entry.msgtype, receipt, now)?;
             }
-            if entry.status == Status::Resolved {
+            // Each batch of recipients changes its own cards before.
+            if entry.status == Status::Resolved && is_last(tx, &entry)? {
                 cards::close(tx, entry.ordering_key)?;
             }
             let invalid = invalid_recipients(&receipt.invalid);
@@ -173,6 +180,25 @@ pub(super) fn settle(tx: &mut Transaction<'_>, settlement: &Settlement, now: Tim
             Ok(())
         }
     }
+}
+
+/// The number of other deliveries of a notification that are not settled.
+pub(super) fn unsettled_others(
+    tx: &Transaction<'_>,
+    notification: i64,
+    deliveries: u32,
+    id: i64,
+) -> EngineResult<u32> {
+    tx.sql.only(UNSETTLED_OTHERS, (notification, deliveries, id), |row| Ok(row.get("count")?))
+}
+
+/// True if all other deliveries of its notification are settled.
+fn is_last(tx: &Transaction<'_>, entry: &Entry) -> EngineResult<bool> {
+    let others = match entry.deliveries {
+        1 => 0,
+        deliveries => unsettled_others(tx, entry.notification, deliveries, entry.id)?,
+    };
+    Ok(others == 0)
 }
 
 /// An attempt in the form of its columns.
@@ -328,6 +354,12 @@ pub(super) fn recover(tx: &mut Transaction<'_>, sender: &SenderName, now: Timest
         let attempt = StoredAttempt::new(tx, &entry, &attempt)?;
         // It keeps its place before what waits, so that it is sent again while WeCom's duplicate check reaches back to it.
         attempt.update(tx, RETRY, params![entry.due_at, true, attempt.started_at, false])?;
+        if may_be_card(&entry.msgtype) {
+            let content = tx.sql.only(CONTENT, [id], content_columns)?;
+            if matches!(Updated::by(&content), Some(Updated::OpenCards)) {
+                cards::doubt(tx, id, now)?;
+            }
+        }
         tx.mark_changed(&entry.sender, entry.destination);
         count += 1;
     }

@@ -2,11 +2,13 @@
 
 use std::sync::atomic::Ordering;
 
+use wecom_relay::outbox::State;
+
 use super::{
     Alertmanager, Stage,
     proxy::{Proxy, Spoiling},
 };
-use crate::support::eventually;
+use crate::support::{eventually, payload};
 
 #[tokio::test]
 async fn a_card_says_that_its_alert_resolved_while_it_was_silenced() {
@@ -82,5 +84,21 @@ async fn a_silence_that_was_expired_can_be_pressed_again() {
     assert!(results[1].starts_with("lisi silenced until "), "{results:?}");
     let silences = alertmanager.silences().await;
     assert_eq!(silences.iter().filter(|silence| silence["status"]["state"] == "active").count(), 1);
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn a_press_after_a_repetition_shows_the_present_alerts() {
+    let stage = Stage::start("http://127.0.0.1:9", "{ repeats: update }").await;
+    let task_id = stage.card("DiskFull").await;
+    stage.relay.post(&payload("DiskFull", &[("db-1", true), ("db-2", true)])).await;
+    let delivered = async || stage.relay.listed(&[State::Delivered]).await;
+    eventually(delivered, |listed| listed.len() == 2).await;
+    stage.press_on_phone(&task_id, "zhangsan", "ack").await;
+    let shown = async || stage.wecom.sandbox.delivered_to("zhangsan");
+    let is_noted = |text: &str| text.contains("zhangsan acknowledged");
+    let shown = eventually(shown, |shown| shown.iter().any(|shown| is_noted(&shown.text))).await;
+    assert_eq!(shown.len(), 1);
+    assert!(shown[0].text.contains("FIRING:2"), "{}", shown[0].text);
     stage.stop().await;
 }

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use wecom_relay::{
     outbox::{
-        CardLabels, Claimed, ConfiguredSender, Enqueued, Lease, NewDelivery, NewNotification, OpenCard,
-        Outbox, SenderName, Settlement, State, Status, Verdict,
+        CardLabels, Claimed, CodeState, ConfiguredSender, Enqueued, Lease, NewDelivery, NewNotification,
+        OpenCard, Outbox, SenderName, Settlement, State, Status, TriedCard, Verdict,
     },
     wecom::{Content, Receipt},
 };
@@ -61,7 +61,7 @@ pub(crate) fn sent_with(code: &str) -> Verdict {
 }
 
 fn open(task_id: &str, code: &str) -> OpenCard {
-    OpenCard { task_id: task_id.to_owned(), response_code: code.to_owned() }
+    OpenCard { task_id: task_id.to_owned(), response_code: code.to_owned(), may_be_used: false }
 }
 
 /// Stores and sends a card, for which WeCom gives the code `code`.
@@ -86,8 +86,20 @@ async fn open_cards_of<L: Lease>(lease: &L, now: Timestamp) -> Vec<OpenCard> {
 }
 
 async fn spend<L: Lease>(lease: &L, claimed: &Claimed, verdict: Verdict, spent: &[&str], now: Timestamp) {
-    let spent_cards = spent.iter().map(|task_id| (*task_id).to_owned()).collect();
-    let settlement = Settlement { spent_cards, ..settlement(claimed, verdict, now) };
+    let tried: Vec<_> = spent.iter().map(|task_id| (*task_id, CodeState::Used)).collect();
+    settle_tried(lease, claimed, verdict, &tried, now).await;
+}
+
+pub(crate) async fn settle_tried<L: Lease>(
+    lease: &L,
+    claimed: &Claimed,
+    verdict: Verdict,
+    tried: &[(&str, CodeState)],
+    now: Timestamp,
+) {
+    let tried = tried.iter();
+    let tried_cards = tried.map(|(task_id, code)| TriedCard { task_id: (*task_id).to_owned(), code: *code });
+    let settlement = Settlement { tried_cards: tried_cards.collect(), ..settlement(claimed, verdict, now) };
     lease.settle(settlement, now).await.unwrap();
 }
 
@@ -101,14 +113,94 @@ pub(crate) async fn an_update_gets_the_open_cards_of_its_group(outbox: impl Outb
     assert_eq!(open_cards_of(&lease, at(6)).await.len(), 2, "a retry gets them again");
 }
 
-pub(crate) async fn the_open_cards_of_a_claim_are_bounded(outbox: impl Outbox) {
+pub(crate) async fn an_update_gets_many_open_cards(outbox: impl Outbox) {
     let lease = acquire(&outbox, at(0)).await;
     for n in 0..25 {
         send_card(&outbox, &lease, card("a", &format!("t{n}")), &format!("c{n}"), at(n)).await;
     }
     enqueue(&outbox, resolved("a"), at(30)).await;
     let cards = open_cards_of(&lease, at(30)).await;
-    assert_eq!((cards.len(), &cards[0]), (20, &open("t24", "c24")));
+    assert_eq!((cards.len(), &cards[0]), (25, &open("t24", "c24")));
+}
+
+/// The same notification for this many batches of recipients. The task ids of their cards are `t1-0`, `t1-1` and so on.
+fn in_batches(new: NewNotification, batches: u16) -> NewNotification {
+    let first = new.deliveries[0].clone();
+    let batch = |number: u16| {
+        let task_id = format!("t1-{number}");
+        let content = match first.content.as_card_update() {
+            None => card_content(&task_id),
+            Some(_) => first.content.clone(),
+        };
+        NewDelivery { content, ..first.clone() }
+    };
+    NewNotification { deliveries: (0..batches).map(batch).collect(), ..new }
+}
+
+async fn send_batches<O: Outbox>(outbox: &O, lease: &O::Lease, batches: u16) {
+    enqueue(outbox, in_batches(card("a", "t1"), batches), at(1)).await;
+    for number in 0..batches {
+        settle(lease, &claim_one(lease, at(1)).await, sent_with(&format!("c{number}")), at(1)).await;
+    }
+}
+
+pub(crate) async fn each_batch_of_an_update_gets_its_own_cards(outbox: impl Outbox) {
+    let lease = acquire(&outbox, at(0)).await;
+    send_batches(&outbox, &lease, 3).await;
+    enqueue(&outbox, in_batches(resolved("a"), 2), at(2)).await;
+    let first = claim_one(&lease, at(3)).await;
+    assert_eq!(first.open_cards, [open("t1-0", "c0")]);
+    spend(&lease, &first, sent_with(""), &["t1-0"], at(3)).await;
+    let last = claim_one(&lease, at(4)).await;
+    assert_eq!(last.open_cards, [open("t1-2", "c2"), open("t1-1", "c1")], "no batch is after it");
+    spend(&lease, &last, sent_with(""), &["t1-2", "t1-1"], at(4)).await;
+    enqueue(&outbox, resolved("a"), at(5)).await;
+    assert_eq!(open_cards_of(&lease, at(5)).await, []);
+}
+
+pub(crate) async fn a_batch_without_a_card_gets_none(outbox: impl Outbox) {
+    let lease = acquire(&outbox, at(0)).await;
+    send_batches(&outbox, &lease, 1).await;
+    enqueue(&outbox, in_batches(resolved("a"), 2), at(2)).await;
+    let first = claim_one(&lease, at(3)).await;
+    assert_eq!(first.open_cards, [open("t1-0", "c0")]);
+    settle(&lease, &first, sent_with(""), at(3)).await;
+    assert_eq!(claim_one(&lease, at(4)).await.open_cards, []);
+}
+
+/// The task ids of the open cards of an update, and true if their codes may be used.
+fn doubts(claimed: &Claimed) -> Vec<(&str, bool)> {
+    claimed.open_cards.iter().map(|card| (card.task_id.as_str(), card.may_be_used)).collect()
+}
+
+pub(crate) async fn only_a_code_that_may_be_used_is_in_doubt(outbox: impl Outbox) {
+    let lease = acquire(&outbox, at(0)).await;
+    for (second, task_id) in [(1, "t1"), (2, "t2"), (3, "t3")] {
+        send_card(&outbox, &lease, card("a", task_id), task_id, at(second)).await;
+    }
+    enqueue(&outbox, resolved("a"), at(4)).await;
+    let claimed = claim_one(&lease, at(4)).await;
+    assert_eq!(doubts(&claimed), [("t3", false), ("t2", false), ("t1", false)]);
+    let tried = [("t3", CodeState::Used), ("t2", CodeState::Unconfirmed)];
+    settle_tried(&lease, &claimed, retry_at(at(5)), &tried, at(4)).await;
+    let claimed = claim_one(&lease, at(5)).await;
+    assert_eq!(doubts(&claimed), [("t2", true), ("t1", false)]);
+    settle_tried(&lease, &claimed, retry_at(at(6)), &[("t2", CodeState::Unused)], at(5)).await;
+    let claimed = claim_one(&lease, at(6)).await;
+    assert_eq!(doubts(&claimed), [("t2", false), ("t1", false)]);
+}
+
+pub(crate) async fn a_kill_leaves_the_codes_of_the_batch_in_doubt(outbox: impl Outbox) {
+    let lease = acquire(&outbox, at(0)).await;
+    send_batches(&outbox, &lease, 2).await;
+    enqueue(&outbox, in_batches(resolved("a"), 2), at(2)).await;
+    claim_one(&lease, at(2)).await;
+    lease.release().await;
+    let lease = acquire(&outbox, at(3)).await;
+    let claimed = claim_one(&lease, at(3)).await;
+    assert_eq!(doubts(&claimed), [("t1-0", true)]);
+    spend(&lease, &claimed, sent_with(""), &["t1-0"], at(3)).await;
+    assert_eq!(doubts(&claim_one(&lease, at(4)).await), [("t1-1", false)]);
 }
 
 pub(crate) async fn a_response_code_is_valid_for_three_days(outbox: impl Outbox) {

@@ -251,7 +251,7 @@ pub(crate) fn attempt(now: Timestamp) -> Attempt {
 
 pub(crate) fn settlement(claimed: &Claimed, verdict: Verdict, now: Timestamp) -> Settlement {
     let (delivery, claim) = (claimed.id, claimed.claim);
-    Settlement { delivery, claim, attempt: attempt(now), verdict, spent_cards: Vec::new() }
+    Settlement { delivery, claim, attempt: attempt(now), verdict, tried_cards: Vec::new() }
 }
 
 pub(crate) async fn settle<L: Lease>(lease: &L, claimed: &Claimed, verdict: Verdict, now: Timestamp) {

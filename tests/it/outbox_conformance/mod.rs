@@ -114,7 +114,11 @@ macro_rules! conformance {
                 an_unknown_delivery_is_reported_as_unknown;
             cards:
                 an_update_gets_the_open_cards_of_its_group,
-                the_open_cards_of_a_claim_are_bounded,
+                an_update_gets_many_open_cards,
+                each_batch_of_an_update_gets_its_own_cards,
+                a_batch_without_a_card_gets_none,
+                only_a_code_that_may_be_used_is_in_doubt,
+                a_kill_leaves_the_codes_of_the_batch_in_doubt,
                 a_response_code_is_valid_for_three_days,
                 a_spent_code_is_not_given_again,
                 a_late_settlement_spends_no_code,
@@ -140,6 +144,7 @@ macro_rules! conformance {
                 presses_at_once_are_stored_once,
                 a_press_of_an_unknown_card_has_no_card,
                 a_press_of_a_closed_card_says_so,
+                a_press_of_a_changed_card_has_what_it_shows,
                 a_press_of_a_purged_card_has_no_card,
                 the_longest_due_press_is_claimed_first,
                 a_claimed_press_is_claimed_again_after_its_deadline,

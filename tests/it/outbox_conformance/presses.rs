@@ -2,13 +2,16 @@
 
 use jiff::Timestamp;
 use wecom_relay::outbox::{
-    AcceptedPress, ClaimId, ConfiguredSender, Dedupe, Handled, HandledAction, Key, Lease, NewNotification,
-    NewPress, Outbox, Press, PressId, PressRecord, PressVerdict, SenderName, State, StoredCard, WatchVerdict,
-    WatchedCard,
+    AcceptedPress, CardLabels, ClaimId, CodeState, ConfiguredSender, Dedupe, Handled, HandledAction, Key,
+    Lease, NewNotification, NewPress, Outbox, Press, PressId, PressRecord, PressVerdict, SenderName, State,
+    StoredCard, WatchVerdict, WatchedCard,
 };
 
 use super::{
-    cards::{card, card_content, labels, resolved, send_card, update_content, with_content},
+    cards::{
+        card, card_content, labels, repeat, resolved, send_card, sent_with, settle_tried, update_content,
+        with_content,
+    },
     fixture::{acquire, alert, at, claim_one, deliver, enqueue, list, ops, states, team, user},
 };
 
@@ -154,6 +157,29 @@ pub(crate) async fn a_press_of_a_closed_card_says_so(outbox: impl Outbox) {
     deliver(&lease, &claim_one(&lease, at(3)).await, at(3)).await;
     let card = claim(&outbox, at(4)).await.unwrap().card.unwrap();
     assert!(card.is_closed);
+}
+
+pub(crate) async fn a_press_of_a_changed_card_has_what_it_shows(outbox: impl Outbox) {
+    let lease = acquire(&outbox, at(0)).await;
+    for (second, task_id) in [(1, "t1"), (2, "t2"), (3, "t3")] {
+        send_card(&outbox, &lease, card("a", task_id), task_id, at(second)).await;
+    }
+    let shown = CardLabels([("alertname".to_owned(), "DiskFuller".to_owned())].into());
+    let severity = "info".to_owned();
+    let update = NewNotification { card: Some(shown.clone()), severity, ..repeat("a", "new") };
+    enqueue(&outbox, update, at(4)).await;
+    let claimed = claim_one(&lease, at(4)).await;
+    let tried = [("t3", CodeState::Used), ("t2", CodeState::Refused)];
+    settle_tried(&lease, &claimed, sent_with(""), &tried, at(4)).await;
+    for (second, task_id) in [(5, "t1"), (6, "t2"), (7, "t3")] {
+        accept(&outbox, press(task_id, second), at(second)).await;
+        let card = claim(&outbox, at(second)).await.unwrap().card.unwrap();
+        let is_shown = (card.labels == shown, card.severity == "info", card.summary == "new");
+        assert_eq!(is_shown, if task_id == "t3" { (true, true, true) } else { (false, false, false) });
+        let content =
+            if task_id == "t3" { update_content("new", None, "card") } else { card_content(task_id) };
+        assert_eq!((card.content, card.task_id.as_str()), (content, task_id));
+    }
 }
 
 pub(crate) async fn a_press_of_a_purged_card_has_no_card(outbox: impl Outbox) {

@@ -3,14 +3,14 @@
 use jiff::Timestamp;
 use proptest::prelude::*;
 use wecom_relay::outbox::{
-    AcceptedPress, ClaimId, DeliveryId, Handled, HandledAction, Lease as _, NewPress, Outbox, PressId,
-    PressVerdict, Settlement, WatchVerdict,
+    AcceptedPress, ClaimId, CodeState, DeliveryId, Handled, HandledAction, Lease as _, NewPress, Outbox,
+    PressId, PressVerdict, WatchVerdict,
 };
 
 use super::run;
 use crate::{
     outbox_conformance::{
-        cards::{card, repeat, resolved, sent_with, update_content, with_content},
+        cards::{card, repeat, resolved, sent_with, settle_tried, update_content, with_content},
         fixture::{acquire, alert, at, claim, claim_one, drain, enqueue, ops, settlement},
         presses::press,
     },
@@ -124,7 +124,7 @@ impl Model {
         };
         let mut open: Vec<&Card> = self.cards.iter().filter(is_open).collect();
         open.sort_by_key(|card| std::cmp::Reverse((card.sent_at, card.delivery)));
-        open.into_iter().take(20).map(|card| card.task_id.clone()).collect()
+        open.into_iter().map(|card| card.task_id.clone()).collect()
     }
 
     fn sent(&mut self, group: u8, task_id: String, delivery: DeliveryId) {
@@ -190,9 +190,8 @@ async fn step<O: Outbox>(outbox: &O, lease: &O::Lease, model: &mut Model, step: 
             let spent_cards: Vec<String> = open.into_iter().take(spent).cloned().collect();
             let is_new = !resolves && claimed.open_cards.is_empty();
             let verdict = sent_with(if is_new { &task_id } else { "" });
-            let settlement =
-                Settlement { spent_cards: spent_cards.clone(), ..settlement(&claimed, verdict, now) };
-            lease.settle(settlement, now).await.unwrap();
+            let used = spent_cards.iter().map(|task_id| (task_id.as_str(), CodeState::Used));
+            settle_tried(lease, &claimed, verdict, &used.collect::<Vec<_>>(), now).await;
             for card in &mut model.cards {
                 card.has_code &= !spent_cards.contains(&card.task_id);
                 if resolves && card.group == group {

@@ -86,7 +86,7 @@ async fn settle<L: Lease>(lease: &L, id: i64, claim: ClaimId, verdict: Verdict, 
         claim,
         attempt: attempt(now),
         verdict,
-        spent_cards: Vec::new(),
+        tried_cards: Vec::new(),
     };
     lease.settle(settlement, now).await.unwrap();
 }

@@ -3,18 +3,18 @@
 
 use jiff::Timestamp;
 use wecom_relay::outbox::{
-    CardStore, Filter, Handled, HandledAction, Lease, ListOrder, NewNotification, NoticeSubject, Outbox,
-    OutboxQuery, PageRequest, PressVerdict, Requeue, SenderName, Settlement, State, Verdict, WatchVerdict,
+    CardStore, CodeState, Filter, Handled, HandledAction, Lease, ListOrder, NewNotification, NoticeSubject,
+    Outbox, OutboxQuery, PageRequest, PressVerdict, Requeue, SenderName, State, Verdict, WatchVerdict,
     postgres::{LeaseTimes, PostgresLease, PostgresOutbox},
 };
 
 use super::open;
 use crate::{
     outbox_conformance::{
-        cards::{card, resolved, send_card, sent_with},
+        cards::{card, resolved, send_card, sent_with, settle_tried},
         fixture::{
             acquire, addressed, alert, at, claim, claim_one, deliver, digest, drain, enqueue, fold, kill,
-            list_all, ops, postpone, settlement, split, state, team, undo, user,
+            list_all, ops, postpone, split, state, team, undo, user,
         },
         presses::{accept, press},
     },
@@ -147,9 +147,9 @@ async fn use_cards(
     outbox.settle_watch(task_id, &ops(), ended, now(1)).await.unwrap();
     let update = claim_one(lease, now(1)).await;
     outbox.presses(update.id).await.unwrap();
-    let spent_cards = update.open_cards.iter().map(|card| card.task_id.clone()).collect();
-    let delivered = settlement(&update, sent_with(""), now(1));
-    lease.settle(Settlement { spent_cards, ..delivered }, now(1)).await.unwrap();
+    let tried: Vec<_> =
+        update.open_cards.iter().map(|card| (card.task_id.as_str(), CodeState::Used)).collect();
+    settle_tried(lease, &update, sent_with(""), &tried, now(1)).await;
     outbox.recalled(update.id, now(2)).await.unwrap();
 }
 
