@@ -91,6 +91,8 @@ struct Row {
     wait: String,
     /// Such as `▮▮▯ 2/3`; empty for a message in one part.
     parts: String,
+    /// True if a part was recalled.
+    is_recalled: bool,
 }
 
 pub(super) async fn page<O: Outbox>(
@@ -232,6 +234,7 @@ fn row(parts: &[Listed], holds: &[Hold], moments: &Moments) -> Option<Row> {
         },
         wait: wait(shown, holds, moments.now, language).unwrap_or_default(),
         parts: parts_text(parts),
+        is_recalled: parts.iter().any(|part| part.recalled_at.is_some()),
     })
 }
 

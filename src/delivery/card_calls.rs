@@ -78,6 +78,12 @@ pub fn is_card_gone(outcome: &Outcome) -> bool {
     matches!(outcome, Outcome::Rejected(error) if errcode::is_card_gone(error))
 }
 
+/// True if an earlier attempt of this delivery has sent its card, because WeCom knows the task id.
+pub(super) fn is_sent_already(claimed: &Claimed, outcome: &Outcome) -> bool {
+    let is_refused = matches!(outcome, Outcome::Rejected(error) if errcode::is_task_id_refused(error));
+    is_refused && claimed.unconfirmed_since.is_some() && claimed.message.content.task_id().is_some()
+}
+
 /// The outcomes of the calls of one card update.
 #[derive(Debug, Default)]
 pub struct CardOutcomes {

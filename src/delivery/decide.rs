@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use rand::Rng;
 
 use super::{
-    card_calls::replacement,
+    card_calls::{is_sent_already, replacement},
     degrade::degrade,
     evidence::{BlockKind, Scope},
     languages::Languages,
@@ -16,7 +16,7 @@ use crate::{
     outbox::{Claimed, Kind, Verdict},
     retry::{Schedule, rate_limited_delays, refused_secret_delays, retry_delays, usual_probe_delays},
     wecom::{
-        Outcome,
+        Outcome, Receipt,
         errcode::{self, Class},
     },
 };
@@ -145,6 +145,9 @@ pub fn decide(
 ) -> Decision {
     if let Outcome::Accepted(receipt) = outcome {
         return Decision { verdict: Verdict::Delivered(receipt.clone()), counted: true, cause: None };
+    }
+    if is_sent_already(claimed, outcome) {
+        return Decision { verdict: Verdict::Delivered(Receipt::default()), counted: true, cause: None };
     }
     let case = Case { claimed, outcome, policy, now };
     let class = errcode::class_of(outcome).unwrap_or(Class::Unknown);

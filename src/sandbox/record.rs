@@ -175,6 +175,13 @@ impl Record {
         self.newest_first().find(|message| message.msgid == msgid)
     }
 
+    /// True if the message was taken back from a member.
+    pub(super) fn is_recalled(&self, msgid: &str, userid: &str) -> bool {
+        let screen = self.screens.get(userid);
+        let is_recalled = |shown: &Delivered| shown.msgid == msgid && shown.recalled_at.is_some();
+        screen.is_some_and(|screen| screen.iter().rev().any(is_recalled))
+    }
+
     /// Shows the members who have the message another form of it. Returns those members.
     pub(super) fn update(&mut self, msgid: &str, members: &[String], form: &NewForm) -> Vec<String> {
         self.each_shown(msgid, members, |shown| {

@@ -48,6 +48,10 @@ fn checked(state: &mut State, settings: &Settings, request: &ApiRequest) -> Resu
     let named = named(&fields)?;
     let msgid = state.cards.updatable(fields.text("response_code")?, &owner, request.at)?;
     let message = state.record.message(&msgid).ok_or(ErrorReply::new(42016))?;
+    // WeCom does not document it. A message that was taken back has no buttons.
+    if message.members.iter().any(|(userid, _)| state.record.is_recalled(&msgid, userid)) {
+        return Err(ErrorReply::new(42016));
+    }
     let (text, content) = new_form(&fields, &message.content)?;
 
     let everybody: Vec<String> = message.members.iter().map(|(userid, _)| userid.clone()).collect();

@@ -9,7 +9,7 @@ use wecom_relay::{
     outbox::{
         CardLabels, Kind, NewDelivery, NewNotification, Outbox, Part, ReceiverName, SenderName, State, Status,
     },
-    sandbox::{self, Api, Callback, Effect, Fault, Moment},
+    sandbox::{self, Api, Callback, Effect, Fault, Moment, RepeatedCard},
     wecom::{
         Card, CardUpdate, Content, Otherwise, Recipients,
         limits::{CardLimits, template_card, with_note},
@@ -24,7 +24,11 @@ use crate::{
 const AGENT: u64 = 1_000_002;
 
 async fn interactive() -> Wecom {
-    let wecom = Wecom::start().await;
+    interactive_with(sandbox::Settings::default()).await
+}
+
+async fn interactive_with(settings: sandbox::Settings) -> Wecom {
+    let wecom = Wecom::with(settings).await;
     wecom.sandbox.set_callback(AGENT, Callback::sample("http://127.0.0.1:9/").unwrap()).unwrap();
     wecom
 }
@@ -175,6 +179,33 @@ async fn a_card_that_cannot_be_changed_is_followed_by_a_text() {
         shown.attempts.iter().map(|attempt| attempt.errcode).collect::<Vec<_>>(),
         [Some(60140), Some(0)]
     );
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn a_card_whose_task_id_is_known_is_followed_by_no_text() {
+    let settings = sandbox::Settings { repeated_card: RepeatedCard::Refuse, ..sandbox::Settings::default() };
+    let wecom = interactive_with(settings).await;
+    let relay = relay(&wecom).await;
+    wecom.sandbox.inject(Fault::new(Effect::Drop(Moment::After)).on(Api::MessageSend).times(1));
+    accept(&relay, firing("db", "t1")).await;
+    let settled = relay.settled(1).await;
+    assert_eq!(seen(&wecom), ["db"]);
+    let shown = relay.shown(settled[0].id.0).await;
+    let errcodes: Vec<_> = shown.attempts.iter().map(|attempt| attempt.errcode).collect();
+    assert_eq!((shown.listed.state, errcodes), (State::Delivered, vec![None, Some(42014)]));
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn a_new_card_with_a_known_task_id_becomes_a_text() {
+    let wecom = interactive().await;
+    let relay = relay(&wecom).await;
+    accept(&relay, firing("db", "t1")).await;
+    relay.settled(1).await;
+    accept(&relay, firing("web", "t1")).await;
+    relay.settled(2).await;
+    assert!(seen(&wecom)[1].ends_with("web as text"));
     relay.stop().await;
 }
 

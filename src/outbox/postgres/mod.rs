@@ -21,6 +21,7 @@
 
 mod admin;
 mod adopt;
+mod card_store;
 mod cards;
 mod claim;
 mod columns;

@@ -29,16 +29,15 @@ use super::{
     url::PostgresUrl,
     waiting::{self, Look},
     wakeups::Subscription,
-    watches,
 };
 use crate::{
     clock::{Reading, ReadingRecord},
     outbox::{
-        AcceptedPress, Backlog, CardStore, Changed, Changes, ClaimId, Claims, ConfiguredSender, DeliveryId,
-        Depth, Destination, Detail, Enqueued, Filter, Hold, Lease, LeaseTerm, MovedSender, NewNotification,
-        NewPress, NoticeSubject, NotificationId, Outbox, OutboxQuery, OutboxSize, Page, PageRequest, Planner,
-        Press, PressId, PressRecord, PressVerdict, ReceiverName, Requeue, Scheduled, SenderName, Sent,
-        Settlement, Sharing, StoreResult, Unnoticed, WatchVerdict, WatchedCard, rules::adoption::Adopted,
+        Backlog, Changed, Changes, Claims, ConfiguredSender, DeliveryId, Depth, Destination, Detail,
+        Enqueued, Filter, Hold, Lease, LeaseTerm, MovedSender, NewNotification, NoticeSubject,
+        NotificationId, Outbox, OutboxQuery, OutboxSize, Page, PageRequest, Planner, PressRecord,
+        ReceiverName, Requeue, Scheduled, SenderName, Sent, Settlement, Sharing, StoreResult, Unnoticed,
+        rules::adoption::Adopted,
     },
     secret::Secret,
 };
@@ -60,7 +59,7 @@ const TIME_READINGS: usize = 3;
 /// An outbox in a PostgreSQL database. Clones share it. It closes when the last clone is dropped.
 #[derive(Debug, Clone)]
 pub struct PostgresOutbox {
-    engine: Engine,
+    pub(super) engine: Engine,
     times: LeaseTimes,
     _closes: Arc<DropGuard>,
 }
@@ -301,65 +300,6 @@ impl Outbox for PostgresOutbox {
     async fn probe(&self, now: Timestamp) -> StoreResult<()> {
         let room = self.engine.shared.room.clone();
         self.engine.intake.run(async move |tx: &Transaction<'_>| purge::probe(tx, &room, now).await).await
-    }
-}
-
-impl CardStore for PostgresOutbox {
-    async fn accept_press(&self, press: NewPress, now: Timestamp) -> StoreResult<AcceptedPress> {
-        let room = self.engine.shared.room.clone();
-        let accept = async move |tx: &Transaction<'_>| presses::accept(tx, &press, &room, now).await;
-        self.engine.intake.run(accept).await
-    }
-
-    async fn claim_press(&self, until: Timestamp, now: Timestamp) -> StoreResult<Option<Press>> {
-        self.engine.owner.run(async move |tx: &Transaction<'_>| presses::claim(tx, until, now).await).await
-    }
-
-    async fn settle_press(
-        &self,
-        press: PressId,
-        claim: ClaimId,
-        verdict: PressVerdict,
-        now: Timestamp,
-    ) -> StoreResult<()> {
-        let room = self.engine.shared.room.clone();
-        let settle =
-            async move |tx: &Transaction<'_>| presses::settle(tx, press, claim, &verdict, &room, now).await;
-        self.engine.intake.run(settle).await
-    }
-
-    async fn next_press_due(&self) -> StoreResult<Option<Timestamp>> {
-        self.engine.owner.run(presses::next_due).await
-    }
-
-    async fn watched_cards(
-        &self,
-        limit: u32,
-        until: Timestamp,
-        now: Timestamp,
-    ) -> StoreResult<Vec<WatchedCard>> {
-        let claim = async move |tx: &Transaction<'_>| watches::claim(tx, limit, until, now).await;
-        self.engine.owner.run(claim).await
-    }
-
-    async fn settle_watch(
-        &self,
-        task_id: &str,
-        sender: &SenderName,
-        verdict: WatchVerdict,
-        now: Timestamp,
-    ) -> StoreResult<()> {
-        let (task_id, sender) = (task_id.to_owned(), sender.clone());
-        let room = self.engine.shared.room.clone();
-        let settle = async move |tx: &Transaction<'_>| {
-            watches::settle(tx, &task_id, &sender, &verdict, &room, now).await
-        };
-        self.engine.intake.run(settle).await
-    }
-
-    async fn recalled(&self, delivery: DeliveryId, at: Timestamp) -> StoreResult<()> {
-        let recalled = async move |tx: &Transaction<'_>| admin::recalled(tx, delivery, at).await;
-        self.engine.reader.run(recalled).await
     }
 }
 

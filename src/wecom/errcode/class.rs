@@ -90,6 +90,11 @@ pub fn is_card_gone(error: &ApiError) -> bool {
     error.api == Api::UpdateTemplateCard && matches!(error.errcode.0, 42014..=42016 | 60140)
 }
 
+/// True if WeCom refused to send a card because of its task id. WeCom knows that of a card that was sent before.
+pub fn is_task_id_refused(error: &ApiError) -> bool {
+    error.api == Api::MessageSend && error.errcode.0 == 42014
+}
+
 /// True if WeCom refused the access token, so that a new one may help. With 40001, `message/send` means the token and
 /// `gettoken` means the secret.
 pub(in crate::wecom) fn is_token_refused(error: &ApiError) -> bool {

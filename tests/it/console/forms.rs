@@ -159,6 +159,7 @@ async fn a_delivered_message_is_recalled_by_a_form() {
     assert!(wecom.sandbox.delivered_to("zhangsan")[0].recalled_at.is_some());
     assert!(relay.shown(1).await.listed.recalled_at.is_some());
     assert_eq!(submit(&mut browser, &confirm, "messages/1/recall").await.status, 409);
+    assert!(browser.get("/messages").await.text.contains("Recalled"), "the list marks it");
     relay.stop().await;
 }
 

@@ -89,6 +89,16 @@ async fn buttons_are_checked() {
 }
 
 #[tokio::test]
+async fn a_recalled_card_is_not_updated() {
+    let wecom = interactive(Settings::default()).await;
+    let token = wecom.token().await;
+    let sent = wecom.send(&token, &card("t1")).await;
+    wecom.call("message/recall", &token, &json!({ "msgid": sent["msgid"] })).await;
+    assert_eq!(updated(&wecom, &token, &update(&sent["response_code"])).await["errcode"], 42016);
+    assert_eq!(texts(&wecom.sandbox.delivered_to("lisi")), ["磁盘满\ndb-1\n[静默 1 小时]\n[认领]"]);
+}
+
+#[tokio::test]
 async fn a_task_id_is_used_once_by_each_app() {
     let wecom = interactive(Settings::default()).await;
     let (token, other) = (wecom.token().await, wecom.token_of(OTHER_SECRET).await);
