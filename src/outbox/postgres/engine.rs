@@ -22,6 +22,7 @@ use super::{
     room::Room,
     schema,
     schema_problem::SchemaProblem,
+    sender::KnownSenders,
     settings::{Access, Settings},
     url::PostgresUrl,
     wakeups::Wakeups,
@@ -116,7 +117,15 @@ impl Thread {
         let Shared { wakeups, leases, room, name, config, url, closing } = self.shared;
         let (settings, access) = (self.settings, self.access);
         let shown = settings.url.to_string();
-        let server = Rc::new(Server { settings, access, url, wakeups, room, closing });
+        let server = Rc::new(Server {
+            settings,
+            access,
+            url,
+            wakeups,
+            room,
+            senders: KnownSenders::default(),
+            closing,
+        });
         let mut first = match server.connect(None).await {
             Ok(session) => Some(session),
             Err(error) if access == Access::Replica && !error.is_permanent() => {

@@ -7,11 +7,11 @@ use jiff::Timestamp;
 use super::{
     columns::millis,
     error::{EngineError, EngineResult},
-    insert::{NewRows, Place},
+    insert::{INSERT, NewRows, Place},
     job::Arrival,
     order::{self, OrderState},
-    room::Room,
-    sender::PresentSenders,
+    room::{Room, USE},
+    sender::{KnownSenders, PRESENT, PresentSenders},
     session::{Param, TAKE_NUMBERS, Transaction},
 };
 use crate::outbox::{
@@ -26,7 +26,15 @@ pub(super) const STORE_ORDER: &str = "UPDATE wecom_relay.ordering_key k SET head
      FROM unnest($1::bigint[], $2::integer[], $3::bytea[], $4::bigint[], $5::bigint[], $6::bigint[])
      AS u (id, heads, last_key, last_notification, last_accepted_at, expires_at) WHERE k.id = u.id";
 
-/// The ordering keys that a batch changes, by column.
+// A new row is written once, so a group that was never seen costs no update.
+pub(super) const STORE_NEW_ORDER: &str =
+    "INSERT INTO wecom_relay.ordering_key (id, heads, last_key, last_notification, last_accepted_at, expires_at)
+     SELECT id, heads, last_key, last_notification, last_accepted_at, coalesce(expires_at, 0)
+     FROM unnest($1::bigint[], $2::integer[], $3::bytea[], $4::bigint[], $5::bigint[], $6::bigint[])
+     WITH ORDINALITY AS u (id, heads, last_key, last_notification, last_accepted_at, expires_at, n) ORDER BY n
+     ON CONFLICT DO NOTHING";
+
+/// Ordering keys that a batch changes, by column.
 #[derive(Default)]
 struct ChangedKeys {
     id: Vec<i64>,
@@ -38,8 +46,11 @@ struct ChangedKeys {
 }
 
 /// An ordering key with what the batch has accepted for it.
+#[derive(Default)]
 struct Key {
     state: OrderState,
+    /// True if it has a row, which is locked.
+    is_present: bool,
     /// The end of the time in which the last accepted notification can be repeated, if the batch has accepted it.
     expires_at: Option<Timestamp>,
     is_changed: bool,
@@ -47,7 +58,9 @@ struct Key {
 
 /// Stores one [`Arrival`], or fails.
 pub(super) async fn accept(tx: &Transaction<'_>, arrival: &Arrival, room: &Room) -> EngineResult<()> {
-    for answer in accept_all(tx, &[arrival], room).await? {
+    let names = sender_names(&[arrival]);
+    let senders = KnownSenders::new(PresentSenders::read(tx, &names).await?);
+    for answer in accept_all(tx, &[arrival], room, &senders).await? {
         answer?;
     }
     Ok(())
@@ -59,10 +72,10 @@ pub(super) async fn accept_all(
     tx: &Transaction<'_>,
     batch: &[&Arrival],
     room: &Room,
+    senders: &KnownSenders,
 ) -> EngineResult<Vec<StoreResult<Vec<Enqueued>>>> {
     let all = || batch.iter().flat_map(|one| &one.notifications);
-    let names: BTreeSet<&SenderName> = all().map(|new| &new.sender).collect();
-    let senders = PresentSenders::read(tx, &names.into_iter().collect::<Vec<_>>()).await?;
+    let names = sender_names(batch);
     let key = |new: &NewNotification| {
         let queue = senders.of(&new.sender).queue;
         OrderingKey::of(&queue, &new.receiver, &new.group_key).0.short()
@@ -70,12 +83,17 @@ pub(super) async fn accept_all(
     let keys: BTreeSet<i64> = all().map(key).collect();
     let keys: Vec<i64> = keys.into_iter().collect();
     let deliveries = all().map(|new| new.deliveries.len()).sum();
-    // The numbers are taken under the locks, so those of an ordering key rise with its commits.
-    tx.prepare(&[order::MAKE, order::LOCK, TAKE_NUMBERS]).await?;
-    let (locked, numbers) = tokio::join!(order::lock(tx, &keys), tx.take_numbers(deliveries));
-    let locked = locked?.into_iter();
-    let mut locked: BTreeMap<i64, Key> =
-        locked.map(|(id, state)| (id, Key { state, expires_at: None, is_changed: false })).collect();
+    // The numbers are taken under the locks, so those of an ordering key rise with its commits. If another transaction
+    // makes the row of a new key first, this one runs again.
+    tx.prepare(&[PRESENT, order::LOCK, TAKE_NUMBERS]).await?;
+    let (read, present, numbers) = tokio::join!(
+        PresentSenders::read(tx, &names),
+        order::lock_present(tx, &keys),
+        tx.take_numbers(deliveries),
+    );
+    senders.require(&names, &read?)?;
+    let mut locked: BTreeMap<i64, Key> = keys.iter().map(|id| (*id, Key::default())).collect();
+    locked.extend(present?.into_iter().map(|(id, state)| (id, Key::present(state))));
     let (numbers, mut rows, mut answers) = (numbers?, NewRows::default(), Vec::new());
     let mut free = numbers.as_slice();
     // One answer for the whole batch, so that no webhook is stored in part.
@@ -115,36 +133,59 @@ pub(super) async fn accept_all(
         }
         answers.push(answer);
     }
-    let changed = changed_keys(locked);
-    let (inserted, stored, counted) =
-        tokio::join!(rows.insert(tx), changed.store(tx), room.change(tx, rows.bytes()));
-    inserted.and(stored).and(counted)?;
+    let (present, new) = changed_keys(locked);
+    tx.prepare(&[INSERT, STORE_ORDER, STORE_NEW_ORDER, USE]).await?;
+    let (inserted, stored, made, counted) = tokio::join!(
+        rows.insert(tx),
+        present.store(tx, STORE_ORDER),
+        new.store(tx, STORE_NEW_ORDER),
+        room.change(tx, rows.bytes()),
+    );
+    inserted.and(stored).and(made).and(counted)?;
     Ok(answers)
 }
 
-fn changed_keys(locked: BTreeMap<i64, Key>) -> ChangedKeys {
-    let mut changed = ChangedKeys::default();
+fn sender_names<'a>(batch: &[&'a Arrival]) -> Vec<&'a SenderName> {
+    let all = batch.iter().flat_map(|one| &one.notifications);
+    let names: BTreeSet<&SenderName> = all.map(|new| &new.sender).collect();
+    names.into_iter().collect()
+}
+
+/// The changed ordering keys: those with a row, and new ones.
+fn changed_keys(locked: BTreeMap<i64, Key>) -> (ChangedKeys, ChangedKeys) {
+    let (mut present, mut new) = <(ChangedKeys, ChangedKeys)>::default();
     for (id, key) in locked.into_iter().filter(|(_, key)| key.is_changed) {
-        let last = key.state.last.filter(|_| key.expires_at.is_some());
-        changed.id.push(id);
-        changed.heads.push(key.state.heads);
-        changed.last_key.push(last.map(|last| last.key.0.to_vec()));
-        changed.last_notification.push(last.map(|last| last.notification.0));
-        changed.last_accepted_at.push(last.map(|last| millis(last.at)));
-        changed.expires_at.push(key.expires_at.map(millis));
+        if key.is_present { present.add(id, &key) } else { new.add(id, &key) }
     }
-    changed
+    (present, new)
+}
+
+impl Key {
+    fn present(state: OrderState) -> Self {
+        Self { state, is_present: true, ..Self::default() }
+    }
 }
 
 impl ChangedKeys {
-    async fn store(&self, tx: &Transaction<'_>) -> EngineResult<()> {
+    fn add(&mut self, id: i64, key: &Key) {
+        let last = key.state.last.filter(|_| key.expires_at.is_some());
+        self.id.push(id);
+        self.heads.push(key.state.heads);
+        self.last_key.push(last.map(|last| last.key.0.to_vec()));
+        self.last_notification.push(last.map(|last| last.notification.0));
+        self.last_accepted_at.push(last.map(|last| millis(last.at)));
+        self.expires_at.push(key.expires_at.map(millis));
+    }
+
+    /// Writes all of them with `statement`, or fails.
+    async fn store(&self, tx: &Transaction<'_>, statement: &str) -> EngineResult<()> {
         if self.id.is_empty() {
             return Ok(());
         }
         let Self { id, heads, last_key, last_notification, last_accepted_at, expires_at } = self;
         let params: [Param<'_>; 6] = [id, heads, last_key, last_notification, last_accepted_at, expires_at];
-        tx.run(STORE_ORDER, &params).await?;
-        Ok(())
+        let written = tx.run(statement, &params).await?;
+        if written < self.id.len() as u64 { Err(EngineError::Changed) } else { Ok(()) }
     }
 }
 

@@ -36,7 +36,7 @@ pub(super) const MAKE_READY: &str = "UPDATE wecom_relay.delivery SET state = 1 W
      RETURNING ordering_key, sender, destination";
 
 /// The stored state of an ordering key.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct OrderState {
     pub(super) heads: i32,
     pub(super) last: Option<LastAccepted>,
@@ -46,11 +46,19 @@ pub(super) struct OrderState {
 pub(super) async fn lock(tx: &Transaction<'_>, keys: &[i64]) -> EngineResult<BTreeMap<i64, OrderState>> {
     tx.prepare(&[MAKE, LOCK]).await?;
     let params: [Param<'_>; 1] = [&keys];
-    let (made, locked) = tokio::join!(tx.run(MAKE, &params), tx.all(LOCK, &params, read));
+    let (made, locked) = tokio::join!(tx.run(MAKE, &params), lock_present(tx, keys));
     made?;
-    let locked: BTreeMap<i64, OrderState> = locked?.into_iter().collect();
+    let locked = locked?;
     // A purge may have deleted a row between the two statements.
     if locked.len() < keys.len() { Err(EngineError::Changed) } else { Ok(locked) }
+}
+
+/// Locks those of the ordering keys that have a row. `keys` are sorted.
+pub(super) async fn lock_present(
+    tx: &Transaction<'_>,
+    keys: &[i64],
+) -> EngineResult<BTreeMap<i64, OrderState>> {
+    Ok(tx.all(LOCK, &[&keys], read).await?.into_iter().collect())
 }
 
 fn read(row: &Row) -> EngineResult<(i64, OrderState)> {

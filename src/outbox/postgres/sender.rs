@@ -1,10 +1,10 @@
 //! The present names of senders. WeCom counts by the identity of a sender; deliveries are stored under its present name.
 
-use std::collections::HashMap;
+use std::{cell::RefCell, collections::HashMap};
 
 use super::{
     columns::{all_recipients, column, content, recipients},
-    error::EngineResult,
+    error::{EngineError, EngineResult},
     session::Transaction,
 };
 use crate::outbox::{BodyHash, Destination, SenderName};
@@ -21,7 +21,7 @@ pub(super) const RENAME_DAMAGED: &str = "UPDATE wecom_relay.delivery SET sender 
 pub(super) const RENAME_ATTEMPTS: &str = "UPDATE wecom_relay.attempt SET sender = $2 WHERE delivery = $1";
 
 /// A sender under its present name.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Present {
     pub(super) name: SenderName,
     /// It stands for the sender in ordering keys, and stays when the sender is renamed.
@@ -29,6 +29,7 @@ pub(super) struct Present {
 }
 
 /// The senders that names meant last.
+#[derive(Default)]
 pub(super) struct PresentSenders(HashMap<String, Present>);
 
 impl PresentSenders {
@@ -47,6 +48,31 @@ impl PresentSenders {
     pub(super) fn of(&self, name: &SenderName) -> Present {
         let unknown = || Present { name: name.clone(), queue: name.clone() };
         self.0.get(&name.0).cloned().unwrap_or_else(unknown)
+    }
+}
+
+/// The senders as they were read last, so that an acceptance need not wait for them.
+#[derive(Default)]
+pub(super) struct KnownSenders(RefCell<PresentSenders>);
+
+impl KnownSenders {
+    pub(super) fn new(senders: PresentSenders) -> Self {
+        Self(RefCell::new(senders))
+    }
+
+    pub(super) fn of(&self, name: &SenderName) -> Present {
+        self.0.borrow().of(name)
+    }
+
+    /// Fails if one of `names` means another sender by now. It is known from then on, so the transaction can run again.
+    pub(super) fn require(&self, names: &[&SenderName], present: &PresentSenders) -> EngineResult<()> {
+        let is_known = names.iter().all(|name| self.of(name) == present.of(name));
+        if is_known {
+            return Ok(());
+        }
+        let present = names.iter().map(|name| (name.0.clone(), present.of(name)));
+        self.0.borrow_mut().0.extend(present);
+        Err(EngineError::Changed)
     }
 }
 

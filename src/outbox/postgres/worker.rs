@@ -21,6 +21,7 @@ use super::{
     job::{Acceptance, Arrival, Job, PendingSettlement, Work},
     room::Room,
     schema,
+    sender::KnownSenders,
     session::{Change, Session, TIME_LIMIT, Transaction},
     settings::{Access, Settings},
     settle,
@@ -44,6 +45,7 @@ pub(super) struct Server {
     pub(super) url: watch::Sender<PostgresUrl>,
     pub(super) wakeups: Wakeups,
     pub(super) room: Room,
+    pub(super) senders: KnownSenders,
     /// Cancelled when the outbox is closed.
     pub(super) closing: CancellationToken,
 }
@@ -130,9 +132,9 @@ impl Worker {
         if batch.is_empty() {
             return;
         }
-        let room = self.server.room.clone();
+        let Server { room, senders, .. } = &*Rc::clone(&self.server);
         let arrivals: Vec<&Arrival> = batch.iter().map(|acceptance| &acceptance.arrival).collect();
-        let all = async |tx: &Transaction<'_>| enqueue::accept_all(tx, &arrivals, &room).await;
+        let all = async |tx: &Transaction<'_>| enqueue::accept_all(tx, &arrivals, room, senders).await;
         match self.transact(MAX_REPEATS, all).await {
             Ok((answers, payloads)) => {
                 for (acceptance, accepted) in batch.into_iter().zip(answers) {
