@@ -176,12 +176,12 @@ async fn replicas_that_start_at_the_same_time_create_one_schema() {
 async fn a_schema_is_used_as_long_as_it_is_compatible() {
     let url = database();
     let database = database_of(&url);
-    shared().sql(database, "INSERT INTO wecom_relay.migration VALUES (5, 1, now())");
+    shared().sql(database, "INSERT INTO wecom_relay.migration VALUES (100, 1, now())");
     opened(&url, Access::Replica).unwrap();
-    shared().sql(database, "INSERT INTO wecom_relay.migration VALUES (6, 6, now())");
+    shared().sql(database, "INSERT INTO wecom_relay.migration VALUES (101, 101, now())");
     for access in [Access::Replica, Access::Guest] {
         let newer = opened(&url, access).unwrap_err();
-        assert!(matches!(newer, OpenError::Newer { found: 6, known: 4, .. }), "{newer}");
+        assert!(matches!(newer, OpenError::Newer { found: 101, .. }), "{newer}");
     }
 }
 
@@ -194,7 +194,7 @@ async fn an_outbox_of_the_first_version_is_migrated() {
          DELETE FROM wecom_relay.migration WHERE version > 1";
     shared().sql(database_of(&url), first);
     let older = opened(&url, Access::Guest).unwrap_err();
-    assert!(matches!(older, OpenError::Older { found: 1, known: 4, .. }), "{older}");
+    assert!(matches!(older, OpenError::Older { found: 1, .. }), "{older}");
     let outbox = opened(&url, Access::Replica).unwrap();
     outbox.record_time(record(Timestamp::UNIX_EPOCH)).await.unwrap();
 }
