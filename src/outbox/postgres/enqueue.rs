@@ -60,10 +60,19 @@ struct Key {
 pub(super) async fn accept(tx: &Transaction<'_>, arrival: &Arrival, room: &Room) -> EngineResult<()> {
     let names = sender_names(&[arrival]);
     let senders = KnownSenders::new(PresentSenders::read(tx, &names).await?);
-    for answer in accept_all(tx, &[arrival], room, &senders).await? {
+    for answer in accept_all(tx, &[arrival], room, &senders, NewKeys::First).await? {
         answer?;
     }
     Ok(())
+}
+
+/// The moment at which the rows of new ordering keys are made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum NewKeys {
+    /// Before they are locked. Another transaction that makes the same rows only delays this one.
+    First,
+    /// With their final values, which is faster. If another transaction makes one of the rows, this one fails.
+    Last,
 }
 
 /// Stores notifications that were received by webhooks: those of each webhook, or none of them. The inner results are those
@@ -73,6 +82,7 @@ pub(super) async fn accept_all(
     batch: &[&Arrival],
     room: &Room,
     senders: &KnownSenders,
+    new_keys: NewKeys,
 ) -> EngineResult<Vec<StoreResult<Vec<Enqueued>>>> {
     let all = || batch.iter().flat_map(|one| &one.notifications);
     let names = sender_names(batch);
@@ -83,14 +93,16 @@ pub(super) async fn accept_all(
     let keys: BTreeSet<i64> = all().map(key).collect();
     let keys: Vec<i64> = keys.into_iter().collect();
     let deliveries = all().map(|new| new.deliveries.len()).sum();
-    // The numbers are taken under the locks, so those of an ordering key rise with its commits. If another transaction
-    // makes the row of a new key first, this one runs again.
-    tx.prepare(&[PRESENT, order::LOCK, TAKE_NUMBERS]).await?;
-    let (read, present, numbers) = tokio::join!(
-        PresentSenders::read(tx, &names),
-        order::lock_present(tx, &keys),
-        tx.take_numbers(deliveries),
-    );
+    let lock = async {
+        match new_keys {
+            NewKeys::First => order::lock(tx, &keys).await,
+            NewKeys::Last => order::lock_present(tx, &keys).await,
+        }
+    };
+    // The numbers are taken under the locks, so those of an ordering key rise with its commits.
+    tx.prepare(&[PRESENT, order::MAKE, order::LOCK, TAKE_NUMBERS]).await?;
+    let (read, present, numbers) =
+        tokio::join!(PresentSenders::read(tx, &names), lock, tx.take_numbers(deliveries));
     senders.require(&names, &read?)?;
     let mut locked: BTreeMap<i64, Key> = keys.iter().map(|id| (*id, Key::default())).collect();
     locked.extend(present?.into_iter().map(|(id, state)| (id, Key::present(state))));
