@@ -24,6 +24,11 @@ fn empty(path: &Path) {
 /// Twice this number is within WeCom's limit of a minute.
 const ALERTS: usize = 14;
 
+/// No digest replaces several messages, so the messages can be counted.
+fn without_digests() -> Options {
+    Options { app: "    limits: { per_minute: 0, per_hour: 0 }\n".to_owned(), ..Options::default() }
+}
+
 /// Posts alerts, each until it is accepted.
 async fn post(relay: &Process, from: usize) {
     for number in from..from + ALERTS {
@@ -35,8 +40,7 @@ async fn post(relay: &Process, from: usize) {
 /// Accepts alerts before and after `touch`, and kills the relay. The next process must send all of them.
 async fn nothing_is_lost_after(touch: fn(&Path)) {
     let wecom = Wecom::live(Settings::default()).await;
-    let app = "    limits: { per_minute: 0, per_hour: 0 }\n".to_owned();
-    let (folder, config) = config_file(&wecom.url, &Options { app, ..Options::default() });
+    let (folder, config) = config_file(&wecom.url, &without_digests());
     wecom.sandbox.inject(Fault::new(Effect::Hang { taken: false }).on(Api::Gettoken));
     let mut relay = Process::start(&config).await;
     post(&relay, 0).await;
@@ -123,7 +127,7 @@ async fn restarted(ended: Process, config: &Path) -> Process {
 #[tokio::test]
 async fn the_log_of_a_moved_outbox_is_kept() {
     let wecom = Wecom::live(Settings::default()).await;
-    let (folder, config) = config_file(&wecom.url, &Options::default());
+    let (folder, config) = config_file(&wecom.url, &without_digests());
     let (database, away) = (folder.path().join("outbox.db"), folder.path().join("away.db"));
     wecom.sandbox.inject(Fault::new(Effect::Hang { taken: false }).on(Api::Gettoken));
     let relay = Process::start(&config).await;
