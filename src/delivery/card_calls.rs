@@ -1,7 +1,8 @@
 //! The calls of a card update, and what their outcomes mean together.
 //!
-//! A code can be used once, and WeCom refuses a used one. That is a success if an earlier attempt of the same delivery may
-//! have used this code. Cards are changed one after the other, so the codes after one that WeCom accepts are unused.
+//! A code can be used once, and WeCom refuses a used one. The refusal counts as a success if an earlier attempt, whose
+//! outcome is unknown, may have used the code. Cards are changed one after the other, so the codes after one that WeCom
+//! accepts are unused.
 //!
 //! A card that cannot be changed for another reason still shows the old state. The notification is then sent as a message,
 //! even if other cards of the group were changed.

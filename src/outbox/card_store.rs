@@ -80,8 +80,8 @@ pub struct StoredCard {
     /// The present name of its sender.
     pub sender: SenderName,
     pub recipients: Recipients,
-    /// What the card shows, apart from the actions: a template card, or a card update. The update of several cards has
-    /// another task id.
+    /// The card before the actions of members are added: a template card, or the last card update. An update of several
+    /// cards does not have the task id of this card.
     pub content: Content,
     pub summary: String,
     pub severity: String,

@@ -14,7 +14,7 @@ pub struct CardLabels(pub BTreeMap<String, String>);
 pub struct OpenCard {
     pub task_id: String,
     pub response_code: String,
-    /// True if an earlier attempt of the same update may have used the code.
+    /// True if an attempt to update the card may have used the code, because its outcome is unknown.
     pub may_be_used: bool,
 }
 
@@ -34,7 +34,7 @@ pub enum CodeState {
     Refused,
     /// The card may show the update.
     Unconfirmed,
-    /// The code was in doubt, and is not used.
+    /// The code is valid, because the earlier attempt that may have used it ended before this card.
     Unused,
 }
 

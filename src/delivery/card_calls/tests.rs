@@ -217,7 +217,7 @@ struct Cards {
     changed: Vec<String>,
 }
 
-/// What happens to one call.
+/// The result of one call.
 #[derive(Debug, Clone, Copy)]
 enum Happens {
     Answered,

@@ -13,7 +13,7 @@ use super::{
     settle,
 };
 use crate::{
-    outbox::{Changed, DeliveryId, Destination, Kind, State},
+    outbox::{Changed, DeliveryId, Destination, Kind, State, rules::stored::DISCARDED},
     wecom::Recipients,
 };
 
@@ -27,9 +27,6 @@ pub(super) const DEAD_AFTER: &str = "SELECT d.id FROM wecom_relay.delivery d
          WHERE s.id = ANY(d.siblings) AND s.state = 4))
      ORDER BY d.id LIMIT $2";
 pub(super) const RECALLED: &str = "UPDATE wecom_relay.delivery SET recalled_at = $2 WHERE id = $1";
-
-/// The reason of a delivery that an operator discarded.
-const DISCARDED: &str = "discarded";
 
 /// The result of [`requeue_dead`].
 #[derive(Debug, Clone, Copy)]

@@ -67,9 +67,12 @@ pub(super) async fn accept(tx: &Transaction<'_>, arrival: &Arrival, room: &Room)
 }
 
 /// The moment at which the rows of new ordering keys are made.
+///
+/// Two transactions with different moments take the locks of the same keys in different orders, so they can deadlock. The
+/// server then ends one of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum NewKeys {
-    /// Before they are locked. Another transaction that makes the same rows only delays this one.
+    /// Before they are locked. Another transaction that makes the same rows delays this one, and does not fail it.
     First,
     /// With their final values, which is faster. If another transaction makes one of the rows, this one fails.
     Last,

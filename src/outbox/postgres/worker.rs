@@ -134,7 +134,7 @@ impl Worker {
         }
         let Server { room, senders, .. } = &*Rc::clone(&self.server);
         let arrivals: Vec<&Arrival> = batch.iter().map(|acceptance| &acceptance.arrival).collect();
-        // After a conflict the rows of new keys are made first, so that the same conflict does not come again.
+        // A row that another transaction makes at the same time is a conflict. It does not come again if rows are made first.
         let new_keys = Cell::new(NewKeys::Last);
         let all = async |tx: &Transaction<'_>| {
             enqueue::accept_all(tx, &arrivals, room, senders, new_keys.replace(NewKeys::First)).await

@@ -14,6 +14,9 @@ use crate::{
 const KINDS: [Kind; 3] = [Kind::Alert, Kind::Digest, Kind::Notice];
 const STATUSES: [Status; 2] = [Status::Firing, Status::Resolved];
 
+/// The reason of a delivery that an operator discarded.
+pub const DISCARDED: &str = "discarded";
+
 /// A stored value that no version of this program writes.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{name} cannot be {value}")]

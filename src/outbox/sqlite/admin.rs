@@ -11,7 +11,7 @@ use super::{
     transaction::Transaction,
 };
 use crate::{
-    outbox::{Changed, DeliveryId, Destination, Kind, State},
+    outbox::{Changed, DeliveryId, Destination, Kind, State, rules::stored::DISCARDED},
     wecom::Recipients,
 };
 
@@ -25,9 +25,6 @@ pub(super) const DEAD_AFTER: &str = "SELECT d.id FROM delivery d INDEXED BY deli
          WHERE s.id >= d.notification AND s.id < d.notification + d.deliveries AND s.state = 4))
      ORDER BY d.id LIMIT ?2";
 pub(super) const RECALLED: &str = "UPDATE delivery SET recalled_at = ?2 WHERE id = ?1";
-
-/// The reason of a delivery that an operator discarded.
-const DISCARDED: &str = "discarded";
 
 /// The result of [`requeue_dead`].
 #[derive(Debug, Clone, Copy)]

@@ -9,7 +9,7 @@ use wecom_relay::{
     telemetry::{self, LogFormat},
 };
 
-use super::{Browser, PASSWORD, WITH_PASSWORDS, submit, with_dead_letters};
+use super::{Browser, PASSWORD, WITH_PASSWORDS, browser::Page, submit, with_dead_letters};
 use crate::support::{
     Options, Relay, Wecom, eventually,
     log::{Written, log_to},
@@ -145,14 +145,27 @@ async fn a_dead_letter_is_discarded_and_requeued_by_forms() {
     relay.stop().await;
 }
 
-#[tokio::test]
-async fn a_delivered_message_is_recalled_by_a_form() {
+/// A delivered message, and the page that asks whether to recall it.
+struct Recall {
+    wecom: Wecom,
+    relay: Relay,
+    browser: Browser,
+    confirm: Page,
+}
+
+async fn recall() -> Recall {
     let wecom = Wecom::start().await;
     let relay = Relay::start(&wecom.url).await;
     relay.post(&payload("Down", &[("a", true)])).await;
     relay.settled(1).await;
     let mut browser = Browser::new(&relay);
     let confirm = browser.get("/messages/1/recall/confirm").await;
+    Recall { wecom, relay, browser, confirm }
+}
+
+#[tokio::test]
+async fn a_delivered_message_is_recalled_by_a_form() {
+    let Recall { wecom, relay, mut browser, confirm } = recall().await;
     let done = submit(&mut browser, &confirm, "messages/1/recall").await;
     let page = browser.follow(&done).await;
     assert!(page.text.contains("Recalled."), "{}", page.text);
@@ -165,12 +178,7 @@ async fn a_delivered_message_is_recalled_by_a_form() {
 
 #[tokio::test]
 async fn a_recall_is_recorded_although_the_reader_went_away() {
-    let wecom = Wecom::start().await;
-    let relay = Relay::start(&wecom.url).await;
-    relay.post(&payload("Down", &[("a", true)])).await;
-    relay.settled(1).await;
-    let mut browser = Browser::new(&relay);
-    let confirm = browser.get("/messages/1/recall/confirm").await;
+    let Recall { wecom, relay, mut browser, confirm } = recall().await;
     wecom.sandbox.inject(Fault::new(Effect::Latency(Duration::from_secs(2))).on(Api::MessageRecall));
     let recalled = async || wecom.sandbox.delivered_to("zhangsan")[0].recalled_at;
     tokio::select! {
@@ -186,12 +194,7 @@ async fn a_recall_is_recorded_although_the_reader_went_away() {
 
 #[tokio::test]
 async fn a_recall_that_fails_is_logged_with_its_reader() {
-    let wecom = Wecom::start().await;
-    let relay = Relay::start(&wecom.url).await;
-    relay.post(&payload("Down", &[("a", true)])).await;
-    relay.settled(1).await;
-    let mut browser = Browser::new(&relay);
-    let confirm = browser.get("/messages/1/recall/confirm").await;
+    let Recall { wecom, relay, mut browser, confirm } = recall().await;
     wecom.sandbox.inject(Fault::errcode(42052).on(Api::MessageRecall));
     let written = Written::default();
     let writer = written.clone();
