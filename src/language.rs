@@ -46,6 +46,55 @@ impl Bilingual<String> {
     }
 }
 
+/// A sentence with gaps, which are written `{}`. Both languages have the same gaps in the same order.
+///
+/// The outbox stores the English text alone. The same constant writes that text, and reads it again to show it in Chinese.
+impl Bilingual<&'static str> {
+    /// The sentence with these values in its gaps.
+    pub fn fill(&self, values: &[&str]) -> Bilingual<String> {
+        self.map(|sentence| fill(sentence, values))
+    }
+
+    /// The Chinese text of an English one that [`Self::fill`] wrote. `change` translates the values of the gaps.
+    pub fn chinese_of(&self, english: &str, change: impl Fn(&str) -> String) -> Option<String> {
+        let values: Vec<String> = values(self.en, english)?.into_iter().map(change).collect();
+        let values: Vec<&str> = values.iter().map(String::as_str).collect();
+        Some(fill(self.zh, &values))
+    }
+}
+
+const GAP: &str = "{}";
+
+fn fill(sentence: &str, values: &[&str]) -> String {
+    let mut values = values.iter();
+    let mut text = String::new();
+    for (number, part) in sentence.split(GAP).enumerate() {
+        if number > 0 {
+            text.push_str(values.next().copied().unwrap_or(GAP));
+        }
+        text.push_str(part);
+    }
+    debug_assert!(values.next().is_none(), "{sentence} has too few gaps");
+    text
+}
+
+/// The values in the gaps of `sentence`, if `text` is that sentence.
+fn values<'t>(sentence: &str, text: &'t str) -> Option<Vec<&'t str>> {
+    let mut parts = sentence.split(GAP);
+    let mut rest = text.strip_prefix(parts.next()?)?;
+    let mut parts = parts.peekable();
+    let mut values = Vec::new();
+    while let Some(part) = parts.next() {
+        let (value, after) = match parts.peek() {
+            Some(_) => rest.split_once(part)?,
+            None => (rest.strip_suffix(part)?, ""),
+        };
+        values.push(value);
+        rest = after;
+    }
+    rest.is_empty().then_some(values)
+}
+
 impl From<Bilingual<&str>> for Bilingual<String> {
     fn from(text: Bilingual<&str>) -> Self {
         text.map(str::to_owned)
@@ -186,6 +235,28 @@ fn translated<'a>(word: &'a str, words: &[(&'static str, &'static str)]) -> &'a 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_filled_sentence_is_read_again() {
+        let sentence = Bilingual::new("{} answered {}: {}", "{}：{} 返回 {}");
+        let filled = sentence.fill(&["user/get", "400", "no: such {}"]);
+        assert_eq!(
+            filled,
+            Bilingual::new("user/get answered 400: no: such {}", "user/get：400 返回 no: such {}")
+                .map(str::to_owned)
+        );
+        assert_eq!(sentence.chinese_of(&filled.en, str::to_owned), Some(filled.zh));
+        assert_eq!(sentence.chinese_of("user/get asked 400", str::to_owned), None);
+        let plain = Bilingual::new("too late", "太晚");
+        assert_eq!(plain.chinese_of("too late", str::to_owned).as_deref(), Some("太晚"));
+        assert_eq!(plain.chinese_of("too late now", str::to_owned), None);
+        let closed = Bilingual::new("failed ({})", "失败（{}）");
+        assert_eq!(
+            closed.chinese_of("failed (a)", |value| value.to_uppercase()).as_deref(),
+            Some("失败（A）")
+        );
+        assert_eq!(closed.chinese_of("failed (a", str::to_owned), None);
+    }
 
     #[test]
     fn known_words_are_translated_and_others_kept() {

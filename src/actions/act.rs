@@ -18,6 +18,7 @@ use super::{
 use crate::{
     alertmanager::{Silence, Silences},
     clock::Clock,
+    delivery::press_results::{NOT_DONE, SILENCED_BY},
     intake::ButtonAction,
     language::Language,
     metrics::PressResult,
@@ -184,7 +185,7 @@ impl<S: Silences, C: Contacts> Actor<'_, S, C> {
         };
         let english = Reader { language: Language::En, ..reader };
         let text = match &silence {
-            Some(id) => format!("{} (silence {id})", english.note(&handled)),
+            Some(id) => SILENCED_BY.fill(&[&english.note(&handled), id]).en,
             None => english.note(&handled),
         };
         Handling {
@@ -242,7 +243,7 @@ impl<S: Silences, C: Contacts> Actor<'_, S, C> {
         let action = press.button.parse().map_or("other", action_name);
         Handling {
             verdict: PressVerdict::Done {
-                result: format!("nothing was done: {reason}"),
+                result: NOT_DONE.fill(&[&reason]).en,
                 handled: None,
                 watch_until: None,
                 notifications: self.notification(press, text).into_iter().collect(),

@@ -2,6 +2,7 @@
 
 use crate::{
     alertmanager::{SilencesError, SilencesErrorKind},
+    delivery::press_results::refusals,
     language::{Bilingual, Language},
     wecom::{
         Outcome, WecomError,
@@ -27,7 +28,7 @@ impl PressFailure {
     pub(super) fn timed_out() -> Self {
         let reason =
             Bilingual::new("Alertmanager or WeCom does not respond", "Alertmanager 或企业微信没有响应");
-        let detail = "the calls of Alertmanager and WeCom took too long together".to_owned();
+        let detail = refusals::TIMED_OUT.en.to_owned();
         Self { is_final: false, may_be_done: true, reason, detail }
     }
 }

@@ -3,12 +3,10 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde::Deserialize;
 
 use crate::{
     intake::ButtonAction,
     outbox::{Handled, HandledAction, Press, PressId, StoredCard},
-    wecom::Content,
 };
 
 /// A press that could not be handled for this time is not obeyed any more, for example because the relay was stopped.
@@ -59,7 +57,7 @@ pub(super) fn target(press: &Press, now: Timestamp) -> Result<Target<'_>, Refusa
         return Err(Refusal::Closed);
     }
     // Only a key that the relay wrote on this card is obeyed.
-    if !keys(&card.content).contains(&press.button) {
+    if card.content.button_text(&press.button).is_none() {
         return Err(Refusal::UnknownButton);
     }
     let action = press.button.parse().map_err(|_| Refusal::UnknownButton)?;
@@ -99,34 +97,6 @@ fn silence_of(handled: &[Handled], now: Timestamp) -> Option<Refusal> {
     })
 }
 
-#[derive(Deserialize)]
-struct Buttons {
-    #[serde(default)]
-    button_list: Vec<ButtonKey>,
-}
-
-#[derive(Deserialize)]
-struct ButtonKey {
-    #[serde(default)]
-    key: String,
-}
-
-/// The keys of the buttons that call back.
-fn keys(content: &Content) -> Vec<String> {
-    let update;
-    let json = match content {
-        Content::TemplateCard(card) => card.json(),
-        Content::CardUpdate(_) => {
-            update = content.as_card_update();
-            update.as_ref().map_or("", |update| update.template_card.json())
-        }
-        _ => "",
-    };
-    let buttons: Option<Buttons> = serde_json::from_str(json).ok();
-    let keys = buttons.into_iter().flat_map(|buttons| buttons.button_list).map(|button| button.key);
-    keys.filter(|key| !key.is_empty()).collect()
-}
-
 /// A text that only the silence of this press has in its comment.
 pub(super) fn marker(press: PressId) -> String {
     format!("[press {:016x}]", press.0)
@@ -139,7 +109,7 @@ pub(super) mod tests {
     use super::*;
     use crate::{
         outbox::{CardLabels, ClaimId, DeliveryId, ReceiverName, SenderName},
-        wecom::Recipients,
+        wecom::{Content, Recipients},
     };
 
     pub(in crate::actions) fn at(second: i64) -> Timestamp {

@@ -4,6 +4,7 @@ use jiff::{Timestamp, tz::TimeZone};
 
 use super::{failure::PressFailure, moment::short_time, rules::Refusal};
 use crate::{
+    delivery::press_results::{ACKNOWLEDGED, SILENCED, refusals},
     language::Language,
     outbox::{Handled, HandledAction},
 };
@@ -25,18 +26,11 @@ impl Reader<'_> {
     /// The note on a card, for everybody who has it.
     pub(super) fn note(&self, handled: &Handled) -> String {
         let by = &handled.by;
-        match (&handled.action, self.language) {
-            (HandledAction::Acknowledged, Language::En) => {
-                format!("{by} acknowledged {}", self.time(handled.at))
-            }
-            (HandledAction::Acknowledged, Language::Zh) => format!("{by} 已认领 {}", self.time(handled.at)),
-            (HandledAction::Silenced { until, .. }, Language::En) => {
-                format!("{by} silenced until {}", self.time(*until))
-            }
-            (HandledAction::Silenced { until, .. }, Language::Zh) => {
-                format!("{by} 已静默至 {}", self.time(*until))
-            }
-        }
+        let note = match &handled.action {
+            HandledAction::Acknowledged => ACKNOWLEDGED.fill(&[by, &self.time(handled.at)]),
+            HandledAction::Silenced { until, .. } => SILENCED.fill(&[by, &self.time(*until)]),
+        };
+        note.get(self.language).clone()
     }
 
     /// The note on a card whose alerts resolved while they were silenced.
@@ -61,42 +55,21 @@ impl Reader<'_> {
     /// The text to a member whose press is not obeyed.
     pub(super) fn refusal(&self, refusal: &Refusal) -> String {
         let text = match refusal {
-            Refusal::UnknownCard => [
-                "the relay does not know this card any more. Look into Alertmanager",
-                "relay 已没有这张卡片的记录，请到 Alertmanager 中处理",
-            ],
-            Refusal::Closed => ["this alert is resolved already", "该告警已恢复"],
-            Refusal::UnknownButton => ["the relay wrote no such button on this card", "这张卡片上没有该按钮"],
-            Refusal::NotConfigured => [
-                "the buttons of this card are no longer offered. Look into Alertmanager",
-                "这张卡片上的按钮已停用，请到 Alertmanager 中处理",
-            ],
-            Refusal::TooOld => [
-                "the relay could not handle this press within 30 minutes. Press again if it is still needed",
-                "relay 未能在 30 分钟内处理这次操作；如仍需要，请再按一次",
-            ],
-            Refusal::NotAllowed => [
-                "you are not among those who may press this button. Ask the administrator of the relay",
-                "您没有操作权限，请联系 relay 管理员",
-            ],
-            Refusal::AlreadyAcknowledged => ["you have acknowledged this alert already", "您已认领过该告警"],
+            Refusal::UnknownCard => refusals::UNKNOWN_CARD,
+            Refusal::Closed => refusals::CLOSED,
+            Refusal::UnknownButton => refusals::UNKNOWN_BUTTON,
+            Refusal::NotConfigured => refusals::NOT_CONFIGURED,
+            Refusal::TooOld => refusals::TOO_OLD,
+            Refusal::NotAllowed => refusals::NOT_ALLOWED,
+            Refusal::AlreadyAcknowledged => refusals::ALREADY_ACKNOWLEDGED,
             Refusal::AlreadySilenced { by, until, .. } => {
-                let until = self.time(*until);
-                return self.language.choose(
-                    format!("{by} has silenced this alert until {until} already"),
-                    format!("{by} 已将该告警静默至 {until}"),
-                );
+                let text = refusals::ALREADY_SILENCED.fill(&[by, &self.time(*until)]);
+                return text.get(self.language).clone();
             }
-            Refusal::NoLabels => [
-                "this group has no labels in common, and a silence without labels would silence everything",
-                "该告警组没有公共标签，无标签的静默会静默所有告警",
-            ],
-            Refusal::NoAlertmanager => {
-                ["the configuration of the relay names no Alertmanager", "relay 的配置中没有 alertmanager"]
-            }
+            Refusal::NoLabels => refusals::NO_LABELS,
+            Refusal::NoAlertmanager => refusals::NO_ALERTMANAGER,
         };
-        let [en, zh] = text;
-        self.language.choose(en, zh).to_owned()
+        (*text.get(self.language)).to_owned()
     }
 
     /// The text to a member whose press failed.

@@ -13,6 +13,7 @@
 
 pub mod client;
 mod diagnosis;
+mod failures;
 mod json_repair;
 mod legacy;
 mod parse;
@@ -28,6 +29,7 @@ mod tests;
 mod time;
 
 pub use diagnosis::PayloadError;
+pub use failures::chinese_failure;
 pub use parse::{parse, parse_within};
 pub use payload::{Alert, Extra, Pairs, Payload, SEVERITY_RANKS, severity_rank, unquote};
 pub use raw::{ARRAY_BYTES, MAX_FIELDS, OBJECT_BYTES, VALUE_BYTES};

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     delivery::stored_reason,
     language::Language,
-    outbox::{Hold, Listed, SenderName},
+    outbox::{Hold, Listed, SenderName, State, rules::stored::DISCARDED},
     pages::{Moment, Moments},
     text::{percent_encode, shorten},
 };
@@ -142,6 +142,12 @@ fn held(hold: &Hold, snapshot: &Snapshot, moments: &Moments) -> Card {
 /// A reason of the outbox in the reader's language.
 pub(super) fn reason(text: &str, language: Language) -> String {
     shorten(&stored_reason(text, language), MAX_TEXT_BYTES).into_owned()
+}
+
+/// The reason of a delivery in the reader's language. Empty if the state alone says as much.
+pub(super) fn shown_reason(listed: &Listed, language: Language) -> String {
+    let is_in_state = listed.state == State::Delivered || listed.reason == DISCARDED;
+    if is_in_state { String::new() } else { reason(&listed.reason, language) }
 }
 
 fn address_in(reason: &str) -> Option<String> {

@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use super::{
     bulk::Action,
-    cards::reason,
+    cards::{reason, shown_reason},
     fields::Fields,
     messages::outbox_failed,
     reader::Reader,
@@ -24,7 +24,8 @@ use super::{
     words::{state_class, state_name, state_sign, status_name},
 };
 use crate::{
-    delivery::recall::recallable,
+    delivery::{press_results::press_result, recall::recallable},
+    intake::ButtonAction,
     language::Language,
     outbox::{
         Attempt, DeliveryId, Detail, Filter, Hold, Kind, ListOrder, Listed, Outbox, OutboxQuery, PageRequest,
@@ -32,7 +33,10 @@ use crate::{
     },
     pages::{Moment, Moments},
     text::percent_encode,
-    wecom::look::{self, Appearance, Viewer},
+    wecom::{
+        Content,
+        look::{self, Appearance, Viewer},
+    },
 };
 
 /// Other deliveries of the notification, or members of the digest, that are listed.
@@ -111,8 +115,9 @@ struct Event {
 struct Pressed {
     at: Moment,
     user: String,
+    /// The text of the button.
     button: String,
-    /// Empty until it is settled.
+    /// Empty until its first attempt ends.
     result: String,
 }
 
@@ -267,7 +272,7 @@ fn view(related: &Related, reader: &Reader, done: Option<&str>) -> View {
         digest: listed.digest.map(|digest| digest.0),
         others: others.iter().map(|other| self::other(other, language)).collect(),
         members: members.iter().map(|member| self::other(member, language)).collect(),
-        presses: presses.iter().map(|press| pressed(press, moments)).collect(),
+        presses: presses.iter().map(|press| pressed(press, &detail.content, moments)).collect(),
         newer: newer.map(|newer| newer.0),
         older: older.map(|older| older.0),
         msgtype: detail.content.msgtype(),
@@ -279,19 +284,21 @@ fn view(related: &Related, reader: &Reader, done: Option<&str>) -> View {
     }
 }
 
-fn pressed(press: &PressRecord, moments: &Moments) -> Pressed {
+fn pressed(press: &PressRecord, content: &Content, moments: &Moments) -> Pressed {
+    let language = moments.language;
+    let result = match (&press.result, &press.last_failure) {
+        (Some(result), _) => press_result(result, language),
+        (None, Some(reason)) => {
+            let reason = press_result(reason, language);
+            language.choose(format!("will retry: {reason}"), format!("将会重试：{reason}"))
+        }
+        (None, None) => String::new(),
+    };
     Pressed {
         at: moments.at(press.pressed_at),
         user: press.user.clone(),
-        button: press.button.clone(),
-        result: press.result.clone().unwrap_or_default(),
-    }
-}
-
-fn shown_reason(listed: &Listed, language: Language) -> String {
-    match listed.state {
-        Delivery::Delivered | Delivery::Discarded => String::new(),
-        _ => reason(&listed.reason, language),
+        button: ButtonAction::label(&press.button, content.button_text(&press.button), language),
+        result,
     }
 }
 

@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::{
     bulk::{Action, is_allowed},
-    cards::reason,
+    cards::shown_reason,
     confirm::HiddenField,
     fields::Fields,
     filter::UrlFilter,
@@ -227,11 +227,7 @@ fn row(parts: &[Listed], holds: &[Hold], moments: &Moments) -> Option<Row> {
         receiver: shown.receiver.0.clone(),
         accepted: moments.at(shown.accepted_at),
         due: shown.due_at.filter(|due| *due > moments.now).map(|due| moments.at(due)),
-        reason: if shown.state == Delivery::Delivered {
-            String::new()
-        } else {
-            reason(&shown.reason, language)
-        },
+        reason: shown_reason(shown, language),
         wait: wait(shown, holds, moments.now, language).unwrap_or_default(),
         parts: parts_text(parts),
         is_recalled: parts.iter().any(|part| part.recalled_at.is_some()),

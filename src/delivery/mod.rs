@@ -13,6 +13,7 @@
 //! | [`duplicate_check`] | if WeCom checks a message for duplicates |
 //! | [`evidence`] | what an outcome says about the sender and about the message |
 //! | [`decide`] | the consequences of an outcome for the delivery |
+//! | [`press_results`] | the text of the result of a press in another language |
 //! | [`recall`] | if a message can be taken back |
 //! | [`stored_reason()`] | the text of a stored reason in another language |
 //!
@@ -31,6 +32,7 @@ pub mod evidence;
 pub mod languages;
 mod monotonic;
 pub mod plan;
+pub mod press_results;
 pub mod rate_limiter;
 pub mod recall;
 pub mod schedule;

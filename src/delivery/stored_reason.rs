@@ -2,7 +2,13 @@
 //!
 //! The outbox stores the English text, because logs and commands show it. Its parts are read again to show it in Chinese.
 
-use crate::{language::Language, wecom::errcode};
+use crate::{
+    language::{Bilingual, Language},
+    outbox::rules::stored::{DAMAGED, DIGEST_DISCARDED, DISCARDED},
+    wecom::errcode,
+};
+
+const NO_RECIPIENT: Bilingual<&str> = Bilingual::new("no recipient: {}", "没有接收人：{}");
 
 /// A stored reason or detail of an attempt in `language`. A text of another origin is unchanged.
 pub fn stored_reason(reason: &str, language: Language) -> String {
@@ -56,8 +62,12 @@ fn attempt(detail: &str) -> Option<String> {
 fn fixed(text: &str) -> Option<String> {
     let chinese = match text {
         "accepted" => "企业微信已接受",
+        DISCARDED => "已丢弃",
         "interrupted: the relay ended while it was sending this" => "中断：relay 在发送这条消息时结束",
-        _ => return text.strip_prefix("no recipient: ").map(|reason| format!("没有接收人：{reason}")),
+        _ => {
+            let sentences = [NO_RECIPIENT, DIGEST_DISCARDED, DAMAGED];
+            return sentences.iter().find_map(|sentence| sentence.chinese_of(text, str::to_owned));
+        }
     };
     Some(chinese.to_owned())
 }
@@ -80,6 +90,9 @@ mod tests {
             "message/send may have taken effect: timeout",
             "accepted",
             "no recipient: to_user is empty",
+            "discarded",
+            "digest 7 was discarded",
+            "a row cannot be read: kind cannot be 9",
         ];
         let translated: Vec<_> = texts.map(in_chinese).into();
         insta::assert_snapshot!(translated.join("\n"), @"
@@ -90,6 +103,9 @@ mod tests {
         message/send 可能已经生效：timeout
         企业微信已接受
         没有接收人：to_user is empty
+        已丢弃
+        汇总消息 7 已被丢弃
+        有一行数据无法读取：kind cannot be 9
         ");
     }
 

@@ -57,6 +57,8 @@ pub enum Repeats {
 #[error("this is not the key of a button")]
 pub struct UnknownButton;
 
+const LANGUAGES: [Language; 2] = [Language::En, Language::Zh];
+
 const ACKNOWLEDGE: &str = "ack";
 const SILENCE: &str = "silence:";
 const UNTIL: &str = "until:";
@@ -125,6 +127,20 @@ impl ButtonAction {
         }
     }
 
+    /// The text of a button with the key `key` for the console, which knows the `text` on the card. A built-in text is in
+    /// `language`.
+    pub fn label(key: &str, text: Option<String>, language: Language) -> String {
+        let action = key.parse::<Self>().ok();
+        let is_built_in = |text: &str| {
+            action.is_some_and(|action| LANGUAGES.iter().any(|language| action.text(*language) == text))
+        };
+        match (action, text) {
+            (_, Some(text)) if !text.is_empty() && !is_built_in(&text) => text,
+            (Some(action), _) => action.text(language),
+            (None, _) => key.to_owned(),
+        }
+    }
+
     pub(super) fn style(self) -> u8 {
         match self {
             Self::Acknowledge => 1,
@@ -177,6 +193,15 @@ mod tests {
         ] {
             assert_eq!(key.parse::<ButtonAction>(), Err(UnknownButton), "{key}");
         }
+    }
+
+    #[test]
+    fn a_built_in_text_is_shown_in_the_language_of_the_page() {
+        let label = |key, text: &str| ButtonAction::label(key, Some(text.to_owned()), Language::Zh);
+        assert_eq!(label("ack", "Ack"), "认领");
+        assert_eq!(label("ack", "I look"), "I look");
+        assert_eq!(ButtonAction::label("silence:3600", None, Language::En), "Silence 1h");
+        assert_eq!(ButtonAction::label("odd", None, Language::En), "odd");
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! that decides whether a resend can make a duplicate.
 
 pub mod callback;
+mod card_buttons;
 mod card_update;
 pub mod client;
 mod contacts;

@@ -3,7 +3,7 @@
 use reqwest::{Response, StatusCode, Url, header};
 use serde::Deserialize;
 
-use super::super::{SilencesError, SilencesErrorKind};
+use super::super::{SilencesError, SilencesErrorKind, failures};
 use crate::{
     language::Bilingual,
     text::{one_line, shorten_chars},
@@ -39,68 +39,50 @@ pub(super) async fn read(response: &mut Response, max_bytes: usize) -> Result<Bo
 /// The error of an answer of `url` with another status than 2xx. `text` is its body without secrets.
 pub(super) fn refusal(url: String, response: &Response, text: &str) -> SilencesError {
     let status = response.status();
-    let number = status.as_u16();
-    let (kind, reason, en, zh) = match status {
+    let number = status.as_u16().to_string();
+    let number = number.as_str();
+    let (kind, reason, detail) = match status {
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => (
             SilencesErrorKind::Refused,
             Bilingual::new(
                 "Alertmanager does not accept the relay's credentials",
                 "Alertmanager 不接受 relay 的凭据",
             ),
-            format!(
-                "Alertmanager refuses the relay's credentials (HTTP {number}); correct bearer_token or basic_auth of alertmanager"
-            ),
-            format!(
-                "Alertmanager 拒绝了 relay 的凭据（HTTP {number}），请修正 alertmanager 的 bearer_token 或 basic_auth"
-            ),
+            failures::CREDENTIALS.fill(&[number]),
         ),
-        StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => (
-            SilencesErrorKind::Refused,
-            NO_ALERTMANAGER,
-            format!("there is no Alertmanager API v2 at this URL (HTTP {number}); correct alertmanager.url"),
-            format!("该地址没有 Alertmanager API v2（HTTP {number}），请修正 alertmanager.url"),
-        ),
+        StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => {
+            (SilencesErrorKind::Refused, NO_ALERTMANAGER, failures::NO_API.fill(&[number]))
+        }
         StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT => (
             SilencesErrorKind::NotDone,
             Bilingual::new("Alertmanager is overloaded", "Alertmanager 过载"),
-            format!("Alertmanager is overloaded (HTTP {number})"),
-            format!("Alertmanager 过载（HTTP {number}）"),
+            failures::OVERLOADED.fill(&[number]),
         ),
         _ if status.is_redirection() => {
-            let origin = redirect_origin(response);
-            let to = origin.map(|origin| format!(" to {origin}")).unwrap_or_default();
-            (
-                SilencesErrorKind::Refused,
-                NO_ALERTMANAGER,
-                format!(
-                    "Alertmanager redirects{to} (HTTP {number}); write the final URL in alertmanager.url"
-                ),
-                format!("Alertmanager 返回重定向{to}（HTTP {number}），请在 alertmanager.url 中写最终地址"),
-            )
+            let detail = match redirect_origin(response) {
+                Some(origin) => failures::REDIRECTS_TO.fill(&[&origin, number]),
+                None => failures::REDIRECTS.fill(&[number]),
+            };
+            (SilencesErrorKind::Refused, NO_ALERTMANAGER, detail)
         }
         _ if status.is_client_error() => (
             SilencesErrorKind::Refused,
             Bilingual::new("Alertmanager refuses this silence", "Alertmanager 拒绝了该静默"),
-            format!("Alertmanager refuses the silence (HTTP {number}){}", quoted(text)),
-            format!("Alertmanager 拒绝了该静默（HTTP {number}）{}", quoted(text)),
+            failures::REFUSED.fill(&[number, &quoted(text)]),
         ),
         // A proxy may answer so after it has passed the request on.
         _ => (
             SilencesErrorKind::Unknown,
             Bilingual::new("Alertmanager has an internal error", "Alertmanager 内部出错"),
-            format!("Alertmanager failed (HTTP {number}){}; look into its log", quoted(text)),
-            format!("Alertmanager 出错（HTTP {number}）{}，请查看其日志", quoted(text)),
+            failures::FAILED.fill(&[number, &quoted(text)]),
         ),
     };
-    SilencesError { kind, reason, url, detail: Bilingual::new(en, zh) }
+    SilencesError { kind, reason, url, detail }
 }
 
 /// The answer of another server at `url`.
 pub(super) fn foreign(url: String, kind: SilencesErrorKind) -> SilencesError {
-    let detail = Bilingual::new(
-        "the answer is not one of Alertmanager's API v2; correct alertmanager.url".to_owned(),
-        "返回的内容不是 Alertmanager API v2 的响应，请修正 alertmanager.url".to_owned(),
-    );
+    let detail = failures::FOREIGN.fill(&[]);
     SilencesError { kind, reason: NO_ALERTMANAGER, url, detail }
 }
 

@@ -6,7 +6,7 @@ use reqwest::{RequestBuilder, Url, header};
 use serde_json::json;
 
 use super::{
-    super::{Matchers, NewSilence, Silence, Silences, SilencesError, SilencesErrorKind},
+    super::{Matchers, NewSilence, Silence, Silences, SilencesError, SilencesErrorKind, failures},
     answer::{self, Body, ListedSilence},
     filter::filters,
     server_status::ServerStatus,
@@ -107,42 +107,25 @@ impl AlertmanagerClient {
         let detail = self.redacted(&describe(failed));
         let kind = if is_connect { SilencesErrorKind::NotDone } else { SilencesErrorKind::Unknown };
         let (reason, detail) = if is_timeout {
-            let secs = self.settings.timeout.as_secs_f64();
+            let secs = self.settings.timeout.as_secs_f64().to_string();
             (
                 Bilingual::new("Alertmanager does not respond", "Alertmanager 没有响应"),
-                Bilingual::new(
-                    format!("Alertmanager does not answer within {secs} s"),
-                    format!("Alertmanager 在 {secs} 秒内没有响应"),
-                ),
+                failures::TIMED_OUT.fill(&[&secs]),
             )
         } else if is_certificate {
             (
                 Bilingual::new("the certificate of Alertmanager is not trusted", "Alertmanager 的证书不可信"),
-                Bilingual::new(
-                    format!(
-                        "the certificate of Alertmanager is not trusted: {detail}; name its CA in ca_file of alertmanager, or \
-                         write the name in the certificate into alertmanager.url"
-                    ),
-                    format!(
-                        "Alertmanager 的证书不可信：{detail}，请在 alertmanager 的 ca_file 中写明其 CA，或在 alertmanager.url 中使用证书里的主机名"
-                    ),
-                ),
+                failures::UNTRUSTED.fill(&[&detail]),
             )
         } else if is_connect {
             (
                 Bilingual::new("Alertmanager cannot be reached", "无法连接 Alertmanager"),
-                Bilingual::new(
-                    format!("Alertmanager cannot be reached: {detail}"),
-                    format!("无法连接 Alertmanager：{detail}"),
-                ),
+                failures::UNREACHABLE.fill(&[&detail]),
             )
         } else {
             (
                 Bilingual::new("the connection to Alertmanager was lost", "与 Alertmanager 的连接中断"),
-                Bilingual::new(
-                    format!("the connection to Alertmanager was lost: {detail}"),
-                    format!("与 Alertmanager 的连接中断：{detail}"),
-                ),
+                failures::LOST.fill(&[&detail]),
             )
         };
         SilencesError { kind, reason, url: self.url(), detail }

@@ -12,7 +12,10 @@ use super::{
     order::Heads,
     session::{Param, Transaction},
 };
-use crate::outbox::{State, rules::fold};
+use crate::outbox::{
+    State,
+    rules::{fold, stored},
+};
 
 pub(super) const PARTS: &str =
     "SELECT id, state, reason FROM wecom_relay.delivery WHERE id = ANY($1) ORDER BY id";
@@ -94,7 +97,9 @@ fn fate(digest: i64, parts: Vec<DigestPart>) -> Option<Fate> {
     let dead = parts.into_iter().find(|part| part.state == State::Dead);
     Some(match dead {
         Some(part) => Fate { state: part.state, reason: part.reason.unwrap_or_default() },
-        None => Fate { state: State::Discarded, reason: format!("digest {digest} was discarded") },
+        None => {
+            Fate { state: State::Discarded, reason: stored::DIGEST_DISCARDED.fill(&[&digest.to_string()]).en }
+        }
     })
 }
 

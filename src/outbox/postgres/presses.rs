@@ -20,6 +20,7 @@ use crate::outbox::{
     AcceptedPress, ClaimId, DeliveryId, NewPress, Press, PressId, PressRecord, PressVerdict, SenderName,
     rules::{
         cards::{MAX_DAMAGED, is_wanted},
+        stored,
         wall_times::WallTimes as _,
     },
 };
@@ -145,7 +146,7 @@ fn read(row: &Row) -> EngineResult<Press> {
 
 /// Settles a press whose row cannot be read for `reason`, so that it does not stop the others.
 async fn set_aside(tx: &Transaction<'_>, id: i64, reason: &str, now: Timestamp) -> EngineResult<()> {
-    let result = format!("a row cannot be read: {reason}");
+    let result = stored::DAMAGED.fill(&[reason]).en;
     tx.run(SETTLE, &[&id, &millis(now), &result]).await?;
     tracing::error!(
         press = id,

@@ -196,7 +196,7 @@ pub(super) async fn set_aside(
     let Some(entry) = tx.first(entry::LOAD, &[&ids.as_slice()], Entry::read_damaged).await? else {
         return Ok(());
     };
-    let text = format!("a row cannot be read: {reason}");
+    let text = stored::DAMAGED.fill(&[reason]).en;
     tx.run(SET_ASIDE, &[&id, &state_number(State::Dead), &millis(now), &text]).await?;
     after_settlement(tx, &entry, now).await?;
     let Entry { sender, receiver, .. } = entry;

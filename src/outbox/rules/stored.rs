@@ -6,6 +6,7 @@ use std::{fmt::Display, time::Duration};
 use jiff::Timestamp;
 
 use crate::{
+    language::Bilingual,
     outbox::{Kind, State, Status},
     wecom::{Content, InvalidRecipients, Recipients},
 };
@@ -16,6 +17,11 @@ const STATUSES: [Status; 2] = [Status::Firing, Status::Resolved];
 
 /// The reason of a delivery that an operator discarded.
 pub const DISCARDED: &str = "discarded";
+/// The reason of a member of a discarded digest.
+pub const DIGEST_DISCARDED: Bilingual<&str> =
+    Bilingual::new("digest {} was discarded", "汇总消息 {} 已被丢弃");
+/// The reason of a delivery or press that is set aside.
+pub const DAMAGED: Bilingual<&str> = Bilingual::new("a row cannot be read: {}", "有一行数据无法读取：{}");
 
 /// A stored value that no version of this program writes.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -18,6 +18,7 @@ use crate::outbox::{
     AcceptedPress, ClaimId, DeliveryId, NewPress, Press, PressId, PressRecord, PressVerdict, SenderName,
     rules::{
         cards::{MAX_DAMAGED, is_wanted},
+        stored,
         wall_times::WallTimes as _,
     },
 };
@@ -124,7 +125,7 @@ fn set_aside(tx: &Transaction<'_>, id: i64, error: EngineError, now: Timestamp) 
         return Err(error);
     }
     let reason = error.store_error().to_string();
-    tx.sql.run(SETTLE, (id, millis(now), format!("a row cannot be read: {reason}")))?;
+    tx.sql.run(SETTLE, (id, millis(now), stored::DAMAGED.fill(&[&reason]).en))?;
     tracing::error!(press = id, reason, "a press cannot be read, so it does nothing; check the disk");
     Ok(())
 }

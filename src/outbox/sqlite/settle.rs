@@ -20,7 +20,7 @@ use crate::outbox::{
     Status, Verdict,
     rules::{
         cards::{Updated, may_be_card},
-        fold,
+        fold, stored,
     },
 };
 
@@ -331,7 +331,9 @@ fn fate_of_members(tx: &Transaction<'_>, digest: &Entry) -> EngineResult<Option<
     let dead = parts.into_iter().find(|part| part.state == State::Dead);
     Ok(Some(match dead {
         Some(part) => Fate { state: part.state, reason: part.reason.unwrap_or_default() },
-        None => Fate { state: State::Discarded, reason: format!("digest {number} was discarded") },
+        None => {
+            Fate { state: State::Discarded, reason: stored::DIGEST_DISCARDED.fill(&[&number.to_string()]).en }
+        }
     }))
 }
 
@@ -411,7 +413,7 @@ pub(super) fn set_aside(
     let Some(DamagedEntry { state, ordering_key, sender, receiver }) = found else { return Ok(()) };
     let entry = load(tx, id);
     let reason = error.store_error().to_string();
-    tx.sql.run(SET_ASIDE, (id, millis(now), format!("a row cannot be read: {reason}")))?;
+    tx.sql.run(SET_ASIDE, (id, millis(now), stored::DAMAGED.fill(&[&reason]).en))?;
     match entry {
         Ok(Some(entry)) => after_settlement(tx, &entry, now)?,
         _ if HEADS.contains(&state) => order::remove_head(tx, ordering_key, now)?,

@@ -27,10 +27,12 @@ struct Failed {
     text: String,
     /// The result that operators read, without the URL.
     result: String,
+    /// The same on the Chinese page of the console.
+    chinese: String,
 }
 
-fn failed(text: &str, result: &str) -> Failed {
-    Failed { text: text.to_owned(), result: result.to_owned() }
+fn failed(text: &str, result: &str, chinese: &str) -> Failed {
+    Failed { text: text.to_owned(), result: result.to_owned(), chinese: chinese.to_owned() }
 }
 
 async fn press_at(alertmanager: &str) -> Failed {
@@ -41,9 +43,11 @@ async fn press_at(alertmanager: &str) -> Failed {
     let result = stage.result().await;
     let (_, metrics) = stage.relay.request(reqwest::Method::GET, "/metrics", "").await;
     assert!(metrics.contains("wecom_relay_presses_total{action=\"silence\",result=\"failed\"} 1\n"));
+    let pressed = stage.pressed_in_chinese().await;
     stage.stop().await;
     let result = result.strip_prefix(&format!("nothing was done: {alertmanager}: ")).unwrap();
-    failed(text.lines().next().unwrap(), result)
+    let chinese = pressed.strip_prefix(&format!("zhangsan: 静默 1 小时 未执行：{alertmanager}：")).unwrap();
+    failed(text.lines().next().unwrap(), result, chinese)
 }
 
 #[tokio::test]
@@ -55,6 +59,7 @@ async fn a_member_reads_what_to_do_and_an_operator_reads_why() {
                 "[NOT DONE] Alertmanager does not accept the relay's credentials. Ask the administrator of the relay.",
                 "Alertmanager refuses the relay's credentials (HTTP 401); correct bearer_token or basic_auth of \
                  alertmanager",
+                "Alertmanager 拒绝了 relay 的凭据（HTTP 401），请修正 alertmanager 的 bearer_token 或 basic_auth",
             ),
         ),
         (
@@ -62,6 +67,7 @@ async fn a_member_reads_what_to_do_and_an_operator_reads_why() {
             failed(
                 "[NOT DONE] Alertmanager has an internal error. Press again later.",
                 "Alertmanager failed (HTTP 500): full; look into its log",
+                "Alertmanager 出错（HTTP 500）: full，请查看其日志",
             ),
         ),
         (
@@ -69,6 +75,7 @@ async fn a_member_reads_what_to_do_and_an_operator_reads_why() {
             failed(
                 "[NOT DONE] the relay finds no Alertmanager at the configured address. Ask the administrator of the relay.",
                 "Alertmanager redirects to https://am.example.com (HTTP 301); write the final URL in alertmanager.url",
+                "Alertmanager 返回重定向 https://am.example.com（HTTP 301），请在 alertmanager.url 中写最终地址",
             ),
         ),
         (
@@ -76,6 +83,7 @@ async fn a_member_reads_what_to_do_and_an_operator_reads_why() {
             failed(
                 "[NOT DONE] the relay finds no Alertmanager at the configured address. Press again later.",
                 "the answer is not one of Alertmanager's API v2; correct alertmanager.url",
+                "返回的内容不是 Alertmanager API v2 的响应，请修正 alertmanager.url",
             ),
         ),
         (
@@ -83,6 +91,7 @@ async fn a_member_reads_what_to_do_and_an_operator_reads_why() {
             failed(
                 "[NOT DONE] Alertmanager does not respond. Press again later.",
                 "Alertmanager does not answer within 2 s",
+                "Alertmanager 在 2 秒内没有响应",
             ),
         ),
     ] {
@@ -93,9 +102,10 @@ async fn a_member_reads_what_to_do_and_an_operator_reads_why() {
 
 #[tokio::test]
 async fn a_member_reads_no_error_of_the_network() {
-    let Failed { text, result } = press_at("http://127.0.0.1:9").await;
+    let Failed { text, result, chinese } = press_at("http://127.0.0.1:9").await;
     assert_eq!(text, "[NOT DONE] Alertmanager cannot be reached. Press again later.");
     assert!(result.starts_with("Alertmanager cannot be reached: "), "{result}");
+    assert!(chinese.starts_with("无法连接 Alertmanager："), "{chinese}");
 }
 
 #[tokio::test]
@@ -108,6 +118,8 @@ async fn a_press_that_waits_for_a_retry_shows_why() {
     let failures = async || stage.presses().await.into_iter().find_map(|press| press.last_failure);
     let reason = eventually(failures, Option::is_some).await.unwrap();
     assert_eq!(reason, format!("{}: Alertmanager does not answer within 2 s", proxy.url));
+    let page = stage.pressed_in_chinese().await;
+    assert!(page.contains(&format!("将会重试：{}：Alertmanager 在 2 秒内没有响应", proxy.url)), "{page}");
     let log = written.text();
     let line = log.lines().find(|line| line.contains("press failed, will retry")).unwrap();
     assert!(line.contains("WARN") && line.contains("zhangsan") && line.contains(&reason), "{line}");

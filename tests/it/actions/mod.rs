@@ -158,6 +158,17 @@ impl Stage {
         seen.iter().filter(|seen| seen.msgtype == "text").map(|seen| seen.text.to_string()).collect()
     }
 
+    /// The presses on the Chinese page of the first message, as text.
+    async fn pressed_in_chinese(&self) -> String {
+        let page = self.relay.client.get(format!("{}/messages/1", self.relay.url));
+        let page = page.header("accept-language", "zh-CN").send().await.unwrap().text().await.unwrap();
+        let list = page.split("按钮点击记录").nth(1).unwrap_or_else(|| panic!("{page}"));
+        // The times stand before the first `br`.
+        let presses = list.split("</ol>").next().unwrap().split("<li>").skip(1);
+        let presses = presses.map(|press| press.split_once("<br>").unwrap().1.replace("<br>", " "));
+        presses.map(|press| text_of(&press)).collect::<Vec<_>>().join("\n")
+    }
+
     /// Waits until the member has read a text that `is_reached` accepts.
     async fn notified(&self, user: &str, is_reached: impl Fn(&str) -> bool) -> String {
         let texts = async || self.texts(user);
@@ -168,6 +179,15 @@ impl Stage {
     async fn stop(self) {
         self.relay.stop().await;
     }
+}
+
+/// The text of HTML without its tags.
+fn text_of(html: &str) -> String {
+    let mut parts = html.split('<');
+    let first = parts.next().unwrap_or_default();
+    let text: String = parts.filter_map(|part| Some(part.split_once('>')?.1)).collect();
+    let text = format!("{first}{text}").replace("&#39;", "'").replace("&#x27;", "'").replace("&#x2F;", "/");
+    text.trim().to_owned()
 }
 
 /// Stores a press of a button. Another `code` makes another press.

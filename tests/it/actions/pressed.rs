@@ -63,6 +63,15 @@ async fn two_presses_make_one_silence_and_the_second_member_reads_why() {
     stage.press(&task_id, "lisi", "silence:14400").await;
     stage.results(3).await;
     alertmanager.silence().await;
+    let pressed = stage.pressed_in_chinese().await;
+    let lines: Vec<&str> = pressed.lines().collect();
+    let [first, second, third] = lines[..] else { panic!("{pressed}") };
+    assert!(
+        first.starts_with("zhangsan: 静默 1 小时 zhangsan 已静默至 ") && first.contains("（静默 "),
+        "{first}"
+    );
+    assert!(second.starts_with("zhangsan: 静默 1 小时 未执行：zhangsan 已将该告警静默至 "), "{second}");
+    assert!(third.starts_with("lisi: 静默 4 小时 未执行：zhangsan 已将该告警静默至 "), "{third}");
     let text = stage.notified("lisi", |text| text.starts_with("[NOT DONE]")).await;
     assert!(text.starts_with("[NOT DONE] zhangsan has silenced this alert until "), "{text}");
     assert!(text.contains("DiskFull"), "{text}");
@@ -93,6 +102,8 @@ async fn an_acknowledgement_needs_no_alertmanager() {
     assert!(result.starts_with("zhangsan acknowledged "), "{result}");
     let (_, page) = stage.relay.request(Method::GET, "/messages/1", "").await;
     assert!(page.contains("Presses of its buttons") && page.contains("zhangsan acknowledged "), "{page}");
+    let pressed = stage.pressed_in_chinese().await;
+    assert!(pressed.starts_with("zhangsan: 认领 zhangsan 已认领 "), "{pressed}");
     stage.stop().await;
 }
 

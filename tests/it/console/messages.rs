@@ -177,3 +177,17 @@ async fn no_page_and_no_answer_contains_a_secret() {
     }
     relay.stop().await;
 }
+
+#[tokio::test]
+async fn a_chinese_list_has_no_english_reasons() {
+    let wecom = Wecom::start().await;
+    let relay = with_dead_letters(&wecom, "", &["DiskFull"]).await;
+    let mut browser = Browser::new(&relay);
+    let asked = browser.get("/messages/1/confirm?do=discard").await;
+    super::submit(&mut browser, &asked, "/discard").await;
+    browser.language = "zh-CN";
+    let list = browser.get("/messages?state=discarded").await.text;
+    let rows = list.split("id=\"list\"").nth(1).unwrap().split("</main>").next().unwrap();
+    assert!(rows.contains("已丢弃") && !rows.contains("discarded</"), "{rows}");
+    relay.stop().await;
+}
