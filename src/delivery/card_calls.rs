@@ -1,8 +1,8 @@
 //! The calls of a card update, and what their outcomes mean together.
 //!
-//! A code can be used once, and WeCom refuses a used one. The refusal counts as a success if an earlier attempt, whose
-//! outcome is unknown, may have used the code. Cards are changed one after the other, so the codes after one that WeCom
-//! accepts are unused.
+//! A code can be used once, and WeCom refuses a used one. The refusal counts as a success if an earlier attempt of the same
+//! update, whose outcome is unknown, may have used the code. Cards are changed one after the other, so that attempt did not
+//! use the codes after one that WeCom accepts.
 //!
 //! A card that cannot be changed for another reason still shows the old state. The notification is then sent as a message,
 //! even if other cards of the group were changed.
@@ -19,7 +19,7 @@ use crate::{
 pub struct CardCall {
     /// The open card that it changes. `None` for the card of a press.
     pub task_id: Option<String>,
-    /// True if an earlier attempt may have used the code.
+    /// True if an earlier attempt of this update may have used the code.
     pub may_be_used: bool,
     pub message: Message,
 }

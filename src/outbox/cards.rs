@@ -14,7 +14,8 @@ pub struct CardLabels(pub BTreeMap<String, String>);
 pub struct OpenCard {
     pub task_id: String,
     pub response_code: String,
-    /// True if an attempt to update the card may have used the code, because its outcome is unknown.
+    /// True if an earlier attempt of this update may have used the code, because its outcome is unknown. False if another
+    /// update may have used it, because the card then does not show this one.
     pub may_be_used: bool,
 }
 

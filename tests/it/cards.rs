@@ -249,6 +249,27 @@ async fn a_lost_answer_to_an_update_sends_no_text() {
 }
 
 #[tokio::test]
+async fn a_resolved_alert_is_seen_after_a_lost_answer() {
+    let wecom = interactive().await;
+    let relay = relay(&wecom).await;
+    accept(&relay, firing("db", "t1")).await;
+    accept(&relay, firing("db", "t2")).await;
+    relay.settled(2).await;
+    // The second card is gone, and the update of the first one has no answer, so a text replaces the update.
+    wecom.sandbox.inject(Fault::errcode(60140).on(Api::UpdateTemplateCard).times(1));
+    wecom.sandbox.inject(Fault::new(Effect::Drop(Moment::After)).on(Api::UpdateTemplateCard).times(1));
+    let template_card = with_note(&card("other", "db"), "2 instances", None, Language::Zh);
+    let update = CardUpdate { template_card, response_code: None, otherwise: Otherwise::Text };
+    accept(&relay, notification("db", Status::Firing, Content::card_update(&update))).await;
+    relay.settled(3).await;
+    let end = NewNotification { text_form: Some("db is resolved".to_owned()), ..resolved("db") };
+    accept(&relay, end).await;
+    relay.settled(4).await;
+    assert_eq!(seen(&wecom), ["db", "db", "db as text", "db is resolved"]);
+    relay.stop().await;
+}
+
+#[tokio::test]
 async fn five_hundred_cards_at_once_are_all_visible() {
     let (windows, settings) = windows();
     let wecom = Wecom::live(settings).await;

@@ -124,6 +124,49 @@ async fn a_database_of_the_schema_before_cards_is_migrated() {
     check_filled(&outbox_postgres::open(&url, LeaseTimes::default())).await;
 }
 
+/// Sends a card whose code an update may have used.
+async fn send_marked<O: Outbox>(outbox: &O) {
+    let lease = acquire(outbox, at(0)).await;
+    send_card(outbox, &lease, card("a", "t1"), "c1", at(1)).await;
+    enqueue(outbox, resolved("a"), at(2)).await;
+    claim_one(&lease, at(2)).await;
+    lease.release().await;
+}
+
+/// The mark did not say which update it was, so no update may believe that it has changed the card.
+async fn check_marked<O: Outbox>(outbox: &O) {
+    let lease = acquire(outbox, at(3)).await;
+    let claimed = claim_one(&lease, at(3)).await;
+    assert_eq!((lease.recovered(), claimed.open_cards.len()), (1, 1));
+    assert!(!claimed.open_cards[0].may_be_used);
+}
+
+#[tokio::test]
+async fn a_file_with_marks_of_no_update_is_migrated() {
+    let directory = outbox_sqlite::directory();
+    let settings = outbox_sqlite::settings(&directory);
+    let outbox = open(&settings, Access::Owner);
+    send_marked(&outbox).await;
+    outbox.close().await;
+    let before = "ALTER TABLE card DROP COLUMN unconfirmed_by;
+         ALTER TABLE card ADD COLUMN unconfirmed INTEGER NOT NULL DEFAULT 0;
+         UPDATE card SET unconfirmed = 1; PRAGMA user_version = 10";
+    Connection::open(&settings.path).unwrap().execute_batch(before).unwrap();
+    check_marked(&open(&settings, Access::Owner)).await;
+}
+
+#[tokio::test]
+async fn a_database_with_marks_of_no_update_is_migrated() {
+    let url = outbox_postgres::database();
+    let outbox = outbox_postgres::open(&url, LeaseTimes::default());
+    send_marked(&outbox).await;
+    outbox.close().await;
+    let before = "ALTER TABLE wecom_relay.card DROP COLUMN unconfirmed_by; UPDATE wecom_relay.card SET unconfirmed = true;
+         DELETE FROM wecom_relay.lease; DELETE FROM wecom_relay.migration WHERE version > 5";
+    shared().sql(database_of(&url), before);
+    check_marked(&outbox_postgres::open(&url, LeaseTimes::default())).await;
+}
+
 /// Presses three cards. `damage` breaks the row of the first card, and the press of the second.
 async fn damaged<O: Outbox>(outbox: &O, damage: impl AsyncFnOnce(&str, &str)) {
     let lease = acquire(outbox, at(0)).await;

@@ -22,10 +22,26 @@ pub(super) const INSERT: &str = "INSERT INTO wecom_relay.card
 pub(super) const DELETE: &str = "DELETE FROM wecom_relay.card WHERE delivery = $1";
 pub(super) const SENT: &str =
     "UPDATE wecom_relay.card SET sent_at = $2, response_code = $3, code_until = $4 WHERE delivery = $1";
-pub(super) const TRIED: &str =
-    "UPDATE wecom_relay.card SET response_code = CASE WHEN $3 THEN NULL ELSE response_code END,
-     code_until = CASE WHEN $3 THEN NULL ELSE code_until END, unconfirmed = $4, shown = coalesce($5, shown)
-     WHERE task_id = $1 AND ordering_key = $2";
+/// The code of a card may have been used by an update too. A code that several updates may have used is forgiven to none.
+macro_rules! also_by {
+    ($update:literal) => {
+        concat!(
+            "CASE WHEN coalesce(unconfirmed_by, ",
+            $update,
+            ") = ",
+            $update,
+            " THEN ",
+            $update,
+            " ELSE 0 END"
+        )
+    };
+}
+pub(super) const TRIED: &str = concat!(
+    "UPDATE wecom_relay.card SET response_code = CASE WHEN $4 THEN NULL ELSE response_code END,
+     code_until = CASE WHEN $4 THEN NULL ELSE code_until END, unconfirmed_by = CASE WHEN $5 THEN ",
+    also_by!("$1::bigint"),
+    " END, shown = CASE WHEN $6 THEN $1 ELSE shown END WHERE task_id = $2 AND ordering_key = $3"
+);
 /// Closes cards. Their watch ends too.
 macro_rules! close {
     ($which:literal) => {
@@ -54,12 +70,14 @@ macro_rules! of_batch {
     };
 }
 pub(super) const OPEN: &str = concat!(
-    "SELECT c.task_id, c.response_code, c.unconfirmed ",
+    "SELECT c.task_id, c.response_code, coalesce(c.unconfirmed_by = u.id, false) AS may_be_used ",
     of_batch!(),
     " ORDER BY c.code_until DESC, c.delivery DESC LIMIT $3"
 );
 pub(super) const DOUBT: &str = concat!(
-    "UPDATE wecom_relay.card SET unconfirmed = true WHERE delivery = ANY(ARRAY(SELECT c.delivery ",
+    "UPDATE wecom_relay.card SET unconfirmed_by = ",
+    also_by!("$1"),
+    " WHERE delivery = ANY(ARRAY(SELECT c.delivery ",
     of_batch!(),
     "))"
 );
@@ -125,11 +143,10 @@ struct SentCard {
 }
 
 struct TriedRow {
+    update: i64,
     task_id: String,
     ordering_key: i64,
-    is_spent: bool,
-    is_unconfirmed: bool,
-    shown: Option<i64>,
+    code: CodeState,
 }
 
 impl CardChanges {
@@ -149,11 +166,10 @@ impl CardChanges {
     /// An attempt of the delivery `update` has tried these cards.
     pub(super) fn tried(&mut self, update: i64, ordering_key: i64, cards: &[TriedCard]) {
         self.tried.extend(cards.iter().map(|TriedCard { task_id, code }| TriedRow {
+            update,
             task_id: text(task_id),
             ordering_key,
-            is_spent: code.is_spent(),
-            is_unconfirmed: *code == CodeState::Unconfirmed,
-            shown: (*code == CodeState::Used).then_some(update),
+            code: *code,
         }));
     }
 
@@ -167,8 +183,11 @@ impl CardChanges {
 
     /// Stores the changes. The caller holds the locks of the ordering keys.
     pub(super) async fn store(&self, tx: &Transaction<'_>) -> EngineResult<()> {
-        for TriedRow { task_id, ordering_key, is_spent, is_unconfirmed, shown } in &self.tried {
-            tx.run(TRIED, &[task_id, ordering_key, is_spent, is_unconfirmed, shown]).await?;
+        for TriedRow { update, task_id, ordering_key, code } in &self.tried {
+            let (is_unconfirmed, is_shown) = (*code == CodeState::Unconfirmed, *code == CodeState::Used);
+            let params: [Param<'_>; 6] =
+                [update, task_id, ordering_key, &code.is_spent(), &is_unconfirmed, &is_shown];
+            tx.run(TRIED, &params).await?;
         }
         for SentCard { delivery, at, response_code, code_until } in &self.sent {
             tx.run(SENT, &[delivery, at, response_code, code_until]).await?;
@@ -234,7 +253,7 @@ pub(super) async fn open_cards(
         Ok(OpenCard {
             task_id: column(row, "task_id")?,
             response_code: column(row, "response_code")?,
-            may_be_used: column(row, "unconfirmed")?,
+            may_be_used: column(row, "may_be_used")?,
         })
     })
     .await

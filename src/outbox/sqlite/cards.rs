@@ -22,10 +22,26 @@ pub(super) const INSERT: &str = "INSERT INTO card
      VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, '[]')";
 pub(super) const SENT: &str =
     "UPDATE card SET sent_at = ?2, response_code = ?3, code_until = ?4 WHERE delivery = ?1";
-pub(super) const TRIED: &str =
-    "UPDATE card INDEXED BY card_task SET response_code = CASE WHEN ?3 THEN NULL ELSE response_code END,
-     code_until = CASE WHEN ?3 THEN NULL ELSE code_until END, unconfirmed = ?4, shown = coalesce(?5, shown)
-     WHERE task_id = ?1 AND ordering_key = ?2";
+/// The code of a card may have been used by an update too. A code that several updates may have used is forgiven to none.
+macro_rules! also_by {
+    ($update:literal) => {
+        concat!(
+            "CASE WHEN coalesce(unconfirmed_by, ",
+            $update,
+            ") = ",
+            $update,
+            " THEN ",
+            $update,
+            " ELSE 0 END"
+        )
+    };
+}
+pub(super) const TRIED: &str = concat!(
+    "UPDATE card INDEXED BY card_task SET response_code = CASE WHEN ?4 THEN NULL ELSE response_code END,
+     code_until = CASE WHEN ?4 THEN NULL ELSE code_until END, unconfirmed_by = CASE WHEN ?5 THEN ",
+    also_by!("?1"),
+    " END, shown = CASE WHEN ?6 THEN ?1 ELSE shown END WHERE task_id = ?2 AND ordering_key = ?3"
+);
 /// Closes cards. Their watch ends too.
 macro_rules! close {
     ($table:literal, $which:literal) => {
@@ -55,12 +71,17 @@ macro_rules! of_batch {
     };
 }
 pub(super) const OPEN: &str = concat!(
-    "SELECT c.task_id, c.response_code, c.unconfirmed ",
+    "SELECT c.task_id, c.response_code, coalesce(c.unconfirmed_by = u.id, 0) AS may_be_used ",
     of_batch!(),
     " ORDER BY c.code_until DESC, c.delivery DESC LIMIT ?3"
 );
-pub(super) const DOUBT: &str =
-    concat!("UPDATE card SET unconfirmed = 1 WHERE delivery IN (SELECT c.delivery ", of_batch!(), ")");
+pub(super) const DOUBT: &str = concat!(
+    "UPDATE card SET unconfirmed_by = ",
+    also_by!("?1"),
+    " WHERE delivery IN (SELECT c.delivery ",
+    of_batch!(),
+    ")"
+);
 pub(super) const FIND: &str = "SELECT delivery FROM card INDEXED BY card_task
      WHERE task_id = ?1 AND queue = ?2 ORDER BY delivery DESC LIMIT 1";
 pub(super) const LOAD: &str =
@@ -125,9 +146,8 @@ pub(super) fn tried(
     cards: &[TriedCard],
 ) -> EngineResult<()> {
     for TriedCard { task_id, code } in cards {
-        let shown = (*code == CodeState::Used).then_some(update);
-        let is_unconfirmed = *code == CodeState::Unconfirmed;
-        tx.sql.run(TRIED, (task_id, ordering_key, code.is_spent(), is_unconfirmed, shown))?;
+        let (is_unconfirmed, is_shown) = (*code == CodeState::Unconfirmed, *code == CodeState::Used);
+        tx.sql.run(TRIED, (update, task_id, ordering_key, code.is_spent(), is_unconfirmed, is_shown))?;
     }
     Ok(())
 }
@@ -173,7 +193,7 @@ pub(super) fn open_cards(tx: &Transaction<'_>, update: i64, now: Timestamp) -> E
         Ok(OpenCard {
             task_id: row.get("task_id")?,
             response_code: row.get("response_code")?,
-            may_be_used: row.get("unconfirmed")?,
+            may_be_used: row.get("may_be_used")?,
         })
     })
 }

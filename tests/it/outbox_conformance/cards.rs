@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use wecom_relay::{
     outbox::{
         CardLabels, Claimed, CodeState, ConfiguredSender, Enqueued, Lease, NewDelivery, NewNotification,
-        OpenCard, Outbox, SenderName, Settlement, State, Status, TriedCard, Verdict,
+        OpenCard, Outbox, Requeue, SenderName, Settlement, State, Status, TriedCard, Verdict,
     },
     wecom::{Content, Receipt},
 };
@@ -201,6 +201,69 @@ pub(crate) async fn a_kill_leaves_the_codes_of_the_batch_in_doubt(outbox: impl O
     assert_eq!(doubts(&claimed), [("t1-0", true)]);
     spend(&lease, &claimed, sent_with(""), &["t1-0"], at(3)).await;
     assert_eq!(doubts(&claim_one(&lease, at(4)).await), [("t1-1", false)]);
+}
+
+pub(crate) async fn a_code_that_another_update_may_have_used_is_new(outbox: impl Outbox) {
+    let lease = acquire(&outbox, at(0)).await;
+    let text = Content::Text("text".to_owned());
+    let verdicts = [
+        Verdict::Dead("expired".to_owned()),
+        retry_at(at(100)),
+        Verdict::Replace { content: text, reason: "a card is gone".to_owned() },
+    ];
+    for (group, verdict) in ["dies", "is discarded", "becomes a text"].into_iter().zip(verdicts) {
+        send_card(&outbox, &lease, card(group, group), "c1", at(1)).await;
+        enqueue(&outbox, repeat(group, "unused"), at(2)).await;
+        let first = claim_one(&lease, at(2)).await;
+        settle_tried(&lease, &first, verdict, &[(group, CodeState::Unconfirmed)], at(2)).await;
+        match group {
+            "is discarded" => _ = outbox.discard(first.id, at(3)).await.unwrap(),
+            "becomes a text" => deliver(&lease, &claim_one(&lease, at(3)).await, at(3)).await,
+            _ => {}
+        }
+        enqueue(&outbox, resolved(group), at(4)).await;
+        let claimed = claim_one(&lease, at(4)).await;
+        assert_eq!(doubts(&claimed), [(group, false)]);
+        kill(&lease, &claimed, at(4)).await;
+    }
+}
+
+pub(crate) async fn a_code_that_two_updates_may_have_used_stays_new(outbox: impl Outbox) {
+    let lease = acquire(&outbox, at(0)).await;
+    for (group, task_id) in [("a", "t1"), ("b", "t2")] {
+        send_card(&outbox, &lease, card(group, task_id), task_id, at(1)).await;
+        enqueue(&outbox, repeat(group, "unused"), at(2)).await;
+        let first = claim_one(&lease, at(2)).await;
+        let lost = [(task_id, CodeState::Unconfirmed)];
+        settle_tried(&lease, &first, Verdict::Dead("expired".to_owned()), &lost, at(2)).await;
+        let requeue = Requeue::One(first.id);
+        outbox.requeue(requeue, at(3)).await.unwrap();
+        let again = claim_one(&lease, at(3)).await;
+        assert_eq!(doubts(&again), [(task_id, true)], "it is the same update");
+        kill(&lease, &again, at(3)).await;
+    }
+    // One has no answer, and the process is killed during the other.
+    enqueue(&outbox, resolved("a"), at(4)).await;
+    let lost = [("t1", CodeState::Unconfirmed)];
+    settle_tried(&lease, &claim_one(&lease, at(4)).await, retry_at(at(9)), &lost, at(4)).await;
+    enqueue(&outbox, resolved("b"), at(5)).await;
+    claim_one(&lease, at(5)).await;
+    lease.release().await;
+    let lease = acquire(&outbox, at(9)).await;
+    let claimed = claim(&lease, 2, at(9)).await;
+    let mut all: Vec<_> = claimed.iter().flat_map(doubts).collect();
+    all.sort_unstable();
+    assert_eq!(all, [("t1", false), ("t2", false)]);
+    for update in &claimed {
+        kill(&lease, update, at(9)).await;
+    }
+    for first in list(&outbox).await.iter().filter(|listed| listed.summary == "unused") {
+        let requeue = Requeue::One(first.id);
+        outbox.requeue(requeue, at(10)).await.unwrap();
+        let again = claim_one(&lease, at(10)).await;
+        assert!(!again.open_cards[0].may_be_used);
+        kill(&lease, &again, at(10)).await;
+    }
 }
 
 pub(crate) async fn a_response_code_is_valid_for_three_days(outbox: impl Outbox) {
@@ -428,7 +491,7 @@ pub(crate) async fn a_card_stored_dead_is_known_when_it_is_requeued(outbox: impl
     let dead = NewNotification { dead: Some("nobody".to_owned()), ..card("a", "t1") };
     enqueue(&outbox, dead, at(0)).await;
     let id = list(&outbox).await[0].id;
-    outbox.requeue(wecom_relay::outbox::Requeue::One(id), at(1)).await.unwrap();
+    outbox.requeue(Requeue::One(id), at(1)).await.unwrap();
     let lease = acquire(&outbox, at(1)).await;
     settle(&lease, &claim_one(&lease, at(1)).await, sent_with("c1"), at(1)).await;
     enqueue(&outbox, resolved("a"), at(2)).await;

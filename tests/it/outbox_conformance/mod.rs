@@ -119,6 +119,8 @@ macro_rules! conformance {
                 a_batch_without_a_card_gets_none,
                 only_a_code_that_may_be_used_is_in_doubt,
                 a_kill_leaves_the_codes_of_the_batch_in_doubt,
+                a_code_that_another_update_may_have_used_is_new,
+                a_code_that_two_updates_may_have_used_stays_new,
                 a_response_code_is_valid_for_three_days,
                 a_spent_code_is_not_given_again,
                 a_late_settlement_spends_no_code,

@@ -3,15 +3,15 @@
 use jiff::Timestamp;
 use proptest::prelude::*;
 use wecom_relay::outbox::{
-    AcceptedPress, ClaimId, CodeState, DeliveryId, Handled, HandledAction, Lease as _, NewPress, Outbox,
-    PressId, PressVerdict, WatchVerdict,
+    AcceptedPress, ClaimId, Claimed, CodeState, DeliveryId, Handled, HandledAction, Lease as _, NewPress,
+    Outbox, PressId, PressVerdict, Verdict, WatchVerdict,
 };
 
 use super::run;
 use crate::{
     outbox_conformance::{
         cards::{card, repeat, resolved, sent_with, settle_tried, update_content, with_content},
-        fixture::{acquire, alert, at, claim, claim_one, drain, enqueue, ops, settlement},
+        fixture::{acquire, alert, at, claim, claim_one, drain, enqueue, ops, retry_at, settlement},
         presses::press,
     },
     outbox_postgres, outbox_sqlite,
@@ -24,11 +24,14 @@ enum Step {
     Send {
         group: u8,
     },
-    /// Updates the open cards of a group, and uses the codes of this number of them.
+    /// Updates the open cards of a group, and uses the codes of this number of them. With `lost`, the next one had no
+    /// answer at an attempt before.
     Update {
         group: u8,
         spent: usize,
         resolves: bool,
+        lost: bool,
+        dies: bool,
     },
     /// Updates a card with the code of a press.
     UpdateOne {
@@ -66,8 +69,8 @@ enum Step {
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
         4 => (0..3_u8).prop_map(|group| Step::Send { group }),
-        3 => (0..3_u8, 0..3_usize, any::<bool>())
-            .prop_map(|(group, spent, resolves)| Step::Update { group, spent, resolves }),
+        3 => (0..3_u8, 0..3_usize, any::<[bool; 3]>())
+            .prop_map(|(group, spent, [resolves, lost, dies])| Step::Update { group, spent, resolves, lost, dies }),
         2 => (0..9_usize).prop_map(|card| Step::UpdateOne { card }),
         1 => (0..9_usize).prop_map(|card| Step::Recall { card }),
         5 => (0..9_usize, 0..2_u8).prop_map(|(card, button)| Step::Press { card, button }),
@@ -89,6 +92,7 @@ struct Card {
     delivery: DeliveryId,
     sent_at: i64,
     has_code: bool,
+    unconfirmed_by: Vec<DeliveryId>,
     is_closed: bool,
     handled: usize,
     watch_until: Option<i64>,
@@ -116,15 +120,15 @@ struct Model {
 }
 
 impl Model {
-    /// The task ids of the open cards that can be updated, newest first.
-    fn open(&self, group: u8) -> Vec<String> {
+    /// The task ids of the open cards that `update` can change, newest first, and true if it may have used their codes.
+    fn open(&self, group: u8, update: DeliveryId) -> Vec<(String, bool)> {
         let is_open = |card: &&Card| {
             let is_valid = card.has_code && card.sent_at + CODE_SECONDS > self.now;
             card.group == group && !card.is_closed && is_valid
         };
         let mut open: Vec<&Card> = self.cards.iter().filter(is_open).collect();
         open.sort_by_key(|card| std::cmp::Reverse((card.sent_at, card.delivery)));
-        open.into_iter().map(|card| card.task_id.clone()).collect()
+        open.into_iter().map(|card| (card.task_id.clone(), card.unconfirmed_by == [update])).collect()
     }
 
     fn sent(&mut self, group: u8, task_id: String, delivery: DeliveryId) {
@@ -134,6 +138,7 @@ impl Model {
             delivery,
             sent_at: self.now,
             has_code: true,
+            unconfirmed_by: Vec::new(),
             is_closed: false,
             handled: 0,
             watch_until: None,
@@ -169,6 +174,11 @@ impl Model {
     }
 }
 
+/// The task ids of the open cards of an update, and true if it may have used their codes.
+fn open_cards(claimed: &Claimed) -> Vec<(String, bool)> {
+    claimed.open_cards.iter().map(|card| (card.task_id.clone(), card.may_be_used)).collect()
+}
+
 async fn step<O: Outbox>(outbox: &O, lease: &O::Lease, model: &mut Model, step: Step, count: usize) {
     let now = at(model.now);
     let group_of = |group: u8| group.to_string();
@@ -180,21 +190,32 @@ async fn step<O: Outbox>(outbox: &O, lease: &O::Lease, model: &mut Model, step: 
             lease.settle(settlement(&claimed, sent_with(&task_id), now), now).await.unwrap();
             model.sent(group, task_id, claimed.id);
         }
-        Step::Update { group, spent, resolves } => {
+        Step::Update { group, spent, resolves, lost, dies } => {
             let name = group_of(group);
             let new = if resolves { resolved(&name) } else { repeat(&name, &task_id) };
             enqueue(outbox, new, now).await;
-            let claimed = claim_one(lease, now).await;
-            let open: Vec<&String> = claimed.open_cards.iter().map(|card| &card.task_id).collect();
-            assert_eq!(open, model.open(group).iter().collect::<Vec<_>>());
-            let spent_cards: Vec<String> = open.into_iter().take(spent).cloned().collect();
-            let is_new = !resolves && claimed.open_cards.is_empty();
-            let verdict = sent_with(if is_new { &task_id } else { "" });
+            let mut claimed = claim_one(lease, now).await;
+            let open = open_cards(&claimed);
+            assert_eq!(open, model.open(group, claimed.id));
+            if let Some((unanswered, _)) = open.get(spent).filter(|_| lost) {
+                let tried = [(unanswered.as_str(), CodeState::Unconfirmed)];
+                settle_tried(lease, &claimed, retry_at(now), &tried, now).await;
+                let doubts = &mut model.card(unanswered).unwrap().unconfirmed_by;
+                doubts.push(claimed.id);
+                claimed = claim_one(lease, now).await;
+                assert_eq!(open_cards(&claimed), model.open(group, claimed.id));
+            }
+            let spent_cards: Vec<String> = open.into_iter().take(spent).map(|(task_id, _)| task_id).collect();
+            let is_new = !resolves && !dies && claimed.open_cards.is_empty();
+            let verdict = match dies {
+                true => Verdict::Dead("expired".to_owned()),
+                false => sent_with(if is_new { &task_id } else { "" }),
+            };
             let used = spent_cards.iter().map(|task_id| (task_id.as_str(), CodeState::Used));
             settle_tried(lease, &claimed, verdict, &used.collect::<Vec<_>>(), now).await;
             for card in &mut model.cards {
                 card.has_code &= !spent_cards.contains(&card.task_id);
-                if resolves && card.group == group {
+                if resolves && !dies && card.group == group {
                     card.is_closed = true;
                     card.watch_until = None;
                 }
