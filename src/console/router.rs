@@ -46,14 +46,19 @@ pub fn router<O: Outbox>(parts: ConsoleParts<O>, rest: Router) -> Router {
         Ok(state) => routes(Arc::new(state), rest.clone()),
         Err(error) => {
             tracing::error!(%error, "the console is off, because one of its templates is wrong; please report it");
-            return rest;
+            rest.clone()
         }
     };
     Router::new().fallback(enter).with_state(Entry { settings, console, rest })
 }
 
+/// Answers with the headers of pages, because a browser may show any answer.
+async fn enter(State(entry): State<Entry>, request: Request) -> Response {
+    pages::protected(route(entry, request).await)
+}
+
 /// Removes the prefix that a proxy kept, and chooses the router.
-async fn enter(State(entry): State<Entry>, mut request: Request) -> Response {
+async fn route(entry: Entry, mut request: Request) -> Response {
     let settings = entry.settings.current();
     // A webhook is one by the path that was sent, and no prefix may hide it.
     if !is_webhook(&request)
@@ -140,7 +145,6 @@ fn routes<O: Outbox>(state: Arc<ConsoleState<O>>, rest: Router) -> Router {
         // Browsers ask for it beside JSON. It must not count as unauthorized.
         .route("/favicon.ico", get(async || StatusCode::NOT_FOUND))
         .layer(DefaultBodyLimit::max(MAX_FORM_BYTES))
-        .layer(middleware::map_response(pages::protected))
         .with_state(state)
         .fallback_service(rest)
 }

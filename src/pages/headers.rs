@@ -13,7 +13,7 @@ pub const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'
      img-src 'self'; connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
 
 /// Adds the headers to an answer. An answer that says nothing else is not stored by caches.
-pub async fn protected(mut response: Response) -> Response {
+pub fn protected(mut response: Response) -> Response {
     let headers = response.headers_mut();
     headers.insert(POLICY, HeaderValue::from_static(CONTENT_SECURITY_POLICY));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));

@@ -4,7 +4,7 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
-use axum::middleware::{Next, from_fn};
+use axum::middleware::{Next, from_fn, map_response};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use serde::Deserialize;
@@ -17,7 +17,7 @@ use super::fault_json::FaultBody;
 use super::faults::Fault;
 use super::instance::Sandbox;
 use super::settings::Expired;
-use crate::pages::{OwnOrigin, SEC_FETCH_SITE, names_foreign_host};
+use crate::pages::{OwnOrigin, SEC_FETCH_SITE, names_foreign_host, protected};
 
 const ROUTES: &str = "GET /, GET /sandbox/members/{userid}/messages, GET /sandbox/groups/{name}/messages, GET and DELETE /sandbox/messages, GET /sandbox/calls, \
                       GET, POST and DELETE /sandbox/faults, POST /sandbox/tokens/expire, \
@@ -54,6 +54,7 @@ pub(super) fn routes() -> Router<Sandbox> {
                 format!("unknown method for this path: use one of {ROUTES}"),
             )
         })
+        .layer(map_response(async |response| protected(response)))
 }
 
 /// Refuses what a browser sends for a page of another site. Other programs send neither `Origin` nor `Sec-Fetch-Site`.

@@ -48,7 +48,7 @@ pub(in crate::sandbox) fn routes() -> Router<Sandbox> {
         .route("/theme", post(choose))
         .route("/help", get(control::explain))
         .route("/assets/{version}/{name}", get(asset))
-        .layer(map_response(protected))
+        .layer(map_response(async |response| protected(response)))
 }
 
 #[derive(Deserialize)]

@@ -8,9 +8,11 @@ mod forms;
 mod many;
 mod messages;
 mod overview;
+mod policy;
 mod postgres;
 mod preview;
 mod proxy;
+mod routes;
 mod templates;
 
 use reqwest::Method;
