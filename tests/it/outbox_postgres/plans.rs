@@ -46,7 +46,8 @@ fn plans(log: &str) -> Vec<Plan> {
             plan.text.push('\n');
         }
     }
-    plans.retain(|plan| plan.text.contains("wecom_relay."));
+    // A migration runs once, and may read a whole table.
+    plans.retain(|plan| plan.text.contains("wecom_relay.") && !plan.text.contains("ALTER TABLE"));
     plans
 }
 
