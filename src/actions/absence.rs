@@ -1,82 +1,57 @@
 //! Decides when alerts that Alertmanager does not list any more count as resolved. One empty answer is no proof: an
 //! Alertmanager that has started again knows no alerts until they are sent to it.
 
-use std::{collections::HashMap, time::Duration};
+use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::outbox::DeliveryId;
+use crate::outbox::Absence;
 
 /// The smallest number of empty answers, one after the other.
 const MIN_LOOKS: u32 = 3;
-/// A card that nobody looked at for this time is forgotten, for example because its group has resolved.
-const KEPT: Duration = Duration::from_secs(3600);
+/// After a pause of this length between two looks the count starts anew, because nobody knows what happened meanwhile.
+const MAX_PAUSE: Duration = Duration::from_secs(3600);
 
-/// The cards whose alerts Alertmanager did not list at the last look.
-#[derive(Debug, Default)]
-pub(super) struct Absences(HashMap<DeliveryId, Absence>);
-
-#[derive(Debug, Clone, Copy)]
-struct Absence {
-    since: Timestamp,
-    last: Timestamp,
-    looks: u32,
+/// The absence after an empty answer. `before` is that of the last look.
+pub(super) fn absent_again(before: Option<Absence>, now: Timestamp) -> Absence {
+    match before {
+        Some(Absence { since, last, looks }) if now.duration_since(last).unsigned_abs() < MAX_PAUSE => {
+            Absence { since, last: now, looks: looks.saturating_add(1) }
+        }
+        _ => Absence { since: now, last: now, looks: 1 },
+    }
 }
 
-impl Absences {
-    /// Records an empty answer. True if the alerts have been absent for `needed` and at several looks.
-    pub(super) fn record(&mut self, card: DeliveryId, needed: Duration, now: Timestamp) -> bool {
-        self.0.retain(|_, absence| now.duration_since(absence.last).unsigned_abs() < KEPT);
-        let absence = self.0.entry(card).or_insert(Absence { since: now, last: now, looks: 0 });
-        absence.looks += 1;
-        absence.last = now;
-        let lasted = Duration::try_from(now.duration_since(absence.since)).unwrap_or_default();
-        absence.looks >= MIN_LOOKS && lasted >= needed
-    }
-
-    /// Alertmanager lists the alerts, or its answer says nothing about them.
-    pub(super) fn forget(&mut self, card: DeliveryId) {
-        self.0.remove(&card);
-    }
+/// True if the alerts have been absent for `needed` and at several looks.
+pub(super) fn is_resolved(absence: Absence, needed: Duration) -> bool {
+    let Absence { since, last, looks } = absence;
+    let lasted = Duration::try_from(last.duration_since(since)).unwrap_or_default();
+    looks >= MIN_LOOKS && lasted >= needed
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const NEEDED: Duration = Duration::from_secs(180);
-
-    fn record(absences: &mut Absences, second: i64) -> bool {
-        absences.record(DeliveryId(1), NEEDED, Timestamp::from_second(second).unwrap())
+    /// The answers after empty answers of Alertmanager in these seconds.
+    fn answers<const N: usize>(seconds: [i64; N]) -> [bool; N] {
+        let mut before = None;
+        seconds.map(|second| {
+            let now = absent_again(before, Timestamp::from_second(second).unwrap());
+            before = Some(now);
+            is_resolved(now, Duration::from_secs(180))
+        })
     }
 
     #[test]
     fn alerts_are_resolved_after_several_empty_answers_over_minutes() {
-        let mut absences = Absences::default();
-        let looks = [0, 30, 60, 179, 180].map(|second| record(&mut absences, second));
-        assert_eq!(looks, [false, false, false, false, true]);
-        let mut absences = Absences::default();
-        let looks = [0, 500, 501].map(|second| record(&mut absences, second));
-        assert_eq!(looks, [false, false, true], "two looks are too few");
+        assert_eq!(answers([0, 30, 60, 179, 180]), [false, false, false, false, true]);
+        assert_eq!(answers([0, 500, 501]), [false, false, true], "two looks are too few");
     }
 
     #[test]
-    fn an_alert_that_is_listed_again_starts_the_count_anew() {
-        let mut absences = Absences::default();
-        for second in [0, 30, 170] {
-            assert!(!record(&mut absences, second));
-        }
-        absences.forget(DeliveryId(1));
-        for (second, is_resolved) in [(190, false), (200, false), (300, false), (370, true)] {
-            assert_eq!(record(&mut absences, second), is_resolved, "{second}");
-        }
-    }
-
-    #[test]
-    fn a_card_that_nobody_looks_at_is_forgotten() {
-        let mut absences = Absences::default();
-        record(&mut absences, 0);
-        absences.record(DeliveryId(2), NEEDED, Timestamp::from_second(3600).unwrap());
-        assert_eq!(absences.0.len(), 1);
+    fn a_long_pause_starts_the_count_anew() {
+        assert_eq!(answers([0, 30, 3629, 3630]), [false, false, true, true]);
+        assert_eq!(answers([0, 30, 3630, 3660, 3810]), [false, false, false, false, true]);
     }
 }

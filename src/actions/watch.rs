@@ -7,7 +7,7 @@ use tokio::{sync::watch, time::sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    absence::Absences,
+    absence::{absent_again, is_resolved},
     card::resolved_card,
     messages::resolved,
     moment::later,
@@ -46,26 +46,25 @@ pub async fn run<O: CardStore, S: Silences, C: Send + Sync + 'static>(
     watch: Watch<O, S, C>,
     stop: CancellationToken,
 ) {
-    let mut absences = Absences::default();
     // Each card has its own due time, so rounds may be more frequent.
     let pause = watch.timing.watch / 4;
     while stop.run_until_cancelled(sleep(pause)).await.is_some() {
         if !watch.clock.is_known() {
             continue;
         }
-        if let Some(Err(error)) = stop.run_until_cancelled(watch.round(&mut absences)).await {
+        if let Some(Err(error)) = stop.run_until_cancelled(watch.round()).await {
             tracing::debug!(%error, "silenced cards could not be looked at; trying again");
         }
     }
 }
 
 impl<O: CardStore, S: Silences, C: Send + Sync + 'static> Watch<O, S, C> {
-    async fn round(&self, absences: &mut Absences) -> StoreResult<()> {
+    async fn round(&self) -> StoreResult<()> {
         let now = self.clock.now();
         let next = later(now, self.timing.watch);
         let settings = Arc::clone(&self.settings.borrow());
         for watched in self.outbox.watched_cards(MAX_CARDS, next, now).await? {
-            let verdict = self.verdict(&settings, &watched, absences, next).await;
+            let verdict = self.verdict(&settings, &watched, next).await;
             let WatchedCard { card, .. } = &watched;
             if matches!(verdict, WatchVerdict::Resolved(_)) {
                 tracing::info!(
@@ -82,30 +81,25 @@ impl<O: CardStore, S: Silences, C: Send + Sync + 'static> Watch<O, S, C> {
         &self,
         settings: &PressSettings<S, C>,
         watched: &WatchedCard,
-        absences: &mut Absences,
         next: Timestamp,
     ) -> WatchVerdict {
-        let WatchedCard { card, watch_until } = watched;
+        let WatchedCard { card, watch_until, absence: before } = watched;
         let Some(silences) = &settings.silences else { return WatchVerdict::Ended };
         let now = self.clock.now();
-        let look = self.look(silences.as_ref(), watched).await;
-        if !matches!(look, Ok(Look::Absent(_))) {
-            absences.forget(card.delivery);
-        }
-        let needed = match look {
+        let needed = match self.look(silences.as_ref(), watched).await {
             Ok(Look::Absent(needed)) => needed,
             // The end of the watch waits for an answer that says something.
-            Ok(Look::TooEarly) => return WatchVerdict::Again { at: next },
+            Ok(Look::TooEarly) => return WatchVerdict::Again { at: next, absence: None },
             Ok(Look::Listed) => return if_it_lasts(*watch_until, now, next),
             Err(error) => {
                 tracing::debug!(%error, task_id = card.task_id, "Alertmanager does not say whether a silenced alert is resolved");
                 return if_it_lasts(*watch_until, now, next);
             }
         };
-        if !absences.record(card.delivery, needed, now) {
-            return WatchVerdict::Again { at: next };
+        let absence = absent_again(*before, now);
+        if !is_resolved(absence, needed) {
+            return WatchVerdict::Again { at: next, absence: Some(absence) };
         }
-        absences.forget(card.delivery);
         let language =
             settings.receivers.get(&card.receiver).map_or(Language::default(), |found| found.language);
         let reader = Reader { language, now: self.clock.wall_time(now), zone: &settings.zone };
@@ -131,5 +125,5 @@ impl<O: CardStore, S: Silences, C: Send + Sync + 'static> Watch<O, S, C> {
 }
 
 fn if_it_lasts(watch_until: Timestamp, now: Timestamp, next: Timestamp) -> WatchVerdict {
-    if now >= watch_until { WatchVerdict::Ended } else { WatchVerdict::Again { at: next } }
+    if now >= watch_until { WatchVerdict::Ended } else { WatchVerdict::Again { at: next, absence: None } }
 }

@@ -8,7 +8,8 @@ use std::future::Future;
 use jiff::Timestamp;
 
 use super::{
-    CardLabels, ClaimId, DeliveryId, Handled, Key, NewNotification, ReceiverName, SenderName, StoreResult,
+    Absence, CardLabels, ClaimId, DeliveryId, Handled, Key, NewNotification, ReceiverName, SenderName,
+    StoreResult,
 };
 use crate::wecom::{Content, Recipients};
 
@@ -115,6 +116,8 @@ pub enum PressVerdict {
 pub struct WatchedCard {
     pub card: StoredCard,
     pub watch_until: Timestamp,
+    /// `None` if Alertmanager listed its alerts at the last look.
+    pub absence: Option<Absence>,
 }
 
 /// The consequence of a look at a watched card.
@@ -122,7 +125,7 @@ pub struct WatchedCard {
 #[expect(clippy::large_enum_variant, reason = "a verdict is passed on once, and never stored")]
 pub enum WatchVerdict {
     /// The card is due again at `at`.
-    Again { at: Timestamp },
+    Again { at: Timestamp, absence: Option<Absence> },
     /// The watch ends.
     Ended,
     /// The watch ends, and the notification is accepted in the same transaction.

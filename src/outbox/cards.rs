@@ -68,6 +68,16 @@ pub enum HandledAction {
     },
 }
 
+/// Looks at a watched card, one after the other, at which Alertmanager did not list its alerts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Absence {
+    #[serde(with = "stored_time")]
+    pub since: Timestamp,
+    #[serde(with = "stored_time")]
+    pub last: Timestamp,
+    pub looks: u32,
+}
+
 /// Times as milliseconds.
 mod stored_time {
     use serde::{Deserializer, Serializer, de::Error as _};

@@ -148,7 +148,7 @@ async fn a_file_with_marks_of_no_update_is_migrated() {
     let outbox = open(&settings, Access::Owner);
     send_marked(&outbox).await;
     outbox.close().await;
-    let before = "ALTER TABLE card DROP COLUMN unconfirmed_by;
+    let before = "ALTER TABLE card DROP COLUMN unconfirmed_by; ALTER TABLE card DROP COLUMN absence;
          ALTER TABLE card ADD COLUMN unconfirmed INTEGER NOT NULL DEFAULT 0;
          UPDATE card SET unconfirmed = 1; PRAGMA user_version = 10";
     Connection::open(&settings.path).unwrap().execute_batch(before).unwrap();
@@ -161,7 +161,8 @@ async fn a_database_with_marks_of_no_update_is_migrated() {
     let outbox = outbox_postgres::open(&url, LeaseTimes::default());
     send_marked(&outbox).await;
     outbox.close().await;
-    let before = "ALTER TABLE wecom_relay.card DROP COLUMN unconfirmed_by; UPDATE wecom_relay.card SET unconfirmed = true;
+    let before = "ALTER TABLE wecom_relay.card DROP COLUMN unconfirmed_by, DROP COLUMN absence;
+         UPDATE wecom_relay.card SET unconfirmed = true;
          DELETE FROM wecom_relay.lease; DELETE FROM wecom_relay.migration WHERE version > 5";
     shared().sql(database_of(&url), before);
     check_marked(&outbox_postgres::open(&url, LeaseTimes::default())).await;

@@ -15,13 +15,14 @@ use super::{
 };
 
 /// Migration `n` is at index `n - 1`.
-const MIGRATIONS: [&str; 6] = [
+const MIGRATIONS: [&str; 7] = [
     include_str!("migrations/0001_outbox.sql"),
     include_str!("migrations/0002_recorded_time.sql"),
     include_str!("migrations/0003_cards.sql"),
     include_str!("migrations/0004_console.sql"),
     include_str!("migrations/0005_changed_cards.sql"),
     include_str!("migrations/0006_update_of_code.sql"),
+    include_str!("migrations/0007_absences.sql"),
 ];
 /// The version that this program reads and writes.
 pub(super) const VERSION: i32 = MIGRATIONS.len() as i32;

@@ -13,16 +13,16 @@ use super::{
     sender::PresentSenders,
     session::Transaction,
 };
-use crate::outbox::{SenderName, WatchVerdict, WatchedCard};
+use crate::outbox::{Absence, SenderName, WatchVerdict, WatchedCard, rules};
 
 pub(super) const BEGIN: &str =
-    "UPDATE wecom_relay.card SET watch_until = greatest(watch_until, $2), watch_due = $3
+    "UPDATE wecom_relay.card SET watch_until = greatest(watch_until, $2), watch_due = $3, absence = NULL
      WHERE delivery = $1 AND NOT closed";
 pub(super) const CLAIM: &str = "UPDATE wecom_relay.card SET watch_due = $2 WHERE delivery = ANY(ARRAY(
      SELECT delivery FROM wecom_relay.card WHERE watch_due IS NOT NULL AND watch_due <= $1 ORDER BY watch_due LIMIT $3
-     FOR UPDATE SKIP LOCKED)) RETURNING delivery, watch_until";
+     FOR UPDATE SKIP LOCKED)) RETURNING delivery, watch_until, absence";
 pub(super) const POSTPONE: &str =
-    "UPDATE wecom_relay.card SET watch_due = $2 WHERE delivery = $1 AND watch_due IS NOT NULL";
+    "UPDATE wecom_relay.card SET watch_due = $2, absence = $3 WHERE delivery = $1 AND watch_due IS NOT NULL";
 pub(super) const END: &str = "UPDATE wecom_relay.card SET watch_until = NULL, watch_due = NULL
      WHERE delivery = $1 AND watch_due IS NOT NULL";
 
@@ -39,6 +39,7 @@ pub(super) async fn begin(
 struct Due {
     delivery: i64,
     watch_until: EngineResult<Timestamp>,
+    absence: Option<Absence>,
 }
 
 pub(super) async fn claim(
@@ -49,14 +50,15 @@ pub(super) async fn claim(
 ) -> EngineResult<Vec<WatchedCard>> {
     let due = tx
         .all(CLAIM, &[&millis(now), &millis(until), &limit(most)], |row| {
-            Ok(Due { delivery: column(row, "delivery")?, watch_until: time(row, "watch_until") })
+            let absence = rules::cards::absence(column(row, "absence")?);
+            Ok(Due { delivery: column(row, "delivery")?, watch_until: time(row, "watch_until"), absence })
         })
         .await?;
     let mut watched = Vec::with_capacity(due.len());
-    for Due { delivery, watch_until } in due {
+    for Due { delivery, watch_until, absence } in due {
         // A row that cannot be read has no time of its end either.
         match (cards::load(tx, delivery).await?, watch_until) {
-            (Some(card), Ok(watch_until)) => watched.push(WatchedCard { card, watch_until }),
+            (Some(card), Ok(watch_until)) => watched.push(WatchedCard { card, watch_until, absence }),
             _ => tx.run(END, &[&delivery]).await.map(drop)?,
         }
     }
@@ -76,7 +78,10 @@ pub(super) async fn settle(
     // Settlements lock the ordering key before its cards, too.
     order::lock(tx, &[card.ordering_key]).await?;
     let changed = match verdict {
-        WatchVerdict::Again { at } => tx.run(POSTPONE, &[&card.delivery, &millis(*at)]).await?,
+        WatchVerdict::Again { at, absence } => {
+            let absence = rules::cards::stored_absence(*absence);
+            tx.run(POSTPONE, &[&card.delivery, &millis(*at), &absence]).await?
+        }
         WatchVerdict::Ended | WatchVerdict::Resolved(_) => tx.run(END, &[&card.delivery]).await?,
     };
     if let WatchVerdict::Resolved(new) = verdict

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::stored::Unreadable;
 use crate::{
-    outbox::{CardLabels, Handled, NewDelivery, NewNotification},
+    outbox::{Absence, CardLabels, Handled, NewDelivery, NewNotification},
     wecom::{Content, Receipt},
 };
 
@@ -109,6 +109,16 @@ pub fn labels(json: &str) -> Result<CardLabels, Unreadable> {
 /// No version of this program writes such a text.
 pub fn handled(json: &str) -> Result<Vec<Handled>, Unreadable> {
     serde_json::from_str(json).map_err(|error| Unreadable::new("the actions of a card", error))
+}
+
+/// An absence that cannot be read is forgotten, so that the count starts anew.
+pub fn absence(json: Option<&str>) -> Option<Absence> {
+    serde_json::from_str(json?).ok()
+}
+
+pub fn stored_absence(absence: Option<Absence>) -> Option<String> {
+    // Numbers are always JSON.
+    serde_json::to_string(&absence?).ok()
 }
 
 /// The stored actions of a card after one more. Actions that cannot be read are forgotten, because the new one counts.

@@ -105,6 +105,7 @@ const STATEMENTS: &[(&str, &str)] = &[
     (cards::STORE_HANDLED, "PRIMARY KEY"),
     (watches::BEGIN, "PRIMARY KEY"),
     (watches::DUE, "card_watched (watch_due>? AND watch_due<?)"),
+    (watches::CLAIM, "PRIMARY KEY"),
     (watches::POSTPONE, "PRIMARY KEY"),
     (watches::END, "PRIMARY KEY"),
     (presses::INSERT, ""),

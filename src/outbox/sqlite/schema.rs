@@ -11,7 +11,7 @@ use crate::outbox::{OrderingKey, ReceiverName, SenderName};
 pub(super) const APPLICATION_ID: i64 = 0x5763_526c;
 
 /// Migration `n` is at index `n - 1`.
-const MIGRATIONS: [&str; 11] = [
+const MIGRATIONS: [&str; 12] = [
     include_str!("migrations/0001_outbox.sql"),
     include_str!("migrations/0002_one_row_per_delivery.sql"),
     include_str!("migrations/0003_one_queue_per_destination.sql"),
@@ -23,6 +23,7 @@ const MIGRATIONS: [&str; 11] = [
     include_str!("migrations/0009_console.sql"),
     include_str!("migrations/0010_changed_cards.sql"),
     include_str!("migrations/0011_update_of_code.sql"),
+    include_str!("migrations/0012_absences.sql"),
 ];
 
 /// The version that this program reads and writes.

@@ -10,15 +10,16 @@ use super::{
     sender,
     transaction::Transaction,
 };
-use crate::outbox::{SenderName, WatchVerdict, WatchedCard};
+use crate::outbox::{Absence, SenderName, WatchVerdict, WatchedCard, rules};
 
 pub(super) const BEGIN: &str =
-    "UPDATE card SET watch_until = max(coalesce(watch_until, ?2), ?2), watch_due = ?3
+    "UPDATE card SET watch_until = max(coalesce(watch_until, ?2), ?2), watch_due = ?3, absence = NULL
      WHERE delivery = ?1 AND closed = 0";
-pub(super) const DUE: &str = "SELECT delivery, watch_until FROM card INDEXED BY card_watched
+pub(super) const DUE: &str = "SELECT delivery, watch_until, absence FROM card INDEXED BY card_watched
      WHERE watch_due IS NOT NULL AND watch_due <= ?1 ORDER BY watch_due LIMIT ?2";
+pub(super) const CLAIM: &str = "UPDATE card SET watch_due = ?2 WHERE delivery = ?1";
 pub(super) const POSTPONE: &str =
-    "UPDATE card SET watch_due = ?2 WHERE delivery = ?1 AND watch_due IS NOT NULL";
+    "UPDATE card SET watch_due = ?2, absence = ?3 WHERE delivery = ?1 AND watch_due IS NOT NULL";
 pub(super) const END: &str =
     "UPDATE card SET watch_until = NULL, watch_due = NULL WHERE delivery = ?1 AND watch_due IS NOT NULL";
 
@@ -36,6 +37,7 @@ pub(super) fn begin(
 struct Due {
     delivery: i64,
     watch_until: EngineResult<Timestamp>,
+    absence: Option<Absence>,
 }
 
 pub(super) fn claim(
@@ -45,14 +47,16 @@ pub(super) fn claim(
     now: Timestamp,
 ) -> EngineResult<Vec<WatchedCard>> {
     let due = tx.sql.all(DUE, (millis(now), limit), |row| {
-        Ok(Due { delivery: row.get("delivery")?, watch_until: time_column(row, "watch_until") })
+        let stored: Option<String> = row.get("absence")?;
+        let absence = rules::cards::absence(stored.as_deref());
+        Ok(Due { delivery: row.get("delivery")?, watch_until: time_column(row, "watch_until"), absence })
     })?;
     let mut watched = Vec::with_capacity(due.len());
-    for Due { delivery, watch_until } in due {
+    for Due { delivery, watch_until, absence } in due {
         // A row that cannot be read has no time of its end either.
         if let (Some(card), Ok(watch_until)) = (cards::load(tx, delivery)?, watch_until) {
-            tx.sql.run(POSTPONE, (delivery, millis(until)))?;
-            watched.push(WatchedCard { card, watch_until });
+            tx.sql.run(CLAIM, (delivery, millis(until)))?;
+            watched.push(WatchedCard { card, watch_until, absence });
         } else {
             tx.sql.run(END, [delivery])?;
         }
@@ -70,7 +74,9 @@ pub(super) fn settle(
     let queue = sender::present(tx, sender)?.queue;
     let Some(delivery) = cards::find(tx, task_id, &queue)? else { return Ok(()) };
     let changed = match verdict {
-        WatchVerdict::Again { at } => tx.sql.run(POSTPONE, (delivery, millis(*at)))?,
+        WatchVerdict::Again { at, absence } => {
+            tx.sql.run(POSTPONE, (delivery, millis(*at), rules::cards::stored_absence(*absence)))?
+        }
         WatchVerdict::Ended | WatchVerdict::Resolved(_) => tx.sql.run(END, [delivery])?,
     };
     if let WatchVerdict::Resolved(new) = verdict

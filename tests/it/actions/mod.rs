@@ -9,6 +9,7 @@ mod parallel;
 mod pressed;
 mod proxy;
 mod replicas;
+mod rounds;
 
 use std::{path::PathBuf, time::Duration};
 

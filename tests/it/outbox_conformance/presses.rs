@@ -2,9 +2,9 @@
 
 use jiff::Timestamp;
 use wecom_relay::outbox::{
-    AcceptedPress, CardLabels, ClaimId, CodeState, ConfiguredSender, Dedupe, Handled, HandledAction, Key,
-    Lease, NewNotification, NewPress, Outbox, Press, PressId, PressRecord, PressVerdict, SenderName, State,
-    StoredCard, WatchVerdict, WatchedCard,
+    Absence, AcceptedPress, CardLabels, ClaimId, CodeState, ConfiguredSender, Dedupe, Handled, HandledAction,
+    Key, Lease, NewNotification, NewPress, Outbox, Press, PressId, PressRecord, PressVerdict, SenderName,
+    State, StoredCard, WatchVerdict, WatchedCard,
 };
 
 use super::{
@@ -398,13 +398,31 @@ pub(crate) async fn a_silenced_card_is_watched_until_it_ends(outbox: impl Outbox
     settle(&outbox, &press, silenced(3600, vec![]), at(3)).await;
     assert_eq!(ends(&watched(&outbox, at(4)).await), [("t1", at(3600))]);
     assert_eq!(watched(&outbox, at(33)).await, []);
-    settle_watch(&outbox, "t1", WatchVerdict::Again { at: at(50) }, at(34)).await;
+    settle_watch(&outbox, "t1", WatchVerdict::Again { at: at(50), absence: None }, at(34)).await;
     assert_eq!(watched(&outbox, at(49)).await, []);
     assert_eq!(watched(&outbox, at(50)).await.len(), 1);
     settle_watch(&outbox, "t1", WatchVerdict::Ended, at(51)).await;
-    settle_watch(&outbox, "t1", WatchVerdict::Again { at: at(52) }, at(52)).await;
+    settle_watch(&outbox, "t1", WatchVerdict::Again { at: at(52), absence: None }, at(52)).await;
     settle_watch(&outbox, "unknown", WatchVerdict::Ended, at(52)).await;
     assert_eq!(watched(&outbox, at(9999)).await, []);
+}
+
+pub(crate) async fn the_absence_of_alerts_is_kept_with_the_watch(outbox: impl Outbox) {
+    let lease = acquire(&outbox, at(0)).await;
+    let first = pressed_card(&outbox, &lease, "t1").await;
+    settle(&outbox, &first, silenced(3600, vec![]), at(3)).await;
+    let absence = Some(Absence { since: at(4), last: at(10), looks: 2 });
+    for (stored, second) in [(absence, 10), (None, 20), (absence, 30)] {
+        settle_watch(&outbox, "t1", WatchVerdict::Again { at: at(second), absence: stored }, at(second))
+            .await;
+        let watched = watched(&outbox, at(second)).await;
+        assert_eq!(watched.iter().map(|watched| watched.absence).collect::<Vec<_>>(), [stored]);
+    }
+    // Another silence begins a watch of its own.
+    accept(&outbox, press("t1", 40), at(40)).await;
+    let again = claim(&outbox, at(40)).await.unwrap();
+    settle(&outbox, &again, silenced(7200, vec![]), at(40)).await;
+    assert_eq!(watched(&outbox, at(40)).await[0].absence, None);
 }
 
 pub(crate) async fn a_watched_card_that_resolves_stores_one_notification(outbox: impl Outbox) {

@@ -143,7 +143,10 @@ async fn use_cards(
     outbox.settle_press(claimed.id, claimed.claim, retry, now(0)).await.unwrap();
     let watched = outbox.watched_cards(2, now(9), now(1)).await.unwrap();
     let task_id = &watched[0].card.task_id;
-    outbox.settle_watch(task_id, &ops(), WatchVerdict::Again { at: now(2) }, now(1)).await.unwrap();
+    outbox
+        .settle_watch(task_id, &ops(), WatchVerdict::Again { at: now(2), absence: None }, now(1))
+        .await
+        .unwrap();
     let ended = WatchVerdict::Resolved(resolved(group));
     outbox.settle_watch(task_id, &ops(), ended, now(1)).await.unwrap();
     let update = claim_one(lease, now(1)).await;

@@ -1,0 +1,2 @@
+-- JSON: how long Alertmanager has not listed the alerts of a watched card. NULL if it did at the last look.
+ALTER TABLE card ADD COLUMN absence TEXT;
