@@ -3,7 +3,6 @@
 use std::{sync::Arc, time::Duration};
 
 use axum::{
-    Json,
     extract::{Form, FromRequest, Request, State},
     http::{
         HeaderMap, HeaderValue, Method, StatusCode,
@@ -21,11 +20,12 @@ use super::{
     password::Role,
     reader::{Reader, peer, session, session_cookie, visitor},
     reader_key::ReaderKey,
-    refusal::Refusal,
+    refusal::{Problem, Refusal},
+    request_limits::RequestKind,
     session::Session,
     settings::ConsoleSettings,
     state::ConsoleState,
-    throttle::{Client, retry_later},
+    throttle::Client,
 };
 use crate::{
     outbox::Outbox,
@@ -65,9 +65,17 @@ pub(super) async fn page<O: Outbox>(
         true => ReaderKey::Client(Client::of(&request)),
         false => ReaderKey::Session(settings.key.form_token(&session)),
     };
+    // `change` counts the forms that it lets pass, so a page of another site uses up no limit.
+    let allowed = match RequestKind::of(&request) {
+        RequestKind::Read => state.limits.take(&key, RequestKind::Read),
+        RequestKind::Render | RequestKind::Change => Ok(()),
+    };
     let reader = reader(&state, &settings, &session, key, &request);
     request.extensions_mut().insert(reader);
-    let mut response = next.run(request).await;
+    let mut response = match allowed {
+        Ok(()) => next.run(request).await,
+        Err(wait) => Refusal::TooManyRequests(wait).page(&state, &visitor),
+    };
     if is_new && let Some(cookie) = session_cookie(&settings, &session) {
         response.headers_mut().append(SET_COOKIE, cookie);
     }
@@ -136,6 +144,9 @@ pub(super) async fn change<O: Outbox>(
     if !reader.is_operator() {
         return Refusal::ViewerOnly.page(&state, &visitor);
     }
+    if let Err(wait) = state.limits.take(&reader.key, RequestKind::of(&request)) {
+        return Refusal::TooManyRequests(wait).page(&state, &visitor);
+    }
     next.run(request).await
 }
 
@@ -179,7 +190,7 @@ pub(super) async fn api<O: Outbox>(
     let offered = match offered_password(request.headers()) {
         // A wrong password waits for its turn, as at the login.
         Some(_) if state.throttle.wait(client).await.is_err() => {
-            return retry_later(Refusal::TooManyAttempts.json());
+            return Refusal::TooManyAttempts.json();
         }
         offered => offered.and_then(|offered| settings.config.passwords.role(&offered)),
     };
@@ -198,8 +209,12 @@ pub(super) async fn api<O: Outbox>(
     if is_change && role != Role::Operator {
         return Refusal::ViewerOnly.json();
     }
+    let key = ReaderKey::Client(client);
+    if let Err(wait) = state.limits.take(&key, RequestKind::of(&request)) {
+        return Refusal::TooManyRequests(wait).json();
+    }
     let session = state.new_session(role, &settings);
-    let reader = reader(&state, &settings, &session, ReaderKey::Client(client), &request);
+    let reader = reader(&state, &settings, &session, key, &request);
     request.extensions_mut().insert(reader);
     next.run(request).await
 }
@@ -215,10 +230,12 @@ fn unauthorized<O>(state: &ConsoleState<O>, request: &Request) -> Response {
     if request.headers().contains_key(AUTHORIZATION) {
         state.throttle.failed(&peer(request));
     }
-    let body = serde_json::json!({
-        "error": "no valid password; send server.console.password as a bearer token, or by basic authentication"
-    });
-    let mut response = (StatusCode::UNAUTHORIZED, Json(body)).into_response();
+    let mut response = Problem {
+        status: StatusCode::UNAUTHORIZED,
+        detail: "The request has no valid password.".to_owned(),
+        fix: Some("Send server.console.password as a bearer token, or by basic authentication.".to_owned()),
+    }
+    .into_response();
     let challenge = HeaderValue::from_static("Bearer realm=\"wecom-relay console\"");
     response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
     response

@@ -20,7 +20,7 @@ use super::{
     refusal::Refusal,
     site,
     state::ConsoleState,
-    throttle::{Client, retry_later},
+    throttle::Client,
     words::Words,
 };
 use crate::{
@@ -82,7 +82,7 @@ pub(super) async fn login<O: Outbox>(
     // An attempt that waits keeps nothing else.
     drop((fields, request));
     if state.throttle.wait(client).await.is_err() {
-        return retry_later(Refusal::TooManyAttempts.page(&state, &visitor));
+        return Refusal::TooManyAttempts.page(&state, &visitor);
     }
     let settings = state.settings.current();
     let Some(role) = settings.config.passwords.role(&password) else {

@@ -24,6 +24,7 @@ mod reader;
 mod reader_key;
 mod recall;
 mod refusal;
+mod request_limits;
 mod router;
 mod search;
 mod search_throttle;

@@ -3,12 +3,15 @@
 use std::time::Duration;
 
 use axum::{
-    http::StatusCode,
+    http::{
+        HeaderValue, StatusCode,
+        header::{CONTENT_TYPE, RETRY_AFTER},
+    },
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
 
-use super::{access::Closed, site, state::ConsoleState, words::Words};
+use super::{access::Closed, site, state::ConsoleState, throttle::WINDOW, words::Words};
 use crate::{
     language::Language,
     pages::{Foreign, Frame, Mark, Visitor},
@@ -27,6 +30,8 @@ pub(super) enum Refusal {
     TooManyAttempts,
     /// It may be done again after this time.
     TooEarly(Duration),
+    /// Those of one reader; the next one is allowed after this time.
+    TooManyRequests(Duration),
     /// The state has changed meanwhile.
     Conflict(String),
     Outbox(String),
@@ -47,46 +52,78 @@ impl Refusal {
             Self::Closed(_) | Self::Foreign(_) | Self::OldForm | Self::ViewerOnly => StatusCode::FORBIDDEN,
             Self::NotFound(_) => StatusCode::NOT_FOUND,
             Self::BadRequest(_) => StatusCode::BAD_REQUEST,
-            Self::TooManyAttempts | Self::TooEarly(_) => StatusCode::TOO_MANY_REQUESTS,
+            Self::TooManyAttempts | Self::TooEarly(_) | Self::TooManyRequests(_) => {
+                StatusCode::TOO_MANY_REQUESTS
+            }
             Self::Conflict(_) => StatusCode::CONFLICT,
             Self::Outbox(_) => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
-    pub(super) fn text(&self, language: Language) -> String {
+    /// The whole seconds after which the request may come again.
+    fn retry_after(&self) -> Option<u64> {
+        match self {
+            Self::TooManyAttempts => Some(WINDOW.as_secs()),
+            Self::TooEarly(wait) | Self::TooManyRequests(wait) => {
+                Some(wait.as_secs() + u64::from(wait.subsec_nanos() > 0))
+            }
+            _ => None,
+        }
+    }
+
+    /// The reason, and the fix as a sentence of its own if the reason does not have it.
+    fn explanation(&self, language: Language) -> (String, Option<String>) {
+        let choose = |en: [&str; 2], zh: [&str; 2]| {
+            let [reason, fix] = language.choose(en, zh);
+            (reason.to_owned(), Some(fix.to_owned()))
+        };
         match self {
             Self::Closed(closed) => closed_text(closed, language),
             Self::Foreign(foreign) => foreign_text(foreign, language),
-            Self::OldForm => language
-                .choose(
-                    "This form belongs to another session. Go back, load the page again, and repeat the action.",
-                    "这个表单属于另一个会话。请返回，刷新页面后重试。",
-                )
-                .to_owned(),
-            Self::ViewerOnly => language
-                .choose(
-                    "The password of a viewer changes nothing. Log in with the operator's password \
-                     (server.console.password).",
-                    "viewer 密码不能修改任何内容。请使用 operator 密码（server.console.password）登录。",
-                )
-                .to_owned(),
-            Self::TooEarly(wait) => {
-                let seconds = wait.as_secs().max(1);
-                language.choose(
-                    format!("This was done a short time ago. Wait {seconds} s and try again."),
-                    format!("刚刚已经执行过，请 {seconds} 秒后再试。"),
-                )
+            Self::OldForm => choose(
+                [
+                    "This form belongs to another session.",
+                    "Go back, load the page again, and repeat the action.",
+                ],
+                ["这个表单属于另一个会话。", "请返回，刷新页面后重试。"],
+            ),
+            Self::ViewerOnly => choose(
+                [
+                    "The password of a viewer changes nothing.",
+                    "Log in with the operator's password (server.console.password).",
+                ],
+                ["viewer 密码不能修改任何内容。", "请使用 operator 密码（server.console.password）登录。"],
+            ),
+            Self::TooEarly(_) => {
+                let reason = language.choose("This was done a short time ago.", "刚刚已经执行过。");
+                (reason.to_owned(), self.wait_text(language))
             }
-            Self::TooManyAttempts => language
-                .choose(
-                    "Too many logins wait. Wait a minute and try again.",
-                    "登录尝试过多，请一分钟后再试。",
-                )
-                .to_owned(),
+            Self::TooManyRequests(_) => {
+                let reason = language.choose(
+                    "Too many requests came from this browser or program.",
+                    "来自这个浏览器或程序的请求过多。",
+                );
+                (reason.to_owned(), self.wait_text(language))
+            }
+            Self::TooManyAttempts => choose(
+                ["Too many logins wait.", "Wait a minute and try again."],
+                ["登录尝试过多。", "请一分钟后再试。"],
+            ),
             Self::NotFound(text) | Self::BadRequest(text) | Self::Conflict(text) | Self::Outbox(text) => {
-                text.clone()
+                (text.clone(), None)
             }
         }
+    }
+
+    fn wait_text(&self, language: Language) -> Option<String> {
+        let seconds = self.retry_after()?;
+        Some(language.choose(format!("Wait {seconds} s and try again."), format!("请 {seconds} 秒后再试。")))
+    }
+
+    pub(super) fn text(&self, language: Language) -> String {
+        let (reason, fix) = self.explanation(language);
+        let space = language.choose(" ", "");
+        fix.map_or_else(|| reason.clone(), |fix| format!("{reason}{space}{fix}"))
     }
 
     fn yaml(&self) -> Option<&'static str> {
@@ -112,67 +149,108 @@ impl Refusal {
         if response.status() == StatusCode::OK {
             *response.status_mut() = self.status();
         }
+        self.with_retry_after(response)
+    }
+
+    /// The refusal as JSON, in English.
+    pub(super) fn json(&self) -> Response {
+        let (detail, fix) = self.explanation(Language::En);
+        self.with_retry_after(Problem { status: self.status(), detail, fix }.into_response())
+    }
+
+    fn with_retry_after(&self, mut response: Response) -> Response {
+        if let Some(seconds) = self.retry_after() {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
         response
     }
+}
 
-    /// The refusal as JSON.
-    pub(super) fn json(&self) -> Response {
-        let body = serde_json::json!({ "error": self.text(Language::En) });
-        (self.status(), axum::Json(body)).into_response()
+/// A refusal of the API: the problem details of RFC 9457, and the fix.
+#[derive(Debug)]
+pub(super) struct Problem {
+    pub(super) status: StatusCode,
+    pub(super) detail: String,
+    pub(super) fix: Option<String>,
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let Self { status, detail, fix } = self;
+        let body = serde_json::json!({
+            "title": status.canonical_reason(),
+            "status": status.as_u16(),
+            "detail": detail,
+            "fix": fix,
+        });
+        let mut response = (status, axum::Json(body)).into_response();
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        response
     }
 }
 
-fn closed_text(closed: &Closed, language: Language) -> String {
-    match (closed, language) {
-        (Closed::InNetwork, Language::En) => {
+fn closed_text(closed: &Closed, language: Language) -> (String, Option<String>) {
+    let reason = match closed {
+        Closed::InNetwork => language.choose(
             "The console is closed, because it has no password and other machines can reach this address. Webhooks are \
-             accepted as before. Add these lines to the configuration and reload it:"
-                .to_owned()
-        }
-        (Closed::InNetwork, Language::Zh) => {
-            "控制台已关闭：没有设置密码，而其他机器可以访问这个地址。webhook 照常接收。请在配置中加入以下几行并重新加载："
-                .to_owned()
-        }
-        (Closed::Proxied(header), Language::En) => format!(
-            "The console is closed, because it has no password and a proxy sent this request (header {header}). Add \
-             these lines to the configuration and reload it:"
+             accepted as before."
+                .to_owned(),
+            "控制台已关闭：没有设置密码，而其他机器可以访问这个地址。webhook 照常接收。".to_owned(),
         ),
-        (Closed::Proxied(header), Language::Zh) => format!(
-            "控制台已关闭：没有设置密码，而这个请求来自代理（请求头 {header}）。请在配置中加入以下几行并重新加载："
+        Closed::Proxied(header) => language.choose(
+            format!(
+                "The console is closed, because it has no password and a proxy sent this request (header {header})."
+            ),
+            format!("控制台已关闭：没有设置密码，而这个请求来自代理（请求头 {header}）。"),
         ),
-        (Closed::Http10, Language::En) => "The console is closed, because it has no password and a proxy sent this \
-             request (HTTP/1.0). Set server.console.password_file, as in these lines, and reload the configuration:"
-            .to_owned(),
-        (Closed::Http10, Language::Zh) => {
-            "控制台已关闭：没有设置密码，而这个请求来自代理（HTTP/1.0）。请如下设置 server.console.password_file 并重新加载：".to_owned()
-        }
-        (Closed::ForeignHost(host), Language::En) => format!(
-            "The console is closed for the name “{host}”, because a page of a foreign site may use this name for this \
-             machine. Use http://127.0.0.1 or http://localhost, or set server.console.password_file."
+        Closed::Http10 => language.choose(
+            "The console is closed, because it has no password and a proxy sent this request (HTTP/1.0).".to_owned(),
+            "控制台已关闭：没有设置密码，而这个请求来自代理（HTTP/1.0）。".to_owned(),
         ),
-        (Closed::ForeignHost(host), Language::Zh) => format!(
-            "不能用主机名“{host}”访问控制台，因为外部网站的页面可能把这个名称解析到本机。请使用 http://127.0.0.1 或 \
-             http://localhost，或设置 server.console.password_file。"
+        Closed::ForeignHost(host) => language.choose(
+            format!(
+                "The console is closed for the name “{host}”, because a page of a foreign site may use this name for \
+                 this machine."
+            ),
+            format!("不能用主机名“{host}”访问控制台，因为外部网站的页面可能把这个名称解析到本机。"),
         ),
-    }
+    };
+    let fix = match closed {
+        Closed::ForeignHost(_) => language.choose(
+            "Use http://127.0.0.1 or http://localhost, or set server.console.password_file.",
+            "请使用 http://127.0.0.1 或 http://localhost，或设置 server.console.password_file。",
+        ),
+        _ => language.choose(
+            "Set server.console.password_file and reload the configuration.",
+            "请设置 server.console.password_file 并重新加载配置。",
+        ),
+    };
+    (reason, Some(fix.to_owned()))
 }
 
-fn foreign_text(foreign: &Foreign, language: Language) -> String {
-    match (foreign, language) {
-        (Foreign::Site { site }, Language::En) => format!(
-            "The browser sent this form for a page of another site (Sec-Fetch-Site: {site}). Nothing was changed. Open \
-             the console itself and repeat the action."
+fn foreign_text(foreign: &Foreign, language: Language) -> (String, Option<String>) {
+    let (reason, fix) = match foreign {
+        Foreign::Site { site } => (
+            language.choose(
+                format!(
+                    "The browser sent this form for a page of another site (Sec-Fetch-Site: {site}). Nothing was changed."
+                ),
+                format!("浏览器是替其他网站的页面提交这个表单的（Sec-Fetch-Site: {site}）。没有做任何修改。"),
+            ),
+            language.choose("Open the console itself and repeat the action.", "请打开控制台本身后重试。"),
         ),
-        (Foreign::Site { site }, Language::Zh) => format!(
-            "浏览器是替其他网站的页面提交这个表单的（Sec-Fetch-Site: {site}）。没有做任何修改。请打开控制台本身后重试。"
+        Foreign::Origin { origin, expected } => (
+            language.choose(
+                format!(
+                    "The form has the Origin “{origin}”, but this console is “{expected}”. Nothing was changed."
+                ),
+                format!("表单的 Origin 是“{origin}”，而控制台的地址是“{expected}”。没有做任何修改。"),
+            ),
+            language.choose(
+                "If a proxy is in front of the relay, set server.console.external_url to the address in your browser.",
+                "如果前面有代理，请把 server.console.external_url 设为浏览器中的地址。",
+            ),
         ),
-        (Foreign::Origin { origin, expected }, Language::En) => format!(
-            "The form has the Origin “{origin}”, but this console is “{expected}”. Nothing was changed. If a proxy is in \
-             front of the relay, set server.console.external_url to the address in your browser."
-        ),
-        (Foreign::Origin { origin, expected }, Language::Zh) => format!(
-            "表单的 Origin 是“{origin}”，而控制台的地址是“{expected}”。没有做任何修改。如果前面有代理，请把 \
-             server.console.external_url 设为浏览器中的地址。"
-        ),
-    }
+    };
+    (reason, Some(fix.to_owned()))
 }

@@ -37,11 +37,9 @@ impl SearchThrottle {
                 break turn;
             }
         };
-        let began = Instant::now();
+        let mut running = Running { throttle: self, reader, began: Instant::now(), is_finished: false };
         let found = search.await;
-        let ended = Instant::now();
-        let pause = (ended.duration_since(began) * PAUSE_FACTOR).min(MAX_PAUSE);
-        self.pauses().insert(reader.clone(), ended + pause);
+        running.is_finished = true;
         found
     }
 
@@ -55,6 +53,26 @@ impl SearchThrottle {
 
     fn pauses(&self) -> std::sync::MutexGuard<'_, BTreeMap<ReaderKey, Instant>> {
         self.next.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A search, which sets the pause of its reader when it ends.
+struct Running<'a> {
+    throttle: &'a SearchThrottle,
+    reader: &'a ReaderKey,
+    began: Instant,
+    is_finished: bool,
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        let ended = Instant::now();
+        let pause = match self.is_finished {
+            true => (ended.duration_since(self.began) * PAUSE_FACTOR).min(MAX_PAUSE),
+            // The reader went away, and the outbox still works for the search.
+            false => MAX_PAUSE,
+        };
+        self.throttle.pauses().insert(self.reader.clone(), ended + pause);
     }
 }
 
@@ -108,5 +126,16 @@ mod tests {
         let gone = tokio::time::timeout(Duration::from_millis(1), search(&throttle, "a", 250)).await;
         assert!(gone.is_err(), "it waits for its turn");
         assert!(search(&throttle, "a", 1).await <= MAX_PAUSE);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_aborted_search_has_a_pause_too() {
+        let throttle = SearchThrottle::default();
+        for _ in 0..3 {
+            let aborted = tokio::time::timeout(Duration::from_millis(1), search(&throttle, "a", 250)).await;
+            assert!(aborted.is_err());
+            assert_eq!(search(&throttle, "a", 1).await, MAX_PAUSE + Duration::from_millis(1));
+            sleep(MAX_PAUSE).await;
+        }
     }
 }

@@ -7,6 +7,7 @@ use rand::rngs::StdRng;
 use super::{
     password::Role,
     playground::TemplateDesk,
+    request_limits::RequestLimits,
     search_throttle::SearchThrottle,
     session::Session,
     settings::{ConsoleHandle, ConsoleSettings},
@@ -49,6 +50,7 @@ pub(super) struct ConsoleState<O> {
     pub(super) throttle: LoginThrottle,
     pub(super) snapshots: Snapshots,
     pub(super) searches: SearchThrottle,
+    pub(super) limits: RequestLimits,
     pub(super) pages: Pages,
     rng: Mutex<StdRng>,
 }
@@ -84,6 +86,7 @@ impl<O> ConsoleState<O> {
             throttle: LoginThrottle::default(),
             snapshots: Snapshots::default(),
             searches: SearchThrottle::default(),
+            limits: RequestLimits::default(),
             pages: templates::pages()?,
             rng: Mutex::new(rng),
         })

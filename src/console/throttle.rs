@@ -10,18 +10,14 @@ use std::{
     time::Duration,
 };
 
-use axum::{
-    extract::{ConnectInfo, Request},
-    http::{HeaderValue, header::RETRY_AFTER},
-    response::Response,
-};
+use axum::extract::{ConnectInfo, Request};
 use tokio::time::{Instant, sleep};
 
 use crate::telemetry::LogThrottle;
 
 /// Failures a minute before attempts must wait for their turn.
 const FREE_FAILURES: usize = 60;
-const WINDOW: Duration = Duration::from_secs(60);
+pub(super) const WINDOW: Duration = Duration::from_secs(60);
 /// The time of one turn.
 const TURN: Duration = Duration::from_secs(1);
 /// Attempts that may wait.
@@ -130,12 +126,6 @@ impl From<IpAddr> for Client {
     }
 }
 
-/// Tells the client of a [`TooManyAttempts`] when it may try again.
-pub(super) fn retry_later(mut response: Response) -> Response {
-    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(WINDOW.as_secs()));
-    response
-}
-
 /// The number of places that each client has taken.
 type Waiting = Mutex<BTreeMap<Client, usize>>;
 
@@ -226,12 +216,6 @@ mod tests {
         let clients = (0..100).map(|number| client(&format!("192.0.2.{number}")));
         let answers = join_all(clients.map(|client| throttle.wait(client))).await;
         assert_eq!(answers.iter().filter(|answer| answer.is_err()).count(), 100 - PLACES);
-    }
-
-    #[test]
-    fn a_refused_attempt_is_told_when_to_try_again() {
-        let response = retry_later(Response::default());
-        assert_eq!(response.headers()[RETRY_AFTER], "60");
     }
 
     #[test]

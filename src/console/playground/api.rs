@@ -5,15 +5,20 @@ use std::sync::Arc;
 use axum::{
     Extension, Json,
     extract::{State, rejection::JsonRejection},
-    http::{StatusCode, header::RETRY_AFTER},
+    http::{HeaderValue, StatusCode, header::RETRY_AFTER},
     response::{IntoResponse, Response},
 };
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::asked::Asked;
 use crate::{
-    console::{fields::Fields, reader::Reader, refusal::Refusal, state::ConsoleState},
+    console::{
+        fields::Fields,
+        reader::Reader,
+        refusal::{Problem, Refusal},
+        state::ConsoleState,
+    },
     intake::{DraftError, DraftProblem},
     outbox::Outbox,
     wecom::look::{Appearance, Viewer},
@@ -90,12 +95,16 @@ pub(in crate::console) async fn render<O: Outbox>(
 }
 
 fn failed(error: &DraftError) -> Response {
-    let body = Json(json!({ "error": error.to_string() }));
-    match error {
-        DraftError::Busy => (StatusCode::TOO_MANY_REQUESTS, [(RETRY_AFTER, "1")], body).into_response(),
-        DraftError::TimedOut(_) => (StatusCode::UNPROCESSABLE_ENTITY, body).into_response(),
-        DraftError::Failed(_) => (StatusCode::INTERNAL_SERVER_ERROR, body).into_response(),
+    let status = match error {
+        DraftError::Busy => StatusCode::TOO_MANY_REQUESTS,
+        DraftError::TimedOut(_) => StatusCode::UNPROCESSABLE_ENTITY,
+        DraftError::Failed(_) => StatusCode::INTERNAL_SERVER_ERROR,
+    };
+    let mut response = Problem { status, detail: error.to_string(), fix: None }.into_response();
+    if matches!(error, DraftError::Busy) {
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
     }
+    response
 }
 
 fn fields(wanted: RenderJson) -> Fields {

@@ -108,11 +108,12 @@ pub(in crate::console) async fn reload<O: Outbox>(
 /// Reloads the configuration.
 ///
 /// # Errors
-/// The relay is stopping.
+/// A reader asked for one a short time ago, or the relay is stopping.
 pub(super) async fn reload_now<O: Outbox>(
     state: &ConsoleState<O>,
     reader: &Reader,
 ) -> Result<Result<String, String>, Refusal> {
+    state.setup.take_reload().map_err(too_early)?;
     audit(state, reader, "reload", "");
     let result = state.setup.parts.relay.reload().await.ok_or_else(stopping)?;
     state.snapshots.forget().await;

@@ -1,10 +1,11 @@
 //! `/api/v1` for programs.
 
-use reqwest::Method;
+use futures_util::future::join_all;
+use reqwest::{Method, RequestBuilder, Response};
 use serde_json::{Value, json};
 use wecom_relay::outbox::State;
 
-use super::{PASSWORD, VIEWER, WITH_PASSWORDS, with_dead_letters};
+use super::{Browser, PASSWORD, VIEWER, WITH_PASSWORDS, with_dead_letters};
 use crate::support::{Relay, Wecom};
 
 struct Answer {
@@ -50,7 +51,7 @@ async fn programs_read_and_change_with_a_password() {
     assert_eq!((discarded.status, &discarded.body["state"]), (200, &json!("discarded")));
     let conflict = change("messages/1/discard", Value::Null).await;
     assert_eq!(conflict.status, 409);
-    assert!(conflict.body["error"].as_str().unwrap().contains("discarded"), "{}", conflict.body);
+    assert!(conflict.body["detail"].as_str().unwrap().contains("discarded"), "{}", conflict.body);
     assert_eq!(change("messages/77/requeue", Value::Null).await.status, 404);
     let bulk = |expect: u32| json!({ "filter": { "state": "dead" }, "expect": expect });
     assert_eq!(change("messages/discard", bulk(2)).await.status, 409);
@@ -101,5 +102,72 @@ async fn other_paths_of_an_api_still_name_the_mistake() {
     let relay = Relay::start("http://127.0.0.1:9").await;
     let (status, text) = relay.request(Method::POST, "/api/v2/alerts", "[]").await;
     assert!(status == 404 && text.contains("this is a path of Alertmanager's API"), "{text}");
+    relay.stop().await;
+}
+
+/// The answers to equal requests that come at once and are too many.
+async fn refused(relay: &Relay, burst: usize, request: impl Fn() -> RequestBuilder) -> Vec<Response> {
+    let answers = join_all((0..200).map(|_| request().send())).await;
+    let refused = answers.into_iter().map(Result::unwrap).filter(|answer| answer.status() == 429);
+    let refused = refused.collect::<Vec<_>>();
+    assert!((1..=200 - burst).contains(&refused.len()), "{}", refused.len());
+    let (status, _) = relay.request(Method::GET, "/-/healthy", "").await;
+    assert_eq!(status, 200, "only the console has limits");
+    refused
+}
+
+#[tokio::test]
+async fn a_program_without_pauses_is_told_to_wait() {
+    let wecom = Wecom::start().await;
+    let relay = with_dead_letters(&wecom, WITH_PASSWORDS, &["A"]).await;
+    let request = |method: Method, path: &str| {
+        relay.client.request(method, format!("{}/api/v1/{path}", relay.url)).bearer_auth(PASSWORD)
+    };
+    let draft = json!({ "receiver": "wechat" });
+    let reads = refused(&relay, 40, || request(Method::GET, "messages/1")).await;
+    // Two drafts are rendered at once, and four wait.
+    let drafts = refused(&relay, 6, || request(Method::POST, "render").json(&draft)).await;
+    let changes = refused(&relay, 10, || request(Method::POST, "messages/77/requeue")).await;
+    for mut answers in [reads, drafts, changes] {
+        let answer = answers.pop().unwrap();
+        assert_eq!(answer.headers()["content-type"], "application/problem+json");
+        assert_eq!(answer.headers()["retry-after"], "1");
+        let problem: Value = serde_json::from_str(&answer.text().await.unwrap()).unwrap();
+        let expected = json!({
+            "title": "Too Many Requests",
+            "status": 429,
+            "detail": "Too many requests came from this browser or program.",
+            "fix": "Wait 1 s and try again.",
+        });
+        assert_eq!(problem, expected);
+    }
+    // Each session has limits of its own.
+    for _ in 0..2 {
+        let mut browser = Browser::new(&relay);
+        browser.log_in(PASSWORD).await;
+        assert_eq!(browser.get("/messages/1").await.status, 200);
+    }
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn a_browser_without_pauses_is_told_to_wait() {
+    let relay = Relay::start("http://127.0.0.1:9").await;
+    let page = || relay.client.get(format!("{}/messages", relay.url)).header("accept-language", "zh-CN");
+    let refused = refused(&relay, 40, page).await.pop().unwrap();
+    assert_eq!(refused.headers()["retry-after"], "1");
+    let text = refused.text().await.unwrap();
+    assert!(text.contains("来自这个浏览器或程序的请求过多。请 1 秒后再试。"), "{text}");
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn a_second_reload_within_some_seconds_is_refused() {
+    let wecom = Wecom::start().await;
+    let relay = Relay::with(&wecom.url, super::options("")).await;
+    let reload = async || ask(&relay, Method::POST, "reload", None, Value::Null).await;
+    assert_eq!(reload().await.status, 200);
+    let second = reload().await;
+    assert_eq!((second.status, &second.body["detail"]), (429, &json!("This was done a short time ago.")));
     relay.stop().await;
 }

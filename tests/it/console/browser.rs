@@ -1,10 +1,13 @@
 //! A browser as far as the console depends on it: cookies, `Origin`, relative links and forms.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use reqwest::{Client, Method, Url, header};
 
-use crate::support::Relay;
+use crate::support::{Relay, eventually};
+
+/// The pause between two looks at a page.
+pub(super) const PAUSE: Duration = Duration::from_millis(100);
 
 pub(super) struct Browser {
     client: Client,
@@ -42,6 +45,25 @@ impl Browser {
 
     pub(super) async fn get(&mut self, path: &str) -> Page {
         self.send(Method::GET, path, &[], &[]).await
+    }
+
+    /// Loads the page until it is as `is_reached` says. It pauses, because the console limits the requests of a reader.
+    pub(super) async fn wait_for(&mut self, path: &str, is_reached: impl Fn(&Page) -> bool) -> Page {
+        let page = async || {
+            tokio::time::sleep(PAUSE).await;
+            self.get(path).await
+        };
+        eventually(page, is_reached).await
+    }
+
+    /// Loads a page, and waits before if the console says so.
+    pub(super) async fn get_patiently(&mut self, path: &str) -> Page {
+        loop {
+            let page = self.get(path).await;
+            let Some(seconds) = page.headers.get(header::RETRY_AFTER) else { return page };
+            let seconds = seconds.to_str().unwrap().parse().unwrap();
+            tokio::time::sleep(Duration::from_secs(seconds)).await;
+        }
     }
 
     /// Sends a request as a page of the console does. `headers` replace or add headers; an empty value removes one.

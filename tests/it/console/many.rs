@@ -1,9 +1,8 @@
 //! An outbox with more messages than one search looks at.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use futures_util::{StreamExt, stream};
-use reqwest::Method;
 use serde_json::Value;
 use tempfile::TempDir;
 use wecom_relay::outbox::{DeliveryId, Filter, ListOrder, OutboxQuery, PageRequest, State};
@@ -37,14 +36,25 @@ async fn filled(wecom: &Wecom) -> Arc<TempDir> {
     folder
 }
 
+/// A page of messages. A program that is too fast waits as long as the answer says.
+async fn listed_page(relay: &Relay, address: &str) -> Value {
+    loop {
+        let answer = soon(relay.client.get(format!("{}{address}", relay.url)).send()).await.unwrap();
+        if answer.status() == 429 {
+            let seconds = answer.headers()["retry-after"].to_str().unwrap().parse().unwrap();
+            tokio::time::sleep(Duration::from_secs(seconds)).await;
+            continue;
+        }
+        assert_eq!(answer.status(), 200);
+        return serde_json::from_str(&answer.text().await.unwrap()).unwrap();
+    }
+}
+
 /// The numbers of all messages, with the number of times that each was listed.
 async fn read_all(relay: &Relay) -> BTreeMap<i64, u32> {
     let (mut seen, mut after) = (BTreeMap::new(), String::new());
     loop {
-        let address = format!("/api/v1/messages?limit=200{after}");
-        let (status, text) = soon(relay.request(Method::GET, &address, "")).await;
-        assert_eq!(status, 200, "{text}");
-        let page: Value = serde_json::from_str(&text).unwrap();
+        let page = listed_page(relay, &format!("/api/v1/messages?limit=200{after}")).await;
         for item in page["items"].as_array().unwrap() {
             *seen.entry(item["id"].as_i64().unwrap()).or_default() += 1;
         }

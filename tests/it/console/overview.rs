@@ -4,7 +4,7 @@ use reqwest::Method;
 use wecom_relay::sandbox::{BUILTIN_YAML, Directory, Settings};
 
 use super::{Browser, options, submit, with_dead_letters};
-use crate::support::{Relay, SECRET, Wecom, eventually, payload, soon};
+use crate::support::{Relay, SECRET, Wecom, payload, soon};
 
 #[tokio::test]
 async fn a_healthy_relay_says_that_all_flows() {
@@ -16,8 +16,7 @@ async fn a_healthy_relay_says_that_all_flows() {
     assert!(page.text.contains("<title>Overview · wecom-relay</title>"), "{}", page.text);
     relay.post(&payload("Down", &[("a", true)])).await;
     soon(relay.settled(1)).await;
-    let page =
-        eventually(async || browser.get("/").await, |page| page.text.contains("All messages flow.")).await;
+    let page = browser.wait_for("/", |page| page.text.contains("All messages flow.")).await;
     assert!(page.text.contains("ok.svg"), "{}", page.text);
     relay.stop().await;
 }
@@ -31,8 +30,7 @@ async fn an_untrusted_ip_is_shown_until_it_is_entered() {
     wecom.sandbox.replace_directory(Directory::from_yaml(&strict).unwrap());
     relay.post(&payload("Down", &[("a", true)])).await;
     let mut browser = Browser::new(&relay);
-    let held = async || browser.get("/").await;
-    let page = eventually(held, |page| page.text.contains("ops is held")).await;
+    let page = browser.wait_for("/", |page| page.text.contains("ops is held")).await;
     assert!(page.text.contains("(60020)") && page.text.contains("data-copy=\"127.0.0.1\""), "{}", page.text);
     assert!(page.text.contains("<title>(1) Overview · wecom-relay</title>"), "{}", page.text);
     browser.language = "zh";
@@ -46,7 +44,7 @@ async fn an_untrusted_ip_is_shown_until_it_is_entered() {
     assert_eq!(submit(&mut browser, &page, "senders/ops/probe").await.location(), "../../");
     soon(wecom.sandbox.wait_for_delivered("zhangsan", 1)).await;
     browser.language = "en";
-    eventually(async || browser.get("/").await, |page| page.text.contains("All messages flow.")).await;
+    browser.wait_for("/", |page| page.text.contains("All messages flow.")).await;
     relay.stop().await;
 }
 
@@ -55,7 +53,7 @@ async fn dead_letters_are_shown_with_their_reason() {
     let wecom = Wecom::start().await;
     let relay = with_dead_letters(&wecom, "", &["A", "B"]).await;
     let mut browser = Browser::new(&relay);
-    let page = eventually(async || browser.get("/").await, |page| page.text.contains("24 h: 2")).await;
+    let page = browser.wait_for("/", |page| page.text.contains("24 h: 2")).await;
     assert!(page.text.contains("2 × WeCom refused message/send (81013)"), "{}", page.text);
     let links = page.attributes("href");
     let requeue = "./messages/confirm?do=requeue&state=dead&since=";

@@ -7,6 +7,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use wecom_relay::sandbox::Settings;
 
+use super::browser::PAUSE;
 use crate::support::{CORP, Process, SECRET, Wecom, eventually, postgres::shared};
 
 async fn ask(relay: &Process, method: Method, path: &str) -> String {
@@ -32,10 +33,13 @@ async fn a_test_message_is_followed_on_postgresql() {
     let sent: Value =
         serde_json::from_str(&ask(&relay, Method::POST, "api/v1/receivers/wechat/test").await).unwrap();
     let message = format!("api/v1/messages/{}", sent["id"]);
-    let shown = async || ask(&relay, Method::GET, &message).await;
-    eventually(shown, |shown| shown.contains("\"state\":\"delivered\"")).await;
-    let setup = async || ask(&relay, Method::GET, "setup").await;
-    let setup = eventually(setup, |setup| setup.contains("taken by WeCom")).await;
+    // The console limits the requests of a reader.
+    let look = async |path| {
+        tokio::time::sleep(PAUSE).await;
+        ask(&relay, Method::GET, path).await
+    };
+    eventually(async || look(&message).await, |shown| shown.contains("\"state\":\"delivered\"")).await;
+    let setup = eventually(async || look("setup").await, |setup| setup.contains("taken by WeCom")).await;
     assert!(setup.contains(&format!("messages/{}", sent["id"])), "{setup}");
     let messages = ask(&relay, Method::GET, "messages?state=dead&q=nothing").await;
     assert!(messages.contains("No message matches."), "{messages}");

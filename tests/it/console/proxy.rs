@@ -27,7 +27,7 @@ async fn crawl(browser: &mut Browser, start: &str) -> BTreeSet<String> {
         if !seen.insert(address.clone()) {
             continue;
         }
-        let mut page = browser.get(&address).await;
+        let mut page = browser.get_patiently(&address).await;
         // A message may have links of its own, which open in another tab.
         page.text = page.text.replace("rel=\"noopener noreferrer\" href=", "data-href=");
         assert!(matches!(page.status, 200 | 303), "{address}: {}", page.status);
