@@ -142,8 +142,8 @@ fn routes<O: Outbox>(state: Arc<ConsoleState<O>>, rest: Router) -> Router {
         .merge(outside)
         .merge(api)
         .route("/assets/{version}/{name}", get(login::asset::<O>))
-        // Browsers ask for it beside JSON. It must not count as unauthorized.
-        .route("/favicon.ico", get(async || StatusCode::NOT_FOUND))
+        // Browsers ask for it beside JSON. It must not count as unauthorized, and a missing file would be an error of the page.
+        .route("/favicon.ico", get(async || StatusCode::NO_CONTENT))
         .layer(DefaultBodyLimit::max(MAX_FORM_BYTES))
         .with_state(state)
         .fallback_service(rest)

@@ -48,6 +48,8 @@ pub(in crate::sandbox) fn routes() -> Router<Sandbox> {
         .route("/theme", post(choose))
         .route("/help", get(control::explain))
         .route("/assets/{version}/{name}", get(asset))
+        // Browsers ask for it beside plain text.
+        .route("/favicon.ico", get(async || StatusCode::NO_CONTENT))
         .layer(map_response(async |response| protected(response)))
 }
 

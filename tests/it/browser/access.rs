@@ -35,8 +35,7 @@ async fn a_closed_console_shows_the_lines_that_open_it() {
     }
     desk.relay.post(&payload("DiskFull", &[("node-7", true)])).await;
     assert!(desk.phone(1).await[0].contains("DiskFull"));
-    // The browser reports the status 403 of the pages.
-    desk.browser.traffic().await;
+    desk.browser.assert_only_status(403).await;
     desk.finish().await;
 }
 
@@ -51,8 +50,7 @@ async fn a_reader_logs_in_and_stays_on_the_page() {
     browser.type_into("[name=password]", "a wrong password").await;
     browser.click("form[action$=login] button.main").await;
     browser.see("[role=alert]", "This password is wrong.").await;
-    // The browser reports the status 401.
-    browser.traffic().await;
+    browser.assert_only_status(401).await;
     browser.type_into("[name=password]", PASSWORD).await;
     browser.click("form[action$=login] button.main").await;
     browser.see("h1", "Messages").await;
@@ -102,7 +100,7 @@ async fn a_viewer_sees_everything_and_can_change_nothing() {
             .then(answers => done(answers.map(answer => answer.status)), error => done(String(error)));";
     let statuses = browser.script_with_callback(post, &[json!(paths)]).await;
     assert_eq!(statuses, json!(vec![403; paths.len()]));
-    browser.traffic().await;
+    browser.assert_only_status(403).await;
     assert_eq!(desk.relay.shown(dead).await.listed.state, State::Dead);
     desk.finish().await;
 }
@@ -115,7 +113,7 @@ async fn a_foreign_name_opens_neither_console_nor_sandbox() {
         desk.browser.see("body", "evil.example").await;
         assert_eq!(desk.browser.count("#cards, .phone-message").await, 0);
     }
-    desk.browser.traffic().await;
+    desk.browser.assert_only_status(403).await;
     desk.finish().await;
 }
 
@@ -155,7 +153,7 @@ async fn a_form_of_a_foreign_page_changes_nothing() {
     // Chromium names the site of a form to an address of this machine.
     browser.see("main", "Sec-Fetch-Site: cross-site").await;
     assert_eq!(desk.relay.shown(dead).await.listed.state, State::Dead);
-    browser.traffic().await;
+    browser.assert_only_status(403).await;
     desk.finish().await;
 }
 
@@ -170,6 +168,6 @@ async fn a_login_form_of_a_foreign_page_is_refused_with_both_origins() {
     // A form over http to another machine names its origin only.
     desk.browser.see("main", &foreign).await;
     desk.browser.see("main", own.trim_start_matches("http://")).await;
-    desk.browser.traffic().await;
+    desk.browser.assert_only_status(403).await;
     desk.finish().await;
 }

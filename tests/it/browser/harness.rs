@@ -42,7 +42,7 @@ async fn site() -> Site {
     let language = |headers: axum::http::HeaderMap| async move {
         let language = headers.get(header::ACCEPT_LANGUAGE).map(|value| value.to_str().unwrap().to_owned());
         Html(format!(
-            "<html lang=en><meta name=viewport content=width=device-width><title>x</title><p id=said>{}</p>",
+            "<html lang=en><meta name=viewport content=width=device-width><title>x</title><link rel=icon href='data:,'><p id=said>{}</p>",
             language.unwrap_or_default()
         ))
     };
@@ -95,6 +95,7 @@ async fn a_browser_looks_as_the_test_asks() {
     browser.see("#said", "zh-CN,zh").await;
     browser.resize(LAPTOP).await;
     assert_eq!(browser.script("return innerWidth", &[]).await, LAPTOP.width);
+    browser.assert_clean().await;
 }
 
 #[tokio::test]

@@ -56,9 +56,7 @@ async fn hostile_texts_stay_texts() {
     let is_foreign = |url: &&String| !url.starts_with(&desk.relay.url) && url.starts_with("http");
     let foreign: Vec<_> = traffic.requests.iter().filter(is_foreign).collect();
     assert!(foreign.is_empty(), "{foreign:?}");
-    let policy: Vec<_> =
-        traffic.problems.iter().filter(|problem| problem.contains("Security Policy")).collect();
-    assert!(policy.is_empty(), "{policy:?}");
+    assert!(traffic.problems.is_empty(), "{:#?}", traffic.problems);
     desk.finish().await;
 }
 

@@ -60,7 +60,6 @@ async fn the_slower_of_two_people_is_told() {
     eventually(async || desk.relay.shown(id).await.listed.state, |state| *state == State::Delivered).await;
     browser.click("form[action$=discard] button.main").await;
     browser.see("main", "Nothing was changed").await;
-    // The browser reports the status 409 of the answer.
-    browser.traffic().await;
+    browser.assert_only_status(409).await;
     desk.finish().await;
 }

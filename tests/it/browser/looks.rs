@@ -150,8 +150,6 @@ async fn letters_of_double_size_fit_a_phone() {
         inspect(&desk.browser, &page, "double size", false, &mut problems).await;
     }
     assert!(problems.is_empty(), "{}", problems.join("\n"));
-    // The styles of this test are against the policy of the pages.
-    desk.browser.traffic().await;
     desk.finish().await;
 }
 
@@ -199,7 +197,6 @@ async fn a_page_never_flashes_in_the_wrong_theme() {
 #[tokio::test]
 async fn the_first_page_is_small() {
     let Some(desk) = Desk::open(Options::default(), &Look::default()).await else { return };
-    desk.browser.traffic().await;
     desk.goto("").await;
     let loaded =
         "return performance.getEntriesByType('resource').concat(performance.getEntriesByType('navigation'))

@@ -45,7 +45,6 @@ async fn a_thousand_dead_letters_are_requeued_once_each() {
         .map(String::as_str)
         .collect();
     assert_eq!((shown.len(), groups.len()), (LETTERS + 1, LETTERS + 1));
-    // The browser reports the status 409.
-    browser.traffic().await;
+    browser.assert_only_status(409).await;
     desk.finish().await;
 }

@@ -47,5 +47,5 @@ async fn the_documentation_has_pictures_of_the_pages() {
     desk.goto("").await;
     desk.browser.see("#cards", "60020").await;
     take(&desk, "overview.zh-CN.png").await;
-    desk.relay.stop().await;
+    desk.finish().await;
 }

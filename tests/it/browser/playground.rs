@@ -165,7 +165,7 @@ async fn endless_drafts_end_and_disturb_nobody() {
     eventually(async || drafts(), |drafts| *drafts == 0).await;
     write(browser, ENDLESS).await;
     browser.see("#result", "did not end within 2 s").await;
-    browser.traffic().await;
+    browser.assert_only_status(429).await;
     browser.reload().await;
     let value = async || browser.script("return document.getElementById('template').value", &[]).await;
     eventually(value, |value| *value == ENDLESS).await;
@@ -218,8 +218,7 @@ async fn a_draft_is_sent_to_a_member_who_is_named() {
     browser.type_into("#template", "draft of {{ commonLabels.alertname }}").await;
     browser.click("#send-draft").await;
     browser.see("main", "Name the user ids of the members").await;
-    // The browser reports the status 400.
-    browser.traffic().await;
+    browser.assert_only_status(400).await;
     desk.goto("templates").await;
     browser.clear("#template").await;
     browser.type_into("#template", "draft of {{ commonLabels.alertname }}").await;

@@ -56,6 +56,7 @@ async fn open_pages_outlive_a_restart() {
     browser.goto(&format!("{url}/templates")).await;
     let value = async || browser.script("return document.getElementById('template').value", &[]).await;
     eventually(value, |value| *value == "a draft").await;
+    browser.assert_complaints(|problem| problem.contains("net::ERR_CONNECTION_")).await;
     drop(pages);
     relay.stop().await;
 }
@@ -84,6 +85,7 @@ async fn a_new_password_leads_open_pages_to_the_login() {
     browser.goto(&format!("{}/templates", relay.url)).await;
     let value = async || browser.script("return document.getElementById('template').value", &[]).await;
     eventually(value, |value| *value == "a draft").await;
+    browser.assert_clean().await;
     drop(pages);
     relay.stop().await;
 }

@@ -69,8 +69,7 @@ async fn a_second_run_of_doctor_must_wait() {
     browser.see("h1", "Setup").await;
     browser.click("#run-doctor").await;
     browser.see("main", "This was done a short time ago. Wait ").await;
-    // The browser reports the status 429.
-    browser.traffic().await;
+    browser.assert_only_status(429).await;
     desk.finish().await;
 }
 

@@ -1,5 +1,7 @@
 //! A window of a browser, as a test uses it.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use base64::Engine as _;
 use serde_json::{Value, json};
 
@@ -14,13 +16,16 @@ use crate::support::eventually;
 /// A browser with one window. It ends when it is dropped.
 pub(crate) struct Browser {
     pub(super) session: Session,
+    /// True if the test has looked at the complaints about all pages that it opened.
+    is_checked: AtomicBool,
 }
 
 impl Browser {
     /// `None` if Chromium is missing, and the test is skipped.
     pub(crate) async fn open(look: &Look) -> Option<Self> {
         let driver = Chromedriver::start().await?;
-        let browser = Self { session: Session::start(driver, &look.arguments).await };
+        let session = Session::start(driver, &look.arguments).await;
+        let browser = Self { session, is_checked: AtomicBool::new(true) };
         browser.resize(look.size).await;
         browser.set_dark(look.is_dark).await;
         browser.set_language(look.language).await;
@@ -55,6 +60,7 @@ impl Browser {
 
     /// Opens a page and waits until it is loaded.
     pub(crate) async fn goto(&self, url: &str) {
+        self.is_checked.store(false, Ordering::Relaxed);
         self.session
             .post("url", json!({ "url": url }))
             .await
@@ -147,15 +153,30 @@ impl Browser {
 
     /// What the browser asked for and complained about since the last look.
     pub(crate) async fn traffic(&self) -> Traffic {
+        self.is_checked.store(true, Ordering::Relaxed);
         traffic(&self.session).await
     }
 
     /// Panics if the browser complained about anything since the last look.
     #[track_caller]
     pub(crate) fn assert_clean(&self) -> impl Future<Output = ()> {
+        self.assert_complaints(|_| false)
+    }
+
+    /// Panics if the browser complained about anything else than a status of the server since the last look.
+    #[track_caller]
+    pub(crate) fn assert_only_status(&self, status: u16) -> impl Future<Output = ()> {
+        let expected = format!("the server responded with a status of {status}");
+        self.assert_complaints(move |problem| problem.contains(&expected))
+    }
+
+    /// Panics if the browser complained about something that is not expected since the last look.
+    #[track_caller]
+    pub(crate) fn assert_complaints(&self, is_expected: impl Fn(&str) -> bool) -> impl Future<Output = ()> {
         let place = std::panic::Location::caller();
         async move {
-            let Traffic { problems, .. } = self.traffic().await;
+            let mut problems = self.traffic().await.problems;
+            problems.retain(|problem| !is_expected(problem));
             assert!(problems.is_empty(), "at {place}: {problems:#?}");
         }
     }
@@ -164,5 +185,15 @@ impl Browser {
     pub(crate) async fn picture(&self) -> Vec<u8> {
         let picture = self.session.get("screenshot").await.unwrap();
         base64::engine::general_purpose::STANDARD.decode(picture.as_str().unwrap()).unwrap()
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        let is_forgotten = !self.is_checked.load(Ordering::Relaxed) && !std::thread::panicking();
+        assert!(
+            !is_forgotten,
+            "the test does not look at the complaints of its browser; call assert_clean at its end"
+        );
     }
 }
