@@ -32,11 +32,16 @@ pub(super) struct Form {
 
 impl Browser {
     /// A browser in front of `relay`, without cookies.
-    #[expect(clippy::disallowed_methods, reason = "the client of the tests; the relay has its own")]
     pub(super) fn new(relay: &Relay) -> Self {
+        Self::at(&relay.url)
+    }
+
+    /// A browser in front of the relay at `url`, without cookies.
+    #[expect(clippy::disallowed_methods, reason = "the client of the tests; the relay has its own")]
+    pub(super) fn at(url: &str) -> Self {
         let none = reqwest::redirect::Policy::none();
         let client = Client::builder().no_proxy().redirect(none).build().unwrap();
-        Self { client, root: relay.url.parse().unwrap(), cookies: BTreeMap::new(), language: "en" }
+        Self { client, root: url.parse().unwrap(), cookies: BTreeMap::new(), language: "en" }
     }
 
     pub(super) fn cookies(&self) -> &BTreeMap<String, String> {

@@ -4,7 +4,7 @@ use reqwest::Method;
 use wecom_relay::{outbox::State, pages::CONTENT_SECURITY_POLICY};
 
 use super::{Browser, options, with_dead_letters};
-use crate::support::{Relay, Wecom, eventually, payload};
+use crate::support::{Relay, Wecom, payload};
 
 /// Texts that would be code if a page did not escape them.
 const HOSTILE: [&str; 6] = [
@@ -150,44 +150,5 @@ async fn a_search_that_finds_nothing_says_how_far_it_looked() {
     assert!(page.text.contains("No message matches."), "{}", page.text);
     let empty = Browser::new(&relay).get("/messages").await;
     assert!(empty.text.contains("No message yet."), "{}", empty.text);
-    relay.stop().await;
-}
-
-#[tokio::test]
-async fn no_page_and_no_answer_contains_a_secret() {
-    let wecom = Wecom::start().await;
-    let relay = with_dead_letters(&wecom, super::WITH_PASSWORDS, &["DiskFull"]).await;
-    let mut browser = Browser::new(&relay);
-    browser.log_in(super::PASSWORD).await;
-    let mut all = String::new();
-    for path in [
-        "/",
-        "/messages",
-        "/messages/1",
-        "/messages/1/confirm?do=requeue",
-        "/login",
-        "/api/v1/overview",
-        "/api/v1/messages",
-        "/api/v1/messages/1",
-    ] {
-        all += &eventually(async || browser.get(path).await, |page| page.status == 200).await.text;
-    }
-    for secret in [crate::support::SECRET, "a-long-u", "another-u"] {
-        assert!(!all.contains(secret), "{secret}");
-    }
-    relay.stop().await;
-}
-
-#[tokio::test]
-async fn a_chinese_list_has_no_english_reasons() {
-    let wecom = Wecom::start().await;
-    let relay = with_dead_letters(&wecom, "", &["DiskFull"]).await;
-    let mut browser = Browser::new(&relay);
-    let asked = browser.get("/messages/1/confirm?do=discard").await;
-    super::submit(&mut browser, &asked, "/discard").await;
-    browser.language = "zh-CN";
-    let list = browser.get("/messages?state=discarded").await.text;
-    let rows = list.split("id=\"list\"").nth(1).unwrap().split("</main>").next().unwrap();
-    assert!(rows.contains("已丢弃") && !rows.contains("discarded</"), "{rows}");
     relay.stop().await;
 }

@@ -13,6 +13,7 @@ mod postgres;
 mod preview;
 mod proxy;
 mod routes;
+mod secrets;
 mod templates;
 
 use reqwest::Method;
