@@ -33,13 +33,11 @@ impl Answers {
         self.add(what, response.status().as_u16(), response.headers());
     }
 
-    async fn visit_all_routes(&mut self, who: &str, browser: &mut Browser) {
-        for path in routes::of_relay().into_iter().chain(["/gone".to_owned(), "/messages/gone".to_owned()]) {
-            for method in METHODS {
-                let page = browser.send(method.clone(), &path, &[], &[]).await;
-                self.add(&format!("{who}: {method} {path}"), page.status, &page.headers);
-            }
-        }
+    async fn visit_all_routes(&mut self, who: &str, browser: &mut Browser, password: Option<&str>) {
+        routes::visit_all(browser, password, |method, path, page| {
+            self.add(&format!("{who}: {method} {path}"), page.status, &page.headers);
+        })
+        .await;
     }
 
     #[track_caller]
@@ -59,13 +57,9 @@ async fn every_answer_of_the_relay_has_the_policy() {
     assert_eq!(relay.listed(&[State::Delivered]).await.len(), 1);
     let mut answers = Answers::default();
     for (who, password) in [("nobody", None), ("viewer", Some(VIEWER)), ("operator", Some(PASSWORD))] {
-        let mut browser = Browser::new(&relay);
-        if let Some(password) = password {
-            let page = browser.log_in(password).await;
-            answers.add("login", page.status, &page.headers);
-        }
-        answers.visit_all_routes(who, &mut browser).await;
+        answers.visit_all_routes(who, &mut Browser::new(&relay), password).await;
     }
+    assert!(!answers.statuses.contains(&429), "a route was not tried");
     let mut browser = Browser::new(&relay);
     browser.log_in(VIEWER).await;
     let etag = browser.get("/templates").await.headers["etag"].to_str().unwrap().to_owned();
@@ -96,7 +90,7 @@ async fn a_closed_console_answers_with_the_policy() {
     {
         let relay = Relay::with("http://127.0.0.1:9", Options { listen, ..options(server) }).await;
         let mut browser = Browser::new(&relay);
-        answers.visit_all_routes(server, &mut browser).await;
+        answers.visit_all_routes(server, &mut browser, None).await;
         let page = browser.get("/wecom").await;
         answers.add("the prefix", page.status, &page.headers);
         relay.stop().await;

@@ -6,11 +6,8 @@ use reqwest::{Method, Url};
 use tempfile::TempDir;
 use wecom_relay::sandbox::{Api, BUILTIN_YAML, Directory, Fault};
 
-use super::{
-    Browser,
-    routes::{self, METHODS},
-};
-use crate::support::{CORP, Process, Wecom, eventually, payload, process};
+use super::{Browser, Page, routes};
+use crate::support::{CORP, Process, Wecom, payload, process};
 
 /// The secrets of the configuration, each in its own place.
 const API_SECRET: &str = "Qm7xT2vLw9RkZp4sNd8yHb3cJf6gUa1e";
@@ -89,7 +86,7 @@ struct Shown {
 }
 
 impl Shown {
-    fn add(&mut self, page: &super::Page) {
+    fn add(&mut self, page: &Page) {
         self.bodies += &page.text;
         self.headers += &format!("{:?}\n", page.headers);
     }
@@ -101,7 +98,12 @@ impl Shown {
             if !self.pages.insert(address.clone()) {
                 continue;
             }
+            // The console limits the requests of a session.
+            if self.pages.len().is_multiple_of(routes::SESSION_REQUESTS / 4) {
+                browser.log_in(OPERATOR_PASSWORD).await;
+            }
             let page = browser.get(&address).await;
+            assert_ne!(page.status, 429, "{address}");
             self.add(&page);
             let targets = page.attributes("href").into_iter().chain(page.attributes("src"));
             let targets = targets
@@ -116,15 +118,6 @@ impl Shown {
                     let form = page.form(&action).unwrap();
                     self.add(&browser.send(Method::POST, &form.path, &form.fields, &[]).await);
                 }
-            }
-        }
-    }
-
-    async fn visit_all_routes(&mut self, browser: &mut Browser) {
-        // A reader who has logged out sees little.
-        for path in routes::of_relay().into_iter().filter(|path| path != "/logout") {
-            for method in METHODS {
-                self.add(&browser.send(method, &path, &[], &[]).await);
             }
         }
     }
@@ -163,8 +156,10 @@ async fn no_page_no_answer_and_no_log_has_a_secret() {
     let almost = browser.log_in(&format!("{OPERATOR_PASSWORD}x")).await;
     assert_eq!((almost.status, browser.log_in(OPERATOR_PASSWORD).await.status), (401, 303));
     // The senders have tried what they cannot do.
-    let held = async || browser.get("/").await.text;
-    eventually(held, |text| text.contains("refused is held") && text.contains("unreachable is held")).await;
+    let is_held = |page: &Page| {
+        ["refused", "unreachable"].iter().all(|name| page.text.contains(&format!("{name} is held")))
+    };
+    browser.wait_for("/", is_held).await;
     let mut shown = Shown::default();
     shown.add(&almost);
     shown.crawl(&mut browser).await;
@@ -179,7 +174,7 @@ async fn no_page_no_answer_and_no_log_has_a_secret() {
             shown.add(&browser.send(Method::GET, path, &[], &headers).await);
         }
     }
-    shown.visit_all_routes(&mut browser).await;
+    routes::visit_all(&mut browser, Some(OPERATOR_PASSWORD), |_, _, page| shown.add(page)).await;
     for of_console in ["Receivers", "Messages", "DiskFull", "wecom_relay_", "\"items\""] {
         assert!(shown.bodies.contains(of_console), "the test did not read {of_console}");
     }
