@@ -51,10 +51,11 @@ pub(super) fn resolved_title(title: &str, language: Language) -> String {
 }
 
 fn shown_card(card: &StoredCard) -> Option<Card> {
-    match &card.content {
-        Content::TemplateCard(shown) => Some(shown.clone()),
-        update => Some(update.as_card_update()?.template_card.with("task_id", &card.task_id)),
-    }
+    let shown = match &card.content {
+        Content::TemplateCard(shown) => shown.clone(),
+        update => update.as_card_update()?.template_card,
+    };
+    Some(shown.with("task_id", &card.task_id))
 }
 
 /// The last action of each kind, in their order.
@@ -148,6 +149,13 @@ mod tests {
 
     fn shown(card: Option<Card>) -> Value {
         serde_json::from_str(card.unwrap().json()).unwrap()
+    }
+
+    #[test]
+    fn a_card_keeps_its_task_id() {
+        let other = StoredCard { task_id: "t2".to_owned(), ..stored(buttons()) };
+        let card = shown(handled_card(&other, &[acknowledged()], reader(&TimeZone::UTC)));
+        assert_eq!(card["task_id"], "t2");
     }
 
     #[test]

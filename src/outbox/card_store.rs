@@ -81,8 +81,8 @@ pub struct StoredCard {
     /// The present name of its sender.
     pub sender: SenderName,
     pub recipients: Recipients,
-    /// The card before the actions of members are added: a template card, or the last card update. An update of several
-    /// cards does not have the task id of this card.
+    /// The card before the actions of members are added: its own content, or that of the last update that it shows. An
+    /// update does not have the task id of this card.
     pub content: Content,
     pub summary: String,
     pub severity: String,

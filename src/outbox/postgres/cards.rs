@@ -58,15 +58,17 @@ pub(super) const CLOSE_OF_DIGEST: &str = close!(
          SELECT ordering_key FROM wecom_relay.delivery WHERE digest = $1 AND state = 4 AND status = 1))"
 );
 pub(super) const CLOSE_RECALLED: &str = close!("delivery = $1");
-/// The open cards of the batch of recipients of an update. The last batch has those of all later batches, too.
+/// The open cards of the batch of recipients of an update. The last batch has those of all later batches, too. All batches of
+/// an update are the same part.
 macro_rules! of_batch {
     () => {
         "FROM wecom_relay.card c JOIN wecom_relay.delivery d ON d.id = c.delivery
          JOIN wecom_relay.delivery u ON u.id = $1
          WHERE NOT c.closed AND c.response_code IS NOT NULL AND c.code_until > $2
          AND c.ordering_key = (SELECT k.ordering_key FROM wecom_relay.delivery k WHERE k.id = $1)
-         AND least(coalesce(array_position(d.siblings, d.id), 1), coalesce(cardinality(u.siblings), 1))
-             = coalesce(array_position(u.siblings, u.id), 1)"
+         AND coalesce(array_position(u.siblings, u.id), 1) = least(coalesce(array_position(d.siblings, d.id), 1),
+             (SELECT coalesce(max(array_position(k.siblings, s.id)), 1) FROM wecom_relay.delivery k
+             JOIN wecom_relay.delivery s ON s.id = ANY(k.siblings) AND s.part_number = k.part_number WHERE k.id = $1))"
     };
 }
 pub(super) const OPEN: &str = concat!(
@@ -89,7 +91,8 @@ pub(super) const LOAD: &str = "SELECT d.id, d.receiver, d.to_users, d.to_parties
      coalesce((SELECT s.name FROM wecom_relay.sender s WHERE s.queue = c.queue AND s.moved_to IS NULL LIMIT 1), c.queue)
      AS sender FROM wecom_relay.card c JOIN wecom_relay.delivery d ON d.id = c.delivery
      JOIN wecom_relay.delivery s
-         ON s.id = coalesce((SELECT x.id FROM wecom_relay.delivery x WHERE x.id = c.shown), c.delivery)
+         ON s.id = coalesce((SELECT x.id FROM wecom_relay.delivery x
+             WHERE x.id = c.shown AND x.msgtype IN ('card_update', 'template_card')), c.delivery)
      WHERE c.delivery = $1";
 pub(super) const IS_CLOSED: &str = "SELECT closed FROM wecom_relay.card WHERE delivery = $1";
 /// The updates among parallel lists of deliveries and task ids whose card is closed.

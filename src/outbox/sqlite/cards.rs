@@ -61,13 +61,16 @@ pub(super) const CLOSE_OF_DIGEST: &str = close!(
          INDEXED BY delivery_digest WHERE digest = ?1 AND state = 4 AND status = 1)"
 );
 pub(super) const CLOSE_RECALLED: &str = close!("card", "delivery = ?1");
-/// The open cards of the batch of recipients of an update. The last batch has those of all later batches, too.
+/// The open cards of the batch of recipients of an update. The last batch has those of all later batches, too. All batches of
+/// an update are the same part.
 macro_rules! of_batch {
     () => {
         "FROM delivery u CROSS JOIN card c INDEXED BY card_code ON c.ordering_key = u.ordering_key
          CROSS JOIN delivery d ON d.id = c.delivery
          WHERE u.id = ?1 AND c.closed = 0 AND c.response_code IS NOT NULL AND c.code_until > ?2
-         AND min(d.id - d.notification, u.deliveries - 1) = u.id - u.notification"
+         AND u.id - u.notification = min(d.id - d.notification, (SELECT max(s.id - s.notification)
+             FROM delivery k CROSS JOIN delivery s ON s.id >= k.notification AND s.id < k.notification + k.deliveries
+             WHERE k.id = ?1 AND s.part_number = k.part_number))"
     };
 }
 pub(super) const OPEN: &str = concat!(
@@ -89,7 +92,8 @@ pub(super) const LOAD: &str =
      s.summary, s.severity, d.accepted_at, c.queue, c.task_id, c.group_key, c.handled, c.closed,
      coalesce((SELECT u.labels FROM card u WHERE u.delivery = c.shown), c.labels) AS labels
      FROM card c CROSS JOIN delivery d ON d.id = c.delivery
-     CROSS JOIN delivery s ON s.id = coalesce((SELECT x.id FROM delivery x WHERE x.id = c.shown), c.delivery)
+     CROSS JOIN delivery s ON s.id = coalesce((SELECT x.id FROM delivery x
+         WHERE x.id = c.shown AND x.msgtype IN ('card_update', 'template_card')), c.delivery)
      WHERE c.delivery = ?1";
 pub(super) const IS_CLOSED: &str = "SELECT closed FROM card WHERE delivery = ?1";
 pub(super) const IS_UPDATED_CLOSED: &str = "SELECT closed FROM card INDEXED BY card_task

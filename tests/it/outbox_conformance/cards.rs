@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use wecom_relay::{
     outbox::{
         CardLabels, Claimed, CodeState, ConfiguredSender, Enqueued, Lease, NewDelivery, NewNotification,
-        OpenCard, Outbox, Requeue, SenderName, Settlement, State, Status, TriedCard, Verdict,
+        OpenCard, Outbox, Part, Requeue, SenderName, Settlement, State, Status, TriedCard, Verdict,
     },
     wecom::{Content, Receipt},
 };
@@ -166,6 +166,39 @@ pub(crate) async fn a_batch_without_a_card_gets_none(outbox: impl Outbox) {
     assert_eq!(first.open_cards, [open("t1-0", "c0")]);
     settle(&lease, &first, sent_with(""), at(3)).await;
     assert_eq!(claim_one(&lease, at(4)).await.open_cards, []);
+}
+
+/// Every batch also gets a text, after the cards.
+fn with_plain_copy(new: NewNotification) -> NewNotification {
+    let parts = |number| Part { number, total: 2 };
+    let cards = new.deliveries.iter().map(|card| NewDelivery { part: parts(1), ..card.clone() });
+    let text = Content::Text("copy".to_owned());
+    let texts = new.deliveries.iter().map(|card| NewDelivery {
+        part: parts(2),
+        content: text.clone(),
+        ..card.clone()
+    });
+    NewNotification { deliveries: cards.chain(texts).collect(), ..new }
+}
+
+pub(crate) async fn a_plain_copy_is_no_batch_of_an_update(outbox: impl Outbox) {
+    let lease = acquire(&outbox, at(0)).await;
+    enqueue(&outbox, with_plain_copy(in_batches(card("a", "t1"), 3)), at(1)).await;
+    // Its parts start together.
+    let first = claim(&lease, 6, at(1)).await.remove(0);
+    settle(&lease, &first, sent_with("c0"), at(1)).await;
+    for number in 1..6 {
+        settle(&lease, &claim_one(&lease, at(1)).await, sent_with(&format!("c{number}")), at(1)).await;
+    }
+    enqueue(&outbox, with_plain_copy(in_batches(resolved("a"), 2)), at(2)).await;
+    let first = claim_one(&lease, at(2)).await;
+    assert_eq!(first.open_cards, [open("t1-0", "c0")]);
+    // A batch is counted even if a text has taken its place.
+    let text = Content::Text("text".to_owned());
+    settle(&lease, &first, Verdict::Replace { content: text, reason: "gone".to_owned() }, at(2)).await;
+    deliver(&lease, &claim_one(&lease, at(3)).await, at(3)).await;
+    let last = claim_one(&lease, at(4)).await;
+    assert_eq!(last.open_cards, [open("t1-2", "c2"), open("t1-1", "c1")]);
 }
 
 /// The task ids of the open cards of an update, and true if their codes may be used.

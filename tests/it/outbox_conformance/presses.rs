@@ -4,8 +4,9 @@ use jiff::Timestamp;
 use wecom_relay::outbox::{
     Absence, AcceptedPress, CardLabels, ClaimId, CodeState, ConfiguredSender, Dedupe, Handled, HandledAction,
     Key, Lease, NewNotification, NewPress, Outbox, Press, PressId, PressRecord, PressVerdict, SenderName,
-    State, StoredCard, WatchVerdict, WatchedCard,
+    State, StoredCard, Verdict, WatchVerdict, WatchedCard,
 };
+use wecom_relay::wecom::Content;
 
 use super::{
     cards::{
@@ -179,6 +180,30 @@ pub(crate) async fn a_press_of_a_changed_card_has_what_it_shows(outbox: impl Out
         let content =
             if task_id == "t3" { update_content("new", None, "card") } else { card_content(task_id) };
         assert_eq!((card.content, card.task_id.as_str()), (content, task_id));
+    }
+}
+
+pub(crate) async fn a_press_after_a_replaced_update_has_what_is_shown(outbox: impl Outbox) {
+    let lease = acquire(&outbox, at(0)).await;
+    let text = Content::Text("text".to_owned());
+    for (group, replaced) in [("card", card_content("new")), ("text", text)] {
+        let [gone, changed] = [format!("{group} 1"), format!("{group} 2")];
+        send_card(&outbox, &lease, card(group, &gone), "c1", at(1)).await;
+        send_card(&outbox, &lease, card(group, &changed), "c2", at(2)).await;
+        let shown = CardLabels([("alertname".to_owned(), "DiskFuller".to_owned())].into());
+        let update = NewNotification { card: Some(shown.clone()), ..repeat(group, "new") };
+        enqueue(&outbox, update, at(3)).await;
+        let tried = [(changed.as_str(), CodeState::Used), (gone.as_str(), CodeState::Refused)];
+        let replace = Verdict::Replace { content: replaced, reason: "a card is gone".to_owned() };
+        settle_tried(&lease, &claim_one(&lease, at(3)).await, replace, &tried, at(3)).await;
+        deliver(&lease, &claim_one(&lease, at(4)).await, at(4)).await;
+        accept(&outbox, press(&changed, 5), at(5)).await;
+        let pressed = claim(&outbox, at(5)).await.unwrap().card.unwrap();
+        // The text says what the update says, but it is no card.
+        let expected =
+            if group == "card" { (card_content("new"), shown) } else { (card_content(&changed), labels()) };
+        assert_eq!((pressed.content, pressed.labels), expected);
+        assert_eq!(pressed.task_id, changed);
     }
 }
 
