@@ -52,7 +52,14 @@ macro_rules! close {
         )
     };
 }
-pub(super) const CLOSE: &str = close!("NOT closed AND sent_at IS NOT NULL AND ordering_key = ANY($1)");
+pub(super) const CLOSE: &str = close!(
+    "NOT closed AND sent_at IS NOT NULL AND ordering_key = ANY(ARRAY(
+         SELECT d.ordering_key FROM wecom_relay.delivery d WHERE d.id = ANY($1)
+         AND NOT EXISTS (SELECT FROM wecom_relay.delivery s
+             WHERE s.id = ANY(coalesce(d.siblings, ARRAY[d.id])) AND s.settled_at IS NULL)
+         AND EXISTS (SELECT FROM wecom_relay.delivery s
+             WHERE s.id = ANY(coalesce(d.siblings, ARRAY[d.id])) AND s.state = 4)))"
+);
 pub(super) const CLOSE_OF_DIGEST: &str = close!(
     "NOT closed AND sent_at IS NOT NULL AND ordering_key = ANY(ARRAY(
          SELECT ordering_key FROM wecom_relay.delivery WHERE digest = $1 AND state = 4 AND status = 1))"
@@ -134,7 +141,7 @@ pub(super) struct CardChanges {
     tried: Vec<TriedRow>,
     /// Deliveries that send something else now.
     deleted: Vec<i64>,
-    /// Ordering keys whose groups are resolved.
+    /// Settled deliveries of resolved notifications.
     resolved: Vec<i64>,
 }
 
@@ -180,11 +187,12 @@ impl CardChanges {
         self.deleted.push(delivery);
     }
 
-    pub(super) fn resolved(&mut self, ordering_key: i64) {
-        self.resolved.push(ordering_key);
+    /// A delivery of a resolved notification was settled.
+    pub(super) fn resolved(&mut self, delivery: i64) {
+        self.resolved.push(delivery);
     }
 
-    /// Stores the changes. The caller holds the locks of the ordering keys.
+    /// Stores the changes. The caller holds the locks of the ordering keys, and has stored the states of the deliveries.
     pub(super) async fn store(&self, tx: &Transaction<'_>) -> EngineResult<()> {
         for TriedRow { update, task_id, ordering_key, code } in &self.tried {
             let (is_unconfirmed, is_shown) = (*code == CodeState::Unconfirmed, *code == CodeState::Used);
@@ -198,11 +206,17 @@ impl CardChanges {
         for delivery in &self.deleted {
             tx.run(DELETE, &[delivery]).await?;
         }
-        if !self.resolved.is_empty() {
-            tx.run(CLOSE, &[&self.resolved]).await?;
-        }
-        Ok(())
+        close(tx, &self.resolved).await
     }
+}
+
+/// Closes the cards of groups whose resolved notifications have ended: all of them is settled, and a part was delivered.
+/// `deliveries` were just settled.
+pub(super) async fn close(tx: &Transaction<'_>, deliveries: &[i64]) -> EngineResult<()> {
+    if deliveries.is_empty() {
+        return Ok(());
+    }
+    tx.run(CLOSE, &[&deliveries]).await.map(drop)
 }
 
 /// True if the group of the card is resolved, or if the card was recalled.

@@ -26,8 +26,6 @@ use crate::outbox::{
 
 pub(super) const RECIPIENTS: &str =
     "SELECT to_users, to_parties, to_tags FROM wecom_relay.delivery WHERE id = $1";
-pub(super) const IS_LAST: &str = "SELECT NOT EXISTS (SELECT FROM wecom_relay.delivery
-     WHERE id = ANY($1) AND id <> $2 AND settled_at IS NULL) AS is_last";
 pub(super) const CONTENT: &str = "SELECT msgtype, content FROM wecom_relay.delivery WHERE id = $1";
 pub(super) const DISCARD: &str =
     "UPDATE wecom_relay.delivery SET state = 6, settled_at = $2, reason = $3 WHERE id = $1";
@@ -60,10 +58,6 @@ pub(super) async fn settle_all(tx: &Transaction<'_>, batch: &[PendingSettlement]
                 if may_be_card(&entry.msgtype) {
                     changed.delivered(entry.id, &entry.msgtype, receipt, *now);
                 }
-                // Each batch of recipients changes its own cards before.
-                if entry.status == Status::Resolved && is_last(tx, &entry).await? {
-                    changed.resolved(entry.ordering_key);
-                }
                 Ending::Delivered(receipt)
             }
             Verdict::Dead(reason) => Ending::Given { state: State::Dead, reason },
@@ -92,6 +86,9 @@ pub(super) async fn settle_all(tx: &Transaction<'_>, batch: &[PendingSettlement]
             }
             Ending::Delivered(_) | Ending::Given { .. } => {
                 *settled.entry(entry.ordering_key).or_default() += 1;
+                if entry.status == Status::Resolved {
+                    changed.resolved(entry.id);
+                }
                 if entry.kind == Kind::Digest {
                     digests.push((entry, *now));
                 }
@@ -106,16 +103,8 @@ pub(super) async fn settle_all(tx: &Transaction<'_>, batch: &[PendingSettlement]
     order::remove_heads(tx, &settled).await
 }
 
-/// True if all other deliveries of its notification are settled.
-async fn is_last(tx: &Transaction<'_>, entry: &Entry) -> EngineResult<bool> {
-    if entry.siblings.len() <= 1 {
-        return Ok(true);
-    }
-    tx.only(IS_LAST, &[&entry.siblings, &entry.id], |row| column(row, "is_last")).await
-}
-
-/// Updates the ordering key of a delivery that was just settled, and the members of a digest. The caller holds the locks of
-/// the ordering keys.
+/// Updates the ordering key of a delivery that was just settled, the cards of its group, and the members of a digest. The
+/// caller holds the locks of the ordering keys.
 pub(super) async fn after_settlement(
     tx: &Transaction<'_>,
     entry: &Entry,
@@ -124,6 +113,9 @@ pub(super) async fn after_settlement(
     let mut settled = Heads::new();
     if entry.is_head() {
         settled.insert(entry.ordering_key, 1);
+    }
+    if entry.status == Status::Resolved {
+        cards::close(tx, &[entry.id]).await?;
     }
     if entry.kind == Kind::Digest {
         members::settle(tx, entry, now, &mut settled).await?;

@@ -7,6 +7,7 @@ use super::{
     columns::{content_columns, millis, recipients_columns, text_column, time_column},
     error::EngineResult,
     sender,
+    settle::Entry,
     transaction::Transaction,
 };
 use crate::{
@@ -53,8 +54,12 @@ macro_rules! close {
         )
     };
 }
-pub(super) const CLOSE: &str =
-    close!("card INDEXED BY card_open", "closed = 0 AND sent_at IS NOT NULL AND ordering_key = ?1");
+pub(super) const CLOSE: &str = close!(
+    "card INDEXED BY card_open",
+    "closed = 0 AND sent_at IS NOT NULL AND ordering_key = ?1
+     AND NOT EXISTS (SELECT 1 FROM delivery WHERE id >= ?2 AND id < ?2 + ?3 AND settled_at IS NULL)
+     AND EXISTS (SELECT 1 FROM delivery WHERE id >= ?2 AND id < ?2 + ?3 AND state = 4)"
+);
 pub(super) const CLOSE_OF_DIGEST: &str = close!(
     "card INDEXED BY card_open",
     "closed = 0 AND sent_at IS NOT NULL AND ordering_key IN (SELECT ordering_key FROM delivery
@@ -162,9 +167,9 @@ pub(super) fn doubt(tx: &Transaction<'_>, update: i64, now: Timestamp) -> Engine
     Ok(())
 }
 
-/// The group of an ordering key is resolved.
-pub(super) fn close(tx: &Transaction<'_>, ordering_key: i64) -> EngineResult<()> {
-    tx.sql.run(CLOSE, [ordering_key])?;
+/// Closes the cards of a group whose resolved notification has ended: all of it is settled, and a part was delivered.
+pub(super) fn close(tx: &Transaction<'_>, resolved: &Entry) -> EngineResult<()> {
+    tx.sql.run(CLOSE, (resolved.ordering_key, resolved.notification, resolved.deliveries))?;
     Ok(())
 }
 

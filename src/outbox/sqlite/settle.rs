@@ -146,10 +146,6 @@ pub(super) fn settle(tx: &mut Transaction<'_>, settlement: &Settlement, now: Tim
             if may_be_card(&entry.msgtype) {
                 cards::delivered(tx, entry.id, &entry.msgtype, receipt, now)?;
             }
-            // Each batch of recipients changes its own cards before.
-            if entry.status == Status::Resolved && is_last(tx, &entry)? {
-                cards::close(tx, entry.ordering_key)?;
-            }
             let invalid = invalid_recipients(&receipt.invalid);
             attempt.update(tx, DELIVERED, params![millis(now), receipt.msgid, invalid])?;
             after_settlement(tx, &entry, now)
@@ -192,15 +188,6 @@ pub(super) fn unsettled_others(
     tx.sql.only(UNSETTLED_OTHERS, (notification, deliveries, id), |row| Ok(row.get("count")?))
 }
 
-/// True if all other deliveries of its notification are settled.
-fn is_last(tx: &Transaction<'_>, entry: &Entry) -> EngineResult<bool> {
-    let others = match entry.deliveries {
-        1 => 0,
-        deliveries => unsettled_others(tx, entry.notification, deliveries, entry.id)?,
-    };
-    Ok(others == 0)
-}
-
 /// An attempt in the form of its columns.
 struct StoredAttempt<'a> {
     delivery: i64,
@@ -231,10 +218,13 @@ impl<'a> StoredAttempt<'a> {
     }
 }
 
-/// Updates the ordering key of a delivery that was just settled, and the members of a digest.
+/// Updates the ordering key of a delivery that was just settled, the cards of its group, and the members of a digest.
 pub(super) fn after_settlement(tx: &mut Transaction<'_>, entry: &Entry, now: Timestamp) -> EngineResult<()> {
     if matches!(entry.state, State::Ready | State::InFlight | State::Folded) {
         order::remove_head(tx, entry.ordering_key, now)?;
+    }
+    if entry.status == Status::Resolved {
+        cards::close(tx, entry)?;
     }
     if entry.kind == Kind::Digest { settle_members(tx, entry, now) } else { Ok(()) }
 }

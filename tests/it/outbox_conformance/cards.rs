@@ -201,6 +201,33 @@ pub(crate) async fn a_plain_copy_is_no_batch_of_an_update(outbox: impl Outbox) {
     assert_eq!(last.open_cards, [open("t1-2", "c2"), open("t1-1", "c1")]);
 }
 
+pub(crate) async fn a_group_closes_with_the_last_part_of_its_end(outbox: impl Outbox) {
+    let lease = acquire(&outbox, at(0)).await;
+    let mut second = 0;
+    for ends in ["delivered, dead", "delivered, discarded", "dead, delivered", "dead, dead"] {
+        second += 10;
+        for task_id in ["t1-0", "t1-1"] {
+            send_card(&outbox, &lease, card(ends, task_id), task_id, at(second)).await;
+        }
+        enqueue(&outbox, in_batches(resolved(ends), 2), at(second)).await;
+        for end in ends.split(", ") {
+            let claimed = claim_one(&lease, at(second)).await;
+            match end {
+                "delivered" => deliver(&lease, &claimed, at(second)).await,
+                "dead" => kill(&lease, &claimed, at(second)).await,
+                _ => {
+                    settle(&lease, &claimed, retry_at(at(second)), at(second)).await;
+                    outbox.discard(claimed.id, at(second)).await.unwrap();
+                }
+            }
+        }
+        enqueue(&outbox, resolved(ends), at(second + 1)).await;
+        let claimed = claim_one(&lease, at(second + 1)).await;
+        assert_eq!(claimed.open_cards.is_empty(), ends.contains("delivered"), "{ends}");
+        deliver(&lease, &claimed, at(second + 1)).await;
+    }
+}
+
 /// The task ids of the open cards of an update, and true if their codes may be used.
 fn doubts(claimed: &Claimed) -> Vec<(&str, bool)> {
     claimed.open_cards.iter().map(|card| (card.task_id.as_str(), card.may_be_used)).collect()

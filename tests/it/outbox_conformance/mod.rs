@@ -118,6 +118,7 @@ macro_rules! conformance {
                 each_batch_of_an_update_gets_its_own_cards,
                 a_batch_without_a_card_gets_none,
                 a_plain_copy_is_no_batch_of_an_update,
+                a_group_closes_with_the_last_part_of_its_end,
                 only_a_code_that_may_be_used_is_in_doubt,
                 a_kill_leaves_the_codes_of_the_batch_in_doubt,
                 a_code_that_another_update_may_have_used_is_new,
