@@ -14,7 +14,6 @@ use super::{
     error::EngineResult,
     fold::{self, Run},
     lease_id::LeaseId,
-    order,
     room::Room,
     session::{Param, Transaction},
     settle::{self, set_aside},
@@ -65,6 +64,12 @@ pub(super) const MARK_STARTED: &str =
 pub(super) const UNSETTLED_OTHERS: &str = "SELECT u.id, (SELECT count(*) FROM wecom_relay.delivery s
          WHERE s.id = ANY(d.siblings) AND s.id <> d.id AND s.settled_at IS NULL) AS count
      FROM unnest($1::bigint[]) AS u (id) JOIN wecom_relay.delivery d ON d.id = u.id";
+
+/// The deliveries whose ordering keys nobody else has locked.
+pub(super) const TRY_LOCK: &str = "SELECT d.id FROM wecom_relay.delivery d
+     JOIN wecom_relay.ordering_key k ON k.id = d.ordering_key WHERE d.id = ANY($1) FOR UPDATE OF k SKIP LOCKED";
+pub(super) const PUT_BACK: &str =
+    "UPDATE wecom_relay.delivery SET state = 1 WHERE id = ANY($1) RETURNING destination";
 
 pub(super) const UNDO: &str = "UPDATE wecom_relay.delivery SET state = 1
      WHERE state = 2 AND sender = $1 AND claim = ANY($2) RETURNING destination";
@@ -150,7 +155,7 @@ async fn mark(
     let params: [Param<'_>; 3] = [&ids, &claim.0, &millis(look.now)];
     let marked = tx.all(MARK, &params, |row| Ok((column::<i64>(row, "id")?, read(row, claim, look)))).await?;
     let mut marked: HashMap<i64, EngineResult<Marked>> = marked.into_iter().collect();
-    let (mut all, mut split) = (Vec::new(), Vec::new());
+    let (mut all, mut split, mut unsent) = (Vec::new(), Vec::new(), Vec::new());
     for id in ids {
         match marked.remove(id) {
             None => {}
@@ -161,7 +166,7 @@ async fn mark(
                 }
                 all.push(claimed);
             }
-            Some(Err(error)) => set_aside(tx, *id, &error.reason(), look.now).await?,
+            Some(Err(error)) => unsent.push(Unsent { id: *id, why: Why::Damaged(error.reason()) }),
         }
     }
     if !split.is_empty() {
@@ -176,17 +181,63 @@ async fn mark(
             claimed.unsettled_others = others.get(&claimed.id).copied().unwrap_or(0);
         }
     }
-    look_at_cards(tx, look, &mut all).await?;
+    for id in look_at_cards(tx, look, &mut all).await? {
+        all.retain(|claimed| claimed.id.0 != id);
+        unsent.push(Unsent { id, why: Why::CardClosed });
+    }
+    settle_unsent(tx, look, &unsent).await?;
     Ok(all)
 }
 
-/// Gives updates their open cards. The update of a card that was closed meanwhile is discarded, because it would show the
-/// alert as firing again.
+/// A delivery that was marked and must not be sent.
+struct Unsent {
+    id: i64,
+    why: Why,
+}
+
+enum Why {
+    /// Its row cannot be read for this reason.
+    Damaged(String),
+    /// It would show the alert as firing again.
+    CardClosed,
+}
+
+/// Settles deliveries that must not be sent. Others lock an ordering key before its deliveries, and here the deliveries are
+/// locked already. So a delivery whose ordering key is locked goes back, and the next look finds it again.
+async fn settle_unsent(tx: &Transaction<'_>, look: &Look<'_>, unsent: &[Unsent]) -> EngineResult<()> {
+    if unsent.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<i64> = unsent.iter().map(|unsent| unsent.id).collect();
+    let locked: Vec<i64> = tx.all(TRY_LOCK, &[&ids], |row| column(row, "id")).await?;
+    let (locked, left): (Vec<&Unsent>, Vec<&Unsent>) =
+        unsent.iter().partition(|unsent| locked.contains(&unsent.id));
+    for Unsent { id, why } in locked {
+        match why {
+            Why::Damaged(reason) => set_aside(tx, *id, reason, look.now).await?,
+            Why::CardClosed => {
+                for entry in entry::load(tx, &[*id]).await? {
+                    settle::discard(tx, &entry, CARD_CLOSED, look.now).await?;
+                }
+            }
+        }
+    }
+    let left: Vec<i64> = left.iter().map(|unsent| unsent.id).collect();
+    if left.is_empty() {
+        return Ok(());
+    }
+    for destination in tx.all(PUT_BACK, &[&left], destination).await? {
+        tx.mark_changed(look.sender, destination);
+    }
+    Ok(())
+}
+
+/// Gives updates their open cards. Returns the updates whose card was closed meanwhile.
 async fn look_at_cards(
     tx: &Transaction<'_>,
     look: &Look<'_>,
-    claimed: &mut Vec<Claimed>,
-) -> EngineResult<()> {
+    claimed: &mut [Claimed],
+) -> EngineResult<Vec<i64>> {
     let mut pressed = Vec::new();
     for claimed in claimed.iter_mut() {
         match Updated::by(&claimed.message.content) {
@@ -197,16 +248,7 @@ async fn look_at_cards(
             Some(Updated::Pressed { task_id }) => pressed.push(PressedCard { update: claimed.id, task_id }),
         }
     }
-    let discarded = cards::updates_of_closed(tx, &pressed).await?;
-    if discarded.is_empty() {
-        return Ok(());
-    }
-    order::lock_of_deliveries(tx, &discarded).await?;
-    for entry in entry::load(tx, &discarded).await? {
-        settle::discard(tx, &entry, CARD_CLOSED, look.now).await?;
-    }
-    claimed.retain(|claimed| !discarded.contains(&claimed.id.0));
-    Ok(())
+    cards::updates_of_closed(tx, &pressed).await
 }
 
 fn read(row: &Row, claim: ClaimId, look: &Look<'_>) -> EngineResult<Marked> {

@@ -2,17 +2,23 @@
 
 use std::time::Duration;
 
-use wecom_relay::outbox::{
-    Lease, NewDigest, Outbox, State, StoreError,
-    postgres::{LeaseTimes, PostgresOutbox},
+use tokio::task::JoinSet;
+use wecom_relay::{
+    outbox::{
+        CardStore as _, Lease, NewDigest, Outbox, State, StoreError,
+        postgres::{LeaseTimes, PostgresOutbox, PostgresUrl, Tls},
+    },
+    secret::Secret,
+    tls::ExtraRoots,
 };
 
 use super::{database, fresh, open};
 use crate::{
     outbox_conformance::{
+        cards::{card, pressed_update, send_card},
         fixture::{
-            Take, TestPlan, acquire, addressed, alert, at, claim_of, claim_one, destination, digest, drain,
-            enqueue, list, states, user,
+            Take, TestPlan, acquire, addressed, alert, at, claim, claim_of, claim_one, destination, digest,
+            drain, enqueue, list, states, texts, user,
         },
         holds::held,
     },
@@ -61,6 +67,39 @@ async fn a_claim_that_met_a_conflict_says_so() {
     );
     let claims = lease.claim(vec![destination("zhang")], 9, TestPlan::from(Take::First), at(1)).await;
     assert_eq!(claims.unwrap_err(), StoreError::Unavailable("two wait for each other (40P01)".to_owned()));
+}
+
+/// An operator who requeues a delivery has the lock of its ordering key first, and then that of its row.
+#[tokio::test]
+async fn a_claim_waits_for_no_ordering_key() {
+    let (outbox, url) = fresh();
+    let lease = acquire(&outbox, at(0)).await;
+    send_card(&outbox, &lease, card("a", "t1"), "c1", at(0)).await;
+    let recalled = list(&outbox).await[0].id;
+    enqueue(&outbox, pressed_update("t1"), at(1)).await;
+    outbox.recalled(recalled, at(2)).await.unwrap();
+    enqueue(&outbox, alert("b", "damaged"), at(3)).await;
+    enqueue(&outbox, alert("c", "text"), at(3)).await;
+    shared().sql(
+        database_of(&url),
+        "UPDATE wecom_relay.delivery SET accepted_at = 9223372036854775807 WHERE summary = 'damaged'",
+    );
+    let parsed = PostgresUrl::parse(&Secret::new(url.as_str())).unwrap();
+    let connected = parsed.config().connect(Tls::new(&ExtraRoots::default()).unwrap()).await;
+    let (client, connection) = connected.unwrap();
+    let mut tasks = JoinSet::new();
+    tasks.spawn(connection);
+    client.batch_execute("BEGIN; SELECT FROM wecom_relay.ordering_key FOR UPDATE").await.unwrap();
+    lease.changes().take();
+    let claimed = soon(claim(&lease, 9, at(4))).await;
+    assert_eq!(texts(&claimed), ["text"]);
+    client.batch_execute("UPDATE wecom_relay.delivery SET due_at = due_at; COMMIT").await.unwrap();
+    drop(client);
+    soon(tasks.join_all()).await.into_iter().for_each(|ended| ended.unwrap());
+    assert!(lease.changes().take().destinations.contains(&destination("zhang")), "it looks again");
+    assert_eq!(claim(&lease, 9, at(5)).await, []);
+    let states = "SELECT string_agg(state::text, ' ' ORDER BY id) FROM wecom_relay.delivery";
+    assert_eq!(shared().sql(database_of(&url), states), "4 6 5 2", "delivered, discarded, dead, in flight");
 }
 
 #[tokio::test]
