@@ -17,7 +17,10 @@ use tokio::{
     time::timeout,
 };
 
-use crate::intake::{Draft, DraftError, DraftOutcome};
+use crate::{
+    intake::{Draft, DraftError, DraftOutcome},
+    language::Bilingual,
+};
 
 const RUNNING: usize = 2;
 const WAITING: usize = 4;
@@ -43,7 +46,7 @@ impl Drafts {
     /// # Errors
     /// [`DraftError`]
     pub(super) async fn render(&self, draft: &Draft) -> Result<DraftOutcome, DraftError> {
-        let failed = |error: &dyn Display| DraftError::Failed(error.to_string());
+        let failed = |error: &dyn Display| DraftError::Failed(Bilingual::same(error.to_string()));
         let _place = self.places.try_acquire().map_err(|_| DraftError::Busy)?;
         let _turn = self.turns.acquire().await.map_err(|error| failed(&error))?;
         let json = serde_json::to_vec(draft).map_err(|error| failed(&error))?;
@@ -68,12 +71,15 @@ impl Drafts {
 }
 
 /// The reason for a process that ended without an outcome. It limits its own memory, and is aborted above the limit.
-fn ended(status: ExitStatus) -> String {
+fn ended(status: ExitStatus) -> Bilingual<String> {
     let cause = match status.code() {
-        Some(_) => "",
-        None => "; the template needs too much memory or time",
+        Some(_) => Bilingual::default(),
+        None => Bilingual::new("; the template needs too much memory or time", "，模板需要的内存或时间过多"),
     };
-    format!("the process that renders drafts ended ({status}){cause}")
+    Bilingual::new(
+        format!("the process that renders drafts ended ({status}){}", cause.en),
+        format!("渲染草稿的进程已结束（{status}）{}", cause.zh),
+    )
 }
 
 /// Gives the draft to the process, reads what it writes, and waits for its end.
@@ -97,10 +103,10 @@ mod tests {
 
     #[test]
     fn the_end_of_a_process_by_a_signal_names_the_likely_cause() {
-        let aborted = ended(ExitStatus::from_raw(6));
+        let aborted = ended(ExitStatus::from_raw(6)).en;
         assert!(aborted.contains("SIGABRT") && aborted.ends_with("too much memory or time"), "{aborted}");
         assert_eq!(
-            ended(ExitStatus::from_raw(1 << 8)),
+            ended(ExitStatus::from_raw(1 << 8)).en,
             "the process that renders drafts ended (exit status: 1)"
         );
     }

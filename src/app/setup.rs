@@ -82,7 +82,7 @@ fn setup_of(receiver: &Receiver, config: &Config) -> ReceiverSetup {
             MessageType::TemplateCard(_) => "template_card",
         },
         recipients: match &receiver.recipients {
-            Address::Literal(recipients) => Some(recipients.to_string()),
+            Address::Literal(recipients) => Some(recipients.clone()),
             Address::Template { .. } => None,
         },
         max_parts: receiver.max_parts,

@@ -17,6 +17,7 @@ use crate::{
     config::{Database, Loaded},
     http::{RENDER_LIMIT, RenderPool, Reservation},
     intake::{Parsed, Receiver, RenderedNotification},
+    language::Language,
     outbox::postgres::Transport,
     render,
     text::counted,
@@ -216,8 +217,11 @@ fn add_mistake(mistakes: &mut Vec<Mistake>, text: String, sample: &'static str) 
 fn show(sample: &str, rendered: &RenderedNotification, output: &mut Output) -> Result<(), Failure> {
     for delivery in &rendered.notification.deliveries {
         let content = &delivery.content;
-        let (kind, usage, to) =
-            (content.msgtype(), limits::usage(content, &delivery.recipients), &delivery.recipients);
+        let (kind, usage, to) = (
+            content.msgtype(),
+            limits::usage(content, &delivery.recipients, Language::En),
+            &delivery.recipients,
+        );
         output.line(&format!("{sample}: {kind} to {to}, {usage}:"))?;
         for line in shown(content).lines() {
             output.line(&format!("  | {line}"))?;

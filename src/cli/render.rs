@@ -186,7 +186,7 @@ fn draw_messages(
 
 fn heading(delivery: &NewDelivery, number: usize, count: usize) -> String {
     let NewDelivery { recipients, content, .. } = delivery;
-    let usage = limits::usage(content, recipients);
+    let usage = limits::usage(content, recipients, Language::En);
     format!("message {number} of {count}: {}, {usage}, to {recipients}", content.msgtype())
 }
 

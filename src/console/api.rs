@@ -63,7 +63,7 @@ pub(super) async fn messages<O: Outbox>(
     let (fields, zone) = (Fields::of_query(&uri), &reader.moments.zone);
     let wanted = match UrlFilter::read(&fields, zone) {
         Ok(wanted) => wanted,
-        Err(bad) => return Refusal::BadRequest(bad.to_string()).json(),
+        Err(bad) => return Refusal::BadRequest(bad.text(Language::En)).json(),
     };
     let number = |name| fields.get(name).map(str::parse::<i64>).transpose();
     let (Ok(after), Ok(limit)) = (number("after"), number("limit")) else {
@@ -142,7 +142,7 @@ pub(super) async fn change_all<O: Outbox>(
     };
     let wanted = match UrlFilter::read(&Fields(filter), &reader.moments.zone) {
         Ok(wanted) => wanted,
-        Err(bad) => return Refusal::BadRequest(bad.to_string()).json(),
+        Err(bad) => return Refusal::BadRequest(bad.text(Language::En)).json(),
     };
     match change_selected(&state, &reader, &wanted, expect, action).await {
         Ok(done) => Json(json!({ "done": done })).into_response(),

@@ -150,9 +150,11 @@ fn verb(reader: &Reader, action: Action) -> &'static str {
 
 fn wanted(fields: &Fields, reader: &Reader) -> Result<(UrlFilter, Action), Refusal> {
     let wanted = UrlFilter::read(fields, &reader.moments.zone);
-    let wanted = wanted.map_err(|bad| Refusal::BadRequest(bad.to_string()))?;
+    let language = reader.language();
+    let wanted = wanted.map_err(|bad| Refusal::BadRequest(bad.text(language)))?;
     let action = fields.get("do").and_then(Action::parse);
-    let action = action.ok_or_else(|| Refusal::BadRequest("do is requeue or discard".to_owned()))?;
+    let text = language.choose("do is requeue or discard.", "do 应为 requeue 或 discard。");
+    let action = action.ok_or_else(|| Refusal::BadRequest(text.to_owned()))?;
     Ok((wanted, action))
 }
 
@@ -196,11 +198,11 @@ pub(super) async fn change_all<O: Outbox>(
 ) -> Response {
     let wanted = match UrlFilter::read(&fields, &reader.moments.zone) {
         Ok(wanted) => wanted,
-        Err(bad) => return Refusal::BadRequest(bad.to_string()).page(&state, &reader.visitor),
+        Err(bad) => return Refusal::BadRequest(bad.text(reader.language())).page(&state, &reader.visitor),
     };
     let Some(expected) = fields.get("expect").and_then(|expect| expect.parse().ok()) else {
-        return Refusal::BadRequest("expect is the number of messages".to_owned())
-            .page(&state, &reader.visitor);
+        let text = reader.language().choose("expect is the number of messages.", "expect 应为消息的条数。");
+        return Refusal::BadRequest(text.to_owned()).page(&state, &reader.visitor);
     };
     match change_selected(&state, &reader, &wanted, expected, action).await {
         Ok(changed) => {

@@ -4,6 +4,7 @@ use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
 
 use super::fields::Fields;
 use crate::{
+    language::{Bilingual, Language},
     outbox::{DeliveryId, Filter, Kind, ReceiverName, SenderName, State},
     text::percent_encode,
 };
@@ -23,12 +24,20 @@ pub(super) struct UrlFilter {
 }
 
 /// A value that cannot be read.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{name}={value} is not valid; {help}")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct BadValue {
     name: &'static str,
     value: String,
-    help: String,
+    help: Bilingual<String>,
+}
+
+impl BadValue {
+    pub(super) fn text(&self, language: Language) -> String {
+        let Self { name, value, help } = self;
+        let help = help.get(language);
+        language
+            .choose(format!("{name}={value} is not valid; {help}"), format!("{name}={value} 无效；{help}"))
+    }
 }
 
 impl UrlFilter {
@@ -96,7 +105,10 @@ fn state(text: &str) -> Result<State, BadValue> {
     State::ALL.into_iter().find(|state| state.name() == text).ok_or_else(|| BadValue {
         name: "state",
         value: text.to_owned(),
-        help: format!("the states are {}", State::ALL.map(State::name).join(", ")),
+        help: {
+            let names = State::ALL.map(State::name).join(", ");
+            Bilingual::new(format!("the states are {names}"), format!("可用的状态是 {names}"))
+        },
     })
 }
 
@@ -108,7 +120,11 @@ fn kind(text: &str) -> Result<Kind, BadValue> {
         _ => Err(BadValue {
             name: "kind",
             value: text.to_owned(),
-            help: "the kinds are alert, digest and notice".to_owned(),
+            help: Bilingual::new(
+                "the kinds are alert, digest and notice",
+                "可用的种类是 alert、digest、notice",
+            )
+            .into(),
         }),
     }
 }
@@ -118,7 +134,11 @@ fn time(name: &'static str, text: &str, zone: &TimeZone) -> Result<Timestamp, Ba
     text.parse::<Timestamp>().ok().or_else(local).ok_or_else(|| BadValue {
         name,
         value: text.to_owned(),
-        help: "write a time as 2026-11-21T03:00 or 2026-11-21T03:00:00+08:00".to_owned(),
+        help: Bilingual::new(
+            "write a time as 2026-11-21T03:00 or 2026-11-21T03:00:00+08:00",
+            "时间应写成 2026-11-21T03:00 或 2026-11-21T03:00:00+08:00",
+        )
+        .into(),
     })
 }
 
@@ -163,7 +183,7 @@ mod tests {
 
     #[test]
     fn wrong_values_are_named() {
-        let error = |pair| read(&[pair]).unwrap_err().to_string();
+        let error = |pair| read(&[pair]).unwrap_err().text(Language::En);
         assert!(error(("state", "gone")).starts_with("state=gone is not valid; the states are queued, "));
         assert!(error(("since", "today")).starts_with("since=today is not valid; write a time as "));
     }

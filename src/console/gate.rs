@@ -28,6 +28,7 @@ use super::{
     throttle::Client,
 };
 use crate::{
+    language::Bilingual,
     outbox::Outbox,
     pages::{Moments, OwnOrigin, SEC_FETCH_SITE, redirect},
     text::percent_encode,
@@ -169,8 +170,11 @@ pub(super) async fn outside<O: Outbox>(
         Err(refusal) => return refusal.page(&state, &visitor),
     };
     if fields.0.len() > MAX_FIELDS_OUTSIDE {
-        let reason = format!("The form has more than {MAX_FIELDS_OUTSIDE} fields");
-        return Refusal::BadRequest(reason).page(&state, &visitor);
+        let reason = Bilingual::new(
+            format!("it has more than {MAX_FIELDS_OUTSIDE} fields"),
+            format!("字段超过 {MAX_FIELDS_OUTSIDE} 个"),
+        );
+        return Refusal::BadForm(reason).page(&state, &visitor);
     }
     next.run(request).await
 }
@@ -265,11 +269,13 @@ async fn read_form(settings: &ConsoleSettings, request: Request) -> Result<(Requ
     check_origin(settings, &request)?;
     let (parts, body) = request.into_parts();
     let form = Form::<Vec<(String, String)>>::from_request(Request::from_parts(parts.clone(), body), &());
-    let bad = |reason: String| Refusal::BadRequest(format!("The form cannot be read: {reason}"));
     let fields = match timeout(FORM_TIME, form).await {
         Ok(Ok(Form(pairs))) => Arc::new(Fields(pairs)),
-        Ok(Err(error)) => return Err(bad(error.body_text())),
-        Err(_elapsed) => return Err(bad("it did not arrive in time".to_owned())),
+        Ok(Err(error)) => return Err(Refusal::BadForm(Bilingual::same(error.body_text()))),
+        Err(_elapsed) => {
+            let late = Bilingual::new("it did not arrive in time", "没有及时收到");
+            return Err(Refusal::BadForm(late.into()));
+        }
     };
     let mut request = Request::from_parts(parts, axum::body::Body::empty());
     request.extensions_mut().insert(Arc::clone(&fields));

@@ -29,7 +29,7 @@ use crate::{
     language::Language,
     outbox::{
         Attempt, DeliveryId, Detail, Filter, Hold, Kind, ListOrder, Listed, Outbox, OutboxQuery, PageRequest,
-        PressRecord, State as Delivery, StoreResult,
+        PressRecord, State as Delivery, StoreResult, rules::stored::invalid_recipients_in_chinese,
     },
     pages::{Moment, Moments},
     text::percent_encode,
@@ -266,8 +266,11 @@ fn view(related: &Related, reader: &Reader, done: Option<&str>) -> View {
         notification: listed.notification.0,
         group: detail.group_key.clone(),
         group_query: format!("?group={}", percent_encode(&detail.group_key)),
-        recipients: detail.recipients.to_string(),
-        missed: detail.invalid_recipients.clone(),
+        recipients: detail.recipients.text(language),
+        missed: match language {
+            Language::En => detail.invalid_recipients.clone(),
+            Language::Zh => invalid_recipients_in_chinese(&detail.invalid_recipients),
+        },
         msgid: detail.msgid.clone(),
         digest: listed.digest.map(|digest| digest.0),
         others: others.iter().map(|other| self::other(other, language)).collect(),

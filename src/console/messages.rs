@@ -103,7 +103,7 @@ pub(super) async fn page<O: Outbox>(
     let fields = Fields::of_query(&uri);
     let wanted = match UrlFilter::read(&fields, &reader.moments.zone) {
         Ok(wanted) => wanted,
-        Err(bad) => return Refusal::BadRequest(bad.to_string()).page(&state, &reader.visitor),
+        Err(bad) => return Refusal::BadRequest(bad.text(reader.language())).page(&state, &reader.visitor),
     };
     let after = fields.get("after").and_then(|after| after.parse().ok()).map(DeliveryId);
     let found = match search::search(&state, &reader, &wanted, after, PAGE_SIZE).await {
@@ -129,10 +129,7 @@ pub(super) async fn page<O: Outbox>(
 
 /// The page for an outbox that does not answer.
 pub(super) fn outbox_failed<O>(state: &ConsoleState<O>, reader: &Reader, error: &StoreError) -> Response {
-    let text = reader
-        .language()
-        .choose(format!("The outbox does not answer: {error}"), format!("outbox 没有响应：{error}"));
-    Refusal::Outbox(text).page(state, &reader.visitor)
+    Refusal::Outbox(error.to_string()).page(state, &reader.visitor)
 }
 
 fn view<O>(

@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use super::{access::Closed, site, state::ConsoleState, throttle::WINDOW, words::Words};
 use crate::{
-    language::Language,
+    language::{Bilingual, Language},
     pages::{Foreign, Frame, Mark, Visitor},
 };
 
@@ -27,6 +27,8 @@ pub(super) enum Refusal {
     ViewerOnly,
     NotFound(String),
     BadRequest(String),
+    /// The reason why the form cannot be read.
+    BadForm(Bilingual<String>),
     TooManyAttempts,
     /// It may be done again after this time.
     TooEarly(Duration),
@@ -34,7 +36,9 @@ pub(super) enum Refusal {
     TooManyRequests(Duration),
     /// The state has changed meanwhile.
     Conflict(String),
+    /// The outbox does not answer, for this reason.
     Outbox(String),
+    Stopping,
 }
 
 const YAML: &str = "server:\n  console:\n    password_file: /etc/wecom-relay/console-password\n";
@@ -51,12 +55,12 @@ impl Refusal {
         match self {
             Self::Closed(_) | Self::Foreign(_) | Self::OldForm | Self::ViewerOnly => StatusCode::FORBIDDEN,
             Self::NotFound(_) => StatusCode::NOT_FOUND,
-            Self::BadRequest(_) => StatusCode::BAD_REQUEST,
+            Self::BadRequest(_) | Self::BadForm(_) => StatusCode::BAD_REQUEST,
             Self::TooManyAttempts | Self::TooEarly(_) | Self::TooManyRequests(_) => {
                 StatusCode::TOO_MANY_REQUESTS
             }
             Self::Conflict(_) => StatusCode::CONFLICT,
-            Self::Outbox(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Outbox(_) | Self::Stopping => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
@@ -109,9 +113,20 @@ impl Refusal {
                 ["Too many logins wait.", "Wait a minute and try again."],
                 ["登录尝试过多。", "请一分钟后再试。"],
             ),
-            Self::NotFound(text) | Self::BadRequest(text) | Self::Conflict(text) | Self::Outbox(text) => {
-                (text.clone(), None)
+            Self::Stopping => choose(
+                ["The relay is stopping.", "Try again after its start."],
+                ["relay 正在停止。", "请在它启动后再试。"],
+            ),
+            Self::BadForm(reason) => {
+                let reason = reason.get(language);
+                let text = language.choose("The form cannot be read: ", "无法读取表单：");
+                (format!("{text}{reason}"), None)
             }
+            Self::Outbox(error) => {
+                let text = language.choose("The outbox does not answer: ", "outbox 没有响应：");
+                (format!("{text}{error}"), None)
+            }
+            Self::NotFound(text) | Self::BadRequest(text) | Self::Conflict(text) => (text.clone(), None),
         }
     }
 

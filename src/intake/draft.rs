@@ -17,10 +17,10 @@ use super::{
 };
 use crate::{
     alertmanager::PayloadMemory,
-    language::Language,
+    language::{Bilingual, Language},
     outbox::{NewDelivery, ReceiverName, SenderName},
     render::{CompileError, Position, Source, TemplateLanguage, Templates},
-    wecom::{ChatId, Content, Recipients, limits},
+    wecom::{ChatId, Content, Recipients},
 };
 
 /// A receiver with the template that somebody edits, and a payload.
@@ -91,14 +91,40 @@ pub struct DraftOutcome {
 }
 
 /// The reason why a draft has no outcome.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug)]
 pub enum DraftError {
-    #[error("too many drafts are rendered at once: try again in a second")]
     Busy,
-    #[error("the template did not end within {} s: the relay would send the built-in text", .0.as_secs_f64())]
     TimedOut(Duration),
-    #[error("the draft could not be rendered: {0}")]
-    Failed(String),
+    Failed(Bilingual<String>),
+}
+
+impl DraftError {
+    pub fn text(&self, language: Language) -> String {
+        match self {
+            Self::Busy => language
+                .choose(
+                    "too many drafts are rendered at once: try again in a second",
+                    "同时渲染的草稿过多，请一秒后再试",
+                )
+                .to_owned(),
+            Self::TimedOut(limit) => {
+                let seconds = limit.as_secs_f64();
+                language.choose(
+                    format!(
+                        "the template did not end within {seconds} s: the relay would send the built-in text"
+                    ),
+                    format!("模板在 {seconds} 秒内没有结束，relay 会改发内置文本"),
+                )
+            }
+            Self::Failed(reason) => {
+                let reason = reason.get(language);
+                language.choose(
+                    format!("the draft could not be rendered: {reason}"),
+                    format!("无法渲染草稿：{reason}"),
+                )
+            }
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -106,8 +132,6 @@ pub struct DraftMessage {
     pub msgtype: String,
     /// The text, or the JSON of a card.
     pub text: String,
-    /// Such as `1912 of 2048 bytes`.
-    pub usage: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -267,12 +291,8 @@ impl DraftSource {
 }
 
 impl From<&NewDelivery> for DraftMessage {
-    fn from(NewDelivery { recipients, content, .. }: &NewDelivery) -> Self {
-        Self {
-            msgtype: content.msgtype().to_owned(),
-            text: content.text().to_owned(),
-            usage: limits::usage(content, recipients),
-        }
+    fn from(NewDelivery { content, .. }: &NewDelivery) -> Self {
+        Self { msgtype: content.msgtype().to_owned(), text: content.text().to_owned() }
     }
 }
 

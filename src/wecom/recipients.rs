@@ -2,7 +2,10 @@
 
 use std::{collections::HashSet, fmt};
 
-use crate::text::{named_char, prefix_chars};
+use crate::{
+    language::Language,
+    text::{named_char, prefix_chars},
+};
 
 /// The maximum number of users that one `message/send` takes.
 pub const MAX_USERS: usize = 1000;
@@ -336,21 +339,27 @@ impl Recipients {
     }
 }
 
-impl fmt::Display for Recipients {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Recipients {
+    /// The recipients as a person reads them in `language`.
+    pub fn text(&self, language: Language) -> String {
         match self {
-            Self::Nobody => return f.write_str("nobody"),
-            Self::Group => return f.write_str("the robot's group"),
-            Self::Chat(ChatId(id)) => return write!(f, "chat {id}"),
+            Self::Nobody => return language.choose("nobody", "无人").to_owned(),
+            Self::Group => return language.choose("the robot's group", "机器人所在的群").to_owned(),
+            Self::Chat(ChatId(id)) => return format!("{} {id}", language.choose("chat", "群聊")),
             Self::All | Self::Listed(_) => {}
         }
-        let named = [("user", self.touser()), ("party", self.toparty()), ("tag", self.totag())];
-        let mut first = true;
-        for (kind, ids) in named.iter().filter(|(_, ids)| !ids.is_empty()) {
-            write!(f, "{}{kind} {ids}", if first { "" } else { ", " })?;
-            first = false;
-        }
-        Ok(())
+        let [user, party, tag] = language.choose(["user", "party", "tag"], ["成员", "部门", "标签"]);
+        let named = [(user, self.touser()), (party, self.toparty()), (tag, self.totag())];
+        let named = named.iter().filter(|(_, ids)| !ids.is_empty());
+        let named: Vec<String> = named.map(|(kind, ids)| format!("{kind} {ids}")).collect();
+        named.join(language.choose(", ", "，"))
+    }
+}
+
+/// The recipients in English.
+impl fmt::Display for Recipients {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text(Language::En))
     }
 }
 

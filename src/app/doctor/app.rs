@@ -17,7 +17,7 @@ use crate::{
     config::{App, Sender},
     doctor::{Finding, Findings},
     intake::{Address, Receiver},
-    language::Bilingual,
+    language::{Bilingual, Language},
     wecom::{
         Addressee, Api, Recipients, WecomError,
         client::{Client, SenderClient},
@@ -150,8 +150,10 @@ impl RecipientLookup<'_> {
             }
         }
         if findings.is_empty() {
-            let message =
-                Bilingual::new(format!("the app sees {recipients}"), format!("应用能看到 {recipients}"));
+            let message = Bilingual::new(
+                format!("the app sees {recipients}"),
+                format!("应用能看到{}", recipients.text(Language::Zh)),
+            );
             findings.push(Finding::ok(RECIPIENTS, message));
         }
         findings

@@ -20,8 +20,12 @@ use crate::{
         state::ConsoleState,
     },
     intake::{DraftError, DraftProblem},
+    language::Language,
     outbox::Outbox,
-    wecom::look::{Appearance, Viewer},
+    wecom::{
+        limits,
+        look::{Appearance, Viewer},
+    },
 };
 
 #[derive(Deserialize)]
@@ -86,7 +90,10 @@ pub(in crate::console) async fn render<O: Outbox>(
             wechat: seen(Viewer::Wechat),
             msgtype: message.msgtype,
             text: message.text,
-            usage: message.usage,
+            usage: content
+                .as_ref()
+                .map(|content| limits::usage(content, &recipients, Language::En))
+                .unwrap_or_default(),
         }
     });
     let rendered =
@@ -100,7 +107,7 @@ fn failed(error: &DraftError) -> Response {
         DraftError::TimedOut(_) => StatusCode::UNPROCESSABLE_ENTITY,
         DraftError::Failed(_) => StatusCode::INTERNAL_SERVER_ERROR,
     };
-    let mut response = Problem { status, detail: error.to_string(), fix: None }.into_response();
+    let mut response = Problem { status, detail: error.text(Language::En), fix: None }.into_response();
     if matches!(error, DraftError::Busy) {
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
     }

@@ -40,7 +40,7 @@ pub(in crate::console) async fn confirm<O: Outbox>(
     let question = Question {
         title: words.send_draft.to_owned(),
         lines: vec![
-            format!("{}: {}", words.recipients, message.recipients),
+            format!("{}: {}", words.recipients, message.recipients.text(reader.language())),
             format!("{}: {}", words.sender, message.sender),
             format!("{}: {}", words.messages, message.deliveries.len()),
         ],
@@ -87,7 +87,7 @@ async fn message<O: Outbox>(
     let asked = Asked::read(fields, receiver, state.desk.as_ref());
     let asked = asked.ok_or_else(|| unknown_receiver(state, reader, receiver))?;
     let outcome = state.desk.render(asked.draft).await;
-    let outcome = outcome.map_err(|error| Refusal::BadRequest(error.to_string()))?;
+    let outcome = outcome.map_err(|error| Refusal::BadRequest(error.text(language)))?;
     let contents: Vec<_> = outcome.messages.iter().filter_map(DraftMessage::content).collect();
     if contents.is_empty() {
         let text = language.choose("The draft makes no message.", "这份草稿没有生成消息。");

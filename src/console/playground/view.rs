@@ -11,7 +11,10 @@ use crate::{
     language::Language,
     pages::{Moment, Moments},
     render::samples,
-    wecom::look::{self, Appearance, Viewer},
+    wecom::{
+        limits,
+        look::{self, Appearance, Viewer},
+    },
     yaml_text,
 };
 
@@ -134,7 +137,7 @@ pub(super) fn view(
 fn result(asked: &Asked, outcome: Result<DraftOutcome, DraftError>, language: Language) -> ResultView {
     let outcome = match outcome {
         Ok(outcome) => outcome,
-        Err(error) => return ResultView { error: Some(error.to_string()), ..ResultView::default() },
+        Err(error) => return ResultView { error: Some(error.text(language)), ..ResultView::default() },
     };
     let total = outcome.messages.len();
     let messages = outcome.messages.iter().zip(1..);
@@ -161,14 +164,16 @@ fn message_view(
     language: Language,
 ) -> MessageView {
     let recipients = asked.draft.receiver.audience.recipients();
+    let content = message.content();
     let figure = |viewer| {
-        let content = message.content();
-        content.map(|content| look::figure(&Appearance::of(&content, &recipients, viewer), language))
+        let content = content.as_ref()?;
+        Some(look::figure(&Appearance::of(content, &recipients, viewer), language))
     };
+    let usage = content.as_ref().map(|content| limits::usage(content, &recipients, language));
     MessageView {
         number,
         total,
-        usage: message.usage.clone(),
+        usage: usage.unwrap_or_default(),
         text: message.text.clone(),
         wecom: figure(Viewer::Wecom).unwrap_or_default(),
         wechat: figure(Viewer::Wechat).unwrap_or_default(),

@@ -75,7 +75,7 @@ pub(in crate::console) async fn run_doctor<O: Outbox>(
     let mut runs = state.setup.parts.doctor.watch();
     match runs.wait_for(|run| !run.is_running).await {
         Ok(run) => Json(examination(&run, &reader)).into_response(),
-        Err(_) => Refusal::Outbox("the relay is stopping; try again after its start".to_owned()).json(),
+        Err(_) => Refusal::Stopping.json(),
     }
 }
 

@@ -39,7 +39,7 @@ pub(in crate::console) async fn confirm_test<O: Outbox>(
             let question = Question {
                 title: words.confirm_test.to_owned(),
                 lines: vec![
-                    format!("{}: {}", words.confirm_text, message.recipients),
+                    format!("{}: {}", words.confirm_text, message.recipients.text(reader.language())),
                     format!("{}: {receiver}", reader.words().receiver),
                 ],
                 action: "setup/test".to_owned(),
@@ -121,5 +121,5 @@ pub(super) async fn reload_now<O: Outbox>(
 }
 
 fn stopping() -> Refusal {
-    Refusal::Outbox("the relay is stopping; try again after its start".to_owned())
+    Refusal::Stopping
 }

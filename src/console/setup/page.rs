@@ -103,7 +103,7 @@ pub(super) async fn receivers<O: Outbox>(
     let mut views = Vec::new();
     for receiver in state.setup.parts.relay.receivers() {
         let last_test = last_test(state, &receiver.name, &reader.moments).await;
-        views.push(receiver_view(receiver, &base_url, &credentials, last_test));
+        views.push(receiver_view(receiver, &base_url, &credentials, last_test, reader.language()));
     }
     views
 }
@@ -113,6 +113,7 @@ fn receiver_view(
     base_url: &str,
     credentials: &Credentials,
     last_test: Option<TestView>,
+    language: Language,
 ) -> ReceiverView {
     ReceiverView {
         alertmanager: alertmanager_block(&receiver.name.0, base_url, receiver.send_resolved, credentials),
@@ -120,7 +121,7 @@ fn receiver_view(
         sender: receiver.sender.0,
         is_robot: receiver.is_robot,
         message_type: receiver.message_type,
-        recipients: receiver.recipients,
+        recipients: receiver.recipients.map(|recipients| recipients.text(language)),
         max_parts: receiver.max_parts,
         fallback: receiver.fallback.map(|fallback| fallback.0),
         last_test,

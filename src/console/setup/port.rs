@@ -9,7 +9,7 @@ use super::Credentials;
 use crate::{
     doctor::DoctorHandle,
     outbox::{NewNotification, ReceiverName, SenderName},
-    wecom::Content,
+    wecom::{Content, Recipients},
 };
 
 /// The relay as the Setup page uses it.
@@ -57,7 +57,7 @@ pub struct ReceiverSetup {
     /// As in the configuration: `text`, `markdown`, …
     pub message_type: &'static str,
     /// `None` if templates choose them for each payload.
-    pub recipients: Option<String>,
+    pub recipients: Option<Recipients>,
     pub max_parts: u16,
     pub send_resolved: bool,
     pub fallback: Option<ReceiverName>,

@@ -102,21 +102,48 @@ pub fn recipients(users: &str, parties: &str, tags: &str) -> Result<Recipients, 
     Recipients::stored(users, parties, tags).ok_or_else(|| Unreadable::new("a list of recipients", "empty"))
 }
 
+/// The kinds of recipients that WeCom could not reach.
+const INVALID: [Bilingual<&str>; 4] = [
+    Bilingual::new("user", "成员"),
+    Bilingual::new("party", "部门"),
+    Bilingual::new("tag", "标签"),
+    Bilingual::new("without licence", "没有接口许可"),
+];
+
 /// The recipients that WeCom could not reach, as one line.
 pub fn invalid_recipients(invalid: &InvalidRecipients) -> String {
-    let kinds = [
-        ("user", &invalid.users),
-        ("party", &invalid.parties),
-        ("tag", &invalid.tags),
-        ("without licence", &invalid.unlicensed),
-    ];
-    let named = kinds.into_iter().filter(|(_, ids)| !ids.is_empty());
-    named.map(|(kind, ids)| format!("{kind} {}", ids.join("|"))).collect::<Vec<_>>().join(", ")
+    let lists = [&invalid.users, &invalid.parties, &invalid.tags, &invalid.unlicensed];
+    let named = INVALID.into_iter().zip(lists).filter(|(_, ids)| !ids.is_empty());
+    named.map(|(kind, ids)| format!("{} {}", kind.en, ids.join("|"))).collect::<Vec<_>>().join(", ")
+}
+
+/// The line of [`invalid_recipients`] in Chinese.
+pub fn invalid_recipients_in_chinese(line: &str) -> String {
+    let translated = |part: &str| {
+        let kind = INVALID.into_iter().find_map(|kind| Some((kind, part.strip_prefix(kind.en)?)));
+        kind.map_or_else(|| part.to_owned(), |(kind, ids)| format!("{}{ids}", kind.zh))
+    };
+    line.split(", ").map(translated).collect::<Vec<_>>().join("，")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn invalid_recipients_are_translated() {
+        let ids = |ids: &[&str]| ids.iter().map(|id| (*id).to_owned()).collect();
+        let invalid = InvalidRecipients {
+            users: ids(&["zhangsan", "lisi"]),
+            parties: ids(&["3"]),
+            tags: Vec::new(),
+            unlicensed: ids(&["wangwu"]),
+        };
+        let line = invalid_recipients(&invalid);
+        assert_eq!(line, "user zhangsan|lisi, party 3, without licence wangwu");
+        let chinese = "成员 zhangsan|lisi，部门 3，没有接口许可 wangwu";
+        assert_eq!(invalid_recipients_in_chinese(&line), chinese);
+    }
 
     #[test]
     fn the_stored_numbers_are_places_in_the_lists() {

@@ -3,6 +3,7 @@
 mod access;
 mod api;
 mod browser;
+mod chinese;
 mod doctor;
 mod forms;
 mod many;
