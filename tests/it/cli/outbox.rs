@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::Value;
 use wecom_relay::{
-    outbox::{CardStore as _, DeliveryId, NewPress, State},
+    outbox::{CardStore as _, DeliveryId, NewPress, PressVerdict, State},
     sandbox::{Api, Fault},
 };
 
@@ -381,6 +381,11 @@ async fn the_presses_of_a_card_are_shown_with_their_results() {
     let claimed = claim(&outbox, at(2)).await.unwrap();
     outbox.settle_press(claimed.id, claimed.claim, done("acknowledged"), at(3)).await.unwrap();
     accept(&outbox, NewPress { button: "silence:3600".to_owned(), ..press("t1", 4) }, at(4)).await;
+    let failed = claim(&outbox, at(4)).await.unwrap();
+    let reason = "Alertmanager does not respond".to_owned();
+    let retry = PressVerdict::Retry { at: at(9), reason: reason.clone() };
+    outbox.settle_press(failed.id, failed.claim, retry, at(4)).await.unwrap();
+    accept(&outbox, NewPress { button: "silence:7200".to_owned(), ..press("t1", 5) }, at(5)).await;
     outbox.recalled(DeliveryId(1), at(5)).await.unwrap();
     outbox.close().await;
 
@@ -392,7 +397,8 @@ async fn the_presses_of_a_card_are_shown_with_their_results() {
     };
     insta::assert_snapshot!(lines("pressed:"), @"
     pressed:            TIME  ack by zhang: acknowledged
-    pressed:            TIME  silence:3600 by zhang: accepted, the relay is working on it
+    pressed:            TIME  silence:3600 by zhang: will retry: Alertmanager does not respond
+    pressed:            TIME  silence:7200 by zhang: accepted, the relay is working on it
     ");
     insta::assert_snapshot!(lines("recalled:"), @"recalled:           TIME");
     let json: Value =
@@ -400,5 +406,7 @@ async fn the_presses_of_a_card_are_shown_with_their_results() {
     assert_eq!(json["presses"][0]["result"], "acknowledged");
     assert_eq!(json["presses"][1]["result"], Value::Null);
     assert_eq!(json["presses"][1]["button"], "silence:3600");
+    assert_eq!(json["presses"][1]["last_failure"], reason);
+    assert_eq!(json["presses"][2]["last_failure"], Value::Null);
     assert!(json["recalled_at"].is_string());
 }
