@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use tokio::{
-    sync::watch,
+    sync::{Semaphore, watch},
     task::{JoinError, JoinSet},
     time::{sleep, timeout},
 };
@@ -20,6 +20,7 @@ use crate::{
     alertmanager::Silences,
     clock::Clock,
     heartbeat::Heartbeat,
+    intake::ButtonAction,
     metrics::{Metrics, PressResult},
     outbox::{CardStore, Press, PressWaker, StoreError, StoreResult},
     wecom::Contacts,
@@ -29,8 +30,10 @@ use crate::{
 const STORE_PAUSE: Duration = Duration::from_secs(1);
 /// After the stop, the presses in hand have this time to finish. It is less than that of a whole shutdown.
 const GRACE: Duration = Duration::from_secs(10);
-/// The number of presses in hand. It is large, so that acknowledgements do not wait for those that wait for Alertmanager.
-const MAX_IN_HAND: usize = 64;
+/// The number of presses in hand. It is large, so that acknowledgements do not wait behind silences.
+const MAX_IN_HAND: usize = 1024;
+/// The number of presses that ask Alertmanager at the same time.
+const MAX_SILENCES: usize = 64;
 
 /// Handles presses.
 pub struct Worker<O, S, C> {
@@ -46,12 +49,13 @@ pub struct Worker<O, S, C> {
 /// Handles presses until `stop`. Several processes may do so with one outbox: each press has one claim.
 pub async fn run<O: CardStore, S: Silences, C: Contacts>(worker: Worker<O, S, C>, stop: CancellationToken) {
     let worker = Arc::new(worker);
-    let memberships = Arc::new(Memberships::default());
+    let shared =
+        Arc::new(Shared { memberships: Memberships::default(), silences: Semaphore::new(MAX_SILENCES) });
     let mut in_hand = JoinSet::new();
     let mut outage = Outage::default();
     while !stop.is_cancelled() {
         worker.heartbeat.tick();
-        let pause = match worker.claim(&mut in_hand, &memberships, &stop).await {
+        let pause = match worker.claim(&mut in_hand, &shared, &stop).await {
             Ok(pause) => {
                 outage = Outage::default();
                 pause
@@ -72,6 +76,17 @@ pub async fn run<O: CardStore, S: Silences, C: Contacts>(worker: Worker<O, S, C>
         }
     }
     while in_hand.join_next().await.is_some() {}
+}
+
+/// The parts that all presses in hand share.
+struct Shared {
+    memberships: Memberships,
+    /// Places of presses that ask Alertmanager.
+    silences: Semaphore,
+}
+
+fn asks_alertmanager(press: &Press) -> bool {
+    !matches!(press.button.parse(), Ok(ButtonAction::Acknowledge) | Err(_))
 }
 
 /// The outbox does not answer. The log has this once.
@@ -104,7 +119,7 @@ impl<O: CardStore, S: Silences, C: Contacts> Worker<O, S, C> {
     async fn claim(
         self: &Arc<Self>,
         in_hand: &mut JoinSet<StoreResult<()>>,
-        memberships: &Arc<Memberships>,
+        shared: &Arc<Shared>,
         stop: &CancellationToken,
     ) -> StoreResult<Duration> {
         if !self.clock.is_known() {
@@ -118,7 +133,7 @@ impl<O: CardStore, S: Silences, C: Contacts> Worker<O, S, C> {
                 let wait = wait.map(|wait| Duration::try_from(wait).unwrap_or_default());
                 return Ok(wait.unwrap_or(self.timing.poll).min(self.timing.poll));
             };
-            in_hand.spawn(Arc::clone(self).handle(press, Arc::clone(memberships), stop.clone()));
+            in_hand.spawn(Arc::clone(self).handle(press, Arc::clone(shared), stop.clone()));
         }
         // The end of a press wakes the loop.
         Ok(self.timing.poll)
@@ -129,13 +144,20 @@ impl<O: CardStore, S: Silences, C: Contacts> Worker<O, S, C> {
     async fn handle(
         self: Arc<Self>,
         press: Press,
-        memberships: Arc<Memberships>,
+        shared: Arc<Shared>,
         stop: CancellationToken,
     ) -> StoreResult<()> {
         let settings = Arc::clone(&self.settings.borrow());
         let actor = Actor { settings: &settings, timing: &self.timing, clock: self.clock.as_ref() };
+        let attempt = async {
+            let _place = match asks_alertmanager(&press) {
+                true => shared.silences.acquire().await.ok(),
+                false => None,
+            };
+            actor.handle(&press, &shared.memberships).await
+        };
         // An attempt must end before its claim.
-        let limited = timeout(self.timing.claim / 2, actor.handle(&press, &memberships));
+        let limited = timeout(self.timing.claim / 2, attempt);
         let grace_ended = async {
             stop.cancelled().await;
             sleep(GRACE).await;
