@@ -5,7 +5,11 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::outbox::Absence;
+use crate::{
+    alertmanager::{Silences, SilencesError},
+    clock::Clock,
+    outbox::Absence,
+};
 
 /// The smallest number of empty answers, one after the other.
 const MIN_LOOKS: u32 = 3;
@@ -27,6 +31,28 @@ pub(super) fn is_resolved(absence: Absence, needed: Duration) -> bool {
     let Absence { since, last, looks } = absence;
     let lasted = Duration::try_from(last.duration_since(since)).unwrap_or_default();
     looks >= MIN_LOOKS && lasted >= needed
+}
+
+/// An Alertmanager, as far as it knows all alerts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Knowledge {
+    Complete,
+    /// It has started so recently that some alerts were not sent to it yet.
+    Incomplete,
+    /// Grafana does not say when it started.
+    Unknown,
+}
+
+/// Asks an Alertmanager when it started. It knows all alerts after `warm_up`.
+pub(super) async fn knowledge(
+    silences: &impl Silences,
+    warm_up: Duration,
+    clock: &dyn Clock,
+) -> Result<Knowledge, SilencesError> {
+    let Some(started_at) = silences.started_at().await? else { return Ok(Knowledge::Unknown) };
+    let age = clock.wall_time(clock.now()).duration_since(started_at);
+    let is_warm = Duration::try_from(age).unwrap_or_default() >= warm_up;
+    Ok(if is_warm { Knowledge::Complete } else { Knowledge::Incomplete })
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{
+    absence::{Knowledge, knowledge},
     card::handled_card,
     failure::PressFailure,
     membership::Memberships,
@@ -16,7 +17,7 @@ use super::{
     texts::Reader,
 };
 use crate::{
-    alertmanager::{Silence, Silences},
+    alertmanager::{Silence, Silences, SilencesError},
     clock::Clock,
     delivery::press_results::{NOT_DONE, SILENCED_BY},
     intake::ButtonAction,
@@ -162,9 +163,16 @@ impl<S: Silences, C: Contacts> Actor<'_, S, C> {
         self.done(obeyed, handled, is_watched.then_some(watch_until))
     }
 
-    /// False if Alertmanager does not know the alerts of the card, so that it cannot say that they are resolved.
+    /// False if Alertmanager does not know the alerts of the card, so that it cannot say that they are resolved. If it has
+    /// just started, it will know them soon.
     async fn knows_alerts(&self, silences: &S, card: &StoredCard) -> bool {
-        silences.has_alerts(&card.labels.0).await.unwrap_or_else(|error| {
+        let look = async {
+            if silences.has_alerts(&card.labels.0).await? {
+                return Ok(true);
+            }
+            Ok(knowledge(silences, self.timing.warm_up, self.clock).await? == Knowledge::Incomplete)
+        };
+        look.await.unwrap_or_else(|error: SilencesError| {
             tracing::warn!(
                 receiver = %card.receiver, reason = %error,
                 "Alertmanager did not list the silenced alerts; the relay looks for their end all the same"

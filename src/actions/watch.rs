@@ -7,7 +7,7 @@ use tokio::{sync::watch, time::sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    absence::{absent_again, is_resolved},
+    absence::{Knowledge, absent_again, is_resolved, knowledge},
     card::resolved_card,
     messages::resolved,
     moment::later,
@@ -114,13 +114,11 @@ impl<O: CardStore, S: Silences, C: Send + Sync + 'static> Watch<O, S, C> {
             return Ok(Look::Listed);
         }
         let Timing { absence, warm_up, .. } = self.timing;
-        let Some(started_at) = silences.started_at().await? else {
-            // Grafana does not say when it started.
-            return Ok(Look::Absent(absence.max(warm_up)));
-        };
-        let age = self.clock.wall_time(self.clock.now()).duration_since(started_at);
-        let is_warm = Duration::try_from(age).unwrap_or_default() >= warm_up;
-        Ok(if is_warm { Look::Absent(absence) } else { Look::TooEarly })
+        Ok(match knowledge(silences, warm_up, self.clock.as_ref()).await? {
+            Knowledge::Complete => Look::Absent(absence),
+            Knowledge::Incomplete => Look::TooEarly,
+            Knowledge::Unknown => Look::Absent(absence.max(warm_up)),
+        })
     }
 }
 

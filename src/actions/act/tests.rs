@@ -24,6 +24,7 @@ use crate::{
 struct Fake {
     found: Result<Option<Silence>, SilencesError>,
     has_alerts: Result<bool, SilencesError>,
+    started_at: Option<Timestamp>,
     finds: AtomicUsize,
     creations: AtomicUsize,
 }
@@ -40,6 +41,7 @@ impl Default for Fake {
         Self {
             found: Ok(Some(silence)),
             has_alerts: Ok(true),
+            started_at: None,
             finds: AtomicUsize::new(0),
             creations: AtomicUsize::new(0),
         }
@@ -67,7 +69,7 @@ impl Silences for Fake {
     }
 
     async fn started_at(&self) -> Result<Option<Timestamp>, SilencesError> {
-        Ok(None)
+        Ok(self.started_at)
     }
 }
 
@@ -150,6 +152,15 @@ async fn alertmanager_is_asked_for_the_alerts_of_an_earlier_silence() {
         let silences = Arc::new(Fake { has_alerts: has_alerts.clone(), ..Fake::default() });
         let verdict = second_attempt(&silences, card(), 10).await;
         assert_eq!(silenced(verdict).1, watch_until, "{has_alerts:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_card_is_watched_if_alertmanager_has_just_started() {
+    for (started_at, watch_until) in [(at(-289), Some(at(3630))), (at(-290), None)] {
+        let silences = Fake { has_alerts: Ok(false), started_at: Some(started_at), ..Fake::default() };
+        let verdict = second_attempt(&Arc::new(silences), card(), 10).await;
+        assert_eq!(silenced(verdict).1, watch_until, "{started_at}");
     }
 }
 
