@@ -1,9 +1,10 @@
 //! Who may see the console: login, sessions, viewers, and the rule of openness.
 
 use reqwest::{Method, header};
+use tokio::task::JoinSet;
 
 use super::{Browser, PASSWORD, VIEWER, WITH_PASSWORDS, options};
-use crate::support::{Options, Relay, Wecom, payload};
+use crate::support::{Options, Relay, Wecom, payload, soon};
 
 const PAGES: [&str; 4] = ["/", "/messages", "/messages/1", "/messages/confirm?do=requeue&state=dead"];
 
@@ -78,6 +79,27 @@ async fn a_login_leads_to_no_other_site() {
         let fields = [("next".to_owned(), next.to_owned()), ("password".to_owned(), PASSWORD.to_owned())];
         assert_eq!(browser.send(Method::POST, "/login", &fields, &[]).await.location(), "./", "{next}");
     }
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn wrong_passwords_wait_and_the_right_one_gets_in() {
+    let relay = Relay::with("http://127.0.0.1:9", options(WITH_PASSWORDS)).await;
+    for _ in 0..60 {
+        assert_eq!(Browser::new(&relay).log_in("wrong-password").await.status, 401);
+    }
+    // From now on, attempts have turns of a second.
+    let mut guesses = JoinSet::new();
+    for _ in 0..30 {
+        let mut browser = Browser::new(&relay);
+        guesses.spawn(async move { browser.log_in("wrong-password").await.status });
+    }
+    assert_eq!(soon(guesses.join_next()).await.unwrap().unwrap(), 401);
+    // Pages do not wait, and most guesses still do.
+    assert_eq!(Browser::new(&relay).get("/login").await.status, 200);
+    assert!(guesses.len() > 20, "{}", guesses.len());
+    guesses.shutdown().await;
+    assert_eq!(soon(Browser::new(&relay).log_in(PASSWORD)).await.status, 303);
     relay.stop().await;
 }
 

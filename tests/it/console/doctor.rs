@@ -5,7 +5,7 @@ use std::{fs, os::unix::fs::MetadataExt, path::Path, process};
 use serde_json::{Value, json};
 use wecom_relay::{
     outbox::Outbox,
-    sandbox::{Api, Fault},
+    sandbox::{Api, CallResponse, Fault},
 };
 
 use super::{PASSWORD, WITH_PASSWORDS, options};
@@ -56,6 +56,55 @@ async fn doctor_keeps_the_locks_of_the_outbox_and_knows_its_own_relay() {
         (&listen["status"], &listen["message"]),
         (&json!("ok"), &json!(format!("this relay listens on {address}")))
     );
+    relay.stop().await;
+}
+
+/// The findings of `doctor --json`, without those about the server, which another process uses.
+async fn findings_of_the_command(config: &Path) -> Vec<Value> {
+    let mut command = process::Command::new(env!("CARGO_BIN_EXE_wecom-relay"));
+    command.arg("--config").arg(config).args(["doctor", "--json"]);
+    let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    comparable(text.lines().map(|line| serde_json::from_str(line).unwrap()).collect())
+}
+
+/// Findings without those about the server, and without durations.
+fn comparable(mut findings: Vec<Value>) -> Vec<Value> {
+    findings.retain(|finding| finding["subject"] != "server");
+    for finding in &mut findings {
+        let message = finding["message"].as_str().unwrap();
+        let message: Vec<&str> =
+            message.split(' ').filter(|word| !word.contains(|c: char| c.is_ascii_digit())).collect();
+        finding["message"] = json!(message.join(" "));
+    }
+    findings
+}
+
+#[tokio::test]
+async fn a_run_gets_one_token_and_another_one_must_wait() {
+    let wecom = Wecom::live(Default::default()).await;
+    let relay = Relay::with(&wecom.url, options(WITH_PASSWORDS)).await;
+    let found = findings(&relay).await;
+    let results = || {
+        let calls = wecom.sandbox.calls();
+        calls.iter().filter(|call| call.api == Api::Gettoken).map(|call| call.response).collect::<Vec<_>>()
+    };
+    // The call without parameters checks the way to WeCom. The other one gets the token.
+    let of_run = results();
+    assert_eq!(
+        of_run.iter().filter(|errcode| **errcode == CallResponse::Errcode(0)).count(),
+        1,
+        "{of_run:?}"
+    );
+    assert_eq!(of_run.len(), 2, "{of_run:?}");
+    let again =
+        relay.client.post(format!("{}/api/v1/doctor", relay.url)).bearer_auth(PASSWORD).send().await.unwrap();
+    let wait: u64 = again.headers()["retry-after"].to_str().unwrap().parse().unwrap();
+    assert_eq!((again.status().as_u16(), (1..=30).contains(&wait)), (429, true), "{wait}");
+    assert_eq!(results(), of_run);
+    assert_eq!(wecom.sandbox.send_calls(), 0);
+    let of_command = findings_of_the_command(&relay.folder.path().join("config.yml")).await;
+    assert_eq!(comparable(found), of_command);
     relay.stop().await;
 }
 
