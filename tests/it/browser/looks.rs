@@ -1,5 +1,7 @@
 //! Every page on every screen, in both languages, light and dark.
 
+use std::collections::BTreeMap;
+
 use serde_json::json;
 use wecom_relay::{
     outbox::State,
@@ -195,8 +197,19 @@ async fn a_page_never_flashes_in_the_wrong_theme() {
 }
 
 #[tokio::test]
-async fn the_first_page_is_small() {
+async fn the_assets_and_the_first_page_are_small() {
     let Some(desk) = Desk::open(Options::default(), &Look::default()).await else { return };
+    let mut assets = BTreeMap::new();
+    for page in pages(&desk).await {
+        desk.goto(&page).await;
+        let sizes =
+            "return performance.getEntriesByType('resource').filter(entry => entry.name.includes('/assets/'))
+            .map(entry => [entry.name, entry.decodedBodySize])";
+        for asset in desk.browser.script(sizes, &[]).await.as_array().unwrap() {
+            assets.insert(asset[0].as_str().unwrap().to_owned(), asset[1].as_u64().unwrap());
+        }
+    }
+    assert!(assets.len() > 8 && assets.values().sum::<u64>() <= 90 << 10, "{assets:?}");
     desk.goto("").await;
     let loaded =
         "return performance.getEntriesByType('resource').concat(performance.getEntriesByType('navigation'))

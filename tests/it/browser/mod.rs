@@ -8,6 +8,7 @@ mod harness;
 mod hostile;
 mod incident;
 mod keyboard;
+mod live;
 mod look;
 mod looks;
 mod many;

@@ -17,12 +17,17 @@ fn open_pages(url: &str) -> JoinSet<()> {
         let address = format!("{url}/{}", ["", "messages", "setup", "templates"][tab % 4]);
         let client = http_client();
         pages.spawn(async move {
+            let mut session = String::new();
             loop {
                 // The relay may be away.
-                if let Ok(answer) = client.get(&address).send().await {
+                if let Ok(answer) = client.get(&address).header("cookie", &session).send().await {
+                    // A browser keeps its session, and the console limits the requests of each.
+                    if let Some(cookie) = answer.headers().get("set-cookie") {
+                        session = cookie.to_str().unwrap().split(';').next().unwrap().to_owned();
+                    }
                     drop(answer.bytes().await);
                 }
-                sleep(Duration::from_millis(50)).await;
+                sleep(Duration::from_millis(100)).await;
             }
         });
     }
