@@ -14,6 +14,9 @@ pub(super) const NAMES: [&str; 8] = ["state", "receiver", "sender", "kind", "gro
 /// The largest number of words of a search. Further words are ignored.
 const MAX_WORDS: usize = 8;
 
+/// Before a word, it lets all words be looked for in the texts of messages too.
+const CONTENT: &str = "content:";
+
 /// A filter with the fields that it was read from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct UrlFilter {
@@ -53,6 +56,7 @@ impl UrlFilter {
         let kept: Vec<_> = kept.cloned().collect();
         let q = fields.get("q").unwrap_or_default();
         let number = q.strip_prefix('#').unwrap_or(q).parse::<i64>().ok().filter(|number| *number > 0);
+        let in_content = q.split_whitespace().any(|word| word.starts_with(CONTENT));
         let words = if number.is_some() { Vec::new() } else { words(q) };
         let filter = Filter {
             states: fields.all("state").map(state).collect::<Result<_, _>>()?,
@@ -63,6 +67,7 @@ impl UrlFilter {
             accepted_since: fields.get("since").map(|text| time("since", text, zone)).transpose()?,
             accepted_before: fields.get("until").map(|text| time("until", text, zone)).transpose()?,
             words,
+            in_content,
             digest: None,
         };
         Ok(Self { filter, id: number.map(DeliveryId), fields: kept })
@@ -98,7 +103,8 @@ fn query<'f>(fields: impl Iterator<Item = (&'f str, &'f str)>) -> String {
 
 /// The words of a search.
 fn words(q: &str) -> Vec<String> {
-    q.split_whitespace().take(MAX_WORDS).map(str::to_owned).collect()
+    let words = q.split_whitespace().map(|word| word.strip_prefix(CONTENT).unwrap_or(word));
+    words.filter(|word| !word.is_empty()).take(MAX_WORDS).map(str::to_owned).collect()
 }
 
 fn state(text: &str) -> Result<State, BadValue> {
@@ -172,6 +178,15 @@ mod tests {
             assert_eq!(read(&[("q", q)]).unwrap().id, Some(DeliveryId(48213)));
         }
         assert_eq!(read(&[("q", "#db1")]).unwrap().id, None);
+    }
+
+    #[test]
+    fn a_prefix_searches_the_texts_too() {
+        for q in ["content:disk full", "content: disk full", "disk content:full"] {
+            let filter = read(&[("q", q)]).unwrap().filter;
+            assert_eq!((filter.words, filter.in_content), (vec!["disk".to_owned(), "full".to_owned()], true));
+        }
+        assert!(!read(&[("q", "disk full")]).unwrap().filter.in_content);
     }
 
     #[test]

@@ -12,6 +12,8 @@ use crate::outbox::{DeliveryId, ListOrder, Listed, OutboxQuery, Page, PageReques
 const TIME_LIMIT: Duration = Duration::from_millis(250);
 /// The pages of the outbox for one search.
 const MAX_PAGES: usize = 5;
+/// The same for a search of texts, whose pages are smaller.
+const MAX_CONTENT_PAGES: usize = 25;
 
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Found {
@@ -50,7 +52,8 @@ async fn find(
     }
     let (began, wanted_count) = (Instant::now(), limit as usize);
     let mut found = Found { next: after, ..Found::default() };
-    for _ in 0..MAX_PAGES {
+    let max_pages = if wanted.filter.in_content { MAX_CONTENT_PAGES } else { MAX_PAGES };
+    for _ in 0..max_pages {
         let left = limit.saturating_sub(u32::try_from(found.listed.len()).unwrap_or(u32::MAX));
         let request = PageRequest { order: ListOrder::NewestFirst, after: found.next, limit: left };
         let Page { deliveries, next } = outbox.list(wanted.filter.clone(), request).await?;

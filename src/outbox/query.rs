@@ -84,6 +84,8 @@ pub struct Filter {
     pub group_key: Option<String>,
     /// Only deliveries whose summary or group key has all of these words. Only ASCII letters are compared without case.
     pub words: Vec<String>,
+    /// The words may also be in the content. A call looks at fewer rows then.
+    pub in_content: bool,
     /// Only deliveries that were accepted before this time.
     pub accepted_before: Option<Timestamp>,
     /// Only deliveries that were accepted at or after this time.

@@ -63,16 +63,19 @@ pub(super) const DISCARDED: &str =
 
 const CONSOLE_SECRET: &str = "SELECT secret FROM wecom_relay.console WHERE id = 1";
 
-/// The statement that reads a page of deliveries with this number of words.
-pub(super) fn page_statement(source: Source, order: ListOrder, words: usize) -> String {
+/// The statement that reads a page of deliveries with the words of `filter`.
+pub(super) fn page_statement(filter: &Filter, order: ListOrder) -> String {
     const FIXED_PARAMETERS: usize = 11;
+    let text = page::searched_columns(filter).join(" || E'\\n' || ");
     // With another collation, other letters than those of ASCII would become lower case too.
     let word = |number: usize| {
         let number = number + FIXED_PARAMETERS;
-        format!("AND strpos(lower((summary || E'\\n' || group_key) COLLATE \"C\"), ${number}::text) > 0")
+        format!("AND strpos(lower(({text}) COLLATE \"C\"), ${number}::text) > 0")
     };
-    let words: Vec<String> = (1..=words).map(word).collect();
-    let page = PAGE.replace("{source}", condition(source)).replace("{direction}", page::direction(order));
+    let words: Vec<String> = (1..=filter.words.len()).map(word).collect();
+    let page = PAGE
+        .replace("{source}", condition(Source::of(filter)))
+        .replace("{direction}", page::direction(order));
     page.replace("{words}", &words.join(" "))
 }
 
@@ -97,7 +100,7 @@ pub(super) async fn list(tx: &Transaction<'_>, filter: &Filter, request: &PageRe
     let (order, source) = (request.order, Source::of(filter));
     let end: Option<i64> = match source {
         Source::All | Source::Dead => {
-            let window: [Param<'_>; 2] = [&page::start(request), &limit(page::WINDOW - 1)];
+            let window: [Param<'_>; 2] = [&page::start(request), &limit(page::window(filter) - 1)];
             tx.first(&window_statement(source, order), &window, |row| column(row, "id")).await?
         }
         Source::Digest => None,
@@ -126,7 +129,7 @@ pub(super) async fn list(tx: &Transaction<'_>, filter: &Filter, request: &PageRe
     let params: Vec<Param<'_>> =
         fixed.into_iter().chain(words.iter().map(|word| word as Param<'_>)).collect();
     let read = |row: &Row| Ok(times.listed(read_or_damaged(row)?));
-    let deliveries = tx.all(&page_statement(source, order, words.len()), &params, read).await?;
+    let deliveries = tx.all(&page_statement(filter, order), &params, read).await?;
     Ok(page::page(request, deliveries, end))
 }
 

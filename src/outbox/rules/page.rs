@@ -5,7 +5,9 @@ use std::ops::RangeInclusive;
 use crate::outbox::{DeliveryId, Depth, Filter, ListOrder, Listed, Page, PageRequest, State, rules::stored};
 
 /// The largest number of rows that one call looks at, except among the members of a digest.
-pub const WINDOW: u32 = 20_000;
+const WINDOW: u32 = 20_000;
+/// The same if it reads the content of each row.
+const CONTENT_WINDOW: u32 = 4_000;
 
 /// The index that finds the deliveries of a filter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +49,18 @@ pub fn state_bits(filter: &Filter) -> i64 {
 /// The words of a filter in the form in which they are compared.
 pub fn words(filter: &Filter) -> Vec<String> {
     filter.words.iter().map(|word| word.to_ascii_lowercase()).collect()
+}
+
+/// The number of rows that a call with this filter looks at.
+pub fn window(filter: &Filter) -> u32 {
+    if filter.in_content { CONTENT_WINDOW } else { WINDOW }
+}
+
+/// The columns that words are looked for in. The content of a card update has a response code, which is a secret, so nobody
+/// may find out by searches what it is.
+pub fn searched_columns(filter: &Filter) -> &'static [&'static str] {
+    const CONTENT: &str = "CASE WHEN msgtype = 'card_update' THEN '' ELSE content END";
+    if filter.in_content { &["summary", "group_key", CONTENT] } else { &["summary", "group_key"] }
 }
 
 /// The first id that a call looks at.

@@ -6,7 +6,7 @@ use super::{
     admin, adopt, cards, claim, enqueue, file_guard, fold, history, hold, open, order, presses, purge, query,
     relay_time, room, schema, sender, settle, transaction, waiting, watches,
 };
-use crate::outbox::{ListOrder, rules::page::Source};
+use crate::outbox::{DeliveryId, Filter, ListOrder, State, rules::page::Source};
 
 /// A statement and the text that its plan must contain. An empty text only means that nothing is scanned or sorted.
 const STATEMENTS: &[(&str, &str)] = &[
@@ -164,9 +164,12 @@ fn database() -> Connection {
 /// The statements of lists, which are composed.
 fn list_statements() -> Vec<(String, &'static str)> {
     let sources = [
-        (Source::All, "PRIMARY KEY (rowid>? AND rowid<?)"),
-        (Source::Dead, "delivery_dead (id>? AND id<?)"),
-        (Source::Digest, "delivery_digest (digest=? AND rowid>? AND rowid<?)"),
+        (Filter::default(), "PRIMARY KEY (rowid>? AND rowid<?)"),
+        (Filter { states: vec![State::Dead], ..Filter::default() }, "delivery_dead (id>? AND id<?)"),
+        (
+            Filter { digest: Some(DeliveryId(1)), ..Filter::default() },
+            "delivery_digest (digest=? AND rowid>? AND rowid<?)",
+        ),
     ];
     let orders = [
         (ListOrder::OldestFirst, "PRIMARY KEY (rowid>?)", "delivery_dead (id>?)"),
@@ -176,9 +179,13 @@ fn list_statements() -> Vec<(String, &'static str)> {
     for (order, window, window_of_dead) in orders {
         statements.push((query::window_statement(Source::All, order), window));
         statements.push((query::window_statement(Source::Dead, order), window_of_dead));
-        for words in [0, 2] {
-            let statement = |(source, wanted)| (query::page_statement(source, order, words), wanted);
-            statements.extend(sources.map(statement));
+        for (words, in_content) in [(0, false), (2, false), (2, true)] {
+            let statement = |(filter, wanted): &(Filter, _)| {
+                let words = vec![String::new(); words];
+                let filter = Filter { words, in_content, ..filter.clone() };
+                (query::page_statement(&filter, order), *wanted)
+            };
+            statements.extend(sources.iter().map(statement));
         }
     }
     statements

@@ -61,14 +61,14 @@ pub(super) const DISCARDED: &str =
 
 pub(super) const CONSOLE_SECRET: &str = "SELECT secret FROM console WHERE id = 1";
 
-/// The statement that reads a page of deliveries with this number of words.
-pub(super) fn page_statement(source: Source, order: ListOrder, words: usize) -> String {
+/// The statement that reads a page of deliveries with the words of `filter`.
+pub(super) fn page_statement(filter: &Filter, order: ListOrder) -> String {
     const FIXED_PARAMETERS: usize = 11;
-    let word = |number: usize| {
-        format!("AND instr(lower(summary || char(10) || group_key), ?{}) > 0", number + FIXED_PARAMETERS)
-    };
-    let words: Vec<String> = (1..=words).map(word).collect();
-    let page = PAGE.replace("{index}", index(source)).replace("{direction}", page::direction(order));
+    let text = page::searched_columns(filter).join(" || char(10) || ");
+    let word = |number: usize| format!("AND instr(lower({text}), ?{}) > 0", number + FIXED_PARAMETERS);
+    let words: Vec<String> = (1..=filter.words.len()).map(word).collect();
+    let page =
+        PAGE.replace("{index}", index(Source::of(filter))).replace("{direction}", page::direction(order));
     page.replace("{words}", &words.join(" "))
 }
 
@@ -92,14 +92,14 @@ pub(super) fn list(sql: Sql<'_>, filter: &Filter, request: &PageRequest) -> Engi
     let (order, source) = (request.order, Source::of(filter));
     let end: Option<i64> = match source {
         Source::All | Source::Dead => {
-            let window = (page::start(request), page::WINDOW - 1);
+            let window = (page::start(request), page::window(filter) - 1);
             sql.first(&window_statement(source, order), window, |row| Ok(row.get("id")?))?
         }
         Source::Digest => None,
     };
     let ids = page::ids(request, end);
     let words = page::words(filter);
-    let statement = page_statement(source, order, words.len());
+    let statement = page_statement(filter, order);
     let fixed: [&dyn ToSql; 11] = [
         ids.start(),
         ids.end(),

@@ -104,6 +104,7 @@ macro_rules! conformance {
             operators:
                 a_list_is_filtered_and_paged,
                 a_list_is_searched_by_words_sender_and_group,
+                words_are_found_in_texts_and_not_in_codes,
                 a_list_can_start_with_the_newest_delivery,
                 the_secret_for_the_console_stays_the_same,
                 a_delivery_is_shown_with_its_attempts,

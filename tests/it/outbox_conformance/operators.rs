@@ -5,7 +5,7 @@ use wecom_relay::{
         Changed, DeliveryId, Filter, Kind, ListOrder, NewNotification, Outbox, Page, PageRequest,
         ReceiverName, Requeue, SenderName, State, Verdict,
     },
-    wecom::{InvalidRecipients, Receipt},
+    wecom::{CardUpdate, Content, InvalidRecipients, Otherwise, Receipt},
 };
 
 use super::fixture::{
@@ -82,6 +82,28 @@ pub(crate) async fn a_list_is_searched_by_words_sender_and_group<O: Outbox>(outb
     for (kind, count) in [(Kind::Alert, 3), (Kind::Digest, 0)] {
         assert_eq!(find(&outbox, Filter { kind: Some(kind), ..all.clone() }).await.len(), count);
     }
+}
+
+pub(crate) async fn words_are_found_in_texts_and_not_in_codes<O: Outbox>(outbox: O) {
+    let mut text = alert("disk", "DiskFull");
+    text.deliveries[0].content = Content::Text("db1 is FULL".to_owned());
+    let mut update = alert("lag", "KafkaLag");
+    let card = Content::stored("template_card", r#"{"card_type":"button_interaction"}"#.to_owned());
+    let Some(Content::TemplateCard(template_card)) = card else { panic!("no card") };
+    let code = Some("a-secret-code".to_owned());
+    let with_code = CardUpdate { template_card, response_code: code, otherwise: Otherwise::Card };
+    update.deliveries[0].content = Content::card_update(&with_code);
+    for new in [text, update] {
+        enqueue(&outbox, new, at(0)).await;
+    }
+    let found = async |words: &[&str], in_content| {
+        let words = words.iter().map(|word| (*word).to_owned()).collect();
+        find(&outbox, Filter { words, in_content, ..Filter::default() }).await
+    };
+    assert_eq!(found(&["DB1", "diskfull"], true).await, ["DiskFull"]);
+    assert_eq!(found(&["db1"], false).await, [""; 0]);
+    assert_eq!(found(&["kafkalag"], true).await, ["KafkaLag"]);
+    assert_eq!(found(&["secret"], true).await, [""; 0]);
 }
 
 pub(crate) async fn a_list_can_start_with_the_newest_delivery<O: Outbox>(outbox: O) {
