@@ -34,6 +34,8 @@ use crate::{
 /// Messages on a page.
 const PAGE_SIZE: u32 = 50;
 const MAX_SUMMARY_BYTES: usize = 300;
+/// The filters that are folded until one is in use.
+const FOLDED: [&str; 4] = ["receiver", "sender", "since", "until"];
 const UNSETTLED: [Delivery; 4] = [Delivery::Queued, Delivery::Ready, Delivery::InFlight, Delivery::Folded];
 
 #[derive(Serialize)]
@@ -44,6 +46,8 @@ struct View {
     group: String,
     since: String,
     until: String,
+    /// The number of filters in use below the search.
+    filters: usize,
     /// The fields of the filter that its form does not show.
     hidden: Vec<HiddenField>,
     receivers: Vec<String>,
@@ -151,6 +155,7 @@ fn view<O>(
         group: field("group"),
         since: field("since"),
         until: field("until"),
+        filters: FOLDED.iter().filter(|name| !field(name).trim().is_empty()).count(),
         hidden: hidden.map(HiddenField::from).collect(),
         receivers: state.status.receivers().into_iter().map(|receiver| receiver.name.0).collect(),
         senders: state.status.senders().into_iter().map(|sender| sender.name.0).collect(),
@@ -198,10 +203,16 @@ fn chips(reader: &Reader, wanted: &UrlFilter) -> Vec<Chip> {
     vec![
         chip(words.all, &[]),
         chip(words.waiting, &UNSETTLED),
-        chip(state_name(language, Delivery::Dead), &[Delivery::Dead]),
-        chip(state_name(language, Delivery::Delivered), &[Delivery::Delivered]),
-        chip(state_name(language, Delivery::Discarded), &[Delivery::Discarded]),
+        chip(&capitalized(state_name(language, Delivery::Dead)), &[Delivery::Dead]),
+        chip(&capitalized(state_name(language, Delivery::Delivered)), &[Delivery::Delivered]),
+        chip(&capitalized(state_name(language, Delivery::Discarded)), &[Delivery::Discarded]),
     ]
+}
+
+/// `name` with a large first letter, as the name of a button.
+fn capitalized(name: &str) -> String {
+    let mut chars = name.chars();
+    chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
 }
 
 /// One row for all neighbouring deliveries of a notification.

@@ -82,7 +82,9 @@ words! {
     path: "Path", "路径";
     answer: "Answer", "返回内容";
     search: "Search", "搜索";
-    search_hint: "words of the summary or the group, or #id", "摘要或分组中的词，或 #编号";
+    search_example: "words or #id", "词或 #编号";
+    search_hint: "Finds messages with all these words in the summary or the group; with content: before a word, also in \
+        the text.", "查找摘要或分组中含有全部这些词的消息；在词前加 content: 也查找正文。";
     all: "All", "全部";
     any: "any", "不限";
     since: "Since", "起始时间";

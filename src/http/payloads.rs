@@ -1,6 +1,7 @@
 //! The last webhooks that were accepted, to try templates with. They are in memory only.
 
 use std::{
+    cmp::Reverse,
     collections::VecDeque,
     sync::{Mutex, PoisonError},
 };
@@ -94,9 +95,14 @@ impl Payloads {
 }
 
 impl KeptBodies {
+    /// Forgets the oldest payload of the receiver with the most, until the others have room. So a busy receiver leaves
+    /// those of others.
     fn forget_oldest(&mut self) {
         while self.last.len() > self.most || self.bytes > MAX_BYTES {
-            let Some(oldest) = self.last.pop_front() else { return };
+            let count = |receiver: &str| self.last.iter().filter(|kept| kept.receiver == receiver).count();
+            let counts = self.last.iter().map(|kept| count(&kept.receiver));
+            let oldest = counts.enumerate().max_by_key(|(place, count)| (*count, Reverse(*place)));
+            let Some(oldest) = oldest.and_then(|(place, _)| self.last.remove(place)) else { return };
             self.bytes = self.bytes.saturating_sub(oldest.body.len());
         }
     }
@@ -127,6 +133,16 @@ mod tests {
         assert_eq!(ids(&payloads).len(), 4);
         assert_eq!(payloads.id_of(NotificationId(7)), ids(&payloads).first().copied());
         assert_eq!(payloads.id_of(NotificationId(8)), None);
+    }
+
+    #[test]
+    fn a_busy_receiver_leaves_the_payloads_of_others() {
+        let payloads = Payloads::new(4);
+        payloads.record(Timestamp::UNIX_EPOCH, "quiet", Vec::new(), b"{}");
+        for _ in 0..100 {
+            payloads.record(Timestamp::UNIX_EPOCH, "busy", Vec::new(), b"{}");
+        }
+        assert_eq!(ids(&payloads), [100, 99, 98, 0]);
     }
 
     #[test]

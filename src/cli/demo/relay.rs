@@ -72,6 +72,7 @@ fn config_text(api_url: &str, folder: &Path, language: Language) -> String {
     let outbox = serde_json::Value::from(folder.join("outbox.db").display().to_string());
     format!(
         "
+server: {{ console: {{ keep_payloads: 64 }} }}
 outbox: {{ path: {outbox} }}
 apps:
   - {{ name: demo, corp_id: ww1234567890abcdef, agent_id: {AGENT}, api_secret: sandbox-secret-1000002, api_url: '{api_url}' }}

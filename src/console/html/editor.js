@@ -4,11 +4,15 @@ const lines = document.getElementById("template-lines");
 const marks = document.getElementById("template-marks");
 const changes = new EventTarget();
 let count = 0;
+// The field is as high as its text within these bounds. `view.rs` has the same.
+const MIN_ROWS = 3;
+const MAX_ROWS = 18;
 
 function number() {
   const next = editor.value.split("\n").length;
   if (next === count) return;
   count = next;
+  editor.rows = Math.min(Math.max(count + 1, MIN_ROWS), MAX_ROWS);
   lines.textContent = Array.from({ length: count }, (_, index) => index + 1).join("\n");
 }
 

@@ -12,7 +12,7 @@ use crate::{
     pages::{Moment, Moments},
     render::samples,
     wecom::{
-        limits,
+        limits::{self, BytesUsed},
         look::{self, Appearance, Viewer},
     },
     yaml_text,
@@ -21,6 +21,10 @@ use crate::{
 /// The largest payload that a form carries along.
 const MAX_PASTED_BYTES: usize = 256 << 10;
 
+/// The editor is as high as its text within these bounds, so that the preview is near. `editor.js` has the same.
+const MIN_ROWS: usize = 3;
+const MAX_ROWS: usize = 18;
+
 #[derive(Serialize)]
 pub(super) struct PlaygroundView {
     pub(super) receivers: Vec<String>,
@@ -28,6 +32,8 @@ pub(super) struct PlaygroundView {
     pub(super) fields: Vec<Choice>,
     pub(super) is_go: bool,
     pub(super) text: String,
+    /// The lines of the editor.
+    pub(super) rows: usize,
     pub(super) in_use: String,
     pub(super) origin: String,
     pub(super) samples: Vec<Choice>,
@@ -81,6 +87,7 @@ pub(super) struct MessageView {
     pub(super) number: usize,
     pub(super) total: usize,
     pub(super) usage: String,
+    pub(super) bytes: Option<BytesUsed>,
     pub(super) text: String,
     /// Escaped by `wecom::look`.
     pub(super) wecom: String,
@@ -127,6 +134,7 @@ pub(super) fn view(
         is_pasted: *data == Data::Pasted,
         paths: paths(&asked.payload(), is_go),
         payload,
+        rows: (text.lines().count() + 1).clamp(MIN_ROWS, MAX_ROWS),
         text,
         can_send: false,
         to: String::new(),
@@ -174,6 +182,7 @@ fn message_view(
         number,
         total,
         usage: usage.unwrap_or_default(),
+        bytes: content.as_ref().and_then(|content| limits::bytes_used(content, &recipients)),
         text: message.text.clone(),
         wecom: figure(Viewer::Wecom).unwrap_or_default(),
         wechat: figure(Viewer::Wechat).unwrap_or_default(),

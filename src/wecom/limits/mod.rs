@@ -16,4 +16,4 @@ pub use card_note::with_note;
 pub use check::{CardError, MAX_URL_BYTES};
 pub use template_card::{CardLimits, SUB_TITLE, template_card};
 pub use text_card::{DESCRIPTION_CHARS, TextCard, text_card};
-pub use usage::{MAX_CONTENT_BYTES, ROBOT_MARKDOWN_BYTES, usage};
+pub use usage::{BytesUsed, MAX_CONTENT_BYTES, ROBOT_MARKDOWN_BYTES, bytes_used, usage};

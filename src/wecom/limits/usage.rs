@@ -1,5 +1,7 @@
 //! The used part of WeCom's limits, as a text for a person.
 
+use serde::Serialize;
+
 use super::text_card::{DESCRIPTION_CHARS, TITLE_CHARS};
 use crate::{
     language::Language,
@@ -12,20 +14,33 @@ pub const MAX_CONTENT_BYTES: usize = 2048;
 /// The bytes of a markdown message of a robot. WeCom refuses a longer one (40058).
 pub const ROBOT_MARKDOWN_BYTES: usize = 4096;
 
-/// The bytes of a message and its limit, in `language`.
-pub fn usage(content: &Content, recipients: &Recipients, language: Language) -> String {
-    let of_limit = |bytes: usize, limit: usize| {
-        language.choose(format!("{bytes} of {limit} bytes"), format!("{bytes} / {limit} 字节"))
-    };
+/// The bytes of a message that have one limit together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct BytesUsed {
+    pub bytes: usize,
+    pub max: usize,
+}
+
+/// `None` for a card, because each of its fields has a limit.
+pub fn bytes_used(content: &Content, recipients: &Recipients) -> Option<BytesUsed> {
+    let used = |bytes, max| Some(BytesUsed { bytes, max });
     match content {
         Content::Text(_) | Content::GroupText(_) => {
-            of_limit(content.plain().unwrap_or_default().len(), MAX_CONTENT_BYTES)
+            used(content.plain().unwrap_or_default().len(), MAX_CONTENT_BYTES)
         }
-        Content::Markdown(text) if *recipients == Recipients::Group => {
-            of_limit(text.len(), ROBOT_MARKDOWN_BYTES)
-        }
-        Content::Markdown(text) => of_limit(text.len(), MAX_CONTENT_BYTES),
-        Content::MarkdownV2(text) => of_limit(text.len(), ROBOT_MARKDOWN_BYTES),
+        Content::Markdown(text) if *recipients == Recipients::Group => used(text.len(), ROBOT_MARKDOWN_BYTES),
+        Content::Markdown(text) => used(text.len(), MAX_CONTENT_BYTES),
+        Content::MarkdownV2(text) => used(text.len(), ROBOT_MARKDOWN_BYTES),
+        Content::TextCard(_) | Content::TemplateCard(_) | Content::CardUpdate(_) => None,
+    }
+}
+
+/// The bytes of a message and its limit, in `language`.
+pub fn usage(content: &Content, recipients: &Recipients, language: Language) -> String {
+    if let Some(BytesUsed { bytes, max }) = bytes_used(content, recipients) {
+        return language.choose(format!("{bytes} of {max} bytes"), format!("{bytes} / {max} 字节"));
+    }
+    match content {
         Content::TextCard(card) => {
             let fields: serde_json::Value = serde_json::from_str(card.json()).unwrap_or_default();
             let chars =
@@ -41,8 +56,8 @@ pub fn usage(content: &Content, recipients: &Recipients, language: Language) -> 
                 ),
             )
         }
-        Content::TemplateCard(card) | Content::CardUpdate(card) => {
-            let bytes = card.json().len();
+        other => {
+            let bytes = other.text().len();
             language.choose(format!("{bytes} bytes"), format!("{bytes} 字节"))
         }
     }

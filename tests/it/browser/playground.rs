@@ -27,6 +27,42 @@ async fn sources(browser: &Browser) -> Vec<String> {
 }
 
 #[tokio::test]
+async fn a_phone_shows_the_preview_on_its_first_screen() {
+    let Some(desk) = Desk::open(Options::default(), &Look { size: PHONE, ..Look::default() }).await else {
+        return;
+    };
+    let browser = &desk.browser;
+    desk.goto("templates").await;
+    let place = "const part = document.querySelector('#result .part').getBoundingClientRect();
+        const tabs = document.querySelector('.tabs').getBoundingClientRect();
+        return [part.top, tabs.top]";
+    let place = browser.script(place, &[]).await;
+    assert!(place[0].as_f64() < place[1].as_f64(), "{place}");
+    // The editor grows with its text, up to a bound.
+    let rows = "return document.getElementById('template').rows";
+    for (lines, expected) in [(1, 3), (9, 10), (40, 18)] {
+        write(browser, &vec!["x"; lines].join("\n")).await;
+        assert_eq!(browser.script(rows, &[]).await, expected);
+    }
+    desk.finish().await;
+}
+
+#[tokio::test]
+async fn a_meter_shows_the_used_bytes_of_a_message() {
+    let Some(desk) = Desk::open(Options::default(), &Look { language: "zh-CN", ..Look::default() }).await
+    else {
+        return;
+    };
+    let browser = &desk.browser;
+    desk.goto("templates").await;
+    write(browser, &"一".repeat(500)).await;
+    browser.see("#result h2", "1500 / 2048 字节").await;
+    let meter = "const meter = document.querySelector('#result meter'); return [meter.value, meter.max]";
+    assert_eq!(browser.script(meter, &[]).await, json!([1500, 2048]));
+    desk.finish().await;
+}
+
+#[tokio::test]
 async fn a_mistake_is_underlined_at_its_character() {
     let Some(desk) = Desk::open(Options::default(), &Look::default()).await else { return };
     let browser = &desk.browser;

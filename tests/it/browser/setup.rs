@@ -9,7 +9,7 @@ use wecom_relay::{
 };
 
 use super::{
-    Look,
+    Look, PHONE,
     desk::{Desk, PASSWORD, with_password},
 };
 use crate::support::{Options, SECRET, eventually};
@@ -42,6 +42,21 @@ async fn a_refused_test_message_says_why() {
     browser.see("#test-1", "收件成员、部门、标签都收不到消息").await;
     let dead = desk.relay.listed(&[State::Dead]).await;
     assert_eq!(dead.len(), 1);
+    desk.finish().await;
+}
+
+#[tokio::test]
+async fn no_line_for_alertmanager_is_broken_on_a_phone() {
+    let Some(desk) = Desk::open(Options::default(), &Look { size: PHONE, ..Look::default() }).await else {
+        return;
+    };
+    desk.goto("setup").await;
+    let heights = "const block = document.querySelector('pre.code'), style = getComputedStyle(block);
+        const inner = block.clientHeight - parseFloat(style.paddingTop) - parseFloat(style.paddingBottom);
+        return Math.round(inner / parseFloat(style.lineHeight))";
+    let lines = desk.browser.text("pre.code").await.trim_end().lines().count();
+    // The text ends with a line feed, which makes no line of its own.
+    assert_eq!(desk.browser.script(heights, &[]).await, lines);
     desk.finish().await;
 }
 

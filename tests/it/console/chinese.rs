@@ -17,7 +17,7 @@ use crate::support::{Options, Relay, Wecom, eventually, payload, short_delays};
 /// configuration, whose keys are English.
 const TERMS: &str = "API AgentId Alertmanager DNS Esc Go ID IP JSON MiB NTP Origin Receiver Secret TLS Tab Tera URL UTC \
     Watchdog Webhook YAML access agent/get agent_id agentid alert alertmanager.yml api_secret api_url \
-    callback card_action chat chatid config.yml corp_id create dead delivered digest discard discarded do \
+    callback card_action chat chatid config.yml content corp_id create dead delivered digest discard discarded do \
     docs/configuration.md errcode fallback folded gettoken http in-flight key media_id message message/send \
     msgid notice operator outbox outbox.max_size outbox.retention payload proxy_url queued ready receiver \
     relay requeue response_code safe sandbox server.auth server.console.external_url \

@@ -101,7 +101,7 @@ async fn language_and_theme_are_kept_in_the_browser() {
     let back = browser.send(Method::POST, "/lang", &fields, &[]).await;
     assert_eq!(back.location(), "./messages?state=dead");
     let page = browser.follow(&back).await;
-    assert!(page.text.contains("lang=\"en\"") && page.text.contains("dead letter"), "{}", page.text);
+    assert!(page.text.contains("lang=\"en\"") && page.text.contains("Dead letter"), "{}", page.text);
     let fields = [next, ("theme".to_owned(), "dark".to_owned())];
     browser.send(Method::POST, "/theme", &fields, &[]).await;
     assert!(browser.get("/").await.text.contains("data-theme=\"dark\""));

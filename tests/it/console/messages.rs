@@ -27,6 +27,9 @@ async fn messages_are_found_by_words_state_and_number() {
         ("?q=FULL+disk", &["DiskFull"]),
         ("?q=%E7%A3%81%E7%9B%98", &["磁盘已满"]),
         ("?q=nothing", &[]),
+        ("?q=cluster", &[]),
+        ("?q=content:firing+disk", &["DiskFull"]),
+        ("?q=content:nothing", &[]),
         ("?state=delivered", &[]),
         ("?state=dead&receiver=wechat&sender=ops", &["DiskFull", "KafkaLag", "磁盘已满"]),
         ("?sender=other", &[]),
@@ -47,6 +50,11 @@ async fn messages_are_found_by_words_state_and_number() {
     let folded = browser.get("/messages").await.text.contains("<details id=\"filters\">");
     let open = browser.get("/messages?sender=ops").await.text.contains("<details id=\"filters\" open>");
     assert!(folded && open);
+    let filtered = browser.get("/messages?sender=ops&since=2000-01-01T00%3A00&state=dead&q=disk").await.text;
+    assert!(filtered.contains("<summary>Filters (2)</summary>"), "{filtered}");
+    for chip in [">All</a>", ">Waiting</a>", ">Dead letter</a>", ">Taken by WeCom</a>", ">Discarded</a>"] {
+        assert!(filtered.contains(chip), "{chip} in {filtered}");
+    }
     let bad = browser.get("/messages?state=gone").await;
     assert!(bad.status == 400 && bad.text.contains("state=gone is not valid"), "{}", bad.text);
     relay.stop().await;
