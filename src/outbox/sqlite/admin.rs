@@ -5,9 +5,9 @@ use jiff::Timestamp;
 use super::{
     cards,
     columns::{millis, state_number},
+    entry::{self, Entry},
     error::EngineResult,
-    order, sender,
-    settle::{self, Entry},
+    order, sender, settle,
     transaction::Transaction,
 };
 use crate::{
@@ -34,7 +34,7 @@ pub(super) struct RequeuedBatch {
 }
 
 pub(super) fn requeue(tx: &mut Transaction<'_>, id: DeliveryId, now: Timestamp) -> EngineResult<Changed> {
-    let Some(entry) = settle::load(tx, id.0)? else { return Ok(Changed::Unknown) };
+    let Some(entry) = entry::load(tx, id.0)? else { return Ok(Changed::Unknown) };
     if !has_recipient(&entry) {
         return Ok(Changed::NoRecipient);
     }
@@ -61,7 +61,7 @@ pub(super) fn requeue_dead(
     let ids = tx.sql.all(DEAD_AFTER, (after, limit), |row| Ok(row.get::<_, i64>("id")?))?;
     let mut batch = RequeuedBatch { last: ids.last().copied().unwrap_or(after), count: 0 };
     for id in ids {
-        let entry = settle::load(tx, id)?;
+        let entry = entry::load(tx, id)?;
         if let Some(entry) = entry.filter(|entry| entry.state == State::Dead && has_recipient(entry)) {
             put_at_end(tx, &entry, now)?;
             batch.count += 1;
@@ -98,7 +98,7 @@ fn put_at_end(tx: &mut Transaction<'_>, entry: &Entry, now: Timestamp) -> Engine
 }
 
 pub(super) fn discard(tx: &mut Transaction<'_>, id: DeliveryId, now: Timestamp) -> EngineResult<Changed> {
-    let Some(entry) = settle::load(tx, id.0)? else { return Ok(Changed::Unknown) };
+    let Some(entry) = entry::load(tx, id.0)? else { return Ok(Changed::Unknown) };
     match entry.state {
         State::Queued | State::Ready => settle::discard(tx, &entry, DISCARDED, now)?,
         State::Dead => {

@@ -5,9 +5,9 @@ use rusqlite::Row;
 
 use super::{
     columns::{content_columns, millis, recipients_columns, text_column, time_column},
+    entry::Entry,
     error::EngineResult,
     sender,
-    settle::Entry,
     transaction::Transaction,
 };
 use crate::{

@@ -8,6 +8,7 @@ use super::{
         all_recipients_columns, content_columns, kind_column, millis, optional_time_column, part_columns,
         recipients_columns, time_column,
     },
+    entry,
     error::EngineResult,
     fold::{self, Folded},
     settle::{self, set_aside},
@@ -115,7 +116,7 @@ fn mark(
         None => {}
         Some(Updated::OpenCards) => claimed.open_cards = cards::open_cards(tx, id, now)?,
         Some(Updated::Pressed { task_id }) if cards::is_updated_closed(tx, &task_id, id)? => {
-            if let Some(entry) = settle::load(tx, id)? {
+            if let Some(entry) = entry::load(tx, id)? {
                 settle::discard(tx, &entry, CARD_CLOSED, now)?;
             }
             return Ok(None);

@@ -23,6 +23,7 @@ mod cards;
 mod claim;
 mod columns;
 mod enqueue;
+mod entry;
 mod error;
 mod export;
 mod file_guard;

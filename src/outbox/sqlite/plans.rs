@@ -3,8 +3,8 @@
 use rusqlite::Connection;
 
 use super::{
-    admin, adopt, cards, claim, enqueue, file_guard, fold, history, hold, open, order, presses, purge, query,
-    relay_time, room, schema, sender, settle, transaction, waiting, watches,
+    admin, adopt, cards, claim, enqueue, entry, file_guard, fold, history, hold, open, order, presses, purge,
+    query, relay_time, room, schema, sender, settle, transaction, waiting, watches,
 };
 use crate::outbox::{DeliveryId, Filter, ListOrder, State, rules::page::Source};
 
@@ -37,7 +37,7 @@ const STATEMENTS: &[(&str, &str)] = &[
     (sender::RENAME, "PRIMARY KEY"),
     (sender::RENAME_DAMAGED, "PRIMARY KEY"),
     (sender::RENAME_ATTEMPTS, "PRIMARY KEY (delivery=?)"),
-    (settle::LOAD, "PRIMARY KEY"),
+    (entry::LOAD, "PRIMARY KEY"),
     (settle::MOVE_LAST_ATTEMPT, "PRIMARY KEY"),
     (settle::DELIVERED, "PRIMARY KEY"),
     (settle::DEAD, "PRIMARY KEY"),

@@ -8,24 +8,23 @@ use rusqlite::{ToSql, params};
 use super::{
     cards,
     columns::{
-        content_columns, destination_column, duration_millis, invalid_recipients, kind_column, millis,
-        recipients_columns, state_column, state_number, status_column, text_column, timestamp,
+        content_columns, duration_millis, invalid_recipients, millis, recipients_columns, state_column,
+        state_number, text_column, timestamp,
     },
+    entry::{self, Entry},
     error::{EngineError, EngineResult},
     history, order,
     transaction::Transaction,
 };
 use crate::outbox::{
-    Attempt, BodyHash, ClaimId, DeliveryId, Destination, Kind, ReceiverName, SenderName, Settlement, State,
-    Status, Verdict,
+    Attempt, BodyHash, ClaimId, DeliveryId, Kind, ReceiverName, SenderName, Settlement, State, Status,
+    Verdict,
     rules::{
         cards::{Updated, may_be_card},
         fold, stored,
     },
 };
 
-pub(super) const LOAD: &str = "SELECT id, state, sender, receiver, destination, ordering_key, notification,
-     deliveries, kind, status, msgtype, claim, claimed_at, due_at, tries FROM delivery WHERE id = ?1";
 // Only the last attempt is in the delivery's row.
 pub(super) const MOVE_LAST_ATTEMPT: &str = "INSERT INTO attempt (delivery, n, sender, started_at, ms, ended_at,
      errcode, counted, detail)
@@ -89,53 +88,11 @@ pub(super) const SETTLE_MEMBER: &str =
     "UPDATE delivery SET state = ?2, reason = ?3, settled_at = ?4 WHERE id = ?1";
 pub(super) const MARK_NOTICED: &str = "UPDATE delivery SET noticed = 1 WHERE id >= ?1 AND id < ?1 + ?2";
 
-/// The columns that decide how a settlement affects other deliveries.
-#[derive(Debug, Clone)]
-pub(super) struct Entry {
-    pub(super) id: i64,
-    pub(super) state: State,
-    pub(super) sender: SenderName,
-    pub(super) receiver: ReceiverName,
-    pub(super) destination: Destination,
-    pub(super) ordering_key: i64,
-    pub(super) notification: i64,
-    pub(super) deliveries: u32,
-    pub(super) kind: Kind,
-    status: Status,
-    msgtype: String,
-    claim: Option<i64>,
-    claimed_at: Option<i64>,
-    due_at: i64,
-    tries: i64,
-}
-
-pub(super) fn load(tx: &Transaction<'_>, id: i64) -> EngineResult<Option<Entry>> {
-    tx.sql.first(LOAD, [id], |row| {
-        Ok(Entry {
-            id: row.get("id")?,
-            state: state_column(row)?,
-            sender: SenderName(row.get("sender")?),
-            receiver: ReceiverName(row.get("receiver")?),
-            destination: destination_column(row)?,
-            ordering_key: row.get("ordering_key")?,
-            notification: row.get("notification")?,
-            deliveries: row.get("deliveries")?,
-            kind: kind_column(row)?,
-            status: status_column(row)?,
-            msgtype: row.get("msgtype")?,
-            claim: row.get("claim")?,
-            claimed_at: row.get("claimed_at")?,
-            due_at: row.get("due_at")?,
-            tries: row.get("tries")?,
-        })
-    })
-}
-
 /// Ends a claim. A claim that has already ended is left alone.
 pub(super) fn settle(tx: &mut Transaction<'_>, settlement: &Settlement, now: Timestamp) -> EngineResult<()> {
     let Settlement { delivery: DeliveryId(id), claim: ClaimId(claim), attempt, verdict, tried_cards } =
         settlement;
-    let Some(entry) = load(tx, *id)? else { return Ok(()) };
+    let Some(entry) = entry::load(tx, *id)? else { return Ok(()) };
     if entry.state != State::InFlight || entry.claim != Some(*claim) {
         return Ok(());
     }
@@ -371,7 +328,7 @@ pub(super) fn recover_replaced_file(tx: &mut Transaction<'_>) -> EngineResult<()
 
 /// Loads a delivery. `None` if there is none, or if its row could not be read and was set aside.
 fn load_or_set_aside(tx: &mut Transaction<'_>, id: i64, now: Timestamp) -> EngineResult<Option<Entry>> {
-    match load(tx, id) {
+    match entry::load(tx, id) {
         Err(error) => set_aside(tx, id, error, now).map(|()| None),
         loaded => loaded,
     }
@@ -401,7 +358,7 @@ pub(super) fn set_aside(
         })
     })?;
     let Some(DamagedEntry { state, ordering_key, sender, receiver }) = found else { return Ok(()) };
-    let entry = load(tx, id);
+    let entry = entry::load(tx, id);
     let reason = error.store_error().to_string();
     tx.sql.run(SET_ASIDE, (id, millis(now), stored::DAMAGED.fill(&[&reason]).en))?;
     match entry {
