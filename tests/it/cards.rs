@@ -7,7 +7,8 @@ use wecom_relay::{
     clock::{Clock, SystemClock},
     language::Language,
     outbox::{
-        CardLabels, Kind, NewDelivery, NewNotification, Outbox, Part, ReceiverName, SenderName, State, Status,
+        CardLabels, Kind, NewDelivery, NewNotification, Outbox, OutboxQuery, Part, ReceiverName, Requeue,
+        SenderName, State, Status,
     },
     sandbox::{self, Api, Callback, Effect, Fault, Moment, RepeatedCard},
     wecom::{
@@ -18,7 +19,7 @@ use wecom_relay::{
 
 use crate::{
     storm::windows,
-    support::{Options, Relay, Wecom, short_delays},
+    support::{Options, Relay, Wecom, eventually, short_delays},
 };
 
 const AGENT: u64 = 1_000_002;
@@ -230,6 +231,25 @@ async fn a_press_behind_the_end_of_its_group_changes_no_card() {
     assert_eq!(updates(&wecom), 2);
     let discarded = relay.listed(&[State::Discarded]).await;
     assert_eq!(discarded[0].reason, "discarded: its card is resolved or recalled");
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn a_requeued_end_leaves_the_card_of_a_new_alert() {
+    let wecom = interactive().await;
+    let relay = relay(&wecom).await;
+    accept(&relay, firing("db", "t1")).await;
+    relay.settled(1).await;
+    wecom.sandbox.inject(Fault::errcode(81013).on(Api::UpdateTemplateCard).times(1));
+    accept(&relay, resolved("db")).await;
+    relay.settled(2).await;
+    accept(&relay, firing("db", "t2")).await;
+    relay.settled(3).await;
+    assert_eq!(seen(&wecom), ["db", "db"]);
+    assert_eq!(relay.listed(&[State::Dead]).await.len(), 1);
+    relay.outbox.requeue(Requeue::AllDead, SystemClock.now()).await.unwrap();
+    eventually(async || relay.listed(&[State::Delivered]).await, |delivered| delivered.len() == 3).await;
+    assert_eq!(seen(&wecom), ["已恢复", "db"]);
     relay.stop().await;
 }
 

@@ -42,7 +42,8 @@ pub(super) const TRIED: &str = concat!(
     also_by!("$1::bigint"),
     " END, shown = CASE WHEN $6 THEN $1 ELSE shown END WHERE task_id = $2 AND ordering_key = $3"
 );
-/// Closes cards. Their watch ends too.
+/// Closes cards. Their watch ends too. The end of a group may be requeued after the group fires again, so it closes only the
+/// cards that are older.
 macro_rules! close {
     ($which:literal) => {
         concat!(
@@ -53,25 +54,27 @@ macro_rules! close {
     };
 }
 pub(super) const CLOSE: &str = close!(
-    "NOT closed AND sent_at IS NOT NULL AND ordering_key = ANY(ARRAY(
-         SELECT d.ordering_key FROM wecom_relay.delivery d WHERE d.id = ANY($1)
+    "delivery = ANY(ARRAY(SELECT c.delivery FROM wecom_relay.delivery d
+         JOIN wecom_relay.card c ON c.ordering_key = d.ordering_key AND c.delivery < d.notification
+         WHERE d.id = ANY($1) AND NOT c.closed AND c.sent_at IS NOT NULL
          AND NOT EXISTS (SELECT FROM wecom_relay.delivery s
              WHERE s.id = ANY(coalesce(d.siblings, ARRAY[d.id])) AND s.settled_at IS NULL)
          AND EXISTS (SELECT FROM wecom_relay.delivery s
              WHERE s.id = ANY(coalesce(d.siblings, ARRAY[d.id])) AND s.state = 4)))"
 );
 pub(super) const CLOSE_OF_DIGEST: &str = close!(
-    "NOT closed AND sent_at IS NOT NULL AND ordering_key = ANY(ARRAY(
-         SELECT ordering_key FROM wecom_relay.delivery WHERE digest = $1 AND state = 4 AND status = 1))"
+    "delivery = ANY(ARRAY(SELECT c.delivery FROM wecom_relay.delivery m
+         JOIN wecom_relay.card c ON c.ordering_key = m.ordering_key AND c.delivery < m.notification
+         WHERE m.digest = $1 AND m.state = 4 AND m.status = 1 AND NOT c.closed AND c.sent_at IS NOT NULL))"
 );
 pub(super) const CLOSE_RECALLED: &str = close!("delivery = $1");
-/// The open cards of the batch of recipients of an update. The last batch has those of all later batches, too. All batches of
-/// an update are the same part.
+/// The open cards of the batch of recipients of an update, as far as they are older. The last batch has those of all later
+/// batches, too. All batches of an update are the same part.
 macro_rules! of_batch {
     () => {
         "FROM wecom_relay.card c JOIN wecom_relay.delivery d ON d.id = c.delivery
          JOIN wecom_relay.delivery u ON u.id = $1
-         WHERE NOT c.closed AND c.response_code IS NOT NULL AND c.code_until > $2
+         WHERE NOT c.closed AND c.response_code IS NOT NULL AND c.code_until > $2 AND c.delivery < u.notification
          AND c.ordering_key = (SELECT k.ordering_key FROM wecom_relay.delivery k WHERE k.id = $1)
          AND coalesce(array_position(u.siblings, u.id), 1) = least(coalesce(array_position(d.siblings, d.id), 1),
              (SELECT coalesce(max(array_position(k.siblings, s.id)), 1) FROM wecom_relay.delivery k

@@ -43,7 +43,8 @@ pub(super) const TRIED: &str = concat!(
     also_by!("?1"),
     " END, shown = CASE WHEN ?6 THEN ?1 ELSE shown END WHERE task_id = ?2 AND ordering_key = ?3"
 );
-/// Closes cards. Their watch ends too.
+/// Closes cards. Their watch ends too. The end of a group may be requeued after the group fires again, so it closes only the
+/// cards that are older.
 macro_rules! close {
     ($table:literal, $which:literal) => {
         concat!(
@@ -56,23 +57,26 @@ macro_rules! close {
 }
 pub(super) const CLOSE: &str = close!(
     "card INDEXED BY card_open",
-    "closed = 0 AND sent_at IS NOT NULL AND ordering_key = ?1
+    "closed = 0 AND sent_at IS NOT NULL AND ordering_key = ?1 AND delivery < ?2
      AND NOT EXISTS (SELECT 1 FROM delivery WHERE id >= ?2 AND id < ?2 + ?3 AND settled_at IS NULL)
      AND EXISTS (SELECT 1 FROM delivery WHERE id >= ?2 AND id < ?2 + ?3 AND state = 4)"
 );
 pub(super) const CLOSE_OF_DIGEST: &str = close!(
-    "card INDEXED BY card_open",
-    "closed = 0 AND sent_at IS NOT NULL AND ordering_key IN (SELECT ordering_key FROM delivery
-         INDEXED BY delivery_digest WHERE digest = ?1 AND state = 4 AND status = 1)"
+    "card",
+    "delivery IN (SELECT c.delivery FROM delivery m INDEXED BY delivery_digest
+         CROSS JOIN card c INDEXED BY card_open ON c.ordering_key = m.ordering_key
+         WHERE m.digest = ?1 AND m.state = 4 AND m.status = 1
+         AND c.closed = 0 AND c.sent_at IS NOT NULL AND c.delivery < m.notification)"
 );
 pub(super) const CLOSE_RECALLED: &str = close!("card", "delivery = ?1");
-/// The open cards of the batch of recipients of an update. The last batch has those of all later batches, too. All batches of
-/// an update are the same part.
+/// The open cards of the batch of recipients of an update, as far as they are older. The last batch has those of all later
+/// batches, too. All batches of an update are the same part.
 macro_rules! of_batch {
     () => {
         "FROM delivery u CROSS JOIN card c INDEXED BY card_code ON c.ordering_key = u.ordering_key
          CROSS JOIN delivery d ON d.id = c.delivery
          WHERE u.id = ?1 AND c.closed = 0 AND c.response_code IS NOT NULL AND c.code_until > ?2
+         AND c.delivery < u.notification
          AND u.id - u.notification = min(d.id - d.notification, (SELECT max(s.id - s.notification)
              FROM delivery k CROSS JOIN delivery s ON s.id >= k.notification AND s.id < k.notification + k.deliveries
              WHERE k.id = ?1 AND s.part_number = k.part_number))"

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use wecom_relay::{
     outbox::{
-        CardLabels, Claimed, CodeState, ConfiguredSender, Enqueued, Lease, NewDelivery, NewNotification,
-        OpenCard, Outbox, Part, Requeue, SenderName, Settlement, State, Status, TriedCard, Verdict,
+        CardLabels, Claimed, CodeState, ConfiguredSender, DeliveryId, Enqueued, Lease, NewDelivery,
+        NewNotification, OpenCard, Outbox, Part, Requeue, SenderName, Settlement, State, Status, TriedCard,
+        Verdict,
     },
     wecom::{Content, Receipt},
 };
@@ -226,6 +227,48 @@ pub(crate) async fn a_group_closes_with_the_last_part_of_its_end(outbox: impl Ou
         assert_eq!(claimed.open_cards.is_empty(), ends.contains("delivered"), "{ends}");
         deliver(&lease, &claimed, at(second + 1)).await;
     }
+}
+
+/// Stores and sends a notification that dies.
+async fn send_dead<O: Outbox>(outbox: &O, lease: &O::Lease, new: NewNotification, second: i64) -> DeliveryId {
+    enqueue(outbox, new, at(second)).await;
+    let claimed = claim_one(lease, at(second)).await;
+    kill(lease, &claimed, at(second)).await;
+    claimed.id
+}
+
+pub(crate) async fn a_requeued_end_changes_no_newer_card(outbox: impl Outbox) {
+    let lease = acquire(&outbox, at(0)).await;
+    send_card(&outbox, &lease, card("a", "t1"), "c1", at(1)).await;
+    let end = send_dead(&outbox, &lease, resolved("a"), 2).await;
+    send_card(&outbox, &lease, card("a", "t2"), "c2", at(3)).await;
+    outbox.requeue(Requeue::One(end), at(4)).await.unwrap();
+    let claimed = claim_one(&lease, at(4)).await;
+    assert_eq!(claimed.open_cards, [open("t1", "c1")]);
+    spend(&lease, &claimed, sent_with(""), &["t1"], at(4)).await;
+    enqueue(&outbox, resolved("a"), at(5)).await;
+    assert_eq!(open_cards_of(&lease, at(5)).await, [open("t2", "c2")]);
+}
+
+pub(crate) async fn a_requeued_repetition_changes_no_newer_card(outbox: impl Outbox) {
+    let lease = acquire(&outbox, at(0)).await;
+    let repetition = send_dead(&outbox, &lease, repeat("a", "t1"), 1).await;
+    send_card(&outbox, &lease, card("a", "t2"), "c2", at(2)).await;
+    outbox.requeue(Requeue::One(repetition), at(3)).await.unwrap();
+    assert_eq!(open_cards_of(&lease, at(3)).await, []);
+}
+
+pub(crate) async fn a_requeued_digest_closes_no_newer_card(outbox: impl Outbox) {
+    let lease = acquire(&outbox, at(0)).await;
+    send_card(&outbox, &lease, card("a", "t1"), "c1", at(1)).await;
+    enqueue(&outbox, NewNotification { status: Status::Resolved, ..alert("a", "resolved") }, at(2)).await;
+    let folded = fold(&lease, 1, digest("digest"), at(3)).await;
+    kill(&lease, &folded[0], at(3)).await;
+    send_card(&outbox, &lease, card("a", "t2"), "c2", at(4)).await;
+    outbox.requeue(Requeue::One(folded[0].id), at(5)).await.unwrap();
+    assert_eq!(drain(&lease, at(5)).await, ["digest"]);
+    enqueue(&outbox, resolved("a"), at(6)).await;
+    assert_eq!(open_cards_of(&lease, at(6)).await, [open("t2", "c2")]);
 }
 
 /// The task ids of the open cards of an update, and true if their codes may be used.
