@@ -4,7 +4,10 @@
 
 use crate::{
     language::{Bilingual, Language},
-    outbox::rules::stored::{DAMAGED, DIGEST_DISCARDED, DISCARDED},
+    outbox::rules::{
+        cards::CARD_CLOSED,
+        stored::{DAMAGED, DIGEST_DISCARDED, DISCARDED},
+    },
     wecom::errcode,
 };
 
@@ -65,7 +68,7 @@ fn fixed(text: &str) -> Option<String> {
         DISCARDED => "已丢弃",
         "interrupted: the relay ended while it was sending this" => "中断：relay 在发送这条消息时结束",
         _ => {
-            let sentences = [NO_RECIPIENT, DIGEST_DISCARDED, DAMAGED];
+            let sentences = [NO_RECIPIENT, DIGEST_DISCARDED, DAMAGED, CARD_CLOSED];
             return sentences.iter().find_map(|sentence| sentence.chinese_of(text, str::to_owned));
         }
     };
@@ -93,6 +96,7 @@ mod tests {
             "discarded",
             "digest 7 was discarded",
             "a row cannot be read: kind cannot be 9",
+            "discarded: its card is resolved or recalled",
         ];
         let translated: Vec<_> = texts.map(in_chinese).into();
         insta::assert_snapshot!(translated.join("\n"), @"
@@ -106,6 +110,7 @@ mod tests {
         已丢弃
         汇总消息 7 已被丢弃
         有一行数据无法读取：kind cannot be 9
+        已丢弃：卡片对应的告警已恢复，或卡片已撤回
         ");
     }
 

@@ -217,7 +217,7 @@ async fn settle_unsent(tx: &Transaction<'_>, look: &Look<'_>, unsent: &[Unsent])
             Why::Damaged(reason) => set_aside(tx, *id, reason, look.now).await?,
             Why::CardClosed => {
                 for entry in entry::load(tx, &[*id]).await? {
-                    settle::discard(tx, &entry, CARD_CLOSED, look.now).await?;
+                    settle::discard(tx, &entry, CARD_CLOSED.en, look.now).await?;
                 }
             }
         }

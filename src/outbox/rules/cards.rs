@@ -4,6 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::stored::Unreadable;
 use crate::{
+    language::Bilingual,
     outbox::{Absence, CardLabels, Handled, NewDelivery, NewNotification},
     wecom::{Content, Receipt},
 };
@@ -97,7 +98,10 @@ impl Updated {
 }
 
 /// The reason of the discarded update of a press whose card was closed while the update was waiting.
-pub const CARD_CLOSED: &str = "discarded: its card is resolved or recalled";
+pub const CARD_CLOSED: Bilingual<&str> = Bilingual::new(
+    "discarded: its card is resolved or recalled",
+    "已丢弃：卡片对应的告警已恢复，或卡片已撤回",
+);
 
 /// # Errors
 /// No version of this program writes such a text.

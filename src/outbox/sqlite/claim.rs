@@ -117,7 +117,7 @@ fn mark(
         Some(Updated::OpenCards) => claimed.open_cards = cards::open_cards(tx, id, now)?,
         Some(Updated::Pressed { task_id }) if cards::is_updated_closed(tx, &task_id, id)? => {
             if let Some(entry) = entry::load(tx, id)? {
-                settle::discard(tx, &entry, CARD_CLOSED, now)?;
+                settle::discard(tx, &entry, CARD_CLOSED.en, now)?;
             }
             return Ok(None);
         }
