@@ -72,7 +72,7 @@ impl<O: CardStore, S: Silences, C: Send + Sync + 'static> Watch<O, S, C> {
                     "a silenced alert is resolved, and its card says so"
                 );
             }
-            self.outbox.settle_watch(&card.task_id, &card.sender, verdict, self.clock.now()).await?;
+            self.outbox.settle_watch(card.delivery, next, verdict, self.clock.now()).await?;
         }
         Ok(())
     }

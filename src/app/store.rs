@@ -250,12 +250,12 @@ impl CardStore for Store {
 
     async fn settle_watch(
         &self,
-        task_id: &str,
-        sender: &SenderName,
+        delivery: DeliveryId,
+        until: Timestamp,
         verdict: WatchVerdict,
         now: Timestamp,
     ) -> StoreResult<()> {
-        engine!(self.settle_watch(task_id, sender, verdict, now))
+        engine!(self.settle_watch(delivery, until, verdict, now))
     }
 
     async fn recalled(&self, delivery: DeliveryId, at: Timestamp) -> StoreResult<()> {

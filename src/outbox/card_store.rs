@@ -185,11 +185,12 @@ pub trait CardStore: Clone + Send + Sync + 'static {
         now: Timestamp,
     ) -> impl Future<Output = StoreResult<Vec<WatchedCard>>> + Send;
 
-    /// Stores the result of a look at a watched card, in one transaction. It changes nothing if the watch has ended.
+    /// Stores the result of a look at a watched card, in one transaction. `until` is that of [`Self::watched_cards`]. The
+    /// result changes nothing if the watch has ended, if a silence was added since, or if somebody looked again after `until`.
     fn settle_watch(
         &self,
-        task_id: &str,
-        sender: &SenderName,
+        delivery: DeliveryId,
+        until: Timestamp,
         verdict: WatchVerdict,
         now: Timestamp,
     ) -> impl Future<Output = StoreResult<()>> + Send;

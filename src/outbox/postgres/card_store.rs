@@ -4,8 +4,8 @@ use jiff::Timestamp;
 
 use super::{admin, outbox::PostgresOutbox, presses, session::Transaction, watches};
 use crate::outbox::{
-    AcceptedPress, CardStore, ClaimId, DeliveryId, NewPress, Press, PressId, PressVerdict, SenderName,
-    StoreResult, WatchVerdict, WatchedCard,
+    AcceptedPress, CardStore, ClaimId, DeliveryId, NewPress, Press, PressId, PressVerdict, StoreResult,
+    WatchVerdict, WatchedCard,
 };
 
 impl CardStore for PostgresOutbox {
@@ -48,15 +48,14 @@ impl CardStore for PostgresOutbox {
 
     async fn settle_watch(
         &self,
-        task_id: &str,
-        sender: &SenderName,
+        delivery: DeliveryId,
+        until: Timestamp,
         verdict: WatchVerdict,
         now: Timestamp,
     ) -> StoreResult<()> {
-        let (task_id, sender) = (task_id.to_owned(), sender.clone());
         let room = self.engine.shared.room.clone();
         let settle = async move |tx: &Transaction<'_>| {
-            watches::settle(tx, &task_id, &sender, &verdict, &room, now).await
+            watches::settle(tx, delivery, until, &verdict, &room, now).await
         };
         self.engine.intake.run(settle).await
     }

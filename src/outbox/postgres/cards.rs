@@ -93,7 +93,7 @@ pub(super) const DOUBT: &str = concat!(
     of_batch!(),
     "))"
 );
-pub(super) const FIND: &str = "SELECT delivery, ordering_key FROM wecom_relay.card
+pub(super) const FIND: &str = "SELECT delivery FROM wecom_relay.card
      WHERE task_id = $1 AND queue = $2 ORDER BY delivery DESC LIMIT 1";
 pub(super) const LOAD: &str = "SELECT d.id, d.receiver, d.to_users, d.to_parties, d.to_tags, s.msgtype, s.content,
      s.summary, s.severity, d.accepted_at, c.task_id, c.group_key, c.handled, c.closed,
@@ -279,23 +279,13 @@ pub(super) async fn open_cards(
     .await
 }
 
-/// A card that was found by its task id.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct FoundCard {
-    pub(super) delivery: i64,
-    pub(super) ordering_key: i64,
-}
-
-/// The newest card with this task id.
+/// The delivery of the newest card with this task id.
 pub(super) async fn find(
     tx: &Transaction<'_>,
     task_id: &str,
     queue: &SenderName,
-) -> EngineResult<Option<FoundCard>> {
-    tx.first(FIND, &[&text(task_id), &queue.0], |row| {
-        Ok(FoundCard { delivery: column(row, "delivery")?, ordering_key: column(row, "ordering_key")? })
-    })
-    .await
+) -> EngineResult<Option<i64>> {
+    tx.first(FIND, &[&text(task_id), &queue.0], |row| column(row, "delivery")).await
 }
 
 /// The card of a delivery. `None` if there is none, or if it cannot be read.

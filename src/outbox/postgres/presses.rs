@@ -74,7 +74,7 @@ pub(super) async fn accept(
     let queue = PresentSenders::read(tx, &[&press.sender]).await?.of(&press.sender).queue;
     let id = PressId::of(&queue, press);
     let NewPress { sender: _, task_id, user, button, response_code, pressed_at } = press;
-    let delivery = cards::find(tx, task_id, &queue).await?.map(|card| card.delivery);
+    let delivery = cards::find(tx, task_id, &queue).await?;
     let params: [Param<'_>; 9] = [
         &id.0,
         &queue.0,

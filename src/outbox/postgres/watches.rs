@@ -10,10 +10,9 @@ use super::{
     job::Arrival,
     order,
     room::Room,
-    sender::PresentSenders,
     session::Transaction,
 };
-use crate::outbox::{Absence, SenderName, WatchVerdict, WatchedCard, rules};
+use crate::outbox::{Absence, DeliveryId, WatchVerdict, WatchedCard, rules};
 
 pub(super) const BEGIN: &str =
     "UPDATE wecom_relay.card SET watch_until = greatest(watch_until, $2), watch_due = $3, absence = NULL
@@ -21,10 +20,11 @@ pub(super) const BEGIN: &str =
 pub(super) const CLAIM: &str = "UPDATE wecom_relay.card SET watch_due = $2 WHERE delivery = ANY(ARRAY(
      SELECT delivery FROM wecom_relay.card WHERE watch_due IS NOT NULL AND watch_due <= $1 ORDER BY watch_due LIMIT $3
      FOR UPDATE SKIP LOCKED)) RETURNING delivery, watch_until, absence";
+// The time at which the claim of a look ends is the name of the claim.
 pub(super) const POSTPONE: &str =
-    "UPDATE wecom_relay.card SET watch_due = $2, absence = $3 WHERE delivery = $1 AND watch_due IS NOT NULL";
-pub(super) const END: &str = "UPDATE wecom_relay.card SET watch_until = NULL, watch_due = NULL
-     WHERE delivery = $1 AND watch_due IS NOT NULL";
+    "UPDATE wecom_relay.card SET watch_due = $3, absence = $4 WHERE delivery = $1 AND watch_due = $2";
+pub(super) const END: &str =
+    "UPDATE wecom_relay.card SET watch_until = NULL, watch_due = NULL WHERE delivery = $1 AND watch_due = $2";
 
 pub(super) async fn begin(
     tx: &Transaction<'_>,
@@ -59,7 +59,7 @@ pub(super) async fn claim(
         // A row that cannot be read has no time of its end either.
         match (cards::load(tx, delivery).await?, watch_until) {
             (Some(card), Ok(watch_until)) => watched.push(WatchedCard { card, watch_until, absence }),
-            _ => tx.run(END, &[&delivery]).await.map(drop)?,
+            _ => tx.run(END, &[&delivery, &millis(until)]).await.map(drop)?,
         }
     }
     Ok(watched)
@@ -67,22 +67,21 @@ pub(super) async fn claim(
 
 pub(super) async fn settle(
     tx: &Transaction<'_>,
-    task_id: &str,
-    sender: &SenderName,
+    DeliveryId(delivery): DeliveryId,
+    until: Timestamp,
     verdict: &WatchVerdict,
     room: &Room,
     now: Timestamp,
 ) -> EngineResult<()> {
-    let queue = PresentSenders::read(tx, &[sender]).await?.of(sender).queue;
-    let Some(card) = cards::find(tx, task_id, &queue).await? else { return Ok(()) };
+    let until = millis(until);
     // Settlements lock the ordering key before its cards, too.
-    order::lock(tx, &[card.ordering_key]).await?;
+    order::lock_of_deliveries(tx, &[delivery]).await?;
     let changed = match verdict {
         WatchVerdict::Again { at, absence } => {
             let absence = rules::cards::stored_absence(*absence);
-            tx.run(POSTPONE, &[&card.delivery, &millis(*at), &absence]).await?
+            tx.run(POSTPONE, &[&delivery, &until, &millis(*at), &absence]).await?
         }
-        WatchVerdict::Ended | WatchVerdict::Resolved(_) => tx.run(END, &[&card.delivery]).await?,
+        WatchVerdict::Ended | WatchVerdict::Resolved(_) => tx.run(END, &[&delivery, &until]).await?,
     };
     if let WatchVerdict::Resolved(new) = verdict
         && changed > 0

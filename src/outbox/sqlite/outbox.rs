@@ -213,13 +213,12 @@ impl CardStore for SqliteOutbox {
 
     async fn settle_watch(
         &self,
-        task_id: &str,
-        sender: &SenderName,
+        delivery: DeliveryId,
+        until: Timestamp,
         verdict: WatchVerdict,
         now: Timestamp,
     ) -> StoreResult<()> {
-        let (task_id, sender) = (task_id.to_owned(), sender.clone());
-        let settle = move |tx: &mut Transaction<'_>| watches::settle(tx, &task_id, &sender, &verdict, now);
+        let settle = move |tx: &mut Transaction<'_>| watches::settle(tx, delivery, until, &verdict, now);
         self.worker.run(Effect::FlushedWrite, settle).await
     }
 

@@ -7,10 +7,9 @@ use super::{
     columns::{millis, time_column},
     enqueue,
     error::EngineResult,
-    sender,
     transaction::Transaction,
 };
-use crate::outbox::{Absence, SenderName, WatchVerdict, WatchedCard, rules};
+use crate::outbox::{Absence, DeliveryId, WatchVerdict, WatchedCard, rules};
 
 pub(super) const BEGIN: &str =
     "UPDATE card SET watch_until = max(coalesce(watch_until, ?2), ?2), watch_due = ?3, absence = NULL
@@ -18,10 +17,11 @@ pub(super) const BEGIN: &str =
 pub(super) const DUE: &str = "SELECT delivery, watch_until, absence FROM card INDEXED BY card_watched
      WHERE watch_due IS NOT NULL AND watch_due <= ?1 ORDER BY watch_due LIMIT ?2";
 pub(super) const CLAIM: &str = "UPDATE card SET watch_due = ?2 WHERE delivery = ?1";
+// The time at which the claim of a look ends is the name of the claim.
 pub(super) const POSTPONE: &str =
-    "UPDATE card SET watch_due = ?2, absence = ?3 WHERE delivery = ?1 AND watch_due IS NOT NULL";
+    "UPDATE card SET watch_due = ?3, absence = ?4 WHERE delivery = ?1 AND watch_due = ?2";
 pub(super) const END: &str =
-    "UPDATE card SET watch_until = NULL, watch_due = NULL WHERE delivery = ?1 AND watch_due IS NOT NULL";
+    "UPDATE card SET watch_until = NULL, watch_due = NULL WHERE delivery = ?1 AND watch_due = ?2";
 
 pub(super) fn begin(
     tx: &Transaction<'_>,
@@ -53,12 +53,12 @@ pub(super) fn claim(
     })?;
     let mut watched = Vec::with_capacity(due.len());
     for Due { delivery, watch_until, absence } in due {
+        tx.sql.run(CLAIM, (delivery, millis(until)))?;
         // A row that cannot be read has no time of its end either.
         if let (Some(card), Ok(watch_until)) = (cards::load(tx, delivery)?, watch_until) {
-            tx.sql.run(CLAIM, (delivery, millis(until)))?;
             watched.push(WatchedCard { card, watch_until, absence });
         } else {
-            tx.sql.run(END, [delivery])?;
+            tx.sql.run(END, (delivery, millis(until)))?;
         }
     }
     Ok(watched)
@@ -66,18 +66,17 @@ pub(super) fn claim(
 
 pub(super) fn settle(
     tx: &mut Transaction<'_>,
-    task_id: &str,
-    sender: &SenderName,
+    DeliveryId(delivery): DeliveryId,
+    until: Timestamp,
     verdict: &WatchVerdict,
     now: Timestamp,
 ) -> EngineResult<()> {
-    let queue = sender::present(tx, sender)?.queue;
-    let Some(delivery) = cards::find(tx, task_id, &queue)? else { return Ok(()) };
+    let until = millis(until);
     let changed = match verdict {
         WatchVerdict::Again { at, absence } => {
-            tx.sql.run(POSTPONE, (delivery, millis(*at), rules::cards::stored_absence(*absence)))?
+            tx.sql.run(POSTPONE, (delivery, until, millis(*at), rules::cards::stored_absence(*absence)))?
         }
-        WatchVerdict::Ended | WatchVerdict::Resolved(_) => tx.sql.run(END, [delivery])?,
+        WatchVerdict::Ended | WatchVerdict::Resolved(_) => tx.sql.run(END, (delivery, until))?,
     };
     if let WatchVerdict::Resolved(new) = verdict
         && changed > 0

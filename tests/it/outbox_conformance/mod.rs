@@ -166,6 +166,7 @@ macro_rules! conformance {
                 settled_presses_are_purged_and_others_are_not,
                 a_renamed_sender_keeps_its_presses,
                 a_silenced_card_is_watched_until_it_ends,
+                a_late_look_at_a_watched_card_changes_nothing,
                 the_absence_of_alerts_is_kept_with_the_watch,
                 a_watched_card_that_resolves_stores_one_notification,
                 the_watch_of_a_card_ends_with_its_group,

@@ -2,9 +2,9 @@
 
 use jiff::Timestamp;
 use wecom_relay::outbox::{
-    Absence, AcceptedPress, CardLabels, ClaimId, CodeState, ConfiguredSender, Dedupe, Handled, HandledAction,
-    Key, Lease, NewNotification, NewPress, Outbox, Press, PressId, PressRecord, PressVerdict, SenderName,
-    State, StoredCard, Verdict, WatchVerdict, WatchedCard,
+    Absence, AcceptedPress, CardLabels, ClaimId, CodeState, ConfiguredSender, Dedupe, DeliveryId, Handled,
+    HandledAction, Key, Lease, NewNotification, NewPress, Outbox, Press, PressId, PressRecord, PressVerdict,
+    SenderName, State, StoredCard, Verdict, WatchVerdict, WatchedCard,
 };
 use wecom_relay::wecom::Content;
 
@@ -413,23 +413,64 @@ fn ends(watched: &[WatchedCard]) -> Vec<(&str, Timestamp)> {
     watched.iter().map(|watched| (watched.card.task_id.as_str(), watched.watch_until)).collect()
 }
 
-async fn settle_watch<O: Outbox>(outbox: &O, task_id: &str, verdict: WatchVerdict, now: Timestamp) {
-    outbox.settle_watch(task_id, &ops(), verdict, now).await.unwrap();
+/// The claim of the only watched card that is due, for half a minute.
+struct Watching {
+    delivery: DeliveryId,
+    until: Timestamp,
+}
+
+async fn watching<O: Outbox>(outbox: &O, second: i64) -> Watching {
+    let due = watched(outbox, at(second)).await;
+    assert_eq!(due.len(), 1);
+    Watching { delivery: due[0].card.delivery, until: at(second + 30) }
+}
+
+async fn settle_watch<O: Outbox>(outbox: &O, watching: &Watching, verdict: WatchVerdict, now: Timestamp) {
+    outbox.settle_watch(watching.delivery, watching.until, verdict, now).await.unwrap();
+}
+
+fn again(second: i64) -> WatchVerdict {
+    WatchVerdict::Again { at: at(second), absence: None }
 }
 
 pub(crate) async fn a_silenced_card_is_watched_until_it_ends(outbox: impl Outbox) {
     let lease = acquire(&outbox, at(0)).await;
     let press = pressed_card(&outbox, &lease, "t1").await;
     settle(&outbox, &press, silenced(3600, vec![]), at(3)).await;
-    assert_eq!(ends(&watched(&outbox, at(4)).await), [("t1", at(3600))]);
+    let due = watched(&outbox, at(4)).await;
+    assert_eq!(ends(&due), [("t1", at(3600))]);
     assert_eq!(watched(&outbox, at(33)).await, []);
-    settle_watch(&outbox, "t1", WatchVerdict::Again { at: at(50), absence: None }, at(34)).await;
+    let first = Watching { delivery: due[0].card.delivery, until: at(34) };
+    settle_watch(&outbox, &first, again(50), at(34)).await;
     assert_eq!(watched(&outbox, at(49)).await, []);
-    assert_eq!(watched(&outbox, at(50)).await.len(), 1);
-    settle_watch(&outbox, "t1", WatchVerdict::Ended, at(51)).await;
-    settle_watch(&outbox, "t1", WatchVerdict::Again { at: at(52), absence: None }, at(52)).await;
-    settle_watch(&outbox, "unknown", WatchVerdict::Ended, at(52)).await;
+    let second = watching(&outbox, 50).await;
+    settle_watch(&outbox, &second, WatchVerdict::Ended, at(51)).await;
+    settle_watch(&outbox, &second, again(52), at(52)).await;
+    let unknown = Watching { delivery: DeliveryId(9999), ..second };
+    settle_watch(&outbox, &unknown, WatchVerdict::Ended, at(52)).await;
     assert_eq!(watched(&outbox, at(9999)).await, []);
+}
+
+pub(crate) async fn a_late_look_at_a_watched_card_changes_nothing(outbox: impl Outbox) {
+    let lease = acquire(&outbox, at(0)).await;
+    let press = pressed_card(&outbox, &lease, "t1").await;
+    settle(&outbox, &press, silenced(60, vec![]), at(3)).await;
+    // Another process looks after the deadline, and sees the alerts.
+    let late = watching(&outbox, 4).await;
+    let present = watching(&outbox, 34).await;
+    settle_watch(&outbox, &present, again(64), at(35)).await;
+    for verdict in [WatchVerdict::Ended, WatchVerdict::Resolved(resolved("t1")), again(36)] {
+        settle_watch(&outbox, &late, verdict, at(36)).await;
+    }
+    assert_eq!(watched(&outbox, at(63)).await, []);
+    // A member adds a silence while the last look at the first one goes on.
+    let last = watching(&outbox, 64).await;
+    accept(&outbox, self::press("t1", 65), at(65)).await;
+    let more = claim(&outbox, at(65)).await.unwrap();
+    settle(&outbox, &more, silenced(3600, vec![]), at(65)).await;
+    settle_watch(&outbox, &last, WatchVerdict::Ended, at(66)).await;
+    assert_eq!(ends(&watched(&outbox, at(66)).await), [("t1", at(3600))]);
+    assert_eq!(list(&outbox).await.len(), 1);
 }
 
 pub(crate) async fn the_absence_of_alerts_is_kept_with_the_watch(outbox: impl Outbox) {
@@ -437,11 +478,13 @@ pub(crate) async fn the_absence_of_alerts_is_kept_with_the_watch(outbox: impl Ou
     let first = pressed_card(&outbox, &lease, "t1").await;
     settle(&outbox, &first, silenced(3600, vec![]), at(3)).await;
     let absence = Some(Absence { since: at(4), last: at(10), looks: 2 });
+    let mut before = watching(&outbox, 4).await;
     for (stored, second) in [(absence, 10), (None, 20), (absence, 30)] {
-        settle_watch(&outbox, "t1", WatchVerdict::Again { at: at(second), absence: stored }, at(second))
-            .await;
+        let verdict = WatchVerdict::Again { at: at(second), absence: stored };
+        settle_watch(&outbox, &before, verdict, at(second)).await;
         let watched = watched(&outbox, at(second)).await;
         assert_eq!(watched.iter().map(|watched| watched.absence).collect::<Vec<_>>(), [stored]);
+        before = Watching { until: at(second + 30), ..before };
     }
     // Another silence begins a watch of its own.
     accept(&outbox, press("t1", 40), at(40)).await;
@@ -454,9 +497,10 @@ pub(crate) async fn a_watched_card_that_resolves_stores_one_notification(outbox:
     let lease = acquire(&outbox, at(0)).await;
     let press = pressed_card(&outbox, &lease, "t1").await;
     settle(&outbox, &press, silenced(3600, vec![]), at(3)).await;
+    let watching = watching(&outbox, 4).await;
     for second in [4, 5] {
         let resolved = WatchVerdict::Resolved(resolved("t1"));
-        settle_watch(&outbox, "t1", resolved, at(second)).await;
+        settle_watch(&outbox, &watching, resolved, at(second)).await;
     }
     let expected = [("t1", State::Delivered), ("resolved", State::Ready)];
     assert_eq!(states(&outbox).await, super::fixture::owned(&expected));

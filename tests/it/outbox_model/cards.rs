@@ -11,7 +11,7 @@ use super::run;
 use crate::{
     outbox_conformance::{
         cards::{card, repeat, resolved, sent_with, settle_tried, update_content, with_content},
-        fixture::{acquire, alert, at, claim, claim_one, drain, enqueue, ops, retry_at, settlement},
+        fixture::{acquire, alert, at, claim, claim_one, drain, enqueue, retry_at, settlement},
         presses::press,
     },
     outbox_postgres, outbox_sqlite,
@@ -350,7 +350,8 @@ async fn step<O: Outbox>(outbox: &O, lease: &O::Lease, model: &mut Model, step: 
         Step::EndWatch { card } => {
             let card = card % model.cards.len().max(1);
             let Some(card) = model.cards.get_mut(card) else { return };
-            outbox.settle_watch(&card.task_id, &ops(), WatchVerdict::Ended, now).await.unwrap();
+            let until = at(card.watch_due);
+            outbox.settle_watch(card.delivery, until, WatchVerdict::Ended, now).await.unwrap();
             card.watch_until = None;
         }
         Step::Purge { age } => {

@@ -142,13 +142,11 @@ async fn use_cards(
     let retry = PressVerdict::Retry { at: now(5), reason: String::new() };
     outbox.settle_press(claimed.id, claimed.claim, retry, now(0)).await.unwrap();
     let watched = outbox.watched_cards(2, now(9), now(1)).await.unwrap();
-    let task_id = &watched[0].card.task_id;
-    outbox
-        .settle_watch(task_id, &ops(), WatchVerdict::Again { at: now(2), absence: None }, now(1))
-        .await
-        .unwrap();
+    let delivery = watched[0].card.delivery;
+    let again = WatchVerdict::Again { at: now(2), absence: None };
+    outbox.settle_watch(delivery, now(9), again, now(1)).await.unwrap();
     let ended = WatchVerdict::Resolved(resolved(group));
-    outbox.settle_watch(task_id, &ops(), ended, now(1)).await.unwrap();
+    outbox.settle_watch(delivery, now(2), ended, now(1)).await.unwrap();
     let update = claim_one(lease, now(1)).await;
     outbox.presses(update.id).await.unwrap();
     let tried: Vec<_> =

@@ -280,12 +280,12 @@ impl CardStore for Gated {
 
     async fn settle_watch(
         &self,
-        task_id: &str,
-        sender: &SenderName,
+        delivery: DeliveryId,
+        until: Timestamp,
         verdict: WatchVerdict,
         now: Timestamp,
     ) -> StoreResult<()> {
-        self.inner.settle_watch(task_id, sender, verdict, now).await
+        self.inner.settle_watch(delivery, until, verdict, now).await
     }
 
     async fn recalled(&self, delivery: DeliveryId, at: Timestamp) -> StoreResult<()> {
