@@ -201,7 +201,10 @@ async fn press(outbox: &impl Outbox, task_id: &str, user: &str, button: &str, co
         response_code: format!("code of {user} {button} {code}"),
         pressed_at: now(),
     };
-    outbox.accept_press(press, now()).await.unwrap();
+    let accepted_at = now();
+    outbox.accept_press(press, accepted_at).await.unwrap();
+    // Presses are handled in the order of their acceptance, which has milliseconds.
+    eventually(async || now().as_millisecond(), |at| *at > accepted_at.as_millisecond()).await;
 }
 
 /// Captures the warnings of this thread.
