@@ -23,6 +23,9 @@ use crate::{
 
 /// The maximum number of cards in one round.
 const MAX_CARDS: u32 = 50;
+/// If Alertmanager does not answer at the end of a silence, the watch goes on for this time, because nobody else reports
+/// alerts that have resolved.
+const PATIENCE: Duration = Duration::from_secs(24 * 3600);
 
 /// Looks at silenced cards.
 pub struct Watch<O, S, C> {
@@ -93,7 +96,7 @@ impl<O: CardStore, S: Silences, C: Send + Sync + 'static> Watch<O, S, C> {
             Ok(Look::Listed) => return if_it_lasts(*watch_until, now, next),
             Err(error) => {
                 tracing::debug!(%error, task_id = card.task_id, "Alertmanager does not say whether a silenced alert is resolved");
-                return if_it_lasts(*watch_until, now, next);
+                return if_it_lasts(later(*watch_until, PATIENCE), now, next);
             }
         };
         let absence = absent_again(*before, now);

@@ -1,4 +1,4 @@
-//! Two replicas that watch the same card by turns.
+//! Looks at a silenced card, by one replica or by two in turns.
 
 use std::{
     collections::BTreeMap,
@@ -14,9 +14,10 @@ use tokio::{sync::watch, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 use wecom_relay::{
     actions::{PressSettings, Timing, watch as card_watch},
-    alertmanager::{Matchers, NewSilence, Silence, Silences, SilencesError},
+    alertmanager::{Matchers, NewSilence, Silence, Silences, SilencesError, SilencesErrorKind},
     clock::Clock,
-    outbox::{CardStore, PressVerdict, postgres::LeaseTimes},
+    language::Bilingual,
+    outbox::{Outbox, PressVerdict, postgres::LeaseTimes},
 };
 
 use super::{replicas::Nobody, short_timing};
@@ -27,12 +28,16 @@ use crate::{
         presses::{accept, claim, press},
     },
     outbox_postgres::{database, open},
+    outbox_sqlite,
     support::eventually,
 };
 
 /// An Alertmanager that lists the alerts or does not.
 #[derive(Default)]
-struct Lists(AtomicBool);
+struct Lists {
+    has_alerts: AtomicBool,
+    is_away: AtomicBool,
+}
 
 impl Silences for Lists {
     async fn find(&self, _: &Matchers, _: &str) -> Result<Option<Silence>, SilencesError> {
@@ -48,7 +53,12 @@ impl Silences for Lists {
     }
 
     async fn has_alerts(&self, _: &Matchers) -> Result<bool, SilencesError> {
-        Ok(self.0.load(SeqCst))
+        if self.is_away.load(SeqCst) {
+            let (kind, reason) = (SilencesErrorKind::NotDone, Bilingual::new("no answer", "没有响应"));
+            let detail = reason.map(str::to_owned);
+            return Err(SilencesError { kind, reason, url: "http://a.example".to_owned(), detail });
+        }
+        Ok(self.has_alerts.load(SeqCst))
     }
 
     async fn started_at(&self) -> Result<Option<Timestamp>, SilencesError> {
@@ -91,40 +101,89 @@ impl Turns {
     }
 }
 
-#[tokio::test]
-async fn an_alert_that_one_replica_saw_is_not_resolved() {
-    let url = database();
-    let outboxes = [open(&url, LeaseTimes::default()), open(&url, LeaseTimes::default())];
-    let lease = acquire(&outboxes[0], at(0)).await;
-    send_card(&outboxes[0], &lease, card("a", "t1"), "c1", at(0)).await;
-    accept(&outboxes[0], press("t1", 0), at(0)).await;
-    let pressed = claim(&outboxes[0], at(0)).await.unwrap();
+/// Sends a card whose alerts are silenced until second 3600.
+async fn silence_card<O: Outbox>(outbox: &O) -> O::Lease {
+    let lease = acquire(outbox, at(0)).await;
+    send_card(outbox, &lease, card("a", "t1"), "c1", at(0)).await;
+    accept(outbox, press("t1", 0), at(0)).await;
+    let pressed = claim(outbox, at(0)).await.unwrap();
     let verdict = PressVerdict::Done {
         result: "silenced".to_owned(),
         handled: None,
         watch_until: Some(at(3600)),
         notifications: Vec::new(),
     };
-    outboxes[0].settle_press(pressed.id, pressed.claim, verdict, at(0)).await.unwrap();
-    let silences = Arc::new(Lists::default());
-    let settings = PressSettings::<Lists, Nobody> {
-        silences: Some(silences.clone()),
-        receivers: BTreeMap::new(),
-        contacts: BTreeMap::new(),
-        zone: TimeZone::UTC,
-    };
-    let (_publish, settings) = watch::channel(Arc::new(settings));
-    let (stop, mut tasks) = (CancellationToken::new(), JoinSet::new());
-    let replicas = [Arc::new(Turns::default()), Arc::new(Turns::default())];
-    for (outbox, clock) in outboxes.iter().zip(&replicas) {
+    outbox.settle_press(pressed.id, pressed.claim, verdict, at(0)).await.unwrap();
+    lease
+}
+
+/// Replicas that watch cards.
+struct Watching {
+    settings: watch::Sender<Arc<PressSettings<Lists, Nobody>>>,
+    stop: CancellationToken,
+    tasks: JoinSet<()>,
+}
+
+impl Watching {
+    fn new(silences: &Arc<Lists>) -> Self {
+        let settings = PressSettings {
+            silences: Some(silences.clone()),
+            receivers: BTreeMap::new(),
+            contacts: BTreeMap::new(),
+            zone: TimeZone::UTC,
+        };
+        let settings = watch::Sender::new(Arc::new(settings));
+        Self { settings, stop: CancellationToken::new(), tasks: JoinSet::new() }
+    }
+
+    fn start(&mut self, outbox: &(impl Outbox + Clone)) -> Arc<Turns> {
+        let turns = Arc::new(Turns::default());
         let watch = card_watch::Watch {
             outbox: outbox.clone(),
-            settings: settings.clone(),
-            clock: clock.clone(),
+            settings: self.settings.subscribe(),
+            clock: turns.clone(),
             timing: Timing { absence: Duration::from_secs(180), ..short_timing() },
         };
-        tasks.spawn(card_watch::run(watch, stop.clone()));
+        self.tasks.spawn(card_watch::run(watch, self.stop.clone()));
+        turns
     }
+
+    async fn stop(mut self) {
+        self.stop.cancel();
+        while self.tasks.join_next().await.is_some() {}
+    }
+}
+
+/// Nobody else reports the end of an alert that resolved while it was silenced.
+#[tokio::test]
+async fn an_outage_at_the_end_of_a_silence_hides_no_end() {
+    let (outbox, _kept) = outbox_sqlite::fresh();
+    let _lease = silence_card(&outbox).await;
+    let silences = Arc::new(Lists::default());
+    let mut watching = Watching::new(&silences);
+    let turns = watching.start(&outbox);
+    for (second, is_away, is_resolved) in [
+        (3500, true, false),
+        (3700, true, false),
+        (7000, false, false),
+        (7100, false, false),
+        (7180, false, true),
+    ] {
+        silences.is_away.store(is_away, SeqCst);
+        turns.look(second).await;
+        assert_eq!(list(&outbox).await.len() == 2, is_resolved, "in second {second}");
+    }
+    watching.stop().await;
+}
+
+#[tokio::test]
+async fn an_alert_that_one_replica_saw_is_not_resolved() {
+    let url = database();
+    let outboxes = [open(&url, LeaseTimes::default()), open(&url, LeaseTimes::default())];
+    let lease = silence_card(&outboxes[0]).await;
+    let silences = Arc::new(Lists::default());
+    let mut watching = Watching::new(&silences);
+    let replicas = outboxes.each_ref().map(|outbox| watching.start(outbox));
     // The second replica sees the alert. Later both see that it is gone, for 3 minutes after the last look at it.
     for (second, replica, is_listed, is_resolved) in [
         (10, 0, false, false),
@@ -135,12 +194,11 @@ async fn an_alert_that_one_replica_saw_is_not_resolved() {
         (370, 0, false, false),
         (380, 1, false, true),
     ] {
-        silences.0.store(is_listed, SeqCst);
+        silences.has_alerts.store(is_listed, SeqCst);
         replicas[replica].look(second).await;
         assert_eq!(list(&outboxes[0]).await.len() == 2, is_resolved, "in second {second}");
     }
-    stop.cancel();
-    while tasks.join_next().await.is_some() {}
+    watching.stop().await;
     drop(lease);
     for outbox in outboxes {
         outbox.close().await;
