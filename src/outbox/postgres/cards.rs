@@ -18,7 +18,9 @@ use crate::{
 
 pub(super) const INSERT: &str = "INSERT INTO wecom_relay.card
      (delivery, queue, task_id, ordering_key, group_key, labels, closed, handled)
-     VALUES ($1, $2, $3, $4, $5, $6, false, '[]')";
+     SELECT delivery, queue, task_id, ordering_key, group_key, labels, false, '[]'
+     FROM unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::text[])
+     AS u (delivery, queue, task_id, ordering_key, group_key, labels)";
 pub(super) const DELETE: &str = "DELETE FROM wecom_relay.card WHERE delivery = $1";
 pub(super) const SENT: &str =
     "UPDATE wecom_relay.card SET sent_at = $2, response_code = $3, code_until = $4 WHERE delivery = $1";
@@ -131,10 +133,35 @@ pub(super) struct NewCardRow {
     pub(super) labels: String,
 }
 
-pub(super) async fn insert(tx: &Transaction<'_>, card: &NewCardRow) -> EngineResult<()> {
-    let NewCardRow { delivery, queue, task_id, ordering_key, group_key, labels } = card;
-    let params: [Param<'_>; 6] = [delivery, queue, task_id, ordering_key, group_key, labels];
-    tx.run(INSERT, &params).await.map(drop)
+/// The rows of new cards, by column.
+#[derive(Default)]
+pub(super) struct NewCardRows {
+    delivery: Vec<i64>,
+    queue: Vec<String>,
+    task_id: Vec<String>,
+    ordering_key: Vec<i64>,
+    group_key: Vec<String>,
+    labels: Vec<String>,
+}
+
+impl NewCardRows {
+    pub(super) fn add(&mut self, row: NewCardRow) {
+        self.delivery.push(row.delivery);
+        self.queue.push(row.queue);
+        self.task_id.push(row.task_id);
+        self.ordering_key.push(row.ordering_key);
+        self.group_key.push(row.group_key);
+        self.labels.push(row.labels);
+    }
+
+    pub(super) async fn insert(&self, tx: &Transaction<'_>) -> EngineResult<()> {
+        if self.delivery.is_empty() {
+            return Ok(());
+        }
+        let Self { delivery, queue, task_id, ordering_key, group_key, labels } = self;
+        let params: [Param<'_>; 6] = [delivery, queue, task_id, ordering_key, group_key, labels];
+        tx.run(INSERT, &params).await.map(drop)
+    }
 }
 
 /// The changes of cards by a batch of settlements.

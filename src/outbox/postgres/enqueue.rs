@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::{
+    cards,
     columns::millis,
     error::{EngineError, EngineResult},
     insert::{INSERT, NewRows, Place},
@@ -26,14 +27,6 @@ pub(super) const STORE_ORDER: &str = "UPDATE wecom_relay.ordering_key k SET head
      FROM unnest($1::bigint[], $2::integer[], $3::bytea[], $4::bigint[], $5::bigint[], $6::bigint[])
      AS u (id, heads, last_key, last_notification, last_accepted_at, expires_at) WHERE k.id = u.id";
 
-// A new row is written once, so a group that was never seen costs no update.
-pub(super) const STORE_NEW_ORDER: &str =
-    "INSERT INTO wecom_relay.ordering_key (id, heads, last_key, last_notification, last_accepted_at, expires_at)
-     SELECT id, heads, last_key, last_notification, last_accepted_at, coalesce(expires_at, 0)
-     FROM unnest($1::bigint[], $2::integer[], $3::bytea[], $4::bigint[], $5::bigint[], $6::bigint[])
-     WITH ORDINALITY AS u (id, heads, last_key, last_notification, last_accepted_at, expires_at, n) ORDER BY n
-     ON CONFLICT DO NOTHING";
-
 /// Ordering keys that a batch changes, by column.
 #[derive(Default)]
 struct ChangedKeys {
@@ -45,12 +38,10 @@ struct ChangedKeys {
     expires_at: Vec<Option<i64>>,
 }
 
-/// An ordering key with what the batch has accepted for it.
+/// A locked ordering key with what the batch has accepted for it.
 #[derive(Default)]
 struct Key {
     state: OrderState,
-    /// True if it has a row, which is locked.
-    is_present: bool,
     /// The end of the time in which the last accepted notification can be repeated, if the batch has accepted it.
     expires_at: Option<Timestamp>,
     is_changed: bool,
@@ -60,22 +51,10 @@ struct Key {
 pub(super) async fn accept(tx: &Transaction<'_>, arrival: &Arrival, room: &Room) -> EngineResult<()> {
     let names = sender_names(&[arrival]);
     let senders = KnownSenders::new(PresentSenders::read(tx, &names).await?);
-    for answer in accept_all(tx, &[arrival], room, &senders, NewKeys::First).await? {
+    for answer in accept_all(tx, &[arrival], room, &senders).await? {
         answer?;
     }
     Ok(())
-}
-
-/// The moment at which the rows of new ordering keys are made.
-///
-/// Two transactions with different moments take the locks of the same keys in different orders, so they can deadlock. The
-/// server then ends one of them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum NewKeys {
-    /// Before they are locked. Another transaction that makes the same rows delays this one, and does not fail it.
-    First,
-    /// With their final values, which is faster. If another transaction makes one of the rows, this one fails.
-    Last,
 }
 
 /// Stores notifications that were received by webhooks: those of each webhook, or none of them. The inner results are those
@@ -85,7 +64,6 @@ pub(super) async fn accept_all(
     batch: &[&Arrival],
     room: &Room,
     senders: &KnownSenders,
-    new_keys: NewKeys,
 ) -> EngineResult<Vec<StoreResult<Vec<Enqueued>>>> {
     let all = || batch.iter().flat_map(|one| &one.notifications);
     let names = sender_names(batch);
@@ -96,19 +74,13 @@ pub(super) async fn accept_all(
     let keys: BTreeSet<i64> = all().map(key).collect();
     let keys: Vec<i64> = keys.into_iter().collect();
     let deliveries = all().map(|new| new.deliveries.len()).sum();
-    let lock = async {
-        match new_keys {
-            NewKeys::First => order::lock(tx, &keys).await,
-            NewKeys::Last => order::lock_present(tx, &keys).await,
-        }
-    };
     // The numbers are taken under the locks, so those of an ordering key rise with its commits.
     tx.prepare(&[PRESENT, order::MAKE, order::LOCK, TAKE_NUMBERS]).await?;
-    let (read, present, numbers) =
-        tokio::join!(PresentSenders::read(tx, &names), lock, tx.take_numbers(deliveries));
+    let (read, locked, numbers) =
+        tokio::join!(PresentSenders::read(tx, &names), order::lock(tx, &keys), tx.take_numbers(deliveries));
     senders.require(&names, &read?)?;
-    let mut locked: BTreeMap<i64, Key> = keys.iter().map(|id| (*id, Key::default())).collect();
-    locked.extend(present?.into_iter().map(|(id, state)| (id, Key::present(state))));
+    let locked = locked?.into_iter().map(|(id, state)| (id, Key { state, ..Key::default() }));
+    let mut locked: BTreeMap<i64, Key> = locked.collect();
     let (numbers, mut rows, mut answers) = (numbers?, NewRows::default(), Vec::new());
     let mut free = numbers.as_slice();
     // One answer for the whole batch, so that no webhook is stored in part.
@@ -148,15 +120,11 @@ pub(super) async fn accept_all(
         }
         answers.push(answer);
     }
-    let (present, new) = changed_keys(locked);
-    tx.prepare(&[INSERT, STORE_ORDER, STORE_NEW_ORDER, USE]).await?;
-    let (inserted, stored, made, counted) = tokio::join!(
-        rows.insert(tx),
-        present.store(tx, STORE_ORDER),
-        new.store(tx, STORE_NEW_ORDER),
-        room.change(tx, rows.bytes()),
-    );
-    inserted.and(stored).and(made).and(counted)?;
+    let changed = ChangedKeys::of(locked);
+    tx.prepare(&[INSERT, cards::INSERT, STORE_ORDER, USE]).await?;
+    let (inserted, stored, counted) =
+        tokio::join!(rows.insert(tx), changed.store(tx), room.change(tx, rows.bytes()));
+    inserted.and(stored).and(counted)?;
     Ok(answers)
 }
 
@@ -166,22 +134,15 @@ fn sender_names<'a>(batch: &[&'a Arrival]) -> Vec<&'a SenderName> {
     names.into_iter().collect()
 }
 
-/// The changed ordering keys: those with a row, and new ones.
-fn changed_keys(locked: BTreeMap<i64, Key>) -> (ChangedKeys, ChangedKeys) {
-    let (mut present, mut new) = <(ChangedKeys, ChangedKeys)>::default();
-    for (id, key) in locked.into_iter().filter(|(_, key)| key.is_changed) {
-        if key.is_present { present.add(id, &key) } else { new.add(id, &key) }
-    }
-    (present, new)
-}
-
-impl Key {
-    fn present(state: OrderState) -> Self {
-        Self { state, is_present: true, ..Self::default() }
-    }
-}
-
 impl ChangedKeys {
+    fn of(keys: BTreeMap<i64, Key>) -> Self {
+        let mut changed = Self::default();
+        for (id, key) in keys.into_iter().filter(|(_, key)| key.is_changed) {
+            changed.add(id, &key);
+        }
+        changed
+    }
+
     fn add(&mut self, id: i64, key: &Key) {
         let last = key.state.last.filter(|_| key.expires_at.is_some());
         self.id.push(id);
@@ -192,15 +153,13 @@ impl ChangedKeys {
         self.expires_at.push(key.expires_at.map(millis));
     }
 
-    /// Writes all of them with `statement`, or fails.
-    async fn store(&self, tx: &Transaction<'_>, statement: &str) -> EngineResult<()> {
+    async fn store(&self, tx: &Transaction<'_>) -> EngineResult<()> {
         if self.id.is_empty() {
             return Ok(());
         }
         let Self { id, heads, last_key, last_notification, last_accepted_at, expires_at } = self;
         let params: [Param<'_>; 6] = [id, heads, last_key, last_notification, last_accepted_at, expires_at];
-        let written = tx.run(statement, &params).await?;
-        if written < self.id.len() as u64 { Err(EngineError::Changed) } else { Ok(()) }
+        tx.run(STORE_ORDER, &params).await.map(drop)
     }
 }
 

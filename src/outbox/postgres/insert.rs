@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::{
-    cards::{self, NewCardRow},
+    cards::{self, NewCardRow, NewCardRows},
     columns::{kind_number, millis, state_number, status_number, text},
     error::EngineResult,
     sender::Present,
@@ -80,7 +80,7 @@ pub(super) struct NewRows {
     content: Vec<String>,
     text_form: Vec<Option<String>>,
     bytes: Vec<i32>,
-    cards: Vec<NewCardRow>,
+    cards: NewCardRows,
 }
 
 /// A notification among [`NewRows`].
@@ -119,14 +119,16 @@ impl NewRows {
             self.body.push(BodyHash::of(&place.sender.name, &delivery.recipients, &delivery.content).0);
             let card = NewCard::of(new, delivery);
             self.add_values(new, delivery, card.as_ref(), place.now);
-            self.cards.extend(card.map(|card| NewCardRow {
-                delivery: *id,
-                queue: place.sender.queue.0.clone(),
-                task_id: text(&card.task_id),
-                ordering_key: place.ordering_key,
-                group_key: text(&new.group_key),
-                labels: text(&card.labels),
-            }));
+            if let Some(card) = card {
+                self.cards.add(NewCardRow {
+                    delivery: *id,
+                    queue: place.sender.queue.0.clone(),
+                    task_id: text(&card.task_id),
+                    ordering_key: place.ordering_key,
+                    group_key: text(&new.group_key),
+                    labels: text(&card.labels),
+                });
+            }
         }
         if is_head {
             tx.mark_changed(&place.sender.name, destination);
@@ -177,7 +179,15 @@ impl NewRows {
         self.bytes.iter().copied().map(i64::from).sum()
     }
 
+    /// Inserts all of them.
     pub(super) async fn insert(&self, tx: &Transaction<'_>) -> EngineResult<()> {
+        // The statements are sent together, and a session may not know them yet.
+        tx.prepare(&[INSERT, cards::INSERT]).await?;
+        let (inserted, cards) = tokio::join!(self.insert_deliveries(tx), self.cards.insert(tx));
+        inserted.and(cards)
+    }
+
+    async fn insert_deliveries(&self, tx: &Transaction<'_>) -> EngineResult<()> {
         if self.id.is_empty() {
             return Ok(());
         }
@@ -216,11 +226,8 @@ impl NewRows {
                 &self.bytes,
             ],
         )
-        .await?;
-        for card in &self.cards {
-            cards::insert(tx, card).await?;
-        }
-        Ok(())
+        .await
+        .map(drop)
     }
 }
 

@@ -43,22 +43,16 @@ pub(super) struct OrderState {
 }
 
 /// Locks ordering keys, which are made if necessary. `keys` are sorted.
+///
+/// All rows are made before one is locked, so transactions that share ordering keys cannot deadlock.
 pub(super) async fn lock(tx: &Transaction<'_>, keys: &[i64]) -> EngineResult<BTreeMap<i64, OrderState>> {
     tx.prepare(&[MAKE, LOCK]).await?;
     let params: [Param<'_>; 1] = [&keys];
-    let (made, locked) = tokio::join!(tx.run(MAKE, &params), lock_present(tx, keys));
+    let (made, locked) = tokio::join!(tx.run(MAKE, &params), tx.all(LOCK, &params, read));
     made?;
-    let locked = locked?;
+    let locked: BTreeMap<i64, OrderState> = locked?.into_iter().collect();
     // A purge may have deleted a row between the two statements.
     if locked.len() < keys.len() { Err(EngineError::Changed) } else { Ok(locked) }
-}
-
-/// Locks those of the ordering keys that have a row. `keys` are sorted.
-pub(super) async fn lock_present(
-    tx: &Transaction<'_>,
-    keys: &[i64],
-) -> EngineResult<BTreeMap<i64, OrderState>> {
-    Ok(tx.all(LOCK, &[&keys], read).await?.into_iter().collect())
 }
 
 fn read(row: &Row) -> EngineResult<(i64, OrderState)> {

@@ -7,7 +7,7 @@
 //!   no answer fails. Its caller repeats it, which changes nothing if it was committed. The next claim undoes such a
 //!   claim.
 
-use std::{cell::Cell, rc::Rc, time::Duration};
+use std::{rc::Rc, time::Duration};
 
 use tokio::{
     sync::{Mutex, mpsc, oneshot, watch},
@@ -16,7 +16,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    enqueue::{self, NewKeys},
+    enqueue,
     error::{EngineError, EngineResult, within},
     job::{Acceptance, Arrival, Job, PendingSettlement, Work},
     room::Room,
@@ -134,11 +134,7 @@ impl Worker {
         }
         let Server { room, senders, .. } = &*Rc::clone(&self.server);
         let arrivals: Vec<&Arrival> = batch.iter().map(|acceptance| &acceptance.arrival).collect();
-        // A row that another transaction makes at the same time is a conflict. It does not come again if rows are made first.
-        let new_keys = Cell::new(NewKeys::Last);
-        let all = async |tx: &Transaction<'_>| {
-            enqueue::accept_all(tx, &arrivals, room, senders, new_keys.replace(NewKeys::First)).await
-        };
+        let all = async |tx: &Transaction<'_>| enqueue::accept_all(tx, &arrivals, room, senders).await;
         match self.transact(MAX_REPEATS, all).await {
             Ok((answers, payloads)) => {
                 for (acceptance, accepted) in batch.into_iter().zip(answers) {

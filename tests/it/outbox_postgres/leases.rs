@@ -203,6 +203,39 @@ async fn one_of_two_equal_webhooks_is_taken_wherever_they_arrive() {
     assert_eq!(list(&one).await.len(), 1000);
 }
 
+/// Webhooks with groups that are new and groups that have waited, in every order. Their transactions wait for each other, and
+/// none of them must begin again.
+#[tokio::test]
+async fn webhooks_of_two_processes_meet_no_conflict() {
+    let url = database();
+    let outboxes = [open(&url, LeaseTimes::default()), open(&url, LeaseTimes::default())];
+    for batch in 0..40 {
+        let calls = (0..24).map(|call| {
+            // Half of the groups are those of the batch before.
+            let groups = (0..16).map(|n| 8 * batch + (n * 7 + call) % 16);
+            let webhook = groups.map(|group| alert(&group.to_string(), "text")).collect();
+            outboxes[call % 2].enqueue_all(webhook, at(0))
+        });
+        for answer in futures_util::future::join_all(calls).await {
+            assert_eq!(answer.map(|accepted| accepted.len()), Ok(16));
+        }
+    }
+    for outbox in outboxes {
+        outbox.close().await;
+    }
+    let database = database_of(&url);
+    let ended = || async {
+        let sessions = format!("SELECT count(*) FROM pg_stat_activity WHERE datname = '{database}'");
+        shared().sql("postgres", &sessions)
+    };
+    eventually(ended, |sessions| sessions == "0").await;
+    let stored = shared().sql(database, "SELECT count(*) FROM wecom_relay.delivery");
+    assert_eq!(stored, (40 * 24 * 16).to_string());
+    let undone =
+        format!("SELECT xact_rollback, deadlocks FROM pg_stat_database WHERE datname = '{database}'");
+    assert_eq!(shared().sql("postgres", &undone), "0|0");
+}
+
 #[tokio::test]
 async fn an_ordering_key_is_in_order_over_two_processes() {
     let (one, two) = two(LeaseTimes::default());
