@@ -7,8 +7,8 @@ use wecom_relay::{
     clock::{Clock, SystemClock},
     language::Language,
     outbox::{
-        CardLabels, Kind, NewDelivery, NewNotification, Outbox, OutboxQuery, Part, ReceiverName, Requeue,
-        SenderName, State, Status,
+        CardLabels, CardStore, Kind, NewDelivery, NewNotification, NewPress, Outbox, OutboxQuery, Part,
+        ReceiverName, Requeue, SenderName, State, Status,
     },
     sandbox::{self, Api, Callback, Effect, Fault, Moment, RepeatedCard},
     wecom::{
@@ -231,6 +231,37 @@ async fn a_press_behind_the_end_of_its_group_changes_no_card() {
     assert_eq!(updates(&wecom), 2);
     let discarded = relay.listed(&[State::Discarded]).await;
     assert_eq!(discarded[0].reason, "discarded: its card is resolved or recalled");
+    relay.stop().await;
+}
+
+/// An operator chose `repeats: update`, and the answer to the first notification was lost.
+#[tokio::test]
+async fn a_card_that_got_no_code_is_closed_by_its_end() {
+    let settings = sandbox::Settings { repeated_card: RepeatedCard::Refuse, ..sandbox::Settings::default() };
+    let wecom = interactive_with(settings).await;
+    let relay = relay(&wecom).await;
+    wecom.sandbox.inject(Fault::new(Effect::Drop(Moment::After)).on(Api::MessageSend).times(1));
+    let update =
+        CardUpdate { template_card: card("t1", "db"), response_code: None, otherwise: Otherwise::Card };
+    let first = notification("db", Status::Firing, Content::card_update(&update));
+    accept(&relay, NewNotification { card: Some(CardLabels::default()), ..first }).await;
+    relay.settled(1).await;
+    accept(&relay, resolved("db")).await;
+    relay.settled(2).await;
+    assert_eq!(seen(&wecom), ["db", "db as text"]);
+    let press = NewPress {
+        sender: SenderName("ops".to_owned()),
+        task_id: "t1".to_owned(),
+        user: "zhangsan".to_owned(),
+        button: "silence:3600".to_owned(),
+        response_code: "code".to_owned(),
+        pressed_at: SystemClock.now(),
+    };
+    relay.outbox.accept_press(press, SystemClock.now()).await.unwrap();
+    let first = relay.listed(&[]).await[0].id;
+    let results = async || relay.outbox.presses(first).await.unwrap().remove(0).result;
+    let result = eventually(results, Option::is_some).await;
+    assert_eq!(result.as_deref(), Some("nothing was done: this alert is resolved already"));
     relay.stop().await;
 }
 

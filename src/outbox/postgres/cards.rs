@@ -190,17 +190,15 @@ struct TriedRow {
 }
 
 impl CardChanges {
-    /// A delivery with this message type was delivered.
-    pub(super) fn delivered(&mut self, delivery: i64, msgtype: &str, receipt: &Receipt, now: Timestamp) {
+    /// The card of a delivery was sent.
+    pub(super) fn sent(&mut self, delivery: i64, receipt: &Receipt, now: Timestamp) {
         let code = NewCode::of(receipt, now);
-        if cards::is_sent(msgtype, code.as_ref()) {
-            self.sent.push(SentCard {
-                delivery,
-                at: millis(now),
-                response_code: code.as_ref().map(|code| text(code.response_code)),
-                code_until: code.as_ref().map(|code| millis(code.valid_until)),
-            });
-        }
+        self.sent.push(SentCard {
+            delivery,
+            at: millis(now),
+            response_code: code.as_ref().map(|code| text(code.response_code)),
+            code_until: code.as_ref().map(|code| millis(code.valid_until)),
+        });
     }
 
     /// An attempt of the delivery `update` has tried these cards.

@@ -19,7 +19,7 @@ use super::{
 use crate::outbox::{
     Attempt, BodyHash, ClaimId, Kind, SenderName, Settlement, State, Status, Verdict,
     rules::{
-        cards::{Updated, may_be_card},
+        cards::{Updated, is_sent, may_be_card},
         stored,
     },
 };
@@ -55,8 +55,8 @@ pub(super) async fn settle_all(tx: &Transaction<'_>, batch: &[PendingSettlement]
         changed.tried(entry.id, entry.ordering_key, tried_cards);
         let ending = match verdict {
             Verdict::Delivered(receipt) => {
-                if may_be_card(&entry.msgtype) {
-                    changed.delivered(entry.id, &entry.msgtype, receipt, *now);
+                if is_sent(&entry.msgtype, tried_cards) {
+                    changed.sent(entry.id, receipt, *now);
                 }
                 Ending::Delivered(receipt)
             }

@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::stored::Unreadable;
 use crate::{
     language::Bilingual,
-    outbox::{Absence, CardLabels, Handled, NewDelivery, NewNotification},
+    outbox::{Absence, CardLabels, Handled, NewDelivery, NewNotification, TriedCard},
     wecom::{Content, Receipt},
 };
 
@@ -61,10 +61,10 @@ pub fn may_be_card(msgtype: &str) -> bool {
     is_card(msgtype) || is_update(msgtype)
 }
 
-/// True if a delivery with this message type, which was delivered with `code`, was sent as a new card. An update of open
-/// cards has no code.
-pub fn is_sent(msgtype: &str, code: Option<&NewCode<'_>>) -> bool {
-    is_card(msgtype) || is_update(msgtype) && code.is_some()
+/// True if a delivery with this message type, which was delivered, was sent as a new message: an update is sent so if it finds
+/// no open card to try. WeCom may give no code for it, because it suppresses or refuses the repetition of a message.
+pub fn is_sent(msgtype: &str, tried: &[TriedCard]) -> bool {
+    is_card(msgtype) || is_update(msgtype) && tried.is_empty()
 }
 
 fn is_card(msgtype: &str) -> bool {
@@ -138,7 +138,7 @@ pub fn with_handled(json: &str, more: &Handled) -> Result<String, Unreadable> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::outbox::HandledAction;
+    use crate::outbox::{CodeState, HandledAction};
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).unwrap()
@@ -164,8 +164,13 @@ mod tests {
         let receipt = Receipt { response_code: "code".to_owned(), ..Receipt::default() };
         let code = NewCode::of(&receipt, at(0)).unwrap();
         assert_eq!((code.response_code, code.valid_until), ("code", at(259_200)));
-        assert!(is_sent("card_update", Some(&code)));
         assert!(NewCode::of(&Receipt::default(), at(0)).is_none());
-        assert!(is_sent("template_card", None) && !is_sent("card_update", None) && !is_sent("text", None));
+    }
+
+    #[test]
+    fn an_update_without_an_open_card_is_a_new_message() {
+        let tried = [TriedCard { task_id: "t1".to_owned(), code: CodeState::Used }];
+        assert!(is_sent("template_card", &[]) && is_sent("card_update", &[]));
+        assert!(!is_sent("card_update", &tried) && !is_sent("text", &[]));
     }
 }

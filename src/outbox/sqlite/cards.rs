@@ -133,18 +133,14 @@ pub(super) fn insert(tx: &Transaction<'_>, place: &CardPlace<'_>, card: &NewCard
     Ok(())
 }
 
-/// A delivery with this message type was delivered.
-pub(super) fn delivered(
+/// The card of a delivery was sent.
+pub(super) fn sent(
     tx: &Transaction<'_>,
     delivery: i64,
-    msgtype: &str,
     receipt: &Receipt,
     now: Timestamp,
 ) -> EngineResult<()> {
     let code = NewCode::of(receipt, now);
-    if !cards::is_sent(msgtype, code.as_ref()) {
-        return Ok(());
-    }
     let response_code = code.as_ref().map(|code| code.response_code);
     let until = code.as_ref().map(|code| millis(code.valid_until));
     tx.sql.run(SENT, (delivery, millis(now), response_code, until))?;

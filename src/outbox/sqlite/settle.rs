@@ -20,7 +20,7 @@ use crate::outbox::{
     Attempt, BodyHash, ClaimId, DeliveryId, Kind, ReceiverName, SenderName, Settlement, State, Status,
     Verdict,
     rules::{
-        cards::{Updated, may_be_card},
+        cards::{Updated, is_sent, may_be_card},
         fold, stored,
     },
 };
@@ -100,8 +100,8 @@ pub(super) fn settle(tx: &mut Transaction<'_>, settlement: &Settlement, now: Tim
     let attempt = StoredAttempt::new(tx, &entry, attempt)?;
     match verdict {
         Verdict::Delivered(receipt) => {
-            if may_be_card(&entry.msgtype) {
-                cards::delivered(tx, entry.id, &entry.msgtype, receipt, now)?;
+            if is_sent(&entry.msgtype, tried_cards) {
+                cards::sent(tx, entry.id, receipt, now)?;
             }
             let invalid = invalid_recipients(&receipt.invalid);
             attempt.update(tx, DELIVERED, params![millis(now), receipt.msgid, invalid])?;

@@ -12,9 +12,12 @@ use wecom_relay::{
     wecom::{Content, Receipt},
 };
 
-use super::fixture::{
-    acquire, alert, at, claim, claim_one, deliver, destination, digest, drain, enqueue, fold, foldable, kill,
-    list, retry_at, settle, settlement, undo,
+use super::{
+    fixture::{
+        acquire, alert, at, claim, claim_one, deliver, destination, digest, drain, enqueue, fold, foldable,
+        kill, list, retry_at, settle, settlement, undo,
+    },
+    presses::{self, accept, press},
 };
 
 /// The content of an interactive card.
@@ -443,6 +446,20 @@ pub(crate) async fn an_update_that_is_sent_as_a_card_is_an_open_card(outbox: imp
     spend(&lease, &claimed, sent_with(""), &["t1"], at(2)).await;
     enqueue(&outbox, resolved("a"), at(3)).await;
     assert_eq!(open_cards_of(&lease, at(3)).await, []);
+}
+
+pub(crate) async fn a_card_that_got_no_code_is_closed_with_its_group(outbox: impl Outbox) {
+    let lease = acquire(&outbox, at(0)).await;
+    for (second, group, new) in [(1, "a", card("a", "a")), (5, "b", repeat("b", "b"))] {
+        send_card(&outbox, &lease, new, "", at(second)).await;
+        enqueue(&outbox, resolved(group), at(second + 1)).await;
+        let end = claim_one(&lease, at(second + 1)).await;
+        assert_eq!(end.open_cards, []);
+        deliver(&lease, &end, at(second + 1)).await;
+        accept(&outbox, press(group, second + 2), at(second + 2)).await;
+        let pressed = presses::claim(&outbox, at(second + 2)).await.unwrap();
+        assert!(pressed.card.unwrap().is_closed, "{group}");
+    }
 }
 
 pub(crate) async fn an_update_with_the_code_of_a_press_needs_no_cards(outbox: impl Outbox) {

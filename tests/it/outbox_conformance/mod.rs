@@ -134,6 +134,7 @@ macro_rules! conformance {
                 a_recalled_card_is_not_updated,
                 a_resolved_notification_that_dies_closes_nothing,
                 an_update_that_is_sent_as_a_card_is_an_open_card,
+                a_card_that_got_no_code_is_closed_with_its_group,
                 an_update_with_the_code_of_a_press_needs_no_cards,
                 an_update_behind_the_end_of_its_group_is_discarded,
                 an_update_of_a_recalled_card_is_discarded,
