@@ -209,9 +209,14 @@ async fn press(outbox: &impl Outbox, task_id: &str, user: &str, button: &str, co
 
 /// Captures the warnings of this thread.
 fn warnings() -> (Written, LogGuard) {
+    log_from(tracing::Level::WARN)
+}
+
+/// Captures the log of this thread from a level on.
+fn log_from(level: tracing::Level) -> (Written, LogGuard) {
     let written = Written::default();
     let writer = written.clone();
-    let subscriber = tracing_subscriber::fmt().with_max_level(tracing::Level::WARN).with_ansi(false);
+    let subscriber = tracing_subscriber::fmt().with_max_level(level).with_ansi(false);
     let guard = log_to(subscriber.with_writer(move || writer.clone()).finish());
     (written, guard)
 }

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use reqwest::Method;
 use serde_json::json;
 
-use super::{Alertmanager, Stage, now, warnings};
+use super::{Alertmanager, Stage, log_from, now, warnings};
 use crate::support::{eventually, payload};
 
 #[tokio::test]
@@ -90,6 +90,34 @@ async fn a_silence_until_nine_ends_at_the_next_nine() {
     let ends_at: Timestamp = ends_at.parse().unwrap();
     let hours = ends_at.duration_since(now()).as_secs_f64() / 3600.0;
     assert!((0.9..=25.0).contains(&hours), "{hours}");
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn the_log_says_who_pressed_which_button() {
+    let (written, _log) = log_from(tracing::Level::INFO);
+    let Some(alertmanager) = Alertmanager::start().await else { return };
+    let stage = Stage::start(alertmanager.url(), "{}").await;
+    let task_id = stage.card("DiskFull").await;
+    stage.press(&task_id, "zhangsan", "silence:3600").await;
+    stage.result().await;
+    let log = async || written.text();
+    let log = eventually(log, |log| log.contains("press handled")).await;
+    let line = log.lines().find(|line| line.contains("press handled")).unwrap();
+    let silence = alertmanager.silence().await["id"].as_str().unwrap().to_owned();
+    for field in [
+        "user=\"zhangsan\"",
+        "app=ops",
+        "receiver=\"wechat\"",
+        "delivery=1",
+        &format!("task_id=\"{task_id}\""),
+        "button=\"silence:3600\"",
+        "action=\"silence\"",
+        "result=\"done\"",
+        &format!("silence=\"{silence}\""),
+    ] {
+        assert!(line.contains(field), "{field} is not in {line}");
+    }
     stage.stop().await;
 }
 
