@@ -1,7 +1,8 @@
 //! Every page on every screen, in both languages, light and dark.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use reqwest::Method;
 use serde_json::json;
 use wecom_relay::{
     outbox::State,
@@ -196,27 +197,68 @@ async fn a_page_never_flashes_in_the_wrong_theme() {
     desk.finish().await;
 }
 
+/// The addresses of the assets of a page: those that it names, and the modules that its scripts import. All of these are known
+/// at the event `load`. Chromium loads the icon some time later, so the icon is not looked for among the loaded files.
+const ASSETS: &str = "
+    const named = [...document.querySelectorAll('link[href], script[src], img[src]')].map(element => element.href || element.src);
+    const loaded = performance.getEntriesByType('resource').map(entry => entry.name);
+    return named.concat(loaded).filter(address => address.includes('/assets/'));";
+
+async fn add_assets(browser: &Browser, addresses: &mut BTreeSet<String>) {
+    let found = browser.script(ASSETS, &[]).await;
+    addresses.extend(found.as_array().unwrap().iter().map(|address| address.as_str().unwrap().to_owned()));
+}
+
 #[tokio::test]
-async fn the_assets_and_the_first_page_are_small() {
+async fn all_assets_together_are_small() {
     let Some(desk) = Desk::open(Options::default(), &Look::default()).await else { return };
-    let mut assets = BTreeMap::new();
-    for page in pages(&desk).await {
-        desk.goto(&page).await;
-        let sizes =
-            "return performance.getEntriesByType('resource').filter(entry => entry.name.includes('/assets/'))
-            .map(entry => [entry.name, entry.decodedBodySize])";
-        for asset in desk.browser.script(sizes, &[]).await.as_array().unwrap() {
-            assets.insert(asset[0].as_str().unwrap().to_owned(), asset[1].as_u64().unwrap());
-        }
-    }
-    assert!(assets.len() > 8 && assets.values().sum::<u64>() <= 90 << 10, "{assets:?}");
+    let mut addresses = BTreeSet::new();
+    // A refused webhook changes the icon of the overview.
+    assert_eq!(desk.relay.request(Method::POST, "/webhook", "{").await.0, 400);
     desk.goto("").await;
+    add_assets(&desk.browser, &mut addresses).await;
+    let pages = pages(&desk).await;
+    // So does a dead letter, which the open page shows when it is no longer served from the cache.
+    desk.browser.see("#cards", "81013").await;
+    for page in pages {
+        desk.goto(&page).await;
+        add_assets(&desk.browser, &mut addresses).await;
+    }
+    let mut sizes = BTreeMap::new();
+    for address in addresses {
+        let answer = desk.relay.client.get(&address).send().await.unwrap();
+        assert_eq!(answer.status(), 200, "{address}");
+        let name = address.rsplit('/').next().unwrap().to_owned();
+        sizes.insert(name, answer.bytes().await.unwrap().len());
+    }
+    for name in ["pages.css", "look.css", "live.js", "editor.js", "ok.svg", "warn.svg", "bad.svg"] {
+        assert!(sizes.contains_key(name), "{name} is not among {sizes:?}");
+    }
+    let sum: usize = sizes.values().sum();
+    assert!(sum <= 90 << 10, "{sum} bytes: {sizes:?}");
+    desk.finish().await;
+}
+
+#[tokio::test]
+async fn the_first_page_is_small() {
+    let Some(desk) = Desk::open(Options::default(), &Look::default()).await else { return };
+    // The page has content, and the browser has loaded nothing before.
+    pages(&desk).await;
+    desk.goto("").await;
+    // An open page asks for itself again every two seconds. These requests are no part of its first load.
+    let loaded = "const icon = document.getElementById('icon').href;
+        const resources = performance.getEntriesByType('resource')
+            .filter(entry => entry.initiatorType !== 'fetch' || entry.name !== location.href);
+        if (!resources.some(entry => entry.name === icon)) return null;
+        return performance.getEntriesByType('navigation').concat(resources)
+            .map(entry => [entry.name, entry.initiatorType, entry.decodedBodySize]);";
+    // Chromium loads the icon some time after the event `load`.
     let loaded =
-        "return performance.getEntriesByType('resource').concat(performance.getEntriesByType('navigation'))
-        .map(entry => entry.decodedBodySize)";
-    let sizes = desk.browser.script(loaded, &[]).await;
-    let sizes: Vec<u64> = sizes.as_array().unwrap().iter().map(|size| size.as_u64().unwrap()).collect();
-    assert!(sizes.len() <= 8, "{sizes:?}");
-    assert!(sizes.iter().sum::<u64>() <= 120 << 10, "{sizes:?}");
+        eventually(async || desk.browser.script(loaded, &[]).await, |loaded| !loaded.is_null()).await;
+    let sizes: Vec<u64> = loaded.as_array().unwrap().iter().map(|entry| entry[2].as_u64().unwrap()).collect();
+    let sum: u64 = sizes.iter().sum();
+    assert!(sizes.iter().all(|size| *size > 0), "a size is missing: {loaded}");
+    assert!(sizes.len() <= 8, "{} requests: {loaded}", sizes.len());
+    assert!(sum <= 120 << 10, "{sum} bytes: {loaded}");
     desk.finish().await;
 }
