@@ -125,7 +125,7 @@ async fn a_chosen_language_and_theme_persist() {
     browser.click("form[action$=lang] button").await;
     browser.see("h1", "消息").await;
     browser.click("form[action$=theme] button").await;
-    browser.see("h1", "消息").await;
+    browser.see("[data-theme=dark] h1", "消息").await;
     assert!(browser.url().await.ends_with("/messages"));
     desk.goto("").await;
     browser.see("h1", "总览").await;
@@ -180,7 +180,7 @@ async fn a_page_never_flashes_in_the_wrong_theme() {
     let Some(desk) = Desk::open(Options::default(), &Look::default()).await else { return };
     desk.goto("").await;
     desk.browser.click("form[action$=theme] button").await;
-    desk.browser.see("#main", "Overview").await;
+    desk.browser.see("[data-theme=dark] h1", "Overview").await;
     // Each frame of the next pages records its background, from the first one on.
     let record = "window.seen = [];
         const look = () => { if (document.body) seen.push(getComputedStyle(document.body).backgroundColor);

@@ -102,10 +102,11 @@ impl Browser {
         self.script(body, &[json!(selector)]).await.as_u64().unwrap()
     }
 
-    /// Waits until an element has this text in it.
+    /// Waits until there is an element with this text in it.
     pub(crate) async fn see(&self, selector: &str, text: &str) {
-        let seen = async || self.text(selector).await;
-        eventually(seen, |seen| seen.contains(text)).await;
+        let body = "return document.querySelector(arguments[0])?.innerText ?? null";
+        let seen = async || self.script(body, &[json!(selector)]).await;
+        eventually(seen, |seen| seen.as_str().is_some_and(|seen| seen.contains(text))).await;
     }
 
     /// Waits until no element has this text in it.
@@ -127,16 +128,22 @@ impl Browser {
         eventually(clicked, |clicked| clicked.is_ok()).await.unwrap();
     }
 
-    /// Types into an element.
+    /// Types into an element. It may appear a moment later, because the page of an earlier click may still load.
     pub(crate) async fn type_into(&self, selector: &str, text: &str) {
-        let element = self.session.find(selector).await.unwrap();
+        let element = self.appeared(selector).await;
         let keys = json!({ "text": text });
         self.session.post(&format!("element/{element}/value"), keys).await.unwrap();
     }
 
+    /// Empties a field, which may appear a moment later.
     pub(crate) async fn clear(&self, selector: &str) {
-        let element = self.session.find(selector).await.unwrap();
+        let element = self.appeared(selector).await;
         self.session.post(&format!("element/{element}/clear"), json!({})).await.unwrap();
+    }
+
+    /// The reference of the first element that `selector` matches, as soon as there is one.
+    async fn appeared(&self, selector: &str) -> String {
+        eventually(async || self.session.find(selector).await, Result::is_ok).await.unwrap()
     }
 
     /// Presses keys one after the other. WebDriver's codes stand for keys without a letter.
